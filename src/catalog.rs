@@ -1,0 +1,168 @@
+//! The catalog: one entry a file, from headers alone.
+
+mod footprint;
+mod name;
+
+pub use footprint::Footprint;
+pub use name::NameRule;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::affine::Affine;
+use crate::crs::Crs;
+use crate::error::{Error, Result};
+use crate::files::{self, Listings, Stamp};
+use crate::format::Header;
+use crate::format::gdal::{self, CrsFacts, Raster};
+use crate::interval::Interval;
+use crate::window::Window;
+use crate::workers::Ordered;
+
+/// The version of the columns that a catalog has: see `docs/reference.md`.
+pub const SCHEMA_VERSION: i32 = 1;
+
+/// What becomes of a file that can not be catalogued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// The build stops.
+    Fail,
+    /// The file is left out.
+    Skip,
+    /// The file gets a row of its path and its error.
+    Report,
+}
+
+pub const ON_ERROR: [(&str, OnError); 3] =
+    [("fail", OnError::Fail), ("skip", OnError::Skip), ("report", OnError::Report)];
+
+/// How a catalog is built.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    pub name_rule: Option<NameRule>,
+    /// The CRS of the footprints.
+    pub crs: Crs,
+    pub crs_facts: CrsFacts,
+    /// Points on each edge of a footprint before it is projected.
+    pub densify: usize,
+    pub on_error: OnError,
+}
+
+/// One raster in a catalog.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub header: Arc<Header>,
+    pub transform: Affine,
+    pub crs: String,
+    pub footprint: Footprint,
+    /// `None` is undated, and matches every interval.
+    pub interval: Option<Interval>,
+    pub attributes: Vec<(String, String)>,
+    pub stamp: Stamp,
+}
+
+/// Reads headers in parallel and gives `(path, entry or error)` in the order of `paths`.
+///
+/// # Errors
+/// The operating system gives no thread.
+pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> Result<Ordered<Outcome>> {
+    let builder = Builder { options, listings: Listings::default(), shapes: Mutex::default() };
+    let count = paths.len();
+    // What waits for the reader is bounded by number: a header takes a few KB at most.
+    Ordered::start(count, threads, 4096, |_| 1, move |i| {
+        let path = paths.get(i).cloned().unwrap_or_default();
+        let entry = builder.entry(&path);
+        match (entry, builder.options.on_error) {
+            (Err(error), OnError::Fail) => Err(error),
+            (entry, _) => Ok(Outcome { path, entry }),
+        }
+    })
+}
+
+/// A file and what was found in it.
+pub struct Outcome {
+    pub path: String,
+    pub entry: Result<Entry>,
+}
+
+struct Builder {
+    options: BuildOptions,
+    listings: Listings,
+    /// Footprints by the raster's own box: scenes of one tile share it.
+    shapes: Mutex<HashMap<(String, [u64; 6], usize, usize), Footprint>>,
+}
+
+impl Builder {
+    fn entry(&self, path: &str) -> Result<Entry> {
+        let stamp = files::stamp(path)?;
+        let (interval, attributes) = match &self.options.name_rule {
+            Some(rule) => rule.read(path)?,
+            None => (None, Vec::new()),
+        };
+        let raster = Raster::open(path, Some(&self.listings.beside(path)))?;
+        let header = raster.header().clone();
+        let (transform, crs) = place(&header, path)?;
+        let footprint = self.footprint(&header, &transform, &crs, path)?;
+        Ok(Entry { header, transform, crs, footprint, interval, attributes, stamp })
+    }
+
+    fn footprint(&self, header: &Header, transform: &Affine, crs: &str, path: &str) -> Result<Footprint> {
+        let key = (crs.to_string(), transform.0.map(f64::to_bits), header.height, header.width);
+        let lock = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shape) = lock().get(&key) {
+            return Ok(shape.clone());
+        }
+        let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
+        let options = &self.options;
+        let shape = Footprint::project(&bbox, crs, options.crs.as_str(), options.crs_facts.geographic, options.densify)
+            .map_err(|error| match error {
+                Error::Unprojectable { from, to, .. } => {
+                    Error::Unprojectable { what: format!("the footprint of \"{path}\""), from, to }
+                }
+                other => other,
+            })?;
+        let mut shapes = lock();
+        if shapes.len() < 4096 {
+            shapes.insert(key, shape.clone());
+        }
+        Ok(shape)
+    }
+}
+
+/// The transform and CRS of a raster that lies north-up (or south-up) on the map.
+///
+/// # Errors
+/// [`Error::NoTransform`], [`Error::Rotated`] or [`Error::NoCrs`].
+pub fn place(header: &Header, path: &str) -> Result<(Affine, String)> {
+    let transform = header.transform.ok_or_else(|| Error::NoTransform { path: path.into() })?;
+    if transform.is_rotated() {
+        return Err(Error::Rotated { path: path.into(), transform: transform.0 });
+    }
+    let crs = header.crs.clone().ok_or_else(|| Error::NoCrs { path: path.into() })?;
+    Ok((transform, crs))
+}
+
+impl BuildOptions {
+    /// # Errors
+    /// A CRS that PROJ does not know.
+    pub fn new(name_rule: Option<NameRule>, crs: &str, densify: usize, on_error: OnError) -> Result<BuildOptions> {
+        let crs = Crs::new(crs);
+        let crs_facts = gdal::crs_facts(crs.as_str())?;
+        Ok(BuildOptions { name_rule, crs, crs_facts, densify, on_error })
+    }
+}
+
+/// A footprint as little-endian WKB: a polygon where one is enough.
+///
+/// # Errors
+/// A polygon that can not be written, which is a defect.
+pub fn wkb(shape: &geo::MultiPolygon<f64>) -> Result<Vec<u8>> {
+    let options = wkb::writer::WriteOptions { endianness: wkb::Endianness::LittleEndian };
+    let mut bytes = Vec::new();
+    let written = match shape.0.as_slice() {
+        [one] => wkb::writer::write_polygon(&mut bytes, one, &options),
+        _ => wkb::writer::write_multi_polygon(&mut bytes, shape, &options),
+    };
+    written.map_err(|e| Error::Bug(format!("a footprint can not be written: {e}")))?;
+    Ok(bytes)
+}

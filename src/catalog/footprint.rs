@@ -1,0 +1,199 @@
+//! The place of a raster on the map, in the catalog's CRS.
+
+use geo::{BooleanOps, BoundingRect, Coord, LineString, MultiPolygon, Polygon, Rect, Translate};
+
+use crate::bbox::Bbox;
+use crate::error::{Error, Result};
+use crate::format::gdal;
+
+/// One or more polygons, and the box around them. On a globe nothing crosses the antimeridian: what
+/// would is two polygons, and the box then spans all longitudes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Footprint {
+    pub polygons: MultiPolygon<f64>,
+    pub bbox: Bbox,
+}
+
+impl Footprint {
+    /// The image of a raster's own box in another CRS, each edge densified with `densify` points.
+    ///
+    /// # Errors
+    /// [`Error::Unprojectable`] when no point of the box has an image.
+    pub fn project(bbox: &Bbox, from: &str, to: &str, to_globe: bool, densify: usize) -> Result<Footprint> {
+        let mut ring = bbox.densified_ring(densify);
+        let source = ring.clone();
+        gdal::project(from, to, &mut ring)?;
+        if ring.iter().any(|(x, _)| x.is_nan()) {
+            return envelope_of_visible(bbox, from, to);
+        }
+        if !to_globe {
+            return Footprint::of(MultiPolygon(vec![polygon(&ring)]), from, to);
+        }
+        let from_globe = gdal::crs_facts(from)?.geographic;
+        if from_globe {
+            // The file's own longitudes already run without a jump, though perhaps from 0 to 360.
+            for (point, (lon, _)) in ring.iter_mut().zip(&source) {
+                point.0 += ((lon - point.0) / 360.0).round() * 360.0;
+            }
+        } else {
+            unroll(&mut ring);
+        }
+        let turn = match (ring.first(), ring.last()) {
+            (Some(first), Some(last)) => last.0 - first.0,
+            _ => 0.0,
+        };
+        if turn.abs() > 180.0 {
+            close_over_pole(&mut ring, bbox, from, to)?;
+        }
+        Footprint::of(split(&polygon(&ring)), from, to)
+    }
+
+    fn of(polygons: MultiPolygon<f64>, from: &str, to: &str) -> Result<Footprint> {
+        let unprojectable =
+            || Error::Unprojectable { what: "the footprint".into(), from: from.into(), to: to.into() };
+        let rect = polygons.bounding_rect().ok_or_else(unprojectable)?;
+        let bbox = Bbox::new(rect.min().x, rect.min().y, rect.max().x, rect.max().y)?;
+        Ok(Footprint { polygons, bbox })
+    }
+}
+
+fn polygon(ring: &[(f64, f64)]) -> Polygon<f64> {
+    Polygon::new(LineString::from(ring.to_vec()), Vec::new())
+}
+
+/// Makes longitudes run on where they jump from one side of the antimeridian to the other.
+fn unroll(ring: &mut [(f64, f64)]) {
+    let mut shift = 0.0;
+    let mut before = None;
+    for point in ring {
+        if let Some(last) = before {
+            let step: f64 = point.0 - last;
+            shift -= (step / 360.0).round() * 360.0;
+        }
+        before = Some(point.0);
+        point.0 += shift;
+    }
+}
+
+/// A ring that goes once around holds a pole: it is closed over the pole that lies in the box.
+fn close_over_pole(ring: &mut Vec<(f64, f64)>, bbox: &Bbox, from: &str, to: &str) -> Result<()> {
+    let mut poles = [(0.0, 90.0), (0.0, -90.0)];
+    gdal::project(to, from, &mut poles)?;
+    let north = bbox.contains(poles[0].0, poles[0].1);
+    let pole = if north { 90.0 } else { -90.0 };
+    if let (Some(&first), Some(&last)) = (ring.first(), ring.last()) {
+        ring.extend([(last.0, pole), (first.0, pole), first]);
+    }
+    Ok(())
+}
+
+/// Cuts a polygon with running longitudes into the parts within [-180, 180].
+fn split(whole: &Polygon<f64>) -> MultiPolygon<f64> {
+    let Some(rect) = whole.bounding_rect() else { return MultiPolygon(Vec::new()) };
+    if rect.min().x >= -180.0 && rect.max().x <= 180.0 {
+        return MultiPolygon(vec![whole.clone()]);
+    }
+    let globe = Rect::new(Coord { x: -180.0, y: -90.0 }, Coord { x: 180.0, y: 90.0 }).to_polygon();
+    let first = ((rect.min().x - 180.0) / 360.0).ceil() as i32;
+    let last = ((rect.max().x + 180.0) / 360.0).floor() as i32;
+    // A box turned twice around the globe repeats itself; three turns cover every real file.
+    let turns = first..=last.min(first + 2);
+    let mut parts = MultiPolygon(Vec::new());
+    for turn in turns {
+        let part = whole.translate(-360.0 * f64::from(turn), 0.0).intersection(&globe);
+        parts = if parts.0.is_empty() { part } else { parts.union(&part) };
+    }
+    // Points on the antimeridian come back from the cut within a rounding error of it.
+    MultiPolygon(parts.0.into_iter().map(snap).collect())
+}
+
+fn snap(part: Polygon<f64>) -> Polygon<f64> {
+    let near = |c: &Coord<f64>| {
+        let x = if (c.x.abs() - 180.0).abs() < 1e-6 { c.x.signum() * 180.0 } else { c.x };
+        let y = if (c.y.abs() - 90.0).abs() < 1e-6 { c.y.signum() * 90.0 } else { c.y };
+        Coord { x, y }
+    };
+    Polygon::new(part.exterior().0.iter().map(near).collect(), Vec::new())
+}
+
+/// Corners beyond the edge of the world (a full disk, a world map in an oval) have no image: the box
+/// around the points that do stands for the footprint.
+fn envelope_of_visible(bbox: &Bbox, from: &str, to: &str) -> Result<Footprint> {
+    const STEPS: usize = 65;
+    let share = |i: usize| i as f64 / (STEPS - 1) as f64;
+    let mut points = Vec::with_capacity(STEPS * STEPS);
+    for row in 0..STEPS {
+        for col in 0..STEPS {
+            points.push((bbox.xmin + bbox.width() * share(col), bbox.ymin + bbox.height() * share(row)));
+        }
+    }
+    gdal::project(from, to, &mut points)?;
+    let seen = Bbox::envelope(points.into_iter().filter(|(x, _)| !x.is_nan()));
+    let unprojectable =
+        || Error::Unprojectable { what: "the footprint".into(), from: from.into(), to: to.into() };
+    let seen = seen.ok_or_else(unprojectable)?;
+    let ring = seen.densified_ring(2);
+    Footprint::of(MultiPolygon(vec![polygon(&ring)]), from, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geo::{Area, Contains, Point};
+
+    fn lon_lat(bbox: [f64; 4], from: &str) -> Footprint {
+        let [xmin, ymin, xmax, ymax] = bbox;
+        let bbox = Bbox::new(xmin, ymin, xmax, ymax).unwrap();
+        Footprint::project(&bbox, from, "OGC:CRS84", true, 21).unwrap()
+    }
+
+    #[test]
+    fn a_lon_lat_box_stays_itself() {
+        let shape = lon_lat([-10.0, 20.0, 30.0, 40.0], "EPSG:4326");
+        assert_eq!(shape.bbox, Bbox::new(-10.0, 20.0, 30.0, 40.0).unwrap());
+        assert!((shape.polygons.unsigned_area() - 800.0).abs() < 1e-9);
+        let world = lon_lat([-180.0, -90.0, 180.0, 90.0], "EPSG:4326");
+        assert_eq!(world.bbox, Bbox::new(-180.0, -90.0, 180.0, 90.0).unwrap());
+    }
+
+    #[test]
+    fn longitudes_from_0_to_360_are_cut_at_180() {
+        let shape = lon_lat([170.0, -10.0, 200.0, 10.0], "EPSG:4326");
+        assert_eq!(shape.polygons.0.len(), 2);
+        assert!((shape.polygons.unsigned_area() - 600.0).abs() < 1e-6);
+        assert!(shape.polygons.contains(&Point::new(-170.0, 0.0)));
+        assert!(!shape.polygons.contains(&Point::new(0.0, 0.0)));
+        let world = lon_lat([0.0, -90.0, 360.0, 90.0], "EPSG:4326");
+        assert!((world.polygons.unsigned_area() - 360.0 * 180.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_utm_scene_on_the_antimeridian_is_two_polygons() {
+        // Zone 1, its western edge: from 179.5 east to about 178.6 west.
+        let shape = lon_lat([130_000.0, 0.0, 330_000.0, 200_000.0], "EPSG:32601");
+        assert_eq!(shape.polygons.0.len(), 2);
+        assert_eq!((shape.bbox.xmin, shape.bbox.xmax), (-180.0, 180.0));
+        assert!(shape.polygons.contains(&Point::new(179.9, 1.0)));
+        assert!(shape.polygons.contains(&Point::new(-179.0, 1.0)));
+        assert!(!shape.polygons.contains(&Point::new(0.0, 1.0)));
+    }
+
+    #[test]
+    fn a_polar_scene_holds_its_pole_and_every_longitude() {
+        for (crs, pole) in [("EPSG:3413", 90.0), ("EPSG:3031", -90.0)] {
+            let shape = lon_lat([-1e6, -1e6, 1e6, 1e6], crs);
+            assert_eq!((shape.bbox.xmin, shape.bbox.xmax), (-180.0, 180.0), "{crs}");
+            assert!(shape.bbox.ymin == pole || shape.bbox.ymax == pole, "{crs} {}", shape.bbox);
+            for lon in [-179.0, -90.0, 0.0, 45.0, 135.0] {
+                assert!(shape.polygons.contains(&Point::new(lon, pole * 0.999)), "{crs} {lon}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_beyond_the_limb_keeps_what_is_seen() {
+        let geos = "+proj=geos +h=35785831 +lon_0=0 +sweep=y +ellps=WGS84";
+        let shape = lon_lat([-5.5e6, -5.5e6, 5.5e6, 5.5e6], geos);
+        assert!(shape.bbox.xmin < -70.0 && shape.bbox.xmax > 70.0 && shape.bbox.ymax > 70.0);
+    }
+}

@@ -1,0 +1,184 @@
+//! The types that pixels have, by the names that NumPy and rasterio use.
+
+use std::fmt;
+
+/// A real pixel type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    Int8,
+    UInt8,
+    Int16,
+    UInt16,
+    Int32,
+    UInt32,
+    Int64,
+    UInt64,
+    Float32,
+    Float64,
+}
+
+/// Every dtype with its name: the order is that of promotion within a kind.
+pub const DTYPES: [(&str, Dtype); 10] = [
+    ("int8", Dtype::Int8),
+    ("uint8", Dtype::UInt8),
+    ("int16", Dtype::Int16),
+    ("uint16", Dtype::UInt16),
+    ("int32", Dtype::Int32),
+    ("uint32", Dtype::UInt32),
+    ("int64", Dtype::Int64),
+    ("uint64", Dtype::UInt64),
+    ("float32", Dtype::Float32),
+    ("float64", Dtype::Float64),
+];
+
+impl Dtype {
+    pub fn size(self) -> usize {
+        match self {
+            Dtype::Int8 | Dtype::UInt8 => 1,
+            Dtype::Int16 | Dtype::UInt16 => 2,
+            Dtype::Int32 | Dtype::UInt32 | Dtype::Float32 => 4,
+            Dtype::Int64 | Dtype::UInt64 | Dtype::Float64 => 8,
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = DTYPES.iter().find(|(_, dtype)| dtype == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+/// A Rust type that pixels are held in.
+pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
+    const DTYPE: Dtype;
+    fn f32(self) -> f32;
+    fn f64(self) -> f64;
+    /// The value that a file's nodata stands for in this type; `None` when no pixel can have it.
+    fn nodata(value: f64) -> Option<Self>;
+    /// True for the value itself, and for NaN when the value is NaN.
+    fn is(self, value: Self) -> bool;
+    /// `value` in this type; a caller that asks for another type than the file's asks for a float.
+    fn of<P: Pixel>(value: P) -> Self;
+    fn pixels(values: Vec<Self>) -> Pixels;
+    /// The values, where they are of this type.
+    fn view(pixels: &Pixels) -> Option<&[Self]>;
+}
+
+macro_rules! pixel {
+    (int $($type:ty => $dtype:ident),*) => {$(
+        impl Pixel for $type {
+            const DTYPE: Dtype = Dtype::$dtype;
+            fn f32(self) -> f32 { self as f32 }
+            fn f64(self) -> f64 { self as f64 }
+            fn pixels(values: Vec<Self>) -> Pixels { Pixels::$dtype(values) }
+            fn view(pixels: &Pixels) -> Option<&[Self]> {
+                match pixels { Pixels::$dtype(values) => Some(values), _ => None }
+            }
+            fn nodata(value: f64) -> Option<Self> {
+                let nearest = value as $type;
+                (nearest as f64 == value).then_some(nearest)
+            }
+            fn is(self, value: Self) -> bool { self == value }
+            fn of<P: Pixel>(value: P) -> Self { value.f64() as $type }
+        }
+    )*};
+    (float $($type:ty => $dtype:ident),*) => {$(
+        impl Pixel for $type {
+            const DTYPE: Dtype = Dtype::$dtype;
+            fn f32(self) -> f32 { self as f32 }
+            fn f64(self) -> f64 { self as f64 }
+            fn pixels(values: Vec<Self>) -> Pixels { Pixels::$dtype(values) }
+            fn view(pixels: &Pixels) -> Option<&[Self]> {
+                match pixels { Pixels::$dtype(values) => Some(values), _ => None }
+            }
+            fn nodata(value: f64) -> Option<Self> { Some(value as $type) }
+            fn is(self, value: Self) -> bool { self == value || (self.is_nan() && value.is_nan()) }
+            fn of<P: Pixel>(value: P) -> Self { value.f64() as $type }
+        }
+    )*};
+}
+pixel!(int i8 => Int8, u8 => UInt8, i16 => Int16, u16 => UInt16, i32 => Int32, u32 => UInt32,
+    i64 => Int64, u64 => UInt64);
+pixel!(float f32 => Float32, f64 => Float64);
+
+/// Calls a generic expression with `$T` bound to the Rust type of a dtype.
+#[macro_export]
+macro_rules! with_dtype {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        $crate::with_dtype!(@arms $dtype, $T, $body,
+            Int8 i8, UInt8 u8, Int16 i16, UInt16 u16, Int32 i32, UInt32 u32, Int64 i64, UInt64 u64,
+            Float32 f32, Float64 f64)
+    };
+    (@arms $dtype:expr, $T:ident, $body:expr, $($name:ident $type:ty),*) => {
+        match $dtype {
+            $($crate::dtype::Dtype::$name => {
+                type $T = $type;
+                $body
+            })*
+        }
+    };
+}
+
+/// One block of decoded pixels in the file's own type, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pixels {
+    Int8(Vec<i8>),
+    UInt8(Vec<u8>),
+    Int16(Vec<i16>),
+    UInt16(Vec<u16>),
+    Int32(Vec<i32>),
+    UInt32(Vec<u32>),
+    Int64(Vec<i64>),
+    UInt64(Vec<u64>),
+    Float32(Vec<f32>),
+    Float64(Vec<f64>),
+}
+
+/// Calls a generic expression with `$values` bound to the typed vector of some [`Pixels`].
+#[macro_export]
+macro_rules! with_pixels {
+    ($pixels:expr, $values:ident => $body:expr) => {
+        match $pixels {
+            $crate::dtype::Pixels::Int8($values) => $body,
+            $crate::dtype::Pixels::UInt8($values) => $body,
+            $crate::dtype::Pixels::Int16($values) => $body,
+            $crate::dtype::Pixels::UInt16($values) => $body,
+            $crate::dtype::Pixels::Int32($values) => $body,
+            $crate::dtype::Pixels::UInt32($values) => $body,
+            $crate::dtype::Pixels::Int64($values) => $body,
+            $crate::dtype::Pixels::UInt64($values) => $body,
+            $crate::dtype::Pixels::Float32($values) => $body,
+            $crate::dtype::Pixels::Float64($values) => $body,
+        }
+    };
+}
+
+impl Pixels {
+    pub fn len(&self) -> usize {
+        with_pixels!(self, values => values.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn bytes(&self) -> usize {
+        with_pixels!(self, values => std::mem::size_of_val(values.as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodata_counts_only_when_a_pixel_can_have_it() {
+        assert_eq!(u8::nodata(255.0), Some(255));
+        assert_eq!(u8::nodata(-9999.0), None);
+        assert_eq!(i16::nodata(0.5), None);
+        assert_eq!(u8::nodata(f64::NAN), None);
+        assert_eq!(f32::nodata(-3.4028234663852886e38), Some(f32::MIN));
+        assert!(f32::NAN.is(f32::NAN) && !0f32.is(f32::NAN));
+    }
+}

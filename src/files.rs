@@ -1,0 +1,225 @@
+//! Paths, globs and side files: from what the user names to files on disk.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use crate::error::{Error, Result};
+
+/// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
+/// glob characters that exists as it stands is taken as it stands. Directories among a glob's matches
+/// are passed over; a directory named outright is an error, as is a glob that matches nothing.
+///
+/// # Errors
+/// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::Remote`], [`Error::Invalid`] for an empty path.
+pub fn expand(patterns: &[String]) -> Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for pattern in patterns {
+        expand_one(pattern, &mut paths)?;
+    }
+    Ok(paths)
+}
+
+fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
+    if pattern.is_empty() {
+        return Err(Error::invalid("\"\"", "a path, a glob such as 'data/**/*.tif', or a list of those"));
+    }
+    if pattern.contains('\0') {
+        return Err(Error::invalid(format!("{pattern:?}"), "a path without zero bytes"));
+    }
+    refuse_url(pattern)?;
+    let home = home(pattern);
+    let is_glob = pattern.contains(['*', '?', '[']) && !Path::new(&home).exists() && !is_subdataset(pattern);
+    if !is_glob {
+        paths.push(home);
+        return Ok(());
+    }
+    let bad = |e: glob::PatternError| Error::BadGlob { pattern: pattern.into(), reason: e.msg.into() };
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
+    let before = paths.len();
+    for entry in glob::glob_with(&home, options).map_err(bad)? {
+        // A folder that may not be listed is passed on by name, so that it is reported and not skipped.
+        let path = entry.unwrap_or_else(|e| e.path().to_path_buf());
+        if path.is_dir() && std::fs::read_dir(&path).is_ok() {
+            continue;
+        }
+        match path.into_os_string().into_string() {
+            Ok(path) => paths.push(path),
+            Err(path) => {
+                let shown = path.to_string_lossy().into_owned();
+                return Err(Error::Unreadable { path: shown, reason: "its name is not UTF-8".into() });
+            }
+        }
+    }
+    if paths.len() == before {
+        return Err(Error::EmptyGlob { pattern: pattern.into() });
+    }
+    Ok(())
+}
+
+/// # Errors
+/// [`Error::Remote`] for `s3://`, `https://` and the like.
+pub fn refuse_url(path: &str) -> Result<()> {
+    match path.split_once("://") {
+        Some((scheme, _)) if scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
+            Err(Error::Remote { path: path.into() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn home(path: &str) -> String {
+    match (path.strip_prefix("~/"), std::env::var("HOME")) {
+        (Some(rest), Ok(home)) => format!("{home}/{rest}"),
+        _ => path.to_string(),
+    }
+}
+
+/// GDAL's way to name one raster inside a file, such as `NETCDF:"sst.nc":tos`.
+pub fn is_subdataset(path: &str) -> bool {
+    path.split_once(':').is_some_and(|(driver, rest)| {
+        driver.len() > 2
+            && !rest.is_empty()
+            && driver.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
+/// The file that a subdataset lies in, or the path itself.
+pub fn container(path: &str) -> &str {
+    if !is_subdataset(path) || Path::new(path).exists() {
+        return path;
+    }
+    let rest = path.split_once(':').map_or(path, |(_, rest)| rest);
+    match rest.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
+        Some((file, _)) => file,
+        None => rest.rsplit_once(':').map_or(rest, |(file, _)| file),
+    }
+}
+
+/// What tells one state of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    pub size: u64,
+    /// Microseconds since 1970, UTC.
+    pub modified: i64,
+}
+
+/// # Errors
+/// [`Error::Absent`], [`Error::Directory`] or [`Error::Unreadable`].
+pub fn stamp(path: &str) -> Result<Stamp> {
+    let file = container(path);
+    let unreadable = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::Absent { path: path.into() },
+        _ => Error::Unreadable { path: path.into(), reason: lower(&e.to_string()) },
+    };
+    let metadata = std::fs::metadata(file).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(Error::Directory { path: path.into() });
+    }
+    let modified = metadata.modified().ok().and_then(|time| match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_micros()).ok(),
+        Err(before) => i64::try_from(before.duration().as_micros()).ok().map(|t| -t),
+    });
+    Ok(Stamp { size: metadata.len(), modified: modified.unwrap_or(0) })
+}
+
+/// "Permission denied (os error 13)" as the rest of a sentence.
+fn lower(reason: &str) -> String {
+    let reason = reason.split(" (os error").next().unwrap_or(reason);
+    let mut letters = reason.chars();
+    letters.next().map_or(String::new(), |c| c.to_lowercase().chain(letters).collect())
+}
+
+/// The first bytes of a file, which tell its format.
+pub fn magic(path: &str) -> [u8; 8] {
+    use std::io::Read;
+    let mut bytes = [0; 8];
+    if let Ok(mut file) = std::fs::File::open(container(path)) {
+        // A shorter file leaves zeros, which match no format.
+        let _ = file.read(&mut bytes);
+    }
+    bytes
+}
+
+/// Directory listings, each read once, so that opening a file need not list its directory again.
+#[derive(Default)]
+pub struct Listings {
+    folders: Mutex<HashMap<PathBuf, Arc<Vec<String>>>>,
+}
+
+impl Listings {
+    /// The names beside `path` that begin like its stem: `a.tif`, `a.tif.aux.xml`, `a.tfw`, `a.ovr`.
+    pub fn beside(&self, path: &str) -> Vec<String> {
+        let path = Path::new(container(path));
+        let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|s| s.to_str())) else {
+            return Vec::new();
+        };
+        let names = self.listing(folder);
+        let from = names.partition_point(|name| name.as_str() < stem);
+        names[from..].iter().take_while(|name| name.starts_with(stem)).cloned().collect()
+    }
+
+    fn listing(&self, folder: &Path) -> Arc<Vec<String>> {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(names) = folders.get(folder) {
+            return names.clone();
+        }
+        let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let entries = std::fs::read_dir(shown).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+        names.sort_unstable();
+        let names = Arc::new(names);
+        folders.insert(folder.to_path_buf(), names.clone());
+        names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subdataset_names_its_file() {
+        assert_eq!(container("NETCDF:\"/a b/sst.nc\":tos"), "/a b/sst.nc");
+        assert_eq!(container("HDF5:x.h5://group/a"), "x.h5:");
+        assert_eq!(container("/data/a.tif"), "/data/a.tif");
+        assert!(!is_subdataset("C:/data/a.tif") && !is_subdataset("a:b"));
+    }
+
+    #[test]
+    fn a_glob_is_sorted_and_skips_folders_and_an_empty_one_is_an_error() {
+        let dir = std::env::temp_dir().join(format!("geoquilt-glob-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("sub.tif")).unwrap();
+        for name in ["b.tif", "a.tif", "sub.tif/c.tif", ".hidden.tif", "x[1].tif"] {
+            std::fs::write(dir.join(name), b"").unwrap();
+        }
+        let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
+        let flat = expand(&[at("*.tif")]).unwrap();
+        assert_eq!(flat, [at("a.tif"), at("b.tif"), at("x[1].tif")]);
+        let deep = expand(&[at("**/*.tif")]).unwrap();
+        assert_eq!(deep, [at("a.tif"), at("b.tif"), at("sub.tif/c.tif"), at("x[1].tif")]);
+        assert_eq!(expand(&[at("x[1].tif")]).unwrap(), [at("x[1].tif")]);
+        assert_eq!(expand(&[at("*.nc")]), Err(Error::EmptyGlob { pattern: at("*.nc") }));
+        assert!(matches!(stamp(&at("sub.tif")), Err(Error::Directory { .. })));
+        assert!(matches!(stamp(&at("none.tif")), Err(Error::Absent { .. })));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_url_is_refused_by_name() {
+        assert!(matches!(expand(&["s3://bucket/a.tif".into()]), Err(Error::Remote { .. })));
+    }
+
+    #[test]
+    fn only_names_that_begin_like_the_stem_are_side_files() {
+        let dir = std::env::temp_dir().join(format!("geoquilt-beside-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        for name in ["a.tif", "a.tif.aux.xml", "a.tfw", "ab.tif", "b.tif"] {
+            std::fs::write(dir.join(name), b"").unwrap();
+        }
+        let beside = Listings::default().beside(&dir.join("a.tif").to_string_lossy());
+        assert_eq!(beside, ["a.tfw", "a.tif", "a.tif.aux.xml", "ab.tif"]);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

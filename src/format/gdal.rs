@@ -1,0 +1,370 @@
+//! GDAL: the one file that names it. GDAL's (x, y) order of sizes and blocks stays in here.
+//!
+//! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
+//! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+
+use gdal::errors::GdalError;
+use gdal::raster::{GdalDataType, GdalType, RasterBand};
+use gdal::spatial_ref::{AxisMappingStrategy, CoordTransform, SpatialRef};
+use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
+
+use crate::affine::Affine;
+use crate::bbox::Bbox;
+use crate::crs::CRS84;
+use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::{Band, Header};
+use crate::window::Window;
+use crate::with_dtype;
+
+static HDF5: Mutex<()> = Mutex::new(());
+
+/// A block above this many bytes is refused: no real file has one, a damaged header may.
+const MAX_BLOCK_BYTES: usize = 1 << 30;
+
+/// Must run once before any other call; later calls do nothing.
+pub fn start() {
+    static START: Once = Once::new();
+    START.call_once(|| {
+        // GDAL's warnings would go to the terminal of whoever runs the query; errors come back as results.
+        gdal::config::set_error_handler(|_, _, _| ());
+        // Blocks are kept by read::block_cache, so GDAL's own cache need hold only what is in hand.
+        for (key, value) in [("GDAL_CACHEMAX", "64"), ("GDAL_PAM_ENABLED", "YES"), ("GDAL_NUM_THREADS", "1")] {
+            // These keys and values hold no zero byte, the one thing that could be refused.
+            let _ = gdal::config::set_config_option(key, value);
+        }
+        DriverManager::register_all();
+    });
+}
+
+/// GDAL's version and the short names of its drivers.
+pub fn version() -> (String, Vec<String>) {
+    start();
+    let mut drivers: Vec<String> = DriverManager::all().map(|d| d.short_name()).collect();
+    drivers.sort_unstable();
+    (gdal::version::VersionInfo::release_name(), drivers)
+}
+
+/// An open raster. One thread uses it at a time.
+pub struct Raster {
+    dataset: Dataset,
+    path: String,
+    header: Arc<Header>,
+    /// Bands share their blocks, so reading one reads all.
+    hdf5: bool,
+}
+
+impl Raster {
+    /// Opens a raster; `siblings` are the names of its side files, where the caller knows them.
+    ///
+    /// # Errors
+    /// The file is absent, no raster, damaged, or has no band.
+    pub fn open(path: &str, siblings: Option<&[String]>) -> Result<Raster> {
+        start();
+        let magic = files::magic(path);
+        let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
+        let _guard = guard(hdf5);
+        let names: Option<Vec<&str>> = siblings.map(|names| names.iter().map(String::as_str).collect());
+        let options = DatasetOptions {
+            open_flags: GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
+            sibling_files: names.as_deref(),
+            ..DatasetOptions::default()
+        };
+        let dataset = Dataset::open_ex(path, options)
+            .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
+        let header = Arc::new(read_header(&dataset, path)?);
+        Ok(Raster { dataset, path: path.to_string(), header, hdf5 })
+    }
+
+    pub fn header(&self) -> &Arc<Header> {
+        &self.header
+    }
+
+    /// One whole block of one band (from 1), row-major, as stored: blocks at the right and lower edge
+    /// hold pixels beyond the raster.
+    ///
+    /// # Errors
+    /// The pixels can not be decoded.
+    pub fn read_block(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
+        let _guard = guard(self.hdf5);
+        let fail = |reason: String| self.unreadable(band, self.block_window(block_row, block_col), reason);
+        let (height, width) = self.header.block;
+        let dtype = self.header.bands.get(band.wrapping_sub(1)).map(|b| b.dtype);
+        let Some(dtype) = dtype else { return Err(Error::Bug(format!("no band {band}"))) };
+        if height.saturating_mul(width).saturating_mul(dtype.size()) > MAX_BLOCK_BYTES {
+            return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB")));
+        }
+        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.path)))?;
+        with_dtype!(dtype, T => {
+            // A band whose own blocks differ from the first band's is read by window instead.
+            let pixels = match raster_band.block_size() == (width, height) {
+                true => raster_band.read_block::<T>((block_col, block_row)).map(|b| b.into_shape_and_vec().1),
+                false => self.read_window::<T>(&raster_band, self.block_window(block_row, block_col)),
+            };
+            pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.path)))
+        })
+    }
+
+    /// A window laid into the upper left of a whole block.
+    fn read_window<T: GdalType + Pixel>(&self, band: &RasterBand<'_>, window: Window) -> gdal::errors::Result<Vec<T>> {
+        let (height, width) = (window.height as usize, window.width as usize);
+        let origin = (window.col_off as isize, window.row_off as isize);
+        let inside = band.read_as::<T>(origin, (width, height), (width, height), None)?;
+        let full_width = self.header.block.1;
+        let mut pixels = vec![T::default(); self.header.block.0 * full_width];
+        for (to, from) in pixels.chunks_mut(full_width).zip(inside.data().chunks(width)) {
+            to[..width].copy_from_slice(from);
+        }
+        Ok(pixels)
+    }
+
+    /// GDAL's validity mask over one block: 0 where there is no pixel, row-major over the whole block.
+    ///
+    /// # Errors
+    /// The mask can not be decoded.
+    pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
+        let _guard = guard(self.hdf5);
+        let window = self.block_window(block_row, block_col);
+        let fail = |e: GdalError| self.unreadable(band, window, reason(&e, &self.path));
+        let raster_band = self.dataset.rasterband(band).map_err(fail)?;
+        let mask = raster_band.open_mask_band().map_err(fail)?;
+        self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+    }
+
+    /// The part of the raster that a block covers.
+    fn block_window(&self, block_row: usize, block_col: usize) -> Window {
+        let (height, width) = self.header.block;
+        let (row, col) = (block_row * height, block_col * width);
+        Window {
+            row_off: row as i64,
+            col_off: col as i64,
+            height: height.min(self.header.height.saturating_sub(row)) as u32,
+            width: width.min(self.header.width.saturating_sub(col)) as u32,
+        }
+    }
+
+    fn unreadable(&self, band: usize, window: Window, reason: String) -> Error {
+        Error::Pixels { path: self.path.clone(), band, window: window.to_string(), reason }
+    }
+}
+
+impl Drop for Raster {
+    fn drop(&mut self) {
+        // Closing enters the driver too. The dataset itself closes when its field is dropped, after this,
+        // so it is swapped for an empty one under the lock.
+        if self.hdf5 {
+            let _guard = guard(true);
+            if let Ok(empty) = DriverManager::get_driver_by_name("MEM").and_then(|d| d.create("", 1, 1, 0)) {
+                drop(std::mem::replace(&mut self.dataset, empty));
+            }
+        }
+    }
+}
+
+fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
+    needed.then(|| HDF5.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// What GDAL said, without its numbers and without the path, which our own message names.
+fn reason(error: &GdalError, path: &str) -> String {
+    let text = match error {
+        GdalError::CplError { msg, .. } | GdalError::NullPointer { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    };
+    let text = text.replace(&format!("`{path}' "), "").replace(&format!("{path}: "), "").replace(&format!("{path}, "), "");
+    let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("GDAL gave no reason").trim();
+    line.trim_end_matches('.').to_string()
+}
+
+fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
+    let (width, height) = dataset.raster_size();
+    let count = dataset.raster_count();
+    if count == 0 || width == 0 || height == 0 {
+        return Err(Error::NoBands { path: path.into(), subdatasets: subdatasets(dataset) });
+    }
+    let transform = dataset.geo_transform().ok().map(Affine).filter(Affine::is_usable);
+    let mut bands = Vec::with_capacity(count);
+    let mut block = (0, 0);
+    for index in 1..=count {
+        let band = dataset
+            .rasterband(index)
+            .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
+        if index == 1 {
+            let (cols, rows) = band.block_size();
+            block = (rows, cols);
+        }
+        let name = band.band_type();
+        let dtype = dtype_of(name).ok_or_else(|| Error::Complex { path: path.into(), dtype: name.to_string() })?;
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        let flags = band.mask_flags().ok();
+        bands.push(Band {
+            name: band.description().ok().and_then(some),
+            dtype,
+            nodata: nodata(&band, dtype),
+            scale: band.scale().filter(|s| *s != 1.0),
+            offset: band.offset().filter(|o| *o != 0.0),
+            unit: some(band.unit()),
+            masked: flags.is_some_and(|f| !f.is_all_valid() && !f.is_nodata()),
+        });
+    }
+    let driver = dataset.driver().short_name();
+    Ok(Header { driver, height, width, transform, crs: crs_of(dataset), bands, block })
+}
+
+fn nodata(band: &RasterBand<'_>, dtype: Dtype) -> Option<f64> {
+    match dtype {
+        Dtype::Int64 => band.no_data_value_i64().map(|v| v as f64),
+        Dtype::UInt64 => band.no_data_value_u64().map(|v| v as f64),
+        _ => band.no_data_value(),
+    }
+}
+
+fn subdatasets(dataset: &Dataset) -> Vec<String> {
+    let entries = dataset.metadata_domain("SUBDATASETS").unwrap_or_default();
+    let names = entries.iter().filter_map(|entry| entry.split_once("_NAME=").map(|(_, name)| name.to_string()));
+    names.collect()
+}
+
+fn dtype_of(kind: GdalDataType) -> Option<Dtype> {
+    Some(match kind {
+        GdalDataType::Int8 => Dtype::Int8,
+        GdalDataType::UInt8 => Dtype::UInt8,
+        GdalDataType::Int16 => Dtype::Int16,
+        GdalDataType::UInt16 => Dtype::UInt16,
+        GdalDataType::Int32 => Dtype::Int32,
+        GdalDataType::UInt32 => Dtype::UInt32,
+        GdalDataType::Int64 => Dtype::Int64,
+        GdalDataType::UInt64 => Dtype::UInt64,
+        GdalDataType::Float32 => Dtype::Float32,
+        GdalDataType::Float64 => Dtype::Float64,
+        _ => return None,
+    })
+}
+
+/// The name of the raster's CRS. Files of one series spell it alike, so each spelling is parsed once.
+fn crs_of(dataset: &Dataset) -> Option<String> {
+    static NAMES: Mutex<Option<HashMap<String, Option<String>>>> = Mutex::new(None);
+    let wkt = dataset.projection();
+    if wkt.is_empty() {
+        return None;
+    }
+    let known = |names: &Mutex<Option<HashMap<_, _>>>| {
+        let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.as_ref().and_then(|map| map.get(&wkt).cloned())
+    };
+    if let Some(name) = known(&NAMES) {
+        return name;
+    }
+    let name = SpatialRef::from_wkt(&wkt).ok().and_then(|mut srs| {
+        // Older files leave the code out of a WKT that has one; a CRS that has none stays as it is.
+        let _ = srs.authority().or_else(|_| srs.auto_identify_epsg().and_then(|()| srs.authority()));
+        srs.authority().or_else(|_| srs.to_projjson()).ok()
+    });
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let map = names.get_or_insert_with(HashMap::new);
+    if map.len() < 4096 {
+        map.insert(wkt, name.clone());
+    }
+    name
+}
+
+fn spatial_ref(definition: &str) -> Result<SpatialRef> {
+    start();
+    let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
+    let mut srs = SpatialRef::from_definition(name)
+        .map_err(|e| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) })?;
+    srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
+    Ok(srs)
+}
+
+/// What a catalog needs to know of a CRS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrsFacts {
+    /// Coordinates are longitudes and latitudes.
+    pub geographic: bool,
+    pub projjson: String,
+}
+
+/// # Errors
+/// [`Error::BadCrs`].
+pub fn crs_facts(definition: &str) -> Result<CrsFacts> {
+    let srs = spatial_ref(definition)?;
+    let bad = |e: GdalError| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) };
+    Ok(CrsFacts { geographic: srs.is_geographic(), projjson: srs.to_projjson().map_err(bad)? })
+}
+
+/// Projects points in place, (x, y) order in both; a point without an image becomes NaN, NaN.
+///
+/// # Errors
+/// A CRS that PROJ does not know, or a pair without a transformation.
+pub fn project(from: &str, to: &str, points: &mut [(f64, f64)]) -> Result<()> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<(String, String), CoordTransform>> = RefCell::default();
+    }
+    if from == to {
+        return Ok(());
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let pair = (from.to_string(), to.to_string());
+        if !known.contains_key(&pair) {
+            if known.len() >= 256 {
+                known.clear();
+            }
+            let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?);
+            let unprojectable =
+                |_| Error::Unprojectable { what: "coordinates".into(), from: from.into(), to: to.into() };
+            known.insert(pair.clone(), transform.map_err(unprojectable)?);
+        }
+        let Some(transform) = known.get(&pair) else { return Err(Error::Bug("lost a projection".into())) };
+        let (mut xs, mut ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+        // An error means that some point failed; which one, its infinite coordinates say.
+        let _ = transform.transform_coords(&mut xs, &mut ys, &mut []);
+        for (point, (x, y)) in points.iter_mut().zip(xs.into_iter().zip(ys)) {
+            *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
+        }
+        Ok(())
+    })
+}
+
+/// Burns a geometry (WKB, in the grid's CRS) into a grid: 1 where a pixel's centre lies inside.
+///
+/// # Errors
+/// The WKB is no polygonal geometry.
+pub fn rasterize(wkb: &[u8], grid: &Affine, height: usize, width: usize) -> Result<Vec<u8>> {
+    start();
+    let bad = |e: GdalError| Error::invalid("the geometry", format!("polygonal WKB ({})", reason(&e, "")));
+    let geometry = gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?;
+    let driver = DriverManager::get_driver_by_name("MEM").map_err(bad)?;
+    let mut dataset = driver.create_with_band_type::<u8, _>("", width, height, 1).map_err(bad)?;
+    dataset.set_geo_transform(&grid.0).map_err(bad)?;
+    gdal::raster::rasterize(&mut dataset, &[1], &[geometry], &[1.0], None).map_err(bad)?;
+    let band = dataset.rasterband(1).map_err(bad)?;
+    let size = (width, height);
+    Ok(band.read_as::<u8>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
+}
+
+/// The envelope of a geometry's WKB after projecting every vertex; `None` when it is empty.
+///
+/// # Errors
+/// The WKB can not be read, or a vertex has no image.
+pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<u8>, Bbox)>> {
+    start();
+    let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
+    let mut geometry = gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?;
+    if geometry.is_empty() {
+        return Ok(None);
+    }
+    if from != to {
+        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(bad)?;
+        let unprojectable = |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
+        geometry.transform_inplace(&transform).map_err(unprojectable)?;
+    }
+    let e = geometry.envelope();
+    let bbox = Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY)?;
+    Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
+}

@@ -1,0 +1,201 @@
+//! Land under every window of a mask, from one pass over its pixels.
+
+use std::ops::Range;
+
+use crate::dtype::{Dtype, Pixel};
+use crate::error::Result;
+use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::source::Source;
+use crate::window::Window;
+use crate::with_dtype;
+
+/// Which pixels of a mask are land.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum LandRule {
+    /// Above one half: 1 is land, 0 is not.
+    AboveHalf,
+    /// Equal to this value.
+    Equals(f64),
+}
+
+impl LandRule {
+    pub fn is_land<T: Pixel>(self, pixel: T) -> bool {
+        match self {
+            LandRule::AboveHalf => pixel.f64() > 0.5,
+            LandRule::Equals(value) => pixel.f64() == value,
+        }
+    }
+}
+
+/// Counts of pixels in a window: those with nodata or beyond the mask are invalid, and not land.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fractions {
+    pub land: u64,
+    pub invalid: u64,
+    pub total: u64,
+}
+
+impl Fractions {
+    pub fn land(&self) -> f64 {
+        self.land as f64 / self.total as f64
+    }
+
+    pub fn invalid(&self) -> f64 {
+        self.invalid as f64 / self.total as f64
+    }
+
+    pub fn ocean(&self) -> f64 {
+        1.0 - self.land() - self.invalid()
+    }
+
+    #[must_use]
+    pub fn plus(self, other: Fractions) -> Fractions {
+        Fractions {
+            land: self.land + other.land,
+            invalid: self.invalid + other.invalid,
+            total: self.total + other.total,
+        }
+    }
+}
+
+/// Counts one run of mask pixels; `gaps` are its invalid places.
+pub fn count<T: Pixel>(pixels: &[T], gaps: &[Range<usize>], rule: LandRule) -> Fractions {
+    let land = |cells: &[T]| cells.iter().filter(|p| rule.is_land(**p)).count() as u64;
+    let cells = |gap: &Range<usize>| pixels.get(gap.clone()).unwrap_or_default();
+    let invalid = gaps.iter().map(|gap| gap.len() as u64).sum();
+    let not_land: u64 = gaps.iter().map(|gap| land(cells(gap))).sum();
+    Fractions { land: land(pixels) - not_land, invalid, total: pixels.len() as u64 }
+}
+
+/// The rows of a summed-area table that a grid's windows begin and end on, so that memory follows the
+/// number of patch rows and not the mask's. Sums wrap at 2^32: a window's own count is right as long as
+/// the window has fewer pixels than that.
+pub struct SummedRows {
+    /// For each mask row edge 0..=height, its place in `sums`, or `u32::MAX` where no window needs it.
+    places: Vec<u32>,
+    land: Vec<u32>,
+    /// Empty when the mask has no invalid pixel.
+    invalid: Vec<u32>,
+    height: usize,
+    width: usize,
+}
+
+impl SummedRows {
+    /// Reads the mask once, row of blocks by row of blocks.
+    ///
+    /// # Errors
+    /// The mask can not be decoded.
+    pub fn build(source: &Source, rule: LandRule, row_starts: &[i64], window_height: usize) -> Result<SummedRows> {
+        let header = source.header();
+        let (height, width) = (header.height, header.width);
+        let mut places = vec![u32::MAX; height + 1];
+        let edge = |row: i64| row.clamp(0, height as i64) as usize;
+        for &start in row_starts {
+            for row in [edge(start), edge(start + window_height as i64)] {
+                places[row] = 0;
+            }
+        }
+        let mut next = 0;
+        for place in places.iter_mut().filter(|p| **p == 0) {
+            *place = next;
+            next += 1;
+        }
+        let mut table = SummedRows { places, land: Vec::new(), invalid: Vec::new(), height, width };
+        let band = header.bands.first().map_or(Dtype::Float32, |b| b.dtype);
+        with_dtype!(band, T => table.fill::<T>(source, rule, next as usize))?;
+        Ok(table)
+    }
+
+    fn fill<T: Pixel>(&mut self, source: &Source, rule: LandRule, kept: usize) -> Result<()> {
+        let stride = self.width + 1;
+        let band = source.header().bands.first();
+        let has_invalid = band.is_some_and(|b| b.nodata.is_some() || b.masked);
+        self.land = Vec::with_capacity(kept * stride);
+        let mut land = vec![0u32; stride];
+        let mut invalid = vec![0u32; if has_invalid { stride } else { 0 }];
+        // Strips of a block's height, and at least 64 rows where blocks are single lines.
+        let strip = source.header().block.0.max(64);
+        let mut pixels: Vec<T> = Vec::new();
+        let mut bad = vec![false; if has_invalid { self.width } else { 0 }];
+        self.keep(0, &land, &invalid);
+        for top in (0..self.height).step_by(strip) {
+            let rows = strip.min(self.height - top);
+            pixels.resize(rows * self.width, T::default());
+            let window = Window::new(top as i64, 0, rows as i64, self.width as i64)?;
+            let gaps = read_patch(source, &window, &[1], &PatchOptions::default(), &mut pixels)?;
+            let mut gaps = gaps.into_iter().peekable();
+            for (row, line) in pixels.chunks(self.width).enumerate() {
+                if has_invalid {
+                    bad.fill(false);
+                    let here = row * self.width..(row + 1) * self.width;
+                    while let Some(gap) = gaps.peek().cloned().filter(|gap| gap.start < here.end) {
+                        let part = gap.start.max(here.start) - here.start..gap.end.min(here.end) - here.start;
+                        bad[part].fill(true);
+                        if gap.end > here.end {
+                            break;
+                        }
+                        gaps.next();
+                    }
+                    add_line(&mut land, line.iter().zip(&bad).map(|(p, bad)| !bad && rule.is_land(*p)));
+                    add_line(&mut invalid, bad.iter().copied());
+                } else {
+                    add_line(&mut land, line.iter().map(|p| rule.is_land(*p)));
+                }
+                self.keep(top + row + 1, &land, &invalid);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, row: usize, land: &[u32], invalid: &[u32]) {
+        if self.places.get(row).is_some_and(|place| *place != u32::MAX) {
+            self.land.extend_from_slice(land);
+            self.invalid.extend_from_slice(invalid);
+        }
+    }
+
+    /// The counts under a window whose rows were announced to [`SummedRows::build`].
+    pub fn fractions(&self, window: &Window) -> Fractions {
+        let total = window.area() as u64;
+        let Some(inside) = window.clip(self.height, self.width) else {
+            return Fractions { land: 0, invalid: total, total };
+        };
+        let beyond = total - inside.area() as u64;
+        Fractions {
+            land: u64::from(self.sum(&self.land, &inside)),
+            invalid: beyond + u64::from(self.sum(&self.invalid, &inside)),
+            total,
+        }
+    }
+
+    fn sum(&self, sums: &[u32], inside: &Window) -> u32 {
+        let at = |row: i64, col: i64| {
+            let place = self.places.get(row as usize).copied().unwrap_or(u32::MAX) as usize;
+            sums.get(place.wrapping_mul(self.width + 1).wrapping_add(col as usize)).copied().unwrap_or(0)
+        };
+        let (top, bottom, left, right) = (inside.row_off, inside.row_end(), inside.col_off, inside.col_end());
+        at(bottom, right).wrapping_sub(at(top, right)).wrapping_sub(at(bottom, left)).wrapping_add(at(top, left))
+    }
+}
+
+/// Adds one row of pixels to the running sums of the rows above it.
+fn add_line(sums: &mut [u32], marks: impl Iterator<Item = bool>) {
+    let mut run = 0u32;
+    for (sum, mark) in sums.iter_mut().skip(1).zip(marks) {
+        run += u32::from(mark);
+        *sum = sum.wrapping_add(run);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn count_leaves_invalid_land_out() {
+        let pixels = [1u8, 1, 0, 1, 0];
+        let fractions = count(&pixels, &[1..3, 4..5], LandRule::AboveHalf);
+        assert_eq!(fractions, Fractions { land: 2, invalid: 3, total: 5 });
+        assert_eq!(count(&[7u8, 1], &[], LandRule::Equals(7.0)).land, 1);
+    }
+}

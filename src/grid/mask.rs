@@ -1,0 +1,187 @@
+//! The share of land in any box or geometry, under a mask in any CRS.
+
+use std::sync::Arc;
+
+use geo::MultiPolygon;
+
+use crate::affine::Affine;
+use crate::bbox::Bbox;
+use crate::catalog::{Footprint, place};
+use crate::crs::Crs;
+use crate::dtype::Pixel;
+use crate::error::{Error, Result};
+use crate::format::gdal;
+use crate::grid::land::{Fractions, LandRule, count};
+use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::source::Source;
+use crate::window::Window;
+use crate::with_dtype;
+
+/// What to do about the part of a box that the mask does not cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// Say so.
+    Error,
+    /// Count the pixels that there are.
+    Ignore,
+}
+
+pub const OUTSIDE: [(&str, Outside); 2] = [("error", Outside::Error), ("ignore", Outside::Ignore)];
+
+/// A land mask, open.
+pub struct Mask {
+    source: Arc<Source>,
+    rule: LandRule,
+    transform: Affine,
+    crs: String,
+    geographic: bool,
+}
+
+impl Mask {
+    /// # Errors
+    /// The mask is no raster with a place on the map.
+    pub fn open(path: &str, rule: LandRule) -> Result<Mask> {
+        let source = Source::open(path)?;
+        let (transform, crs) = place(source.header(), path)?;
+        let geographic = gdal::crs_facts(&crs)?.geographic;
+        Ok(Mask { source, rule, transform, crs, geographic })
+    }
+
+    fn extent(&self) -> Result<Bbox> {
+        let header = self.source.header();
+        Ok(self.transform.bbox(&Window::whole(header.height, header.width)?))
+    }
+
+    /// Counts the mask's pixels whose centres lie in a box, half-open. On a globe the box may reach
+    /// beyond the antimeridian. `total` is 0 when it holds no centre.
+    ///
+    /// # Errors
+    /// [`Error::Uncovered`], or pixels that can not be decoded.
+    pub fn in_box(&self, bbox: &Bbox, crs: &str, outside: Outside) -> Result<Fractions> {
+        if !same_crs(crs, &self.crs) {
+            let shape = Footprint::project(bbox, crs, &self.crs, self.geographic, 21)?;
+            return self.in_polygons(&shape.polygons, &shape.bbox, bbox, outside);
+        }
+        let extent = self.extent()?;
+        let mut sum = Fractions::default();
+        let mut covered = 0.0;
+        for piece in self.turns(bbox, &extent) {
+            let (ymin, ymax) = (piece.ymin.max(extent.ymin), piece.ymax.min(extent.ymax));
+            let (xmin, xmax) = (piece.xmin.max(extent.xmin), piece.xmax.min(extent.xmax));
+            if xmin < xmax && ymin < ymax {
+                covered += (xmax - xmin) * (ymax - ymin);
+                sum = sum.plus(self.count(&self.centres_in(&piece), None)?);
+            }
+        }
+        let area = bbox.width() * bbox.height();
+        if outside == Outside::Error && covered < area * (1.0 - 1e-9) {
+            return Err(self.uncovered(bbox)?);
+        }
+        Ok(sum)
+    }
+
+    /// As [`Mask::in_box`] for a polygon or multipolygon (WKB in `crs`); `None` when it is empty.
+    ///
+    /// # Errors
+    /// As [`Mask::in_box`], or a geometry without area.
+    pub fn in_geometry(&self, wkb: &[u8], crs: &str, outside: Outside) -> Result<Option<Fractions>> {
+        let from = if same_crs(crs, &self.crs) { self.crs.as_str() } else { crs };
+        match gdal::project_geometry(wkb, from, &self.crs)? {
+            None => Ok(None),
+            Some((wkb, bbox)) => self.in_wkb(&wkb, &bbox, &bbox, outside).map(Some),
+        }
+    }
+
+    fn in_polygons(&self, shape: &MultiPolygon<f64>, bbox: &Bbox, asked: &Bbox, outside: Outside) -> Result<Fractions> {
+        self.in_wkb(&crate::catalog::wkb(shape)?, bbox, asked, outside)
+    }
+
+    fn in_wkb(&self, wkb: &[u8], bbox: &Bbox, asked: &Bbox, outside: Outside) -> Result<Fractions> {
+        let extent = self.extent()?;
+        let (dx, dy) = (self.transform.0[1].abs() * 1e-6, self.transform.0[5].abs() * 1e-6);
+        let covers = extent.xmin - dx <= bbox.xmin
+            && bbox.xmax <= extent.xmax + dx
+            && extent.ymin - dy <= bbox.ymin
+            && bbox.ymax <= extent.ymax + dy;
+        if !covers && outside == Outside::Error {
+            return Err(self.uncovered(asked)?);
+        }
+        self.count(&self.centres_in(bbox), Some(wkb))
+    }
+
+    fn uncovered(&self, bbox: &Bbox) -> Result<Error> {
+        let extent = format!("{} in {}", self.extent()?, Crs::new(&self.crs));
+        Ok(Error::Uncovered { box_: bbox.to_string(), mask: self.source.path().into(), extent })
+    }
+
+    /// The box, and on a globe the same box one turn to each side, where it may meet the mask.
+    fn turns(&self, bbox: &Bbox, extent: &Bbox) -> Vec<Bbox> {
+        let turned = |turn: f64| Bbox { xmin: bbox.xmin + turn, xmax: bbox.xmax + turn, ..*bbox };
+        let turns = if self.geographic { vec![-360.0, 0.0, 360.0] } else { vec![0.0] };
+        turns.into_iter().map(turned).filter(|b| b.xmin < extent.xmax && b.xmax > extent.xmin).collect()
+    }
+
+    /// Rows and columns whose centres lie in a box: `[ceil(a - 0.5), ceil(b - 0.5))`.
+    fn centres_in(&self, bbox: &Bbox) -> (i64, i64, i64, i64) {
+        let (row_a, col_a) = self.transform.row_col(bbox.xmin, bbox.ymax);
+        let (row_b, col_b) = self.transform.row_col(bbox.xmax, bbox.ymin);
+        let header = self.source.header();
+        let first = |a: f64, b: f64, n: usize| ((a.min(b) - 0.5).ceil().max(0.0) as i64).min(n as i64);
+        let end = |a: f64, b: f64, n: usize| ((a.max(b) - 0.5).ceil().max(0.0) as i64).min(n as i64);
+        (
+            first(row_a, row_b, header.height),
+            end(row_a, row_b, header.height),
+            first(col_a, col_b, header.width),
+            end(col_a, col_b, header.width),
+        )
+    }
+
+    fn count(&self, (top, bottom, left, right): &(i64, i64, i64, i64), wkb: Option<&[u8]>) -> Result<Fractions> {
+        let (height, width) = (bottom - top, right - left);
+        if height <= 0 || width <= 0 {
+            return Ok(Fractions::default());
+        }
+        let dtype = self.source.header().bands.first().map(|b| b.dtype);
+        let dtype = dtype.ok_or_else(|| Error::Bug("a mask without bands".into()))?;
+        // Strips, so that a box the size of the world takes no more memory than a small one.
+        let strip = ((1 << 22) / width).clamp(1, height);
+        let mut sum = Fractions::default();
+        for first in (*top..*bottom).step_by(strip as usize) {
+            let window = Window::new(first, *left, strip.min(bottom - first), width)?;
+            let inside = match wkb {
+                Some(wkb) => {
+                    let grid = self.transform.of_window(&window);
+                    Some(gdal::rasterize(wkb, &grid, window.height as usize, window.width as usize)?)
+                }
+                None => None,
+            };
+            let part = with_dtype!(dtype, T => self.count_window::<T>(&window, inside.as_deref()))?;
+            sum = sum.plus(part);
+        }
+        Ok(sum)
+    }
+
+    fn count_window<T: Pixel>(&self, window: &Window, inside: Option<&[u8]>) -> Result<Fractions> {
+        let mut pixels = vec![T::default(); window.area()];
+        let gaps = read_patch(&self.source, window, &[1], &PatchOptions::default(), &mut pixels)?;
+        let Some(inside) = inside else { return Ok(count(&pixels, &gaps, self.rule)) };
+        let mut invalid = vec![false; pixels.len()];
+        for gap in gaps {
+            if let Some(cells) = invalid.get_mut(gap) {
+                cells.fill(true);
+            }
+        }
+        let mut sum = Fractions::default();
+        for ((pixel, invalid), _) in pixels.iter().zip(invalid).zip(inside).filter(|(_, inside)| **inside != 0) {
+            sum.total += 1;
+            sum.invalid += u64::from(invalid);
+            sum.land += u64::from(!invalid && self.rule.is_land(*pixel));
+        }
+        Ok(sum)
+    }
+}
+
+/// `EPSG:4326` and `OGC:CRS84` differ in axis order alone, and coordinates here are always (x, y).
+fn same_crs(a: &str, b: &str) -> bool {
+    Crs::new(a) == Crs::new(b)
+}

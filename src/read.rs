@@ -1,0 +1,44 @@
+//! Reads: windows of rasters into arrays.
+//!
+//! `source` opens each file once and keeps its handles, `block_cache` decodes each block once, `patch`
+//! copies windows out of blocks.
+
+pub mod block_cache;
+pub mod patch;
+pub mod source;
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// The bounds that a user can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Decoded blocks kept for the whole process, in bytes.
+    pub block_cache: usize,
+    /// Worker threads of one table function.
+    pub threads: usize,
+    /// What one chunk of a scalar's pixels may take, in bytes.
+    pub chunk: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Limits { block_cache: 512 << 20, threads, chunk: 512 << 20 }
+    }
+}
+
+/// Patches that workers may finish ahead of the reader, in bytes.
+pub const PREFETCH_BYTES: usize = 128 << 20;
+
+static BLOCK_CACHE_BYTES: AtomicUsize = AtomicUsize::new(512 << 20);
+
+impl Limits {
+    /// The block cache is one for the process: the last query that set its size rules.
+    pub fn apply(&self) {
+        BLOCK_CACHE_BYTES.store(self.block_cache, Relaxed);
+    }
+}
+
+pub(crate) fn block_cache_bytes() -> usize {
+    BLOCK_CACHE_BYTES.load(Relaxed)
+}

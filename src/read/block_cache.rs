@@ -1,0 +1,193 @@
+//! Decoded blocks, kept for the process: each is decoded once while it stays, whoever asks.
+//!
+//! Shards are locked only to find or file a block, never while one is decoded. A second thread that wants
+//! a block under way waits for that block alone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::dtype::Pixels;
+use crate::error::Result;
+use crate::read::block_cache_bytes;
+
+/// Which block of which file: `band` counts from 1, and `mask` asks for its validity instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub source: u64,
+    pub band: u32,
+    pub mask: bool,
+    pub row: u32,
+    pub col: u32,
+}
+
+/// A place for one block: its lock is held while the block is decoded.
+type Slot = Arc<Mutex<Option<Arc<Pixels>>>>;
+
+struct Entry {
+    slot: Slot,
+    tick: u64,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Shard {
+    entries: HashMap<Key, Entry>,
+    /// Oldest use first.
+    order: BTreeMap<u64, Key>,
+    bytes: usize,
+    clock: u64,
+}
+
+/// More shards than threads, so that two seldom meet.
+const SHARDS: usize = 64;
+
+pub struct BlockCache {
+    shards: Vec<Mutex<Shard>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// What the cache has done since the process began, and what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    pub hits: u64,
+    pub misses: u64,
+    pub bytes: u64,
+}
+
+impl Default for BlockCache {
+    fn default() -> BlockCache {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        BlockCache { shards, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+}
+
+/// A poisoned lock guards maps that are never left half-changed by anything that can panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl BlockCache {
+    /// The block, decoded now unless it is here or under way.
+    ///
+    /// # Errors
+    /// What `decode` returns; a block that failed is not kept.
+    pub fn get(&self, key: Key, decode: impl FnOnce() -> Result<Pixels>) -> Result<Arc<Pixels>> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let shard = &self.shards[hash as usize % SHARDS];
+        let slot = touch(&mut lock(shard), key);
+        let mut place = lock(&slot);
+        if let Some(pixels) = place.as_ref() {
+            self.hits.fetch_add(1, Relaxed);
+            return Ok(pixels.clone());
+        }
+        self.misses.fetch_add(1, Relaxed);
+        match decode() {
+            Ok(pixels) => {
+                let pixels = Arc::new(pixels);
+                *place = Some(pixels.clone());
+                drop(place);
+                settle(&mut lock(shard), key, &slot, pixels.bytes());
+                Ok(pixels)
+            }
+            Err(error) => {
+                drop(place);
+                remove(&mut lock(shard), key);
+                Err(error)
+            }
+        }
+    }
+
+    pub fn counters(&self) -> Counters {
+        let bytes = self.shards.iter().map(|s| lock(s).bytes as u64).sum();
+        Counters { hits: self.hits.load(Relaxed), misses: self.misses.load(Relaxed), bytes }
+    }
+
+    pub fn clear(&self) {
+        for shard in &self.shards {
+            *lock(shard) = Shard::default();
+        }
+    }
+}
+
+fn touch(shard: &mut Shard, key: Key) -> Slot {
+    shard.clock += 1;
+    let tick = shard.clock;
+    let entry = shard.entries.entry(key).or_insert_with(|| Entry { slot: Slot::default(), tick, bytes: 0 });
+    shard.order.remove(&entry.tick);
+    entry.tick = tick;
+    shard.order.insert(tick, key);
+    entry.slot.clone()
+}
+
+/// Books a decoded block's bytes and lets the oldest blocks go until the shard is within its share.
+fn settle(shard: &mut Shard, key: Key, slot: &Slot, bytes: usize) {
+    if let Some(entry) = shard.entries.get_mut(&key).filter(|e| Arc::ptr_eq(&e.slot, slot) && e.bytes == 0) {
+        entry.bytes = bytes;
+        shard.bytes += bytes;
+    }
+    let share = block_cache_bytes() / SHARDS;
+    while shard.bytes > share {
+        let Some((_, &oldest)) = shard.order.iter().next() else { break };
+        remove(shard, oldest);
+    }
+}
+
+fn remove(shard: &mut Shard, key: Key) {
+    if let Some(entry) = shard.entries.remove(&key) {
+        shard.order.remove(&entry.tick);
+        shard.bytes -= entry.bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use std::sync::atomic::AtomicUsize;
+
+    fn key(row: u32) -> Key {
+        Key { source: 1, band: 1, mask: false, row, col: 0 }
+    }
+
+    #[test]
+    fn one_block_is_decoded_once_whatever_the_threads() {
+        let cache = BlockCache::default();
+        let decoded = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for row in 0..100 {
+                        let decode = || {
+                            decoded.fetch_add(1, Relaxed);
+                            Ok(Pixels::UInt8(vec![row as u8; 16]))
+                        };
+                        assert_eq!(*cache.get(key(row), decode).unwrap(), Pixels::UInt8(vec![row as u8; 16]));
+                    }
+                });
+            }
+        });
+        assert_eq!(decoded.load(Relaxed), 100);
+        assert_eq!(cache.counters(), Counters { hits: 700, misses: 100, bytes: 1600 });
+    }
+
+    #[test]
+    fn a_failed_block_is_asked_for_again() {
+        let cache = BlockCache::default();
+        assert!(cache.get(key(0), || Err(Error::Bug("x".into()))).is_err());
+        assert!(cache.get(key(0), || Ok(Pixels::UInt8(vec![1]))).is_ok());
+    }
+
+    #[test]
+    fn what_is_kept_stays_within_the_bound() {
+        let cache = BlockCache::default();
+        let bound = block_cache_bytes() as u64;
+        let size = 4 << 20;
+        for row in 0..400 {
+            cache.get(key(row), || Ok(Pixels::UInt8(vec![0; size]))).unwrap();
+            assert!(cache.counters().bytes <= bound);
+        }
+    }
+}

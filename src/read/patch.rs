@@ -1,0 +1,308 @@
+//! A window of a raster, copied out of its blocks.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::error::{Error, Result};
+use crate::format::Band;
+use crate::read::source::Source;
+use crate::window::Window;
+use crate::with_pixels;
+
+/// How a patch is read. The default is the file as it is: all bands, pixels as stored, NULL for nodata.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PatchOptions {
+    /// Bands by number (from 1) or by name; `None` is all, in file order.
+    pub bands: Option<Vec<BandName>>,
+    /// `pixel * scale + offset` instead of the stored pixel.
+    pub scaled: bool,
+    /// A value instead of NULL.
+    pub fill: Option<f64>,
+    /// A window wholly outside is all NULL instead of an error.
+    pub boundless: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BandName {
+    Number(i64),
+    Name(String),
+}
+
+/// Band numbers (from 1) of the bands asked for.
+///
+/// # Errors
+/// [`Error::NoBand`], with the bands that there are.
+pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize>> {
+    let bands = &source.header().bands;
+    let Some(wanted) = &options.bands else { return Ok((1..=bands.len()).collect()) };
+    let find = |wanted: &BandName| {
+        let found = match wanted {
+            BandName::Number(n) => usize::try_from(*n).ok().filter(|n| (1..=bands.len()).contains(n)),
+            BandName::Name(name) => bands.iter().position(|b| b.name.as_deref() == Some(name)).map(|i| i + 1),
+        };
+        found.ok_or_else(|| Error::NoBand {
+            path: source.path().into(),
+            band: match wanted {
+                BandName::Number(n) => n.to_string(),
+                BandName::Name(name) => format!("\"{name}\""),
+            },
+            available: available(bands),
+        })
+    };
+    wanted.iter().map(find).collect()
+}
+
+fn available(bands: &[Band]) -> Vec<String> {
+    let show = |(i, band): (usize, &Band)| match &band.name {
+        Some(name) => format!("{} \"{name}\"", i + 1),
+        None => (i + 1).to_string(),
+    };
+    let mut names: Vec<String> = bands.iter().enumerate().take(20).map(show).collect();
+    if bands.len() > 20 {
+        names.push(format!("... {} in all", bands.len()));
+    }
+    names
+}
+
+/// The type that holds every one of these bands without loss.
+///
+/// # Errors
+/// 64-bit integers beside another type: no type holds both.
+pub fn common_dtype(source: &Source, bands: &[usize]) -> Result<Dtype> {
+    let all = &source.header().bands;
+    let mut dtypes = bands.iter().filter_map(|b| all.get(b - 1)).map(|b| b.dtype);
+    let first = dtypes.next().unwrap_or(Dtype::Float32);
+    if dtypes.clone().all(|d| d == first) {
+        return Ok(first);
+    }
+    let wide = |d: Dtype| d.size() == 8 || matches!(d, Dtype::Int32 | Dtype::UInt32);
+    let double = wide(first) || dtypes.any(wide);
+    Ok(if double { Dtype::Float64 } else { Dtype::Float32 })
+}
+
+/// Reads `window` of `bands` into `out`, `[band, row, col]`, in the type `T`: the file's own, or a float.
+/// Returns the runs of `out` that hold no pixel (nodata, masked, or outside the raster), in order; there
+/// are none when a fill value was asked for.
+///
+/// # Errors
+/// A window wholly outside, or pixels that can not be decoded.
+pub fn read_patch<T: Pixel>(
+    source: &Source,
+    window: &Window,
+    bands: &[usize],
+    options: &PatchOptions,
+    out: &mut [T],
+) -> Result<Vec<Range<usize>>> {
+    if out.len() != window.area() * bands.len() {
+        return Err(Error::Bug(format!("{} places for {window} of {} bands", out.len(), bands.len())));
+    }
+    let header = source.header();
+    let Some(inside) = window.clip(header.height, header.width) else {
+        if !options.boundless {
+            return Err(Error::Outside {
+                path: source.path().into(),
+                window: window.to_string(),
+                height: header.height,
+                width: header.width,
+            });
+        }
+        return Ok(fill_gaps(vec![0..out.len()], options, out));
+    };
+    let mut gaps = Gaps::default();
+    for (plane, &band) in bands.iter().enumerate() {
+        let base = plane * window.area();
+        if inside.area() < window.area() {
+            outside(window, &inside, base, &mut gaps);
+        }
+        copy_band(source, window, &inside, band, options.scaled, base, out, &mut gaps)?;
+    }
+    Ok(fill_gaps(gaps.finish(), options, out))
+}
+
+fn fill_gaps<T: Pixel>(gaps: Vec<Range<usize>>, options: &PatchOptions, out: &mut [T]) -> Vec<Range<usize>> {
+    let Some(fill) = options.fill else { return gaps };
+    for gap in gaps {
+        if let Some(cells) = out.get_mut(gap) {
+            cells.fill(T::of(fill));
+        }
+    }
+    Vec::new()
+}
+
+/// Marks the part of a window that lies beyond the raster.
+fn outside(window: &Window, inside: &Window, base: usize, gaps: &mut Gaps) {
+    let width = window.width as usize;
+    let left = (inside.col_off - window.col_off) as usize;
+    let right = left + inside.width as usize;
+    for row in 0..window.height as usize {
+        let start = base + row * width;
+        let map_row = window.row_off + row as i64;
+        if map_row < inside.row_off || map_row >= inside.row_end() {
+            gaps.add(start..start + width);
+        } else {
+            gaps.add(start..start + left);
+            gaps.add(start + right..start + width);
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn copy_band<T: Pixel>(
+    source: &Source,
+    window: &Window,
+    inside: &Window,
+    band: usize,
+    scaled: bool,
+    base: usize,
+    out: &mut [T],
+    gaps: &mut Gaps,
+) -> Result<()> {
+    let header = source.header();
+    let facts = header.bands.get(band - 1).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
+    let rule = Rule::of(facts, scaled);
+    let (block_height, block_width) = header.block;
+    let (first_row, last_row) = (inside.row_off as usize, inside.row_end() as usize);
+    let (first_col, last_col) = (inside.col_off as usize, inside.col_end() as usize);
+    for block_row in first_row / block_height..last_row.div_ceil(block_height) {
+        let rows = first_row.max(block_row * block_height)..last_row.min((block_row + 1) * block_height);
+        for block_col in first_col / block_width..last_col.div_ceil(block_width) {
+            let cols = first_col.max(block_col * block_width)..last_col.min((block_col + 1) * block_width);
+            let block = source.block(band, false, block_row, block_col)?;
+            let mask = match facts.masked {
+                true => Some(source.block(band, true, block_row, block_col)?),
+                false => None,
+            };
+            for row in rows.clone() {
+                let from = (row - block_row * block_height) * block_width + cols.start - block_col * block_width;
+                let to = base
+                    + (row as i64 - window.row_off) as usize * window.width as usize
+                    + (cols.start as i64 - window.col_off) as usize;
+                let run = Run { from, to, len: cols.len() };
+                copy_run(&block, mask.as_ref(), &rule, run, out, gaps)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What turns a stored pixel into a value or into nothing.
+struct Rule {
+    nodata: Option<f64>,
+    linear: Option<(f64, f64)>,
+}
+
+impl Rule {
+    fn of(band: &Band, scaled: bool) -> Rule {
+        let linear = (band.scale.unwrap_or(1.0), band.offset.unwrap_or(0.0));
+        Rule {
+            nodata: band.nodata.filter(|_| !band.masked),
+            linear: (scaled && linear != (1.0, 0.0)).then_some(linear),
+        }
+    }
+}
+
+/// One row of pixels within a block: where it lies there, and where it goes.
+#[derive(Clone, Copy)]
+struct Run {
+    from: usize,
+    to: usize,
+    len: usize,
+}
+
+fn copy_run<T: Pixel>(
+    block: &Pixels,
+    mask: Option<&Arc<Pixels>>,
+    rule: &Rule,
+    run: Run,
+    out: &mut [T],
+    gaps: &mut Gaps,
+) -> Result<()> {
+    let short = || Error::Bug("a block is shorter than its header says".into());
+    let out = out.get_mut(run.to..run.to + run.len).ok_or_else(short)?;
+    let range = run.from..run.from + run.len;
+    match (T::view(block), rule.linear) {
+        (Some(values), None) => out.copy_from_slice(values.get(range.clone()).ok_or_else(short)?),
+        (_, None) => with_pixels!(block, values => {
+            let values = values.get(range.clone()).ok_or_else(short)?;
+            out.iter_mut().zip(values).for_each(|(to, from)| *to = T::of(*from));
+        }),
+        (_, Some((scale, offset))) => with_pixels!(block, values => {
+            let values = values.get(range.clone()).ok_or_else(short)?;
+            out.iter_mut().zip(values).for_each(|(to, from)| *to = T::of(from.f64() * scale + offset));
+        }),
+    }
+    if let Some(nodata) = rule.nodata {
+        with_pixels!(block, values => {
+            let values = values.get(range.clone()).ok_or_else(short)?;
+            mark_nodata(values, nodata, run.to, gaps);
+        });
+    }
+    if let Some(mask) = mask {
+        let values = u8::view(mask).and_then(|m| m.get(range)).ok_or_else(short)?;
+        gaps.add_where(values, run.to, |m| *m == 0);
+    }
+    Ok(())
+}
+
+fn mark_nodata<P: Pixel>(values: &[P], nodata: f64, to: usize, gaps: &mut Gaps) {
+    let Some(nodata) = P::nodata(nodata) else { return };
+    // Without a branch, so that a row without nodata costs one vectorised pass.
+    if values.iter().fold(false, |any, v| any | v.is(nodata)) {
+        gaps.add_where(values, to, |v| v.is(nodata));
+    }
+}
+
+/// Runs of places without a pixel.
+#[derive(Default)]
+struct Gaps(Vec<Range<usize>>);
+
+impl Gaps {
+    fn add(&mut self, run: Range<usize>) {
+        if run.is_empty() {
+            return;
+        }
+        match self.0.last_mut() {
+            Some(last) if last.end == run.start => last.end = run.end,
+            _ => self.0.push(run),
+        }
+    }
+
+    fn add_where<P>(&mut self, values: &[P], start: usize, gone: impl Fn(&P) -> bool) {
+        for (i, value) in values.iter().enumerate() {
+            if gone(value) {
+                self.add(start + i..start + i + 1);
+            }
+        }
+    }
+
+    /// In order: blocks side by side deliver their rows interleaved.
+    fn finish(mut self) -> Vec<Range<usize>> {
+        self.0.sort_unstable_by_key(|run| run.start);
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_join_neighbours_and_come_in_order() {
+        let mut gaps = Gaps::default();
+        gaps.add(4..6);
+        gaps.add(6..8);
+        gaps.add(0..2);
+        gaps.add(3..3);
+        assert_eq!(gaps.finish(), [0..2, 4..8]);
+    }
+
+    #[test]
+    fn what_lies_beyond_the_raster_is_a_gap() {
+        let window = Window::new(-1, -1, 3, 3).unwrap();
+        let inside = window.clip(10, 10).unwrap();
+        let mut gaps = Gaps::default();
+        outside(&window, &inside, 0, &mut gaps);
+        assert_eq!(gaps.finish(), [0..4, 6..7]);
+    }
+}

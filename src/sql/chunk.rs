@@ -1,0 +1,375 @@
+//! DuckDB's vectors: the unsafe ground on which rows are read and written.
+//!
+//! Every vector that reaches us is flat (the C API flattens), lives as long as the callback it came with,
+//! and is used by one thread.
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+
+use duckdb::ffi;
+
+use crate::error::{Error, Result};
+use crate::sql::types::SqlType;
+
+/// A `duckdb_logical_type`, destroyed with its owner.
+pub struct LogicalType(ffi::duckdb_logical_type);
+
+// SAFETY: a logical type is immutable once made, and DuckDB copies it wherever it is handed over.
+unsafe impl Send for LogicalType {}
+// SAFETY: as above.
+unsafe impl Sync for LogicalType {}
+
+impl Drop for LogicalType {
+    fn drop(&mut self) {
+        // SAFETY: we own the handle and drop it once.
+        unsafe { ffi::duckdb_destroy_logical_type(&mut self.0) }
+    }
+}
+
+impl LogicalType {
+    /// # Errors
+    /// A name with a zero byte.
+    pub fn new(ty: &SqlType) -> Result<LogicalType> {
+        let id = match ty {
+            SqlType::Boolean => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN,
+            SqlType::TinyInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TINYINT,
+            SqlType::UTinyInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT,
+            SqlType::SmallInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT,
+            SqlType::USmallInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT,
+            SqlType::Integer => ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER,
+            SqlType::UInteger => ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER,
+            SqlType::BigInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT,
+            SqlType::UBigInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT,
+            SqlType::Float => ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT,
+            SqlType::Double => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE,
+            SqlType::Varchar => ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
+            SqlType::Blob => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB,
+            SqlType::Date => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE,
+            SqlType::Timestamp => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP,
+            SqlType::Any => ffi::DUCKDB_TYPE_DUCKDB_TYPE_ANY,
+            SqlType::Geometry(Some(crs)) => {
+                if let Some(known) = super::geometry_type::with_crs(crs) {
+                    return Ok(known);
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY
+            }
+            SqlType::Geometry(None) => ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY,
+            SqlType::List(child) => {
+                let child = LogicalType::new(child)?;
+                // SAFETY: the child is alive; DuckDB copies it.
+                return Ok(LogicalType(unsafe { ffi::duckdb_create_list_type(child.0) }));
+            }
+            SqlType::Array(child, size) => {
+                let child = LogicalType::new(child)?;
+                // SAFETY: as above.
+                return Ok(LogicalType(unsafe { ffi::duckdb_create_array_type(child.0, *size) }));
+            }
+            SqlType::Map(key, value) => {
+                let (key, value) = (LogicalType::new(key)?, LogicalType::new(value)?);
+                // SAFETY: as above.
+                return Ok(LogicalType(unsafe { ffi::duckdb_create_map_type(key.0, value.0) }));
+            }
+            SqlType::Struct(fields) => return LogicalType::structure(fields),
+        };
+        // SAFETY: a plain type id.
+        Ok(LogicalType(unsafe { ffi::duckdb_create_logical_type(id) }))
+    }
+
+    fn structure(fields: &[(String, SqlType)]) -> Result<LogicalType> {
+        let types = fields.iter().map(|(_, ty)| LogicalType::new(ty)).collect::<Result<Vec<_>>>()?;
+        let names = fields.iter().map(|(name, _)| text(name)).collect::<Result<Vec<_>>>()?;
+        let mut raw_types: Vec<_> = types.iter().map(|t| t.0).collect();
+        let mut raw_names: Vec<_> = names.iter().map(|n| n.as_ptr()).collect();
+        // SAFETY: both arrays have `fields.len()` live elements; DuckDB copies them.
+        let raw = unsafe {
+            ffi::duckdb_create_struct_type(raw_types.as_mut_ptr(), raw_names.as_mut_ptr(), fields.len() as u64)
+        };
+        Ok(LogicalType(raw))
+    }
+
+    /// Takes over a handle that the caller owns.
+    ///
+    /// # Safety
+    /// `raw` is a live logical type that nobody else destroys.
+    pub unsafe fn from_raw(raw: ffi::duckdb_logical_type) -> LogicalType {
+        LogicalType(raw)
+    }
+
+    pub fn raw(&self) -> ffi::duckdb_logical_type {
+        self.0
+    }
+}
+
+/// # Errors
+/// Text with a zero byte.
+pub fn text(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::invalid(format!("{text:?}"), "text without zero bytes"))
+}
+
+/// A type whose values lie bare in a vector.
+///
+/// # Safety
+/// The type's size and meaning are those of the DuckDB type that it is used with.
+pub unsafe trait Plain: Copy {}
+macro_rules! plain {
+    ($($type:ty),*) => {$(
+        // SAFETY: DuckDB keeps values of this width bare.
+        unsafe impl Plain for $type {}
+    )*};
+}
+plain!(bool, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64);
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ListEntry {
+    offset: u64,
+    length: u64,
+}
+// SAFETY: this is `duckdb_list_entry`.
+unsafe impl Plain for ListEntry {}
+
+/// One vector: a column of a chunk, or a child of one.
+#[derive(Clone, Copy)]
+pub struct Vector<'a> {
+    raw: ffi::duckdb_vector,
+    rows: usize,
+    chunk: PhantomData<&'a ()>,
+}
+
+impl<'a> Vector<'a> {
+    /// # Safety
+    /// `raw` is a live flat vector of at least `rows` rows, for as long as `'a`.
+    pub unsafe fn from_raw(raw: ffi::duckdb_vector, rows: usize) -> Vector<'a> {
+        Vector { raw, rows, chunk: PhantomData }
+    }
+
+    fn data<T: Plain>(&self) -> *mut T {
+        // SAFETY: the vector is alive.
+        unsafe { ffi::duckdb_vector_get_data(self.raw).cast() }
+    }
+
+    fn check(&self, row: usize) -> usize {
+        // An index beyond the vector would be our own mistake: better a refused query than a torn heap.
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        row
+    }
+
+    pub fn is_null(&self, row: usize) -> bool {
+        let row = self.check(row) as u64;
+        // SAFETY: the validity of a live vector covers its rows; a null mask means all valid.
+        unsafe {
+            let validity = ffi::duckdb_vector_get_validity(self.raw);
+            !validity.is_null() && !ffi::duckdb_validity_row_is_valid(validity, row)
+        }
+    }
+
+    /// The bare value of a row; garbage when the row is NULL.
+    pub fn get<T: Plain>(&self, row: usize) -> T {
+        // SAFETY: the row is inside, and the caller names the type that the function was registered with.
+        unsafe { *self.data::<T>().add(self.check(row)) }
+    }
+
+    /// The bytes of a VARCHAR, BLOB or GEOMETRY.
+    pub fn bytes(&self, row: usize) -> &'a [u8] {
+        // SAFETY: a string_t holds its bytes itself up to 12, else a pointer that lives with the chunk.
+        unsafe {
+            let string = self.data::<u8>().add(self.check(row) * 16).cast::<ffi::duckdb_string_t>();
+            let length = ffi::duckdb_string_t_length(*string) as usize;
+            std::slice::from_raw_parts(ffi::duckdb_string_t_data(string).cast(), length)
+        }
+    }
+
+    pub fn str(&self, row: usize) -> &'a str {
+        // DuckDB checks VARCHAR for UTF-8 on the way in.
+        std::str::from_utf8(self.bytes(row)).unwrap_or_default()
+    }
+
+    pub fn field(&self, index: usize) -> Vector<'a> {
+        // SAFETY: a struct's children live as long as it does and have its rows.
+        unsafe { Vector::from_raw(ffi::duckdb_struct_vector_get_child(self.raw, index as u64), self.rows) }
+    }
+
+    pub fn set<T: Plain>(&self, row: usize, value: T) {
+        // SAFETY: as `get`.
+        unsafe { *self.data::<T>().add(self.check(row)) = value }
+    }
+
+    /// Sets a VARCHAR, BLOB or GEOMETRY.
+    pub fn set_bytes(&self, row: usize, bytes: &[u8]) {
+        let row = self.check(row) as u64;
+        // SAFETY: DuckDB copies the bytes. A VARCHAR's are checked for UTF-8, which ours are.
+        unsafe {
+            ffi::duckdb_vector_assign_string_element_len(self.raw, row, bytes.as_ptr().cast(), bytes.len() as u64);
+        }
+    }
+
+    /// NULL; of a struct, every field as well, since DuckDB reads fields without asking the struct.
+    pub fn set_null(&self, row: usize, ty: &SqlType) {
+        let place = self.check(row) as u64;
+        // SAFETY: the mask is made writable first and covers the vector's rows.
+        unsafe {
+            ffi::duckdb_vector_ensure_validity_writable(self.raw);
+            ffi::duckdb_validity_set_row_invalid(ffi::duckdb_vector_get_validity(self.raw), place);
+        }
+        match ty {
+            SqlType::Struct(fields) => {
+                for (i, (_, field)) in fields.iter().enumerate() {
+                    self.field(i).set_null(row, field);
+                }
+            }
+            SqlType::List(_) | SqlType::Map(..) => self.set(row, ListEntry { offset: 0, length: 0 }),
+            _ => {}
+        }
+    }
+
+    /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the
+    /// child and the first place. Children of an earlier call must not be used again.
+    pub fn push_list(&self, row: usize, length: usize) -> (Vector<'a>, usize) {
+        // SAFETY: reserve keeps what is there and may move the child, which is fetched afterwards.
+        unsafe {
+            let offset = ffi::duckdb_list_vector_get_size(self.raw);
+            let size = offset + length as u64;
+            ffi::duckdb_list_vector_reserve(self.raw, size);
+            ffi::duckdb_list_vector_set_size(self.raw, size);
+            self.set(row, ListEntry { offset, length: length as u64 });
+            (Vector::from_raw(ffi::duckdb_list_vector_get_child(self.raw), size as usize), offset as usize)
+        }
+    }
+
+    /// Makes room for all lists of a chunk at once.
+    pub fn reserve_list(&self, elements: usize) {
+        // SAFETY: this is a list vector; DuckDB keeps what is there.
+        unsafe {
+            ffi::duckdb_list_vector_reserve(self.raw, elements as u64);
+        }
+    }
+
+    /// Places `from .. from + length` of a bare vector, to be written in place.
+    pub fn slice_mut<T: Plain>(&self, from: usize, length: usize) -> &'a mut [T] {
+        assert!(from + length <= self.rows, "places {from}+{length} of {}", self.rows);
+        // SAFETY: the places are inside, and one thread writes a vector at a time.
+        unsafe { std::slice::from_raw_parts_mut(self.data::<T>().add(from), length) }
+    }
+
+    /// NULL for runs of places, counted from `base`.
+    pub fn set_null_runs(&self, base: usize, runs: &[std::ops::Range<usize>]) {
+        let Some(last) = runs.last() else { return };
+        assert!(base + last.end <= self.rows, "run to {} of {}", base + last.end, self.rows);
+        // SAFETY: the mask is writable and has one bit for each of the vector's rows.
+        unsafe {
+            ffi::duckdb_vector_ensure_validity_writable(self.raw);
+            let words = ffi::duckdb_vector_get_validity(self.raw);
+            for run in runs {
+                clear_bits(words, base + run.start, base + run.end);
+            }
+        }
+    }
+
+    pub fn array_child(&self, size: usize) -> Vector<'a> {
+        // SAFETY: an array vector's child has `rows * size` places.
+        unsafe { Vector::from_raw(ffi::duckdb_array_vector_get_child(self.raw), self.rows * size) }
+    }
+}
+
+/// Clears bits `from .. to` of a bit mask, whole words at a time.
+///
+/// # Safety
+/// The mask has at least `to` bits.
+unsafe fn clear_bits(words: *mut u64, from: usize, to: usize) {
+    let mut bit = from;
+    while bit < to {
+        let end = to.min((bit / 64 + 1) * 64);
+        let ones = u64::MAX >> (64 - (end - bit));
+        // SAFETY: bit < to, which the caller vouches for.
+        unsafe { *words.add(bit / 64) &= !(ones << (bit % 64)) };
+        bit = end;
+    }
+}
+
+/// Rows that a table function puts out, or that a scalar function takes in.
+pub struct Chunk<'a> {
+    raw: ffi::duckdb_data_chunk,
+    /// For each column of the chunk, which of the function's columns it is.
+    projection: &'a [usize],
+    capacity: usize,
+}
+
+impl<'a> Chunk<'a> {
+    /// # Safety
+    /// `raw` is the live chunk of a callback, whose columns are those of `projection`.
+    pub unsafe fn output(raw: ffi::duckdb_data_chunk, projection: &'a [usize]) -> Chunk<'a> {
+        // SAFETY: no argument.
+        let capacity = unsafe { ffi::duckdb_vector_size() } as usize;
+        Chunk { raw, projection, capacity }
+    }
+
+    /// How many rows fit.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The vector of one of the function's columns; `None` when the query does not ask for it.
+    pub fn column(&self, index: usize) -> Option<Vector<'a>> {
+        let place = self.projection.iter().position(|&column| column == index)?;
+        // SAFETY: the chunk has a column for each place of the projection.
+        unsafe { Some(Vector::from_raw(ffi::duckdb_data_chunk_get_vector(self.raw, place as u64), self.capacity)) }
+    }
+
+    /// How many rows this chunk holds; 0 ends the scan.
+    pub fn set_rows(&mut self, rows: usize) {
+        assert!(rows <= self.capacity, "{rows} rows in a chunk of {}", self.capacity);
+        // SAFETY: the chunk is alive.
+        unsafe { ffi::duckdb_data_chunk_set_size(self.raw, rows as u64) }
+    }
+}
+
+/// The arguments of a scalar function, one vector each.
+pub struct Input<'a> {
+    columns: Vec<Vector<'a>>,
+    rows: usize,
+}
+
+impl<'a> Input<'a> {
+    /// # Safety
+    /// `raw` is the live input chunk of a callback.
+    pub unsafe fn from_raw(raw: ffi::duckdb_data_chunk) -> Input<'a> {
+        // SAFETY: the caller vouches for the chunk.
+        unsafe {
+            let rows = ffi::duckdb_data_chunk_get_size(raw) as usize;
+            let count = ffi::duckdb_data_chunk_get_column_count(raw);
+            let column = |i| Vector::from_raw(ffi::duckdb_data_chunk_get_vector(raw, i), rows);
+            Input { columns: (0..count).map(column).collect(), rows }
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn column(&self, index: usize) -> Vector<'a> {
+        self.columns[index]
+    }
+
+    /// Some argument of the row is NULL, or some field of a struct argument among the first `fields`.
+    pub fn any_null(&self, row: usize) -> bool {
+        self.columns.iter().any(|column| column.is_null(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clear_bits_clears_just_the_run() {
+        for (from, to) in [(0, 1), (3, 9), (60, 70), (0, 192), (64, 128), (5, 5), (63, 64), (1, 191)] {
+            let mut words = [u64::MAX; 3];
+            // SAFETY: to <= 192.
+            unsafe { clear_bits(words.as_mut_ptr(), from, to) };
+            for bit in 0..192 {
+                let set = words[bit / 64] >> (bit % 64) & 1 == 1;
+                assert_eq!(set, !(from..to).contains(&bit), "{from}..{to} bit {bit}");
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! DuckDB's types as written in SQL: the text in a function's documentation is what is registered.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// A type, parsed from text such as `STRUCT(name VARCHAR, "offset" DOUBLE)[]`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SqlType {
+    Boolean,
+    TinyInt,
+    UTinyInt,
+    SmallInt,
+    USmallInt,
+    Integer,
+    UInteger,
+    BigInt,
+    UBigInt,
+    Float,
+    Double,
+    Varchar,
+    Blob,
+    Date,
+    Timestamp,
+    /// With the CRS of the column, where it has one.
+    Geometry(Option<String>),
+    /// A parameter that takes several types.
+    Any,
+    List(Box<SqlType>),
+    Array(Box<SqlType>, u64),
+    Struct(Vec<(String, SqlType)>),
+    Map(Box<SqlType>, Box<SqlType>),
+}
+
+const PLAIN: [(&str, SqlType); 18] = [
+    ("BOOLEAN", SqlType::Boolean),
+    ("TINYINT", SqlType::TinyInt),
+    ("UTINYINT", SqlType::UTinyInt),
+    ("SMALLINT", SqlType::SmallInt),
+    ("USMALLINT", SqlType::USmallInt),
+    ("INTEGER", SqlType::Integer),
+    ("UINTEGER", SqlType::UInteger),
+    ("BIGINT", SqlType::BigInt),
+    ("UBIGINT", SqlType::UBigInt),
+    ("FLOAT", SqlType::Float),
+    ("DOUBLE", SqlType::Double),
+    ("VARCHAR", SqlType::Varchar),
+    ("BLOB", SqlType::Blob),
+    ("DATE", SqlType::Date),
+    ("TIMESTAMP", SqlType::Timestamp),
+    ("GEOMETRY", SqlType::Geometry(None)),
+    ("ANY", SqlType::Any),
+    ("TABLE", SqlType::Any),
+];
+
+impl SqlType {
+    /// # Errors
+    /// [`Error::Bug`]: only our own documentation is parsed.
+    pub fn parse(text: &str) -> Result<SqlType> {
+        let mut parser = Parser { rest: text };
+        let parsed = parser.ty().filter(|_| parser.rest.trim().is_empty());
+        parsed.ok_or_else(|| Error::Bug(format!("\"{text}\" is no type")))
+    }
+
+    pub fn list(self) -> SqlType {
+        SqlType::List(Box::new(self))
+    }
+}
+
+struct Parser<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Parser<'a> {
+    fn eat(&mut self, token: &str) -> Option<()> {
+        self.rest = self.rest.trim_start().strip_prefix(token)?;
+        Some(())
+    }
+
+    fn word(&mut self) -> Option<&'a str> {
+        let text = self.rest.trim_start();
+        if let Some(quoted) = text.strip_prefix('"') {
+            let (name, rest) = quoted.split_once('"')?;
+            self.rest = rest;
+            return Some(name);
+        }
+        let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        self.rest = rest;
+        (!name.is_empty()).then_some(name)
+    }
+
+    fn ty(&mut self) -> Option<SqlType> {
+        let mut ty = match self.word()? {
+            "STRUCT" => self.fields()?,
+            "MAP" => {
+                self.eat("(")?;
+                let key = self.ty()?;
+                self.eat(",")?;
+                let value = self.ty()?;
+                self.eat(")")?;
+                SqlType::Map(Box::new(key), Box::new(value))
+            }
+            word => PLAIN.iter().find(|(name, _)| *name == word)?.1.clone(),
+        };
+        while self.eat("[").is_some() {
+            ty = if self.eat("]").is_some() {
+                ty.list()
+            } else {
+                let size = self.word()?.parse().ok()?;
+                self.eat("]")?;
+                SqlType::Array(Box::new(ty), size)
+            };
+        }
+        Some(ty)
+    }
+
+    fn fields(&mut self) -> Option<SqlType> {
+        self.eat("(")?;
+        let mut fields = Vec::new();
+        loop {
+            let name = self.word()?.to_string();
+            fields.push((name, self.ty()?));
+            if self.eat(",").is_none() {
+                self.eat(")")?;
+                return Some(SqlType::Struct(fields));
+            }
+        }
+    }
+}
+
+impl fmt::Display for SqlType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SqlType::List(child) => write!(f, "{child}[]"),
+            SqlType::Array(child, size) => write!(f, "{child}[{size}]"),
+            SqlType::Map(key, value) => write!(f, "MAP({key}, {value})"),
+            SqlType::Struct(fields) => {
+                f.write_str("STRUCT(")?;
+                for (i, (name, ty)) in fields.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { ", " };
+                    write!(f, "{comma}{name} {ty}")?;
+                }
+                f.write_str(")")
+            }
+            SqlType::Geometry(Some(_)) => f.write_str("GEOMETRY"),
+            plain => f.write_str(PLAIN.iter().find(|(_, ty)| ty == plain).map_or("?", |(name, _)| name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_prints_as_it_was_written() {
+        for text in [
+            "DOUBLE[6]",
+            "MAP(VARCHAR, VARCHAR)",
+            "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[])[]",
+            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+        ] {
+            assert_eq!(SqlType::parse(text).unwrap().to_string(), text);
+        }
+        assert!(SqlType::parse("STRUCT(a)").is_err() && SqlType::parse("INT[").is_err());
+        assert!(SqlType::parse("STRUCT(\"offset\" DOUBLE)").is_ok());
+    }
+}
