@@ -67,9 +67,9 @@ pub struct Entry {
 /// The operating system gives no thread.
 pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> Result<Ordered<Outcome>> {
     let builder = Builder { options, listings: Listings::default(), shapes: Mutex::default() };
-    let count = paths.len();
     // What waits for the reader is bounded by number: a header takes a few KB at most.
-    Ordered::start(count, threads, 4096, |_| 1, move |i| {
+    let jobs = (0..paths.len()).map(|i| Ok((1, i)));
+    Ordered::start(jobs, threads, 4096, move |i| {
         let path = paths.get(i).cloned().unwrap_or_default();
         let entry = builder.entry(&path);
         match (entry, builder.options.on_error) {

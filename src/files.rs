@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_subdataset_names_its_file() {
         assert_eq!(container("NETCDF:\"/a b/sst.nc\":tos"), "/a b/sst.nc");
-        assert_eq!(container("HDF5:x.h5://group/a"), "x.h5:");
+        assert_eq!(container("HDF5:x.h5://group/a"), "x.h5");
         assert_eq!(container("/data/a.tif"), "/data/a.tif");
         assert!(!is_subdataset("C:/data/a.tif") && !is_subdataset("a:b"));
     }

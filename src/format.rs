@@ -1,6 +1,7 @@
 //! Formats: a file's header, and a block's pixels. One file names each library.
 
 pub mod gdal;
+pub mod parquet;
 
 use crate::affine::Affine;
 use crate::dtype::Dtype;

@@ -73,14 +73,12 @@ impl DateFormat {
     pub fn parse(&self, text: &str) -> Option<Interval> {
         let mut parsed = Parsed::new();
         chrono::format::parse(&mut parsed, text, self.items.iter()).ok()?;
-        let date = self.date(&parsed)?;
-        let time = self.time(&parsed)?;
-        let mut start = date.and_time(time);
-        if let Some(offset) = parsed.offset() {
+        let mut start = match parsed.timestamp() {
+            Some(seconds) => DateTime::from_timestamp(seconds, 0)?.naive_utc(),
+            None => self.date(&parsed)?.and_time(self.time(&parsed)?),
+        };
+        if let (Some(offset), None) = (parsed.offset(), parsed.timestamp()) {
             start = start.checked_sub_signed(TimeDelta::seconds(i64::from(offset)))?;
-        }
-        if let Some(seconds) = parsed.timestamp() {
-            start = DateTime::from_timestamp(seconds, 0)?.naive_utc();
         }
         let next = self.next(start)?;
         Some(Interval { start: micros(start), stop: micros(next) - 1 })

@@ -1,4 +1,17 @@
-//! geoquilt
+//! geoquilt: from folders of satellite, model and in-situ files to machine-learning patches, in SQL.
+//!
+//! Data walks down this list, and no module imports a later one of the walk:
+//!
+//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`dtype`], [`error`]
+//! - [`files`]: from paths and globs to files
+//! - [`format`](mod@format): a file's header, and the pixels of a block
+//! - [`read`]: windows of files into arrays
+//! - [`catalog`]: files into entries
+//! - [`grid`]: rasters, masks and boxes into patches
+//! - [`sql`]: the functions of DuckDB over all of it
+//!
+//! [`workers`] lends threads to whoever has much to do, and [`random`] NumPy's random stream. See `docs/architecture.md`.
+
 pub mod affine;
 pub mod bbox;
 pub mod catalog;
@@ -9,6 +22,23 @@ pub mod files;
 pub mod format;
 pub mod grid;
 pub mod interval;
+pub mod random;
 pub mod read;
+pub mod sql;
 pub mod window;
 pub mod workers;
+
+use duckdb::ffi::{duckdb_extension_access, duckdb_extension_info};
+
+/// The entry point that DuckDB looks for in `geoquilt.duckdb_extension`.
+///
+/// # Safety
+/// Called by DuckDB alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn geoquilt_init_c_api(
+    info: duckdb_extension_info,
+    access: *const duckdb_extension_access,
+) -> bool {
+    // SAFETY: the pointers are DuckDB's.
+    unsafe { sql::load::entry(info, access) }
+}

@@ -7,29 +7,31 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 
-/// Runs `work(0) .. work(count - 1)` on threads of its own and hands the results out in order. A worker
-/// starts an item only while the results that wait for the reader cost less than the budget, or when
-/// the reader waits for that very item: so the budget bounds memory and nothing can deadlock.
+/// Runs `work` over `jobs` on threads of its own and hands the results out in the jobs' order. A worker
+/// starts a job only while the results that wait for the reader cost less than the budget, or when the
+/// reader waits for that very job: so the budget bounds memory and nothing can deadlock.
 pub struct Ordered<T> {
     shared: Arc<Shared<T>>,
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What the reader sees. Jobs are kept apart from it, so that reading the next job holds up no result.
 struct Shared<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
-    count: usize,
     budget: usize,
 }
 
 struct State<T> {
-    /// The next item that no worker has taken.
-    claim: usize,
-    /// The next item that the reader wants.
+    /// How many jobs were taken by workers.
+    taken: usize,
+    /// The place of the result that the reader wants next.
     next: usize,
     done: BTreeMap<usize, (usize, Result<T>)>,
-    /// The cost of what is done or under way and not yet taken.
+    /// The cost of what is done or under way and not yet read.
     cost: usize,
+    /// There are no more jobs.
+    ended: bool,
     stop: bool,
 }
 
@@ -43,51 +45,58 @@ impl<T> Shared<T> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the next item and reserves its cost; `None` when there is no more work.
-    fn take(&self, cost: &impl Fn(usize) -> usize) -> Option<(usize, usize)> {
+    /// Reserves the cost of the job in hand and gives its place; `None` when the scan was abandoned.
+    fn reserve(&self, cost: usize) -> Option<usize> {
         let mut state = self.lock();
         loop {
-            if state.stop || state.claim >= self.count {
+            if state.stop {
                 return None;
             }
-            let item = state.claim;
-            let reserve = cost(item);
-            if item == state.next || state.cost + reserve <= self.budget {
-                state.claim += 1;
-                state.cost += reserve;
-                return Some((item, reserve));
+            if state.taken == state.next || state.cost + cost <= self.budget {
+                state.taken += 1;
+                state.cost += cost;
+                return Some(state.taken - 1);
             }
             state = self.wait(state);
         }
     }
+
+    fn finish(&self, place: usize, cost: usize, result: Result<T>) {
+        self.lock().done.insert(place, (cost, result));
+        self.changed.notify_all();
+    }
+
+    fn end(&self) {
+        self.lock().ended = true;
+        self.changed.notify_all();
+    }
 }
 
 impl<T: Send + 'static> Ordered<T> {
-    /// `cost` is what item i will hold until the reader takes it, in bytes.
+    /// Each job comes with its cost, what its result will hold until the reader takes it. A job that could
+    /// not be had is an error in its place.
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(
-        count: usize,
+    pub fn start<J: Send + 'static>(
+        jobs: impl Iterator<Item = Result<(usize, J)>> + Send + 'static,
         threads: usize,
         budget: usize,
-        cost: impl Fn(usize) -> usize + Send + Sync + 'static,
-        work: impl Fn(usize) -> Result<T> + Send + Sync + 'static,
+        work: impl Fn(J) -> Result<T> + Send + Sync + 'static,
     ) -> Result<Ordered<T>> {
-        let state = State { claim: 0, next: 0, done: BTreeMap::new(), cost: 0, stop: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), count, budget });
-        let job = Arc::new((cost, work));
+        let state = State { taken: 0, next: 0, done: BTreeMap::new(), cost: 0, ended: false, stop: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), budget });
+        let line = Arc::new((Mutex::new(jobs.fuse()), work));
         let mut pool = Ordered { shared: shared.clone(), threads: Vec::new() };
-        for _ in 0..threads.clamp(1, count.max(1)) {
-            let (shared, job) = (shared.clone(), job.clone());
+        for _ in 0..threads.max(1) {
+            let (shared, line) = (shared.clone(), line.clone());
             let run = move || {
-                while let Some((item, reserve)) = shared.take(&job.0) {
-                    let result = catch_unwind(AssertUnwindSafe(|| job.1(item)))
-                        .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at item {item}"))));
-                    let mut state = shared.lock();
-                    state.done.insert(item, (reserve, result));
-                    drop(state);
-                    shared.changed.notify_all();
+                while let Some((place, cost, job)) = take(&shared, &line.0) {
+                    let result = job.and_then(|job| {
+                        catch_unwind(AssertUnwindSafe(|| line.1(job)))
+                            .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at job {place}"))))
+                    });
+                    shared.finish(place, cost, result);
                 }
             };
             let thread = std::thread::Builder::new()
@@ -102,31 +111,51 @@ impl<T: Send + 'static> Ordered<T> {
     /// The next result in order; `None` after the last.
     pub fn next(&self) -> Option<Result<T>> {
         let mut state = self.shared.lock();
-        let item = state.next;
-        if item >= self.shared.count {
-            return None;
-        }
-        let (reserve, result) = loop {
-            match state.done.remove(&item) {
-                Some(done) => break done,
-                None => state = self.shared.wait(state),
+        let place = state.next;
+        let (cost, result) = loop {
+            if let Some(done) = state.done.remove(&place) {
+                break done;
             }
+            if state.ended && place >= state.taken {
+                return None;
+            }
+            state = self.shared.wait(state);
         };
         state.next += 1;
-        state.cost -= reserve;
+        state.cost -= cost;
         drop(state);
         self.shared.changed.notify_all();
         Some(result)
     }
 }
 
+/// The next job, its place and its cost. Jobs are taken one worker at a time, so places follow their order.
+fn take<T, J>(
+    shared: &Shared<T>,
+    jobs: &Mutex<impl Iterator<Item = Result<(usize, J)>>>,
+) -> Option<(usize, usize, Result<J>)> {
+    let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = catch_unwind(AssertUnwindSafe(|| jobs.next()))
+        .unwrap_or_else(|_| Some(Err(Error::Bug("a worker panicked at its next job".into()))));
+    let Some(job) = next else {
+        shared.end();
+        return None;
+    };
+    let (cost, job) = match job {
+        Ok((cost, job)) => (cost, Ok(job)),
+        Err(error) => (0, Err(error)),
+    };
+    let place = shared.reserve(cost)?;
+    Some((place, cost, job))
+}
+
 impl<T> Drop for Ordered<T> {
-    /// An abandoned scan (LIMIT, an interrupt) ends its workers after the item in hand.
+    /// An abandoned scan (LIMIT, an interrupt) ends its workers after the job in hand.
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
-            // A worker's panic was already turned into that item's error.
+            // A worker's panic was already turned into that job's error.
             let _ = thread.join();
         }
     }
@@ -143,7 +172,7 @@ mod tests {
             std::thread::sleep(Duration::from_micros((i as u64 * 7919) % 300));
             Ok(i)
         };
-        let pool = Ordered::start(count, threads, budget, |_| 10, work).unwrap();
+        let pool = Ordered::start((0..count).map(|i| Ok((10, i))), threads, budget, work).unwrap();
         std::iter::from_fn(|| pool.next()).map(|r| r.unwrap()).collect()
     }
 
@@ -163,7 +192,7 @@ mod tests {
             counter.fetch_add(1, SeqCst);
             Ok(i)
         };
-        let pool = Ordered::start(1000, 4, 50, |_| 10, work).unwrap();
+        let pool = Ordered::start((0..1000).map(|i| Ok((10, i))), 4, 50, work).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         assert!(started.load(SeqCst) <= 5, "{} items were read ahead", started.load(SeqCst));
         drop(pool);
@@ -172,8 +201,16 @@ mod tests {
     #[test]
     fn a_panic_in_one_item_is_that_items_error() {
         let work = |i: usize| if i == 3 { panic!("boom") } else { Ok(i) };
-        let pool = Ordered::start(5, 2, 100, |_| 1, work).unwrap();
+        let pool = Ordered::start((0..5).map(|i| Ok((1, i))), 2, 100, work).unwrap();
         let results: Vec<bool> = std::iter::from_fn(|| pool.next()).map(|r| r.is_ok()).collect();
         assert_eq!(results, [true, true, true, false, true]);
+    }
+
+    #[test]
+    fn a_job_that_could_not_be_had_is_an_error_in_its_place() {
+        let jobs = [Ok((1, 0)), Err(Error::Bug("torn".into())), Ok((1, 2))].into_iter();
+        let pool = Ordered::start(jobs, 3, 100, Ok).unwrap();
+        let results: Vec<Result<i32>> = std::iter::from_fn(|| pool.next()).collect();
+        assert_eq!(results, [Ok(0), Err(Error::Bug("torn".into())), Ok(2)]);
     }
 }

@@ -1,0 +1,70 @@
+-- patch_registry(grid, dates): (patch, date) rows with a split. Documented in src/sql/macros.rs.
+--
+-- A relation may lack a column that is optional here: the subquery then sees the NULL of the same name that
+-- stands outside it, in `absent`.
+CREATE OR REPLACE MACRO geoquilt.main.patch_registry(grid, dates, val_year := NULL, val_fraction := NULL, seed := 7) AS TABLE
+WITH patches AS (
+    SELECT kept.* EXCLUDE (kept_status), row_number() OVER (ORDER BY kept.patch_id) - 1 AS place
+    FROM (SELECT NULL::VARCHAR AS status) AS absent,
+         LATERAL (SELECT *, status AS kept_status FROM query_table(grid)) AS kept
+    WHERE kept_status IS DISTINCT FROM 'rejected'
+), days AS (
+    SELECT coalesce(file.date_column::TIMESTAMP, file.start_column)::DATE AS date,
+           coalesce(file.start_column, file.date_column::TIMESTAMP) AS t_min,
+           coalesce(file.stop_column, file.date_column::TIMESTAMP + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND) AS t_max,
+           file.path_column AS path
+    FROM (SELECT NULL::VARCHAR AS path, NULL::DATE AS date, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max) AS absent,
+         LATERAL (SELECT path AS path_column, date AS date_column, t_min AS start_column, t_max AS stop_column
+                  FROM query_table(dates)) AS file
+), side AS (
+    SELECT max(win.height) AS height, max(win.width) AS width FROM patches
+), cells AS (
+    -- Every patch in each cell, as large as the largest patch, that it touches: two patches that share a
+    -- pixel share a cell.
+    SELECT place, win, cell_row, unnest(range(floor(win.col_off / side.width)::BIGINT,
+                                              floor((win.col_off + win.width - 1) / side.width)::BIGINT + 1)) AS cell_col
+    FROM (SELECT place, win, side.width AS width,
+                 unnest(range(floor(win.row_off / side.height)::BIGINT,
+                              floor((win.row_off + win.height - 1) / side.height)::BIGINT + 1)) AS cell_row
+          FROM patches, side WHERE val_year IS NULL) AS striped, side
+), overlap AS (
+    SELECT count(*) > 0 AS found FROM (
+        SELECT 1 FROM cells AS a JOIN cells AS b USING (cell_row, cell_col)
+        WHERE a.place < b.place
+          AND a.win.row_off < b.win.row_off + b.win.height AND b.win.row_off < a.win.row_off + a.win.height
+          AND a.win.col_off < b.win.col_off + b.win.width AND b.win.col_off < a.win.col_off + a.win.width
+        LIMIT 1)
+), guard AS (
+    SELECT CASE
+        WHEN val_year IS NOT NULL AND val_fraction IS NOT NULL THEN
+            error('patch_registry(val_fraction): val_year and val_fraction are two ways to split' || chr(10) || 'Give one of them')
+        WHEN NOT coalesce(val_fraction, 0.2) BETWEEN 0 AND 1 THEN
+            error('patch_registry(val_fraction): ' || val_fraction || ' is not valid: must be a fraction between 0 and 1')
+        WHEN overlap.found THEN
+            error('patch_registry(val_year): patches overlap, so a split by patch would put the same pixels into train and val' || chr(10) ||
+                  'Give val_year := a year whose dates are all validation, or a grid with stride >= size and edge := ''drop'' or ''overflow''')
+    END AS mistake,
+    -- The reference rounds half to even and keeps both splits non-empty.
+    (SELECT least(greatest(round_even(count(*) * coalesce(val_fraction, 0.2), 0)::BIGINT,
+                           CASE WHEN coalesce(val_fraction, 0.2) > 0 THEN 1 ELSE 0 END),
+                  greatest(count(*) - 1, 0)) FROM patches) AS n_val,
+    (SELECT count(*) FROM patches) AS n_patches
+    FROM overlap
+), validation AS (
+    SELECT unnest(geo_permutation(n_patches, seed)[1:n_val]) AS place FROM guard
+)
+SELECT p.patch_id, d.date,
+       CASE
+           WHEN val_year IS NULL THEN CASE WHEN p.place IN (SELECT place FROM validation) THEN 'val' ELSE 'train' END
+           WHEN d.t_min IS NULL THEN
+               error('patch_registry(val_year): "' || coalesce(d.path, 'a row of dates') || '" is undated, so no year can take it')
+           WHEN year(d.t_min) <> year(d.t_max) AND val_year BETWEEN year(d.t_min) AND year(d.t_max) THEN
+               error('patch_registry(val_year): "' || coalesce(d.path, 'a row of dates') || '" spans ' || d.t_min || ' to ' || d.t_max ||
+                     ', in and out of ' || val_year)
+           WHEN year(d.t_min) = val_year THEN 'val'
+           ELSE 'train'
+       END AS split,
+       d.t_min, d.t_max, d.path, p.* EXCLUDE (patch_id, place)
+FROM guard CROSS JOIN days AS d CROSS JOIN patches AS p
+WHERE guard.mistake IS NULL
+ORDER BY d.t_min, d.path, p.place

@@ -1,0 +1,117 @@
+//! Parquet: the one file that names it. A registry comes in as batches of rows.
+
+use std::fs::File;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use arrow::datatypes as types;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use crate::error::{Error, Result};
+use crate::files;
+
+/// Rows of one batch.
+const BATCH: usize = 2048;
+
+/// A Parquet file, read from its beginning to its end.
+pub struct Table {
+    pub schema: SchemaRef,
+    pub rows: u64,
+    path: String,
+    reader: ParquetRecordBatchReader,
+}
+
+impl Table {
+    /// # Errors
+    /// The file is absent, or no Parquet.
+    pub fn open(path: &str) -> Result<Table> {
+        files::refuse_url(path)?;
+        files::stamp(path)?;
+        let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+        let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(e.to_string()))?;
+        let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let schema = builder.schema().clone();
+        let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
+        Ok(Table { schema, rows, path: path.into(), reader })
+    }
+}
+
+impl Iterator for Table {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Result<RecordBatch>> {
+        let unreadable = |e: arrow::error::ArrowError| Error::Unreadable { path: self.path.clone(), reason: e.to_string() };
+        self.reader.next().map(|batch| batch.map_err(unreadable))
+    }
+}
+
+/// One cell of a table, in types that SQL has too.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// Microseconds since 1970, UTC.
+    Timestamp(i64),
+    List(Vec<Cell>),
+    Struct(Vec<Cell>),
+}
+
+/// The cell of a row of a column; `None` for a type that has no such cell.
+pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
+    if column.is_null(row) {
+        return Some(Cell::Null);
+    }
+    let list = |items: &dyn Array| {
+        let cells: Option<Vec<Cell>> = (0..items.len()).map(|i| cell(items, i)).collect();
+        cells.map(Cell::List)
+    };
+    Some(match column.data_type() {
+        DataType::Null => Cell::Null,
+        DataType::Boolean => Cell::Bool(column.as_boolean().value(row)),
+        DataType::Int8 => Cell::Int(column.as_primitive::<types::Int8Type>().value(row).into()),
+        DataType::Int16 => Cell::Int(column.as_primitive::<types::Int16Type>().value(row).into()),
+        DataType::Int32 => Cell::Int(column.as_primitive::<types::Int32Type>().value(row).into()),
+        DataType::Int64 => Cell::Int(column.as_primitive::<types::Int64Type>().value(row)),
+        DataType::UInt8 => Cell::Int(column.as_primitive::<types::UInt8Type>().value(row).into()),
+        DataType::UInt16 => Cell::Int(column.as_primitive::<types::UInt16Type>().value(row).into()),
+        DataType::UInt32 => Cell::Int(column.as_primitive::<types::UInt32Type>().value(row).into()),
+        DataType::UInt64 => Cell::Int(column.as_primitive::<types::UInt64Type>().value(row) as i64),
+        DataType::Float32 => Cell::Double(column.as_primitive::<types::Float32Type>().value(row).into()),
+        DataType::Float64 => Cell::Double(column.as_primitive::<types::Float64Type>().value(row)),
+        DataType::Decimal128(_, scale) => {
+            let unscaled = column.as_primitive::<types::Decimal128Type>().value(row);
+            Cell::Double(unscaled as f64 / 10f64.powi(i32::from(*scale)))
+        }
+        DataType::Utf8 => Cell::Text(column.as_string::<i32>().value(row).into()),
+        DataType::LargeUtf8 => Cell::Text(column.as_string::<i64>().value(row).into()),
+        DataType::Utf8View => Cell::Text(column.as_string_view().value(row).into()),
+        DataType::Binary => Cell::Bytes(column.as_binary::<i32>().value(row).into()),
+        DataType::LargeBinary => Cell::Bytes(column.as_binary::<i64>().value(row).into()),
+        DataType::BinaryView => Cell::Bytes(column.as_binary_view().value(row).into()),
+        DataType::Date32 => Cell::Date(column.as_primitive::<types::Date32Type>().value(row)),
+        DataType::Timestamp(unit, _) => Cell::Timestamp(match unit {
+            TimeUnit::Second => column.as_primitive::<types::TimestampSecondType>().value(row).checked_mul(1_000_000)?,
+            TimeUnit::Millisecond => {
+                column.as_primitive::<types::TimestampMillisecondType>().value(row).checked_mul(1000)?
+            }
+            TimeUnit::Microsecond => column.as_primitive::<types::TimestampMicrosecondType>().value(row),
+            TimeUnit::Nanosecond => column.as_primitive::<types::TimestampNanosecondType>().value(row).div_euclid(1000),
+        }),
+        DataType::List(_) => list(column.as_list::<i32>().value(row).as_ref())?,
+        DataType::LargeList(_) => list(column.as_list::<i64>().value(row).as_ref())?,
+        DataType::FixedSizeList(..) => list(column.as_fixed_size_list().value(row).as_ref())?,
+        DataType::Map(..) => list(&column.as_map().value(row))?,
+        DataType::Struct(_) => {
+            let fields = column.as_struct();
+            Cell::Struct(fields.columns().iter().map(|field| cell(field, row)).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,131 @@
+//! NumPy's random stream, bit for bit: `numpy.random.default_rng(seed)`.
+//!
+//! PCG64 (O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms", 2014, the
+//! XSL-RR 128/64 variant) seeded by NumPy's `SeedSequence`, so that a split drawn here is the split that a
+//! Python pipeline drew.
+
+/// A generator in the state that `default_rng(seed)` begins in.
+pub struct Pcg64 {
+    state: u128,
+    increment: u128,
+    /// The upper half of a 64-bit draw whose lower half was given out.
+    half: Option<u32>,
+}
+
+const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
+
+impl Pcg64 {
+    pub fn new(seed: u64) -> Pcg64 {
+        let words = seed_sequence(seed);
+        let join = |high: u64, low: u64| u128::from(high) << 64 | u128::from(low);
+        let increment = join(words[2], words[3]) << 1 | 1;
+        let mut rng = Pcg64 { state: 0, increment, half: None };
+        rng.step();
+        rng.state = rng.state.wrapping_add(join(words[0], words[1]));
+        rng.step();
+        rng
+    }
+
+    fn step(&mut self) {
+        self.state = self.state.wrapping_mul(MULTIPLIER).wrapping_add(self.increment);
+    }
+
+    pub fn next_u64(&mut self) -> u64 {
+        self.step();
+        let folded = (self.state >> 64) as u64 ^ self.state as u64;
+        folded.rotate_right((self.state >> 122) as u32)
+    }
+
+    pub fn next_u32(&mut self) -> u32 {
+        match self.half.take() {
+            Some(half) => half,
+            None => {
+                let both = self.next_u64();
+                self.half = Some((both >> 32) as u32);
+                both as u32
+            }
+        }
+    }
+
+    /// A whole number in `0 ..= highest`, by masked rejection.
+    fn up_to(&mut self, highest: u64) -> u64 {
+        if highest == 0 {
+            return 0;
+        }
+        let mask = u64::MAX >> highest.leading_zeros();
+        loop {
+            let draw = match u32::try_from(highest) {
+                Ok(_) => u64::from(self.next_u32()) & mask,
+                Err(_) => self.next_u64() & mask,
+            };
+            if draw <= highest {
+                return draw;
+            }
+        }
+    }
+
+    /// `default_rng(seed).permutation(n)`: the numbers `0 .. n` in random order.
+    pub fn permutation(&mut self, n: usize) -> Vec<i64> {
+        let mut order: Vec<i64> = (0..n as i64).collect();
+        for i in (1..n).rev() {
+            let j = self.up_to(i as u64) as usize;
+            order.swap(i, j);
+        }
+        order
+    }
+}
+
+/// NumPy's `SeedSequence(seed).generate_state(4, uint64)`: a pool of four words, mixed.
+fn seed_sequence(seed: u64) -> [u64; 4] {
+    const INIT_A: u32 = 0x43b0_d7e5;
+    const MULT_A: u32 = 0x931e_8875;
+    const INIT_B: u32 = 0x8b51_f9dd;
+    const MULT_B: u32 = 0x58f3_8ded;
+    const MIX_L: u32 = 0xca01_f9dd;
+    const MIX_R: u32 = 0x4973_f715;
+    let mut constant = INIT_A;
+    let mut hash = |value: u32| {
+        let mut value = value ^ constant;
+        constant = constant.wrapping_mul(MULT_A);
+        value = value.wrapping_mul(constant);
+        value ^ value >> 16
+    };
+    let mix = |x: u32, y: u32| {
+        let mixed = MIX_L.wrapping_mul(x).wrapping_sub(MIX_R.wrapping_mul(y));
+        mixed ^ mixed >> 16
+    };
+    let entropy = [seed as u32, (seed >> 32) as u32, 0, 0];
+    let mut pool = entropy.map(&mut hash);
+    for source in 0..4 {
+        for target in 0..4 {
+            if source != target {
+                pool[target] = mix(pool[target], hash(pool[source]));
+            }
+        }
+    }
+    let mut constant = INIT_B;
+    let mut words = [0u32; 8];
+    for (i, word) in words.iter_mut().enumerate() {
+        let mut value = pool[i % 4] ^ constant;
+        constant = constant.wrapping_mul(MULT_B);
+        value = value.wrapping_mul(constant);
+        *word = value ^ value >> 16;
+    }
+    let pair = |i: usize| u64::from(words[2 * i]) | u64::from(words[2 * i + 1]) << 32;
+    [pair(0), pair(1), pair(2), pair(3)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_is_numpys() {
+        // numpy.random.default_rng(42).bit_generator.random_raw(3), NumPy 2.4
+        let mut rng = Pcg64::new(42);
+        let raw: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
+        assert_eq!(raw, [14276969152011380360, 8095878257575067585, 15838336090824644132]);
+        // numpy.random.default_rng(7).permutation(10)
+        assert_eq!(Pcg64::new(7).permutation(10), [8, 0, 7, 1, 3, 6, 2, 4, 5, 9]);
+    }
+}

@@ -1,0 +1,384 @@
+//! Registration and callbacks: DuckDB's C calls on one side, two Rust traits on the other.
+//!
+//! No panic leaves a callback: each one catches it and reports a defect by name.
+
+use std::any::Any;
+use std::ffi::{CStr, CString, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use duckdb::ffi;
+
+use crate::error::{Error, Result};
+use crate::read::Limits;
+use crate::sql::args::{self, Args};
+use crate::sql::chunk::{Chunk, Input, LogicalType, Vector, text};
+use crate::sql::doc::{FunctionDoc, Given};
+use crate::sql::settings;
+use crate::sql::types::SqlType;
+use crate::sql::value::{RawValue, Value, geometry_crs};
+
+/// The columns that a table function will give, and what it needs to give them.
+pub struct Plan<B> {
+    pub columns: Vec<(String, SqlType)>,
+    /// How many rows there will be, where that is known before reading.
+    pub rows: Option<u64>,
+    pub bound: B,
+}
+
+pub trait TableFunction: 'static {
+    const DOC: &'static FunctionDoc;
+    type Bound: Send + Sync + 'static;
+    type Scan: Send + Sync + 'static;
+
+    /// Reads arguments and headers, never pixels.
+    ///
+    /// # Errors
+    /// Becomes DuckDB's `Binder Error`.
+    fn bind(args: &Args, limits: Limits) -> Result<Plan<Self::Bound>>;
+
+    /// `wanted` are the places of the columns that the query asks for.
+    ///
+    /// # Errors
+    /// Becomes DuckDB's `Invalid Input Error`, as for `next`.
+    fn start(bound: &Arc<Self::Bound>, wanted: &[usize]) -> Result<Self::Scan>;
+
+    /// Fills the next rows; none ends the scan.
+    ///
+    /// # Errors
+    /// As `start`.
+    fn next(scan: &Self::Scan, out: &mut Chunk<'_>) -> Result<()>;
+}
+
+/// What is known of a scalar's arguments before any row.
+pub struct Call {
+    /// The CRS of each argument that is a GEOMETRY with one.
+    pub crs: Vec<Option<String>>,
+    /// Which arguments are geometries.
+    pub is_geometry: Vec<bool>,
+    /// The options, where given.
+    pub options: Option<Value>,
+    pub limits: Limits,
+}
+
+pub trait ScalarFunction: 'static {
+    const DOC: &'static FunctionDoc;
+    type Bound: Send + Sync + 'static;
+
+    /// # Errors
+    /// Becomes DuckDB's `Binder Error`.
+    fn bind(call: Call) -> Result<Self::Bound>;
+
+    /// Fills a row of `out` for each row of `input`.
+    ///
+    /// # Errors
+    /// Becomes DuckDB's `Invalid Input Error`.
+    fn call(bound: &Self::Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()>;
+}
+
+/// Runs a callback's work; a panic becomes a defect's message.
+fn contain<T>(doc: &FunctionDoc, work: impl FnOnce() -> Result<T>) -> std::result::Result<T, CString> {
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Bug(said(&panic))));
+    result.map_err(|error| message(&error.at(doc.name).to_string()))
+}
+
+/// A message as C text.
+pub fn message(message: &str) -> CString {
+    CString::new(message.replace('\0', "\\0")).unwrap_or_default()
+}
+
+/// What a panic said.
+pub fn said(panic: &Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into())
+}
+
+unsafe extern "C" fn drop_box<T>(data: *mut c_void) {
+    // SAFETY: DuckDB gives back once what `Box::into_raw` gave it. A drop that panics is swallowed, since
+    // DuckDB has no place for an error here.
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { drop(Box::from_raw(data.cast::<T>())) }));
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Table functions
+
+struct TableBound<B> {
+    bound: Arc<B>,
+}
+
+struct TableScan<S> {
+    scan: S,
+    projection: Vec<usize>,
+}
+
+unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
+    // SAFETY: `info` is live for the callback; every handle taken from it is owned by a guard.
+    let work = || unsafe {
+        let mut values = Vec::new();
+        let positional = F::DOC.parameters.iter().filter(|p| p.given == Given::Required);
+        for (i, parameter) in positional.enumerate() {
+            let raw = RawValue(ffi::duckdb_bind_get_parameter(info, i as u64));
+            values.push((parameter.name.to_string(), Value::read(&raw)));
+        }
+        for name in args::named(F::DOC) {
+            let raw = RawValue(ffi::duckdb_bind_get_named_parameter(info, text(name)?.as_ptr()));
+            if !raw.0.is_null() {
+                values.push((name.to_string(), Value::read(&raw)));
+            }
+        }
+        let mut context = std::ptr::null_mut();
+        ffi::duckdb_table_function_get_client_context(info, &mut context);
+        let limits = settings::read(context);
+        let plan = F::bind(&Args::new(F::DOC, values), limits)?;
+        for (name, ty) in &plan.columns {
+            ffi::duckdb_bind_add_result_column(info, text(name)?.as_ptr(), LogicalType::new(ty)?.raw());
+        }
+        if let Some(rows) = plan.rows {
+            ffi::duckdb_bind_set_cardinality(info, rows, true);
+        }
+        let data = Box::new(TableBound { bound: Arc::new(plan.bound) });
+        ffi::duckdb_bind_set_bind_data(info, Box::into_raw(data).cast(), Some(drop_box::<TableBound<F::Bound>>));
+        Ok(())
+    };
+    if let Err(error) = contain(F::DOC, work) {
+        // SAFETY: DuckDB copies the message.
+        unsafe { ffi::duckdb_bind_set_error(info, error.as_ptr()) }
+    }
+}
+
+unsafe extern "C" fn table_init<F: TableFunction>(info: ffi::duckdb_init_info) {
+    // SAFETY: the bind data is what `table_bind` set, and outlives the scan.
+    let work = || unsafe {
+        let data = &*ffi::duckdb_init_get_bind_data(info).cast::<TableBound<F::Bound>>();
+        let count = ffi::duckdb_init_get_column_count(info);
+        let projection: Vec<usize> =
+            (0..count).map(|i| ffi::duckdb_init_get_column_index(info, i) as usize).collect();
+        let scan = F::start(&data.bound, &projection)?;
+        let data = Box::new(TableScan { scan, projection });
+        ffi::duckdb_init_set_init_data(info, Box::into_raw(data).cast(), Some(drop_box::<TableScan<F::Scan>>));
+        // Rows come in order from one thread; the work behind them has threads of its own.
+        ffi::duckdb_init_set_max_threads(info, 1);
+        Ok(())
+    };
+    if let Err(error) = contain(F::DOC, work) {
+        // SAFETY: DuckDB copies the message.
+        unsafe { ffi::duckdb_init_set_error(info, error.as_ptr()) }
+    }
+}
+
+unsafe extern "C" fn table_next<F: TableFunction>(info: ffi::duckdb_function_info, raw: ffi::duckdb_data_chunk) {
+    // SAFETY: the init data is what `table_init` set; the chunk has the projected columns.
+    let work = || unsafe {
+        let data = &*ffi::duckdb_function_get_init_data(info).cast::<TableScan<F::Scan>>();
+        F::next(&data.scan, &mut Chunk::output(raw, &data.projection))
+    };
+    if let Err(error) = contain(F::DOC, work) {
+        // SAFETY: DuckDB copies the message.
+        unsafe { ffi::duckdb_function_set_error(info, error.as_ptr()) }
+    }
+}
+
+/// # Errors
+/// DuckDB refuses the function.
+///
+/// # Safety
+/// `connection` is live.
+pub unsafe fn register_table<F: TableFunction>(connection: ffi::duckdb_connection) -> Result<()> {
+    let doc = F::DOC;
+    let name = text(doc.name)?;
+    // SAFETY: the function handle is made, filled, registered and destroyed here; DuckDB copies all of it.
+    unsafe {
+        let mut function = ffi::duckdb_create_table_function();
+        ffi::duckdb_table_function_set_name(function, name.as_ptr());
+        for parameter in doc.parameters {
+            let ty = LogicalType::new(&parameter.registered()?)?;
+            match parameter.given {
+                Given::Required => ffi::duckdb_table_function_add_parameter(function, ty.raw()),
+                Given::Named(_) => {
+                    ffi::duckdb_table_function_add_named_parameter(function, text(parameter.name)?.as_ptr(), ty.raw());
+                }
+                Given::Optional | Given::Option(_) => {
+                    return Err(Error::Bug(format!("{}: a table function has no options bag", doc.name)));
+                }
+            }
+        }
+        ffi::duckdb_table_function_set_bind(function, Some(table_bind::<F>));
+        ffi::duckdb_table_function_set_init(function, Some(table_init::<F>));
+        ffi::duckdb_table_function_set_function(function, Some(table_next::<F>));
+        ffi::duckdb_table_function_supports_projection_pushdown(function, true);
+        let state = ffi::duckdb_register_table_function(connection, function);
+        ffi::duckdb_destroy_table_function(&mut function);
+        accepted(state, doc.name)
+    }
+}
+
+fn accepted(state: ffi::duckdb_state, name: &str) -> Result<()> {
+    if state == ffi::DuckDBSuccess { Ok(()) } else { Err(Error::Bug(format!("DuckDB refuses {name}"))) }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Scalar functions
+
+unsafe extern "C" fn copy_arc<T>(data: *mut c_void) -> *mut c_void {
+    // SAFETY: the data is a live Box<Arc<T>>.
+    unsafe { Box::into_raw(Box::new((*data.cast::<Arc<T>>()).clone())).cast() }
+}
+
+unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info) {
+    // SAFETY: `info` is live for the callback; every handle taken from it is destroyed here.
+    let work = || unsafe {
+        let mut context = std::ptr::null_mut();
+        ffi::duckdb_scalar_function_get_client_context(info, &mut context);
+        let call = read_call(F::DOC, info, context);
+        let limits = settings::read(context);
+        let bound = F::bind(Call { limits, ..call? })?;
+        let data = Box::into_raw(Box::new(Arc::new(bound))).cast();
+        ffi::duckdb_scalar_function_set_bind_data(info, data, Some(drop_box::<Arc<F::Bound>>));
+        ffi::duckdb_scalar_function_set_bind_data_copy(info, Some(copy_arc::<F::Bound>));
+        Ok(())
+    };
+    if let Err(error) = contain(F::DOC, work) {
+        // SAFETY: DuckDB copies the message.
+        unsafe { ffi::duckdb_scalar_function_bind_set_error(info, error.as_ptr()) }
+    }
+}
+
+/// # Safety
+/// `info` and `context` are live.
+unsafe fn read_call(
+    doc: &FunctionDoc,
+    info: ffi::duckdb_bind_info,
+    context: ffi::duckdb_client_context,
+) -> Result<Call> {
+    let mut call = Call { crs: Vec::new(), is_geometry: Vec::new(), options: None, limits: Limits::default() };
+    let required = doc.parameters.iter().filter(|p| p.given == Given::Required).count();
+    // SAFETY: each expression and type is owned and destroyed here.
+    unsafe {
+        for i in 0..ffi::duckdb_scalar_function_bind_get_argument_count(info) {
+            let mut expression = ffi::duckdb_scalar_function_bind_get_argument(info, i);
+            let ty = LogicalType::from_raw(ffi::duckdb_expression_return_type(expression));
+            call.crs.push(geometry_crs(&ty));
+            call.is_geometry.push(ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY);
+            let options = if i as usize >= required { Some(fold(doc, expression, context)) } else { None };
+            ffi::duckdb_destroy_expression(&mut expression);
+            call.options = options.transpose()?;
+        }
+    }
+    Ok(call)
+}
+
+/// Options are one for the whole query, so that a mistake in them is seen before the first row.
+///
+/// # Safety
+/// `expression` and `context` are live.
+unsafe fn fold(
+    doc: &FunctionDoc,
+    expression: ffi::duckdb_expression,
+    context: ffi::duckdb_client_context,
+) -> Result<Value> {
+    let not_constant = || Error::invalid("an expression over columns", "a constant struct").at(format!("{}(options)", doc.name));
+    // SAFETY: the value and the error data are owned and destroyed here.
+    unsafe {
+        if !ffi::duckdb_expression_is_foldable(expression) {
+            return Err(not_constant());
+        }
+        let mut raw = RawValue(std::ptr::null_mut());
+        let mut error = ffi::duckdb_expression_fold(context, expression, &mut raw.0);
+        let failed = ffi::duckdb_error_data_has_error(error);
+        ffi::duckdb_destroy_error_data(&mut error);
+        if failed { Err(not_constant()) } else { Ok(Value::read(&raw)) }
+    }
+}
+
+unsafe extern "C" fn scalar_call<F: ScalarFunction>(
+    info: ffi::duckdb_function_info,
+    raw: ffi::duckdb_data_chunk,
+    out: ffi::duckdb_vector,
+) {
+    // SAFETY: the bind data is what `scalar_bind` set; the output vector has the input's rows.
+    let work = || unsafe {
+        let bound = &*ffi::duckdb_scalar_function_get_bind_data(info).cast::<Arc<F::Bound>>();
+        let input = Input::from_raw(raw);
+        F::call(bound, &input, Vector::from_raw(out, input.rows()))
+    };
+    if let Err(error) = contain(F::DOC, work) {
+        // SAFETY: DuckDB copies the message.
+        unsafe { ffi::duckdb_scalar_function_set_error(info, error.as_ptr()) }
+    }
+}
+
+/// # Errors
+/// DuckDB refuses the function.
+///
+/// # Safety
+/// `connection` is live.
+pub unsafe fn register_scalar<F: ScalarFunction>(connection: ffi::duckdb_connection) -> Result<()> {
+    let doc = F::DOC;
+    let name = text(doc.name)?;
+    let returns = doc.columns.first().map_or("VARCHAR", |c| c.types);
+    // SAFETY: every handle is made, filled, registered and destroyed here; DuckDB copies all of it.
+    unsafe {
+        let mut set = ffi::duckdb_create_scalar_function_set(name.as_ptr());
+        for types in doc.overloads()? {
+            let mut function = ffi::duckdb_create_scalar_function();
+            ffi::duckdb_scalar_function_set_name(function, name.as_ptr());
+            for ty in &types {
+                ffi::duckdb_scalar_function_add_parameter(function, LogicalType::new(ty)?.raw());
+            }
+            ffi::duckdb_scalar_function_set_return_type(function, LogicalType::new(&SqlType::parse(returns)?)?.raw());
+            // NULL arguments reach us, since a NULL may stand in one field of a struct as well.
+            ffi::duckdb_scalar_function_set_special_handling(function);
+            ffi::duckdb_scalar_function_set_bind(function, Some(scalar_bind::<F>));
+            ffi::duckdb_scalar_function_set_function(function, Some(scalar_call::<F>));
+            ffi::duckdb_add_scalar_function_to_set(set, function);
+            ffi::duckdb_destroy_scalar_function(&mut function);
+        }
+        let state = ffi::duckdb_register_scalar_function_set(connection, set);
+        ffi::duckdb_destroy_scalar_function_set(&mut set);
+        accepted(state, doc.name)
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// SQL at LOAD
+
+/// Runs a statement whose result does not matter.
+///
+/// # Errors
+/// What DuckDB says of it.
+///
+/// # Safety
+/// `connection` is live.
+pub unsafe fn run(connection: ffi::duckdb_connection, sql: &str) -> Result<()> {
+    // SAFETY: as documented.
+    unsafe { query(connection, sql, |_| ()) }
+}
+
+/// Runs a query and looks at its result.
+///
+/// # Errors
+/// What DuckDB says of it.
+///
+/// # Safety
+/// `connection` is live.
+pub unsafe fn query<T>(
+    connection: ffi::duckdb_connection,
+    sql: &str,
+    look: impl FnOnce(&mut ffi::duckdb_result) -> T,
+) -> Result<T> {
+    let sql = text(sql)?;
+    // SAFETY: the result is initialised by DuckDB whatever the outcome, and destroyed here.
+    unsafe {
+        let mut result = std::mem::zeroed();
+        let state = ffi::duckdb_query(connection, sql.as_ptr(), &mut result);
+        let answer = if state == ffi::DuckDBSuccess {
+            Ok(look(&mut result))
+        } else {
+            let error = ffi::duckdb_result_error(&mut result);
+            let said = if error.is_null() { String::new() } else { CStr::from_ptr(error).to_string_lossy().into_owned() };
+            Err(Error::Bug(format!("{said} in {}", sql.to_string_lossy())))
+        };
+        ffi::duckdb_destroy_result(&mut result);
+        answer
+    }
+}

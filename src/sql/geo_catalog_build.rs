@@ -1,0 +1,275 @@
+//! `geo_catalog_build`: one row a raster, from headers alone.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::catalog::{self, BuildOptions, Entry, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION};
+use crate::crs::CRS84;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::Band;
+use crate::read::Limits;
+use crate::sql::args::Args;
+use crate::sql::callback::{Plan, TableFunction};
+use crate::sql::chunk::{Chunk, Vector};
+use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::geometry_type;
+use crate::sql::types::SqlType;
+use crate::sql::value::Value;
+use crate::workers::Ordered;
+
+pub struct GeoCatalogBuild;
+
+const fn column(name: &'static str, types: &'static str, meaning: &'static str) -> Column {
+    Column { name, types, meaning }
+}
+
+const BAND: &str = "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_catalog_build",
+    kind: Kind::Table,
+    summary: "Catalogs raster files: one row each, from headers alone, in parallel.",
+    parameters: &[
+        Parameter {
+            name: "paths",
+            types: "VARCHAR | VARCHAR[]",
+            given: Given::Required,
+            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), or a list of those; rows come in that order, a glob's matches sorted.",
+        },
+        Parameter {
+            name: "kind",
+            types: "VARCHAR",
+            given: Given::Named("'auto'"),
+            meaning: "`auto` or `raster`: this version catalogs rasters.",
+        },
+        Parameter {
+            name: "filename_regex",
+            types: "VARCHAR",
+            given: Given::Named("NULL"),
+            meaning: "Searched in the file's name (in the whole path when it holds a `/`). Named groups: `date`, or `start` and `stop`, give the interval; the others become `attributes`.",
+        },
+        Parameter {
+            name: "date_format",
+            types: "VARCHAR",
+            given: Given::Named("'%Y%m%d'"),
+            meaning: "How the time groups are written (strftime). A text stands for the whole of its finest part: a day for `%Y%m%d`, a month for `%Y%m`.",
+        },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Named("'OGC:CRS84'"),
+            meaning: "CRS of `geometry` and `bbox`: `OGC:CRS84` (lon/lat; `EPSG:4326` is its alias), a UTM zone, or another of those in `geoquilt_version()`.",
+        },
+        Parameter {
+            name: "densify",
+            types: "BIGINT",
+            given: Given::Named("21"),
+            meaning: "Points on each edge of a footprint before it is projected, 2 to 10000.",
+        },
+        Parameter {
+            name: "on_error",
+            types: "VARCHAR",
+            given: Given::Named("'fail'"),
+            meaning: "A file that can not be catalogued stops the build (`fail`), is left out (`skip`), or gets a row of its path and a column `error` (`report`).",
+        },
+    ],
+    columns: &[
+        column("path", "VARCHAR", "The file, as the glob found it."),
+        column("kind", "VARCHAR", "`raster`."),
+        column("driver", "VARCHAR", "GDAL's short name of the format."),
+        column("geometry", "GEOMETRY", "Footprint in `crs`: a polygon, or two when it crosses the antimeridian."),
+        column("bbox", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)", "Envelope of `geometry`; `xmin <= xmax` always."),
+        column("t_min", "TIMESTAMP", "Start, UTC, inside; NULL when undated, which matches every interval."),
+        column("t_max", "TIMESTAMP", "Stop, UTC, inside."),
+        column("crs", "VARCHAR", "CRS of the file: an authority code, or PROJJSON where it has none."),
+        column("transform", "DOUBLE[6]", "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up)."),
+        column("width", "INTEGER", "Columns."),
+        column("height", "INTEGER", "Rows."),
+        column("bands", BAND, "In file order; `value = pixel * scale + offset`, NULL scale is 1 and NULL offset is 0."),
+        column("variables", VARIABLE, "NULL for a raster."),
+        column("time_var", "VARCHAR", "NULL for a raster."),
+        column("n_times", "BIGINT", "NULL for a raster."),
+        column("t_step", "DOUBLE", "Seconds; NULL for a raster."),
+        column("layers", "STRUCT(name VARCHAR, geometry_type VARCHAR, n_features BIGINT)[]", "NULL for a raster."),
+        column("attributes", "MAP(VARCHAR, VARCHAR)", "The other named groups of `filename_regex`."),
+        column("size", "BIGINT", "Bytes of the file."),
+        column("modified", "TIMESTAMP", "When the file last changed, UTC."),
+        column("schema_version", "INTEGER", "1: the version of these columns."),
+        column("error", "VARCHAR", "Only with `on_error := 'report'`: why the file could not be catalogued, else NULL."),
+    ],
+    nulls: "No parameter may be NULL but filename_regex, which then reads no name.",
+    errors: &[
+        "paths: no file matches a glob; a path does not exist, is a directory or a URL",
+        "filename_regex: does not compile; does not match a file's name; matches a date that does not exist",
+        "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
+        "a file is no raster, is damaged, has no CRS, no geotransform, zero bands, complex pixels, or a rotated transform",
+    ],
+    examples: &[
+        Example {
+            title: "Catalog a folder and read the date from the names",
+            sql: "SELECT parse_filename(path) AS file, attributes['var'] AS var, t_min, t_max, width, height\n\
+                  FROM geo_catalog_build('test/data/small/*.tif', filename_regex := '(?P<var>[a-z]+)_(?P<date>\\d{8})');",
+            rows: &[
+                "sst_20180101.tif\tsst\t2018-01-01 00:00:00\t2018-01-01 23:59:59.999999\t36\t18",
+                "sst_20180102.tif\tsst\t2018-01-02 00:00:00\t2018-01-02 23:59:59.999999\t36\t18",
+                "sst_20190101.tif\tsst\t2019-01-01 00:00:00\t2019-01-01 23:59:59.999999\t36\t18",
+            ],
+        },
+        Example {
+            title: "Keep going over broken files, and name them",
+            sql: "SELECT parse_filename(path) AS file, error IS NULL AS ok\n\
+                  FROM geo_catalog_build(['test/data/small/sst_20180101.tif', 'README.md'], on_error := 'report');",
+            rows: &["sst_20180101.tif\ttrue", "README.md\tfalse"],
+        },
+    ],
+    references: &[
+        "docs/decisions.md: footprints, dates, the CRS of the geometry column",
+        "https://geoparquet.org/releases/v1.1.0/",
+        "https://gdal.org/en/stable/tutorials/geotransforms_tut.html",
+    ],
+};
+
+pub struct Bound {
+    paths: Arc<Vec<String>>,
+    options: BuildOptions,
+    types: Vec<SqlType>,
+    limits: Limits,
+}
+
+pub struct Scan {
+    entries: Mutex<Ordered<Outcome>>,
+    types: Vec<SqlType>,
+    on_error: OnError,
+}
+
+impl TableFunction for GeoCatalogBuild {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+    type Scan = Scan;
+
+    fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
+        let patterns = args.paths("paths")?;
+        let kinds = [("auto", ()), ("raster", ())];
+        args.choice("kind", "a kind of this version", &kinds)?;
+        let on_error = args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
+        let date_format = args.text("date_format")?.unwrap_or_else(|| "%Y%m%d".into());
+        let rule = match args.get("filename_regex") {
+            None | Some(Value::Null) => None,
+            Some(_) => {
+                let pattern = args.text("filename_regex")?.unwrap_or_default();
+                let place = |error| match error {
+                    Error::Invalid { .. } => args.place("date_format")(error),
+                    error => args.place("filename_regex")(error),
+                };
+                Some(NameRule::new(&pattern, &date_format).map_err(place)?)
+            }
+        };
+        let densify = args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize;
+        let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
+        let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
+        geometry_type::check(&options.crs).map_err(args.place("crs"))?;
+        let paths = Arc::new(files::expand(&patterns).map_err(args.place("paths"))?);
+        let columns = columns(&options)?;
+        let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
+        let rows = (on_error != OnError::Skip).then_some(paths.len() as u64);
+        Ok(Plan { columns, rows, bound: Bound { paths, options, types, limits } })
+    }
+
+    fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Scan> {
+        let on_error = bound.options.on_error;
+        let entries = catalog::build(bound.paths.clone(), bound.options.clone(), bound.limits.threads)?;
+        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error })
+    }
+
+    fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let entries = scan.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = 0;
+        while rows < out.capacity() {
+            let Some(outcome) = entries.next() else { break };
+            let outcome = outcome?;
+            if outcome.entry.is_err() && scan.on_error == OnError::Skip {
+                continue;
+            }
+            write_row(&outcome, out, rows, &scan.types)?;
+            rows += 1;
+        }
+        out.set_rows(rows);
+        Ok(())
+    }
+}
+
+fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {
+    let mut columns = Vec::new();
+    for column in DOC.columns {
+        let ty = match column.name {
+            "geometry" => SqlType::Geometry(Some(options.crs.as_str().to_string())),
+            "error" if options.on_error != OnError::Report => continue,
+            _ => SqlType::parse(column.types)?,
+        };
+        columns.push((column.name.to_string(), ty));
+    }
+    Ok(columns)
+}
+
+fn write_row(outcome: &Outcome, out: &Chunk<'_>, row: usize, types: &[SqlType]) -> Result<()> {
+    for (index, (column, ty)) in DOC.columns.iter().zip(types).enumerate() {
+        let Some(vector) = out.column(index) else { continue };
+        match (column.name, &outcome.entry) {
+            ("path", _) => vector.set_bytes(row, outcome.path.as_bytes()),
+            ("schema_version", _) => vector.set(row, SCHEMA_VERSION),
+            ("error", Err(error)) => vector.set_bytes(row, error.to_string().as_bytes()),
+            (_, Err(_)) => vector.set_null(row, ty),
+            (name, Ok(entry)) => write_cell(name, entry, &vector, row, ty)?,
+        }
+    }
+    Ok(())
+}
+
+fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &SqlType) -> Result<()> {
+    let header = &entry.header;
+    let time = |micros: Option<i64>| match micros {
+        Some(micros) => vector.set(row, micros),
+        None => vector.set_null(row, ty),
+    };
+    match name {
+        "kind" => vector.set_bytes(row, b"raster"),
+        "driver" => vector.set_bytes(row, header.driver.as_bytes()),
+        "geometry" => vector.set_bytes(row, &catalog::wkb(&entry.footprint.polygons)?),
+        "bbox" => {
+            let b = &entry.footprint.bbox;
+            for (i, value) in [b.xmin, b.ymin, b.xmax, b.ymax].into_iter().enumerate() {
+                vector.field(i).set(row, value);
+            }
+        }
+        "t_min" => time(entry.interval.map(|i| i.start)),
+        "t_max" => time(entry.interval.map(|i| i.stop)),
+        "crs" => vector.set_bytes(row, entry.crs.as_bytes()),
+        "transform" => vector.array_child(6).slice_mut::<f64>(row * 6, 6).copy_from_slice(&entry.transform.0),
+        "width" => vector.set(row, header.width as i32),
+        "height" => vector.set(row, header.height as i32),
+        "bands" => Value::List(header.bands.iter().map(band).collect()).write(vector, row, ty),
+        "attributes" => {
+            let pair = |(k, v): &(String, String)| (Value::Text(k.clone()), Value::Text(v.clone()));
+            Value::Map(entry.attributes.iter().map(pair).collect()).write(vector, row, ty);
+        }
+        "size" => vector.set(row, entry.stamp.size as i64),
+        "modified" => vector.set(row, entry.stamp.modified),
+        _ => vector.set_null(row, ty),
+    }
+    Ok(())
+}
+
+fn band(band: &Band) -> Value {
+    let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
+    let number = |number: Option<f64>| number.map_or(Value::Null, Value::Double);
+    let fields = [
+        ("name", text(&band.name)),
+        ("dtype", Value::Text(band.dtype.to_string())),
+        ("nodata", number(band.nodata)),
+        ("scale", number(band.scale)),
+        ("offset", number(band.offset)),
+        ("unit", text(&band.unit)),
+    ];
+    Value::Struct(fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+}

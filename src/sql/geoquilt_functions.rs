@@ -1,0 +1,128 @@
+//! `geoquilt_functions`: help in the tool itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::error::Result;
+use crate::read::Limits;
+use crate::sql::args::Args;
+use crate::sql::callback::{Plan, TableFunction};
+use crate::sql::chunk::Chunk;
+use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::types::SqlType;
+use crate::sql::value::Value;
+
+pub struct GeoquiltFunctions;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geoquilt_functions",
+    kind: Kind::Table,
+    summary: "Every function of geoquilt, with its parameters and runnable examples.",
+    parameters: &[],
+    columns: &[
+        Column { name: "name", types: "VARCHAR", meaning: "Name of the function." },
+        Column { name: "kind", types: "VARCHAR", meaning: "`scalar`, `table` or `table macro`." },
+        Column { name: "signature", types: "VARCHAR", meaning: "As one would type it, with defaults." },
+        Column { name: "summary", types: "VARCHAR", meaning: "What it does, in a sentence." },
+        Column {
+            name: "parameters",
+            types: "STRUCT(name VARCHAR, type VARCHAR, given VARCHAR, \"default\" VARCHAR, meaning VARCHAR)[]",
+            meaning: "`given` is `required`, `optional`, `named` (with :=) or `option` (a key of options).",
+        },
+        Column {
+            name: "columns",
+            types: "STRUCT(name VARCHAR, type VARCHAR, meaning VARCHAR)[]",
+            meaning: "Result columns, or a scalar's one result.",
+        },
+        Column { name: "nulls", types: "VARCHAR", meaning: "What NULL does and means." },
+        Column { name: "errors", types: "VARCHAR[]", meaning: "What is refused." },
+        Column {
+            name: "examples",
+            types: "STRUCT(title VARCHAR, sql VARCHAR)[]",
+            meaning: "Statements that run as they stand from the repository's root.",
+        },
+        Column { name: "references", types: "VARCHAR[]", meaning: "Where the rules come from." },
+    ],
+    nulls: "There are none.",
+    errors: &[],
+    examples: &[Example {
+        title: "What there is",
+        sql: "SELECT signature FROM geoquilt_functions() WHERE name = 'st_land_fraction';",
+        rows: &["st_land_fraction(shape, mask, [options])"],
+    }],
+    references: &[],
+};
+
+impl TableFunction for GeoquiltFunctions {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Vec<SqlType>;
+    type Scan = (Vec<SqlType>, AtomicUsize);
+
+    fn bind(_args: &Args, _limits: Limits) -> Result<Plan<Vec<SqlType>>> {
+        let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<Vec<_>>>()?;
+        let columns = DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
+        Ok(Plan { columns, rows: Some(crate::sql::FUNCTIONS.len() as u64), bound: types })
+    }
+
+    fn start(types: &Arc<Vec<SqlType>>, _wanted: &[usize]) -> Result<Self::Scan> {
+        Ok((types.as_ref().clone(), AtomicUsize::new(0)))
+    }
+
+    fn next((types, done): &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let functions = crate::sql::FUNCTIONS;
+        let rest = functions.get(done.swap(functions.len(), Relaxed)..).unwrap_or_default();
+        for (row, function) in rest.iter().enumerate() {
+            for (index, (ty, value)) in types.iter().zip(describe(function.doc)).enumerate() {
+                if let Some(vector) = out.column(index) {
+                    value.write(&vector, row, ty);
+                }
+            }
+        }
+        out.set_rows(rest.len());
+        Ok(())
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_string())
+}
+
+fn texts(texts: &[&str]) -> Value {
+    Value::List(texts.iter().map(|t| text(t)).collect())
+}
+
+fn row(fields: &[(&str, Value)]) -> Value {
+    Value::Struct(fields.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect())
+}
+
+fn describe(doc: &FunctionDoc) -> Vec<Value> {
+    let parameter = |p: &Parameter| {
+        let (given, default) = match p.given {
+            Given::Required => ("required", Value::Null),
+            Given::Optional => ("optional", Value::Null),
+            Given::Named(default) => ("named", text(default)),
+            Given::Option(default) => ("option", text(default)),
+        };
+        row(&[
+            ("name", text(p.name)),
+            ("type", text(p.types)),
+            ("given", text(given)),
+            ("default", default),
+            ("meaning", text(p.meaning)),
+        ])
+    };
+    let column = |c: &Column| row(&[("name", text(c.name)), ("type", text(c.types)), ("meaning", text(c.meaning))]);
+    let example = |e: &Example| row(&[("title", text(e.title)), ("sql", text(e.sql))]);
+    vec![
+        text(doc.name),
+        text(doc.kind.name()),
+        Value::Text(doc.signature()),
+        text(doc.summary),
+        Value::List(doc.parameters.iter().map(parameter).collect()),
+        Value::List(doc.columns.iter().map(column).collect()),
+        text(doc.nulls),
+        texts(doc.errors),
+        Value::List(doc.examples.iter().map(example).collect()),
+        texts(doc.references),
+    ]
+}

@@ -1,0 +1,219 @@
+//! The rows of a registry, from Parquet or from a list: each names a file and a window, and carries its
+//! other columns along.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
+
+use crate::error::{Error, Result};
+use crate::format::parquet::{Cell, Table, cell};
+use crate::sql::types::SqlType;
+use crate::sql::value::Value;
+use crate::window::Window;
+
+/// One row of a registry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryRow {
+    pub path: String,
+    pub window: Window,
+    /// The columns that are carried along, in order.
+    pub carried: Vec<Value>,
+}
+
+/// Where the rows come from, and which columns they carry.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    pub name: String,
+    pub columns: Vec<(String, SqlType)>,
+    pub rows: u64,
+    source: Rows,
+}
+
+#[derive(Debug, Clone)]
+enum Rows {
+    Parquet,
+    List(Arc<Vec<Value>>),
+}
+
+const NEEDED: &str = "a registry has columns path VARCHAR and win STRUCT(row_off, col_off, height, width)";
+
+impl Registry {
+    /// # Errors
+    /// No Parquet, or one without `path` and `win`, or with a column of a type that can not be carried.
+    pub fn parquet(path: &str) -> Result<Registry> {
+        let table = Table::open(path)?;
+        let columns = sql_columns(&table.schema, path)?;
+        check_columns(&columns, path)?;
+        Ok(Registry { name: path.into(), columns, rows: table.rows, source: Rows::Parquet })
+    }
+
+    /// # Errors
+    /// Items that are no structs with `path` and `win`, or that differ in their fields.
+    pub fn list(items: &[Value]) -> Result<Registry> {
+        let name = "a list of structs".to_string();
+        let columns: Vec<(String, SqlType)> = match items.first() {
+            Some(Value::Struct(fields)) => fields.iter().map(|(n, _)| (n.clone(), type_of(items, n))).collect(),
+            _ => return Err(Error::BadRegistry { path: name, problem: NEEDED.into(), columns: Vec::new() }),
+        };
+        check_columns(&columns, &name)?;
+        let source = Rows::List(Arc::new(items.to_vec()));
+        Ok(Registry { name, columns, rows: items.len() as u64, source })
+    }
+
+    /// The rows from the beginning.
+    ///
+    /// # Errors
+    /// The file can no longer be read.
+    pub fn read(&self) -> Result<Box<dyn Iterator<Item = Result<RegistryRow>> + Send>> {
+        let registry = Arc::new(self.clone());
+        Ok(match &self.source {
+            Rows::Parquet => {
+                let batches = Table::open(&self.name)?;
+                Box::new(batches.flat_map(move |batch| match batch {
+                    Ok(batch) => registry.rows_of(&batch),
+                    Err(error) => vec![Err(error)],
+                }))
+            }
+            Rows::List(items) => {
+                let items = items.clone();
+                Box::new((0..items.len()).map(move |i| match items.get(i) {
+                    Some(Value::Struct(fields)) => registry.row(fields.iter().map(|(_, v)| v.clone()).collect()),
+                    _ => Err(registry.bad(NEEDED)),
+                }))
+            }
+        })
+    }
+
+    fn bad(&self, problem: &str) -> Error {
+        let columns = self.columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+        Error::BadRegistry { path: self.name.clone(), problem: problem.into(), columns }
+    }
+
+    fn rows_of(&self, batch: &RecordBatch) -> Vec<Result<RegistryRow>> {
+        let row = |i: usize| {
+            let cells = batch.columns().iter().map(|column| cell(column.as_ref(), i).map(value));
+            let cells: Option<Vec<Value>> = cells.collect();
+            self.row(cells.ok_or_else(|| self.bad("a value that can not be carried along"))?)
+        };
+        (0..batch.num_rows()).map(row).collect()
+    }
+
+    fn row(&self, carried: Vec<Value>) -> Result<RegistryRow> {
+        let at = |name: &str| self.columns.iter().zip(&carried).find(|((n, _), _)| n == name);
+        let (Some((_, Value::Text(path))), Some(((_, SqlType::Struct(fields)), Value::Struct(win)))) =
+            (at("path"), at("win"))
+        else {
+            return Err(self.bad("a row without a path or a win"));
+        };
+        let number = |name: &str| match fields.iter().zip(win).find(|((n, _), _)| n == name) {
+            Some((_, (_, Value::Int(n)))) => Ok(*n),
+            _ => Err(self.bad(&format!("a row whose win has no whole number for {name}"))),
+        };
+        let (row_off, col_off) = (number("row_off")?, number("col_off")?);
+        let window = Window::new(row_off, col_off, number("height")?, number("width")?)?;
+        Ok(RegistryRow { path: path.clone(), window, carried })
+    }
+}
+
+fn check_columns(columns: &[(String, SqlType)], path: &str) -> Result<()> {
+    let has = |name: &str, fits: fn(&SqlType) -> bool| columns.iter().any(|(n, ty)| n == name && fits(ty));
+    let is_window = |ty: &SqlType| match ty {
+        SqlType::Struct(have) => {
+            ["row_off", "col_off", "height", "width"].iter().all(|f| have.iter().any(|(n, _)| n == f))
+        }
+        _ => false,
+    };
+    if has("path", |ty| *ty == SqlType::Varchar) && has("win", is_window) {
+        return Ok(());
+    }
+    let names = columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+    Err(Error::BadRegistry { path: path.into(), problem: NEEDED.into(), columns: names })
+}
+
+fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
+    let column = |field: &Arc<Field>| {
+        let bad = || Error::BadRegistry {
+            path: path.into(),
+            problem: format!("column {} has type {}, which can not be carried along", field.name(), field.data_type()),
+            columns: schema.fields().iter().map(|f| f.name().clone()).collect(),
+        };
+        Ok((field.name().clone(), sql_type(field.data_type()).ok_or_else(bad)?))
+    };
+    schema.fields().iter().map(column).collect()
+}
+
+fn sql_type(ty: &DataType) -> Option<SqlType> {
+    Some(match ty {
+        DataType::Boolean => SqlType::Boolean,
+        DataType::Int8 => SqlType::TinyInt,
+        DataType::Int16 => SqlType::SmallInt,
+        DataType::Int32 | DataType::Null => SqlType::Integer,
+        DataType::Int64 => SqlType::BigInt,
+        DataType::UInt8 => SqlType::UTinyInt,
+        DataType::UInt16 => SqlType::USmallInt,
+        DataType::UInt32 => SqlType::UInteger,
+        DataType::UInt64 => SqlType::UBigInt,
+        DataType::Float32 => SqlType::Float,
+        DataType::Float64 | DataType::Decimal128(..) => SqlType::Double,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => SqlType::Varchar,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => SqlType::Blob,
+        DataType::Date32 => SqlType::Date,
+        DataType::Timestamp(..) => SqlType::Timestamp,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            sql_type(item.data_type())?.list()
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => SqlType::Map(
+                Box::new(sql_type(pair[0].data_type())?),
+                Box::new(sql_type(pair[1].data_type())?),
+            ),
+            _ => return None,
+        },
+        DataType::Struct(fields) => {
+            let field = |f: &Arc<Field>| Some((f.name().clone(), sql_type(f.data_type())?));
+            SqlType::Struct(fields.iter().map(field).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
+}
+
+fn value(cell: Cell) -> Value {
+    match cell {
+        Cell::Null => Value::Null,
+        Cell::Bool(v) => Value::Bool(v),
+        Cell::Int(v) => Value::Int(v),
+        Cell::Double(v) => Value::Double(v),
+        Cell::Text(v) => Value::Text(v),
+        Cell::Bytes(v) => Value::Bytes(v),
+        Cell::Date(v) => Value::Date(v),
+        Cell::Timestamp(v) => Value::Timestamp(v),
+        Cell::List(cells) => Value::List(cells.into_iter().map(value).collect()),
+        // Fields are named by the column's type, and entries of a map have none.
+        Cell::Struct(cells) => Value::Struct(cells.into_iter().map(|c| (String::new(), value(c))).collect()),
+    }
+}
+
+/// The type of a field of a list of structs: the first value that is not NULL tells it.
+fn type_of(items: &[Value], name: &str) -> SqlType {
+    let field = |item: &Value| match item {
+        Value::Struct(fields) => fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()),
+        _ => None,
+    };
+    let first = items.iter().filter_map(field).find(|value| *value != Value::Null);
+    first.map_or(SqlType::Varchar, |value| sql_type_of(&value))
+}
+
+fn sql_type_of(value: &Value) -> SqlType {
+    match value {
+        Value::Bool(_) => SqlType::Boolean,
+        Value::Int(_) => SqlType::BigInt,
+        Value::Double(_) => SqlType::Double,
+        Value::Bytes(_) => SqlType::Blob,
+        Value::Date(_) => SqlType::Date,
+        Value::Timestamp(_) => SqlType::Timestamp,
+        Value::List(items) => items.first().map_or(SqlType::Varchar, sql_type_of).list(),
+        Value::Struct(fields) => SqlType::Struct(fields.iter().map(|(n, v)| (n.clone(), sql_type_of(v))).collect()),
+        Value::Null | Value::Text(_) | Value::Map(_) | Value::Other(_) => SqlType::Varchar,
+    }
+}
