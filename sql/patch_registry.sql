@@ -12,10 +12,15 @@ WITH patches AS (
     SELECT coalesce(file.date_column::TIMESTAMP, file.start_column)::DATE AS date,
            coalesce(file.start_column, file.date_column::TIMESTAMP) AS t_min,
            coalesce(file.stop_column, file.date_column::TIMESTAMP + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND) AS t_max,
-           file.path_column AS path
-    FROM (SELECT NULL::VARCHAR AS path, NULL::DATE AS date, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max) AS absent,
-         LATERAL (SELECT path AS path_column, date AS date_column, t_min AS start_column, t_max AS stop_column
+           file.path_column AS path,
+           file.attributes_column AS attributes
+    FROM (SELECT NULL::VARCHAR AS path, NULL::DATE AS date, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max,
+                 NULL::MAP(VARCHAR, VARCHAR) AS attributes) AS absent,
+         LATERAL (SELECT path AS path_column, date AS date_column, t_min AS start_column, t_max AS stop_column,
+                         attributes AS attributes_column
                   FROM query_table(dates)) AS file
+), years AS (
+    SELECT list_sort(list(DISTINCT year(t_min))) AS present FROM days
 ), side AS (
     SELECT max(win.height) AS height, max(win.width) AS width FROM patches
 ), cells AS (
@@ -40,6 +45,10 @@ WITH patches AS (
             error('patch_registry(val_fraction): val_year and val_fraction are two ways to split' || chr(10) || 'Give one of them')
         WHEN NOT coalesce(val_fraction, 0.2) BETWEEN 0 AND 1 THEN
             error('patch_registry(val_fraction): ' || val_fraction || ' is not valid: must be a fraction between 0 and 1')
+        WHEN val_year IS NOT NULL AND len(years.present) > 0 AND NOT list_contains(years.present, val_year) THEN
+            error('patch_registry(val_year): no date lies in ' || val_year || chr(10) || 'The dates are of ' || array_to_string(years.present, ', '))
+        WHEN val_year IS NOT NULL AND years.present = [val_year] THEN
+            error('patch_registry(val_year): every date lies in ' || val_year || ', which leaves none to train on')
         WHEN overlap.found THEN
             error('patch_registry(val_year): patches overlap, so a split by patch would put the same pixels into train and val' || chr(10) ||
                   'Give val_year := a year whose dates are all validation, or a grid with stride >= size and edge := ''drop'' or ''overflow''')
@@ -49,7 +58,7 @@ WITH patches AS (
                            CASE WHEN coalesce(val_fraction, 0.2) > 0 THEN 1 ELSE 0 END),
                   greatest(count(*) - 1, 0)) FROM patches) AS n_val,
     (SELECT count(*) FROM patches) AS n_patches
-    FROM overlap
+    FROM overlap, years
 ), validation AS (
     SELECT unnest(geo_permutation(n_patches, seed)[1:n_val]) AS place FROM guard
 )
@@ -64,7 +73,7 @@ SELECT p.patch_id, d.date,
            WHEN year(d.t_min) = val_year THEN 'val'
            ELSE 'train'
        END AS split,
-       d.t_min, d.t_max, d.path, p.* EXCLUDE (patch_id, place)
+       d.t_min, d.t_max, d.path, d.attributes, p.* EXCLUDE (patch_id, place)
 FROM guard CROSS JOIN days AS d CROSS JOIN patches AS p
 WHERE guard.mistake IS NULL
 ORDER BY d.t_min, d.path, p.place

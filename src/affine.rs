@@ -51,14 +51,7 @@ impl Affine {
     pub fn of_window(&self, window: &Window) -> Affine {
         let (row, col) = (window.row_off as f64, window.col_off as f64);
         let c = &self.0;
-        Affine([
-            c[0] + col * c[1] + row * c[2],
-            c[1],
-            c[2],
-            c[3] + col * c[4] + row * c[5],
-            c[4],
-            c[5],
-        ])
+        Affine([c[0] + col * c[1] + row * c[2], c[1], c[2], c[3] + col * c[4] + row * c[5], c[4], c[5]])
     }
 }
 

@@ -114,13 +114,19 @@ impl Builder {
         }
         let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
         let options = &self.options;
-        let shape = Footprint::project(&bbox, crs, options.crs.as_str(), options.crs_facts.geographic, options.densify)
-            .map_err(|error| match error {
-                Error::Unprojectable { from, to, .. } => {
-                    Error::Unprojectable { what: format!("the footprint of \"{path}\""), from, to }
-                }
-                other => other,
-            })?;
+        let shape = Footprint::project(
+            &bbox,
+            crs,
+            options.crs.as_str(),
+            options.crs_facts.geographic,
+            options.densify,
+        )
+        .map_err(|error| match error {
+            Error::Unprojectable { from, to, .. } => {
+                Error::Unprojectable { what: format!("the footprint of \"{path}\""), from, to }
+            }
+            other => other,
+        })?;
         let mut shapes = lock();
         if shapes.len() < 4096 {
             shapes.insert(key, shape.clone());
@@ -145,7 +151,12 @@ pub fn place(header: &Header, path: &str) -> Result<(Affine, String)> {
 impl BuildOptions {
     /// # Errors
     /// A CRS that PROJ does not know.
-    pub fn new(name_rule: Option<NameRule>, crs: &str, densify: usize, on_error: OnError) -> Result<BuildOptions> {
+    pub fn new(
+        name_rule: Option<NameRule>,
+        crs: &str,
+        densify: usize,
+        on_error: OnError,
+    ) -> Result<BuildOptions> {
         let crs = Crs::new(crs);
         let crs_facts = gdal::crs_facts(crs.as_str())?;
         Ok(BuildOptions { name_rule, crs, crs_facts, densify, on_error })

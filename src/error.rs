@@ -35,11 +35,15 @@ pub enum Error {
     Unreadable { path: String, reason: String },
     #[error("\"{path}\" has zero bands{}", held(subdatasets))]
     NoBands { path: String, subdatasets: Vec<String> },
-    #[error("\"{path}\" has no CRS\nWrite one into the file or a side file, for example with gdal_edit -a_srs EPSG:4326")]
+    #[error(
+        "\"{path}\" has no CRS\nWrite one into the file or a side file, for example with gdal_edit -a_srs EPSG:4326"
+    )]
     NoCrs { path: String },
     #[error("\"{path}\" has no geotransform, so its pixels have no place on the map")]
     NoTransform { path: String },
-    #[error("\"{path}\" has a rotated transform {transform:?}\nWarp it north-up first, for example with gdalwarp")]
+    #[error(
+        "\"{path}\" has a rotated transform {transform:?}\nWarp it north-up first, for example with gdalwarp"
+    )]
     Rotated { path: String, transform: [f64; 6] },
     #[error("\"{path}\" has complex pixels ({dtype}), which have no real value")]
     Complex { path: String, dtype: String },
@@ -47,7 +51,9 @@ pub enum Error {
     NoBand { path: String, band: String, available: Vec<String> },
     #[error("cannot read band {band}, {window} of \"{path}\": {reason}")]
     Pixels { path: String, band: usize, window: String, reason: String },
-    #[error("{window} lies wholly outside \"{path}\", which has {height} rows and {width} columns\nAsk for {{boundless: true}} to get NULL pixels instead")]
+    #[error(
+        "{window} lies wholly outside \"{path}\", which has {height} rows and {width} columns\nAsk for {{boundless: true}} to get NULL pixels instead"
+    )]
     Outside { path: String, window: String, height: usize, width: usize },
 
     #[error("\"{pattern}\" is not a regular expression: {reason}")]
@@ -65,10 +71,18 @@ pub enum Error {
     Unprojectable { what: String, from: String, to: String },
     #[error("{box_} is not covered by the mask \"{mask}\", which spans {extent}")]
     Uncovered { box_: String, mask: String, extent: String },
-    #[error("an axis of {axis} pixels is shorter than the window of {window}, and edge \"snap\" needs a whole window\nUse edge := 'overflow' for one partial window, or a smaller size")]
+    #[error(
+        "an axis of {axis} pixels is shorter than the window of {window}, and edge \"snap\" needs a whole window\nUse edge := 'overflow' for one partial window, or a smaller size"
+    )]
     TooSmall { axis: usize, window: usize },
-    #[error("one chunk would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nStream instead: FROM read_patch('registry.parquet'), or SET geoquilt_max_chunk_mb = {needed_mb}")]
+    #[error(
+        "one chunk would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nStream instead: FROM read_patch('registry.parquet'), or SET geoquilt_max_chunk_mb = {needed_mb}"
+    )]
     ChunkTooLarge { needed_mb: u64, limit_mb: u64 },
+    #[error(
+        "{window} of {bands} bands would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nCut it into smaller windows, or SET geoquilt_max_chunk_mb = {needed_mb}"
+    )]
+    PatchTooLarge { window: String, bands: usize, needed_mb: u64, limit_mb: u64 },
     #[error("{problem} in \"{path}\"; its columns are {}", columns.join(", "))]
     BadRegistry { path: String, problem: String, columns: Vec<String> },
 
@@ -158,7 +172,10 @@ mod tests {
     #[test]
     fn a_misspelt_choice_is_suggested() {
         let error = one_of("snapp", "an edge rule", &[("drop", 0), ("snap", 1)]).unwrap_err();
-        assert_eq!(error.to_string(), "\"snapp\" is not an edge rule\nDid you mean \"snap\"? One of: drop, snap");
+        assert_eq!(
+            error.to_string(),
+            "\"snapp\" is not an edge rule\nDid you mean \"snap\"? One of: drop, snap"
+        );
         let error = one_of("zzzzzz", "an edge rule", &[("drop", 0), ("snap", 1)]).unwrap_err();
         assert_eq!(error.to_string(), "\"zzzzzz\" is not an edge rule\nOne of: drop, snap");
     }

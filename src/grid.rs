@@ -47,7 +47,10 @@ impl Lattice {
             return Err(Error::invalid(resolution, must));
         }
         if width > 2e9 || height > 2e9 {
-            return Err(Error::invalid(resolution, "coarse enough for at most 2,000,000,000 cells on a side"));
+            return Err(Error::invalid(
+                resolution,
+                "coarse enough for at most 2,000,000,000 cells on a side",
+            ));
         }
         let geographic = gdal::crs_facts(crs)?.geographic;
         Ok(Lattice {
@@ -131,6 +134,8 @@ pub struct Grid {
     pub options: GridOptions,
     row_starts: Vec<i64>,
     col_starts: Vec<i64>,
+    /// On a globe, the centre's longitude of each column of patches.
+    lon_centers: Vec<f64>,
     land: LandSource,
 }
 
@@ -147,7 +152,13 @@ impl Grid {
     /// As [`Grid::starts`].
     pub fn new(lattice: Lattice, options: GridOptions, land: LandSource) -> Result<Grid> {
         let (row_starts, col_starts) = Grid::starts(&lattice, &options)?;
-        Ok(Grid { lattice, options, row_starts, col_starts, land })
+        let lon_center = |col: &i64| {
+            let end = (col + options.size.1 as i64) as f64;
+            circular_mean(lattice.transform.x(*col as f64), lattice.transform.x(end))
+        };
+        let lon_centers =
+            if lattice.geographic { col_starts.iter().map(lon_center).collect() } else { Vec::new() };
+        Ok(Grid { lattice, options, row_starts, col_starts, lon_centers, land })
     }
 
     /// How many windows there are before any is filtered.
@@ -204,7 +215,8 @@ impl Grid {
     fn centres(&self, patches: &mut [Patch]) -> Result<()> {
         if self.lattice.geographic {
             for patch in patches {
-                patch.lon_center = circular_mean(patch.bbox.xmin, patch.bbox.xmax);
+                let column = patch.id as usize % self.col_starts.len();
+                patch.lon_center = self.lon_centers.get(column).copied().unwrap_or(f64::NAN);
                 patch.lat_center = 0.5 * (patch.bbox.ymin + patch.bbox.ymax);
             }
             return Ok(());

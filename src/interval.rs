@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::format::{Item, Numeric, Parsed, StrftimeItems, Fixed};
+use chrono::format::{Fixed, Item, Numeric, Parsed, StrftimeItems};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 use crate::error::{Error, Result};
@@ -188,7 +188,11 @@ mod tests {
             ("%Y%m%dT%H", "20180131T23", "[2018-01-31 23:00:00, 2018-01-31 23:59:59.999999]"),
             ("%Y%m%dT%H%M", "20180131T2359", "[2018-01-31 23:59:00, 2018-01-31 23:59:59.999999]"),
             ("%Y%m%dT%H%M%S", "20180131T235959", "[2018-01-31 23:59:59, 2018-01-31 23:59:59.999999]"),
-            ("%Y-%m-%dT%H:%M:%S%z", "2018-01-31T23:00:00-0200", "[2018-02-01 01:00:00, 2018-02-01 01:00:00.999999]"),
+            (
+                "%Y-%m-%dT%H:%M:%S%z",
+                "2018-01-31T23:00:00-0200",
+                "[2018-02-01 01:00:00, 2018-02-01 01:00:00.999999]",
+            ),
             ("%d%b%Y", "05Mar2021", "[2021-03-05 00:00:00, 2021-03-05 23:59:59.999999]"),
             ("%s", "86400", "[1970-01-02 00:00:00, 1970-01-02 00:00:00.999999]"),
         ];

@@ -27,8 +27,8 @@ impl Default for Limits {
     }
 }
 
-/// Patches that workers may finish ahead of the reader, in bytes.
-pub const PREFETCH_BYTES: usize = 128 << 20;
+/// Blocks of a job that its worker holds for the reader, in bytes; what is more must come from the cache.
+pub const HELD_BYTES: usize = 32 << 20;
 
 static BLOCK_CACHE_BYTES: AtomicUsize = AtomicUsize::new(512 << 20);
 

@@ -52,9 +52,9 @@ impl<T> Shared<T> {
             if state.stop {
                 return None;
             }
-            if state.taken == state.next || state.cost + cost <= self.budget {
+            if state.taken == state.next || state.cost.saturating_add(cost) <= self.budget {
                 state.taken += 1;
-                state.cost += cost;
+                state.cost = state.cost.saturating_add(cost);
                 return Some(state.taken - 1);
             }
             state = self.wait(state);
@@ -122,7 +122,7 @@ impl<T: Send + 'static> Ordered<T> {
             state = self.shared.wait(state);
         };
         state.next += 1;
-        state.cost -= cost;
+        state.cost = state.cost.saturating_sub(cost);
         drop(state);
         self.shared.changed.notify_all();
         Some(result)

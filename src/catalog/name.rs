@@ -24,7 +24,8 @@ impl NameRule {
     /// # Errors
     /// The pattern does not compile, or mixes `date` with `start`/`stop`, or has `stop` alone.
     pub fn new(pattern: &str, date_format: &str) -> Result<NameRule> {
-        let regex = Regex::new(pattern).map_err(|e| Error::Regex { pattern: pattern.into(), reason: last_line(&e.to_string()) })?;
+        let regex = Regex::new(pattern)
+            .map_err(|e| Error::Regex { pattern: pattern.into(), reason: last_line(&e.to_string()) })?;
         let names: Vec<String> = regex.capture_names().flatten().map(str::to_string).collect();
         let has = |name: &str| names.iter().any(|n| n == name);
         if has("date") && (has("start") || has("stop")) {
@@ -91,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_groups_give_the_day_and_the_attributes() {
-        let (interval, attributes) = read(r"(?P<var>[a-z]+)_(?P<date>\d{8})", "/data/sst_20180102.tif").unwrap();
+        let (interval, attributes) =
+            read(r"(?P<var>[a-z]+)_(?P<date>\d{8})", "/data/sst_20180102.tif").unwrap();
         assert_eq!(interval.unwrap().to_string(), "[2018-01-02 00:00:00, 2018-01-02 23:59:59.999999]");
         assert_eq!(attributes, [("var".to_string(), "sst".to_string())]);
     }

@@ -3,8 +3,8 @@
 use std::fs::File;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use arrow::datatypes as types;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::error::{Error, Result};
@@ -29,7 +29,8 @@ impl Table {
         files::stamp(path)?;
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(e.to_string()))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(e.to_string()))?;
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = builder.schema().clone();
         let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
@@ -41,7 +42,10 @@ impl Iterator for Table {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Result<RecordBatch>> {
-        let unreadable = |e: arrow::error::ArrowError| Error::Unreadable { path: self.path.clone(), reason: e.to_string() };
+        let unreadable = |e: arrow::error::ArrowError| Error::Unreadable {
+            path: self.path.clone(),
+            reason: e.to_string(),
+        };
         self.reader.next().map(|batch| batch.map_err(unreadable))
     }
 }
@@ -97,12 +101,16 @@ pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
         DataType::BinaryView => Cell::Bytes(column.as_binary_view().value(row).into()),
         DataType::Date32 => Cell::Date(column.as_primitive::<types::Date32Type>().value(row)),
         DataType::Timestamp(unit, _) => Cell::Timestamp(match unit {
-            TimeUnit::Second => column.as_primitive::<types::TimestampSecondType>().value(row).checked_mul(1_000_000)?,
+            TimeUnit::Second => {
+                column.as_primitive::<types::TimestampSecondType>().value(row).checked_mul(1_000_000)?
+            }
             TimeUnit::Millisecond => {
                 column.as_primitive::<types::TimestampMillisecondType>().value(row).checked_mul(1000)?
             }
             TimeUnit::Microsecond => column.as_primitive::<types::TimestampMicrosecondType>().value(row),
-            TimeUnit::Nanosecond => column.as_primitive::<types::TimestampNanosecondType>().value(row).div_euclid(1000),
+            TimeUnit::Nanosecond => {
+                column.as_primitive::<types::TimestampNanosecondType>().value(row).div_euclid(1000)
+            }
         }),
         DataType::List(_) => list(column.as_list::<i32>().value(row).as_ref())?,
         DataType::LargeList(_) => list(column.as_list::<i64>().value(row).as_ref())?,

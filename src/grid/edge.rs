@@ -25,14 +25,22 @@ pub const EDGES: [(&str, Edge); 5] = [
     ("pad", Edge::Pad),
 ];
 
+/// Windows along one axis: their starts are held in memory.
+const MAX_STARTS: usize = 10_000_000;
+
 impl Edge {
     /// Starts of windows of `window` pixels, `stride` apart, on an axis of `axis` pixels. An axis shorter
     /// than the window has one partial window, except under `Snap`.
     ///
     /// # Errors
-    /// [`Error::TooSmall`] under `Snap`.
+    /// [`Error::TooSmall`] under `Snap`; more starts than memory should hold.
     pub fn starts(self, axis: usize, window: usize, stride: usize) -> Result<Vec<i64>> {
         let (n, w) = (axis as i64, window as i64);
+        if axis / stride > MAX_STARTS {
+            let must =
+                format!("large enough for at most {MAX_STARTS} windows along the axis of {axis} pixels");
+            return Err(Error::invalid(format!("stride {stride}"), must));
+        }
         let multiples = |end: i64| (0..end).step_by(stride).collect::<Vec<i64>>();
         let whole = multiples(n - w + 1);
         if n < w {

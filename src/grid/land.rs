@@ -85,7 +85,12 @@ impl SummedRows {
     ///
     /// # Errors
     /// The mask can not be decoded.
-    pub fn build(source: &Source, rule: LandRule, row_starts: &[i64], window_height: usize) -> Result<SummedRows> {
+    pub fn build(
+        source: &Source,
+        rule: LandRule,
+        row_starts: &[i64],
+        window_height: usize,
+    ) -> Result<SummedRows> {
         let header = source.header();
         let (height, width) = (header.height, header.width);
         let mut places = vec![u32::MAX; height + 1];
@@ -174,7 +179,10 @@ impl SummedRows {
             sums.get(place.wrapping_mul(self.width + 1).wrapping_add(col as usize)).copied().unwrap_or(0)
         };
         let (top, bottom, left, right) = (inside.row_off, inside.row_end(), inside.col_off, inside.col_end());
-        at(bottom, right).wrapping_sub(at(top, right)).wrapping_sub(at(bottom, left)).wrapping_add(at(top, left))
+        at(bottom, right)
+            .wrapping_sub(at(top, right))
+            .wrapping_sub(at(bottom, left))
+            .wrapping_add(at(top, left))
     }
 }
 

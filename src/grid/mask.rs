@@ -92,7 +92,13 @@ impl Mask {
         }
     }
 
-    fn in_polygons(&self, shape: &MultiPolygon<f64>, bbox: &Bbox, asked: &Bbox, outside: Outside) -> Result<Fractions> {
+    fn in_polygons(
+        &self,
+        shape: &MultiPolygon<f64>,
+        bbox: &Bbox,
+        asked: &Bbox,
+        outside: Outside,
+    ) -> Result<Fractions> {
         self.in_wkb(&crate::catalog::wkb(shape)?, bbox, asked, outside)
     }
 
@@ -136,7 +142,11 @@ impl Mask {
         )
     }
 
-    fn count(&self, (top, bottom, left, right): &(i64, i64, i64, i64), wkb: Option<&[u8]>) -> Result<Fractions> {
+    fn count(
+        &self,
+        (top, bottom, left, right): &(i64, i64, i64, i64),
+        wkb: Option<&[u8]>,
+    ) -> Result<Fractions> {
         let (height, width) = (bottom - top, right - left);
         if height <= 0 || width <= 0 {
             return Ok(Fractions::default());
@@ -172,7 +182,9 @@ impl Mask {
             }
         }
         let mut sum = Fractions::default();
-        for ((pixel, invalid), _) in pixels.iter().zip(invalid).zip(inside).filter(|(_, inside)| **inside != 0) {
+        for ((pixel, invalid), _) in
+            pixels.iter().zip(invalid).zip(inside).filter(|(_, inside)| **inside != 0)
+        {
             sum.total += 1;
             sum.invalid += u64::from(invalid);
             sum.land += u64::from(!invalid && self.rule.is_land(*pixel));

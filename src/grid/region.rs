@@ -32,7 +32,8 @@ impl Region {
             return Err(Error::invalid(value, "between 0 and 1"));
         }
         let bring_in = |lon: f64| if (-180.0..=180.0).contains(&lon) { lon } else { normalize_lon(lon) };
-        let (xmin, xmax) = if xmax - xmin >= 360.0 { (-180.0, 180.0) } else { (bring_in(xmin), bring_in(xmax)) };
+        let (xmin, xmax) =
+            if xmax - xmin >= 360.0 { (-180.0, 180.0) } else { (bring_in(xmin), bring_in(xmax)) };
         Ok(Region { name, xmin, ymin, xmax, ymax, max_land_fraction })
     }
 
@@ -66,7 +67,11 @@ mod tests {
     #[test]
     fn xmin_above_xmax_crosses_the_antimeridian() {
         for fiji in [region([170.0, -20.0, -170.0, -10.0]), region([170.0, -20.0, 190.0, -10.0])] {
-            assert!(fiji.takes(179.0, -15.0, 0.0) && fiji.takes(-179.0, -15.0, 0.0) && fiji.takes(180.0, -15.0, 0.0));
+            assert!(
+                fiji.takes(179.0, -15.0, 0.0)
+                    && fiji.takes(-179.0, -15.0, 0.0)
+                    && fiji.takes(180.0, -15.0, 0.0)
+            );
             assert!(!fiji.takes(0.0, -15.0, 0.0) && !fiji.takes(-169.0, -15.0, 0.0));
         }
         assert!(region([-180.0, -90.0, 180.0, 90.0]).takes(12.0, 0.0, 0.0));

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::dtype::Pixels;
@@ -36,7 +36,6 @@ struct Shard {
     entries: HashMap<Key, Entry>,
     /// Oldest use first.
     order: BTreeMap<u64, Key>,
-    bytes: usize,
     clock: u64,
 }
 
@@ -47,6 +46,10 @@ pub struct BlockCache {
     shards: Vec<Mutex<Shard>>,
     hits: AtomicU64,
     misses: AtomicU64,
+    /// Bytes held in all shards.
+    bytes: AtomicUsize,
+    /// The shard that the next block is let go from.
+    hand: AtomicUsize,
 }
 
 /// What the cache has done since the process began, and what it holds.
@@ -60,7 +63,14 @@ pub struct Counters {
 impl Default for BlockCache {
     fn default() -> BlockCache {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        BlockCache { shards, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        let bytes = AtomicUsize::new(0);
+        BlockCache {
+            shards,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            bytes,
+            hand: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -89,25 +99,38 @@ impl BlockCache {
                 let pixels = Arc::new(pixels);
                 *place = Some(pixels.clone());
                 drop(place);
-                settle(&mut lock(shard), key, &slot, pixels.bytes());
+                self.bytes.fetch_add(settle(&mut lock(shard), key, &slot, pixels.bytes()), Relaxed);
+                self.shrink(key);
                 Ok(pixels)
             }
             Err(error) => {
                 drop(place);
-                remove(&mut lock(shard), key);
+                self.bytes.fetch_sub(remove(&mut lock(shard), key), Relaxed);
                 Err(error)
             }
         }
     }
 
-    pub fn counters(&self) -> Counters {
-        let bytes = self.shards.iter().map(|s| lock(s).bytes as u64).sum();
-        Counters { hits: self.hits.load(Relaxed), misses: self.misses.load(Relaxed), bytes }
+    /// Lets blocks go, the oldest of one shard after another, until the bound is kept. The block that was just
+    /// decoded goes last of all: a raster that is one large block must not be decoded for every patch.
+    fn shrink(&self, newest: Key) {
+        let mut empty = 0;
+        while self.bytes.load(Relaxed) > block_cache_bytes() && empty < SHARDS {
+            let Some(shard) = self.shards.get(self.hand.fetch_add(1, Relaxed) % SHARDS) else { return };
+            let mut shard = lock(shard);
+            let decoded = |key: &Key| shard.entries.get(key).is_some_and(|entry| entry.bytes > 0);
+            let oldest = shard.order.values().find(|key| **key != newest && decoded(key)).copied();
+            let freed = oldest.map_or(0, |key| remove(&mut shard, key));
+            self.bytes.fetch_sub(freed, Relaxed);
+            empty = if freed == 0 { empty + 1 } else { 0 };
+        }
     }
 
-    pub fn clear(&self) {
-        for shard in &self.shards {
-            *lock(shard) = Shard::default();
+    pub fn counters(&self) -> Counters {
+        Counters {
+            hits: self.hits.load(Relaxed),
+            misses: self.misses.load(Relaxed),
+            bytes: self.bytes.load(Relaxed) as u64,
         }
     }
 }
@@ -122,23 +145,25 @@ fn touch(shard: &mut Shard, key: Key) -> Slot {
     entry.slot.clone()
 }
 
-/// Books a decoded block's bytes and lets the oldest blocks go until the shard is within its share.
-fn settle(shard: &mut Shard, key: Key, slot: &Slot, bytes: usize) {
-    if let Some(entry) = shard.entries.get_mut(&key).filter(|e| Arc::ptr_eq(&e.slot, slot) && e.bytes == 0) {
-        entry.bytes = bytes;
-        shard.bytes += bytes;
-    }
-    let share = block_cache_bytes() / SHARDS;
-    while shard.bytes > share {
-        let Some((_, &oldest)) = shard.order.iter().next() else { break };
-        remove(shard, oldest);
+/// Books a decoded block's bytes and gives them, or 0 when the block is no longer wanted here.
+fn settle(shard: &mut Shard, key: Key, slot: &Slot, bytes: usize) -> usize {
+    match shard.entries.get_mut(&key).filter(|e| Arc::ptr_eq(&e.slot, slot) && e.bytes == 0) {
+        Some(entry) => {
+            entry.bytes = bytes;
+            bytes
+        }
+        None => 0,
     }
 }
 
-fn remove(shard: &mut Shard, key: Key) {
-    if let Some(entry) = shard.entries.remove(&key) {
-        shard.order.remove(&entry.tick);
-        shard.bytes -= entry.bytes;
+/// Takes a block out and gives its bytes.
+fn remove(shard: &mut Shard, key: Key) -> usize {
+    match shard.entries.remove(&key) {
+        Some(entry) => {
+            shard.order.remove(&entry.tick);
+            entry.bytes
+        }
+        None => 0,
     }
 }
 
@@ -189,5 +214,21 @@ mod tests {
             cache.get(key(row), || Ok(Pixels::UInt8(vec![0; size]))).unwrap();
             assert!(cache.counters().bytes <= bound);
         }
+    }
+    #[test]
+    fn a_block_larger_than_the_bound_stays_until_the_next_one_comes() {
+        let cache = BlockCache::default();
+        let size = block_cache_bytes() + 1;
+        let decoded = AtomicUsize::new(0);
+        for _ in 0..3 {
+            let decode = || {
+                decoded.fetch_add(1, Relaxed);
+                Ok(Pixels::UInt8(vec![0; size]))
+            };
+            cache.get(key(0), decode).unwrap();
+        }
+        assert_eq!(decoded.load(Relaxed), 1);
+        cache.get(key(1), || Ok(Pixels::UInt8(vec![0; 16]))).unwrap();
+        assert_eq!(cache.counters().bytes, 16);
     }
 }

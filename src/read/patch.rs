@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::Band;
+use crate::read::Limits;
 use crate::read::source::Source;
 use crate::window::Window;
 use crate::with_pixels;
@@ -81,12 +82,62 @@ pub fn common_dtype(source: &Source, bands: &[usize]) -> Result<Dtype> {
     Ok(if double { Dtype::Float64 } else { Dtype::Float32 })
 }
 
+/// How many pixels a patch has.
+pub fn pixel_count(window: &Window, bands: usize) -> usize {
+    window.area().saturating_mul(bands)
+}
+
+/// # Errors
+/// [`Error::PatchTooLarge`]: a window may name more pixels than there is memory.
+pub fn check_patch(window: &Window, bands: usize, pixel_bytes: usize, limits: &Limits) -> Result<()> {
+    let bytes = pixel_count(window, bands).saturating_mul(pixel_bytes);
+    if bytes <= limits.chunk {
+        return Ok(());
+    }
+    let mib = |bytes: usize| (bytes as u64).div_ceil(1 << 20);
+    Err(Error::PatchTooLarge {
+        window: window.to_string(),
+        bands,
+        needed_mb: mib(bytes),
+        limit_mb: mib(limits.chunk),
+    })
+}
+
+/// The blocks of one patch, decoded, in the order in which [`copy_patch`] wants them.
+#[derive(Default)]
+pub struct Held {
+    blocks: Vec<Arc<Pixels>>,
+    pub bytes: usize,
+}
+
+/// Decodes (or finds decoded) every block that a patch lies in.
+///
+/// # Errors
+/// A window wholly outside, or blocks that can not be decoded.
+pub fn fetch_patch(
+    source: &Source,
+    window: &Window,
+    bands: &[usize],
+    options: &PatchOptions,
+) -> Result<Held> {
+    let mut held = Held::default();
+    let Some(inside) = inside(source, window, options)? else { return Ok(held) };
+    for &band in bands {
+        for place in block_places(source, &inside, band)? {
+            let block = source.block(band, place.mask, place.row, place.col)?;
+            held.bytes += block.bytes();
+            held.blocks.push(block);
+        }
+    }
+    Ok(held)
+}
+
 /// Reads `window` of `bands` into `out`, `[band, row, col]`, in the type `T`: the file's own, or a float.
 /// Returns the runs of `out` that hold no pixel (nodata, masked, or outside the raster), in order; there
 /// are none when a fill value was asked for.
 ///
 /// # Errors
-/// A window wholly outside, or pixels that can not be decoded.
+/// As [`fetch_patch`].
 pub fn read_patch<T: Pixel>(
     source: &Source,
     window: &Window,
@@ -94,30 +145,74 @@ pub fn read_patch<T: Pixel>(
     options: &PatchOptions,
     out: &mut [T],
 ) -> Result<Vec<Range<usize>>> {
-    if out.len() != window.area() * bands.len() {
+    let held = fetch_patch(source, window, bands, options)?;
+    copy_patch(source, window, bands, options, &held, out)
+}
+
+/// [`read_patch`] from blocks that [`fetch_patch`] gave for the same patch.
+///
+/// # Errors
+/// As [`fetch_patch`].
+pub fn copy_patch<T: Pixel>(
+    source: &Source,
+    window: &Window,
+    bands: &[usize],
+    options: &PatchOptions,
+    held: &Held,
+    out: &mut [T],
+) -> Result<Vec<Range<usize>>> {
+    if out.len() != pixel_count(window, bands.len()) {
         return Err(Error::Bug(format!("{} places for {window} of {} bands", out.len(), bands.len())));
     }
-    let header = source.header();
-    let Some(inside) = window.clip(header.height, header.width) else {
-        if !options.boundless {
-            return Err(Error::Outside {
-                path: source.path().into(),
-                window: window.to_string(),
-                height: header.height,
-                width: header.width,
-            });
-        }
+    let Some(inside) = inside(source, window, options)? else {
         return Ok(fill_gaps(vec![0..out.len()], options, out));
     };
     let mut gaps = Gaps::default();
+    let mut blocks = held.blocks.iter();
     for (plane, &band) in bands.iter().enumerate() {
         let base = plane * window.area();
         if inside.area() < window.area() {
             outside(window, &inside, base, &mut gaps);
         }
-        copy_band(source, window, &inside, band, options.scaled, base, out, &mut gaps)?;
+        let target = Target { window, inside: &inside, base };
+        copy_band(source, band, options.scaled, &target, &mut blocks, out, &mut gaps)?;
     }
     Ok(fill_gaps(gaps.finish(), options, out))
+}
+
+/// The part of a window inside the raster; `None` when there is none and that was allowed.
+fn inside(source: &Source, window: &Window, options: &PatchOptions) -> Result<Option<Window>> {
+    let header = source.header();
+    match window.clip(header.height, header.width) {
+        None if !options.boundless => Err(Error::Outside {
+            path: source.path().into(),
+            window: window.to_string(),
+            height: header.height,
+            width: header.width,
+        }),
+        inside => Ok(inside),
+    }
+}
+
+/// One block of pixels, or of their validity.
+struct Place {
+    row: usize,
+    col: usize,
+    mask: bool,
+}
+
+/// The blocks under a window, row by row, each followed by its mask where the band has one.
+fn block_places(source: &Source, inside: &Window, band: usize) -> Result<impl Iterator<Item = Place>> {
+    let header = source.header();
+    let facts =
+        header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
+    let (height, width) = header.block;
+    let rows = inside.row_off as usize / height..(inside.row_end() as usize).div_ceil(height);
+    let cols = inside.col_off as usize / width..(inside.col_end() as usize).div_ceil(width);
+    let kinds: &[bool] = if facts.masked { &[false, true] } else { &[false] };
+    Ok(rows.flat_map(move |row| {
+        cols.clone().flat_map(move |col| kinds.iter().map(move |&mask| Place { row, col, mask }))
+    }))
 }
 
 fn fill_gaps<T: Pixel>(gaps: Vec<Range<usize>>, options: &PatchOptions, out: &mut [T]) -> Vec<Range<usize>> {
@@ -147,40 +242,46 @@ fn outside(window: &Window, inside: &Window, base: usize, gaps: &mut Gaps) {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn copy_band<T: Pixel>(
+/// Where a band's pixels go: the whole window, its part inside the raster, and the band's first place.
+struct Target<'a> {
+    window: &'a Window,
+    inside: &'a Window,
+    base: usize,
+}
+
+fn copy_band<'a, T: Pixel>(
     source: &Source,
-    window: &Window,
-    inside: &Window,
     band: usize,
     scaled: bool,
-    base: usize,
+    target: &Target<'_>,
+    blocks: &mut impl Iterator<Item = &'a Arc<Pixels>>,
     out: &mut [T],
     gaps: &mut Gaps,
 ) -> Result<()> {
     let header = source.header();
-    let facts = header.bands.get(band - 1).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
+    let facts =
+        header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
     let rule = Rule::of(facts, scaled);
-    let (block_height, block_width) = header.block;
+    let (height, width) = header.block;
+    let (window, inside) = (target.window, target.inside);
     let (first_row, last_row) = (inside.row_off as usize, inside.row_end() as usize);
     let (first_col, last_col) = (inside.col_off as usize, inside.col_end() as usize);
-    for block_row in first_row / block_height..last_row.div_ceil(block_height) {
-        let rows = first_row.max(block_row * block_height)..last_row.min((block_row + 1) * block_height);
-        for block_col in first_col / block_width..last_col.div_ceil(block_width) {
-            let cols = first_col.max(block_col * block_width)..last_col.min((block_col + 1) * block_width);
-            let block = source.block(band, false, block_row, block_col)?;
-            let mask = match facts.masked {
-                true => Some(source.block(band, true, block_row, block_col)?),
-                false => None,
-            };
-            for row in rows.clone() {
-                let from = (row - block_row * block_height) * block_width + cols.start - block_col * block_width;
-                let to = base
-                    + (row as i64 - window.row_off) as usize * window.width as usize
-                    + (cols.start as i64 - window.col_off) as usize;
-                let run = Run { from, to, len: cols.len() };
-                copy_run(&block, mask.as_ref(), &rule, run, out, gaps)?;
-            }
+    let mut places = block_places(source, inside, band)?;
+    while let Some(place) = places.next() {
+        let missing = || Error::Bug("a block that was not fetched".into());
+        let block = blocks.next().ok_or_else(missing)?;
+        let mask = match facts.masked {
+            true => places.next().and_then(|_| blocks.next()).map(Some).ok_or_else(missing)?,
+            false => None,
+        };
+        let rows = first_row.max(place.row * height)..last_row.min((place.row + 1) * height);
+        let cols = first_col.max(place.col * width)..last_col.min((place.col + 1) * width);
+        for row in rows {
+            let from = (row - place.row * height) * width + cols.start - place.col * width;
+            let to = target.base
+                + (row as i64 - window.row_off) as usize * window.width as usize
+                + (cols.start as i64 - window.col_off) as usize;
+            copy_run(block, mask, &rule, Run { from, to, len: cols.len() }, out, gaps)?;
         }
     }
     Ok(())

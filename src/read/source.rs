@@ -64,7 +64,8 @@ impl Source {
         let raster = Raster::open(path, None)?;
         let header = raster.header().clone();
         let idle = Mutex::new(vec![raster]);
-        let source = Arc::new(Source { id: NEXT.fetch_add(1, Relaxed), path: path.into(), stamp, header, idle });
+        let source =
+            Arc::new(Source { id: NEXT.fetch_add(1, Relaxed), path: path.into(), stamp, header, idle });
         let mut open = lock();
         open.clock += 1;
         let now = open.clock;

@@ -136,12 +136,19 @@ impl Args {
     /// # Errors
     /// A value outside [0, 1].
     pub fn fraction(&self, parameter: &str) -> Result<Option<f64>> {
-        self.given(parameter, "a fraction between 0 and 1", |value| number(value).filter(|v| (0.0..=1.0).contains(v)))
+        self.given(parameter, "a fraction between 0 and 1", |value| {
+            number(value).filter(|v| (0.0..=1.0).contains(v))
+        })
     }
 
     /// # Errors
     /// None of the choices.
-    pub fn choice<T: Copy>(&self, parameter: &str, noun: &'static str, choices: &[(&str, T)]) -> Result<Option<T>> {
+    pub fn choice<T: Copy>(
+        &self,
+        parameter: &str,
+        noun: &'static str,
+        choices: &[(&str, T)],
+    ) -> Result<Option<T>> {
         match self.text(parameter)? {
             None => Ok(None),
             Some(text) => one_of(&text, noun, choices).map(Some).map_err(self.place(parameter)),

@@ -43,6 +43,11 @@ pub trait TableFunction: 'static {
     /// Becomes DuckDB's `Invalid Input Error`, as for `next`.
     fn start(bound: &Arc<Self::Bound>, wanted: &[usize]) -> Result<Self::Scan>;
 
+    /// How many threads may call `next` at once. DuckDB takes one where the order of rows must be kept.
+    fn threads(_bound: &Self::Bound) -> usize {
+        1
+    }
+
     /// Fills the next rows; none ends the scan.
     ///
     /// # Errors
@@ -137,7 +142,11 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
             ffi::duckdb_bind_set_cardinality(info, rows, true);
         }
         let data = Box::new(TableBound { bound: Arc::new(plan.bound) });
-        ffi::duckdb_bind_set_bind_data(info, Box::into_raw(data).cast(), Some(drop_box::<TableBound<F::Bound>>));
+        ffi::duckdb_bind_set_bind_data(
+            info,
+            Box::into_raw(data).cast(),
+            Some(drop_box::<TableBound<F::Bound>>),
+        );
         Ok(())
     };
     if let Err(error) = contain(F::DOC, work) {
@@ -153,11 +162,13 @@ unsafe extern "C" fn table_init<F: TableFunction>(info: ffi::duckdb_init_info) {
         let count = ffi::duckdb_init_get_column_count(info);
         let projection: Vec<usize> =
             (0..count).map(|i| ffi::duckdb_init_get_column_index(info, i) as usize).collect();
-        let scan = F::start(&data.bound, &projection)?;
-        let data = Box::new(TableScan { scan, projection });
-        ffi::duckdb_init_set_init_data(info, Box::into_raw(data).cast(), Some(drop_box::<TableScan<F::Scan>>));
-        // Rows come in order from one thread; the work behind them has threads of its own.
-        ffi::duckdb_init_set_max_threads(info, 1);
+        let scan = Box::new(TableScan { scan: F::start(&data.bound, &projection)?, projection });
+        ffi::duckdb_init_set_init_data(
+            info,
+            Box::into_raw(scan).cast(),
+            Some(drop_box::<TableScan<F::Scan>>),
+        );
+        ffi::duckdb_init_set_max_threads(info, F::threads(&data.bound) as u64);
         Ok(())
     };
     if let Err(error) = contain(F::DOC, work) {
@@ -166,7 +177,10 @@ unsafe extern "C" fn table_init<F: TableFunction>(info: ffi::duckdb_init_info) {
     }
 }
 
-unsafe extern "C" fn table_next<F: TableFunction>(info: ffi::duckdb_function_info, raw: ffi::duckdb_data_chunk) {
+unsafe extern "C" fn table_next<F: TableFunction>(
+    info: ffi::duckdb_function_info,
+    raw: ffi::duckdb_data_chunk,
+) {
     // SAFETY: the init data is what `table_init` set; the chunk has the projected columns.
     let work = || unsafe {
         let data = &*ffi::duckdb_function_get_init_data(info).cast::<TableScan<F::Scan>>();
@@ -195,7 +209,11 @@ pub unsafe fn register_table<F: TableFunction>(connection: ffi::duckdb_connectio
             match parameter.given {
                 Given::Required => ffi::duckdb_table_function_add_parameter(function, ty.raw()),
                 Given::Named(_) => {
-                    ffi::duckdb_table_function_add_named_parameter(function, text(parameter.name)?.as_ptr(), ty.raw());
+                    ffi::duckdb_table_function_add_named_parameter(
+                        function,
+                        text(parameter.name)?.as_ptr(),
+                        ty.raw(),
+                    );
                 }
                 Given::Optional | Given::Option(_) => {
                     return Err(Error::Bug(format!("{}: a table function has no options bag", doc.name)));
@@ -250,7 +268,8 @@ unsafe fn read_call(
     info: ffi::duckdb_bind_info,
     context: ffi::duckdb_client_context,
 ) -> Result<Call> {
-    let mut call = Call { crs: Vec::new(), is_geometry: Vec::new(), options: None, limits: Limits::default() };
+    let mut call =
+        Call { crs: Vec::new(), is_geometry: Vec::new(), options: None, limits: Limits::default() };
     let required = doc.parameters.iter().filter(|p| p.given == Given::Required).count();
     // SAFETY: each expression and type is owned and destroyed here.
     unsafe {
@@ -276,7 +295,9 @@ unsafe fn fold(
     expression: ffi::duckdb_expression,
     context: ffi::duckdb_client_context,
 ) -> Result<Value> {
-    let not_constant = || Error::invalid("an expression over columns", "a constant struct").at(format!("{}(options)", doc.name));
+    let not_constant = || {
+        Error::invalid("an expression over columns", "a constant struct").at(format!("{}(options)", doc.name))
+    };
     // SAFETY: the value and the error data are owned and destroyed here.
     unsafe {
         if !ffi::duckdb_expression_is_foldable(expression) {
@@ -325,7 +346,10 @@ pub unsafe fn register_scalar<F: ScalarFunction>(connection: ffi::duckdb_connect
             for ty in &types {
                 ffi::duckdb_scalar_function_add_parameter(function, LogicalType::new(ty)?.raw());
             }
-            ffi::duckdb_scalar_function_set_return_type(function, LogicalType::new(&SqlType::parse(returns)?)?.raw());
+            ffi::duckdb_scalar_function_set_return_type(
+                function,
+                LogicalType::new(&SqlType::parse(returns)?)?.raw(),
+            );
             // NULL arguments reach us, since a NULL may stand in one field of a struct as well.
             ffi::duckdb_scalar_function_set_special_handling(function);
             ffi::duckdb_scalar_function_set_bind(function, Some(scalar_bind::<F>));
@@ -375,7 +399,11 @@ pub unsafe fn query<T>(
             Ok(look(&mut result))
         } else {
             let error = ffi::duckdb_result_error(&mut result);
-            let said = if error.is_null() { String::new() } else { CStr::from_ptr(error).to_string_lossy().into_owned() };
+            let said = if error.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(error).to_string_lossy().into_owned()
+            };
             Err(Error::Bug(format!("{said} in {}", sql.to_string_lossy())))
         };
         ffi::duckdb_destroy_result(&mut result);

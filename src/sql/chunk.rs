@@ -82,7 +82,11 @@ impl LogicalType {
         let mut raw_names: Vec<_> = names.iter().map(|n| n.as_ptr()).collect();
         // SAFETY: both arrays have `fields.len()` live elements; DuckDB copies them.
         let raw = unsafe {
-            ffi::duckdb_create_struct_type(raw_types.as_mut_ptr(), raw_names.as_mut_ptr(), fields.len() as u64)
+            ffi::duckdb_create_struct_type(
+                raw_types.as_mut_ptr(),
+                raw_names.as_mut_ptr(),
+                fields.len() as u64,
+            )
         };
         Ok(LogicalType(raw))
     }
@@ -199,7 +203,12 @@ impl<'a> Vector<'a> {
         let row = self.check(row) as u64;
         // SAFETY: DuckDB copies the bytes. A VARCHAR's are checked for UTF-8, which ours are.
         unsafe {
-            ffi::duckdb_vector_assign_string_element_len(self.raw, row, bytes.as_ptr().cast(), bytes.len() as u64);
+            ffi::duckdb_vector_assign_string_element_len(
+                self.raw,
+                row,
+                bytes.as_ptr().cast(),
+                bytes.len() as u64,
+            );
         }
     }
 
@@ -312,7 +321,9 @@ impl<'a> Chunk<'a> {
     pub fn column(&self, index: usize) -> Option<Vector<'a>> {
         let place = self.projection.iter().position(|&column| column == index)?;
         // SAFETY: the chunk has a column for each place of the projection.
-        unsafe { Some(Vector::from_raw(ffi::duckdb_data_chunk_get_vector(self.raw, place as u64), self.capacity)) }
+        unsafe {
+            Some(Vector::from_raw(ffi::duckdb_data_chunk_get_vector(self.raw, place as u64), self.capacity))
+        }
     }
 
     /// How many rows this chunk holds; 0 ends the scan.

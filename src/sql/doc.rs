@@ -1,8 +1,8 @@
 //! What a SQL function says of itself: the one source of its signature, its reference page, its example
 //! tests and `geoquilt_functions()`.
 
-use crate::sql::types::SqlType;
 use crate::error::Result;
+use crate::sql::types::SqlType;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -133,12 +133,16 @@ impl Parameter {
         self.types.split(" | ").map(SqlType::parse).collect()
     }
 
-    /// The type that a table function registers: a parameter of several types takes any and looks itself.
+    /// The type that a table function registers. A parameter of several types takes any and looks itself, and
+    /// so does one with named fields: DuckDB's cast would drop a misspelt key without a word.
     ///
     /// # Errors
     /// As [`FunctionDoc::overloads`].
     pub fn registered(&self) -> Result<SqlType> {
         let alternatives = self.alternatives()?;
+        if self.types.contains("STRUCT") {
+            return Ok(SqlType::Any);
+        }
         match <[SqlType; 1]>::try_from(alternatives) {
             Ok([one]) => Ok(one),
             Err(_) => Ok(SqlType::Any),

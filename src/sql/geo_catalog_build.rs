@@ -23,7 +23,8 @@ const fn column(name: &'static str, types: &'static str, meaning: &'static str) 
     Column { name, types, meaning }
 }
 
-const BAND: &str = "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+const BAND: &str =
+    "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
 const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -78,25 +79,49 @@ static DOC: FunctionDoc = FunctionDoc {
         column("path", "VARCHAR", "The file, as the glob found it."),
         column("kind", "VARCHAR", "`raster`."),
         column("driver", "VARCHAR", "GDAL's short name of the format."),
-        column("geometry", "GEOMETRY", "Footprint in `crs`: a polygon, or two when it crosses the antimeridian."),
-        column("bbox", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)", "Envelope of `geometry`; `xmin <= xmax` always."),
+        column(
+            "geometry",
+            "GEOMETRY",
+            "Footprint in `crs`: a polygon, or two when it crosses the antimeridian.",
+        ),
+        column(
+            "bbox",
+            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+            "Envelope of `geometry`; `xmin <= xmax` always.",
+        ),
         column("t_min", "TIMESTAMP", "Start, UTC, inside; NULL when undated, which matches every interval."),
         column("t_max", "TIMESTAMP", "Stop, UTC, inside."),
         column("crs", "VARCHAR", "CRS of the file: an authority code, or PROJJSON where it has none."),
-        column("transform", "DOUBLE[6]", "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up)."),
+        column(
+            "transform",
+            "DOUBLE[6]",
+            "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up).",
+        ),
         column("width", "INTEGER", "Columns."),
         column("height", "INTEGER", "Rows."),
-        column("bands", BAND, "In file order; `value = pixel * scale + offset`, NULL scale is 1 and NULL offset is 0."),
+        column(
+            "bands",
+            BAND,
+            "In file order; `value = pixel * scale + offset`, NULL scale is 1 and NULL offset is 0.",
+        ),
         column("variables", VARIABLE, "NULL for a raster."),
         column("time_var", "VARCHAR", "NULL for a raster."),
         column("n_times", "BIGINT", "NULL for a raster."),
         column("t_step", "DOUBLE", "Seconds; NULL for a raster."),
-        column("layers", "STRUCT(name VARCHAR, geometry_type VARCHAR, n_features BIGINT)[]", "NULL for a raster."),
+        column(
+            "layers",
+            "STRUCT(name VARCHAR, geometry_type VARCHAR, n_features BIGINT)[]",
+            "NULL for a raster.",
+        ),
         column("attributes", "MAP(VARCHAR, VARCHAR)", "The other named groups of `filename_regex`."),
         column("size", "BIGINT", "Bytes of the file."),
         column("modified", "TIMESTAMP", "When the file last changed, UTC."),
         column("schema_version", "INTEGER", "1: the version of these columns."),
-        column("error", "VARCHAR", "Only with `on_error := 'report'`: why the file could not be catalogued, else NULL."),
+        column(
+            "error",
+            "VARCHAR",
+            "Only with `on_error := 'report'`: why the file could not be catalogued, else NULL.",
+        ),
     ],
     nulls: "No parameter may be NULL but filename_regex, which then reads no name.",
     errors: &[
@@ -109,7 +134,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Example {
             title: "Catalog a folder and read the date from the names",
             sql: "SELECT parse_filename(path) AS file, attributes['var'] AS var, t_min, t_max, width, height\n\
-                  FROM geo_catalog_build('test/data/small/*.tif', filename_regex := '(?P<var>[a-z]+)_(?P<date>\\d{8})');",
+                  FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<var>[a-z]+)_(?P<date>\\d{8})');",
             rows: &[
                 "sst_20180101.tif\tsst\t2018-01-01 00:00:00\t2018-01-01 23:59:59.999999\t36\t18",
                 "sst_20180102.tif\tsst\t2018-01-02 00:00:00\t2018-01-02 23:59:59.999999\t36\t18",
@@ -152,7 +177,8 @@ impl TableFunction for GeoCatalogBuild {
         let patterns = args.paths("paths")?;
         let kinds = [("auto", ()), ("raster", ())];
         args.choice("kind", "a kind of this version", &kinds)?;
-        let on_error = args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
+        let on_error =
+            args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
         let date_format = args.text("date_format")?.unwrap_or_else(|| "%Y%m%d".into());
         let rule = match args.get("filename_regex") {
             None | Some(Value::Null) => None,

@@ -14,8 +14,18 @@ static DOC: FunctionDoc = FunctionDoc {
     kind: Kind::Scalar,
     summary: "The numbers 0 to n - 1 in the random order that NumPy draws for a seed.",
     parameters: &[
-        Parameter { name: "n", types: "BIGINT", given: Given::Required, meaning: "How many numbers, 0 to 1,000,000,000." },
-        Parameter { name: "seed", types: "BIGINT", given: Given::Required, meaning: "Seed of the stream, 0 or above." },
+        Parameter {
+            name: "n",
+            types: "BIGINT",
+            given: Given::Required,
+            meaning: "How many numbers, 0 to 1,000,000,000.",
+        },
+        Parameter {
+            name: "seed",
+            types: "BIGINT",
+            given: Given::Required,
+            meaning: "Seed of the stream, 0 or above.",
+        },
     ],
     columns: &[Column {
         name: "order",
@@ -48,8 +58,10 @@ impl ScalarFunction for GeoPermutation {
             }
             let (n, seed) = (input.column(0).get::<i64>(row), input.column(1).get::<i64>(row));
             let count = usize::try_from(n).ok().filter(|n| *n <= 1_000_000_000);
-            let count = count.ok_or_else(|| Error::invalid(n, "between 0 and 1000000000").at("geo_permutation(n)"))?;
-            let seed = u64::try_from(seed).map_err(|_| Error::invalid(seed, "0 or above").at("geo_permutation(seed)"))?;
+            let count = count
+                .ok_or_else(|| Error::invalid(n, "between 0 and 1000000000").at("geo_permutation(n)"))?;
+            let seed = u64::try_from(seed)
+                .map_err(|_| Error::invalid(seed, "0 or above").at("geo_permutation(seed)"))?;
             let (places, first) = out.push_list(row, count);
             places.slice_mut::<i64>(first, count).copy_from_slice(&Pcg64::new(seed).permutation(count));
         }

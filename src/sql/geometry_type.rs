@@ -20,9 +20,9 @@ static KNOWN: Mutex<Option<HashMap<String, LogicalType>>> = Mutex::new(None);
 /// The CRSs that a catalog can be built in: lon/lat, every WGS 84 / UTM zone, and the grids in common use.
 pub fn catalog_crs() -> Vec<String> {
     let others = [
-        3857, 3395, 3031, 3413, 3995, 3976, 6931, 6932, 6933, 8857, 3035, 3034, 5070, 102008, 2154, 27700, 28992, 2056,
-        31370, 3006, 3067, 25828, 25829, 25830, 25831, 25832, 25833, 25834, 25835, 25836, 25837, 3577, 7845, 2193,
-        3978, 4258, 4269, 4283, 7844,
+        3857, 3395, 3031, 3413, 3995, 3976, 6931, 6932, 6933, 8857, 3035, 3034, 5070, 102008, 2154, 27700,
+        28992, 2056, 31370, 3006, 3067, 25828, 25829, 25830, 25831, 25832, 25833, 25834, 25835, 25836, 25837,
+        3577, 7845, 2193, 3978, 4258, 4269, 4283, 7844,
     ];
     let utm = (1..=60).flat_map(|zone| [32600 + zone, 32700 + zone]);
     let codes = others.into_iter().chain(utm).map(|code: u32| match code {

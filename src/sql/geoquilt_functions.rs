@@ -20,7 +20,11 @@ static DOC: FunctionDoc = FunctionDoc {
     summary: "Every function of geoquilt, with its parameters and runnable examples.",
     parameters: &[],
     columns: &[
-        Column { name: "name", types: "VARCHAR", meaning: "Name of the function." },
+        Column {
+            name: "name",
+            types: "VARCHAR",
+            meaning: "Name of the function, with its schema where it has one.",
+        },
         Column { name: "kind", types: "VARCHAR", meaning: "`scalar`, `table` or `table macro`." },
         Column { name: "signature", types: "VARCHAR", meaning: "As one would type it, with defaults." },
         Column { name: "summary", types: "VARCHAR", meaning: "What it does, in a sentence." },
@@ -60,7 +64,8 @@ impl TableFunction for GeoquiltFunctions {
 
     fn bind(_args: &Args, _limits: Limits) -> Result<Plan<Vec<SqlType>>> {
         let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<Vec<_>>>()?;
-        let columns = DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
+        let columns =
+            DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
         Ok(Plan { columns, rows: Some(crate::sql::FUNCTIONS.len() as u64), bound: types })
     }
 
@@ -111,12 +116,18 @@ fn describe(doc: &FunctionDoc) -> Vec<Value> {
             ("meaning", text(p.meaning)),
         ])
     };
-    let column = |c: &Column| row(&[("name", text(c.name)), ("type", text(c.types)), ("meaning", text(c.meaning))]);
+    let column =
+        |c: &Column| row(&[("name", text(c.name)), ("type", text(c.types)), ("meaning", text(c.meaning))]);
     let example = |e: &Example| row(&[("title", text(e.title)), ("sql", text(e.sql))]);
+    let signature = doc.signature();
     vec![
-        text(doc.name),
+        text(if doc.kind == Kind::Macro {
+            signature.split('(').next().unwrap_or_default()
+        } else {
+            doc.name
+        }),
         text(doc.kind.name()),
-        Value::Text(doc.signature()),
+        text(&signature),
         text(doc.summary),
         Value::List(doc.parameters.iter().map(parameter).collect()),
         Value::List(doc.columns.iter().map(column).collect()),

@@ -56,7 +56,8 @@ impl TableFunction for GeoquiltVersion {
 
     fn bind(_args: &Args, limits: Limits) -> Result<Plan<Self::Bound>> {
         let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<Vec<_>>>()?;
-        let columns = DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
+        let columns =
+            DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
         Ok(Plan { columns, rows: Some(1), bound: (types, limits) })
     }
 

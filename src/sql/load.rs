@@ -18,7 +18,8 @@ const MINIMUM: &str = "v1.5.6";
 pub unsafe fn entry(info: ffi::duckdb_extension_info, access: *const ffi::duckdb_extension_access) -> bool {
     // SAFETY: the pointers are DuckDB's, live for the call.
     let work = || unsafe { load(info, access) };
-    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Bug(callback::said(&panic))));
+    let result =
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Bug(callback::said(&panic))));
     match result {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -36,7 +37,10 @@ pub unsafe fn entry(info: ffi::duckdb_extension_info, access: *const ffi::duckdb
 
 /// # Safety
 /// As [`entry`].
-unsafe fn load(info: ffi::duckdb_extension_info, access: *const ffi::duckdb_extension_access) -> Result<bool> {
+unsafe fn load(
+    info: ffi::duckdb_extension_info,
+    access: *const ffi::duckdb_extension_access,
+) -> Result<bool> {
     let missing = |what: &str| Error::Bug(format!("DuckDB gives no {what}"));
     // SAFETY: as `entry`; the connection is closed here whatever happens, since one that stayed would keep the
     // user's database file locked after they close it.

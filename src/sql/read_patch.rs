@@ -1,10 +1,11 @@
 //! `read_patch(path, window)`: the pixels of one window as a list.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::read::Limits;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, read_patch};
+use crate::read::patch::{BandName, PatchOptions, band_numbers, check_patch, pixel_count, read_patch};
 use crate::read::source::Source;
 use crate::sql::args::{Args, number};
 use crate::sql::callback::{Call, ScalarFunction};
@@ -16,9 +17,11 @@ use crate::window::Window;
 
 pub struct ReadPatch;
 
-pub const BANDS: &str = "Bands to read, by number (from 1) or by name, in this order; all bands of the file unless given.";
+pub const BANDS: &str =
+    "Bands to read, by number (from 1) or by name, in this order; all bands of the file unless given.";
 pub const SCALED: &str = "Give `pixel * scale + offset` of the band's header instead of the stored pixel.";
-pub const FILL: &str = "A number (or 'nan') in place of NULL pixels: a dense list, which reaches NumPy without a copy.";
+pub const FILL: &str =
+    "A number (or 'nan') in place of NULL pixels: a dense list, which reaches NumPy without a copy.";
 pub const BOUNDLESS: &str = "A window wholly outside the raster is all NULL instead of an error.";
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -38,8 +41,18 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "The window in pixels, from the upper left; it may hang over the edge.",
         },
-        Parameter { name: "options", types: "STRUCT", given: Given::Optional, meaning: "The keys below, constant for the query." },
-        Parameter { name: "bands", types: "BIGINT[] | VARCHAR[]", given: Given::Option("all"), meaning: BANDS },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query.",
+        },
+        Parameter {
+            name: "bands",
+            types: "BIGINT[] | VARCHAR[]",
+            given: Given::Option("all"),
+            meaning: BANDS,
+        },
         Parameter { name: "scaled", types: "BOOLEAN", given: Given::Option("false"), meaning: SCALED },
         Parameter { name: "fill", types: "DOUBLE | VARCHAR", given: Given::Option("NULL"), meaning: FILL },
         Parameter { name: "boundless", types: "BOOLEAN", given: Given::Option("false"), meaning: BOUNDLESS },
@@ -60,8 +73,8 @@ static DOC: FunctionDoc = FunctionDoc {
     examples: &[
         Example {
             title: "Four pixels, one of them nodata",
-            sql: "SELECT read_patch('test/data/small/sst_20180101.tif', {row_off: 8, col_off: 0, height: 2, width: 2}) AS sst;",
-            rows: &["[26.75, 26.8125, NULL, 27.0]"],
+            sql: "SELECT read_patch('test/data/small/sst_20180101.tif', {row_off: 8, col_off: 2, height: 2, width: 2}) AS sst;",
+            rows: &["[18.125, 18.1875, NULL, 20.4375]"],
         },
         Example {
             title: "A window that hangs over the edge, dense",
@@ -133,18 +146,24 @@ impl ScalarFunction for ReadPatch {
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let jobs = jobs(bound, input)?;
-        let elements: usize = jobs.iter().flatten().map(|job| job.window.area() * job.bands.len()).sum();
-        check_chunk(elements * 4, &bound.limits)?;
+        let lengths = jobs.iter().flatten().map(|job| pixel_count(&job.window, job.bands.len()));
+        let elements = lengths.fold(0, usize::saturating_add);
+        check_chunk(elements.saturating_mul(4), &bound.limits)?;
         out.reserve_list(elements);
+        let mut open: Option<(&str, Arc<Source>)> = None;
         for (row, job) in jobs.iter().enumerate() {
             let Some(job) = job else {
                 out.set_null(row, &SqlType::Float.list());
                 continue;
             };
-            let length = job.window.area() * job.bands.len();
+            let length = pixel_count(&job.window, job.bands.len());
             let (pixels, first) = out.push_list(row, length);
             let places = pixels.slice_mut::<f32>(first, length);
-            let source = Source::open(job.path)?;
+            let source = match &open {
+                Some((path, source)) if *path == job.path => source.clone(),
+                _ => Source::open(job.path)?,
+            };
+            open = Some((job.path, source.clone()));
             let gaps = read_patch(&source, &job.window, &job.bands, &bound.options, places)?;
             pixels.set_null_runs(first, &gaps);
         }
@@ -171,6 +190,7 @@ fn jobs<'a>(bound: &Bound, input: &Input<'a>) -> Result<Vec<Option<Job<'a>>>> {
         let offset = |i| windows.field(i).get::<i64>(row);
         let side = |i| i64::from(windows.field(i).get::<i32>(row));
         let window = Window::new(offset(0), offset(1), side(2), side(3))?;
+        check_patch(&window, bands.len(), 4, &bound.limits)?;
         jobs.push(Some(Job { path, window, bands }));
     }
     Ok(jobs)

@@ -1,15 +1,16 @@
 //! `FROM read_patch(source)`: streams patches of rasters, or of a registry, in bounded memory.
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::dtype::{DTYPES, Dtype, Pixels};
+use crate::dtype::{DTYPES, Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::grid::edge::{EDGES, Edge};
-use crate::read::patch::{PatchOptions, band_numbers, common_dtype, read_patch};
+use crate::read::patch::{
+    Held, PatchOptions, band_numbers, check_patch, common_dtype, copy_patch, fetch_patch, pixel_count,
+};
 use crate::read::source::Source;
-use crate::read::{Limits, PREFETCH_BYTES};
+use crate::read::{HELD_BYTES, Limits};
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
 use crate::sql::chunk::{Chunk, Vector};
@@ -19,12 +20,17 @@ use crate::sql::registry_rows::{Registry, RegistryRow};
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
 use crate::window::Window;
+use crate::with_dtype;
 use crate::workers::Ordered;
-use crate::{with_dtype, with_pixels};
 
 pub struct ReadPatchTable;
 
-const fn named(name: &'static str, types: &'static str, default: &'static str, meaning: &'static str) -> Parameter {
+const fn named(
+    name: &'static str,
+    types: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Parameter {
     Parameter { name, types, given: Given::Named(default), meaning }
 }
 
@@ -43,25 +49,65 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "Rasters (a path, a glob, a list), each cut by size, stride and edge; or a registry: the path of a `.parquet` file, or a LIST of STRUCT, with columns `path` and `win`.",
         },
-        named("size", "BIGINT | BIGINT[]", "128", "Height and width of a patch over a raster: one number, or [rows, cols]."),
+        named(
+            "size",
+            "BIGINT | BIGINT[]",
+            "128",
+            "Height and width of a patch over a raster: one number, or [rows, cols].",
+        ),
         named("stride", "BIGINT | BIGINT[]", "size", "Rows and columns from one patch to the next."),
-        named("edge", "VARCHAR", "'snap'", "`drop`, `snap`, `overflow`, `center` or `pad`, as in geo_patch_grid."),
+        named(
+            "edge",
+            "VARCHAR",
+            "'snap'",
+            "`drop`, `snap`, `overflow`, `center` or `pad`, as in geo_patch_grid.",
+        ),
         named("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
         named("scaled", "BOOLEAN", "false", SCALED),
         named("fill", "DOUBLE | VARCHAR", "NULL", FILL),
         named("boundless", "BOOLEAN", "false", BOUNDLESS),
-        named("dtype", "VARCHAR", "the first file's", "Type of `data`: the file's own, or `float32` or `float64`."),
-        named("on_error", "VARCHAR", "'fail'", "A patch that can not be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`)."),
+        named(
+            "dtype",
+            "VARCHAR",
+            "the first file's",
+            "Type of `data`: the file's own, or `float32` or `float64`.",
+        ),
+        named(
+            "on_error",
+            "VARCHAR",
+            "'fail'",
+            "A patch that can not be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
+        ),
     ],
     columns: &[
-        column("path", "VARCHAR", "The raster. Over a registry, its columns come first, in their order, except those named like one of the following."),
+        column(
+            "path",
+            "VARCHAR",
+            "The raster. Over a registry, its columns come first, in their order, except those named like one of the following.",
+        ),
         column("patch_id", "BIGINT", "Over rasters: place in the full grid, row-major."),
-        column("win", "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)", "The window, in pixels."),
-        column("data", "ANY[]", "Pixels in the order [band, row, col], in the type of `dtype`; NULL where there is none."),
+        column(
+            "win",
+            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            "The window, in pixels.",
+        ),
+        column(
+            "data",
+            "ANY[]",
+            "Pixels in the order [band, row, col], in the type of `dtype`; NULL where there is none.",
+        ),
         column("shape", "INTEGER[3]", "Bands, rows, columns of `data`."),
-        column("transform", "DOUBLE[6]", "GDAL's six numbers of the window; NULL when the raster has no geotransform."),
+        column(
+            "transform",
+            "DOUBLE[6]",
+            "GDAL's six numbers of the window; NULL when the raster has no geotransform.",
+        ),
         column("crs", "VARCHAR", "CRS of the raster; NULL when it has none."),
-        column("error", "VARCHAR", "Only with `on_error := 'report'`: why the patch could not be read, else NULL."),
+        column(
+            "error",
+            "VARCHAR",
+            "Only with `on_error := 'report'`: why the patch could not be read, else NULL.",
+        ),
     ],
     nulls: "No parameter may be NULL. A registry row whose path or win is NULL is an error.",
     errors: &[
@@ -78,8 +124,8 @@ static DOC: FunctionDoc = FunctionDoc {
                   FROM read_patch('test/data/small/sst_20180101.tif', size := 12, edge := 'drop');",
             rows: &[
                 "0\t0\t[1, 12, 12]\t144\t0.0\tFLOAT[]",
-                "1\t12\t[1, 12, 12]\t144\t1.5\tFLOAT[]",
-                "2\t24\t[1, 12, 12]\t144\t3.0\tFLOAT[]",
+                "1\t12\t[1, 12, 12]\t144\t0.75\tFLOAT[]",
+                "2\t24\t[1, 12, 12]\t144\t1.5\tFLOAT[]",
             ],
         },
         Example {
@@ -90,7 +136,9 @@ static DOC: FunctionDoc = FunctionDoc {
             rows: &["train\t[0.0, 0.0625, 0.125]", "val\t[2.0, 2.0625, 2.125]"],
         },
     ],
-    references: &["rasterio: DatasetReader.read(window, masked = True, boundless = True), DatasetReader.window_transform"],
+    references: &[
+        "rasterio: DatasetReader.read(window, masked = True, boundless = True), DatasetReader.window_transform",
+    ],
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,6 +161,8 @@ pub struct Bound {
     origin: Origin,
     options: PatchOptions,
     dtype: Dtype,
+    /// How many bands the first file gives: what a patch costs is reckoned with it.
+    bands: usize,
     on_error: OnError,
     types: Vec<SqlType>,
     /// For each column before `data`, its place in the rows of the origin.
@@ -130,24 +180,27 @@ struct Feed {
     left: std::vec::IntoIter<Outcome>,
 }
 
-/// A patch, read.
+/// A patch whose blocks are decoded, and which is yet to be copied into a chunk.
 struct Outcome {
     carried: Vec<Value>,
-    read: Result<Read>,
+    ready: Result<Ready>,
 }
 
-struct Read {
-    /// `None` when the query does not ask for pixels.
-    pixels: Option<(Pixels, Vec<Range<usize>>)>,
-    shape: [i32; 3],
-    transform: Option<[f64; 6]>,
-    crs: Option<String>,
+struct Ready {
+    source: Arc<Source>,
+    window: Window,
+    bands: Vec<usize>,
+    /// Nothing when the query does not ask for pixels, or when the blocks are left to the cache.
+    held: Option<Held>,
 }
 
-/// Pixels of one chunk: past this, a chunk ends, so that an interrupt is soon seen.
-const CHUNK_BYTES: usize = 16 << 20;
-/// Pixels that one job reads: enough to pay for the trip.
+/// Pixels of one chunk: past this, a chunk ends, so that it stays in the processor's cache and an interrupt is
+/// soon seen.
+const CHUNK_BYTES: usize = 4 << 20;
+/// Pixels that one job makes ready: enough to pay for the trip.
 const JOB_BYTES: usize = 1 << 20;
+/// Jobs ahead of the reader, for each worker.
+const JOBS_AHEAD: usize = 4;
 
 impl TableFunction for ReadPatchTable {
     const DOC: &'static FunctionDoc = &DOC;
@@ -156,10 +209,15 @@ impl TableFunction for ReadPatchTable {
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
         let options = patch_options(args)?;
-        let on_error = args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
+        let on_error =
+            args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
         let origin = origin(args)?;
         let first = first_path(&origin, on_error)?;
         let dtype = dtype(args, first.as_deref(), &options, on_error)?;
+        check_fill(args, &options, dtype)?;
+        let first_bands =
+            first.as_deref().map(|path| Source::open(path).and_then(|s| band_numbers(&s, &options)));
+        let bands = first_bands.and_then(Result::ok).map_or(1, |bands| bands.len());
         let theirs = match &origin {
             Origin::Registry(registry) => registry.columns.clone(),
             Origin::Rasters { .. } => {
@@ -189,53 +247,73 @@ impl TableFunction for ReadPatchTable {
             _ => None,
         };
         let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
-        Ok(Plan { columns, rows, bound: Bound { origin, options, dtype, on_error, types, carried, limits } })
+        Ok(Plan {
+            columns,
+            rows,
+            bound: Bound { origin, options, dtype, bands, on_error, types, carried, limits },
+        })
     }
 
     fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
         let with_pixels = wanted.contains(&bound.carried.len());
         let rows = rows(bound)?;
-        let jobs = Jobs { rows, bytes_per_pixel: bound.dtype.size() * bound.options.bands.as_ref().map_or(1, Vec::len) };
+        let jobs = Jobs { rows, bytes_per_pixel: bound.dtype.size() * bound.bands };
         let work_bound = bound.clone();
         let work = move |rows: Vec<Result<RegistryRow>>| {
-            rows.into_iter().map(|row| outcome(&work_bound, row, with_pixels)).collect()
+            let mut room = HELD_BYTES;
+            rows.into_iter().map(|row| outcome(&work_bound, row, with_pixels, &mut room)).collect()
         };
-        let pool = Ordered::start(jobs, bound.limits.threads, PREFETCH_BYTES, work)?;
+        let threads = bound.limits.threads;
+        let pool = Ordered::start(jobs, threads, threads * JOBS_AHEAD, work)?;
         let feed = Feed { pool, left: Vec::new().into_iter() };
         Ok(Scan { patches: Mutex::new(feed), bound: bound.clone() })
     }
 
+    fn threads(bound: &Bound) -> usize {
+        bound.limits.threads
+    }
+
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
-        let mut feed = scan.patches.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut rows, mut bytes) = (0, 0);
-        while rows < out.capacity() && bytes < CHUNK_BYTES {
-            let Some(outcome) = feed.left.next() else {
-                match feed.pool.next() {
-                    Some(batch) => feed.left = batch?.into_iter(),
-                    None => break,
-                }
-                continue;
-            };
-            if outcome.read.is_err() && scan.bound.on_error == OnError::Skip {
-                continue;
+        loop {
+            let patches = take(scan, out.capacity())?;
+            let rows = write_rows(&scan.bound, &patches, out)?;
+            // A chunk without rows ends the scan: where all were left out, the next are taken.
+            if rows > 0 || patches.is_empty() {
+                out.set_rows(rows);
+                return Ok(());
             }
-            bytes += outcome.read.as_ref().map_or(0, Read::bytes);
-            write_row(&scan.bound, &outcome, out, rows);
-            rows += 1;
         }
-        out.set_rows(rows);
-        Ok(())
     }
 }
 
-impl Read {
-    fn bytes(&self) -> usize {
-        self.pixels.as_ref().map_or(0, |(pixels, _)| pixels.bytes())
+/// The patches of one chunk. What follows, the copying, needs no lock.
+fn take(scan: &Scan, capacity: usize) -> Result<Vec<Outcome>> {
+    let mut feed = scan.patches.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut patches, mut bytes) = (Vec::new(), 0);
+    while patches.len() < capacity && bytes < CHUNK_BYTES {
+        match feed.left.next() {
+            Some(outcome) => {
+                bytes += outcome.ready.as_ref().map_or(0, |r| r.pixels() * scan.bound.dtype.size());
+                patches.push(outcome);
+            }
+            None => match feed.pool.next() {
+                Some(batch) => feed.left = batch?.into_iter(),
+                None => break,
+            },
+        }
+    }
+    Ok(patches)
+}
+
+impl Ready {
+    fn pixels(&self) -> usize {
+        pixel_count(&self.window, self.bands.len())
     }
 }
 
 fn origin(args: &Args) -> Result<Origin> {
-    let must = "a raster's path, a glob, a list of those, or a registry (a .parquet path, or a list of structs)";
+    let must =
+        "a raster's path, a glob, a list of those, or a registry (a .parquet path, or a list of structs)";
     let source = args.required("source", must)?;
     let grid_parameter = ["size", "stride", "edge"].into_iter().find(|p| args.get(p).is_some());
     let registry = match source {
@@ -252,6 +330,16 @@ fn origin(args: &Args) -> Result<Origin> {
                 Err(args.place(parameter)(Error::conflict(problem, "Leave size, stride and edge out")))
             }
         };
+    }
+    if let Value::Text(name) = source
+        && !name.contains(['/', '.', '*'])
+        && files::stamp(name).is_err()
+    {
+        let problem = format!("\"{name}\" is no file, and a table can not be read by name");
+        let remedy = format!(
+            "COPY {name} TO 'registry.parquet' and read that, or SET VARIABLE rows = (SELECT list({name}) FROM {name}) and read getvariable('rows')"
+        );
+        return Err(args.place("source")(Error::conflict(problem, remedy)));
     }
     let patterns = args.paths("source").map_err(|_| args.place("source")(Error::invalid(source, must)))?;
     let paths = files::expand(&patterns).map_err(args.place("source"))?;
@@ -314,6 +402,16 @@ fn dtype(args: &Args, first: Option<&str>, options: &PatchOptions, on_error: OnE
             Err(args.place("dtype")(Error::conflict(problem, remedy)))
         }
     }
+}
+
+/// A fill value that the type does not hold would become another one without a word.
+fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
+    let Some(fill) = options.fill else { return Ok(()) };
+    if with_dtype!(dtype, T => <T as Pixel>::nodata(fill).is_some()) {
+        return Ok(());
+    }
+    let error = Error::conflict(format!("{fill} is no value of {dtype} pixels"), "Give dtype := 'float32'");
+    Err(args.place("fill")(error))
 }
 
 fn sql_type(dtype: Dtype) -> SqlType {
@@ -388,78 +486,125 @@ impl Iterator for Jobs {
     type Item = Result<(usize, Vec<Result<RegistryRow>>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (mut job, mut bytes) = (Vec::new(), 0);
+        let (mut job, mut bytes) = (Vec::new(), 0usize);
         while bytes < JOB_BYTES && job.len() < 2048 {
             let Some(row) = self.rows.next() else { break };
-            bytes += row.as_ref().map_or(0, |row| row.window.area() * self.bytes_per_pixel + 256);
+            let cost = |row: &RegistryRow| pixel_count(&row.window, self.bytes_per_pixel).saturating_add(256);
+            bytes = bytes.saturating_add(row.as_ref().map_or(0, cost));
             job.push(row);
         }
-        (!job.is_empty()).then_some(Ok((bytes, job)))
+        (!job.is_empty()).then_some(Ok((1, job)))
     }
 }
 
-fn outcome(bound: &Bound, row: Result<RegistryRow>, with_pixels: bool) -> Result<Outcome> {
-    let (carried, read) = match row {
+fn outcome(bound: &Bound, row: Result<RegistryRow>, with_pixels: bool, room: &mut usize) -> Result<Outcome> {
+    let (carried, ready) = match row {
         Ok(row) => {
-            let read = read(bound, &row, with_pixels);
-            (row.carried, read)
+            let ready = ready(bound, &row, with_pixels, room);
+            (row.carried, ready)
         }
         Err(error) => (Vec::new(), Err(error)),
     };
-    match (read, bound.on_error) {
+    match (ready, bound.on_error) {
         (Err(error), OnError::Fail) => Err(error),
-        (read, _) => Ok(Outcome { carried, read }),
+        (ready, _) => Ok(Outcome { carried, ready }),
     }
 }
 
-fn read(bound: &Bound, row: &RegistryRow, with_pixels: bool) -> Result<Read> {
+fn ready(bound: &Bound, row: &RegistryRow, with_pixels: bool, room: &mut usize) -> Result<Ready> {
     let source = Source::open(&row.path)?;
     let bands = band_numbers(&source, &bound.options)?;
-    let header = source.header();
     let own = common_dtype(&source, &bands)?;
     if own != bound.dtype && !matches!(bound.dtype, Dtype::Float32 | Dtype::Float64) {
         let problem = format!("\"{}\" has {own} pixels, and the files before it {}", row.path, bound.dtype);
         return Err(Error::conflict(problem, "Give dtype := 'float32' or 'float64'"));
     }
-    let pixels = match with_pixels {
-        false => None,
-        true => Some(with_dtype!(bound.dtype, T => {
-            let mut out = vec![T::default(); row.window.area() * bands.len()];
-            let gaps = read_patch(&source, &row.window, &bands, &bound.options, &mut out)?;
-            (crate::dtype::Pixel::pixels(out), gaps)
-        })),
-    };
-    Ok(Read {
-        pixels,
-        shape: [bands.len() as i32, row.window.height as i32, row.window.width as i32],
-        transform: header.transform.map(|t| t.of_window(&row.window).0),
-        crs: header.crs.clone(),
-    })
+    check_patch(&row.window, bands.len(), bound.dtype.size(), &bound.limits)?;
+    let mut held = None;
+    if with_pixels {
+        let blocks = fetch_patch(&source, &row.window, &bands, &bound.options)?;
+        if blocks.bytes <= *room {
+            *room -= blocks.bytes;
+            held = Some(blocks);
+        }
+    }
+    Ok(Ready { source, window: row.window, bands, held })
 }
 
-fn write_row(bound: &Bound, outcome: &Outcome, out: &Chunk<'_>, row: usize) {
+/// Copies patches into a chunk; gives the number of rows.
+fn write_rows(bound: &Bound, patches: &[Outcome], out: &Chunk<'_>) -> Result<usize> {
+    let data = out.column(bound.carried.len());
+    if let Some(data) = &data {
+        data.reserve_list(patches.iter().filter_map(|p| p.ready.as_ref().ok()).map(Ready::pixels).sum());
+    }
+    let mut rows = 0;
+    for patch in patches {
+        let error = match (&patch.ready, &data) {
+            (Ok(ready), Some(data)) => write_pixels(bound, ready, data, rows).err(),
+            (Ok(_), None) => None,
+            (Err(error), _) => Some(error.clone()),
+        };
+        match (&error, bound.on_error) {
+            (Some(error), OnError::Fail) => return Err(error.clone()),
+            (Some(_), OnError::Skip) => continue,
+            _ => write_row(bound, patch, error.as_ref(), out, rows),
+        }
+        rows += 1;
+    }
+    Ok(rows)
+}
+
+fn write_pixels(bound: &Bound, ready: &Ready, data: &Vector<'_>, row: usize) -> Result<()> {
+    let again;
+    let held = match &ready.held {
+        Some(held) => held,
+        None => {
+            again = fetch_patch(&ready.source, &ready.window, &ready.bands, &bound.options)?;
+            &again
+        }
+    };
+    let (places, first) = data.push_list(row, ready.pixels());
+    let gaps = with_dtype!(bound.dtype, T => {
+        let out = places.slice_mut::<T>(first, ready.pixels());
+        copy_patch(&ready.source, &ready.window, &ready.bands, &bound.options, held, out)
+    })?;
+    places.set_null_runs(first, &gaps);
+    Ok(())
+}
+
+/// Writes all columns but the pixels, which are there unless there is an error.
+fn write_row(bound: &Bound, patch: &Outcome, error: Option<&Error>, out: &Chunk<'_>, row: usize) {
     for (index, ty) in bound.types.iter().enumerate() {
         let Some(vector) = out.column(index) else { continue };
         if let Some(place) = bound.carried.get(index) {
-            outcome.carried.get(*place).unwrap_or(&Value::Null).write(&vector, row, ty);
+            patch.carried.get(*place).unwrap_or(&Value::Null).write(&vector, row, ty);
             continue;
         }
-        match (&outcome.read, index - bound.carried.len()) {
-            (Ok(read), 0) => write_pixels(read, &vector, row, ty),
-            (Ok(read), 1) => vector.array_child(3).slice_mut::<i32>(row * 3, 3).copy_from_slice(&read.shape),
-            (Ok(Read { transform: Some(six), .. }), 2) => {
-                vector.array_child(6).slice_mut::<f64>(row * 6, 6).copy_from_slice(six);
+        let ready = patch.ready.as_ref().ok().filter(|_| error.is_none());
+        let header = ready.map(|r| r.source.header());
+        match (index - bound.carried.len(), ready, header) {
+            (0, Some(_), _) => {}
+            (1, Some(ready), _) => {
+                let window = &ready.window;
+                let shape = [ready.bands.len() as i32, window.height as i32, window.width as i32];
+                vector.array_child(3).slice_mut::<i32>(row * 3, 3).copy_from_slice(&shape);
             }
-            (Ok(Read { crs: Some(crs), .. }), 3) => vector.set_bytes(row, crs.as_bytes()),
-            (Err(error), 4) => vector.set_bytes(row, error.to_string().as_bytes()),
+            (2, Some(ready), Some(header)) => match header.transform {
+                Some(transform) => {
+                    let six = transform.of_window(&ready.window).0;
+                    vector.array_child(6).slice_mut::<f64>(row * 6, 6).copy_from_slice(&six);
+                }
+                None => vector.set_null(row, ty),
+            },
+            (3, _, Some(header)) => match &header.crs {
+                Some(crs) => vector.set_bytes(row, crs.as_bytes()),
+                None => vector.set_null(row, ty),
+            },
+            (4, _, _) => match error {
+                Some(error) => vector.set_bytes(row, error.to_string().as_bytes()),
+                None => vector.set_null(row, ty),
+            },
             _ => vector.set_null(row, ty),
         }
     }
-}
-
-fn write_pixels(read: &Read, vector: &Vector<'_>, row: usize, ty: &SqlType) {
-    let Some((pixels, gaps)) = &read.pixels else { return vector.set_null(row, ty) };
-    let (places, first) = vector.push_list(row, pixels.len());
-    with_pixels!(pixels, values => places.slice_mut(first, values.len()).copy_from_slice(values));
-    places.set_null_runs(first, gaps);
 }

@@ -53,7 +53,9 @@ impl Registry {
     pub fn list(items: &[Value]) -> Result<Registry> {
         let name = "a list of structs".to_string();
         let columns: Vec<(String, SqlType)> = match items.first() {
-            Some(Value::Struct(fields)) => fields.iter().map(|(n, _)| (n.clone(), type_of(items, n))).collect(),
+            Some(Value::Struct(fields)) => {
+                fields.iter().map(|(n, _)| (n.clone(), type_of(items, n))).collect()
+            }
             _ => return Err(Error::BadRegistry { path: name, problem: NEEDED.into(), columns: Vec::new() }),
         };
         check_columns(&columns, &name)?;
@@ -78,7 +80,9 @@ impl Registry {
             Rows::List(items) => {
                 let items = items.clone();
                 Box::new((0..items.len()).map(move |i| match items.get(i) {
-                    Some(Value::Struct(fields)) => registry.row(fields.iter().map(|(_, v)| v.clone()).collect()),
+                    Some(Value::Struct(fields)) => {
+                        registry.row(fields.iter().map(|(_, v)| v.clone()).collect())
+                    }
                     _ => Err(registry.bad(NEEDED)),
                 }))
             }
@@ -86,7 +90,7 @@ impl Registry {
     }
 
     fn bad(&self, problem: &str) -> Error {
-        let columns = self.columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+        let columns = self.columns.iter().map(|(name, _)| name.clone()).collect();
         Error::BadRegistry { path: self.name.clone(), problem: problem.into(), columns }
     }
 
@@ -127,7 +131,7 @@ fn check_columns(columns: &[(String, SqlType)], path: &str) -> Result<()> {
     if has("path", |ty| *ty == SqlType::Varchar) && has("win", is_window) {
         return Ok(());
     }
-    let names = columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+    let names = columns.iter().map(|(name, _)| name.clone()).collect();
     Err(Error::BadRegistry { path: path.into(), problem: NEEDED.into(), columns: names })
 }
 
@@ -135,7 +139,11 @@ fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
     let column = |field: &Arc<Field>| {
         let bad = || Error::BadRegistry {
             path: path.into(),
-            problem: format!("column {} has type {}, which can not be carried along", field.name(), field.data_type()),
+            problem: format!(
+                "column {} has type {}, which can not be carried along",
+                field.name(),
+                field.data_type()
+            ),
             columns: schema.fields().iter().map(|f| f.name().clone()).collect(),
         };
         Ok((field.name().clone(), sql_type(field.data_type()).ok_or_else(bad)?))
@@ -213,7 +221,9 @@ fn sql_type_of(value: &Value) -> SqlType {
         Value::Date(_) => SqlType::Date,
         Value::Timestamp(_) => SqlType::Timestamp,
         Value::List(items) => items.first().map_or(SqlType::Varchar, sql_type_of).list(),
-        Value::Struct(fields) => SqlType::Struct(fields.iter().map(|(n, v)| (n.clone(), sql_type_of(v))).collect()),
+        Value::Struct(fields) => {
+            SqlType::Struct(fields.iter().map(|(n, v)| (n.clone(), sql_type_of(v))).collect())
+        }
         Value::Null | Value::Text(_) | Value::Map(_) | Value::Other(_) => SqlType::Varchar,
     }
 }

@@ -88,7 +88,11 @@ pub unsafe fn read(mut context: ffi::duckdb_client_context) -> Limits {
     unsafe {
         for setting in &SETTINGS {
             let Ok(name) = text(setting.name) else { continue };
-            let raw = RawValue(ffi::duckdb_client_context_get_config_option(context, name.as_ptr(), std::ptr::null_mut()));
+            let raw = RawValue(ffi::duckdb_client_context_get_config_option(
+                context,
+                name.as_ptr(),
+                std::ptr::null_mut(),
+            ));
             match Value::read(&raw) {
                 Value::Double(v) if v >= 0.0 => (setting.set)(&mut limits, v as u64),
                 Value::Int(v) if v >= 0 => (setting.set)(&mut limits, v as u64),

@@ -103,7 +103,8 @@ impl ScalarFunction for StLandFraction {
         let crs = own.or(asked).unwrap_or_else(|| CRS84.into());
         let geographic = gdal::crs_facts(&crs).map_err(args.place("crs"))?.geographic;
         let rule = args.number("mask_value")?.map_or(LandRule::AboveHalf, LandRule::Equals);
-        let outside = args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
+        let outside =
+            args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
         let is_geometry = call.is_geometry.first().copied().unwrap_or(false);
         Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Mutex::default() })
     }

@@ -107,7 +107,9 @@ impl Value {
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(ffi::duckdb_get_double(raw.0)),
-                ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Value::Text(take_text(ffi::duckdb_get_varchar(raw.0))),
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => {
+                    Value::Text(take_text(ffi::duckdb_get_varchar(raw.0)))
+                }
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => Value::Date(ffi::duckdb_get_date(raw.0).days),
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => {
                     Value::Timestamp(ffi::duckdb_get_timestamp(raw.0).micros)
@@ -180,7 +182,8 @@ impl Value {
             // A map's entries as Parquet has them: a list of key and value.
             (Value::List(entries), SqlType::Map(key, value)) => {
                 let (items, first) = vector.push_list(row, entries.len());
-                let pair = SqlType::Struct(vec![("key".into(), *key.clone()), ("value".into(), *value.clone())]);
+                let pair =
+                    SqlType::Struct(vec![("key".into(), *key.clone()), ("value".into(), *value.clone())]);
                 for (i, entry) in entries.iter().enumerate() {
                     entry.write(&items, first + i, &pair);
                 }

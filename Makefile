@@ -1,0 +1,94 @@
+# make        builds build/release/geoquilt.duckdb_extension
+# make demo   sets up everything and runs the main job on real data
+# make test   passes the tests: Rust, SQL on three engines, Python against references
+# make check  fmt, clippy, tidy, docs fresh, LOAD on every engine
+# make bench  ours against theirs, in one run
+# make docs   writes docs/reference.md and the example tests from the functions' own documentation
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := release
+.DELETE_ON_ERROR:
+
+VERSION := v$(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
+# In CI a clone is new each time, and building GDAL takes minutes: what is built stays outside of it.
+ifdef CI
+KEEP := $(HOME)/.cache/geoquilt
+export CARGO_TARGET_DIR ?= $(KEEP)/target
+else
+KEEP := $(CURDIR)/build
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+endif
+
+CARGO := cargo
+RELEASE := --release --locked
+EXTENSION := build/release/geoquilt.duckdb_extension
+ENGINES := 1.5.6 2.0.0
+VENVS := $(foreach engine,$(ENGINES),$(KEEP)/venv-$(engine)/.ready)
+SQLLOGICTEST := $(KEEP)/tools/bin/sqllogictest
+export GEOQUILT_EXTENSION := $(CURDIR)/$(EXTENSION)
+export GEOQUILT_TEST_CACHE := $(KEEP)/test
+
+.PHONY: release setup demo test check bench docs test-rust test-sql test-python clean
+
+release: setup
+	$(CARGO) build $(RELEASE)
+	mkdir -p $(dir $(EXTENSION))
+	.ci/package.sh "$(CARGO_TARGET_DIR)/release/libgeoquilt.so" $(EXTENSION) $(VERSION)
+	@echo "built $(EXTENSION) $(VERSION)"
+
+setup:
+	@.ci/setup.sh
+
+$(KEEP)/venv-%/.ready: test/python/requirements.txt
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet duckdb==$* $(if $(filter 1.5.6,$*),duckdb-cli==$*) -r test/python/requirements.txt
+	touch $@
+
+$(SQLLOGICTEST):
+	CARGO_TARGET_DIR=$(KEEP)/tools/target $(CARGO) install --quiet --locked --root $(KEEP)/tools sqllogictest-bin --version 0.29.1
+	rm -rf $(KEEP)/tools/target
+
+demo: release
+	demo/run.sh $(KEEP)/venv-demo
+
+test: release test-rust test-sql test-python
+
+test-rust:
+	$(CARGO) test $(RELEASE)
+
+test-sql: release $(SQLLOGICTEST) $(VENVS)
+	@for engine in $(ENGINES); do \
+		echo "SQL on Python $$engine"; \
+		$(SQLLOGICTEST) 'test/sql/**/*.test' --engine external \
+			--external-engine-command-template "$(KEEP)/venv-$$engine/bin/python test/sql/engine.py python"; \
+	done
+	@echo "SQL on the CLI 1.5.6"
+	@$(SQLLOGICTEST) 'test/sql/**/*.test' --engine external \
+		--external-engine-command-template "$(KEEP)/venv-1.5.6/bin/python test/sql/engine.py cli"
+
+test-python: release $(VENVS)
+	@for engine in $(ENGINES); do \
+		echo "Python $$engine"; \
+		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider test/python; \
+	done
+
+check: release $(VENVS)
+	$(CARGO) fmt --check
+	$(CARGO) clippy $(RELEASE) --all-targets -- -D warnings
+	$(CARGO) test $(RELEASE) --test tidy --test docs
+	@for engine in $(ENGINES); do \
+		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider test/python/test_engines.py -k load; \
+	done
+
+docs:
+	GEOQUILT_WRITE_DOCS=1 $(CARGO) test $(RELEASE) --test docs
+
+bench: release
+	python3 -m venv $(KEEP)/venv-bench
+	$(KEEP)/venv-bench/bin/pip install --quiet -r bench/requirements.txt
+	$(KEEP)/venv-bench/bin/python bench/bench.py $(BENCH)
+
+clean:
+	rm -rf build demo/out

@@ -1,0 +1,67 @@
+-- From files to training patches, in one sitting.
+--
+-- Run it in the repository's root, after demo/prepare.py has laid out its inputs:
+--     duckdb -unsigned < demo/demo.sql
+-- It writes catalog.parquet, grid.parquet and registry.parquet into demo/out/, which demo/pictures.py draws.
+
+LOAD 'build/release/geoquilt.duckdb_extension';
+.maxwidth 110
+
+.print '1  The catalog: one row a file, from headers and names alone.'
+-- A month in a name stands for the whole month. The group "source" becomes an attribute.
+COPY (
+    FROM geo_catalog_build('demo/out/sst/*.tif',
+        filename_regex := '(?P<source>ostia|nemo)_(?P<date>\d{6})', date_format := '%Y%m')
+) TO 'demo/out/catalog.parquet' (FORMAT parquet, GEOPARQUET_VERSION 'BOTH');
+
+SELECT attributes['source'] AS source, count(*) AS months, min(t_min)::DATE AS first_day, max(t_max)::DATE AS last_day,
+       any_value(height || ' x ' || width) AS pixels, any_value(bands[1].dtype || ', ' || bands[1].unit) AS band
+FROM 'demo/out/catalog.parquet' GROUP BY ALL ORDER BY first_day;
+
+.print '2  The grid: patches of 128 x 128 pixels every 32, over the land mask.'
+-- Where more than 30 % is land a patch is rejected, except in seas that would then be lost.
+CREATE TABLE grid AS
+FROM geo_patch_grid('demo/out/land_mask.tif', size := 128, stride := 32, max_land_fraction := 0.3, include_rejected := true,
+    force_include := [
+        {name: 'mediterranean', xmin: -6,  ymin: 30, xmax: 37,  ymax: 46, max_land_fraction: 0.6},
+        {name: 'baltic',        xmin: 14,  ymin: 53, xmax: 30,  ymax: 66, max_land_fraction: 0.75},
+        {name: 'red_sea',       xmin: 32,  ymin: 12, xmax: 44,  ymax: 30, max_land_fraction: 0.85},
+        {name: 'hudson_bay',    xmin: -95, ymin: 51, xmax: -76, ymax: 64, max_land_fraction: 0.6}]);
+COPY grid TO 'demo/out/grid.parquet';
+
+SELECT status, force_region, count(*) AS patches, round(avg(land_fraction), 2) AS mean_land, round(max(land_fraction), 2) AS most_land
+FROM grid GROUP BY ALL ORDER BY status, patches DESC;
+
+.print '3  One patch: a window of a file, as a list of pixels. NULL is land, or beyond the data.'
+SELECT patch_id, force_region AS region, round(lon_center, 1) AS lon, round(lat_center, 1) AS lat, len(sst) AS pixels,
+       round(list_avg(sst), 2) AS mean_c, round(list_min(sst), 2) AS min_c, round(list_max(sst), 2) AS max_c,
+       round(1 - list_count(sst) / len(sst), 3) AS null_share, round(land_fraction, 3) AS land
+FROM (SELECT *, read_patch('demo/out/sst/nemo_201501.tif', win) AS sst
+      FROM grid WHERE status <> 'rejected' AND force_included
+      QUALIFY row_number() OVER (PARTITION BY force_region ORDER BY land_fraction) = 1)
+ORDER BY region;
+
+.print '4  Coverage: which patches have data? OSTIA stops at 5 degrees, so read one month of each source and see.'
+-- A patch counts for a source when half of its sea has a temperature.
+CREATE TABLE coverage AS
+SELECT source, patch_id
+FROM grid, (VALUES ('ostia', 'demo/out/sst/ostia_200604.tif'), ('nemo', 'demo/out/sst/nemo_201501.tif')) AS month(source, path)
+WHERE status <> 'rejected' AND list_count(read_patch(path, win)) >= 0.5 * ocean_fraction * win.height * win.width;
+
+.print '5  The registry: a row for each patch and month. The year 2010 validates, all others train.'
+-- The patches overlap, so a split by patch would leak pixels: patch_registry refuses it and wants a year.
+COPY (
+    SELECT registry.*, attributes['source'] AS source
+    FROM geoquilt.patch_registry('grid', 'demo/out/catalog.parquet', val_year := 2010) AS registry
+    JOIN 'demo/out/catalog.parquet' USING (path)
+    SEMI JOIN coverage ON coverage.source = attributes['source'] AND coverage.patch_id = registry.patch_id
+) TO 'demo/out/registry.parquet';
+
+SELECT split, source, count(*) AS n_rows, count(DISTINCT patch_id) AS patches, count(DISTINCT date) AS months,
+       min(date) AS first_month, max(date) AS last_month
+FROM 'demo/out/registry.parquet' GROUP BY ALL ORDER BY ALL;
+
+.print '6  The stream: every patch of the registry, in bounded memory, next to its own columns.'
+SELECT split, source, count(*) AS patches, sum(len(data))::BIGINT AS pixels, round(avg(list_avg(data)), 2) AS mean_c,
+       round(1 - sum(list_count(data)) / sum(len(data)), 3) AS null_share
+FROM read_patch('demo/out/registry.parquet') GROUP BY ALL ORDER BY ALL;

@@ -1,0 +1,42 @@
+"""Makes the small rasters that examples and tests read: python test/data/make_small.py [folder].
+
+Formulas, not data of anyone: sst(row, col) = (36 row + col) / 16 + 2 (year - 2018), with a hole; land is a
+block of cells. Global 10-degree grids, a few hundred bytes each.
+"""
+import sys
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.transform import from_origin
+
+HEIGHT, WIDTH = 18, 36
+NODATA = -9999.0
+
+
+def sst(year):
+    row, col = np.mgrid[0:HEIGHT, 0:WIDTH]
+    field = ((36 * row + col) / 16 + 2 * (year - 2018)).astype("float32")
+    field[9:12, 0:3] = NODATA
+    return field
+
+
+def land():
+    row, col = np.mgrid[0:HEIGHT, 0:WIDTH]
+    return ((row >= 3) & (row < 12) & (col >= 18) & (col < 27)).astype("uint8")
+
+
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    profile = dict(driver="GTiff", height=HEIGHT, width=WIDTH, count=1, crs="EPSG:4326",
+                   transform=from_origin(-180, 90, 10, 10), compress="deflate")
+    for date in ("20180101", "20180102", "20190101"):
+        with rasterio.open(folder / f"sst_{date}.tif", "w", dtype="float32", nodata=NODATA, **profile) as out:
+            out.write(sst(int(date[:4])), 1)
+            out.set_band_description(1, "sst")
+    with rasterio.open(folder / "land.tif", "w", dtype="uint8", **profile) as out:
+        out.write(land(), 1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "small"))

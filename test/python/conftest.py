@@ -1,0 +1,99 @@
+"""What every test here stands on: a connection with geoquilt in it, and seeded rasters in tmp_path."""
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import duckdb
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXTENSION = os.environ.get("GEOQUILT_EXTENSION", str(ROOT / "build/release/geoquilt.duckdb_extension"))
+CACHE = pathlib.Path(os.environ.get("GEOQUILT_TEST_CACHE", pathlib.Path.home() / ".cache/geoquilt/test"))
+DEPTH_RECON = "depth-recon==0.0.1a12"
+
+
+def connect(database=":memory:", load=True, **config):
+    """A connection that may load the extension under test."""
+    con = duckdb.connect(str(database), config={"allow_unsigned_extensions": "true", **config})
+    if load:
+        con.execute(f"LOAD '{EXTENSION}'")
+    return con
+
+
+@pytest.fixture
+def con():
+    con = connect()
+    yield con
+    con.close()
+
+
+@pytest.fixture(scope="session")
+def rng():
+    return np.random.default_rng(20240607)
+
+
+def write_raster(path, data, crs="EPSG:32629", transform=None, mask=None, descriptions=None, scales=None, offsets=None, **profile):
+    """Writes [band, row, col] (or [row, col]) data as a GeoTIFF and gives its path as text."""
+    data = np.asarray(data)
+    data = data[None] if data.ndim == 2 else data
+    bands, height, width = data.shape
+    transform = from_origin(500000, 4600000, 10, 10) if transform is None else transform
+    profile = {"driver": "GTiff", "count": bands, "height": height, "width": width, "dtype": data.dtype, "crs": crs, "transform": transform, **profile}
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as file:
+        file.write(data)
+        if mask is not None:
+            file.write_mask(mask)
+        for band, text in enumerate(descriptions or [], 1):
+            file.set_band_description(band, text)
+        if scales is not None:
+            file.scales = scales
+        if offsets is not None:
+            file.offsets = offsets
+    return str(path)
+
+
+@pytest.fixture
+def raster(tmp_path):
+    """raster(name, data, **profile): writes a GeoTIFF into tmp_path."""
+    return lambda name, data, **profile: write_raster(tmp_path / name, data, **profile)
+
+
+@pytest.fixture(scope="session")
+def depth_recon():
+    """Folder of the reference's own code and land mask, fetched once into the cache."""
+    folder = CACHE / "depth-recon-0.0.1a12"
+    if not (folder / "depth_recon/data/dataset_grid_utils.py").exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--python-version", "3.12", "-d", str(CACHE), DEPTH_RECON],
+            check=True, timeout=300)
+        wheel = next(CACHE.glob("depth_recon-0.0.1a12-*.whl"))
+        zipfile.ZipFile(wheel).extractall(folder)
+    sys.path.insert(0, str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def iris_data():
+    """Folder of the files in iris-sample-data."""
+    iris_sample_data = pytest.importorskip("iris_sample_data")
+    return pathlib.Path(iris_sample_data.__file__).parent / "sample_data"
+
+
+def sql_list(values):
+    """A SQL list of texts."""
+    return "[" + ", ".join("'" + str(v).replace("'", "''") + "'" for v in values) + "]"
+
+
+def run_python(code, timeout=120, env=None, python=sys.executable):
+    """Runs code in a process of its own; a hang is a failure. EXTENSION and HERE are defined in it."""
+    head = f"import sys; EXTENSION = {EXTENSION!r}; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})\n"
+    return subprocess.run([python, "-c", head + code], capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})})
+
+
+OPEN_EXTENSION = "import duckdb; con = duckdb.connect(config={'allow_unsigned_extensions': 'true'}); con.execute(f\"LOAD '{EXTENSION}'\")\n"
