@@ -20,25 +20,10 @@ WITH patches AS (
                          attributes AS attributes_column
                   FROM query_table(dates)) AS file
 ), years AS (
-    SELECT list_sort(list(DISTINCT year(t_min))) AS present FROM days
-), side AS (
-    SELECT max(win.height) AS height, max(win.width) AS width FROM patches
-), cells AS (
-    -- Every patch in each cell, as large as the largest patch, that it touches: two patches that share a
-    -- pixel share a cell.
-    SELECT place, win, cell_row, unnest(range(floor(win.col_off / side.width)::BIGINT,
-                                              floor((win.col_off + win.width - 1) / side.width)::BIGINT + 1)) AS cell_col
-    FROM (SELECT place, win, side.width AS width,
-                 unnest(range(floor(win.row_off / side.height)::BIGINT,
-                              floor((win.row_off + win.height - 1) / side.height)::BIGINT + 1)) AS cell_row
-          FROM patches, side WHERE val_year IS NULL) AS striped, side
+    SELECT list_sort(list(DISTINCT year)) AS present
+    FROM (SELECT unnest(range(year(t_min), year(t_max) + 1)) AS year FROM days)
 ), overlap AS (
-    SELECT count(*) > 0 AS found FROM (
-        SELECT 1 FROM cells AS a JOIN cells AS b USING (cell_row, cell_col)
-        WHERE a.place < b.place
-          AND a.win.row_off < b.win.row_off + b.win.height AND b.win.row_off < a.win.row_off + a.win.height
-          AND a.win.col_off < b.win.col_off + b.win.width AND b.win.col_off < a.win.col_off + a.win.width
-        LIMIT 1)
+    SELECT geo_windows_overlap(list(win)) AS found FROM patches WHERE val_year IS NULL
 ), guard AS (
     SELECT CASE
         WHEN val_year IS NOT NULL AND val_fraction IS NOT NULL THEN
@@ -54,7 +39,7 @@ WITH patches AS (
                   'Give val_year := a year whose dates are all validation, or a grid with stride >= size and edge := ''drop'' or ''overflow''')
     END AS mistake,
     -- The reference rounds half to even and keeps both splits non-empty.
-    (SELECT least(greatest(round_even(count(*) * coalesce(val_fraction, 0.2), 0)::BIGINT,
+    (SELECT least(greatest(TRY_CAST(round_even(count(*) * coalesce(val_fraction, 0.2), 0) AS BIGINT),
                            CASE WHEN coalesce(val_fraction, 0.2) > 0 THEN 1 ELSE 0 END),
                   greatest(count(*) - 1, 0)) FROM patches) AS n_val,
     (SELECT count(*) FROM patches) AS n_patches

@@ -49,13 +49,29 @@ impl fmt::Display for Dtype {
     }
 }
 
+/// The value that stands for "no pixel". 64-bit integers have values that no f64 has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Nodata {
+    Float(f64),
+    Integer(i128),
+}
+
+impl Nodata {
+    pub fn f64(self) -> f64 {
+        match self {
+            Nodata::Float(value) => value,
+            Nodata::Integer(value) => value as f64,
+        }
+    }
+}
+
 /// A Rust type that pixels are held in.
 pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
     const DTYPE: Dtype;
     fn f32(self) -> f32;
     fn f64(self) -> f64;
     /// The value that a file's nodata stands for in this type; `None` when no pixel can have it.
-    fn nodata(value: f64) -> Option<Self>;
+    fn nodata(value: Nodata) -> Option<Self>;
     /// True for the value itself, and for NaN when the value is NaN.
     fn is(self, value: Self) -> bool;
     /// `value` in this type; a caller that asks for another type than the file's asks for a float.
@@ -75,9 +91,14 @@ macro_rules! pixel {
             fn view(pixels: &Pixels) -> Option<&[Self]> {
                 match pixels { Pixels::$dtype(values) => Some(values), _ => None }
             }
-            fn nodata(value: f64) -> Option<Self> {
-                let nearest = value as $type;
-                (nearest as f64 == value).then_some(nearest)
+            fn nodata(value: Nodata) -> Option<Self> {
+                match value {
+                    Nodata::Integer(value) => <$type>::try_from(value).ok(),
+                    Nodata::Float(value) => {
+                        let nearest = value as $type;
+                        (nearest as f64 == value).then_some(nearest)
+                    }
+                }
             }
             fn is(self, value: Self) -> bool { self == value }
             fn of<P: Pixel>(value: P) -> Self { value.f64() as $type }
@@ -92,7 +113,7 @@ macro_rules! pixel {
             fn view(pixels: &Pixels) -> Option<&[Self]> {
                 match pixels { Pixels::$dtype(values) => Some(values), _ => None }
             }
-            fn nodata(value: f64) -> Option<Self> { Some(value as $type) }
+            fn nodata(value: Nodata) -> Option<Self> { Some(value.f64() as $type) }
             fn is(self, value: Self) -> bool { self == value || (self.is_nan() && value.is_nan()) }
             fn of<P: Pixel>(value: P) -> Self { value.f64() as $type }
         }
@@ -174,11 +195,11 @@ mod tests {
 
     #[test]
     fn nodata_counts_only_when_a_pixel_can_have_it() {
-        assert_eq!(u8::nodata(255.0), Some(255));
-        assert_eq!(u8::nodata(-9999.0), None);
-        assert_eq!(i16::nodata(0.5), None);
-        assert_eq!(u8::nodata(f64::NAN), None);
-        assert_eq!(f32::nodata(-3.4028234663852886e38), Some(f32::MIN));
+        assert_eq!(u8::nodata(Nodata::Float(255.0)), Some(255));
+        assert_eq!(u8::nodata(Nodata::Float(-9999.0)), None);
+        assert_eq!(i16::nodata(Nodata::Float(0.5)), None);
+        assert_eq!(u8::nodata(Nodata::Float(f64::NAN)), None);
+        assert_eq!(f32::nodata(Nodata::Float(-3.4028234663852886e38)), Some(f32::MIN));
         assert!(f32::NAN.is(f32::NAN) && !0f32.is(f32::NAN));
     }
 }

@@ -4,7 +4,7 @@ pub mod gdal;
 pub mod parquet;
 
 use crate::affine::Affine;
-use crate::dtype::Dtype;
+use crate::dtype::{Dtype, Nodata};
 
 /// What a raster's header says, without one pixel.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Band {
     /// The band's own description, or NULL.
     pub name: Option<String>,
     pub dtype: Dtype,
-    pub nodata: Option<f64>,
+    pub nodata: Option<Nodata>,
     /// `value = pixel * scale + offset`.
     pub scale: Option<f64>,
     pub offset: Option<f64>,

@@ -3,6 +3,7 @@
 pub mod edge;
 pub mod land;
 pub mod mask;
+pub mod overlap;
 pub mod region;
 
 use crate::affine::Affine;

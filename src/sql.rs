@@ -17,6 +17,7 @@ pub mod value;
 pub mod geo_catalog_build;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
+pub mod geo_windows_overlap;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
@@ -56,6 +57,7 @@ pub static FUNCTIONS: &[Function] = &[
     table::<geo_patch_grid::GeoPatchGrid>(),
     scalar::<st_land_fraction::StLandFraction>(),
     scalar::<geo_permutation::GeoPermutation>(),
+    scalar::<geo_windows_overlap::GeoWindowsOverlap>(),
     table_macro(&macros::PATCH_REGISTRY, macros::PATCH_REGISTRY_SQL),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),

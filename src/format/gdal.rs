@@ -15,7 +15,7 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::crs::CRS84;
-use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::{Band, Header};
@@ -227,11 +227,11 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     Ok(Header { driver, height, width, transform, crs: crs_of(dataset), bands, block })
 }
 
-fn nodata(band: &RasterBand<'_>, dtype: Dtype) -> Option<f64> {
+fn nodata(band: &RasterBand<'_>, dtype: Dtype) -> Option<Nodata> {
     match dtype {
-        Dtype::Int64 => band.no_data_value_i64().map(|v| v as f64),
-        Dtype::UInt64 => band.no_data_value_u64().map(|v| v as f64),
-        _ => band.no_data_value(),
+        Dtype::Int64 => band.no_data_value_i64().map(|v| Nodata::Integer(v.into())),
+        Dtype::UInt64 => band.no_data_value_u64().map(|v| Nodata::Integer(v.into())),
+        _ => band.no_data_value().map(Nodata::Float),
     }
 }
 
@@ -387,6 +387,14 @@ pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<
     let mut geometry = gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?;
     if geometry.is_empty() {
         return Ok(None);
+    }
+    // Codes of a polygon, a multipolygon and their curved kin, whatever further dimensions they have.
+    let kind = (geometry.geometry_type() & 0x7fff_ffff) % 1000;
+    if ![3, 6, 10, 12].contains(&kind) {
+        return Err(Error::invalid(
+            geometry.geometry_name(),
+            "a polygon or a multipolygon, which has an area",
+        ));
     }
     if from != to {
         let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(bad)?;

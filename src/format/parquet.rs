@@ -18,7 +18,8 @@ pub struct Table {
     pub schema: SchemaRef,
     pub rows: u64,
     path: String,
-    reader: ParquetRecordBatchReader,
+    /// Gone after an error: the reader would give the same one for ever.
+    reader: Option<ParquetRecordBatchReader>,
 }
 
 impl Table {
@@ -34,7 +35,7 @@ impl Table {
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = builder.schema().clone();
         let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
-        Ok(Table { schema, rows, path: path.into(), reader })
+        Ok(Table { schema, rows, path: path.into(), reader: Some(reader) })
     }
 }
 
@@ -42,11 +43,11 @@ impl Iterator for Table {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Result<RecordBatch>> {
-        let unreadable = |e: arrow::error::ArrowError| Error::Unreadable {
-            path: self.path.clone(),
-            reason: e.to_string(),
-        };
-        self.reader.next().map(|batch| batch.map_err(unreadable))
+        let batch = self.reader.as_mut()?.next()?;
+        if batch.is_err() {
+            self.reader = None;
+        }
+        Some(batch.map_err(|e| Error::Unreadable { path: self.path.clone(), reason: e.to_string() }))
     }
 }
 

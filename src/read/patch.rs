@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::format::Band;
+use crate::format::{Band, Header};
 use crate::read::Limits;
 use crate::read::source::Source;
 use crate::window::Window;
@@ -123,7 +123,7 @@ pub fn fetch_patch(
     let mut held = Held::default();
     let Some(inside) = inside(source, window, options)? else { return Ok(held) };
     for &band in bands {
-        for place in block_places(source, &inside, band)? {
+        for place in block_places(source.header(), &inside, band)? {
             let block = source.block(band, place.mask, place.row, place.col)?;
             held.bytes += block.bytes();
             held.blocks.push(block);
@@ -146,7 +146,7 @@ pub fn read_patch<T: Pixel>(
     out: &mut [T],
 ) -> Result<Vec<Range<usize>>> {
     let held = fetch_patch(source, window, bands, options)?;
-    copy_patch(source, window, bands, options, &held, out)
+    copy_patch(source.header(), window, bands, options, &held, out)
 }
 
 /// [`read_patch`] from blocks that [`fetch_patch`] gave for the same patch.
@@ -154,7 +154,7 @@ pub fn read_patch<T: Pixel>(
 /// # Errors
 /// As [`fetch_patch`].
 pub fn copy_patch<T: Pixel>(
-    source: &Source,
+    header: &Header,
     window: &Window,
     bands: &[usize],
     options: &PatchOptions,
@@ -164,7 +164,7 @@ pub fn copy_patch<T: Pixel>(
     if out.len() != pixel_count(window, bands.len()) {
         return Err(Error::Bug(format!("{} places for {window} of {} bands", out.len(), bands.len())));
     }
-    let Some(inside) = inside(source, window, options)? else {
+    let Some(inside) = window.clip(header.height, header.width) else {
         return Ok(fill_gaps(vec![0..out.len()], options, out));
     };
     let mut gaps = Gaps::default();
@@ -175,7 +175,7 @@ pub fn copy_patch<T: Pixel>(
             outside(window, &inside, base, &mut gaps);
         }
         let target = Target { window, inside: &inside, base };
-        copy_band(source, band, options.scaled, &target, &mut blocks, out, &mut gaps)?;
+        copy_band(header, band, options.scaled, &target, &mut blocks, out, &mut gaps)?;
     }
     Ok(fill_gaps(gaps.finish(), options, out))
 }
@@ -202,8 +202,7 @@ struct Place {
 }
 
 /// The blocks under a window, row by row, each followed by its mask where the band has one.
-fn block_places(source: &Source, inside: &Window, band: usize) -> Result<impl Iterator<Item = Place>> {
-    let header = source.header();
+fn block_places(header: &Header, inside: &Window, band: usize) -> Result<impl Iterator<Item = Place>> {
     let facts =
         header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
     let (height, width) = header.block;
@@ -250,7 +249,7 @@ struct Target<'a> {
 }
 
 fn copy_band<'a, T: Pixel>(
-    source: &Source,
+    header: &Header,
     band: usize,
     scaled: bool,
     target: &Target<'_>,
@@ -258,7 +257,6 @@ fn copy_band<'a, T: Pixel>(
     out: &mut [T],
     gaps: &mut Gaps,
 ) -> Result<()> {
-    let header = source.header();
     let facts =
         header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
     let rule = Rule::of(facts, scaled);
@@ -266,7 +264,7 @@ fn copy_band<'a, T: Pixel>(
     let (window, inside) = (target.window, target.inside);
     let (first_row, last_row) = (inside.row_off as usize, inside.row_end() as usize);
     let (first_col, last_col) = (inside.col_off as usize, inside.col_end() as usize);
-    let mut places = block_places(source, inside, band)?;
+    let mut places = block_places(header, inside, band)?;
     while let Some(place) = places.next() {
         let missing = || Error::Bug("a block that was not fetched".into());
         let block = blocks.next().ok_or_else(missing)?;
@@ -289,7 +287,7 @@ fn copy_band<'a, T: Pixel>(
 
 /// What turns a stored pixel into a value or into nothing.
 struct Rule {
-    nodata: Option<f64>,
+    nodata: Option<Nodata>,
     linear: Option<(f64, f64)>,
 }
 
@@ -346,7 +344,7 @@ fn copy_run<T: Pixel>(
     Ok(())
 }
 
-fn mark_nodata<P: Pixel>(values: &[P], nodata: f64, to: usize, gaps: &mut Gaps) {
+fn mark_nodata<P: Pixel>(values: &[P], nodata: Nodata, to: usize, gaps: &mut Gaps) {
     let Some(nodata) = P::nodata(nodata) else { return };
     // Without a branch, so that a row without nodata costs one vectorised pass.
     if values.iter().fold(false, |any, v| any | v.is(nodata)) {

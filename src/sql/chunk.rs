@@ -193,6 +193,20 @@ impl<'a> Vector<'a> {
         unsafe { Vector::from_raw(ffi::duckdb_struct_vector_get_child(self.raw, index as u64), self.rows) }
     }
 
+    /// The child of a list vector, and the places in it that belong to a row.
+    pub fn list(&self, row: usize) -> (Vector<'a>, std::ops::Range<usize>) {
+        let entry = self.get::<ListEntry>(row);
+        let first = entry.offset as usize;
+        // SAFETY: this is a list vector, whose child has its list size of rows.
+        unsafe {
+            let size = ffi::duckdb_list_vector_get_size(self.raw) as usize;
+            (
+                Vector::from_raw(ffi::duckdb_list_vector_get_child(self.raw), size),
+                first..first + entry.length as usize,
+            )
+        }
+    }
+
     pub fn set<T: Plain>(&self, row: usize, value: T) {
         // SAFETY: as `get`.
         unsafe { *self.data::<T>().add(self.check(row)) = value }

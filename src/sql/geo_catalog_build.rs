@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalog::{self, BuildOptions, Entry, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION};
 use crate::crs::CRS84;
+use crate::dtype::Nodata;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Band;
@@ -48,7 +49,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "filename_regex",
             types: "VARCHAR",
             given: Given::Named("NULL"),
-            meaning: "Searched in the file's name (in the whole path when it holds a `/`). Named groups: `date`, or `start` and `stop`, give the interval; the others become `attributes`.",
+            meaning: "Searched in the file's name (in the whole path when it holds a `/`). Named groups: `date`, or `start` and `stop`, give the interval (`start` alone is read like `date`); the others become `attributes`.",
         },
         Parameter {
             name: "date_format",
@@ -292,7 +293,7 @@ fn band(band: &Band) -> Value {
     let fields = [
         ("name", text(&band.name)),
         ("dtype", Value::Text(band.dtype.to_string())),
-        ("nodata", number(band.nodata)),
+        ("nodata", number(band.nodata.map(Nodata::f64))),
         ("scale", number(band.scale)),
         ("offset", number(band.offset)),
         ("unit", text(&band.unit)),

@@ -73,16 +73,35 @@ unsafe fn register(connection: ffi::duckdb_connection) -> Result<()> {
     unsafe {
         settings::register(connection)?;
         geometry_type::load(connection)?;
-        // Macros live in a database of their own, in memory: nothing is written into the user's.
-        callback::run(connection, "ATTACH IF NOT EXISTS ':memory:' AS geoquilt (READ_WRITE, HIDDEN)")?;
+        let home = macro_home(connection)?;
         for function in FUNCTIONS {
             if let Some(register) = function.register {
                 register(connection)?;
             }
             if let Some(sql) = function.sql {
-                callback::run(connection, sql)?;
+                callback::run(connection, &sql.replace("geoquilt.main.", &format!("{home}.main.")))?;
             }
         }
     }
     Ok(())
+}
+
+/// Macros live in a database of their own, in memory: nothing is written into the user's. One of the user's
+/// that is named geoquilt, as `duckdb geoquilt.db` makes it, keeps its name, and the macros move next door.
+///
+/// # Safety
+/// `connection` is live.
+unsafe fn macro_home(connection: ffi::duckdb_connection) -> Result<&'static str> {
+    let taken =
+        "SELECT count(*) FROM duckdb_databases() WHERE database_name = 'geoquilt' AND path IS NOT NULL";
+    // SAFETY: the caller's connection, and a result of one row and one column.
+    unsafe {
+        let taken = callback::query(connection, taken, |result| ffi::duckdb_value_int64(result, 0, 0))?;
+        let home = if taken == 0 { "geoquilt" } else { "geoquilt_macros" };
+        callback::run(
+            connection,
+            &format!("ATTACH IF NOT EXISTS ':memory:' AS {home} (READ_WRITE, HIDDEN)"),
+        )?;
+        Ok(home)
+    }
 }

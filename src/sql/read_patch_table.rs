@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::dtype::{DTYPES, Dtype, Pixel};
+use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::format::Header;
 use crate::grid::edge::{EDGES, Edge};
 use crate::read::patch::{
     Held, PatchOptions, band_numbers, check_patch, common_dtype, copy_patch, fetch_patch, pixel_count,
@@ -186,8 +187,10 @@ struct Outcome {
     ready: Result<Ready>,
 }
 
+/// It names its file and does not hold it: patches of as many files must not keep them all open.
 struct Ready {
-    source: Arc<Source>,
+    path: String,
+    header: Arc<Header>,
     window: Window,
     bands: Vec<usize>,
     /// Nothing when the query does not ask for pixels, or when the blocks are left to the cache.
@@ -255,7 +258,8 @@ impl TableFunction for ReadPatchTable {
     }
 
     fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
-        let with_pixels = wanted.contains(&bound.carried.len());
+        // Which rows there are must not depend on the columns asked for.
+        let with_pixels = wanted.contains(&bound.carried.len()) || bound.on_error != OnError::Fail;
         let rows = rows(bound)?;
         let jobs = Jobs { rows, bytes_per_pixel: bound.dtype.size() * bound.bands };
         let work_bound = bound.clone();
@@ -407,7 +411,7 @@ fn dtype(args: &Args, first: Option<&str>, options: &PatchOptions, on_error: OnE
 /// A fill value that the type does not hold would become another one without a word.
 fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     let Some(fill) = options.fill else { return Ok(()) };
-    if with_dtype!(dtype, T => <T as Pixel>::nodata(fill).is_some()) {
+    if with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some()) {
         return Ok(());
     }
     let error = Error::conflict(format!("{fill} is no value of {dtype} pixels"), "Give dtype := 'float32'");
@@ -528,7 +532,7 @@ fn ready(bound: &Bound, row: &RegistryRow, with_pixels: bool, room: &mut usize) 
             held = Some(blocks);
         }
     }
-    Ok(Ready { source, window: row.window, bands, held })
+    Ok(Ready { path: row.path.clone(), header: source.header().clone(), window: row.window, bands, held })
 }
 
 /// Copies patches into a chunk; gives the number of rows.
@@ -559,14 +563,15 @@ fn write_pixels(bound: &Bound, ready: &Ready, data: &Vector<'_>, row: usize) -> 
     let held = match &ready.held {
         Some(held) => held,
         None => {
-            again = fetch_patch(&ready.source, &ready.window, &ready.bands, &bound.options)?;
+            let source = Source::open(&ready.path)?;
+            again = fetch_patch(&source, &ready.window, &ready.bands, &bound.options)?;
             &again
         }
     };
     let (places, first) = data.push_list(row, ready.pixels());
     let gaps = with_dtype!(bound.dtype, T => {
         let out = places.slice_mut::<T>(first, ready.pixels());
-        copy_patch(&ready.source, &ready.window, &ready.bands, &bound.options, held, out)
+        copy_patch(&ready.header, &ready.window, &ready.bands, &bound.options, held, out)
     })?;
     places.set_null_runs(first, &gaps);
     Ok(())
@@ -581,7 +586,7 @@ fn write_row(bound: &Bound, patch: &Outcome, error: Option<&Error>, out: &Chunk<
             continue;
         }
         let ready = patch.ready.as_ref().ok().filter(|_| error.is_none());
-        let header = ready.map(|r| r.source.header());
+        let header = ready.map(|r| &r.header);
         match (index - bound.carried.len(), ready, header) {
             (0, Some(_), _) => {}
             (1, Some(ready), _) => {

@@ -105,7 +105,7 @@ def test_two_databases_in_one_process(tmp_path, scene):
     a.execute("SET geoquilt_max_chunk_mb = 100")
     for c in (a, b):
         assert c.execute(READ.format(scene)).fetchone()[0][:3] == [0, 1, 2]
-        assert c.execute("SELECT count(*) FROM geoquilt_functions() WHERE name = 'patch_registry'").fetchone() == (1,)
+        assert c.execute("SELECT count(*) FROM geoquilt_functions() WHERE name = 'geoquilt.patch_registry'").fetchone() == (1,)
     a.close()
     assert b.execute("WITH g AS (FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 8, ymax: 8}, resolution := 1, size := 4)), d AS (SELECT DATE '2018-01-01' AS date) SELECT count(*) FROM geoquilt.patch_registry('g', 'd')").fetchone() == (4,)
     b.close()

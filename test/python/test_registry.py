@@ -166,10 +166,18 @@ def test_undated_files_are_refused_under_val_year_and_kept_without(con):
 @pytest.mark.parametrize("start,stop", [((2017, 12, 1), (2018, 1, 2)), ((2018, 12, 1), (2019, 1, 2)), ((2017, 1, 1), (2019, 1, 1))])
 def test_a_file_that_spans_the_edge_of_val_year_is_refused(con, start, stop):
     make_grid(con)
-    files_table(con, [("spans", dt.datetime(*start), dt.datetime(*stop))])
+    files_table(con, [("spans", dt.datetime(*start), dt.datetime(*stop)), *[(f"in {y}", dt.datetime(y, 5, 1), dt.datetime(y, 5, 1)) for y in (2016, 2018, 2022)]])
     with pytest.raises(Exception, match=r"(?s)patch_registry\(val_year\).*spans"):
         con.execute("FROM geoquilt.patch_registry('grid', 'files', val_year := 2018)").fetchall()
-    assert con.execute("SELECT DISTINCT split FROM geoquilt.patch_registry('grid', 'files', val_year := 2022)").fetchall() == [("train",)]
+    assert con.execute("SELECT path FROM geoquilt.patch_registry('grid', 'files', val_year := 2022) WHERE split = 'val' GROUP BY path").fetchall() == [("in 2022",)]
+
+
+def test_a_val_year_that_leaves_a_side_empty_is_refused(con):
+    make_grid(con)
+    files_table(con, [("a", dt.datetime(2018, 5, 1), dt.datetime(2018, 5, 1)), ("b", dt.datetime(2018, 6, 1), dt.datetime(2018, 6, 1))])
+    for year in (2018, 2019):
+        with pytest.raises(Exception, match=rf"patch_registry\(val_year\).*{year}"):
+            con.execute(f"FROM geoquilt.patch_registry('grid', 'files', val_year := {year})").fetchall()
 
 
 @pytest.mark.parametrize("more", ["val_fraction := -0.1", "val_fraction := 1.5", "val_fraction := 'nan'::DOUBLE", "val_year := 2018, val_fraction := 0.2", "val_fraction := 0.2, seed := -1", "nonsense := 1"])
