@@ -20,7 +20,7 @@ WITH patches AS (
                          attributes AS attributes_column
                   FROM query_table(dates)) AS file
 ), years AS (
-    SELECT list_sort(list(DISTINCT year)) AS present
+    SELECT list_sort(list(DISTINCT year)) AS present, (SELECT count(*) FROM days WHERE t_min IS NULL) AS undated
     FROM (SELECT unnest(range(year(t_min), year(t_max) + 1)) AS year FROM days)
 ), overlap AS (
     SELECT geo_windows_overlap(list(win)) AS found FROM patches WHERE val_year IS NULL
@@ -32,7 +32,7 @@ WITH patches AS (
             error('patch_registry(val_fraction): ' || val_fraction || ' is not valid: must be a fraction between 0 and 1')
         WHEN val_year IS NOT NULL AND len(years.present) > 0 AND NOT list_contains(years.present, val_year) THEN
             error('patch_registry(val_year): no date lies in ' || val_year || chr(10) || 'The dates are of ' || array_to_string(years.present, ', '))
-        WHEN val_year IS NOT NULL AND years.present = [val_year] THEN
+        WHEN val_year IS NOT NULL AND years.present = [val_year] AND years.undated = 0 THEN
             error('patch_registry(val_year): every date lies in ' || val_year || ', which leaves none to train on')
         WHEN overlap.found THEN
             error('patch_registry(val_year): patches overlap, so a split by patch would put the same pixels into train and val' || chr(10) ||

@@ -85,11 +85,14 @@ pub struct Outcome {
     pub entry: Result<Entry>,
 }
 
+/// CRS, transform (as bits), height and width: what a footprint follows from.
+type PlaceKey = (String, [u64; 6], usize, usize);
+
 struct Builder {
     options: BuildOptions,
     listings: Listings,
     /// Footprints by the raster's own box: scenes of one tile share it.
-    shapes: Mutex<HashMap<(String, [u64; 6], usize, usize), Footprint>>,
+    shapes: Mutex<HashMap<PlaceKey, Footprint>>,
 }
 
 impl Builder {

@@ -165,7 +165,8 @@ pub fn copy_patch<T: Pixel>(
         return Err(Error::Bug(format!("{} places for {window} of {} bands", out.len(), bands.len())));
     }
     let Some(inside) = window.clip(header.height, header.width) else {
-        return Ok(fill_gaps(vec![0..out.len()], options, out));
+        let all = std::iter::once(0..out.len()).collect();
+        return Ok(fill_gaps(all, options, out));
     };
     let mut gaps = Gaps::default();
     let mut blocks = held.blocks.iter();
