@@ -51,9 +51,8 @@ WHERE status <> 'rejected' AND list_count(read_patch(path, win)) >= 0.5 * ocean_
 .print '5  The registry: a row for each patch and month. The year 2010 validates, all others train.'
 -- The patches overlap, so a split by patch would leak pixels: patch_registry refuses it and wants a year.
 COPY (
-    SELECT registry.*, attributes['source'] AS source
+    SELECT *, attributes['source'] AS source
     FROM geoquilt.patch_registry('grid', 'demo/out/catalog.parquet', val_year := 2010) AS registry
-    JOIN 'demo/out/catalog.parquet' USING (path)
     SEMI JOIN coverage ON coverage.source = attributes['source'] AND coverage.patch_id = registry.patch_id
 ) TO 'demo/out/registry.parquet';
 
