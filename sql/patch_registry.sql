@@ -28,6 +28,8 @@ WITH patches AS (
     SELECT CASE
         WHEN val_year IS NOT NULL AND val_fraction IS NOT NULL THEN
             error('patch_registry(val_fraction): val_year and val_fraction are two ways to split' || chr(10) || 'Give one of them')
+        WHEN (SELECT count(*) <> count(DISTINCT patch_id) FROM patches) THEN
+            error('patch_registry(grid): a patch_id stands in several rows' || chr(10) || 'Give a grid, and not a registry, or make the ids unique')
         WHEN NOT coalesce(val_fraction, 0.2) BETWEEN 0 AND 1 THEN
             error('patch_registry(val_fraction): ' || val_fraction || ' is not valid: must be a fraction between 0 and 1')
         WHEN val_year IS NOT NULL AND len(years.present) > 0 AND NOT list_contains(years.present, val_year) THEN

@@ -43,6 +43,11 @@ impl NameRule {
         Ok(NameRule { regex, format, attributes, whole_path: pattern.contains('/') })
     }
 
+    /// True when some group tells the time.
+    pub fn tells_time(&self) -> bool {
+        self.regex.capture_names().flatten().any(|name| TIME_GROUPS.contains(&name))
+    }
+
     /// The pattern is searched in the file's name, or in the whole path when it has a `/` itself.
     ///
     /// # Errors

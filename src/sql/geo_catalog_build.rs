@@ -128,6 +128,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "paths: no file matches a glob; a path does not exist, is a directory or a URL",
         "filename_regex: does not compile; does not match a file's name; matches a date that does not exist",
+        "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
         "a file is no raster, is damaged, has no CRS, no geotransform, zero bands, complex pixels, or a rotated transform",
     ],
@@ -192,6 +193,13 @@ impl TableFunction for GeoCatalogBuild {
                 Some(NameRule::new(&pattern, &date_format).map_err(place)?)
             }
         };
+        if args.get("date_format").is_some() && !rule.as_ref().is_some_and(NameRule::tells_time) {
+            let problem = "no group of filename_regex is named date, start or stop, so no date would be read";
+            return Err(args.place("date_format")(Error::conflict(
+                problem,
+                "For example filename_regex := '(?P<date>\\d{8})'",
+            )));
+        }
         let densify = args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize;
         let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
         let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;

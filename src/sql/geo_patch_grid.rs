@@ -69,7 +69,12 @@ static DOC: FunctionDoc = FunctionDoc {
             "Side of a cell over a box, in units of its CRS. Where the box is no whole number of cells, the last row and column reach beyond it.",
         ),
         named("crs", "VARCHAR", "'OGC:CRS84'", "CRS of a box."),
-        named("mask", "VARCHAR", "source", "Land mask, a raster in any CRS; the source itself unless given."),
+        named(
+            "mask",
+            "VARCHAR",
+            "source",
+            "Land mask, a raster in any CRS. Without it the source itself is the mask, and must be one: pixels above 0.5 count as land.",
+        ),
         named(
             "mask_value",
             "DOUBLE",

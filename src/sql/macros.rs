@@ -56,6 +56,7 @@ pub static PATCH_REGISTRY: FunctionDoc = FunctionDoc {
     nulls: "A file without a time can not be split by year; without val_year its date is NULL.",
     errors: &[
         "patches overlap and no val_year is given: a split by patch would put the same pixels into train and val",
+        "grid: a patch_id stands in several rows, as in a registry",
         "val_fraction outside [0, 1], or given beside val_year",
         "val_year: no date, or every date, lies in that year",
         "val_year, and a file that is undated or spans the edge of that year",

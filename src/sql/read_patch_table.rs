@@ -71,7 +71,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "dtype",
             "VARCHAR",
             "the first file's",
-            "Type of `data`: the file's own, or `float32` or `float64`.",
+            "Type of `data`: the file's own (once scaled, a float), or `float32` or `float64`.",
         ),
         named(
             "on_error",
@@ -345,6 +345,12 @@ fn origin(args: &Args) -> Result<Origin> {
         );
         return Err(args.place("source")(Error::conflict(problem, remedy)));
     }
+    let is_parquet = |v: &Value| matches!(v, Value::Text(path) if path.to_lowercase().ends_with(".parquet"));
+    if matches!(source, Value::List(items) if items.iter().any(is_parquet)) {
+        let problem = "a registry is one .parquet file, and no list of them";
+        let remedy = "COPY (FROM 'registries_*.parquet') TO 'registry.parquet' puts several into one";
+        return Err(args.place("source")(Error::conflict(problem, remedy)));
+    }
     let patterns = args.paths("source").map_err(|_| args.place("source")(Error::invalid(source, must)))?;
     let paths = files::expand(&patterns).map_err(args.place("source"))?;
     let size = args.pair("size", 1, 1 << 20)?.unwrap_or((128, 128));
@@ -401,8 +407,14 @@ fn dtype(args: &Args, first: Option<&str>, options: &PatchOptions, on_error: OnE
         None => Ok(natural),
         Some(asked) if asked == natural || matches!(asked, Dtype::Float32 | Dtype::Float64) => Ok(asked),
         Some(asked) => {
-            let problem = format!("the pixels are {natural}, which {asked} does not hold");
-            let remedy = format!("One of: {natural}, float32, float64");
+            let why = if options.scaled { " once scaled" } else { "" };
+            let problem = format!("the pixels are {natural}{why}, which {asked} does not hold");
+            let own = if matches!(natural, Dtype::Float32 | Dtype::Float64) {
+                String::new()
+            } else {
+                format!("{natural}, ")
+            };
+            let remedy = format!("One of: {own}float32, float64");
             Err(args.place("dtype")(Error::conflict(problem, remedy)))
         }
     }
