@@ -117,6 +117,10 @@ pub fn stamp(path: &str) -> Result<Stamp> {
     if metadata.is_dir() {
         return Err(Error::Directory { path: path.into() });
     }
+    // Reading a pipe or a device could wait, or go on, for ever.
+    if !metadata.is_file() {
+        return Err(Error::Unreadable { path: path.into(), reason: "it is no regular file".into() });
+    }
     let modified = metadata.modified().ok().and_then(|time| match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_micros()).ok(),
         Err(before) => i64::try_from(before.duration().as_micros()).ok().map(|t| -t),
