@@ -38,9 +38,7 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     let bad = |e: glob::PatternError| Error::BadGlob { pattern: pattern.into(), reason: e.msg.into() };
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
     let before = paths.len();
-    for entry in glob::glob_with(&home, options).map_err(bad)? {
-        // A folder that may not be listed is passed on by name, so that it is reported and not skipped.
-        let path = entry.unwrap_or_else(|e| e.path().to_path_buf());
+    for path in matches(&home, options).map_err(bad)? {
         if path.is_dir() && std::fs::read_dir(&path).is_ok() {
             continue;
         }
@@ -56,6 +54,50 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
         return Err(Error::EmptyGlob { pattern: pattern.into() });
     }
     Ok(())
+}
+
+/// What a pattern matches, sorted. Under `**` linked folders are not entered, as in DuckDB: a link that leads
+/// back up would never end. A folder that may not be listed is passed on by name, to be reported.
+fn matches(
+    pattern: &str,
+    options: glob::MatchOptions,
+) -> std::result::Result<Vec<PathBuf>, glob::PatternError> {
+    let Some((before, _)) = pattern.split_once("**") else {
+        let found = glob::glob_with(pattern, options)?;
+        return Ok(found.map(|entry| entry.unwrap_or_else(|e| e.path().to_path_buf())).collect());
+    };
+    let wanted = glob::Pattern::new(pattern)?;
+    let options = glob::MatchOptions { require_literal_separator: true, ..options };
+    // The folders that the part before `**` names, which may hold wildcards of its own.
+    let roots = match before.trim_end_matches('/') {
+        "" if before.starts_with('/') => vec![PathBuf::from("/")],
+        "" => vec![PathBuf::new()],
+        root if root.contains(['*', '?', '[']) => matches(root, options)?,
+        root => vec![PathBuf::from(root)],
+    };
+    let mut found = Vec::new();
+    for root in roots {
+        walk(&root, &mut |path| {
+            if wanted.matches_path_with(path, options) {
+                found.push(path.to_path_buf());
+            }
+        });
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
+    let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(entries) = std::fs::read_dir(shown) else { return };
+    for entry in entries.flatten() {
+        let path = folder.join(entry.file_name());
+        visit(&path);
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            walk(&path, visit);
+        }
+    }
 }
 
 /// # Errors
@@ -103,6 +145,8 @@ pub struct Stamp {
     pub size: u64,
     /// Microseconds since 1970, UTC.
     pub modified: i64,
+    /// Inode and time of last status change: a copy that keeps size and time is another file all the same.
+    pub identity: (u64, i64),
 }
 
 /// # Errors
@@ -125,7 +169,18 @@ pub fn stamp(path: &str) -> Result<Stamp> {
         Ok(after) => i64::try_from(after.as_micros()).ok(),
         Err(before) => i64::try_from(before.duration().as_micros()).ok().map(|t| -t),
     });
-    Ok(Stamp { size: metadata.len(), modified: modified.unwrap_or(0) })
+    Ok(Stamp { size: metadata.len(), modified: modified.unwrap_or(0), identity: identity(&metadata) })
+}
+
+#[cfg(unix)]
+fn identity(metadata: &std::fs::Metadata) -> (u64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.ino(), metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn identity(_metadata: &std::fs::Metadata) -> (u64, i64) {
+    (0, 0)
 }
 
 /// "Permission denied (os error 13)" as the rest of a sentence.
@@ -207,6 +262,20 @@ mod tests {
         assert_eq!(expand(&[at("*.nc")]), Err(Error::EmptyGlob { pattern: at("*.nc") }));
         assert!(matches!(stamp(&at("sub.tif")), Err(Error::Directory { .. })));
         assert!(matches!(stamp(&at("none.tif")), Err(Error::Absent { .. })));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_back_up_ends_and_repeats_nothing() {
+        let dir = std::env::temp_dir().join(format!("geoquilt-loop-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("a")).unwrap();
+        std::fs::write(dir.join("a/x.tif"), b"").unwrap();
+        for (target, name) in [(".", "a/loop"), ("../a", "a/up")] {
+            std::os::unix::fs::symlink(target, dir.join(name)).unwrap();
+        }
+        let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
+        assert_eq!(expand(&[at("**/*.tif")]).unwrap(), [at("a/x.tif")]);
         std::fs::remove_dir_all(dir).unwrap();
     }
 

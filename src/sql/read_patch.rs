@@ -141,7 +141,11 @@ impl ScalarFunction for ReadPatch {
             Some(options) => Args::of_options(&DOC, options)?,
             None => Args::new(&DOC, Vec::new()),
         };
-        Ok(Bound { options: patch_options(&args)?, limits: call.limits })
+        let options = patch_options(&args)?;
+        if let Some(fill) = options.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
+            return Err(args.place("fill")(Error::invalid(fill, "a number that a FLOAT holds, or 'nan'")));
+        }
+        Ok(Bound { options, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {

@@ -59,6 +59,13 @@ impl Registry {
             _ => return Err(Error::BadRegistry { path: name, problem: NEEDED.into(), columns: Vec::new() }),
         };
         check_columns(&columns, &name)?;
+        if let Some(column) = unreadable(items) {
+            let problem = format!(
+                "column {column} has a value of a type that a list can not carry: cast it, or write the registry to Parquet"
+            );
+            let columns = columns.into_iter().map(|(name, _)| name).collect();
+            return Err(Error::BadRegistry { path: name, problem, columns });
+        }
         let source = Rows::List(Arc::new(items.to_vec()));
         Ok(Registry { name, columns, rows: items.len() as u64, source })
     }
@@ -202,6 +209,23 @@ fn value(cell: Cell) -> Value {
     }
 }
 
+/// The first column that holds, at any depth, a value of a type that we do not read.
+fn unreadable(items: &[Value]) -> Option<String> {
+    fn holds_other(value: &Value) -> bool {
+        match value {
+            Value::Other(_) => true,
+            Value::List(items) => items.iter().any(holds_other),
+            Value::Struct(fields) => fields.iter().any(|(_, v)| holds_other(v)),
+            Value::Map(pairs) => pairs.iter().any(|(k, v)| holds_other(k) || holds_other(v)),
+            _ => false,
+        }
+    }
+    items.iter().find_map(|item| match item {
+        Value::Struct(fields) => fields.iter().find(|(_, v)| holds_other(v)).map(|(name, _)| name.clone()),
+        _ => None,
+    })
+}
+
 /// The type of a field of a list of structs: the first value that is not NULL tells it.
 fn type_of(items: &[Value], name: &str) -> SqlType {
     let field = |item: &Value| match item {
@@ -224,6 +248,12 @@ fn sql_type_of(value: &Value) -> SqlType {
         Value::Struct(fields) => {
             SqlType::Struct(fields.iter().map(|(n, v)| (n.clone(), sql_type_of(v))).collect())
         }
-        Value::Null | Value::Text(_) | Value::Map(_) | Value::Other(_) => SqlType::Varchar,
+        Value::Map(pairs) => {
+            let (key, value) = pairs
+                .first()
+                .map_or((SqlType::Varchar, SqlType::Varchar), |(k, v)| (sql_type_of(k), sql_type_of(v)));
+            SqlType::Map(Box::new(key), Box::new(value))
+        }
+        Value::Null | Value::Text(_) | Value::Other(_) => SqlType::Varchar,
     }
 }

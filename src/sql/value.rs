@@ -101,10 +101,15 @@ impl Value {
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Value::Int(ffi::duckdb_get_int64(raw.0)),
-                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT
-                | ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT
-                | ffi::DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT
-                | ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT | ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => {
+                    // What a sum gives: mostly small. A number beyond BIGINT is none that we take.
+                    let wide = ffi::duckdb_get_hugeint(raw.0);
+                    match i64::try_from(i128::from(wide.upper) << 64 | i128::from(wide.lower)) {
+                        Ok(number) => Value::Int(number),
+                        Err(_) => Value::Other(take_text(ffi::duckdb_value_to_string(raw.0))),
+                    }
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(ffi::duckdb_get_double(raw.0)),
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => {
