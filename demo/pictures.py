@@ -102,13 +102,13 @@ def patches(db, rows=5, cols=6):
             FROM (SELECT *, read_patch(path, win) AS sst FROM drawn)
             WHERE source = 'nemo' OR list_count(sst) > 10000
             QUALIFY row_number() OVER (
-                PARTITION BY source, split, force_region, floor(lon_center / waters), floor(lat_center / waters) ORDER BY range DESC) = 1
+                PARTITION BY source, split, force_region, floor(lon_center / waters), floor(lat_center / waters) ORDER BY range DESC, patch_id) = 1
         )
         SELECT * EXCLUDE (sst, range, waters)
         FROM apart
-        QUALIFY row_number() OVER (PARTITION BY source, split, force_region ORDER BY range DESC)
+        QUALIFY row_number() OVER (PARTITION BY source, split, force_region ORDER BY range DESC, patch_id)
              <= CASE WHEN source = 'ostia' THEN 4 WHEN force_region IS NULL THEN 14 ELSE 2 END
-        ORDER BY force_region NULLS FIRST, source, split, lat_center DESC LIMIT {rows * cols}
+        ORDER BY force_region NULLS FIRST, source, split, lat_center DESC, patch_id LIMIT {rows * cols}
     """)
     # A registry may be a list of rows. With fill := 'nan' the lists are dense, and NumPy takes them as they are.
     db.sql("SET VARIABLE rows = (SELECT list(sheet) FROM sheet)")

@@ -16,6 +16,14 @@ impl Args {
         Args { function: doc.name, values }
     }
 
+    /// The options of a scalar's call, or none.
+    ///
+    /// # Errors
+    /// As [`Args::of_options`].
+    pub fn of_call(doc: &FunctionDoc, options: Option<&Value>) -> Result<Args> {
+        options.map_or_else(|| Ok(Args::new(doc, Vec::new())), |options| Args::of_options(doc, options))
+    }
+
     /// The keys of an options struct, each of which must be known.
     ///
     /// # Errors

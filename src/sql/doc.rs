@@ -51,6 +51,20 @@ pub struct Column {
     pub meaning: &'static str,
 }
 
+/// A parameter that is given by name.
+pub const fn named(
+    name: &'static str,
+    types: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Parameter {
+    Parameter { name, types, given: Given::Named(default), meaning }
+}
+
+pub const fn column(name: &'static str, types: &'static str, meaning: &'static str) -> Column {
+    Column { name, types, meaning }
+}
+
 /// A statement that runs as it stands, from the repository's root, and the rows that it prints.
 pub struct Example {
     /// What to look at.

@@ -12,17 +12,13 @@ use crate::read::Limits;
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
 use crate::sql::chunk::{Chunk, Vector};
-use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::sql::geometry_type;
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
 use crate::workers::Ordered;
 
 pub struct GeoCatalogBuild;
-
-const fn column(name: &'static str, types: &'static str, meaning: &'static str) -> Column {
-    Column { name, types, meaning }
-}
 
 const BAND: &str =
     "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";

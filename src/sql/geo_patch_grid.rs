@@ -16,7 +16,7 @@ use crate::read::source::Source;
 use crate::sql::args::{Args, bbox, number};
 use crate::sql::callback::{Plan, TableFunction};
 use crate::sql::chunk::{Chunk, Vector};
-use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
 use crate::workers::Ordered;
@@ -24,19 +24,6 @@ use crate::workers::Ordered;
 pub struct GeoPatchGrid;
 
 const MAX_SIDE: i64 = 1 << 20;
-
-const fn named(
-    name: &'static str,
-    types: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-) -> Parameter {
-    Parameter { name, types, given: Given::Named(default), meaning }
-}
-
-const fn column(name: &'static str, types: &'static str, meaning: &'static str) -> Column {
-    Column { name, types, meaning }
-}
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_patch_grid",

@@ -15,7 +15,7 @@ use crate::read::{HELD_BYTES, Limits};
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
 use crate::sql::chunk::{Chunk, Vector};
-use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::sql::read_patch::{BANDS, BOUNDLESS, FILL, SCALED, patch_options};
 use crate::sql::registry_rows::{Registry, RegistryRow};
 use crate::sql::types::SqlType;
@@ -25,19 +25,6 @@ use crate::with_dtype;
 use crate::workers::Ordered;
 
 pub struct ReadPatchTable;
-
-const fn named(
-    name: &'static str,
-    types: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-) -> Parameter {
-    Parameter { name, types, given: Given::Named(default), meaning }
-}
-
-const fn column(name: &'static str, types: &'static str, meaning: &'static str) -> Column {
-    Column { name, types, meaning }
-}
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_patch",

@@ -90,10 +90,7 @@ impl ScalarFunction for StLandFraction {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = match &call.options {
-            Some(options) => Args::of_options(&DOC, options)?,
-            None => Args::new(&DOC, Vec::new()),
-        };
+        let args = Args::of_call(&DOC, call.options.as_ref())?;
         let own = call.crs.first().cloned().flatten();
         let asked = args.text("crs")?;
         if let (Some(own), Some(asked)) = (&own, &asked) {
