@@ -10,6 +10,8 @@ need sqlite3 sqlite3
 need strip binutils
 need npm npm
 need python3 python3
+# zarrs' ZFP codec reads its C header with libclang.
+ls /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so* /usr/lib/*/libclang-[0-9]*.so* 2>/dev/null | grep -q . || packages="$packages libclang-dev"
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages="$packages python3-venv"
 if [ -n "$packages" ]; then
     install="apt-get install -y --no-install-recommends$packages"
