@@ -13,8 +13,9 @@ use crate::affine::Affine;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{self, Listings, Stamp};
-use crate::format::Header;
+use crate::format::array::Variable;
 use crate::format::gdal::{self, CrsFacts, Raster};
+use crate::format::{Header, Kind, Layer};
 use crate::interval::Interval;
 use crate::window::Window;
 use crate::workers::Ordered;
@@ -48,17 +49,57 @@ pub struct BuildOptions {
     pub on_error: OnError,
 }
 
-/// One raster in a catalog.
+/// One file in a catalog.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    pub header: Arc<Header>,
-    pub transform: Affine,
-    pub crs: String,
-    pub footprint: Footprint,
+    pub place: Place,
     /// `None` is undated, and matches every interval.
     pub interval: Option<Interval>,
     pub attributes: Vec<(String, String)>,
     pub stamp: Stamp,
+}
+
+/// What a file's header says of it, and its place on the map.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub driver: String,
+    pub crs: String,
+    pub footprint: Footprint,
+    pub detail: Detail,
+    /// The time that the file itself tells; a time in its name goes first.
+    pub interval: Option<Interval>,
+}
+
+/// What only one kind of file has.
+#[derive(Debug, Clone)]
+pub enum Detail {
+    Raster { header: Arc<Header>, transform: Affine },
+    Array(ArrayDetail),
+    Vector { layers: Vec<Layer> },
+}
+
+/// What a catalog tells of an array file.
+#[derive(Debug, Clone, Default)]
+pub struct ArrayDetail {
+    /// The grid's, where its coordinates are regular.
+    pub transform: Option<Affine>,
+    /// Rows and columns of the grid.
+    pub shape: Option<(usize, usize)>,
+    pub variables: Vec<Variable>,
+    pub time_var: Option<String>,
+    pub n_times: Option<u64>,
+    /// Seconds between times, where they are evenly spaced.
+    pub t_step: Option<f64>,
+}
+
+impl Detail {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Detail::Raster { .. } => Kind::Raster,
+            Detail::Array(_) => Kind::Array,
+            Detail::Vector { .. } => Kind::Vector,
+        }
+    }
 }
 
 /// Reads headers in parallel and gives `(path, entry or error)` in the order of `paths`.
@@ -102,11 +143,18 @@ impl Builder {
             Some(rule) => rule.read(path)?,
             None => (None, Vec::new()),
         };
+        let place = self.raster(path)?;
+        let interval = interval.or(place.interval);
+        Ok(Entry { place, interval, attributes, stamp })
+    }
+
+    fn raster(&self, path: &str) -> Result<Place> {
         let raster = Raster::open(path, Some(&self.listings.beside(path)))?;
         let header = raster.header().clone();
         let (transform, crs) = place(&header, path)?;
         let footprint = self.footprint(&header, &transform, &crs, path)?;
-        Ok(Entry { header, transform, crs, footprint, interval, attributes, stamp })
+        let driver = header.driver.clone();
+        Ok(Place { driver, crs, footprint, detail: Detail::Raster { header, transform }, interval: None })
     }
 
     fn footprint(&self, header: &Header, transform: &Affine, crs: &str, path: &str) -> Result<Footprint> {

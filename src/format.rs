@@ -1,10 +1,41 @@
 //! Formats: a file's header, and a block's pixels. One file names each library.
+//!
+//! A file is one of three kinds: a raster (bands on one grid), an array file (named variables on named
+//! dimensions: NetCDF, HDF5, GRIB, Zarr) or a vector file (layers of features).
 
+pub mod array;
 pub mod gdal;
 pub mod parquet;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Raster,
+    Array,
+    Vector,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Raster => "raster",
+            Kind::Array => "array",
+            Kind::Vector => "vector",
+        }
+    }
+}
+
+/// One layer of a vector file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    pub name: String,
+    /// OGC's name: `Polygon`, `MultiPolygon`, `Unknown (any)`.
+    pub geometry_type: String,
+    pub features: u64,
+}
 
 /// What a raster's header says, without one pixel.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,12 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::catalog::{self, BuildOptions, Entry, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION};
+use crate::affine::Affine;
+use crate::catalog::{
+    self, BuildOptions, Detail, Entry, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION,
+};
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::format::Band;
+use crate::format::array::Variable;
+use crate::format::{Band, Layer};
 use crate::read::Limits;
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
@@ -258,49 +262,97 @@ fn write_row(outcome: &Outcome, out: &Chunk<'_>, row: usize, types: &[SqlType]) 
 }
 
 fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &SqlType) -> Result<()> {
-    let header = &entry.header;
-    let time = |micros: Option<i64>| match micros {
-        Some(micros) => vector.set(row, micros),
-        None => vector.set_null(row, ty),
-    };
-    match name {
-        "kind" => vector.set_bytes(row, b"raster"),
-        "driver" => vector.set_bytes(row, header.driver.as_bytes()),
-        "geometry" => vector.set_bytes(row, &catalog::wkb(&entry.footprint.polygons)?),
+    let place = &entry.place;
+    let value = match name {
+        "kind" => text(place.detail.kind().name()),
+        "driver" => text(&place.driver),
+        "geometry" => {
+            vector.set_bytes(row, &catalog::wkb(&place.footprint.polygons)?);
+            return Ok(());
+        }
         "bbox" => {
-            let b = &entry.footprint.bbox;
+            let b = &place.footprint.bbox;
             for (i, value) in [b.xmin, b.ymin, b.xmax, b.ymax].into_iter().enumerate() {
                 vector.field(i).set(row, value);
             }
+            return Ok(());
         }
-        "t_min" => time(entry.interval.map(|i| i.start)),
-        "t_max" => time(entry.interval.map(|i| i.stop)),
-        "crs" => vector.set_bytes(row, entry.crs.as_bytes()),
-        "transform" => vector.array_child(6).slice_mut::<f64>(row * 6, 6).copy_from_slice(&entry.transform.0),
-        "width" => vector.set(row, header.width as i32),
-        "height" => vector.set(row, header.height as i32),
-        "bands" => Value::List(header.bands.iter().map(band).collect()).write(vector, row, ty),
-        "attributes" => {
-            let pair = |(k, v): &(String, String)| (Value::Text(k.clone()), Value::Text(v.clone()));
-            Value::Map(entry.attributes.iter().map(pair).collect()).write(vector, row, ty);
-        }
-        "size" => vector.set(row, entry.stamp.size as i64),
-        "modified" => vector.set(row, entry.stamp.modified),
-        _ => vector.set_null(row, ty),
-    }
+        "t_min" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.start)),
+        "t_max" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.stop)),
+        "crs" => text(&place.crs),
+        "attributes" => Value::Map(entry.attributes.iter().map(|(k, v)| (text(k), text(v))).collect()),
+        "size" => Value::Int(entry.stamp.size as i64),
+        "modified" => Value::Timestamp(entry.stamp.modified),
+        _ => detail(name, &place.detail),
+    };
+    value.write(vector, row, ty);
     Ok(())
 }
 
+/// A column that only one kind of file has.
+fn detail(name: &str, detail: &Detail) -> Value {
+    let (transform, shape) = match detail {
+        Detail::Raster { header, transform } => (Some(*transform), Some((header.height, header.width))),
+        Detail::Array(array) => (array.transform, array.shape),
+        Detail::Vector { .. } => (None, None),
+    };
+    let count = |n: Option<usize>| n.map_or(Value::Null, |n| Value::Int(n as i64));
+    match (name, detail) {
+        ("transform", _) => {
+            transform.map_or(Value::Null, |t| Value::List(t.0.into_iter().map(Value::Double).collect()))
+        }
+        ("height", _) => count(shape.map(|(height, _)| height)),
+        ("width", _) => count(shape.map(|(_, width)| width)),
+        ("bands", Detail::Raster { header, .. }) => Value::List(header.bands.iter().map(band).collect()),
+        ("variables", Detail::Array(array)) => Value::List(array.variables.iter().map(variable).collect()),
+        ("time_var", Detail::Array(array)) => array.time_var.as_deref().map_or(Value::Null, text),
+        ("n_times", Detail::Array(array)) => count(array.n_times.map(|n| n as usize)),
+        ("t_step", Detail::Array(array)) => number(array.t_step),
+        ("layers", Detail::Vector { layers }) => Value::List(layers.iter().map(layer).collect()),
+        _ => Value::Null,
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_string())
+}
+
+fn number(number: Option<f64>) -> Value {
+    number.map_or(Value::Null, Value::Double)
+}
+
+fn record<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Struct(fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+}
+
 fn band(band: &Band) -> Value {
-    let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
-    let number = |number: Option<f64>| number.map_or(Value::Null, Value::Double);
-    let fields = [
-        ("name", text(&band.name)),
+    record([
+        ("name", band.name.as_deref().map_or(Value::Null, text)),
         ("dtype", Value::Text(band.dtype.to_string())),
         ("nodata", number(band.nodata.map(Nodata::f64))),
         ("scale", number(band.scale)),
         ("offset", number(band.offset)),
-        ("unit", text(&band.unit)),
-    ];
-    Value::Struct(fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+        ("unit", band.unit.as_deref().map_or(Value::Null, text)),
+    ])
+}
+
+fn variable(variable: &Variable) -> Value {
+    record([
+        ("name", text(&variable.name)),
+        ("dims", Value::List(variable.dims.iter().map(|dim| text(dim)).collect())),
+        ("shape", Value::List(variable.shape.iter().map(|n| Value::Int(*n as i64)).collect())),
+        ("dtype", text(&variable.dtype_name)),
+        ("nodata", number(variable.nodata.map(Nodata::f64))),
+        ("scale", number(variable.scale)),
+        ("offset", number(variable.offset)),
+        ("unit", variable.unit.as_deref().map_or(Value::Null, text)),
+    ])
+}
+
+fn layer(layer: &Layer) -> Value {
+    record([
+        ("name", text(&layer.name)),
+        ("geometry_type", text(&layer.geometry_type)),
+        ("n_features", Value::Int(layer.features as i64)),
+    ])
 }
