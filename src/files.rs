@@ -1,4 +1,7 @@
-//! Paths, globs and side files: from what the user names to files on disk.
+//! Paths, globs, URLs and side files: from what the user names to files on disk or behind a URL.
+
+pub mod ranges;
+pub mod remote;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +11,11 @@ use std::time::UNIX_EPOCH;
 use crate::error::{Error, Result};
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
-/// glob characters that exists as it stands is taken as it stands. Directories among a glob's matches
+/// glob characters that exists as it stands is taken as it stands, and so is a URL. Directories among a glob's matches
 /// are passed over; a directory named outright is an error, as is a glob that matches nothing.
 ///
 /// # Errors
-/// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::Remote`], [`Error::Invalid`] for an empty path.
+/// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::RemoteGlob`], [`Error::Invalid`] for an empty path.
 pub fn expand(patterns: &[String]) -> Result<Vec<String>> {
     let mut paths = Vec::new();
     for pattern in patterns {
@@ -28,7 +31,14 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     if pattern.contains('\0') {
         return Err(Error::invalid(format!("{pattern:?}"), "a path without zero bytes"));
     }
-    refuse_url(pattern)?;
+    if remote::is_url(pattern) {
+        // A question mark or a bracket may be part of a URL; a star hardly is.
+        if pattern.contains('*') {
+            return Err(Error::RemoteGlob { pattern: pattern.into() });
+        }
+        paths.push(pattern.to_string());
+        return Ok(());
+    }
     let home = home(pattern);
     let is_glob = pattern.contains(['*', '?', '[']) && !Path::new(&home).exists() && !is_subdataset(pattern);
     if !is_glob {
@@ -100,17 +110,6 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
     }
 }
 
-/// # Errors
-/// [`Error::Remote`] for `s3://`, `https://` and the like.
-pub fn refuse_url(path: &str) -> Result<()> {
-    match path.split_once("://") {
-        Some((scheme, _)) if scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
-            Err(Error::Remote { path: path.into() })
-        }
-        _ => Ok(()),
-    }
-}
-
 fn home(path: &str) -> String {
     match (path.strip_prefix("~/"), std::env::var("HOME")) {
         (Some(rest), Ok(home)) => format!("{home}/{rest}"),
@@ -123,6 +122,7 @@ pub fn is_subdataset(path: &str) -> bool {
     path.split_once(':').is_some_and(|(driver, rest)| {
         driver.len() > 2
             && !rest.is_empty()
+            && !rest.starts_with("//")
             && driver.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     })
 }
@@ -143,9 +143,10 @@ pub fn container(path: &str) -> &str {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
     pub size: u64,
-    /// Microseconds since 1970, UTC.
-    pub modified: i64,
-    /// Inode and time of last status change: a copy that keeps size and time is another file all the same.
+    /// Microseconds since 1970, UTC; nothing for a remote file, whose file system does not tell.
+    pub modified: Option<i64>,
+    /// Inode and time of last status change: a copy that keeps size and time is another file all the same. For a
+    /// remote file a number of its own in every query, since nothing tells whether it changed in between.
     pub identity: (u64, i64),
 }
 
@@ -153,6 +154,10 @@ pub struct Stamp {
 /// [`Error::Absent`], [`Error::Directory`] or [`Error::Unreadable`].
 pub fn stamp(path: &str) -> Result<Stamp> {
     let file = container(path);
+    if remote::is_url(file) {
+        let file = remote::open(file)?;
+        return Ok(Stamp { size: file.size(), modified: None, identity: (file.id(), 0) });
+    }
     let unreadable = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => Error::Absent { path: path.into() },
         _ => Error::Unreadable { path: path.into(), reason: lower(&e.to_string()) },
@@ -169,7 +174,7 @@ pub fn stamp(path: &str) -> Result<Stamp> {
         Ok(after) => i64::try_from(after.as_micros()).ok(),
         Err(before) => i64::try_from(before.duration().as_micros()).ok().map(|t| -t),
     });
-    Ok(Stamp { size: metadata.len(), modified: modified.unwrap_or(0), identity: identity(&metadata) })
+    Ok(Stamp { size: metadata.len(), modified, identity: identity(&metadata) })
 }
 
 #[cfg(unix)]
@@ -194,6 +199,11 @@ fn lower(reason: &str) -> String {
 pub fn magic(path: &str) -> [u8; 8] {
     use std::io::Read;
     let mut bytes = [0; 8];
+    if remote::is_url(container(path)) {
+        // A file that can not be read says so when it is opened.
+        let _ = remote::open(container(path)).and_then(|file| file.read_at(0, &mut bytes));
+        return bytes;
+    }
     if let Ok(mut file) = std::fs::File::open(container(path)) {
         // A shorter file leaves zeros, which match no format.
         let _ = file.read(&mut bytes);
@@ -209,7 +219,12 @@ pub struct Listings {
 
 impl Listings {
     /// The names beside `path` that begin like its stem: `a.tif`, `a.tif.aux.xml`, `a.tfw`, `a.ovr`.
+    ///
+    /// A remote folder is not listed: a URL stands alone.
     pub fn beside(&self, path: &str) -> Vec<String> {
+        if remote::is_url(container(path)) {
+            return container(path).rsplit('/').next().map(String::from).into_iter().collect();
+        }
         let path = Path::new(container(path));
         let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|s| s.to_str())) else {
             return Vec::new();
@@ -280,8 +295,11 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_refused_by_name() {
-        assert!(matches!(expand(&["s3://bucket/a.tif".into()]), Err(Error::Remote { .. })));
+    fn a_url_is_taken_as_it_stands_and_a_glob_over_urls_is_refused() {
+        let url = "https://host/a[1].tif?key=value".to_string();
+        assert_eq!(expand(std::slice::from_ref(&url)), Ok(vec![url]));
+        assert!(matches!(expand(&["s3://bucket/*.tif".into()]), Err(Error::RemoteGlob { .. })));
+        assert_eq!(container("HDF5:\"https://h/a.h5\"://v"), "https://h/a.h5");
     }
 
     #[test]

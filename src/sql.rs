@@ -1,12 +1,14 @@
 //! SQL: the one list of functions, and what stands between them and DuckDB.
 //!
 //! `doc` says what a function is, `callback` registers it and calls it, `chunk`, `value` and `types` carry
-//! rows, constants and types across, `args` reads arguments, `settings` the user's bounds.
+//! rows, constants and types across, `args` reads arguments, `settings` the user's bounds, `file_system` lends DuckDB's
+//! file system to whoever reads a URL.
 
 pub mod args;
 pub mod callback;
 pub mod chunk;
 pub mod doc;
+pub mod file_system;
 pub mod geometry_type;
 pub mod load;
 pub mod registry_rows;
@@ -19,6 +21,7 @@ pub mod geo_patch_grid;
 pub mod geo_permutation;
 pub mod geo_windows_overlap;
 pub mod geoquilt_functions;
+pub mod geoquilt_remote;
 pub mod geoquilt_version;
 pub mod macros;
 pub mod read_patch;
@@ -62,5 +65,6 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
+    table::<geoquilt_remote::GeoquiltRemote>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];

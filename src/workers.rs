@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
+use crate::files::remote;
 
 /// Runs `work` over `jobs` on threads of its own and hands the results out in the jobs' order. A worker
 /// starts a job only while the results that wait for the reader cost less than the budget, or when the
@@ -99,6 +100,9 @@ impl<T: Send + 'static> Ordered<T> {
                     shared.finish(place, cost, result);
                 }
             };
+            // What the query may read of remote files, its workers may.
+            let session = remote::current();
+            let run = move || remote::within(session, run);
             let thread = std::thread::Builder::new()
                 .name("geoquilt".into())
                 .spawn(run)

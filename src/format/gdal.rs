@@ -3,6 +3,8 @@
 //! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
+mod vsi;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -40,6 +42,7 @@ pub fn start() {
             let _ = gdal::config::set_config_option(key, value);
         }
         DriverManager::register_all();
+        vsi::install();
     });
 }
 
@@ -58,6 +61,8 @@ pub struct Raster {
     header: Arc<Header>,
     /// Bands share their blocks, so reading one reads all.
     hdf5: bool,
+    /// Where it is read from; after the dataset, which is closed first.
+    place: vsi::Place,
 }
 
 impl Raster {
@@ -67,21 +72,54 @@ impl Raster {
     /// The file is absent, no raster, damaged, or has no band.
     pub fn open(path: &str, siblings: Option<&[String]>) -> Result<Raster> {
         start();
-        let magic = files::magic(path);
-        let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
-        let _guard = guard(hdf5);
-        let names: Option<Vec<&str>> = siblings.map(|names| names.iter().map(String::as_str).collect());
-        let options = DatasetOptions {
-            open_flags: GdalOpenFlags::GDAL_OF_RASTER
-                | GdalOpenFlags::GDAL_OF_READONLY
-                | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
-            sibling_files: names.as_deref(),
-            ..DatasetOptions::default()
-        };
-        let dataset = Dataset::open_ex(path, options)
-            .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
-        let header = Arc::new(read_header(&dataset, path)?);
-        Ok(Raster { dataset, path: path.to_string(), header, hdf5 })
+        vsi::watched(path, || {
+            let place = vsi::Place::of(path)?;
+            let magic = files::magic(path);
+            let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
+            let _guard = guard(hdf5);
+            let names: Option<Vec<&str>> = match place.file_name() {
+                Some(name) => Some(vec![name]),
+                None => siblings.map(|names| names.iter().map(String::as_str).collect()),
+            };
+            let drivers = place.drivers();
+            let options = DatasetOptions {
+                open_flags: GdalOpenFlags::GDAL_OF_RASTER
+                    | GdalOpenFlags::GDAL_OF_READONLY
+                    | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
+                sibling_files: names.as_deref(),
+                allowed_drivers: drivers.as_deref(),
+                ..DatasetOptions::default()
+            };
+            let dataset = Dataset::open_ex(&place.name, options)
+                .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
+            let header = Arc::new(read_header(&dataset, path)?);
+            Ok(Raster { dataset, path: path.to_string(), header, hdf5, place })
+        })
+    }
+
+    /// Whether the file is read over a network.
+    pub fn is_remote(&self) -> bool {
+        self.place.remote.is_some()
+    }
+
+    /// Fetches what blocks of bands lie in, `(band, row, col)`, neighbours in one request. Only a remote TIFF tells
+    /// where its blocks lie; of any other file nothing is fetched ahead.
+    ///
+    /// # Errors
+    /// The bytes can not be read.
+    pub fn prefetch(&self, blocks: &[(usize, usize, usize)]) -> Result<()> {
+        let Some(remote) = &self.place.remote else { return Ok(()) };
+        vsi::watched(&self.path, || {
+            let number = |band: &RasterBand<'_>, key: &str, (row, col): (usize, usize)| {
+                band.metadata_item(&format!("{key}_{col}_{row}"), "TIFF")?.parse::<u64>().ok()
+            };
+            let place = |&(band, row, col): &(usize, usize, usize)| {
+                let band = self.dataset.rasterband(band).ok()?;
+                let first = number(&band, "BLOCK_OFFSET", (row, col))?;
+                Some(first..first.saturating_add(number(&band, "BLOCK_SIZE", (row, col))?))
+            };
+            remote.prefetch(blocks.iter().filter_map(place).collect())
+        })
     }
 
     pub fn header(&self) -> &Arc<Header> {
@@ -94,6 +132,10 @@ impl Raster {
     /// # Errors
     /// The pixels can not be decoded.
     pub fn read_block(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
+        vsi::watched(&self.path, || self.read_block_now(band, block_row, block_col))
+    }
+
+    fn read_block_now(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let fail = |reason: String| self.unreadable(band, self.block_window(block_row, block_col), reason);
         let (height, width) = self.header.block;
@@ -102,14 +144,14 @@ impl Raster {
         if height.saturating_mul(width).saturating_mul(dtype.size()) > MAX_BLOCK_BYTES {
             return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB")));
         }
-        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.path)))?;
+        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.place.name)))?;
         with_dtype!(dtype, T => {
             // A band whose own blocks differ from the first band's is read by window instead.
             let pixels = match raster_band.block_size() == (width, height) {
                 true => raster_band.read_block::<T>((block_col, block_row)).map(|b| b.into_shape_and_vec().1),
                 false => self.read_window::<T>(&raster_band, self.block_window(block_row, block_col)),
             };
-            pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.path)))
+            pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.place.name)))
         })
     }
 
@@ -137,10 +179,12 @@ impl Raster {
     pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);
-        let fail = |e: GdalError| self.unreadable(band, window, reason(&e, &self.path));
-        let raster_band = self.dataset.rasterband(band).map_err(fail)?;
-        let mask = raster_band.open_mask_band().map_err(fail)?;
-        self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+        let fail = |e: GdalError| self.unreadable(band, window, reason(&e, &self.place.name));
+        vsi::watched(&self.path, || {
+            let raster_band = self.dataset.rasterband(band).map_err(fail)?;
+            let mask = raster_band.open_mask_band().map_err(fail)?;
+            self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+        })
     }
 
     /// The part of the raster that a block covers.

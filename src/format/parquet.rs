@@ -1,14 +1,18 @@
 //! Parquet: the one file that names it. A registry comes in as batches of rows.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes as types;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::reader::{ChunkReader, Length};
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::files::remote::{self, RemoteFile};
 
 /// Rows of one batch.
 const BATCH: usize = 2048;
@@ -26,16 +30,55 @@ impl Table {
     /// # Errors
     /// The file is absent, or no Parquet.
     pub fn open(path: &str) -> Result<Table> {
-        files::refuse_url(path)?;
         files::stamp(path)?;
-        let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
-        let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(e.to_string()))?;
+        if remote::is_url(path) {
+            return Table::from(path, Remote(remote::open(path)?));
+        }
+        let unreadable = |e: std::io::Error| Error::Unreadable { path: path.into(), reason: e.to_string() };
+        Table::from(path, File::open(path).map_err(unreadable)?)
+    }
+
+    fn from(path: &str, file: impl ChunkReader + 'static) -> Result<Table> {
+        let unreadable =
+            |e: parquet::errors::ParquetError| Error::Unreadable { path: path.into(), reason: e.to_string() };
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(unreadable)?;
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = builder.schema().clone();
-        let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
+        let reader = builder.with_batch_size(BATCH).build().map_err(unreadable)?;
         Ok(Table { schema, rows, path: path.into(), reader: Some(reader) })
+    }
+}
+
+/// A Parquet file behind a URL.
+struct Remote(Arc<RemoteFile>);
+
+/// Reads on from a place.
+struct Cursor(Arc<RemoteFile>, u64);
+
+impl Length for Remote {
+    fn len(&self) -> u64 {
+        self.0.size()
+    }
+}
+
+impl ChunkReader for Remote {
+    type T = std::io::BufReader<Cursor>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(std::io::BufReader::new(Cursor(self.0.clone(), start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let bytes = self.0.read(start..start.saturating_add(length as u64));
+        Ok(bytes.map_err(|e| parquet::errors::ParquetError::External(Box::new(e)))?.into())
+    }
+}
+
+impl std::io::Read for Cursor {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.0.read_at(self.1, out).map_err(std::io::Error::other)?;
+        self.1 += read as u64;
+        Ok(read)
     }
 }
 

@@ -111,6 +111,12 @@ impl BlockCache {
         }
     }
 
+    /// Whether a block is here or under way, without touching it.
+    pub fn holds(&self, key: Key) -> bool {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        lock(&self.shards[hash as usize % SHARDS]).entries.contains_key(&key)
+    }
+
     /// Lets blocks go, the oldest of one shard after another, until the bound is kept. The block that was just
     /// decoded goes last of all: a raster that is one large block must not be decoded for every patch.
     fn shrink(&self, newest: Key) {

@@ -122,6 +122,7 @@ pub fn fetch_patch(
 ) -> Result<Held> {
     let mut held = Held::default();
     let Some(inside) = inside(source, window, options)? else { return Ok(held) };
+    prepare(source, &inside, bands)?;
     for &band in bands {
         for place in block_places(source.header(), &inside, band)? {
             let block = source.block(band, place.mask, place.row, place.col)?;
@@ -130,6 +131,16 @@ pub fn fetch_patch(
         }
     }
     Ok(held)
+}
+
+/// Has a remote file's blocks fetched together, before they are decoded one by one.
+fn prepare(source: &Source, inside: &Window, bands: &[usize]) -> Result<()> {
+    let places = bands.iter().map(|&band| {
+        let places = block_places(source.header(), inside, band)?;
+        Ok(places.filter(|place| !place.mask).map(move |place| (band, place.row, place.col)))
+    });
+    let places: Vec<_> = places.collect::<Result<_>>()?;
+    source.prepare(places.into_iter().flatten())
 }
 
 /// Reads `window` of `bands` into `out`, `[band, row, col]`, in the type `T`: the file's own, or a float.

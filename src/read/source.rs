@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::dtype::Pixels;
 use crate::error::Result;
-use crate::files::{self, Stamp};
+use crate::files::{self, Stamp, remote};
 use crate::format::Header;
 use crate::format::gdal::Raster;
 use crate::read::block_cache::{BlockCache, Key};
@@ -46,7 +46,6 @@ impl Source {
     /// # Errors
     /// The file is absent, no raster, or damaged.
     pub fn open(path: &str) -> Result<Arc<Source>> {
-        files::refuse_url(path)?;
         let stamp = files::stamp(path)?;
         let lock = || OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         {
@@ -111,6 +110,32 @@ impl Source {
             self.give_back(raster);
             pixels
         })
+    }
+
+    /// Fetches what blocks are about to be read, `(band, row, col)`, over a network in as few requests as there are
+    /// gaps between them. Nothing is to be gained for a local file.
+    ///
+    /// # Errors
+    /// The bytes can not be read.
+    pub fn prepare(&self, blocks: impl Iterator<Item = (usize, usize, usize)>) -> Result<()> {
+        if !remote::is_url(files::container(&self.path)) {
+            return Ok(());
+        }
+        let key = |&(band, row, col): &(usize, usize, usize)| Key {
+            source: self.id,
+            band: band as u32,
+            mask: false,
+            row: row as u32,
+            col: col as u32,
+        };
+        let missing: Vec<_> = blocks.filter(|block| !CACHE.holds(key(block))).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let raster = self.borrow()?;
+        let fetched = raster.prefetch(&missing);
+        self.give_back(raster);
+        fetched
     }
 
     fn borrow(&self) -> Result<Raster> {

@@ -16,7 +16,7 @@ pub struct Setting {
     set: fn(&mut Limits, u64),
 }
 
-pub const SETTINGS: [Setting; 3] = [
+pub const SETTINGS: [Setting; 5] = [
     Setting {
         name: "geoquilt_block_cache_mb",
         meaning: "MiB of decoded blocks kept for the whole process",
@@ -34,6 +34,18 @@ pub const SETTINGS: [Setting; 3] = [
         meaning: "MiB of pixels that one chunk of a scalar function may take",
         get: |limits| limits.chunk as u64 >> 20,
         set: |limits, mb| limits.chunk = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_remote_cache_mb",
+        meaning: "MiB of remote files' bytes kept for the whole process, and the largest NetCDF file read from a URL",
+        get: |limits| limits.remote_cache as u64 >> 20,
+        set: |limits, mb| limits.remote_cache = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_remote_retries",
+        meaning: "how often a remote read that failed is tried again, after 0.1 s, 0.4 s, 1.6 s and so on",
+        get: |limits| u64::from(limits.remote_retries),
+        set: |limits, n| limits.remote_retries = n.min(10) as u32,
     },
 ];
 
