@@ -18,6 +18,8 @@ use crate::files::remote::{self, RemoteFile};
 use crate::files::{self, ranges};
 
 const PREFIX: &str = "/vsigeoquilt/";
+/// GDAL keeps the pointer.
+static C_PREFIX: &CStr = c"/vsigeoquilt/";
 
 /// Mode bits of a regular file that all may read.
 const REGULAR: u32 = 0o100_444;
@@ -141,7 +143,6 @@ pub fn watched<T>(path: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// Tells GDAL of the prefix. Must run once.
 pub fn install() {
-    let Ok(prefix) = std::ffi::CString::new(PREFIX) else { return };
     // SAFETY: the struct is GDAL's own allocation, zeroed; GDAL copies it, and it is given back here. The callbacks
     // are functions of this file, which live as long as the process.
     unsafe {
@@ -157,7 +158,7 @@ pub fn install() {
             table.error = Some(error);
             table.clear_err = Some(clear_err);
             table.close = Some(close);
-            gdal_sys::VSIInstallPluginHandler(prefix.as_ptr(), callbacks);
+            gdal_sys::VSIInstallPluginHandler(C_PREFIX.as_ptr(), callbacks);
         }
         gdal_sys::VSIFreeFilesystemPluginCallbacksStruct(callbacks);
     }
