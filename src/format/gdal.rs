@@ -36,8 +36,13 @@ pub fn start() {
         // GDAL's warnings would go to the terminal of whoever runs the query; errors come back as results.
         gdal::config::set_error_handler(|_, _, _| ());
         // Blocks are kept by read::block_cache, so GDAL's own cache need hold only what is in hand.
-        for (key, value) in [("GDAL_CACHEMAX", "64"), ("GDAL_PAM_ENABLED", "YES"), ("GDAL_NUM_THREADS", "1")]
-        {
+        // Faults of a mapped remote file would be served on a thread without a session, which never ends.
+        for (key, value) in [
+            ("GDAL_CACHEMAX", "64"),
+            ("GDAL_PAM_ENABLED", "YES"),
+            ("GDAL_NUM_THREADS", "1"),
+            ("CPL_ENABLE_USERFAULTFD", "NO"),
+        ] {
             // These keys and values hold no zero byte, the one thing that could be refused.
             let _ = gdal::config::set_config_option(key, value);
         }
