@@ -33,6 +33,8 @@ pub enum Error {
         "\"{pattern}\" is a glob over URLs, which DuckDB's C interface can not list\nList the files first: SET VARIABLE files = (SELECT list(file) FROM glob('{pattern}')), and give getvariable('files')"
     )]
     RemoteGlob { pattern: String },
+    #[error("\"{path}\" does not exist, or may not be read: {reason}")]
+    RemoteAbsent { path: String, reason: String },
     #[error("cannot read bytes {first} to {last} of \"{path}\": {reason}")]
     RemoteRead { path: String, first: u64, last: u64, reason: String },
     #[error("cannot open \"{path}\": {reason}")]

@@ -1,5 +1,6 @@
 //! Paths, globs, URLs and side files: from what the user names to files on disk or behind a URL.
 
+pub mod failure;
 pub mod ranges;
 pub mod remote;
 
@@ -195,7 +196,7 @@ fn lower(reason: &str) -> String {
     letters.next().map_or(String::new(), |c| c.to_lowercase().chain(letters).collect())
 }
 
-/// The first bytes of a file, which tell its format.
+/// The first bytes of a file, which tell its format; zeros where it can not be read.
 pub fn magic(path: &str) -> [u8; 8] {
     use std::io::Read;
     let mut bytes = [0; 8];

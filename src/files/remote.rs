@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::files::failure::{self, Failure};
 use crate::files::ranges::{self, Found};
 
 /// What opens URLs. Any thread calls it while its query runs.
@@ -144,7 +145,7 @@ pub fn within<T>(session: Option<Arc<Session>>, work: impl FnOnce() -> T) -> T {
 /// The remote file at a URL, opened unless the session knows it.
 ///
 /// # Errors
-/// [`Error::Absent`], or [`Error::Unreadable`] with the file system's reason.
+/// [`Error::RemoteAbsent`], or [`Error::Unreadable`], with the file system's reason.
 pub fn open(url: &str) -> Result<Arc<RemoteFile>> {
     session()?.file(url)
 }
@@ -186,9 +187,9 @@ impl Session {
             let mut handle = self.open_handle(url)?;
             Ok((handle.size()?, handle))
         });
-        let (size, handle) = opened.map_err(|Failure { reason, tries }| match is_absent(&reason) {
-            true => Error::Absent { path: url.into() },
-            false => Error::Unreadable { path: url.into(), reason: after(&reason, tries) },
+        let (size, handle) = opened.map_err(|failure| match failure.is_absent() {
+            true => Error::RemoteAbsent { path: url.into(), reason: failure.to_string() },
+            false => Error::Unreadable { path: url.into(), reason: failure.to_string() },
         })?;
         let file = Arc::new(RemoteFile::new(self.id, url, size));
         self.rest(&file, handle);
@@ -208,14 +209,19 @@ impl Session {
         mut work: impl FnMut() -> std::result::Result<T, String>,
     ) -> std::result::Result<T, Failure> {
         let mut wait = FIRST_WAIT;
+        let retries = if failure::is_recent(url) { 0 } else { self.retries };
         let mut tries = 1;
         loop {
-            let reason = match work() {
+            let said = match work() {
                 Ok(done) => return Ok(done),
-                Err(said) => reason(&said, url),
+                Err(said) => said,
             };
-            if tries > self.retries || is_lasting(&reason) {
-                return Err(Failure { reason, tries });
+            let failure = Failure::new(&said, url, tries);
+            if tries > retries || failure.is_lasting() {
+                if tries > 1 {
+                    failure::remember(url);
+                }
+                return Err(failure);
             }
             RETRIES.fetch_add(1, Relaxed);
             std::thread::sleep(wait);
@@ -247,13 +253,12 @@ impl Session {
             REQUESTS.fetch_add(1, Relaxed);
             self.fetch_once(file, range.start, &mut bytes)
         });
-        let fail = |Failure { reason, tries }| Error::RemoteRead {
+        read.map_err(|failure| Error::RemoteRead {
             path: file.url.clone(),
             first: range.start,
             last: range.end - 1,
-            reason: after(&reason, tries),
-        };
-        read.map_err(fail)?;
+            reason: failure.to_string(),
+        })?;
         BYTES.fetch_add(bytes.len() as u64, Relaxed);
         Ok(bytes)
     }
@@ -416,7 +421,14 @@ impl RemoteFile {
                 _ => merged.push(range),
             }
         }
-        merged.into_iter().try_for_each(|range| file.walk(&session, range, true, |_, _| ()))
+        // More than the cache holds would be gone before it is read: the rest comes when its turn does.
+        let mut room = ranges::bound() as u64 / 4;
+        let fits = merged.into_iter().take_while(|range| {
+            let fits = range.end - range.start <= room;
+            room = room.saturating_sub(range.end - range.start);
+            fits
+        });
+        fits.into_iter().try_for_each(|range| file.walk(&session, range, true, |_, _| ()))
     }
 
     /// Whether every byte of a range is in memory.
@@ -514,65 +526,6 @@ impl Drop for Claim<'_> {
         lock(&self.file.flight).retain(|range| *range != self.range);
         self.file.landed.notify_all();
     }
-}
-
-struct Failure {
-    reason: String,
-    tries: u32,
-}
-
-fn after(reason: &str, tries: u32) -> String {
-    if tries > 1 { format!("{reason} (tried {tries} times)") } else { reason.to_string() }
-}
-
-/// The line of a file system's words that says why, without the URL, which our own message names.
-fn reason(said: &str, url: &str) -> String {
-    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    // Python's traceback ends with what happened; other file systems begin with it.
-    let is_python = said.contains("Python exception") || said.contains("Traceback");
-    let line =
-        if is_python { lines.clone().find(|l| l.contains("Error") && !l.starts_with("At:")) } else { None };
-    let line = line.or_else(|| lines.clone().next()).unwrap_or("the file system gave no reason");
-    let mut line = line
-        .replace(&format!(", url='{url}'"), "")
-        .replace(&format!(" '{url}'"), "")
-        .replace(&format!(" \"{url}\""), "");
-    for lead in [
-        "IO Error: ",
-        "HTTP Error: ",
-        "Invalid Input Error: ",
-        "Python exception occurred while executing the UDF: ",
-    ] {
-        if let Some(rest) = line.strip_prefix(lead) {
-            line = rest.to_string();
-        }
-    }
-    line.trim_end_matches('.').to_string()
-}
-
-/// A standalone number, as in `HTTP 404` or `404, message='Not Found'`.
-fn says(reason: &str, codes: &[&str]) -> bool {
-    reason.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| codes.contains(&word))
-}
-
-fn is_absent(reason: &str) -> bool {
-    says(reason, &["404", "410", "FileNotFoundError", "NoSuchKey"]) || reason.contains("No such file")
-}
-
-/// What no retry mends.
-fn is_lasting(reason: &str) -> bool {
-    let codes = [
-        "400",
-        "401",
-        "403",
-        "405",
-        "416",
-        "PermissionError",
-        "NotImplementedError",
-        "Permission",
-        "Missing",
-    ];
-    is_absent(reason) || says(reason, &codes) || reason.contains("it changed")
 }
 
 #[cfg(test)]

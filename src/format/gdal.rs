@@ -19,7 +19,6 @@ use crate::bbox::Bbox;
 use crate::crs::CRS84;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files;
 use crate::format::{Band, Header};
 use crate::window::Window;
 use crate::with_dtype;
@@ -79,7 +78,7 @@ impl Raster {
         start();
         vsi::watched(path, || {
             let place = vsi::Place::of(path)?;
-            let magic = files::magic(path);
+            let magic = place.magic;
             let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
             let _guard = guard(hdf5);
             let names: Option<Vec<&str>> = match place.file_name() {

@@ -122,7 +122,7 @@ pub fn fetch_patch(
 ) -> Result<Held> {
     let mut held = Held::default();
     let Some(inside) = inside(source, window, options)? else { return Ok(held) };
-    prepare(source, &inside, bands)?;
+    prepare(source, [&inside], bands)?;
     for &band in bands {
         for place in block_places(source.header(), &inside, band)? {
             let block = source.block(band, place.mask, place.row, place.col)?;
@@ -133,14 +133,29 @@ pub fn fetch_patch(
     Ok(held)
 }
 
-/// Has a remote file's blocks fetched together, before they are decoded one by one.
-fn prepare(source: &Source, inside: &Window, bands: &[usize]) -> Result<()> {
-    let places = bands.iter().map(|&band| {
-        let places = block_places(source.header(), inside, band)?;
-        Ok(places.filter(|place| !place.mask).map(move |place| (band, place.row, place.col)))
-    });
-    let places: Vec<_> = places.collect::<Result<_>>()?;
-    source.prepare(places.into_iter().flatten())
+/// Has the blocks of windows of a remote file fetched together, before they are decoded one by one.
+///
+/// # Errors
+/// The bytes can not be read.
+pub fn prepare<'a>(
+    source: &Source,
+    windows: impl IntoIterator<Item = &'a Window>,
+    bands: &[usize],
+) -> Result<()> {
+    if !source.is_remote() {
+        return Ok(());
+    }
+    let header = source.header();
+    let mut blocks = Vec::new();
+    for inside in windows.into_iter().filter_map(|window| window.clip(header.height, header.width)) {
+        for &band in bands {
+            let places = block_places(header, &inside, band)?.filter(|place| !place.mask);
+            blocks.extend(places.map(|place| (band, place.row, place.col)));
+        }
+    }
+    blocks.sort_unstable();
+    blocks.dedup();
+    source.prepare(blocks)
 }
 
 /// Reads `window` of `bands` into `out`, `[band, row, col]`, in the type `T`: the file's own, or a float.

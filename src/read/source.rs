@@ -112,15 +112,17 @@ impl Source {
         })
     }
 
-    /// Fetches what blocks are about to be read, `(band, row, col)`, over a network in as few requests as there are
+    /// Whether reading it goes over a network.
+    pub fn is_remote(&self) -> bool {
+        remote::is_url(files::container(&self.path))
+    }
+
+    /// Fetches what blocks that are about to be read, `(band, row, col)`, lie in: in as few requests as there are
     /// gaps between them. Nothing is to be gained for a local file.
     ///
     /// # Errors
     /// The bytes can not be read.
-    pub fn prepare(&self, blocks: impl Iterator<Item = (usize, usize, usize)>) -> Result<()> {
-        if !remote::is_url(files::container(&self.path)) {
-            return Ok(());
-        }
+    pub fn prepare(&self, mut blocks: Vec<(usize, usize, usize)>) -> Result<()> {
         let key = |&(band, row, col): &(usize, usize, usize)| Key {
             source: self.id,
             band: band as u32,
@@ -128,12 +130,12 @@ impl Source {
             row: row as u32,
             col: col as u32,
         };
-        let missing: Vec<_> = blocks.filter(|block| !CACHE.holds(key(block))).collect();
-        if missing.is_empty() {
+        blocks.retain(|block| !CACHE.holds(key(block)));
+        if blocks.is_empty() {
             return Ok(());
         }
         let raster = self.borrow()?;
-        let fetched = raster.prefetch(&missing);
+        let fetched = raster.prefetch(&blocks);
         self.give_back(raster);
         fetched
     }

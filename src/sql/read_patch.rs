@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::read::Limits;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, check_patch, pixel_count, read_patch};
+use crate::read::patch::{
+    BandName, PatchOptions, band_numbers, check_patch, pixel_count, prepare, read_patch,
+};
 use crate::read::source::Source;
 use crate::sql::args::{Args, number};
 use crate::sql::callback::{Call, ScalarFunction};
@@ -152,6 +154,7 @@ impl ScalarFunction for ReadPatch {
         check_chunk(elements.saturating_mul(4), &bound.limits)?;
         out.reserve_list(elements);
         let mut open: Option<(&str, Arc<Source>)> = None;
+        let mut prepared = 0;
         for (row, job) in jobs.iter().enumerate() {
             let Some(job) = job else {
                 out.set_null(row, &SqlType::Float.list());
@@ -165,11 +168,31 @@ impl ScalarFunction for ReadPatch {
                 _ => Source::open(job.path)?,
             };
             open = Some((job.path, source.clone()));
+            if row >= prepared && source.is_remote() {
+                prepared = row + fetch_ahead(&source, jobs.get(row..).unwrap_or_default());
+            }
             let gaps = read_patch(&source, &job.window, &job.bands, &bound.options, places)?;
             pixels.set_null_runs(first, &gaps);
         }
         Ok(())
     }
+}
+
+/// Pixels that a remote file's bytes are fetched for at once.
+const AHEAD_PIXELS: usize = 2 << 20;
+
+/// Has the next rows' bytes fetched together, where they are of this remote file; gives how many rows.
+fn fetch_ahead(source: &Source, jobs: &[Option<Job<'_>>]) -> usize {
+    let mut pixels = 0;
+    let near = jobs.iter().map_while(Option::as_ref).take_while(|job| {
+        pixels += pixel_count(&job.window, job.bands.len());
+        job.path == source.path() && pixels <= AHEAD_PIXELS
+    });
+    let run: Vec<&Job<'_>> = near.collect();
+    let Some(first) = run.first() else { return 1 };
+    // What can not be read says so at its own row.
+    let _ = prepare(source, run.iter().map(|job| &job.window), &first.bands);
+    run.len()
 }
 
 /// What each row asks for; `None` for a row with a NULL. Neighbouring rows mostly share their file.

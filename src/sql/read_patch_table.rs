@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, remote};
 use crate::format::Header;
 use crate::grid::edge::{EDGES, Edge};
 use crate::read::patch::{
     Held, PatchOptions, band_numbers, check_patch, common_dtype, copy_patch, fetch_patch, pixel_count,
+    prepare,
 };
 use crate::read::source::Source;
 use crate::read::{HELD_BYTES, Limits};
@@ -251,6 +252,9 @@ impl TableFunction for ReadPatchTable {
         let jobs = Jobs { rows, bytes_per_pixel: bound.dtype.size() * bound.bands };
         let work_bound = bound.clone();
         let work = move |rows: Vec<Result<RegistryRow>>| {
+            if with_pixels {
+                fetch_ahead(&work_bound, &rows);
+            }
             let mut room = HELD_BYTES;
             rows.into_iter().map(|row| outcome(&work_bound, row, with_pixels, &mut room)).collect()
         };
@@ -274,6 +278,19 @@ impl TableFunction for ReadPatchTable {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Has remote files fetched for a whole job at once, what lies together in one request. What can not be read says
+/// so at its own patch.
+fn fetch_ahead(bound: &Bound, rows: &[Result<RegistryRow>]) {
+    let rows: Vec<&RegistryRow> = rows.iter().filter_map(|row| row.as_ref().ok()).collect();
+    for run in
+        rows.chunk_by(|a, b| a.path == b.path).filter(|run| run.iter().any(|r| remote::is_url(&r.path)))
+    {
+        let Some(Ok(source)) = run.first().map(|row| Source::open(&row.path)) else { continue };
+        let Ok(bands) = band_numbers(&source, &bound.options) else { continue };
+        let _ = prepare(&source, run.iter().map(|row| &row.window), &bands);
     }
 }
 

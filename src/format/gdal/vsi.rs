@@ -32,6 +32,8 @@ thread_local! {
 
 /// A file as GDAL is to open it.
 pub struct Place {
+    /// Its first bytes.
+    pub magic: [u8; 8],
     /// GDAL's name of it.
     pub name: String,
     /// Its remote file, where it has one that is read in ranges.
@@ -61,22 +63,24 @@ impl Place {
     pub fn of(path: &str) -> Result<Place> {
         let container = files::container(path);
         if !remote::is_url(container) {
-            return Ok(Place { name: path.into(), remote: None, without_netcdf: false, memory: None });
+            let magic = files::magic(path);
+            return Ok(Place { magic, name: path.into(), remote: None, without_netcdf: false, memory: None });
         }
         let file = remote::open(container)?;
-        let magic = files::magic(path);
+        let mut magic = [0; 8];
+        file.read_at(0, &mut magic)?;
         let rename = |name: &str| match files::is_subdataset(path) {
             true => path.replacen(&quoted(path, container), &format!("\"{name}\""), 1),
             false => name.to_string(),
         };
         if !needs_netcdf(path, &magic) {
             let name = rename(&format!("{PREFIX}{container}"));
-            return Ok(Place { name, remote: Some(file), without_netcdf: true, memory: None });
+            return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
         }
         if file.size() > ranges::bound() as u64 {
             if magic.starts_with(b"\x89HDF") && !files::is_subdataset(path) {
                 let name = rename(&format!("{PREFIX}{container}"));
-                return Ok(Place { name, remote: Some(file), without_netcdf: true, memory: None });
+                return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
             }
             let mib = file.size().div_ceil(1 << 20);
             let reason = format!(
@@ -91,7 +95,13 @@ impl Place {
         let name = format!("/vsimem/geoquilt/{copy}/{base}");
         gdal::vsi::create_mem_file(&name, bytes)
             .map_err(|e| Error::Unreadable { path: path.into(), reason: e.to_string() })?;
-        Ok(Place { name: rename(&name), remote: None, without_netcdf: false, memory: Some(Memory(name)) })
+        Ok(Place {
+            magic,
+            name: rename(&name),
+            remote: None,
+            without_netcdf: false,
+            memory: Some(Memory(name)),
+        })
     }
 
     /// The name of a remote file, which has no side files.
@@ -210,13 +220,16 @@ fn find(name: *const c_char) -> Option<Arc<RemoteFile>> {
     // SAFETY: GDAL gives a zero-ended text that lives for the call.
     let url = unsafe { CStr::from_ptr(name) }.to_str().ok()?;
     let known = remote::current().is_some_and(|session| session.knows(url));
-    let beside_vrt = || ROOT.with_borrow(|root| root.to_ascii_lowercase().ends_with(".vrt"));
+    let is_side_file =
+        || [".aux.xml", ".aux", ".ovr", ".msk"].iter().any(|end| url.to_ascii_lowercase().ends_with(end));
+    let in_vrt = || ROOT.with_borrow(|root| root.to_ascii_lowercase().ends_with(".vrt"));
+    let beside_vrt = || in_vrt() && !is_side_file();
     if !known && !beside_vrt() {
         return None;
     }
     match remote::open(url) {
         Ok(file) => Some(file),
-        Err(Error::Absent { .. }) => None,
+        Err(Error::RemoteAbsent { .. }) => None,
         Err(error) => {
             note(error);
             None
