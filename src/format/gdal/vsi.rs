@@ -214,17 +214,25 @@ fn contain<T>(fallback: T, work: impl FnOnce() -> T) -> T {
     })
 }
 
+/// Whether the file in work is a VRT that holds a file's name.
+fn is_in_vrt(url: &str) -> bool {
+    const LARGEST_VRT: u64 = 16 << 20;
+    let root = ROOT.with_borrow(String::clone);
+    let name = url.rsplit('/').next().unwrap_or_default().as_bytes();
+    if !root.to_ascii_lowercase().ends_with(".vrt") || name.is_empty() {
+        return false;
+    }
+    let text = remote::open(&root).and_then(|vrt| vrt.read(0..LARGEST_VRT)).unwrap_or_default();
+    text.windows(name.len()).any(|place| place == name)
+}
+
 /// The file that GDAL asks for. Side files are not asked for over the network: only what was opened by name is
 /// there, and beside a VRT the files that it names.
 fn find(name: *const c_char) -> Option<Arc<RemoteFile>> {
     // SAFETY: GDAL gives a zero-ended text that lives for the call.
     let url = unsafe { CStr::from_ptr(name) }.to_str().ok()?;
     let known = remote::current().is_some_and(|session| session.knows(url));
-    let is_side_file =
-        || [".aux.xml", ".aux", ".ovr", ".msk"].iter().any(|end| url.to_ascii_lowercase().ends_with(end));
-    let in_vrt = || ROOT.with_borrow(|root| root.to_ascii_lowercase().ends_with(".vrt"));
-    let beside_vrt = || in_vrt() && !is_side_file();
-    if !known && !beside_vrt() {
+    if !known && !is_in_vrt(url) {
         return None;
     }
     match remote::open(url) {
