@@ -4,10 +4,13 @@
 //! whatever library opened the file.
 
 pub mod axis;
+pub mod grid;
 pub mod mapping;
+mod sphere;
 pub mod time;
 
 pub use axis::{Axes, Coordinate, axes, data_variables};
+pub use grid::{Grid, grid};
 pub use mapping::{Mapping, mapping};
 pub use time::{Calendar, TimeUnits};
 
@@ -18,12 +21,12 @@ use crate::interval::Interval;
 use crate::with_pixels;
 
 /// No coordinate that is read whole has more values: a damaged header may.
-const MAX_VALUES: u64 = 1 << 26;
+const MAX_VALUES: u64 = 1 << 24;
 
 /// All values of a coordinate, row-major: `stored * scale + offset`, NaN where it holds none.
 ///
 /// # Errors
-/// The variable holds no numbers, more than 2^26 values, or can not be read.
+/// The variable holds no numbers, more than 2^24 values, or can not be read.
 pub fn values(file: &dyn ArrayFile, variable: usize) -> Result<Vec<f64>> {
     let facts = facts(file.header(), variable)?;
     Ok(decode(&whole(file, variable)?, facts))
