@@ -17,7 +17,9 @@ pub mod value;
 pub mod geo_catalog_build;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
+pub mod geo_polygonize;
 pub mod geo_windows_overlap;
+pub mod geo_zonal_stats;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
@@ -61,6 +63,8 @@ pub static FUNCTIONS: &[Function] = &[
     table_macro(&macros::PATCH_REGISTRY, macros::PATCH_REGISTRY_SQL),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
+    scalar::<geo_zonal_stats::GeoZonalStats>(),
+    scalar::<geo_polygonize::GeoPolygonize>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];

@@ -48,6 +48,19 @@ impl Footprint {
         Footprint::of(split(&polygon(&ring)), from, to)
     }
 
+    /// All of several footprints in one CRS; `None` when there is none.
+    pub fn union(mut shapes: Vec<Footprint>) -> Option<Footprint> {
+        let mut whole = shapes.pop()?;
+        for shape in shapes {
+            if shape.polygons != whole.polygons {
+                whole.polygons = shape.polygons.union(&whole.polygons);
+            }
+            let corners = [shape.bbox, whole.bbox].map(|b| [(b.xmin, b.ymin), (b.xmax, b.ymax)]);
+            whole.bbox = Bbox::envelope(corners.into_iter().flatten())?;
+        }
+        Some(whole)
+    }
+
     fn of(polygons: MultiPolygon<f64>, from: &str, to: &str) -> Result<Footprint> {
         let unprojectable =
             || Error::Unprojectable { what: "the footprint".into(), from: from.into(), to: to.into() };

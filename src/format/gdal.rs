@@ -3,11 +3,14 @@
 //! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
+pub mod burn;
+pub mod vector;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
-use gdal::errors::GdalError;
+use gdal::errors::{CplErrType, GdalError};
 use gdal::raster::{GdalDataType, GdalType, RasterBand};
 use gdal::spatial_ref::{AxisMappingStrategy, CoordTransform, SpatialRef};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
@@ -31,8 +34,13 @@ const MAX_BLOCK_BYTES: usize = 1 << 30;
 pub fn start() {
     static START: Once = Once::new();
     START.call_once(|| {
-        // GDAL's warnings would go to the terminal of whoever runs the query; errors come back as results.
-        gdal::config::set_error_handler(|_, _, _| ());
+        // What GDAL says would go to the terminal of whoever runs the query. Errors come back as results, but for
+        // a few, which `failure_of` asks for.
+        gdal::config::set_error_handler(|class, _, text| {
+            if matches!(class, CplErrType::Failure | CplErrType::Fatal) {
+                let _ = FAILURE.try_with(|failure| *failure.borrow_mut() = Some(text.to_string()));
+            }
+        });
         // Blocks are kept by read::block_cache, so GDAL's own cache need hold only what is in hand.
         for (key, value) in [("GDAL_CACHEMAX", "64"), ("GDAL_PAM_ENABLED", "YES"), ("GDAL_NUM_THREADS", "1")]
         {
@@ -41,6 +49,18 @@ pub fn start() {
         }
         DriverManager::register_all();
     });
+}
+
+thread_local! {
+    /// The last failure that GDAL told of on this thread.
+    static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs something that may fail without returning an error, and gives what GDAL said of it.
+fn failure_of<T>(work: impl FnOnce() -> T) -> (T, Option<String>) {
+    FAILURE.take();
+    let outcome = work();
+    (outcome, FAILURE.take().map(|text| text.trim_end_matches('.').to_string()))
 }
 
 /// GDAL's version and the short names of its drivers.
@@ -272,17 +292,20 @@ fn crs_of(dataset: &Dataset) -> Option<String> {
     if let Some(name) = known(&NAMES) {
         return name;
     }
-    let name = SpatialRef::from_wkt(&wkt).ok().and_then(|mut srs| {
-        // Older files leave the code out of a WKT that has one; a CRS that has none stays as it is.
-        let _ = srs.authority().or_else(|_| srs.auto_identify_epsg().and_then(|()| srs.authority()));
-        srs.authority().or_else(|_| srs.to_projjson()).ok()
-    });
+    let name = SpatialRef::from_wkt(&wkt).ok().and_then(|mut srs| name_of(&mut srs));
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     let map = names.get_or_insert_with(HashMap::new);
     if map.len() < 4096 {
         map.insert(wkt, name.clone());
     }
     name
+}
+
+/// Authority code where there is one, else PROJJSON.
+fn name_of(srs: &mut SpatialRef) -> Option<String> {
+    // Older files leave the code out of a WKT that has one; a CRS that has none stays as it is.
+    let _ = srs.authority().or_else(|_| srs.auto_identify_epsg().and_then(|()| srs.authority()));
+    srs.authority().or_else(|_| srs.to_projjson()).ok()
 }
 
 fn spatial_ref(definition: &str) -> Result<SpatialRef> {
