@@ -2,7 +2,8 @@
 //!
 //! Data walks down this list, and no module imports a later one of the walk:
 //!
-//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`dtype`], [`error`]
+//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`slice`], [`dtype`],
+//!   [`error`]
 //! - [`files`]: from paths and globs to files
 //! - [`format`](mod@format): a file's header, and the pixels of a block
 //! - [`read`]: windows of files into arrays
@@ -24,6 +25,7 @@ pub mod grid;
 pub mod interval;
 pub mod random;
 pub mod read;
+pub mod slice;
 pub mod sql;
 pub mod window;
 pub mod workers;
