@@ -1,6 +1,6 @@
 //! The catalog: one entry a file, from headers alone.
 
-mod footprint;
+pub mod footprint;
 mod name;
 mod raster;
 mod vector;
@@ -57,7 +57,7 @@ pub struct BuildOptions {
     pub name_rule: Option<NameRule>,
     /// The CRS of the footprints.
     pub crs: Crs,
-    pub crs_facts: CrsFacts,
+    pub crs_facts: Arc<CrsFacts>,
     /// Points on each edge of a footprint before it is projected.
     pub densify: usize,
     pub on_error: OnError,

@@ -2,7 +2,8 @@
 //!
 //! Data walks down this list, and no module imports a later one of the walk:
 //!
-//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`dtype`], [`shape`], [`error`]
+//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`slice`], [`dtype`],
+//!   [`shape`], [`error`]
 //! - [`files`]: from paths and globs to files
 //! - [`format`](mod@format): a file's header, and the pixels of a block
 //! - [`read`]: windows of files into arrays
@@ -26,6 +27,7 @@ pub mod interval;
 pub mod random;
 pub mod read;
 pub mod shape;
+pub mod slice;
 pub mod sql;
 pub mod window;
 pub mod workers;

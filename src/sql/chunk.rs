@@ -273,6 +273,16 @@ impl<'a> Vector<'a> {
         }
     }
 
+    /// As [`Vector::list`]; `None` when this is no list vector.
+    pub fn try_list(&self, row: usize) -> Option<(Vector<'a>, std::ops::Range<usize>)> {
+        // SAFETY: the vector is alive; its type is a copy that the guard destroys.
+        let ty = unsafe {
+            let ty = LogicalType(ffi::duckdb_vector_get_column_type(self.raw));
+            ffi::duckdb_get_type_id(ty.0)
+        };
+        (ty == ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST).then(|| self.list(row))
+    }
+
     /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the
     /// child and the first place. Children of an earlier call must not be used again.
     pub fn push_list(&self, row: usize, length: usize) -> (Vector<'a>, usize) {
@@ -397,6 +407,11 @@ impl<'a> Input<'a> {
 
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// How many arguments this call has: trailing ones may have been left out.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
     }
 
     pub fn column(&self, index: usize) -> Vector<'a> {
