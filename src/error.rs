@@ -56,6 +56,20 @@ pub enum Error {
     )]
     Outside { path: String, window: String, height: usize, width: usize },
 
+    #[error("\"{path}\" has no variable \"{name}\"{}", suggestion(name, available))]
+    NoVariable { path: String, name: String, available: Vec<String> },
+    #[error("cannot read variable \"{variable}\" of \"{path}\": {reason}")]
+    Values { path: String, variable: String, reason: String },
+    #[error(
+        "the time axis \"{variable}\" of \"{path}\" {problem}\nTell the time by filename_regex, or name another variable with time_var"
+    )]
+    TimeAxis { path: String, variable: String, problem: String },
+    #[error(
+        "\"{path}\" has no place on the map: none of its variables has coordinates that CF tells x and y by\nIts variables are {}",
+        variables.join(", ")
+    )]
+    NoCoordinates { path: String, variables: Vec<String> },
+
     #[error("\"{pattern}\" is not a regular expression: {reason}")]
     Regex { pattern: String, reason: String },
     #[error("filename_regex \"{pattern}\" does not match \"{name}\"")]

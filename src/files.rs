@@ -208,11 +208,21 @@ fn lower(reason: &str) -> String {
 
 /// The first bytes of a file, which tell its format.
 pub fn magic(path: &str) -> [u8; 8] {
-    use std::io::Read;
     let mut bytes = [0; 8];
-    if let Ok(mut file) = std::fs::File::open(container(path)) {
-        // A shorter file leaves zeros, which match no format.
-        let _ = file.read(&mut bytes);
+    // A shorter file leaves zeros, which match no format.
+    for (byte, read) in bytes.iter_mut().zip(head(path, 8)) {
+        *byte = read;
+    }
+    bytes
+}
+
+/// Up to `n` bytes from a file's beginning; none when it can not be read.
+pub fn head(path: &str, n: u64) -> Vec<u8> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    if let Ok(file) = std::fs::File::open(container(path)) {
+        // What was read before an error is all there is to see.
+        let _ = file.take(n).read_to_end(&mut bytes);
     }
     bytes
 }

@@ -5,6 +5,7 @@
 //! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`dtype`], [`error`]
 //! - [`files`]: from paths and globs to files
 //! - [`format`](mod@format): a file's header, and the pixels of a block
+//! - [`cf`]: what the variables of an array file mean
 //! - [`read`]: windows of files into arrays
 //! - [`catalog`]: files into entries
 //! - [`grid`]: rasters, masks and boxes into patches
@@ -15,6 +16,7 @@
 pub mod affine;
 pub mod bbox;
 pub mod catalog;
+pub mod cf;
 pub mod crs;
 pub mod dtype;
 pub mod error;

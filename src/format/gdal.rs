@@ -1,7 +1,12 @@
-//! GDAL: the one file that names it. GDAL's (x, y) order of sizes and blocks stays in here.
+//! GDAL: the one room that names it. GDAL's (x, y) order of sizes and blocks stays in here.
 //!
 //! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
+
+mod cf_crs;
+pub mod mdim;
+
+pub use cf_crs::{CfCrs, cf_crs, crs_of};
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -224,7 +229,7 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
         });
     }
     let driver = dataset.driver().short_name();
-    Ok(Header { driver, height, width, transform, crs: crs_of(dataset), bands, block })
+    Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
 }
 
 fn nodata(band: &RasterBand<'_>, dtype: Dtype) -> Option<Nodata> {
@@ -259,7 +264,7 @@ fn dtype_of(kind: GdalDataType) -> Option<Dtype> {
 }
 
 /// The name of the raster's CRS. Files of one series spell it alike, so each spelling is parsed once.
-fn crs_of(dataset: &Dataset) -> Option<String> {
+fn crs_of_dataset(dataset: &Dataset) -> Option<String> {
     static NAMES: Mutex<Option<HashMap<String, Option<String>>>> = Mutex::new(None);
     let wkt = dataset.projection();
     if wkt.is_empty() {
@@ -272,17 +277,20 @@ fn crs_of(dataset: &Dataset) -> Option<String> {
     if let Some(name) = known(&NAMES) {
         return name;
     }
-    let name = SpatialRef::from_wkt(&wkt).ok().and_then(|mut srs| {
-        // Older files leave the code out of a WKT that has one; a CRS that has none stays as it is.
-        let _ = srs.authority().or_else(|_| srs.auto_identify_epsg().and_then(|()| srs.authority()));
-        srs.authority().or_else(|_| srs.to_projjson()).ok()
-    });
+    let name = SpatialRef::from_wkt(&wkt).ok().and_then(|mut srs| name_of(&mut srs));
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     let map = names.get_or_insert_with(HashMap::new);
     if map.len() < 4096 {
         map.insert(wkt, name.clone());
     }
     name
+}
+
+/// Authority code where there is one, else PROJJSON.
+fn name_of(srs: &mut SpatialRef) -> Option<String> {
+    // Older files leave the code out of a WKT that has one; a CRS that has none stays as it is.
+    let _ = srs.authority().or_else(|_| srs.auto_identify_epsg().and_then(|()| srs.authority()));
+    srs.authority().or_else(|_| srs.to_projjson()).ok()
 }
 
 fn spatial_ref(definition: &str) -> Result<SpatialRef> {
@@ -297,7 +305,7 @@ fn spatial_ref(definition: &str) -> Result<SpatialRef> {
 /// What a catalog needs to know of a CRS.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrsFacts {
-    /// Coordinates are longitudes and latitudes.
+    /// Coordinates are longitudes and latitudes, and not those of a rotated pole.
     pub geographic: bool,
     pub projjson: String,
 }
@@ -324,7 +332,10 @@ pub fn crs_facts(definition: &str) -> Result<CrsFacts> {
 fn look_up_crs(definition: &str) -> Result<CrsFacts> {
     let srs = spatial_ref(definition)?;
     let bad = |e: GdalError| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) };
-    Ok(CrsFacts { geographic: srs.is_geographic(), projjson: srs.to_projjson().map_err(bad)? })
+    Ok(CrsFacts {
+        geographic: srs.is_geographic() && !srs.is_derived_geographic(),
+        projjson: srs.to_projjson().map_err(bad)?,
+    })
 }
 
 /// Projects points in place, (x, y) order in both; a point without an image becomes NaN, NaN.
