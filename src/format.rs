@@ -5,7 +5,9 @@
 
 pub mod array;
 pub mod gdal;
+pub mod hyperslab;
 pub mod parquet;
+pub mod zarr;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};

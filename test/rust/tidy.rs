@@ -42,6 +42,7 @@ fn one_file_names_each_library() {
     only_in("use gdal::", &["format/gdal.rs", "format/gdal/"]);
     only_in("gdal_sys", &["format/gdal.rs", "format/gdal/"]);
     only_in("parquet::arrow", &["format/parquet.rs"]);
+    only_in("zarrs", &["format/zarr"]);
 }
 
 #[test]
