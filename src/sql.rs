@@ -11,13 +11,17 @@ pub mod geometry_type;
 pub mod load;
 pub mod registry_rows;
 pub mod settings;
+pub mod slice_value;
 pub mod types;
 pub mod value;
 
 pub mod geo_catalog_build;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
+pub mod geo_polygonize;
+pub mod geo_slice;
 pub mod geo_windows_overlap;
+pub mod geo_zonal_stats;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
@@ -59,8 +63,11 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<geo_permutation::GeoPermutation>(),
     scalar::<geo_windows_overlap::GeoWindowsOverlap>(),
     table_macro(&macros::PATCH_REGISTRY, macros::PATCH_REGISTRY_SQL),
+    scalar::<geo_slice::GeoSlice>(),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
+    scalar::<geo_zonal_stats::GeoZonalStats>(),
+    scalar::<geo_polygonize::GeoPolygonize>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];
