@@ -1,12 +1,14 @@
 """Makes the small files that examples and tests read: python test/data/make_small.py [folder].
 
 Formulas, not data of anyone: sst(row, col) = (36 row + col) / 16 + 2 (year - 2018), with a hole; land is a
-block of cells. Global 10-degree grids, a few hundred bytes each. regions.geojson holds three boxes with a class.
+block of cells. Global 10-degree grids, a few hundred bytes each. regions.geojson holds three boxes with a class;
+sst.nc three days of the same field (2 K more each day) in 1/16 K, from 0 to 360 degrees east.
 """
 import json
 import sys
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import rasterio
 from rasterio.transform import from_origin
@@ -36,6 +38,30 @@ def regions():
     return {"type": "FeatureCollection", "name": "regions", "features": features}
 
 
+def sst_netcdf(path):
+    """CF: [time, lat, lon], with bounds of time, packed."""
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as out:
+        for name, size in (("time", 3), ("lat", HEIGHT), ("lon", WIDTH), ("bnds", 2)):
+            out.createDimension(name, size)
+
+        def add(name, dims, dtype, values, **attributes):
+            variable = out.createVariable(name, dtype, dims, fill_value=attributes.pop("_FillValue", None))
+            variable.setncatts(attributes)
+            variable.set_auto_maskandscale(False)
+            variable[:] = values
+
+        days = np.arange(3.0)
+        add("time", ("time",), "f8", days + 0.5, standard_name="time", units="days since 2018-01-01", bounds="time_bnds")
+        add("time_bnds", ("time", "bnds"), "f8", np.stack([days, days + 1], 1))
+        add("lat", ("lat",), "f4", 85 - 10 * np.arange(HEIGHT), standard_name="latitude", units="degrees_north")
+        add("lon", ("lon",), "f4", 5 + 10 * np.arange(WIDTH), standard_name="longitude", units="degrees_east")
+        fields = np.stack([sst(2018 + day) for day in range(3)])
+        # The raster begins at 180 degrees west, this file at 0.
+        fields = np.roll(np.where(fields == NODATA, -32768, fields * 16), WIDTH // 2, axis=2)
+        add("sst", ("time", "lat", "lon"), "i2", fields, _FillValue=np.int16(-32768), scale_factor=1 / 16, add_offset=0.0,
+            standard_name="sea_surface_temperature", units="K")
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     profile = dict(driver="GTiff", height=HEIGHT, width=WIDTH, count=1, crs="EPSG:4326",
@@ -46,6 +72,7 @@ def main(folder):
             out.set_band_description(1, "sst")
     with rasterio.open(folder / "land.tif", "w", dtype="uint8", **profile) as out:
         out.write(land(), 1)
+    sst_netcdf(folder / "sst.nc")
     (folder / "regions.geojson").write_text(json.dumps(regions()) + "\n")
 
 
