@@ -10,6 +10,7 @@ pub mod doc;
 pub mod geometry_type;
 pub mod load;
 pub mod registry_rows;
+pub mod selection;
 pub mod settings;
 pub mod types;
 pub mod value;
@@ -21,6 +22,8 @@ pub mod geo_windows_overlap;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
+pub mod read_array;
+pub mod read_array_table;
 pub mod read_patch;
 pub mod read_patch_table;
 pub mod st_land_fraction;
@@ -61,6 +64,8 @@ pub static FUNCTIONS: &[Function] = &[
     table_macro(&macros::PATCH_REGISTRY, macros::PATCH_REGISTRY_SQL),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
+    scalar::<read_array::ReadArray>(),
+    table::<read_array_table::ReadArrayTable>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];
