@@ -1,11 +1,17 @@
-//! Reads: windows of rasters into arrays.
+//! Reads: windows of rasters and hyperslabs of array files into arrays.
 //!
-//! `source` opens each file once and keeps its handles, `block_cache` decodes each block once, `patch`
-//! copies windows out of blocks.
+//! `source` opens each raster once and keeps its handles, `block_cache` decodes each block once, `patch`
+//! copies windows out of blocks. `axis` finds the places that a selection names, `array` reads them, and
+//! `values` makes numbers of what is stored.
 
+pub mod array;
+pub mod array_plan;
+pub mod axis;
 pub mod block_cache;
+pub mod open_files;
 pub mod patch;
 pub mod source;
+pub mod values;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

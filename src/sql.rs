@@ -10,6 +10,7 @@ pub mod doc;
 pub mod geometry_type;
 pub mod load;
 pub mod registry_rows;
+pub mod selection;
 pub mod settings;
 pub mod slice_value;
 pub mod types;
@@ -25,6 +26,8 @@ pub mod geo_zonal_stats;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
+pub mod read_array;
+pub mod read_array_table;
 pub mod read_patch;
 pub mod read_patch_table;
 pub mod st_land_fraction;
@@ -68,6 +71,8 @@ pub static FUNCTIONS: &[Function] = &[
     table::<read_patch_table::ReadPatchTable>(),
     scalar::<geo_zonal_stats::GeoZonalStats>(),
     scalar::<geo_polygonize::GeoPolygonize>(),
+    scalar::<read_array::ReadArray>(),
+    table::<read_array_table::ReadArrayTable>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];

@@ -158,6 +158,12 @@ impl<'a> Vector<'a> {
         Vector { raw, rows, chunk: PhantomData }
     }
 
+    /// The type of its values.
+    pub fn ty(&self) -> LogicalType {
+        // SAFETY: the vector is alive; the type that comes is ours to destroy.
+        LogicalType(unsafe { ffi::duckdb_vector_get_column_type(self.raw) })
+    }
+
     fn data<T: Plain>(&self) -> *mut T {
         // SAFETY: the vector is alive.
         unsafe { ffi::duckdb_vector_get_data(self.raw).cast() }
@@ -416,6 +422,11 @@ impl<'a> Input<'a> {
 
     pub fn column(&self, index: usize) -> Vector<'a> {
         self.columns[index]
+    }
+
+    /// How many arguments there are.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
     }
 
     /// Some argument of the row is NULL, or some field of a struct argument among the first `fields`.

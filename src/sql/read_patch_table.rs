@@ -417,7 +417,8 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     Err(args.place("fill")(error))
 }
 
-fn sql_type(dtype: Dtype) -> SqlType {
+/// The type of a list's items that holds values of some dtype as they are.
+pub fn sql_type(dtype: Dtype) -> SqlType {
     match dtype {
         Dtype::Int8 => SqlType::TinyInt,
         Dtype::UInt8 => SqlType::UTinyInt,
