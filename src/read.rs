@@ -1,11 +1,14 @@
 //! Reads: windows of rasters into arrays.
 //!
 //! `source` opens each file once and keeps its handles, `block_cache` decodes each block once, `patch`
-//! copies windows out of blocks.
+//! copies windows out of blocks, `warp` brings a band onto a slice's grid, `mosaic` merges files there, `series`
+//! lines them up in time.
 
 pub mod block_cache;
+pub mod mosaic;
 pub mod patch;
 pub mod source;
+pub mod warp;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -3,6 +3,8 @@
 //! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
+pub mod warp;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -372,6 +374,31 @@ pub fn project(from: &str, to: &str, points: &mut [(f64, f64)]) -> Result<()> {
             *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
         }
         Ok(())
+    })
+}
+
+/// Two names of one CRS, as PROJ compares them.
+///
+/// # Errors
+/// [`Error::BadCrs`].
+pub fn same_crs(a: &str, b: &str) -> Result<bool> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<(String, String), bool>> = RefCell::default();
+    }
+    if a == b {
+        return Ok(true);
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let pair = (a.to_string(), b.to_string());
+        if let Some(same) = known.get(&pair) {
+            return Ok(*same);
+        }
+        if known.len() >= 4096 {
+            known.clear();
+        }
+        let same = spatial_ref(a)? == spatial_ref(b)?;
+        known.insert(pair, same);
+        Ok(same)
     })
 }
 
