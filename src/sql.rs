@@ -25,6 +25,7 @@ pub mod geoquilt_version;
 pub mod macros;
 pub mod read_patch;
 pub mod read_patch_table;
+pub mod read_slice;
 pub mod st_land_fraction;
 
 use duckdb::ffi::duckdb_connection;
@@ -64,6 +65,7 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<geo_slice::GeoSlice>(),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
+    scalar::<read_slice::ReadSlice>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];

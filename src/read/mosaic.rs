@@ -88,7 +88,10 @@ pub fn read_slice(
 ) -> Result<Vec<Range<usize>>> {
     let count = out.len() / slice.area().max(1);
     let (gaps, touched) = match paths {
-        [path] if options.merge != Merge::Count => one(&Source::open(path)?, slice, options, count, out)?,
+        [path] if options.merge != Merge::Count => {
+            let source: Arc<Source> = Source::open(path)?;
+            one(&source, slice, options, count, out)?
+        }
         paths => many(paths, slice, options, count, out)?,
     };
     if !touched && !options.patch.boundless {
@@ -355,7 +358,8 @@ mod tests {
             (Merge::Mean, [2.0, 3.5, 7.0]),
         ] {
             let (out, gaps) = merged(merge, &layers);
-            assert_eq!((&out[..3], gaps), (&wanted[..], vec![3..4]), "{merge:?}");
+            assert_eq!((&out[..3], gaps.last()), (&wanted[..], Some(&(3..4))), "{merge:?}");
+            assert_eq!(gaps.len(), 1);
         }
         assert_eq!(merged(Merge::Count, &layers), (vec![3.0, 2.0, 1.0, 0.0], vec![]));
     }
