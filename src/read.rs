@@ -7,6 +7,7 @@
 pub mod block_cache;
 pub mod mosaic;
 pub mod patch;
+pub mod series;
 pub mod source;
 pub mod warp;
 

@@ -25,6 +25,7 @@ pub mod geoquilt_version;
 pub mod macros;
 pub mod read_patch;
 pub mod read_patch_table;
+pub mod read_series;
 pub mod read_slice;
 pub mod st_land_fraction;
 
@@ -66,6 +67,7 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
     scalar::<read_slice::ReadSlice>(),
+    scalar::<read_series::ReadSeries>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];

@@ -78,26 +78,38 @@ pub fn band_count(paths: &[String], options: &SliceOptions) -> Result<usize> {
 /// there are none when a fill value was asked for.
 ///
 /// # Errors
-/// A file that can not be read, has other bands, no CRS or no geotransform; a CRS pair without a transformation;
-/// a slice that no file touches, unless that was allowed.
+/// As [`merged`], and a slice that no file touches, unless that was allowed.
 pub fn read_slice(
     paths: &[String],
     slice: &Slice,
     options: &SliceOptions,
     out: &mut [f32],
 ) -> Result<Vec<Range<usize>>> {
-    let count = out.len() / slice.area().max(1);
-    let (gaps, touched) = match paths {
-        [path] if options.merge != Merge::Count => {
-            let source: Arc<Source> = Source::open(path)?;
-            one(&source, slice, options, count, out)?
-        }
-        paths => many(paths, slice, options, count, out)?,
-    };
+    let (gaps, touched) = merged(paths, slice, options, out)?;
     if !touched && !options.patch.boundless {
         return Err(untouched(paths, slice));
     }
     Ok(fill(gaps, options.patch.fill, out))
+}
+
+/// As [`read_slice`], without a fill value; also tells whether any file touches the slice.
+///
+/// # Errors
+/// A file that can not be read, has other bands, no CRS or no geotransform; a CRS pair without a transformation.
+pub fn merged(
+    paths: &[String],
+    slice: &Slice,
+    options: &SliceOptions,
+    out: &mut [f32],
+) -> Result<(Gaps, bool)> {
+    let count = out.len() / slice.area().max(1);
+    match paths {
+        [path] if options.merge != Merge::Count => {
+            let source: Arc<Source> = Source::open(path)?;
+            one(&source, slice, options, count, out)
+        }
+        paths => many(paths, slice, options, count, out),
+    }
 }
 
 /// Puts a value into the gaps, where one was asked for.
@@ -111,7 +123,8 @@ pub fn fill(gaps: Vec<Range<usize>>, value: Option<f64>, out: &mut [f32]) -> Vec
     Vec::new()
 }
 
-fn untouched(paths: &[String], slice: &Slice) -> Error {
+/// No file touches the slice.
+pub fn untouched(paths: &[String], slice: &Slice) -> Error {
     let files = match paths {
         [] => "there is no file".to_string(),
         [path] => format!("\"{path}\" does not reach"),
@@ -125,7 +138,8 @@ fn untouched(paths: &[String], slice: &Slice) -> Error {
     )
 }
 
-type Gaps = Vec<Range<usize>>;
+/// Runs of places without a pixel, in order.
+pub type Gaps = Vec<Range<usize>>;
 
 /// One file needs no merging, and where its pixels are the slice's own, no layer.
 fn one(
@@ -145,7 +159,9 @@ fn one(
     match layer(source, slice, options, &bands)? {
         Some(layer) => {
             out.copy_from_slice(&layer.pixels);
-            Ok((gaps(layer.valid.iter().map(|v| *v == 0)), true))
+            let gone =
+                if layer.valid.contains(&0) { gaps(layer.valid.iter().map(|v| *v == 0)) } else { Vec::new() };
+            Ok((gone, true))
         }
         None => Ok((whole(out.len()), false)),
     }
