@@ -1,17 +1,21 @@
 //! Reads: windows of rasters and hyperslabs of array files into arrays.
 //!
 //! `source` opens each raster once and keeps its handles, `block_cache` decodes each block once, `patch`
-//! copies windows out of blocks. `axis` finds the places that a selection names, `array` reads them, and
-//! `values` makes numbers of what is stored.
+//! copies windows out of blocks. `warp` brings a band onto a slice's grid, `mosaic` merges files there, `series`
+//! lines them up in time. `axis` finds the places that a selection names, `array` reads them, and `values` makes
+//! numbers of what is stored.
 
 pub mod array;
 pub mod array_plan;
 pub mod axis;
 pub mod block_cache;
 pub mod open_files;
+pub mod mosaic;
 pub mod patch;
+pub mod series;
 pub mod source;
 pub mod values;
+pub mod warp;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -30,6 +30,8 @@ pub mod read_array;
 pub mod read_array_table;
 pub mod read_patch;
 pub mod read_patch_table;
+pub mod read_series;
+pub mod read_slice;
 pub mod st_land_fraction;
 
 use duckdb::ffi::duckdb_connection;
@@ -73,6 +75,8 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<geo_polygonize::GeoPolygonize>(),
     scalar::<read_array::ReadArray>(),
     table::<read_array_table::ReadArrayTable>(),
+    scalar::<read_slice::ReadSlice>(),
+    scalar::<read_series::ReadSeries>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];

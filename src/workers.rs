@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -161,10 +162,52 @@ impl<T> Drop for Ordered<T> {
     }
 }
 
+/// Threads that [`each`] has lent out in the whole process.
+static LENT: AtomicUsize = AtomicUsize::new(0);
+
+/// Does all jobs, on this thread and on as many others as make `threads` over all callers at once: DuckDB calls a
+/// scalar from several threads, or, over few rows, from one. Of several errors the first job's is given.
+///
+/// # Errors
+/// What `work` returns. The jobs that have not begun by then are left.
+pub fn each<J: Send>(jobs: Vec<J>, threads: usize, work: impl Fn(J) -> Result<()> + Sync) -> Result<()> {
+    let most = threads.saturating_sub(1).min(jobs.len().saturating_sub(1));
+    let lent =
+        LENT.fetch_update(SeqCst, SeqCst, |lent| Some(lent + most.min(threads.saturating_sub(lent + 1))));
+    let helpers = most.min(threads.saturating_sub(lent.unwrap_or(threads) + 1));
+    let line = Mutex::new(jobs.into_iter().enumerate());
+    let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+    let run = || {
+        while failed.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            let next = line.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((place, job)) = next else { return };
+            let result = catch_unwind(AssertUnwindSafe(|| work(job)))
+                .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at job {place}"))));
+            if let Err(error) = result {
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                if failed.as_ref().is_none_or(|(first, _)| place < *first) {
+                    *failed = Some((place, error));
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..helpers {
+            // Without a thread the work takes longer, and is done all the same.
+            let _ = std::thread::Builder::new().name("geoquilt".into()).spawn_scoped(scope, run);
+        }
+        run();
+    });
+    LENT.fetch_sub(helpers, SeqCst);
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::time::Duration;
 
     fn collect(count: usize, threads: usize, budget: usize) -> Vec<usize> {
@@ -204,6 +247,22 @@ mod tests {
         let pool = Ordered::start((0..5).map(|i| Ok((1, i))), 2, 100, work).unwrap();
         let results: Vec<bool> = std::iter::from_fn(|| pool.next()).map(|r| r.is_ok()).collect();
         assert_eq!(results, [true, true, true, false, true]);
+    }
+
+    #[test]
+    fn each_job_is_done_once_and_the_first_error_is_told() {
+        for threads in [1, 2, 8] {
+            let done = AtomicUsize::new(0);
+            let work = |i: usize| {
+                done.fetch_add(i, SeqCst);
+                Ok(())
+            };
+            each((0..100).collect(), threads, work).unwrap();
+            assert_eq!(done.load(SeqCst), 4950);
+            let fails = |i: usize| if i >= 40 { Err(Error::Bug(format!("{i}"))) } else { Ok(()) };
+            assert!(each((0..100).collect(), threads, fails).is_err());
+        }
+        assert!(each(vec![1], 4, |_| panic!("boom")).is_err());
     }
 
     #[test]
