@@ -20,6 +20,7 @@ pub mod geo_catalog_build;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
 pub mod geo_polygonize;
+pub mod geo_rasterize;
 pub mod geo_slice;
 pub mod geo_windows_overlap;
 pub mod geo_zonal_stats;
@@ -72,6 +73,7 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
     scalar::<geo_zonal_stats::GeoZonalStats>(),
+    scalar::<geo_rasterize::GeoRasterize>(),
     scalar::<geo_polygonize::GeoPolygonize>(),
     scalar::<read_array::ReadArray>(),
     table::<read_array_table::ReadArrayTable>(),
