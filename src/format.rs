@@ -6,6 +6,8 @@
 pub mod array;
 pub mod gdal;
 pub mod parquet;
+pub mod tiff;
+pub mod vrt;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};

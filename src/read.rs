@@ -1,10 +1,12 @@
 //! Reads: windows of rasters into arrays.
 //!
-//! `source` opens each file once and keeps its handles, `block_cache` decodes each block once, `patch`
-//! copies windows out of blocks.
+//! `source` reads each header once, `handles` bounds the open files, `block_cache` decodes each block once,
+//! `patch` copies a window out of blocks, `plan` many windows.
 
 pub mod block_cache;
+pub mod handles;
 pub mod patch;
+pub mod plan;
 pub mod source;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -14,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 pub struct Limits {
     /// Decoded blocks kept for the whole process, in bytes.
     pub block_cache: usize,
-    /// Worker threads of one table function.
+    /// Threads that one call works on.
     pub threads: usize,
     /// What one chunk of a scalar's pixels may take, in bytes.
     pub chunk: usize,

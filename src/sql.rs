@@ -9,7 +9,9 @@ pub mod chunk;
 pub mod doc;
 pub mod geometry_type;
 pub mod load;
+pub mod patch_scan;
 pub mod registry_rows;
+pub mod replacement;
 pub mod settings;
 pub mod types;
 pub mod value;
@@ -18,9 +20,11 @@ pub mod geo_catalog_build;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
 pub mod geo_windows_overlap;
+pub mod geoquilt_cache;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
+pub mod read_blocks;
 pub mod read_patch;
 pub mod read_patch_table;
 pub mod st_land_fraction;
@@ -61,6 +65,8 @@ pub static FUNCTIONS: &[Function] = &[
     table_macro(&macros::PATCH_REGISTRY, macros::PATCH_REGISTRY_SQL),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
+    table::<read_blocks::ReadBlocks>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
+    table::<geoquilt_cache::GeoquiltCache>(),
 ];

@@ -55,6 +55,7 @@ fn unsafe_stands_only_where_duckdb_is_called() {
             "sql/settings.rs",
             "sql/geometry_type.rs",
             "sql/load.rs",
+            "sql/replacement.rs",
             "sql.rs",
             "lib.rs",
         ],
