@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
 /// glob characters that exists as it stands is taken as it stands. Directories among a glob's matches
-/// are passed over; a directory named outright is an error, as is a glob that matches nothing.
+/// are passed over, unless they are Zarr stores; `**` does not look into a store.
+/// A glob that matches nothing is an error.
 ///
 /// # Errors
 /// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::Remote`], [`Error::Invalid`] for an empty path.
@@ -41,7 +42,7 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
     let before = paths.len();
     for path in matches(&home, options).map_err(bad)? {
-        if path.is_dir() && std::fs::read_dir(&path).is_ok() {
+        if path.is_dir() && !is_store(&path) && std::fs::read_dir(&path).is_ok() {
             continue;
         }
         match path.into_os_string().into_string() {
@@ -96,7 +97,7 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
     for entry in entries.flatten() {
         let path = folder.join(entry.file_name());
         visit(&path);
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !is_store(&path) {
             walk(&path, visit);
         }
     }
@@ -168,9 +169,13 @@ pub fn stamp(path: &str) -> Result<Stamp> {
         std::io::ErrorKind::NotFound => Error::Absent { path: path.into() },
         _ => Error::Unreadable { path: path.into(), reason: lower(&e.to_string()) },
     };
-    let metadata = std::fs::metadata(file).map_err(unreadable)?;
+    let mut metadata = std::fs::metadata(file).map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(Error::Directory { path: path.into() });
+        // A store that is written anew has new documents; what a chunk's own file says, its reader asks.
+        let Some(document) = document(Path::new(file)) else {
+            return Err(Error::Directory { path: path.into() });
+        };
+        metadata = std::fs::metadata(document).map_err(unreadable)?;
     }
     // Reading a pipe or a device could wait, or go on, for ever.
     if !metadata.is_file() {
@@ -217,6 +222,17 @@ pub fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
+/// The document that makes a directory a Zarr store, the one that is written last first.
+fn document(folder: &Path) -> Option<PathBuf> {
+    let documents = ["zarr.json", ".zmetadata", ".zgroup", ".zarray"];
+    documents.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// A directory that is one file to its users: a Zarr store.
+pub fn is_store(path: &Path) -> bool {
+    document(path).is_some()
+}
+
 #[cfg(unix)]
 fn identity(metadata: &std::fs::Metadata) -> (u64, i64) {
     use std::os::unix::fs::MetadataExt;
@@ -237,11 +253,21 @@ fn lower(reason: &str) -> String {
 
 /// The first bytes of a file, which tell its format.
 pub fn magic(path: &str) -> [u8; 8] {
-    use std::io::Read;
     let mut bytes = [0; 8];
-    if let Ok(mut file) = std::fs::File::open(container(path)) {
-        // A shorter file leaves zeros, which match no format.
-        let _ = file.read(&mut bytes);
+    // A shorter file leaves zeros, which match no format.
+    for (byte, read) in bytes.iter_mut().zip(head(path, 8)) {
+        *byte = read;
+    }
+    bytes
+}
+
+/// Up to `n` bytes from a file's beginning; none when it can not be read.
+pub fn head(path: &str, n: u64) -> Vec<u8> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    if let Ok(file) = std::fs::File::open(container(path)) {
+        // What was read before an error is all there is to see.
+        let _ = file.take(n).read_to_end(&mut bytes);
     }
     bytes
 }
@@ -337,6 +363,22 @@ mod tests {
             let changed = state(&sides);
             assert!(before != written && written != changed && changed == state(&sides), "{name}");
         }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_store_is_one_file_and_is_not_looked_into() {
+        let dir = std::env::temp_dir().join(format!("geoquilt-store-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("a/cube.zarr/tos")).unwrap();
+        std::fs::create_dir_all(dir.join("plain.zarr")).unwrap();
+        for name in ["a/cube.zarr/.zgroup", "a/cube.zarr/tos/.zarray", "a/cube.zarr/tos/x.tif", "a/y.tif"] {
+            std::fs::write(dir.join(name), b"{}").unwrap();
+        }
+        let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
+        assert_eq!(expand(&[at("**/*")]).unwrap(), [at("a/cube.zarr"), at("a/y.tif")]);
+        assert_eq!(expand(&[at("a/*.zarr")]).unwrap(), [at("a/cube.zarr")]);
+        assert!(stamp(&at("a/cube.zarr")).is_ok_and(|stamp| stamp.size == 2));
+        assert!(matches!(stamp(&at("plain.zarr")), Err(Error::Directory { .. })));
         std::fs::remove_dir_all(dir).unwrap();
     }
 

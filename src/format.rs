@@ -5,9 +5,11 @@
 
 pub mod array;
 pub mod gdal;
+pub mod hyperslab;
 pub mod parquet;
 pub mod tiff;
 pub mod vrt;
+pub mod zarr;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
@@ -28,6 +30,32 @@ impl Kind {
             Kind::Vector => "vector",
         }
     }
+}
+
+impl Kind {
+    /// What a file's first bytes say of it; `None` when several kinds begin so, and the file must be tried.
+    pub fn of_magic(magic: &[u8]) -> Option<Kind> {
+        const RASTERS: [&[u8]; 8] =
+            [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM"];
+        // FlatGeobuf, the two parts of a Shapefile that hold geometries, and JSON.
+        const VECTORS: [&[u8]; 4] = [b"fgb\x03", b"\0\0\x27\x0a", b"{", b"["];
+        let begins = |starts: &[&[u8]]| starts.iter().any(|start| magic.starts_with(start));
+        if begins(&RASTERS) {
+            Some(Kind::Raster)
+        } else if begins(&VECTORS) {
+            Some(Kind::Vector)
+        } else {
+            None
+        }
+    }
+}
+
+/// Which layer of a vector file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LayerName {
+    Name(String),
+    /// From 1.
+    Number(i64),
 }
 
 /// One layer of a vector file.

@@ -271,7 +271,8 @@ unsafe fn read_call(
 ) -> Result<Call> {
     let mut call =
         Call { crs: Vec::new(), is_geometry: Vec::new(), options: None, limits: Limits::default() };
-    let required = doc.parameters.iter().filter(|p| p.given == Given::Required).count();
+    let by_place: Vec<_> =
+        doc.parameters.iter().filter(|p| matches!(p.given, Given::Required | Given::Optional)).collect();
     // SAFETY: each expression and type is owned and destroyed here.
     unsafe {
         for i in 0..ffi::duckdb_scalar_function_bind_get_argument_count(info) {
@@ -279,7 +280,9 @@ unsafe fn read_call(
             let ty = LogicalType::from_raw(ffi::duckdb_expression_return_type(expression));
             call.crs.push(geometry_crs(&ty));
             call.is_geometry.push(ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY);
-            let options = if i as usize >= required { Some(fold(doc, expression, context)) } else { None };
+            let bag =
+                by_place.get(i as usize).is_some_and(|p| p.given == Given::Optional && p.types == "STRUCT");
+            let options = if bag { Some(fold(doc, expression, context)) } else { None };
             ffi::duckdb_destroy_expression(&mut expression);
             call.options = options.transpose()?;
         }

@@ -1,16 +1,16 @@
-//! `geo_catalog_build`: one row a raster, from headers alone.
+//! `geo_catalog_build`: one row a file, from headers alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalog::{
-    self, BuildOptions, Detail, Entry, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION,
+    self, BuildOptions, Detail, Entry, KINDS, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION, Wanted,
 };
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::array::Variable;
-use crate::format::{Band, Layer};
+use crate::format::{Band, Layer, LayerName};
 use crate::read::Limits;
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
@@ -23,14 +23,14 @@ use crate::workers::Ordered;
 
 pub struct GeoCatalogBuild;
 
-const BAND: &str =
+pub const BAND: &str =
     "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
-const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_catalog_build",
     kind: Kind::Table,
-    summary: "Catalogs raster files: one row each, from headers alone, in parallel.",
+    summary: "Catalogs raster and vector files: one row each, from headers, in parallel.",
     parameters: &[
         Parameter {
             name: "paths",
@@ -42,7 +42,13 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "kind",
             types: "VARCHAR",
             given: Given::Named("'auto'"),
-            meaning: "`auto` or `raster`: this version catalogs rasters.",
+            meaning: "`raster` or `vector`, or `auto` to tell by each file's content, not by its name.",
+        },
+        Parameter {
+            name: "layer",
+            types: "VARCHAR | BIGINT",
+            given: Given::Named("NULL"),
+            meaning: "One layer of each vector file, by name or by number (from 1); all of them unless given.",
         },
         Parameter {
             name: "filename_regex",
@@ -77,12 +83,12 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[
         column("path", "VARCHAR", "The file, as the glob found it."),
-        column("kind", "VARCHAR", "`raster`."),
+        column("kind", "VARCHAR", "`raster` or `vector`."),
         column("driver", "VARCHAR", "GDAL's short name of the format."),
         column(
             "geometry",
             "GEOMETRY",
-            "Footprint in `crs`: a polygon, or two when it crosses the antimeridian.",
+            "Footprint in the catalog's CRS: a polygon, or two when it crosses the antimeridian. Of a vector file, the box of each layer, projected.",
         ),
         column(
             "bbox",
@@ -91,13 +97,21 @@ static DOC: FunctionDoc = FunctionDoc {
         ),
         column("t_min", "TIMESTAMP", "Start, UTC, inside; NULL when undated, which matches every interval."),
         column("t_max", "TIMESTAMP", "Stop, UTC, inside."),
-        column("crs", "VARCHAR", "CRS of the file: an authority code, or PROJJSON where it has none."),
+        column(
+            "crs",
+            "VARCHAR",
+            "CRS of the file (of its first layer): an authority code, or PROJJSON where it has none.",
+        ),
         column(
             "transform",
             "DOUBLE[6]",
             "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up).",
         ),
-        column("width", "INTEGER", "Columns."),
+        column(
+            "width",
+            "INTEGER",
+            "Columns; NULL for a vector file, like `transform`, `height` and `bands`.",
+        ),
         column("height", "INTEGER", "Rows."),
         column(
             "bands",
@@ -111,7 +125,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column(
             "layers",
             "STRUCT(name VARCHAR, geometry_type VARCHAR, n_features BIGINT)[]",
-            "NULL for a raster.",
+            "Of a vector file, in file order; NULL for a raster. A table without geometries has type `None`.",
         ),
         column("attributes", "MAP(VARCHAR, VARCHAR)", "The other named groups of `filename_regex`."),
         column("size", "BIGINT", "Bytes of the file."),
@@ -129,6 +143,9 @@ static DOC: FunctionDoc = FunctionDoc {
         "filename_regex: does not compile; does not match a file's name; matches a date that does not exist",
         "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
+        "layer: no layer of a vector file has that name or number (those it has are listed)",
+        "kind := 'auto' and a GeoPackage that holds both a raster and vector layers",
+        "a vector file without features, or without a CRS",
         "a file is no raster, is damaged, has no CRS, no geotransform, zero bands, complex pixels, or a rotated transform",
     ],
     examples: &[
@@ -140,6 +157,15 @@ static DOC: FunctionDoc = FunctionDoc {
                 "sst_20180101.tif\tsst\t2018-01-01 00:00:00\t2018-01-01 23:59:59.999999\t36\t18",
                 "sst_20180102.tif\tsst\t2018-01-02 00:00:00\t2018-01-02 23:59:59.999999\t36\t18",
                 "sst_20190101.tif\tsst\t2019-01-01 00:00:00\t2019-01-01 23:59:59.999999\t36\t18",
+            ],
+        },
+        Example {
+            title: "Vector files stand in the same catalog",
+            sql: "SELECT parse_filename(path) AS file, kind, layers[1].name AS layer, layers[1].n_features AS features, bbox.xmin, bbox.ymax\n\
+                  FROM geo_catalog_build(['test/data/small/land.tif', 'test/data/small/regions.geojson']);",
+            rows: &[
+                "land.tif\traster\tNULL\tNULL\t-180.0\t90.0",
+                "regions.geojson\tvector\tregions\t3\t-40.0\t50.0",
             ],
         },
         Example {
@@ -176,8 +202,7 @@ impl TableFunction for GeoCatalogBuild {
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
         let patterns = args.paths("paths")?;
-        let kinds = [("auto", ()), ("raster", ())];
-        args.choice("kind", "a kind of this version", &kinds)?;
+        let kind = args.choice("kind", "a kind of this version", &KINDS)?.unwrap_or(Wanted::Auto);
         let on_error =
             args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
         let date_format = args.text("date_format")?.unwrap_or_else(|| "%Y%m%d".into());
@@ -202,6 +227,7 @@ impl TableFunction for GeoCatalogBuild {
         let densify = args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize;
         let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
         let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
+        let options = BuildOptions { kind, layer: layer_name(args)?, ..options };
         geometry_type::check(&options.crs).map_err(args.place("crs"))?;
         let paths = Arc::new(files::expand(&patterns).map_err(args.place("paths"))?);
         let columns = columns(&options)?;
@@ -231,6 +257,20 @@ impl TableFunction for GeoCatalogBuild {
         out.set_rows(rows);
         Ok(())
     }
+}
+
+/// # Errors
+/// A layer that is neither a name nor a number.
+pub fn layer_name(args: &Args) -> Result<Option<LayerName>> {
+    Ok(match args.get("layer") {
+        None | Some(Value::Null) => None,
+        Some(Value::Text(name)) => Some(LayerName::Name(name.clone())),
+        Some(Value::Int(number)) => Some(LayerName::Number(*number)),
+        Some(other) => {
+            let must = "a layer's name, or its number (from 1)";
+            return Err(args.place("layer")(Error::invalid(other, must)));
+        }
+    })
 }
 
 fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {

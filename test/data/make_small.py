@@ -1,8 +1,9 @@
-"""Makes the small rasters that examples and tests read: python test/data/make_small.py [folder].
+"""Makes the small files that examples and tests read: python test/data/make_small.py [folder].
 
 Formulas, not data of anyone: sst(row, col) = (36 row + col) / 16 + 2 (year - 2018), with a hole; land is a
-block of cells. Global 10-degree grids, a few hundred bytes each.
+block of cells. Global 10-degree grids, a few hundred bytes each. regions.geojson holds three boxes with a class.
 """
+import json
 import sys
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def land():
     return ((row >= 3) & (row < 12) & (col >= 18) & (col < 27)).astype("uint8")
 
 
+def regions():
+    """Three boxes in lon/lat; the second lies partly over the first."""
+    boxes = [("plain", 1, (0, 0, 40, 40)), ("forest", 2, (20, 20, 60, 50)), ("lake", 3, (-40, -40, -20, -10))]
+    ring = lambda x0, y0, x1, y1: [[[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]]
+    features = [{"type": "Feature", "properties": {"name": name, "class": label},
+                 "geometry": {"type": "Polygon", "coordinates": ring(*box)}} for name, label, box in boxes]
+    return {"type": "FeatureCollection", "name": "regions", "features": features}
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     profile = dict(driver="GTiff", height=HEIGHT, width=WIDTH, count=1, crs="EPSG:4326",
@@ -36,6 +46,7 @@ def main(folder):
             out.set_band_description(1, "sst")
     with rasterio.open(folder / "land.tif", "w", dtype="uint8", **profile) as out:
         out.write(land(), 1)
+    (folder / "regions.geojson").write_text(json.dumps(regions()) + "\n")
 
 
 if __name__ == "__main__":
