@@ -1,11 +1,13 @@
 //! Array files: named variables on named dimensions (NetCDF, HDF5, GRIB, Zarr), whatever the library.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::gdal::mdim::MdimFile;
+use crate::format::zarr;
 
 /// What an array file's header says, without one value of a data variable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -62,6 +64,12 @@ pub trait ArrayFile: Send + Sync {
     /// # Errors
     /// The hyperslab leaves the variable, its type holds no numbers, or its chunks can not be decoded.
     fn read(&self, variable: usize, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels>;
+
+    /// What tells one state of the chunk at `start` from another, where chunks are files of their own and one
+    /// can be written anew while the rest stays.
+    fn state(&self, _variable: usize, _start: &[u64]) -> u64 {
+        0
+    }
 }
 
 /// Opens an array file of any format, told by its content.
@@ -69,7 +77,24 @@ pub trait ArrayFile: Send + Sync {
 /// # Errors
 /// The file is absent, no array file, or damaged.
 pub fn open(path: &str) -> Result<Arc<dyn ArrayFile>> {
+    if is_zarr(path) {
+        return Ok(Arc::new(zarr::open(path)?));
+    }
     Ok(Arc::new(MdimFile::open(path)?))
+}
+
+/// A Zarr store: a directory of one, or a zip file, which no other array file is.
+pub fn is_zarr(path: &str) -> bool {
+    files::is_store(Path::new(path)) || files::magic(path).starts_with(b"PK\x03\x04")
+}
+
+/// True when the content is an array file's.
+pub fn is_array(path: &str) -> bool {
+    if files::magic(path).starts_with(b"PK\x03\x04") {
+        // Shapefiles come zipped too.
+        return zarr::open(path).is_ok();
+    }
+    files::is_store(Path::new(path)) || sniff(path).is_some()
 }
 
 /// What the first bytes of an array file say of its format: `netCDF`, `HDF5` or `GRIB`.

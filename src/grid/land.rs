@@ -213,8 +213,7 @@ mod tests {
         assert_eq!(count(&[7u8, 1], &[], LandRule::Equals(7.0)).land, 1);
         // NaN is invalid, and counted once where it is nodata too.
         let pixels = [f32::NAN, 1.0, f32::NAN, 0.0];
-        let gap = [0..2];
-        let fractions = count(&pixels, &gap, LandRule::AboveHalf);
+        let fractions = count(&pixels, std::slice::from_ref(&(0..2)), LandRule::AboveHalf);
         assert_eq!(fractions, Fractions { land: 0, invalid: 3, total: 4 });
     }
 }
