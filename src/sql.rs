@@ -9,7 +9,9 @@ pub mod chunk;
 pub mod doc;
 pub mod geometry_type;
 pub mod load;
+pub mod patch_scan;
 pub mod registry_rows;
+pub mod replacement;
 pub mod selection;
 pub mod settings;
 pub mod slice_value;
@@ -24,11 +26,13 @@ pub mod geo_rasterize;
 pub mod geo_slice;
 pub mod geo_windows_overlap;
 pub mod geo_zonal_stats;
+pub mod geoquilt_cache;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
 pub mod read_array;
 pub mod read_array_table;
+pub mod read_blocks;
 pub mod read_patch;
 pub mod read_patch_table;
 pub mod read_series;
@@ -72,6 +76,7 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<geo_slice::GeoSlice>(),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
+    table::<read_blocks::ReadBlocks>(),
     scalar::<geo_zonal_stats::GeoZonalStats>(),
     scalar::<geo_rasterize::GeoRasterize>(),
     scalar::<geo_polygonize::GeoPolygonize>(),
@@ -81,4 +86,5 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<read_series::ReadSeries>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
+    table::<geoquilt_cache::GeoquiltCache>(),
 ];

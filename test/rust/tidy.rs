@@ -60,6 +60,7 @@ fn unsafe_stands_only_where_c_is_called() {
             "sql/geometry_type.rs",
             "sql/load.rs",
             "format/gdal/warp.rs",
+            "sql/replacement.rs",
             "sql.rs",
             "lib.rs",
         ],
