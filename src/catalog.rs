@@ -1,10 +1,16 @@
 //! The catalog: one entry a file, from headers alone.
 
+pub mod block;
+pub mod cells;
 mod footprint;
 mod name;
+mod project;
+mod shape;
 
 pub use footprint::Footprint;
 pub use name::NameRule;
+pub use project::project;
+pub use shape::Shape;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -406,3 +406,28 @@ pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<
     let bbox = Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY)?;
     Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
 }
+
+/// True when two definitions name the same CRS, whatever order they write their axes in.
+///
+/// # Errors
+/// [`Error::BadCrs`].
+pub fn same_crs(a: &str, b: &str) -> Result<bool> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<(String, String), bool>> = RefCell::default();
+    }
+    if a == b {
+        return Ok(true);
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let pair = (a.to_string(), b.to_string());
+        if let Some(same) = known.get(&pair) {
+            return Ok(*same);
+        }
+        let same = spatial_ref(a)? == spatial_ref(b)?;
+        if known.len() >= 256 {
+            known.clear();
+        }
+        known.insert(pair, same);
+        Ok(same)
+    })
+}
