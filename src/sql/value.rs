@@ -369,3 +369,58 @@ pub fn geometry_crs(ty: &LogicalType) -> Option<String> {
     };
     (!crs.is_empty()).then_some(crs)
 }
+
+/// Names and types, as SQL text, of a STRUCT's fields; none for another type.
+pub fn struct_fields(ty: &LogicalType) -> Vec<(String, String)> {
+    // SAFETY: the type is alive, each name is taken over, and each field's type is a new handle that we own.
+    unsafe {
+        if ffi::duckdb_get_type_id(ty.raw()) != ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT {
+            return Vec::new();
+        }
+        let field = |i| {
+            let name = take_text(ffi::duckdb_struct_type_child_name(ty.raw(), i));
+            let child = LogicalType::from_raw(ffi::duckdb_struct_type_child_type(ty.raw(), i));
+            (name, type_text(&child))
+        };
+        (0..ffi::duckdb_struct_type_child_count(ty.raw())).map(field).collect()
+    }
+}
+
+/// A type as SQL text, for messages and for comparison with the types that we know.
+fn type_text(ty: &LogicalType) -> String {
+    // SAFETY: the type is alive, and a child's type is a new handle that we own.
+    let id = unsafe { ffi::duckdb_get_type_id(ty.raw()) };
+    let plain = match id {
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+            let fields: Vec<String> =
+                struct_fields(ty).into_iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+            return format!("STRUCT({})", fields.join(", "));
+        }
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
+            // SAFETY: as above.
+            let child = unsafe { LogicalType::from_raw(ffi::duckdb_list_type_child_type(ty.raw())) };
+            return format!("{}[]", type_text(&child));
+        }
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => "GEOMETRY",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => "VARCHAR",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => "BLOB",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => "DOUBLE",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => "FLOAT",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => "DECIMAL",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => "BOOLEAN",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => "INTEGER",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => "BIGINT",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => "DATE",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME => "TIME",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL => "INTERVAL",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => "TIMESTAMP",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S => "TIMESTAMP_S",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => "TIMESTAMP_MS",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => "TIMESTAMP_NS",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => "TIMESTAMP WITH TIME ZONE",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP => "MAP",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL => "NULL",
+        _ => "another type",
+    };
+    plain.to_string()
+}
