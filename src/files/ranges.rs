@@ -30,12 +30,9 @@ struct Runs {
 static RUNS: LazyLock<Mutex<Runs>> = LazyLock::new(Mutex::default);
 static BOUND: AtomicUsize = AtomicUsize::new(128 << 20);
 
-/// A reader of headers comes back to a few pages again and again, whatever the user's bound.
-const LEAST: usize = 1 << 20;
-
 /// Sets how many bytes are kept: the last query that set it rules.
 pub fn set_bound(bytes: usize) {
-    BOUND.store(bytes.max(LEAST), Relaxed);
+    BOUND.store(bytes, Relaxed);
 }
 
 pub fn bound() -> usize {

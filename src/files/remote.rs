@@ -391,6 +391,16 @@ impl RemoteFile {
         Ok(end.saturating_sub(place) as usize)
     }
 
+    /// The first bytes, as many as there are of `n`, by way of the header's page.
+    ///
+    /// # Errors
+    /// As [`RemoteFile::read_at`].
+    pub fn head(self: &Arc<Self>, n: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; n.min(self.size) as usize];
+        self.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
     /// A range's bytes, cut at the file's end, with no byte beyond it asked for.
     ///
     /// # Errors

@@ -54,13 +54,14 @@ impl Drop for Memory {
 }
 
 impl Place {
-    /// Where GDAL finds a path: as it stands, or through here for a URL. The netCDF library reads no virtual file,
+    /// Where GDAL finds a path: as it stands, or through here for a URL. `needs_netcdf` tells by the path and its
+    /// first bytes whether only the netCDF driver will do. The netCDF library reads no virtual file,
     /// so its files come whole into memory, up to the bound on remote bytes; a larger NetCDF-4 file is read in
     /// ranges by the HDF5 driver.
     ///
     /// # Errors
     /// The URL can not be opened, or the file must be had whole and is too large.
-    pub fn of(path: &str) -> Result<Place> {
+    pub fn of(path: &str, needs_netcdf: impl Fn(&str, &[u8]) -> bool) -> Result<Place> {
         let container = files::container(path);
         if !remote::is_url(container) {
             let magic = files::magic(path);
@@ -126,8 +127,8 @@ fn quoted(path: &str, container: &str) -> String {
     if path.contains(&quoted) { quoted } else { container.to_string() }
 }
 
-/// Whether the netCDF driver is the one that reads a file: NetCDF classic, or HDF5 inside a NetCDF by its name.
-fn needs_netcdf(path: &str, magic: &[u8]) -> bool {
+/// Whether the netCDF driver is the one that reads a raster: NetCDF classic, or HDF5 inside a NetCDF by its name.
+pub fn needs_netcdf(path: &str, magic: &[u8]) -> bool {
     let end = files::container(path).rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let named = matches!(end.as_str(), "nc" | "nc4" | "cdf" | "netcdf") || path.starts_with("NETCDF:");
     magic.starts_with(b"CDF") || (magic.starts_with(b"\x89HDF") && named && !path.starts_with("HDF5:"))
