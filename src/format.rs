@@ -8,6 +8,8 @@ pub mod classic;
 pub mod gdal;
 pub mod hyperslab;
 pub mod parquet;
+pub mod tiff;
+pub mod vrt;
 pub mod zarr;
 
 use crate::affine::Affine;
