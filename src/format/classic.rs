@@ -170,7 +170,10 @@ impl Header {
                     Some(0) if place == 0 => is_record = true,
                     Some(length) => values = values.saturating_mul(*length),
                     None => {
-                        return Err(format!("a variable has dimension {id} of {}: it is damaged", dims.len()));
+                        return Err(format!(
+                            "a variable has dimension {id} of {}: it is damaged",
+                            dims.len()
+                        ));
                     }
                 }
             }

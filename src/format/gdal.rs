@@ -27,7 +27,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, vrt};
+use crate::format::{Band, Header, classic, vrt};
 use crate::window::Window;
 use crate::with_dtype;
 
