@@ -49,6 +49,17 @@ pub enum Error {
     Complex { path: String, dtype: String },
     #[error("\"{path}\" has no band {band}: it has {}", available.join(", "))]
     NoBand { path: String, band: String, available: Vec<String> },
+    #[error("\"{path}\" has no layer {layer}: it has {}", available.join(", "))]
+    NoLayer { path: String, layer: String, available: Vec<String> },
+    #[error(
+        "\"{path}\" holds no features with a geometry{}, so it has no place on the map",
+        in_layers(layers)
+    )]
+    NoFeatures { path: String, layers: Vec<String> },
+    #[error("layer \"{layer}\" of \"{path}\" has no field \"{field}\": it has {}", listed(available))]
+    NoField { path: String, layer: String, field: String, available: Vec<String> },
+    #[error("{item} of \"{path}\" is no STAC item: {problem}")]
+    BadItem { path: String, item: String, problem: String },
     #[error("cannot read band {band}, {window} of \"{path}\": {reason}")]
     Pixels { path: String, band: usize, window: String, reason: String },
     #[error(
@@ -184,6 +195,17 @@ fn held(names: &[String]) -> String {
         [] => String::new(),
         names => format!("; it holds {} subdatasets\nName one of them: {}", names.len(), names.join(", ")),
     }
+}
+
+fn in_layers(layers: &[String]) -> String {
+    match layers {
+        [] => String::new(),
+        layers => format!(" in its layers {}", layers.join(", ")),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
 #[cfg(test)]

@@ -12,13 +12,17 @@ pub mod load;
 pub mod registry_rows;
 pub mod selection;
 pub mod settings;
+pub mod slice_value;
 pub mod types;
 pub mod value;
 
 pub mod geo_catalog_build;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
+pub mod geo_polygonize;
+pub mod geo_slice;
 pub mod geo_windows_overlap;
+pub mod geo_zonal_stats;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
@@ -62,10 +66,13 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<geo_permutation::GeoPermutation>(),
     scalar::<geo_windows_overlap::GeoWindowsOverlap>(),
     table_macro(&macros::PATCH_REGISTRY, macros::PATCH_REGISTRY_SQL),
+    scalar::<geo_slice::GeoSlice>(),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
     scalar::<read_array::ReadArray>(),
     table::<read_array_table::ReadArrayTable>(),
+    scalar::<geo_zonal_stats::GeoZonalStats>(),
+    scalar::<geo_polygonize::GeoPolygonize>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];

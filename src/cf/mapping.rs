@@ -13,6 +13,8 @@ pub struct Mapping {
     pub crs: String,
     /// What x and y are multiplied by to be in the CRS's own unit: 1000 for kilometres in a CRS of metres.
     pub factor: f64,
+    /// The CRS's unit is degrees: longitudes and latitudes, or those of a rotated pole.
+    pub degrees: bool,
 }
 
 /// The CRS of a variable's one-dimensional x and y, `None` when the file tells none: by its `grid_mapping`, by a WKT of
@@ -26,8 +28,7 @@ pub fn mapping(header: &ArrayHeader, variable: usize, axes: &Axes) -> Result<Opt
     let lon_lat = axes.lon.is_some() && axes.x == axes.lon && axes.y == axes.lat;
     let unit = x.unit.as_deref().unwrap_or_default();
     let Some(attributes) = attributes(header, data, x) else {
-        let crs84 = Mapping { crs: CRS84.to_string(), factor: 1.0 };
-        return Ok(lon_lat.then_some(crs84));
+        return Ok(lon_lat.then(crs84));
     };
     if let Some((definition, height)) = geostationary(attributes) {
         let crs = gdal::crs_of(&definition)?;
@@ -35,16 +36,30 @@ pub fn mapping(header: &ArrayHeader, variable: usize, axes: &Axes) -> Result<Opt
             Some(radians) => radians * height,
             None => length(unit).unwrap_or(1.0),
         };
-        return Ok(Some(Mapping { crs: crs.name, factor }));
+        return Ok(Some(Mapping { crs: crs.name, factor, degrees: false }));
     }
-    let pairs: Vec<(String, String)> =
+    let mut pairs: Vec<(String, String)> =
         attributes.iter().filter_map(|(key, value)| Some((key.clone(), plain(value)?))).collect();
+    secant_cone(&mut pairs);
     let crs = gdal::cf_crs(&pairs)?;
+    let degrees = crs.metres.is_none();
+    let projected = x.text("standard_name").is_some_and(|name| name.starts_with("projection_x"));
+    match crs.metres {
+        // The mapping describes other coordinates than these.
+        Some(_) if lon_lat => return Ok(Some(crs84())),
+        None if projected => return Ok(None),
+        _ => {}
+    }
     let factor = match crs.metres {
         Some(metres) => length(unit).map_or(1.0, |length| length / metres),
         None => angle(unit).filter(|_| unit.starts_with("rad")).map_or(1.0, f64::to_degrees),
     };
-    Ok(Some(Mapping { crs: crs.name, factor }))
+    Ok(Some(Mapping { crs: crs.name, factor, degrees }))
+}
+
+/// Longitudes and latitudes as they are.
+pub fn crs84() -> Mapping {
+    Mapping { crs: CRS84.to_string(), factor: 1.0, degrees: true }
 }
 
 /// The attributes that a CRS follows from.
@@ -88,6 +103,23 @@ fn is_mapping(attributes: &[(String, Attribute)]) -> bool {
     attributes.iter().any(|(key, value)| {
         KEYS.contains(&key.as_str()) && !matches!(value, Attribute::Text(text) if text.trim().is_empty())
     })
+}
+
+/// A cone that touches at one parallel is written as one that cuts at it twice: GDAL takes the touching one right only
+/// when its origin lies on that parallel, which also is the origin when none is told.
+fn secant_cone(pairs: &mut Vec<(String, String)>) {
+    let find = |key: &str| pairs.iter().position(|(k, _)| k == key);
+    let is_cone = pairs.iter().any(|(k, v)| k == "grid_mapping_name" && v == "lambert_conformal_conic");
+    let Some(at) = find("standard_parallel").filter(|_| is_cone) else { return };
+    let origin = find("latitude_of_projection_origin");
+    let Some((_, parallel)) = pairs.get_mut(at).filter(|(_, value)| !value.contains([',', ' '])) else {
+        return;
+    };
+    let once = parallel.clone();
+    *parallel = format!("{once},{once}");
+    if origin.is_none() {
+        pairs.push(("latitude_of_projection_origin".into(), once));
+    }
 }
 
 /// A number without digits that it does not need, numbers with commas between.

@@ -217,11 +217,13 @@ impl TimeUnits {
         }
         let whole = value.floor();
         // Exact: the whole part by integers, the part below one in a product below 6e11.
-        let part = (value - whole) * self.unit.0 as f64 / self.unit.1 as f64;
         let scaled = whole as i128 * self.unit.0;
         let (micros, rest) = (scaled.div_euclid(self.unit.1), scaled.rem_euclid(self.unit.1));
-        let part = part + rest as f64 / self.unit.1 as f64;
-        self.instant(micros + part.round_ties_even() as i128).ok_or_else(|| self.outside(value))
+        let part = ((value - whole) * self.unit.0 as f64 + rest as f64) / self.unit.1 as f64;
+        let micros = micros + part.floor() as i128;
+        let part = part - part.floor();
+        let up = part > 0.5 || (part == 0.5 && micros % 2 != 0);
+        self.instant(micros + i128::from(up)).ok_or_else(|| self.outside(value))
     }
 
     /// The same for a stored integer, of which none is rounded.
@@ -365,8 +367,8 @@ mod tests {
             (59.0, "days since 2001-01-01", "noleap", "2001-03-01 00:00:00"),
             (59.0, "days since 2001-01-01", "all_leap", "2001-02-28 00:00:00"),
             (0.0, "days since 1900-02-29", "julian", "1900-02-28 00:00:00"),
-            (577_735.0, "days since 1-1-1 00:00:0.0", "gregorian", "1582-10-15 00:00:00"),
-            (577_734.0, "days since 0001-01-01T00:00:00Z", "standard", "1582-10-04 00:00:00"),
+            (577_737.0, "days since 1-1-1 00:00:0.0", "gregorian", "1582-10-15 00:00:00"),
+            (577_736.0, "days since 0001-01-01T00:00:00Z", "standard", "1582-10-04 00:00:00"),
             (-1.0, "seconds since 1970-01-01 00:00:00 UTC", "proleptic_gregorian", "1969-12-31 23:59:59"),
             (0.1, "hours since 2000-01-01", "standard", "2000-01-01 00:06:00"),
         ];

@@ -3,8 +3,10 @@
 //! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
+pub mod burn;
 mod cf_crs;
 pub mod mdim;
+pub mod vector;
 
 pub use cf_crs::{CfCrs, cf_crs, crs_of};
 
@@ -12,7 +14,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
-use gdal::errors::GdalError;
+use gdal::errors::{CplErrType, GdalError};
 use gdal::raster::{GdalDataType, GdalType, RasterBand};
 use gdal::spatial_ref::{AxisMappingStrategy, CoordTransform, SpatialRef};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
@@ -36,8 +38,13 @@ const MAX_BLOCK_BYTES: usize = 1 << 30;
 pub fn start() {
     static START: Once = Once::new();
     START.call_once(|| {
-        // GDAL's warnings would go to the terminal of whoever runs the query; errors come back as results.
-        gdal::config::set_error_handler(|_, _, _| ());
+        // What GDAL says would go to the terminal of whoever runs the query. Errors come back as results, but for
+        // a few, which `failure_of` asks for.
+        gdal::config::set_error_handler(|class, _, text| {
+            if matches!(class, CplErrType::Failure | CplErrType::Fatal) {
+                let _ = FAILURE.try_with(|failure| *failure.borrow_mut() = Some(text.to_string()));
+            }
+        });
         // Blocks are kept by read::block_cache, so GDAL's own cache need hold only what is in hand.
         for (key, value) in [("GDAL_CACHEMAX", "64"), ("GDAL_PAM_ENABLED", "YES"), ("GDAL_NUM_THREADS", "1")]
         {
@@ -46,6 +53,18 @@ pub fn start() {
         }
         DriverManager::register_all();
     });
+}
+
+thread_local! {
+    /// The last failure that GDAL told of on this thread.
+    static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs something that may fail without returning an error, and gives what GDAL said of it.
+fn failure_of<T>(work: impl FnOnce() -> T) -> (T, Option<String>) {
+    FAILURE.take();
+    let outcome = work();
+    (outcome, FAILURE.take().map(|text| text.trim_end_matches('.').to_string()))
 }
 
 /// GDAL's version and the short names of its drivers.
@@ -308,19 +327,23 @@ pub struct CrsFacts {
     /// Coordinates are longitudes and latitudes, and not those of a rotated pole.
     pub geographic: bool,
     pub projjson: String,
+    /// In degrees, where PROJ knows it; over the antimeridian `xmax` is beyond 180.
+    pub area_of_use: Option<Bbox>,
+    /// Of the coordinates: `degree`, `metre`, `US survey foot`.
+    pub unit: String,
 }
 
 /// Each definition is looked up once: PROJ takes a third of a millisecond for one.
 ///
 /// # Errors
 /// [`Error::BadCrs`].
-pub fn crs_facts(definition: &str) -> Result<CrsFacts> {
-    static KNOWN: Mutex<Option<HashMap<String, CrsFacts>>> = Mutex::new(None);
+pub fn crs_facts(definition: &str) -> Result<Arc<CrsFacts>> {
+    static KNOWN: Mutex<Option<HashMap<String, Arc<CrsFacts>>>> = Mutex::new(None);
     let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(facts) = lock().as_ref().and_then(|known| known.get(definition).cloned()) {
         return Ok(facts);
     }
-    let facts = look_up_crs(definition)?;
+    let facts = Arc::new(look_up_crs(definition)?);
     let mut known = lock();
     let known = known.get_or_insert_with(HashMap::new);
     if known.len() < 4096 {
@@ -332,10 +355,19 @@ pub fn crs_facts(definition: &str) -> Result<CrsFacts> {
 fn look_up_crs(definition: &str) -> Result<CrsFacts> {
     let srs = spatial_ref(definition)?;
     let bad = |e: GdalError| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) };
-    Ok(CrsFacts {
-        geographic: srs.is_geographic() && !srs.is_derived_geographic(),
-        projjson: srs.to_projjson().map_err(bad)?,
-    })
+    let geographic = srs.is_geographic() && !srs.is_derived_geographic();
+    let area_of_use = srs.area_of_use().map(|a| {
+        let (west, east) = (a.west_lon_degree, a.east_lon_degree);
+        let east = if east < west { east + 360.0 } else { east };
+        Bbox { xmin: west, ymin: a.south_lat_degree, xmax: east, ymax: a.north_lat_degree }
+    });
+    let degrees = srs.is_geographic();
+    let unit = if degrees {
+        "degree".to_string()
+    } else {
+        srs.linear_units_name().unwrap_or_else(|| "unknown units".into())
+    };
+    Ok(CrsFacts { geographic, projjson: srs.to_projjson().map_err(bad)?, area_of_use, unit })
 }
 
 /// Projects points in place, (x, y) order in both; a point without an image becomes NaN, NaN.
@@ -386,6 +418,27 @@ pub fn rasterize(wkb: &[u8], grid: &Affine, height: usize, width: usize) -> Resu
     let band = dataset.rasterband(1).map_err(bad)?;
     let size = (width, height);
     Ok(band.read_as::<u8>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
+}
+
+/// The box around any geometry's WKB after projecting every vertex; `None` when it is empty.
+///
+/// # Errors
+/// The WKB can not be read, or a vertex has no image.
+pub fn geometry_envelope(wkb: &[u8], from: &str, to: &str) -> Result<Option<Bbox>> {
+    start();
+    let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
+    let mut geometry = gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?;
+    if geometry.is_empty() {
+        return Ok(None);
+    }
+    if from != to {
+        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(bad)?;
+        let unprojectable =
+            |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
+        geometry.transform_inplace(&transform).map_err(unprojectable)?;
+    }
+    let e = geometry.envelope();
+    Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).map(Some)
 }
 
 /// The envelope of a geometry's WKB after projecting every vertex; `None` when it is empty.

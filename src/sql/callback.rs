@@ -279,8 +279,9 @@ unsafe fn read_call(
             let ty = LogicalType::from_raw(ffi::duckdb_expression_return_type(expression));
             call.crs.push(geometry_crs(&ty));
             call.is_geometry.push(ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY);
-            let is_bag = by_place.get(i as usize).is_some_and(|parameter| parameter.types == "STRUCT");
-            let options = is_bag.then(|| fold(doc, expression, context));
+            let bag =
+                by_place.get(i as usize).is_some_and(|p| p.given == Given::Optional && p.types == "STRUCT");
+            let options = if bag { Some(fold(doc, expression, context)) } else { None };
             ffi::duckdb_destroy_expression(&mut expression);
             call.options = options.transpose()?;
         }

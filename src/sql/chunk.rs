@@ -132,6 +132,17 @@ struct ListEntry {
 // SAFETY: this is `duckdb_list_entry`.
 unsafe impl Plain for ListEntry {}
 
+/// What a vector holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    Text,
+    Geometry,
+    Boolean,
+    List,
+    Struct,
+    Other,
+}
+
 /// One vector: a column of a chunk, or a child of one.
 #[derive(Clone, Copy)]
 pub struct Vector<'a> {
@@ -199,6 +210,23 @@ impl<'a> Vector<'a> {
         unsafe { Vector::from_raw(ffi::duckdb_struct_vector_get_child(self.raw, index as u64), self.rows) }
     }
 
+    /// What the vector's type is, as far as a function of several types must know.
+    pub fn holds(&self) -> Holds {
+        // SAFETY: the vector is alive; its type is a copy that the guard destroys.
+        let ty = unsafe {
+            let ty = LogicalType(ffi::duckdb_vector_get_column_type(self.raw));
+            ffi::duckdb_get_type_id(ty.0)
+        };
+        match ty {
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Holds::Text,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Holds::Geometry,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Holds::Boolean,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => Holds::List,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => Holds::Struct,
+            _ => Holds::Other,
+        }
+    }
+
     /// The child of a list vector, and the places in it that belong to a row.
     pub fn list(&self, row: usize) -> (Vector<'a>, std::ops::Range<usize>) {
         let entry = self.get::<ListEntry>(row);
@@ -249,6 +277,16 @@ impl<'a> Vector<'a> {
             SqlType::List(_) | SqlType::Map(..) => self.set(row, ListEntry { offset: 0, length: 0 }),
             _ => {}
         }
+    }
+
+    /// As [`Vector::list`]; `None` when this is no list vector.
+    pub fn try_list(&self, row: usize) -> Option<(Vector<'a>, std::ops::Range<usize>)> {
+        // SAFETY: the vector is alive; its type is a copy that the guard destroys.
+        let ty = unsafe {
+            let ty = LogicalType(ffi::duckdb_vector_get_column_type(self.raw));
+            ffi::duckdb_get_type_id(ty.0)
+        };
+        (ty == ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST).then(|| self.list(row))
     }
 
     /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the
@@ -377,13 +415,13 @@ impl<'a> Input<'a> {
         self.rows
     }
 
-    pub fn column(&self, index: usize) -> Vector<'a> {
-        self.columns[index]
-    }
-
-    /// How many arguments there are.
+    /// How many arguments this call has: trailing ones may have been left out.
     pub fn columns(&self) -> usize {
         self.columns.len()
+    }
+
+    pub fn column(&self, index: usize) -> Vector<'a> {
+        self.columns[index]
     }
 
     /// Some argument of the row is NULL, or some field of a struct argument among the first `fields`.

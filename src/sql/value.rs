@@ -274,14 +274,21 @@ impl Value {
     }
 }
 
-/// The CRS that a GEOMETRY type carries, if any.
+/// The CRS that a GEOMETRY type carries, if any; of a list or a struct, that of a GEOMETRY in it.
 pub fn geometry_crs(ty: &LogicalType) -> Option<String> {
-    // SAFETY: the type is alive, and the text is taken over; a null text means that it has no CRS.
+    // SAFETY: the type is alive, each child is a new handle that we own, and the text is taken over; a null text
+    // means that the type has no CRS.
     let crs = unsafe {
-        if ffi::duckdb_get_type_id(ty.raw()) != ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY {
-            return None;
+        let child = |raw| geometry_crs(&LogicalType::from_raw(raw));
+        match ffi::duckdb_get_type_id(ty.raw()) {
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => take_text(ffi::duckdb_geometry_type_get_crs(ty.raw())),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => return child(ffi::duckdb_list_type_child_type(ty.raw())),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+                let mut fields = 0..ffi::duckdb_struct_type_child_count(ty.raw());
+                return fields.find_map(|i| child(ffi::duckdb_struct_type_child_type(ty.raw(), i)));
+            }
+            _ => return None,
         }
-        take_text(ffi::duckdb_geometry_type_get_crs(ty.raw()))
     };
     (!crs.is_empty()).then_some(crs)
 }

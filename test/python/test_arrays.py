@@ -188,6 +188,7 @@ def test_a_stream_keeps_within_its_memory(tmp_path):
         array[k:k + 10] = np.full((10, 1024, 1024), k, "float32")
     code = OPEN_EXTENSION + f"""
 con.execute("SET geoquilt_block_cache_mb = 64")
+con.execute("SET enable_progress_bar = false")
 print(con.execute("SELECT count(*), sum(len(data)), max(data[1]) FROM read_array('{tmp_path}/a.zarr', 'a')").fetchone())
 import resource
 print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) >> 10)
