@@ -1,14 +1,20 @@
 //! The catalog: one entry a file, from headers alone.
 
 mod array;
+pub mod block;
+pub mod cells;
 pub mod footprint;
 mod name;
+mod project;
 mod raster;
+mod shape;
 mod vector;
 
 pub use footprint::Footprint;
 pub use name::NameRule;
+pub use project::project;
 pub use raster::place;
+pub use shape::Shape;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

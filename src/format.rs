@@ -7,6 +7,8 @@ pub mod array;
 pub mod gdal;
 pub mod hyperslab;
 pub mod parquet;
+pub mod tiff;
+pub mod vrt;
 pub mod zarr;
 
 use crate::affine::Affine;

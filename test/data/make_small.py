@@ -30,37 +30,6 @@ def land():
     return ((row >= 3) & (row < 12) & (col >= 18) & (col < 27)).astype("uint8")
 
 
-def zarr_array(store, name, values, dims, chunks=None, fill=None, **attributes):
-    """One array of a Zarr store of version 2, without compression: its documents, which are returned, and its chunks."""
-    chunks = chunks or values.shape
-    array = dict(zarr_format=2, shape=values.shape, chunks=chunks, dtype=values.dtype.str, compressor=None, fill_value=fill,
-                 order="C", filters=None)
-    folder = store / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for first in range(0, values.shape[0], chunks[0]):
-        key = ".".join([str(first // chunks[0]), *"0" * (values.ndim - 1)])
-        (folder / key).write_bytes(values[first:first + chunks[0]].tobytes())
-    documents = {".zarray": array, ".zattrs": dict(_ARRAY_DIMENSIONS=dims, **attributes)}
-    for document, content in documents.items():
-        (folder / document).write_text(json.dumps(content))
-    return {f"{name}/{document}": content for document, content in documents.items()}
-
-
-def ocean(store):
-    temp = np.arange(72, dtype="<i2").reshape(2, 2, 3, 6)
-    temp[1, 1, 1, 1] = -1
-    documents = {".zgroup": {"zarr_format": 2}, ".zattrs": {"title": "a formula"}}
-    documents |= zarr_array(store, "temp", temp, ["time", "depth", "lat", "lon"], (1, 2, 3, 6), -1,
-                            units="degC", scale_factor=0.5, add_offset=10.0)
-    documents |= zarr_array(store, "time", np.array([14, 45], "<i4"), ["time"], units="days since 2020-01-01")
-    documents |= zarr_array(store, "depth", np.array([5, 15], "<f4"), ["depth"], units="m", axis="Z", positive="down")
-    documents |= zarr_array(store, "lat", np.array([5, 15, 25], "<f4"), ["lat"], units="degrees_north")
-    documents |= zarr_array(store, "lon", np.arange(6, dtype="<f4") * 30, ["lon"], units="degrees_east")
-    for name in (".zgroup", ".zattrs"):
-        (store / name).write_text(json.dumps(documents[name]))
-    (store / ".zmetadata").write_text(json.dumps({"zarr_consolidated_format": 1, "metadata": documents}))
-
-
 def regions():
     """Three boxes in lon/lat; the second lies partly over the first."""
     boxes = [("plain", 1, (0, 0, 40, 40)), ("forest", 2, (20, 20, 60, 50)), ("lake", 3, (-40, -40, -20, -10))]
@@ -92,6 +61,35 @@ def sst_netcdf(path):
         fields = np.roll(np.where(fields == NODATA, -32768, fields * 16), WIDTH // 2, axis=2)
         add("sst", ("time", "lat", "lon"), "i2", fields, _FillValue=np.int16(-32768), scale_factor=1 / 16, add_offset=0.0,
             standard_name="sea_surface_temperature", units="K")
+def zarr_array(store, name, values, dims, chunks=None, fill=None, **attributes):
+    """One array of a Zarr store of version 2, without compression: its documents, which are returned, and its chunks."""
+    chunks = chunks or values.shape
+    array = dict(zarr_format=2, shape=values.shape, chunks=chunks, dtype=values.dtype.str, compressor=None, fill_value=fill,
+                 order="C", filters=None)
+    folder = store / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for first in range(0, values.shape[0], chunks[0]):
+        key = ".".join([str(first // chunks[0]), *"0" * (values.ndim - 1)])
+        (folder / key).write_bytes(values[first:first + chunks[0]].tobytes())
+    documents = {".zarray": array, ".zattrs": dict(_ARRAY_DIMENSIONS=dims, **attributes)}
+    for document, content in documents.items():
+        (folder / document).write_text(json.dumps(content))
+    return {f"{name}/{document}": content for document, content in documents.items()}
+
+
+def ocean(store):
+    temp = np.arange(72, dtype="<i2").reshape(2, 2, 3, 6)
+    temp[1, 1, 1, 1] = -1
+    documents = {".zgroup": {"zarr_format": 2}, ".zattrs": {"title": "a formula"}}
+    documents |= zarr_array(store, "temp", temp, ["time", "depth", "lat", "lon"], (1, 2, 3, 6), -1,
+                            units="degC", scale_factor=0.5, add_offset=10.0)
+    documents |= zarr_array(store, "time", np.array([14, 45], "<i4"), ["time"], units="days since 2020-01-01")
+    documents |= zarr_array(store, "depth", np.array([5, 15], "<f4"), ["depth"], units="m", axis="Z", positive="down")
+    documents |= zarr_array(store, "lat", np.array([5, 15, 25], "<f4"), ["lat"], units="degrees_north")
+    documents |= zarr_array(store, "lon", np.arange(6, dtype="<f4") * 30, ["lon"], units="degrees_east")
+    for name in (".zgroup", ".zattrs"):
+        (store / name).write_text(json.dumps(documents[name]))
+    (store / ".zmetadata").write_text(json.dumps({"zarr_consolidated_format": 1, "metadata": documents}))
 
 
 def main(folder):
@@ -104,9 +102,9 @@ def main(folder):
             out.set_band_description(1, "sst")
     with rasterio.open(folder / "land.tif", "w", dtype="uint8", **profile) as out:
         out.write(land(), 1)
-    ocean(folder / "ocean.zarr")
     sst_netcdf(folder / "sst.nc")
     (folder / "regions.geojson").write_text(json.dumps(regions()) + "\n")
+    ocean(folder / "ocean.zarr")
 
 
 if __name__ == "__main__":
