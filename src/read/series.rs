@@ -278,7 +278,12 @@ fn read_bin(
     let mut merger = Merger::new(merge, out.len());
     let mut stack: Vec<(Vec<f32>, Vec<u8>)> = Vec::new();
     let mut pixels = vec![0.0f32; out.len()];
-    for group in &bin.groups {
+    // As for files that overlap, the last pixel is the first from the end.
+    let order: Box<dyn Iterator<Item = &Vec<usize>>> = match merge {
+        Merge::Last => Box::new(bin.groups.iter().rev()),
+        _ => Box::new(bin.groups.iter()),
+    };
+    for group in order {
         let (runs, met) = merged(&named(group), slice, &options.slice, &mut pixels)?;
         touched |= met;
         let mut valid = vec![1u8; out.len()];
@@ -291,6 +296,9 @@ fn read_bin(
             stack.push((pixels.clone(), valid));
         } else {
             merger.add_pixels(&pixels, &valid, out);
+            if merger.is_full() {
+                break;
+            }
         }
     }
     let runs = if is_median { median(&stack, out) } else { merger.finish(out) };
