@@ -226,15 +226,15 @@ pub fn read_series(
     let length = (out.len() / bins.len().max(1)).max(1);
     let touched = AtomicBool::new(false);
     let all: Mutex<Vec<(usize, Gaps)>> = Mutex::default();
-    let jobs: Vec<_> = bins.iter().zip(out.chunks_mut(length)).enumerate().collect();
-    workers::each(jobs, limits.threads, |(place, (bin, part))| {
+    let mut jobs: Vec<_> = bins.iter().zip(out.chunks_mut(length)).enumerate().collect();
+    workers::each(&mut jobs, limits.threads, |(place, (bin, part))| {
         let (mut runs, met) = read_bin(paths, bin, slice, options, limits, part)?;
         if met {
             touched.store(true, Relaxed);
         }
         runs = fill(runs, options.slice.patch.fill, part);
         if !runs.is_empty() {
-            all.lock().unwrap_or_else(PoisonError::into_inner).push((place * length, runs));
+            all.lock().unwrap_or_else(PoisonError::into_inner).push((*place * length, runs));
         }
         Ok(())
     })?;

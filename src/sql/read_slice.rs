@@ -279,10 +279,10 @@ impl ScalarFunction for ReadSlice {
             (at, rest) = (at + job.pixels(), after);
         }
         let gaps: Mutex<Vec<(usize, Vec<Range<usize>>)>> = Mutex::default();
-        workers::each(parts, bound.limits.threads, |(job, first, part)| {
+        workers::each(&mut parts, bound.limits.threads, |(job, first, part)| {
             let runs = read_slice(&job.paths, &job.slice, &bound.options, part)?;
             if !runs.is_empty() {
-                gaps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((first, runs));
+                gaps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((*first, runs));
             }
             Ok(())
         })?;
