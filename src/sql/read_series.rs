@@ -121,15 +121,14 @@ impl ScalarFunction for ReadSeries {
         let step = match args.get("step") {
             None => None,
             Some(value) => {
-                let text = match value {
-                    Value::Text(text) => text.as_str(),
-                    // An INTERVAL, which DuckDB prints as '1 month'::INTERVAL.
-                    Value::Other(text) => text.trim_end_matches("::INTERVAL").trim_matches('\''),
-                    _ => "",
+                let step = match value {
+                    Value::Text(text) => Step::parse(text),
+                    Value::Interval(i) => Step::of(i.months, i.days, i.micros),
+                    _ => None,
                 };
                 let must = "an INTERVAL, or a text such as 'month', '10 days' or 'all'";
                 let bad = || args.place("step")(Error::invalid(value, must));
-                Some(Step::parse(text).ok_or_else(bad)?)
+                Some(step.ok_or_else(bad)?)
             }
         };
         let reduce = args.choice("reduce", "a way to reduce a step", &REDUCES)?;

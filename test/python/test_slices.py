@@ -71,15 +71,12 @@ def box_in(crs, box=(500303, 4598804, 501507, 4599611)):
     return box if crs == "EPSG:32629" else transform_bounds("EPSG:32629", crs, *box)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "mode"])
 def test_every_method_is_gdals(con, tmp_path, method):
-    classes = method == "mode"
     compared = 0
     for dtype in ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"]:
         for nodata in [None, 7]:
             data = noise(dtype)
-            if classes:  # few values in large pieces, as labels are: among many, versions of GDAL break ties in their own ways
-                data = (gaussian_filter(np.random.default_rng(1).normal(size=data.shape), (0, 6, 6)) > 0).astype(dtype)
             if nodata is not None:
                 data[0, 40:60, 30:90] = nodata
                 data[np.random.default_rng(3).random(data.shape) < 0.02] = nodata
@@ -94,12 +91,28 @@ def test_every_method_is_gdals(con, tmp_path, method):
                 inside = ~nulls[0]
                 assert inside.sum() > 900
                 expected, actual = values[inside].astype("float64"), got[0][inside].astype("float64")
-                if classes:
-                    assert (expected != actual).mean() < 0.002, (dtype, nodata, name)
-                else:
-                    np.testing.assert_allclose(actual, expected, rtol=2e-6, atol=1e-5, err_msg=f"{dtype} {nodata} {name}")
+                np.testing.assert_allclose(actual, expected, rtol=2e-6, atol=1e-5, err_msg=f"{dtype} {nodata} {name}")
                 compared += inside.sum()
     assert compared > 100_000
+
+
+def test_mode_weighs_classes_by_the_area_they_cover(con, raster):
+    """By brute force: GDAL 3.10 in rasterio counts pixels that are touched however little (docs/disputes.md)."""
+    labels = np.random.default_rng(1).integers(0, 4, (12, 14)).repeat(3, 0).repeat(3, 1).astype("uint8")
+    path = raster("a.tif", labels)
+    left, top, res = 500003, 4599996, 25
+    got, nulls, _ = read(con, path, slice_sql((left, top - 12 * res, left + 14 * res, top), res, "EPSG:32629"), "resampling: 'mode'")
+    edges = lambda n: np.arange(n + 1) * 10
+    overlap = lambda low, n: np.clip(np.minimum(edges(n)[1:], low + res) - np.maximum(edges(n)[:-1], low), 0, None)
+    compared = 0
+    for row in range(12):
+        for col in range(14):
+            area = np.outer(overlap(4 + row * res, 36), overlap(3 + col * res, 42))
+            shares = np.array([area[labels == k].sum() for k in range(4)])
+            if np.sort(shares)[-1] - np.sort(shares)[-2] > 1:
+                assert got[0, row, col] == shares.argmax(), (row, col, shares)
+                compared += 1
+    assert compared > 120 and not nulls.any()
 
 
 def test_each_band_has_its_own_nodata_and_bands_come_by_number_and_name(con, raster):
@@ -288,8 +301,9 @@ def test_odc_geo_gives_the_same(con, raster):
     path = raster("a.tif", data)
     source = GeoBox((150, 160), UTM29, "EPSG:32629")
     box = box_in("EPSG:32630", (500100, 4598700, 501400, 4599900))
-    target = GeoBox.from_bbox(box, "EPSG:32630", resolution=15)
-    got, nulls, transform = read(con, path, slice_sql(box, 15, "EPSG:32630", ", NULL, NULL, {aligned: true}"), "resampling: 'cubic', fill: 'nan'")
+    # Finer than the file: where coarser, odc-geo keeps GDAL's kernels narrow, and gdalwarp widens them.
+    target = GeoBox.from_bbox(box, "EPSG:32630", resolution=6)
+    got, nulls, transform = read(con, path, slice_sql(box, 6, "EPSG:32630", ", NULL, NULL, {aligned: true}"), "resampling: 'cubic', fill: 'nan'")
     assert tuple(target.shape) == got.shape[1:] and transform.almost_equals(target.affine, 1e-6)
     expected = np.full(target.shape, np.nan, "float32")
     rio_reproject(data[0], expected, source, target, "cubic", src_nodata=np.nan, dst_nodata=np.nan)
@@ -346,7 +360,7 @@ def test_a_quality_band_takes_pixels_away_before_files_merge(con, tmp_path):
     np.testing.assert_array_equal(nulls, np.broadcast_to(~there, nulls.shape))
     np.testing.assert_array_equal(got[:, there], expected[:, there])
     # Warped, the band is brought along by nearest; classes are named by value.
-    text = slice_sql(box_in("EPSG:32630", (500050, 4599250, 500850, 4599950)), 11, "EPSG:32630")
+    text = slice_sql(box_in("EPSG:32630", (500100, 4599290, 500800, 4599900)), 11, "EPSG:32630")
     got, nulls, transform = read(con, paths[0], text, "bands: ['B02'], mask_band: 3, mask_bits: [10], resampling: 'bilinear'")
     qa, _ = warped(paths[0], 3, got.shape[1:], transform, "EPSG:32630")
     np.testing.assert_array_equal(nulls[0], (qa & 1 << 10) > 0)
@@ -367,9 +381,10 @@ def test_threads_change_nothing(tmp_path):
     assert answers[0] == answers[1] == answers[2] and len(answers[0]) == 60
     # Many rows, so that DuckDB itself calls from several threads.
     con = connect(threads=4)
-    total = con.execute(f"""SELECT count(*), count(DISTINCT v) FROM (SELECT i % 60 AS k, sum(list_sum(read_slice('{paths[1]}', s, {{resampling: 'bilinear'}}).data)) AS v
-        FROM (SELECT i, {slice_sql((253000, 4428000, 253060, 4428060), 20, 'EPSG:32630').replace('253000.0', 'x')} AS s FROM range(250000) t(i)) WHERE i % 1000 = 0 GROUP BY ALL)""").fetchone()
-    assert total[1] == 1
+    one = slice_sql((253000, 4428000, 253060, 4428060), 20, "EPSG:32630")
+    con.execute("CREATE TABLE many AS SELECT i FROM range(500000) t(i)")
+    total = con.execute(f"SELECT count(*), count(DISTINCT d) FROM (SELECT read_slice('{paths[1]}', {one}, {{resampling: 'bilinear'}}).data AS d FROM many WHERE i % 500 + random() * 0 = 0)").fetchone()
+    assert total == (1000, 1)
     con.close()
 
 
@@ -532,8 +547,6 @@ def test_bad_reads_are_refused_by_name(con, raster, tmp_path):
 def test_a_damaged_block_is_told_and_not_made_up(con, raster):
     path = raster("a.tif", noise("float32", (1, 300, 300)), compress="deflate", tiled=True, blockxsize=64, blockysize=64)
     with open(path, "r+b") as file:
-        size = file.seek(0, 2)
-        file.seek(size // 2)
-        file.write(b"\x00\xff" * 2000)
+        file.truncate(file.seek(0, 2) // 2)
     with pytest.raises(Exception, match="cannot read band 1"):
         read(con, path, slice_sql(box_in("EPSG:32630", (500000, 4597000, 503000, 4600000)), 20, "EPSG:32630"), "resampling: 'bilinear'")
