@@ -3,6 +3,7 @@
 pub mod footprint;
 mod name;
 mod raster;
+pub mod stac;
 mod vector;
 
 pub use footprint::Footprint;

@@ -28,6 +28,7 @@ pub mod geoquilt_version;
 pub mod macros;
 pub mod read_patch;
 pub mod read_patch_table;
+pub mod read_stac;
 pub mod st_land_fraction;
 
 use duckdb::ffi::duckdb_connection;
@@ -59,6 +60,7 @@ const fn table_macro(doc: &'static FunctionDoc, sql: &'static str) -> Function {
 /// Every SQL function of geoquilt, in the order in which data walks.
 pub static FUNCTIONS: &[Function] = &[
     table::<geo_catalog_build::GeoCatalogBuild>(),
+    table::<read_stac::ReadStac>(),
     table::<geo_patch_grid::GeoPatchGrid>(),
     scalar::<st_land_fraction::StLandFraction>(),
     scalar::<geo_permutation::GeoPermutation>(),

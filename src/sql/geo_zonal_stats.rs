@@ -222,7 +222,8 @@ fn one(bound: &Bound, path: &str, wkb: &[u8]) -> Result<Option<Zone>> {
     if Crs::new(&layer.crs) != bound.crs {
         project_shape(&mut geometry, bound.crs.as_str(), &layer.crs).map_err(place)?;
     }
-    zone(&layer, bound.weights.as_ref(), geometry, &bound.options).map(Some)
+    let polygons = shape::polygons(geometry).map_err(place)?;
+    zone(&layer, bound.weights.as_ref(), polygons, &bound.options).map(Some)
 }
 
 fn write(bound: &Bound, zone: &mut Zone, out: &Vector<'_>, row: usize) {

@@ -36,6 +36,27 @@ def regions():
     return {"type": "FeatureCollection", "name": "regions", "features": features}
 
 
+def item():
+    """A STAC 1.1 item for the first day of sst, with its land mask as a second asset."""
+    ring = [[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]
+    return {
+        "type": "Feature", "stac_version": "1.1.0", "id": "sst_20180101", "collection": "sst",
+        "stac_extensions": ["https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+                            "https://stac-extensions.github.io/raster/v2.0.0/schema.json"],
+        "geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": [-180, -90, 180, 90],
+        "properties": {"datetime": None, "start_datetime": "2018-01-01T00:00:00Z", "end_datetime": "2018-01-01T23:59:59.999999Z",
+                       "eo:cloud_cover": 12.5, "proj:code": "EPSG:4326", "proj:shape": [HEIGHT, WIDTH],
+                       "proj:transform": [10, 0, -180, 0, -10, 90]},
+        "links": [],
+        "assets": {
+            "sst": {"href": "./sst_20180101.tif", "type": "image/tiff; application=geotiff", "roles": ["data"],
+                    "bands": [{"name": "sst", "data_type": "float32", "nodata": NODATA}]},
+            "land": {"href": "land.tif", "type": "image/tiff; application=geotiff", "roles": ["land-water"],
+                     "bands": [{"name": "land", "data_type": "uint8"}]},
+        },
+    }
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     profile = dict(driver="GTiff", height=HEIGHT, width=WIDTH, count=1, crs="EPSG:4326",
@@ -46,6 +67,7 @@ def main(folder):
             out.set_band_description(1, "sst")
     with rasterio.open(folder / "land.tif", "w", dtype="uint8", **profile) as out:
         out.write(land(), 1)
+    (folder / "item.json").write_text(json.dumps(item(), indent=1) + "\n")
     (folder / "regions.geojson").write_text(json.dumps(regions()) + "\n")
 
 

@@ -225,6 +225,17 @@ fn value_of(value: FieldValue) -> Field {
     }
 }
 
+/// A geometry written as GeoJSON, as WKB.
+///
+/// # Errors
+/// It is none.
+pub fn from_geojson(text: &str) -> Result<Vec<u8>> {
+    start();
+    let bad =
+        |e: gdal::errors::GdalError| Error::invalid("the geometry", format!("GeoJSON ({})", reason(&e, "")));
+    gdal::vector::Geometry::from_geojson(text).and_then(|geometry| geometry.wkb()).map_err(bad)
+}
+
 /// Projects a geometry vertex by vertex.
 ///
 /// # Errors
