@@ -254,7 +254,8 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// NULL; of a struct, every field as well, since DuckDB reads fields without asking the struct.
+    /// NULL; of a struct, every field as well, and of an array, every place: DuckDB reads these without asking for
+    /// the whole.
     pub fn set_null(&self, row: usize, ty: &SqlType) {
         let place = self.check(row) as u64;
         // SAFETY: the mask is made writable first and covers the vector's rows.
@@ -267,6 +268,11 @@ impl<'a> Vector<'a> {
                 for (i, (_, field)) in fields.iter().enumerate() {
                     self.field(i).set_null(row, field);
                 }
+            }
+            SqlType::Array(child, size) => {
+                let size = *size as usize;
+                let places = self.array_child(size);
+                (row * size..(row + 1) * size).for_each(|place| places.set_null(place, child));
             }
             SqlType::List(_) | SqlType::Map(..) => self.set(row, ListEntry { offset: 0, length: 0 }),
             _ => {}

@@ -74,7 +74,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "VARCHAR",
             "`proj:code`, `proj:epsg`, `proj:projjson` or `proj:wkt2` of the asset, else of the item.",
         ),
-        column("transform", "DOUBLE[6]", "`proj:transform` as GDAL's six numbers."),
+        column("transform", "DOUBLE[]", "`proj:transform` as GDAL's six numbers."),
         column("width", "INTEGER", "Columns: the second of `proj:shape`."),
         column("height", "INTEGER", "Rows: the first of `proj:shape`."),
         column("bands", BAND, "`bands` (1.1), or `raster:bands` and `eo:bands`; NULL when there are none."),
