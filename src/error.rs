@@ -67,6 +67,27 @@ pub enum Error {
     )]
     Outside { path: String, window: String, height: usize, width: usize },
 
+    #[error("\"{path}\" has no variable \"{name}\"{}", suggestion(name, available))]
+    NoVariable { path: String, name: String, available: Vec<String> },
+    #[error("cannot read variable \"{variable}\" of \"{path}\": {reason}")]
+    Values { path: String, variable: String, reason: String },
+    #[error(
+        "the time axis \"{variable}\" of \"{path}\" {problem}\nTell the time by filename_regex, or name another variable with time_var"
+    )]
+    TimeAxis { path: String, variable: String, problem: String },
+    #[error(
+        "\"{path}\" has no place on the map: none of its variables has coordinates that CF tells x and y by\nIts variables are {}",
+        variables.join(", ")
+    )]
+    NoCoordinates { path: String, variables: Vec<String> },
+
+    #[error("{value} is not on axis \"{axis}\", which {extent}")]
+    OffAxis { value: String, axis: String, extent: String },
+    #[error(
+        "{values} values of \"{variable}\" would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nSelect less of it, stream it with FROM read_array(...), or SET geoquilt_max_chunk_mb = {needed_mb}"
+    )]
+    ArrayTooLarge { variable: String, values: u64, needed_mb: u64, limit_mb: u64 },
+
     #[error("\"{pattern}\" is not a regular expression: {reason}")]
     Regex { pattern: String, reason: String },
     #[error("filename_regex \"{pattern}\" does not match \"{name}\"")]

@@ -6,6 +6,7 @@
 //!   [`shape`], [`error`]
 //! - [`files`]: from paths and globs to files
 //! - [`format`](mod@format): a file's header, and the pixels of a block
+//! - [`cf`]: what the variables of an array file mean
 //! - [`read`]: windows of files into arrays
 //! - [`catalog`]: files into entries
 //! - [`grid`]: rasters, masks and boxes into patches
@@ -18,6 +19,7 @@
 pub mod affine;
 pub mod bbox;
 pub mod catalog;
+pub mod cf;
 pub mod crs;
 pub mod dtype;
 pub mod error;

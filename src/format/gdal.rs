@@ -1,10 +1,15 @@
-//! GDAL: the one file that names it. GDAL's (x, y) order of sizes and blocks stays in here.
+//! GDAL: the one room that names it. GDAL's (x, y) order of sizes and blocks stays in here.
 //!
 //! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
 pub mod burn;
+mod cf_crs;
+pub mod mdim;
 pub mod vector;
+
+pub use cf_crs::{CfCrs, cf_crs, crs_of};
+pub mod warp;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,7 +26,8 @@ use crate::crs::CRS84;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::format::{Band, Header};
+use crate::format::tiff::{Deflated, Packed, Predictor};
+use crate::format::{Band, Header, vrt};
 use crate::window::Window;
 use crate::with_dtype;
 
@@ -76,8 +82,9 @@ pub struct Raster {
     dataset: Dataset,
     path: String,
     header: Arc<Header>,
-    /// Bands share their blocks, so reading one reads all.
     hdf5: bool,
+    /// Its blocks can be unpacked without GDAL.
+    deflated: Option<Deflated>,
 }
 
 impl Raster {
@@ -89,6 +96,8 @@ impl Raster {
         start();
         let magic = files::magic(path);
         let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
+        // Refuses sources that could be waited for for ever.
+        vrt::sources(path, &magic)?;
         let _guard = guard(hdf5);
         let names: Option<Vec<&str>> = siblings.map(|names| names.iter().map(String::as_str).collect());
         let options = DatasetOptions {
@@ -101,7 +110,8 @@ impl Raster {
         let dataset = Dataset::open_ex(path, options)
             .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
         let header = Arc::new(read_header(&dataset, path)?);
-        Ok(Raster { dataset, path: path.to_string(), header, hdf5 })
+        let deflated = deflated(&dataset, path, &magic);
+        Ok(Raster { dataset, path: path.to_string(), header, hdf5, deflated })
     }
 
     pub fn header(&self) -> &Arc<Header> {
@@ -123,6 +133,9 @@ impl Raster {
             return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB")));
         }
         let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.path)))?;
+        if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
+            return Ok(pixels);
+        }
         with_dtype!(dtype, T => {
             // A band whose own blocks differ from the first band's is read by window instead.
             let pixels = match raster_band.block_size() == (width, height) {
@@ -131,6 +144,24 @@ impl Raster {
             };
             pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.path)))
         })
+    }
+
+    /// A deflated block, past GDAL; `None` where it has to be read by GDAL.
+    fn unpack(
+        &self,
+        band: &RasterBand<'_>,
+        block_row: usize,
+        block_col: usize,
+        dtype: Dtype,
+    ) -> Option<Pixels> {
+        let deflated = self.deflated.as_ref()?;
+        let fact = |name: &str| band.metadata_item(&format!("{name}_{block_col}_{block_row}"), "TIFF");
+        // A block that the file leaves out has no place in it.
+        let (offset, size) = (fact("BLOCK_OFFSET")?.parse().ok()?, fact("BLOCK_SIZE")?.parse().ok()?);
+        let (height, width) = self.header.block;
+        let rows = self.block_window(block_row, block_col).height as usize;
+        let rows = if width == self.header.width { rows } else { height };
+        deflated.read(&Packed { offset, size, dtype, block: (height, width), rows })
     }
 
     /// A window laid into the upper left of a whole block.
@@ -211,6 +242,22 @@ fn reason(error: &GdalError, path: &str) -> String {
     line.trim_end_matches('.').to_string()
 }
 
+/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
+fn deflated(dataset: &Dataset, path: &str, magic: &[u8]) -> Option<Deflated> {
+    let little = magic.starts_with(b"II*\0") || magic.starts_with(b"II+\0");
+    if !little || cfg!(target_endian = "big") || files::is_subdataset(path) {
+        return None;
+    }
+    let fact = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
+    let apart = dataset.raster_count() == 1 || fact("INTERLEAVE").as_deref() == Some("BAND");
+    if !apart || fact("COMPRESSION").as_deref() != Some("DEFLATE") {
+        return None;
+    }
+    let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
+    let predictor = fact("PREDICTOR").map_or(Some(Predictor::None), |number| Predictor::of(&number))?;
+    bits.is_none().then(|| Deflated::new(path, predictor))
+}
+
 fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     let (width, height) = dataset.raster_size();
     let count = dataset.raster_count();
@@ -244,7 +291,7 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
         });
     }
     let driver = dataset.driver().short_name();
-    Ok(Header { driver, height, width, transform, crs: crs_of(dataset), bands, block })
+    Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
 }
 
 fn nodata(band: &RasterBand<'_>, dtype: Dtype) -> Option<Nodata> {
@@ -279,7 +326,7 @@ fn dtype_of(kind: GdalDataType) -> Option<Dtype> {
 }
 
 /// The name of the raster's CRS. Files of one series spell it alike, so each spelling is parsed once.
-fn crs_of(dataset: &Dataset) -> Option<String> {
+fn crs_of_dataset(dataset: &Dataset) -> Option<String> {
     static NAMES: Mutex<Option<HashMap<String, Option<String>>>> = Mutex::new(None);
     let wkt = dataset.projection();
     if wkt.is_empty() {
@@ -320,7 +367,7 @@ fn spatial_ref(definition: &str) -> Result<SpatialRef> {
 /// What a catalog needs to know of a CRS.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrsFacts {
-    /// Coordinates are longitudes and latitudes.
+    /// Coordinates are longitudes and latitudes, and not those of a rotated pole.
     pub geographic: bool,
     pub projjson: String,
     /// In degrees, where PROJ knows it; over the antimeridian `xmax` is beyond 180.
@@ -351,13 +398,14 @@ pub fn crs_facts(definition: &str) -> Result<Arc<CrsFacts>> {
 fn look_up_crs(definition: &str) -> Result<CrsFacts> {
     let srs = spatial_ref(definition)?;
     let bad = |e: GdalError| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) };
-    let geographic = srs.is_geographic();
+    let geographic = srs.is_geographic() && !srs.is_derived_geographic();
     let area_of_use = srs.area_of_use().map(|a| {
         let (west, east) = (a.west_lon_degree, a.east_lon_degree);
         let east = if east < west { east + 360.0 } else { east };
         Bbox { xmin: west, ymin: a.south_lat_degree, xmax: east, ymax: a.north_lat_degree }
     });
-    let unit = if geographic {
+    let degrees = srs.is_geographic();
+    let unit = if degrees {
         "degree".to_string()
     } else {
         srs.linear_units_name().unwrap_or_else(|| "unknown units".into())
@@ -395,6 +443,31 @@ pub fn project(from: &str, to: &str, points: &mut [(f64, f64)]) -> Result<()> {
             *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
         }
         Ok(())
+    })
+}
+
+/// Two names of one CRS, as PROJ compares them.
+///
+/// # Errors
+/// [`Error::BadCrs`].
+pub fn same_crs(a: &str, b: &str) -> Result<bool> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<(String, String), bool>> = RefCell::default();
+    }
+    if a == b {
+        return Ok(true);
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let pair = (a.to_string(), b.to_string());
+        if let Some(same) = known.get(&pair) {
+            return Ok(*same);
+        }
+        if known.len() >= 4096 {
+            known.clear();
+        }
+        let same = spatial_ref(a)? == spatial_ref(b)?;
+        known.insert(pair, same);
+        Ok(same)
     })
 }
 

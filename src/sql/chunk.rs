@@ -45,7 +45,16 @@ impl LogicalType {
             SqlType::Varchar => ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
             SqlType::Blob => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB,
             SqlType::Date => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE,
+            SqlType::Time => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME,
             SqlType::Timestamp => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP,
+            SqlType::TimestampTz => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
+            SqlType::TimestampNs => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS,
+            SqlType::Interval => ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL,
+            SqlType::Uuid => ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID,
+            SqlType::Decimal(width, scale) => {
+                // SAFETY: two plain numbers.
+                return Ok(LogicalType(unsafe { ffi::duckdb_create_decimal_type(*width, *scale) }));
+            }
             SqlType::Any => ffi::DUCKDB_TYPE_DUCKDB_TYPE_ANY,
             SqlType::Geometry(Some(crs)) => {
                 if let Some(known) = super::geometry_type::with_crs(crs) {
@@ -102,6 +111,60 @@ impl LogicalType {
     pub fn raw(&self) -> ffi::duckdb_logical_type {
         self.0
     }
+
+    /// What type this is; `None` for one that no column of ours has.
+    pub fn sql_type(&self) -> Option<SqlType> {
+        // SAFETY: the type is alive, each getter is called for the kind of type that it is for, and each child is a
+        // new handle that we own.
+        unsafe {
+            let child = |raw| LogicalType(raw).sql_type();
+            Some(match ffi::duckdb_get_type_id(self.0) {
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => SqlType::Boolean,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => SqlType::TinyInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => SqlType::UTinyInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => SqlType::SmallInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => SqlType::USmallInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER | ffi::DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL => {
+                    SqlType::Integer
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => SqlType::UInteger,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => SqlType::BigInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => SqlType::UBigInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => SqlType::Float,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => SqlType::Double,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
+                    SqlType::Decimal(ffi::duckdb_decimal_width(self.0), ffi::duckdb_decimal_scale(self.0))
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => SqlType::Varchar,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => SqlType::Blob,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => SqlType::Date,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME => SqlType::Time,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => SqlType::Timestamp,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => SqlType::TimestampTz,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => SqlType::TimestampNs,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL => SqlType::Interval,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID => SqlType::Uuid,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => child(ffi::duckdb_list_type_child_type(self.0))?.list(),
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
+                    let item = child(ffi::duckdb_array_type_child_type(self.0))?;
+                    SqlType::Array(Box::new(item), ffi::duckdb_array_type_array_size(self.0))
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP => SqlType::Map(
+                    Box::new(child(ffi::duckdb_map_type_key_type(self.0))?),
+                    Box::new(child(ffi::duckdb_map_type_value_type(self.0))?),
+                ),
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+                    let field = |i| {
+                        let name = super::value::take_text(ffi::duckdb_struct_type_child_name(self.0, i));
+                        Some((name, child(ffi::duckdb_struct_type_child_type(self.0, i))?))
+                    };
+                    let fields = (0..ffi::duckdb_struct_type_child_count(self.0)).map(field);
+                    SqlType::Struct(fields.collect::<Option<_>>()?)
+                }
+                _ => return None,
+            })
+        }
+    }
 }
 
 /// # Errors
@@ -122,6 +185,33 @@ macro_rules! plain {
     )*};
 }
 plain!(bool, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64);
+
+/// A HUGEINT, a UUID or a wide DECIMAL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Wide {
+    lower: u64,
+    upper: i64,
+}
+// SAFETY: this is `duckdb_hugeint`.
+unsafe impl Plain for Wide {}
+
+impl Wide {
+    pub fn new(value: i128) -> Wide {
+        Wide { lower: value as u64, upper: (value >> 64) as i64 }
+    }
+}
+
+/// An INTERVAL: months, days and microseconds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    pub months: i32,
+    pub days: i32,
+    pub micros: i64,
+}
+// SAFETY: this is `duckdb_interval`.
+unsafe impl Plain for Interval {}
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -156,6 +246,12 @@ impl<'a> Vector<'a> {
     /// `raw` is a live flat vector of at least `rows` rows, for as long as `'a`.
     pub unsafe fn from_raw(raw: ffi::duckdb_vector, rows: usize) -> Vector<'a> {
         Vector { raw, rows, chunk: PhantomData }
+    }
+
+    /// The type of its values.
+    pub fn ty(&self) -> LogicalType {
+        // SAFETY: the vector is alive; the type that comes is ours to destroy.
+        LogicalType(unsafe { ffi::duckdb_vector_get_column_type(self.raw) })
     }
 
     fn data<T: Plain>(&self) -> *mut T {
@@ -339,6 +435,33 @@ impl<'a> Vector<'a> {
         unsafe {
             ffi::duckdb_list_vector_reserve(self.raw, elements as u64);
         }
+    }
+
+    /// Gives each row of a list vector without lists its own places in the child, none where the length is `None`.
+    /// Returns the child, and the places of each row that has a length, in order and to be written in place.
+    pub fn lists<T: Plain>(&self, lengths: &[Option<usize>]) -> (Vector<'a>, Vec<&'a mut [T]>) {
+        let total: usize = lengths.iter().flatten().sum();
+        let mut offset = 0;
+        for (row, length) in lengths.iter().enumerate() {
+            if let Some(length) = *length {
+                self.set(row, ListEntry { offset: offset as u64, length: length as u64 });
+                offset += length;
+            }
+        }
+        // SAFETY: this is a list vector, whose child is fetched once it has its final size.
+        let child = unsafe {
+            ffi::duckdb_list_vector_reserve(self.raw, total as u64);
+            ffi::duckdb_list_vector_set_size(self.raw, total as u64);
+            Vector::from_raw(ffi::duckdb_list_vector_get_child(self.raw), total)
+        };
+        let mut rest = child.slice_mut::<T>(0, total);
+        let mut places = Vec::new();
+        for length in lengths.iter().flatten() {
+            let (head, tail) = rest.split_at_mut(*length);
+            places.push(head);
+            rest = tail;
+        }
+        (child, places)
     }
 
     /// Places `from .. from + length` of a bare vector, to be written in place.
