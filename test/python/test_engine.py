@@ -268,7 +268,7 @@ def test_suffixes_in_any_case_globs_and_what_is_not_ours(con, raster, tmp_path, 
     assert total(path) == total(tmp_path / "c.tiff") == 600
     assert total(f"{tmp_path}/**/b*.tif") == total(f"{tmp_path}/?.tiff") == 600
     monkeypatch.chdir(tmp_path)
-    assert con.execute("SELECT sum(list_sum(data)) FROM b.tif").fetchone() == (600,)
+    assert total("b.tif") == 600
     # What DuckDB reads by name stays its own, and a table of that name comes first.
     con.execute(f"COPY (SELECT 1 AS a) TO '{tmp_path}/x.parquet'; COPY (SELECT 2 AS a) TO '{tmp_path}/x.csv'; COPY (SELECT 3 AS a) TO '{tmp_path}/x.json'; COPY (SELECT 4 AS a) TO '{tmp_path}/x.tif.csv'")
     assert [con.execute(f"SELECT a FROM '{tmp_path}/{name}'").fetchone()[0] for name in ("x.parquet", "x.csv", "x.json", "x.tif.csv")] == [1, 2, 3, 4]
