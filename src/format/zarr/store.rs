@@ -3,18 +3,14 @@
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use zarrs::storage::byte_range::ByteRangeIterator;
-use zarrs::storage::{
-    Bytes, ListableStorageTraits, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey,
-    StorePrefix,
-};
-use zarrs_zip::ZipStorageAdapter;
+use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
+use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
 
 use crate::files::{self, remote};
 use crate::format::zarr::metadata::{Documents, Reading};
 use crate::format::zarr::web::Web;
+use crate::format::zarr::zip::Zip;
 
 /// What one read may take: a chunk, encoded, or a document.
 pub const MAX_READ_BYTES: u64 = 2 << 30;
@@ -26,16 +22,11 @@ pub struct Folder {
     root: PathBuf,
 }
 
-/// Where keys are files: a folder, or a URL.
-pub enum Base {
-    Folder(Folder),
-    Web(Web),
-}
-
 /// A store that is open for reading.
 pub enum Store {
-    Plain(Base),
-    Zip(ZipStorageAdapter<Base>),
+    Folder(Folder),
+    Web(Web),
+    Zip(Zip),
 }
 
 impl Store {
@@ -44,47 +35,24 @@ impl Store {
     /// # Errors
     /// The zip file can not be read.
     pub fn open(path: &str) -> Reading<Store> {
-        let (base, name) = match remote::is_url(path) {
-            true if files::is_store(Path::new(path)) => return Ok(Store::Plain(Base::Web(Web::new(path)))),
-            true => {
-                let (folder, name) = path.rsplit_once('/').unwrap_or((path, ""));
-                (Base::Web(Web::new(folder)), name)
-            }
-            false => {
-                let path = Path::new(path);
-                if path.is_dir() {
-                    return Ok(Store::Plain(Base::Folder(Folder { root: path.to_path_buf() })));
-                }
-                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-                (Base::Folder(Folder { root: folder }), name)
-            }
-        };
-        let base = Arc::new(base);
-        let key = StoreKey::new(name).map_err(|e| e.to_string())?;
-        let zip = ZipStorageAdapter::new(base.clone(), key.clone()).map_err(|e| e.to_string())?;
-        let inside = zip.list_dir(&StorePrefix::root()).map_err(|e| e.to_string())?;
-        let own = |key: &StoreKey| key.as_str() == "zarr.json" || key.as_str().starts_with(".z");
-        if let [only] = inside.prefixes().as_slice()
-            && !inside.keys().iter().any(own)
-        {
-            let zip = ZipStorageAdapter::new_with_path(base, key, only.as_str());
-            return zip.map(Store::Zip).map_err(|e| e.to_string());
+        let root = Path::new(path);
+        if remote::is_url(path) && files::is_store(root) {
+            return Ok(Store::Web(Web::new(path)));
         }
-        Ok(Store::Zip(zip))
+        if root.is_dir() {
+            return Ok(Store::Folder(Folder { root: root.to_path_buf() }));
+        }
+        Zip::open(path).map(Store::Zip)
     }
 
-    /// What tells one state of a key's file from another; 0 where the store itself does.
-    pub fn state(&self, key: &StoreKey) -> u64 {
-        let folder = match self {
-            Store::Plain(Base::Folder(folder)) => folder,
-            Store::Plain(Base::Web(web)) => return web.state(key),
-            Store::Zip(_) => return 0,
-        };
-        std::fs::metadata(folder.path(key)).map_or(1, |file| {
+    /// What tells one state of a key's file from another; `None` where the store itself does.
+    pub fn state(&self, key: &StoreKey) -> Option<u64> {
+        let Store::Folder(folder) = self else { return None };
+        let state = std::fs::metadata(folder.path(key)).map_or(1, |file| {
             let time = (file.mtime() as u64).wrapping_mul(1_000_000_007) ^ file.mtime_nsec() as u64;
             time.rotate_left(17) ^ file.len().rotate_left(40) ^ file.ino()
-        })
+        });
+        Some(state)
     }
 }
 
@@ -123,7 +91,7 @@ impl ReadableStorageTraits for Folder {
     ) -> Result<MaybeBytesIterator<'a>, StorageError> {
         let Some((file, size)) = self.file(key)? else { return Ok(None) };
         let name = key.as_str().to_string();
-        let read = move |range: zarrs::storage::byte_range::ByteRange| {
+        let read = move |range: ByteRange| {
             let (start, end) = (range.start(size), range.end(size));
             if start > end || end > size {
                 return Err(format!("{name} ends after {size} bytes").into());
@@ -153,30 +121,6 @@ impl ReadableStorageTraits for Folder {
     }
 }
 
-impl ReadableStorageTraits for Base {
-    fn get_partial_many<'a>(
-        &'a self,
-        key: &StoreKey,
-        ranges: ByteRangeIterator<'a>,
-    ) -> Result<MaybeBytesIterator<'a>, StorageError> {
-        match self {
-            Base::Folder(folder) => folder.get_partial_many(key, ranges),
-            Base::Web(web) => web.get_partial_many(key, ranges),
-        }
-    }
-
-    fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
-        match self {
-            Base::Folder(folder) => folder.size_key(key),
-            Base::Web(web) => web.size_key(key),
-        }
-    }
-
-    fn supports_get_partial(&self) -> bool {
-        true
-    }
-}
-
 impl ReadableStorageTraits for Store {
     fn get_partial_many<'a>(
         &'a self,
@@ -184,21 +128,31 @@ impl ReadableStorageTraits for Store {
         ranges: ByteRangeIterator<'a>,
     ) -> Result<MaybeBytesIterator<'a>, StorageError> {
         match self {
-            Store::Plain(base) => base.get_partial_many(key, ranges),
+            Store::Folder(folder) => folder.get_partial_many(key, ranges),
+            Store::Web(web) => web.get_partial_many(key, ranges),
             Store::Zip(zip) => {
-                // A compressed entry is unpacked whole, into as much memory as it says.
-                if zip.size_key(key)?.is_some_and(|size| size > MAX_READ_BYTES) {
-                    return Err(format!("{} is above {} MiB", key.as_str(), MAX_READ_BYTES >> 20).into());
-                }
-                zip.get_partial_many(key, ranges)
+                let Some(bytes) = zip.read(key.as_str()).map_err(StorageError::Other)? else {
+                    return Ok(None);
+                };
+                let bytes = Bytes::from(bytes);
+                let size = bytes.len() as u64;
+                let name = key.as_str().to_string();
+                Ok(Some(Box::new(ranges.map(move |range| {
+                    let (start, end) = (range.start(size), range.end(size));
+                    match start <= end && end <= size {
+                        true => Ok(bytes.slice(start as usize..end as usize)),
+                        false => Err(format!("{name} ends after {size} bytes").into()),
+                    }
+                }))))
             }
         }
     }
 
     fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
         match self {
-            Store::Plain(base) => base.size_key(key),
-            Store::Zip(zip) => zip.size_key(key),
+            Store::Folder(folder) => folder.size_key(key),
+            Store::Web(web) => web.size_key(key),
+            Store::Zip(zip) => Ok(zip.size(key.as_str())),
         }
     }
 
@@ -217,21 +171,13 @@ impl Documents for Store {
     fn folders(&self, group: &str) -> Reading<Vec<String>> {
         let mut names = match self {
             // Only consolidated documents tell what there is.
-            Store::Plain(Base::Web(_)) => {
+            Store::Web(_) => {
                 return Err("its documents are not consolidated, and a URL can not be listed".into());
             }
-            Store::Plain(Base::Folder(folder)) => {
+            Store::Folder(folder) => {
                 subfolders(&folder.root.join(group)).map_err(|e| format!("{group}/: {e}"))?
             }
-            Store::Zip(zip) => {
-                let prefix = if group.is_empty() { String::new() } else { format!("{group}/") };
-                let inside = StorePrefix::new(prefix.clone()).map_err(|e| e.to_string())?;
-                let listed = zip.list_dir(&inside).map_err(|e| e.to_string())?;
-                let name = |p: &StorePrefix| {
-                    p.as_str().strip_prefix(&prefix).map(|name| name.trim_end_matches('/').to_string())
-                };
-                listed.prefixes().iter().filter_map(name).collect()
-            }
+            Store::Zip(zip) => zip.folders(group),
         };
         if names.len() > MAX_FOLDERS {
             return Err(format!("{group}/ holds more than {MAX_FOLDERS} folders"));

@@ -1,12 +1,13 @@
 //! Zarr keys behind a URL. A range of a key is a range of its file; keys can not be listed.
 
+use std::sync::Arc;
+
 use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
 use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
 
 use crate::error::Error;
 use crate::files::remote::{self, RemoteFile};
 use crate::format::zarr::store::MAX_READ_BYTES;
-use std::sync::Arc;
 
 /// Keys under a URL.
 pub struct Web {
@@ -25,11 +26,6 @@ impl Web {
             Err(Error::RemoteAbsent { .. }) => Ok(None),
             Err(error) => Err(error.to_string().into()),
         }
-    }
-
-    /// What tells one state of a key's file from another, within a query; 1 for one that is not there.
-    pub fn state(&self, key: &StoreKey) -> u64 {
-        self.file(key).ok().flatten().map_or(1, |file| file.id())
     }
 }
 
