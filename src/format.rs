@@ -5,6 +5,7 @@
 
 pub mod array;
 pub mod gdal;
+pub mod geotiff;
 pub mod parquet;
 
 use crate::affine::Affine;

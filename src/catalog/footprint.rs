@@ -29,7 +29,7 @@ impl Footprint {
         if !to_globe {
             return Footprint::of(MultiPolygon(vec![polygon(&ring)]), from, to);
         }
-        let from_globe = gdal::crs_facts(from)?.geographic;
+        let from_globe = gdal::is_geographic(from)?;
         if from_globe {
             // The file's own longitudes already run without a jump, though perhaps from 0 to 360.
             for (point, (lon, _)) in ring.iter_mut().zip(&source) {

@@ -3,7 +3,6 @@
 //! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
@@ -21,6 +20,10 @@ use crate::files;
 use crate::format::{Band, Header};
 use crate::window::Window;
 use crate::with_dtype;
+
+mod transform;
+
+pub use transform::project;
 
 static HDF5: Mutex<()> = Mutex::new(());
 
@@ -49,6 +52,12 @@ pub fn version() -> (String, Vec<String>) {
     let mut drivers: Vec<String> = DriverManager::all().map(|d| d.short_name()).collect();
     drivers.sort_unstable();
     (gdal::version::VersionInfo::release_name(), drivers)
+}
+
+/// True when any of these options of GDAL is set, in the environment or in its own file.
+pub fn any_option(names: &[&str]) -> bool {
+    start();
+    names.iter().any(|name| gdal::config::get_config_option(name, "").is_ok_and(|value| !value.is_empty()))
 }
 
 /// An open raster. One thread uses it at a time.
@@ -307,8 +316,7 @@ pub struct CrsFacts {
 /// # Errors
 /// [`Error::BadCrs`].
 pub fn crs_facts(definition: &str) -> Result<CrsFacts> {
-    static KNOWN: Mutex<Option<HashMap<String, CrsFacts>>> = Mutex::new(None);
-    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let lock = || KNOWN_CRS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(facts) = lock().as_ref().and_then(|known| known.get(definition).cloned()) {
         return Ok(facts);
     }
@@ -321,43 +329,27 @@ pub fn crs_facts(definition: &str) -> Result<CrsFacts> {
     Ok(facts)
 }
 
+/// True when coordinates are longitudes and latitudes.
+///
+/// # Errors
+/// [`Error::BadCrs`].
+pub fn is_geographic(definition: &str) -> Result<bool> {
+    let known = KNOWN_CRS.lock().unwrap_or_else(PoisonError::into_inner);
+    match known.as_ref().and_then(|known| known.get(definition)) {
+        Some(facts) => Ok(facts.geographic),
+        None => {
+            drop(known);
+            Ok(crs_facts(definition)?.geographic)
+        }
+    }
+}
+
+static KNOWN_CRS: Mutex<Option<HashMap<String, CrsFacts>>> = Mutex::new(None);
+
 fn look_up_crs(definition: &str) -> Result<CrsFacts> {
     let srs = spatial_ref(definition)?;
     let bad = |e: GdalError| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) };
     Ok(CrsFacts { geographic: srs.is_geographic(), projjson: srs.to_projjson().map_err(bad)? })
-}
-
-/// Projects points in place, (x, y) order in both; a point without an image becomes NaN, NaN.
-///
-/// # Errors
-/// A CRS that PROJ does not know, or a pair without a transformation.
-pub fn project(from: &str, to: &str, points: &mut [(f64, f64)]) -> Result<()> {
-    thread_local! {
-        static KNOWN: RefCell<HashMap<(String, String), CoordTransform>> = RefCell::default();
-    }
-    if from == to {
-        return Ok(());
-    }
-    KNOWN.with_borrow_mut(|known| {
-        let pair = (from.to_string(), to.to_string());
-        if !known.contains_key(&pair) {
-            if known.len() >= 256 {
-                known.clear();
-            }
-            let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?);
-            let unprojectable =
-                |_| Error::Unprojectable { what: "coordinates".into(), from: from.into(), to: to.into() };
-            known.insert(pair.clone(), transform.map_err(unprojectable)?);
-        }
-        let Some(transform) = known.get(&pair) else { return Err(Error::Bug("lost a projection".into())) };
-        let (mut xs, mut ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
-        // An error means that some point failed; which one, its infinite coordinates say.
-        let _ = transform.transform_coords(&mut xs, &mut ys, &mut []);
-        for (point, (x, y)) in points.iter_mut().zip(xs.into_iter().zip(ys)) {
-            *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
-        }
-        Ok(())
-    })
 }
 
 /// Burns a geometry (WKB, in the grid's CRS) into a grid: 1 where a pixel's centre lies inside.

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::affine::Affine;
 use crate::catalog::{
     self, BuildOptions, Detail, Entry, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION,
 };
