@@ -10,7 +10,8 @@
 //! - [`grid`]: rasters, masks and boxes into patches
 //! - [`sql`]: the functions of DuckDB over all of it
 //!
-//! [`workers`] lends threads to whoever has much to do, and [`random`] NumPy's random stream. See `docs/architecture.md`.
+//! [`workers`] lends threads to whoever has much to do, [`progress`] tells how far it is, and [`random`] is NumPy's
+//! random stream. See `docs/architecture.md`.
 
 pub mod affine;
 pub mod bbox;
@@ -22,6 +23,7 @@ pub mod files;
 pub mod format;
 pub mod grid;
 pub mod interval;
+pub mod progress;
 pub mod random;
 pub mod read;
 pub mod sql;

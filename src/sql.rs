@@ -19,6 +19,7 @@ pub mod geo_patch_grid;
 pub mod geo_permutation;
 pub mod geo_windows_overlap;
 pub mod geoquilt_functions;
+pub mod geoquilt_progress;
 pub mod geoquilt_version;
 pub mod macros;
 pub mod read_patch;
@@ -62,5 +63,6 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
+    table::<geoquilt_progress::GeoquiltProgress>(),
     table::<geoquilt_version::GeoquiltVersion>(),
 ];

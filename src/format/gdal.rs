@@ -4,6 +4,7 @@
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use gdal::errors::GdalError;
@@ -54,6 +55,13 @@ pub fn version() -> (String, Vec<String>) {
     (gdal::version::VersionInfo::release_name(), drivers)
 }
 
+/// Rasters opened since the process began.
+pub fn rasters_opened() -> u64 {
+    OPENED.load(Relaxed)
+}
+
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
 /// True when any of these options of GDAL is set, in the environment or in its own file.
 pub fn any_option(names: &[&str]) -> bool {
     start();
@@ -89,6 +97,7 @@ impl Raster {
         };
         let dataset = Dataset::open_ex(path, options)
             .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
+        OPENED.fetch_add(1, Relaxed);
         let header = Arc::new(read_header(&dataset, path)?);
         Ok(Raster { dataset, path: path.to_string(), header, hdf5 })
     }

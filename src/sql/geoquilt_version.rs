@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
-use crate::format::gdal;
+use crate::format::{gdal, geotiff};
 use crate::read::Limits;
 use crate::read::source::block_cache;
 use crate::sql::args::Args;
@@ -37,6 +37,11 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "block_cache",
             types: "STRUCT(hits UBIGINT, misses UBIGINT, bytes UBIGINT)",
             meaning: "Blocks found decoded, blocks decoded, and bytes held, since the process began.",
+        },
+        Column {
+            name: "headers",
+            types: "STRUCT(own UBIGINT, gdal UBIGINT)",
+            meaning: "Headers of rasters read by geoquilt itself, and rasters opened by GDAL, since the process began.",
         },
     ],
     nulls: "There are none.",
@@ -105,5 +110,6 @@ fn facts(limits: &Limits) -> Vec<Value> {
             counter("misses", counters.misses),
             counter("bytes", counters.bytes),
         ]),
+        Value::Struct(vec![counter("own", geotiff::headers_read()), counter("gdal", gdal::rasters_opened())]),
     ]
 }

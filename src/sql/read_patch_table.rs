@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Header;
 use crate::grid::edge::{EDGES, Edge};
+use crate::progress::Progress;
 use crate::read::patch::{
     Held, PatchOptions, band_numbers, check_patch, common_dtype, copy_patch, fetch_patch, pixel_count,
 };
@@ -161,6 +162,7 @@ pub struct Bound {
 pub struct Scan {
     patches: Mutex<Feed>,
     bound: Arc<Bound>,
+    progress: Progress,
 }
 
 struct Feed {
@@ -257,7 +259,12 @@ impl TableFunction for ReadPatchTable {
         let threads = bound.limits.threads;
         let pool = Ordered::start(jobs, threads, threads * JOBS_AHEAD, work)?;
         let feed = Feed { pool, left: Vec::new().into_iter() };
-        Ok(Scan { patches: Mutex::new(feed), bound: bound.clone() })
+        let total = match &bound.origin {
+            Origin::Registry(registry) => Some(registry.rows),
+            Origin::Rasters { .. } => None,
+        };
+        let progress = Progress::start(DOC.name, total);
+        Ok(Scan { patches: Mutex::new(feed), bound: bound.clone(), progress })
     }
 
     fn threads(bound: &Bound) -> usize {
@@ -285,6 +292,7 @@ fn take(scan: &Scan, capacity: usize) -> Result<Vec<Outcome>> {
         match feed.left.next() {
             Some(outcome) => {
                 bytes += outcome.ready.as_ref().map_or(0, |r| r.pixels() * scan.bound.dtype.size());
+                scan.progress.count(outcome.ready.is_err());
                 patches.push(outcome);
             }
             None => match feed.pool.next() {
