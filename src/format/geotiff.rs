@@ -464,11 +464,10 @@ fn integer(text: &str) -> Option<&str> {
 /// GDAL gives the value that a float32 holds, and takes what is within a rounding error of the largest for it.
 fn of_float32(value: f64) -> Option<f64> {
     let largest = f64::from(f32::MAX);
-    if value.is_finite() && value.abs() > largest && (value.abs() - largest).abs() >= 1e-10 * largest {
-        return None;
-    }
-    let near = value.is_finite() && (value.abs() - largest).abs() < 1e-10 * largest;
-    Some(if near { largest.copysign(value) } else { f64::from(value as f32) })
+    let is_near = (value.abs() - largest).abs() < 1e-10 * largest;
+    let held = if is_near { largest.copysign(value) } else { f64::from(value as f32) };
+    // What overflows, C leaves open.
+    (held.is_infinite() == value.is_infinite()).then_some(held)
 }
 
 /// The geokeys, and whether a pixel's coordinates are those of its centre.

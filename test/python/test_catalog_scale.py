@@ -13,7 +13,8 @@ import duckdb
 import numpy as np
 import pytest
 import rasterio
-from rasterio.enums import Interleaving
+import rasterio.shutil
+from rasterio.enums import ColorInterp
 from rasterio.transform import Affine, from_origin
 
 from conftest import EXTENSION, OPEN_EXTENSION, connect, run_python, sql_list, write_raster
@@ -78,8 +79,10 @@ def make_files(folder):
     for number, nodata in enumerate([np.nan, np.inf, -np.inf, -9999, 1e20, -3.4028234663852886e38, 3.4028235e38, 0.1, 1e-30]):
         write(f"float_nodata_{number}", pixels[0].astype("float32"), nodata=nodata)
         write(f"double_nodata_{number}", pixels[0].astype("float64"), nodata=nodata)
-    write("int64_nodata", pixels[0].astype("int64"), nodata=-(2**63))
-    write("uint64_nodata", pixels[0].astype("uint64"), nodata=2**64 - 1)
+    for name, dtype, nodata in [("int64_nodata", "int64", -(2**63)), ("uint64_nodata", "uint64", 2**63)]:
+        path = pathlib.Path(write(name, pixels[0].astype(dtype), nodata=nodata))
+        # Exact beyond what a double holds, which is all that rasterio takes.
+        path.write_bytes(path.read_bytes().replace(b"9.2233720368547758e+18", b"0009223372036854775807"))
     write("uint8_nodata_beyond", pixels[0].astype("uint8"), nodata=255)
     write("scaled", pixels.astype("int16"), scales=(0.01, 1.0, 2.5), offsets=(-273.15, 0.0, 1e-7), descriptions=("sst", "größe", "chl [mg/m3]"))
     write("escaped", pixels[:1].astype("int16"), descriptions=("a < b & c",), unusual=True)
@@ -100,6 +103,12 @@ def make_files(folder):
     for bands in [4, 5, 7]:
         write(f"minisblack_{bands}", rng.integers(0, 9, (bands, 20, 20)).astype("uint8"), photometric="MINISBLACK")
     write("rgb", pixels.astype("uint8"), photometric="RGB")
+    interp = write("colorinterp", rng.integers(0, 9, (4, 20, 20)).astype("uint8"), photometric="MINISBLACK")
+    with rasterio.open(interp, "r+") as file:
+        file.colorinterp = [ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.undefined]
+    interp = write("alpha_by_name", rng.integers(0, 9, (4, 20, 20)).astype("uint8"), photometric="MINISBLACK", unusual=True)
+    with rasterio.open(interp, "r+") as file:
+        file.colorinterp = [ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.alpha]
     write("rgba", rng.integers(0, 9, (4, 20, 20)).astype("uint8"), photometric="RGB", ALPHA="YES", unusual=True)
     write("grey_alpha", rng.integers(0, 9, (2, 20, 20)).astype("uint8"), ALPHA="YES", unusual=True)
     write("miniswhite", photometric="MINISWHITE")
@@ -134,7 +143,9 @@ def make_files(folder):
     (folder / "side_json.json").write_text("{}")
     for number, crs in enumerate(["EPSG:4326", "EPSG:3857", "EPSG:32701", "EPSG:3035", "EPSG:4979", "ESRI:54030", CUSTOM, COMPOUND, "EPSG:27700"]):
         for turn in range(2):
-            write(f"crs_{number}_{turn}", crs=crs, transform=from_origin(10.25 + turn, 50, 0.001, 0.002))
+            # With one band, GDAL may make scale and offset of the heights of a vertical CRS.
+            write(f"crs_{number}_{turn}", crs=crs, transform=from_origin(10.25 + turn, 50, 0.001, 0.002), unusual=crs == COMPOUND)
+            write(f"crs_two_{number}_{turn}", pixels[:2].astype("uint8"), crs=crs, transform=from_origin(10.25 + turn, 50, 0.001, 0.002))
     write("no_crs", crs=None, unusual=True)
     write("south_up", transform=Affine(10, 0, 500000, 0, 10, 4600000))
     write("rotated", transform=Affine(10, 1, 500000, 1, -10, 4600000))
@@ -160,9 +171,22 @@ def every_make(tmp_path_factory):
 def test_our_own_reading_of_headers_equals_gdals_on_every_make(every_make):
     folder, left = every_make
     rows, own = both_ways(f"{folder}/*.tif")
-    expected = {p.name for p in folder.glob("*.tif")}
-    assert rows.keys() == expected
-    assert own == len(expected) - len(left), (own, len(expected), len(left))
+    assert rows.keys() == {p.name for p in folder.glob("*.tif")}
+    assert own >= 100
+
+
+def test_what_geoquilt_reads_itself_and_what_it_leaves_to_gdal(every_make):
+    folder, left = every_make
+    con = connect()
+    own = set()
+    for path in sorted(folder.glob("*.tif")):
+        query = f"SELECT count(*) FROM geo_catalog_build({sql_list([path])}, on_error := 'skip')"
+        con.execute(query).fetchall()
+        before = headers_read(con)
+        con.execute(query).fetchall()
+        if headers_read(con) > before:
+            own.add(path.name)
+    assert own == {p.name for p in folder.glob("*.tif")} - left
 
 
 def test_headers_equal_rasterios(every_make):

@@ -69,7 +69,8 @@ fn item(attributes: &[(&str, &str)], value: &str, facts: &mut [BandFacts]) -> Op
         "unittype" => band.unit = Some(value.to_string()),
         "scale" => band.scale = Some(decimal(value)?),
         "offset" => band.offset = Some(decimal(value)?),
-        // colorinterp can make a band the mask of the others, and a table of classes holds markup.
+        // An alpha band would be the mask of the others.
+        "colorinterp" if !value.eq_ignore_ascii_case("alpha") => {}
         _ => return None,
     }
     Some(())
