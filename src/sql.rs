@@ -14,6 +14,7 @@ pub mod settings;
 pub mod types;
 pub mod value;
 
+pub mod catalog_upkeep;
 pub mod geo_catalog_build;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
@@ -55,6 +56,8 @@ const fn table_macro(doc: &'static FunctionDoc, sql: &'static str) -> Function {
 /// Every SQL function of geoquilt, in the order in which data walks.
 pub static FUNCTIONS: &[Function] = &[
     table::<geo_catalog_build::GeoCatalogBuild>(),
+    table_macro(&catalog_upkeep::CATALOG_LATEST, catalog_upkeep::CATALOG_LATEST_SQL),
+    table_macro(&catalog_upkeep::CATALOG_MIGRATE, catalog_upkeep::CATALOG_MIGRATE_SQL),
     table::<geo_patch_grid::GeoPatchGrid>(),
     scalar::<st_land_fraction::StLandFraction>(),
     scalar::<geo_permutation::GeoPermutation>(),

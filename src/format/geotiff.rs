@@ -530,3 +530,134 @@ fn transform(bytes: &mut Bytes<'_>, image: &Directory, is_point: bool, bands: us
     }
     Some(Affine(c)).filter(Affine::is_usable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Pcg64;
+
+    /// A raster of 40 x 30 int16 pixels in one strip, in UTM zone 29.
+    fn tiff(little: bool, big: bool) -> Vec<u8> {
+        let number = |value: u64, width: usize| -> Vec<u8> {
+            if little {
+                value.to_le_bytes()[..width].to_vec()
+            } else {
+                value.to_be_bytes()[8 - width..].to_vec()
+            }
+        };
+        let shorts = |values: &[u64]| -> Vec<u8> { values.iter().flat_map(|v| number(*v, 2)).collect() };
+        let doubles =
+            |values: &[f64]| -> Vec<u8> { values.iter().flat_map(|v| number(v.to_bits(), 8)).collect() };
+        let keys = [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, 32629];
+        let metadata =
+            b"<GDALMetadata>\n<Item name=\"S\" sample=\"0\" role=\"scale\">0.5</Item>\n</GDALMetadata>\n\0";
+        let tags: Vec<(u16, u16, Vec<u8>)> = vec![
+            (WIDTH, SHORT, shorts(&[40])),
+            (HEIGHT, SHORT, shorts(&[30])),
+            (BITS, SHORT, shorts(&[16])),
+            (COMPRESSION, SHORT, shorts(&[1])),
+            (PHOTOMETRIC, SHORT, shorts(&[1])),
+            (STRIP_OFFSETS, LONG, number(1000, 4)),
+            (SAMPLES, SHORT, shorts(&[1])),
+            (ROWS_PER_STRIP, SHORT, shorts(&[30])),
+            (STRIP_BYTES, LONG, number(2400, 4)),
+            (FORMAT, SHORT, shorts(&[2])),
+            (PIXEL_SCALE, DOUBLE, doubles(&[10.0, 20.0, 0.0])),
+            (TIEPOINTS, DOUBLE, doubles(&[0.0, 0.0, 0.0, 500_000.0, 4e6, 0.0])),
+            (GEO_KEYS, SHORT, shorts(&keys)),
+            (METADATA, ASCII, metadata.to_vec()),
+            (NODATA, ASCII, b"-5\0".to_vec()),
+        ];
+        let (word, head) = if big { (8, 16) } else { (4, 8) };
+        let mut out = if little { b"II".to_vec() } else { b"MM".to_vec() };
+        out.extend(if big { shorts(&[43, 8, 0]) } else { shorts(&[42]) });
+        out.extend(number(head as u64, word));
+        out.extend(number(tags.len() as u64, if big { 8 } else { 2 }));
+        let mut elsewhere: Vec<u8> = Vec::new();
+        let after = out.len() + tags.len() * (4 + 2 * word) + word;
+        for (tag, kind, value) in &tags {
+            let width = match *kind {
+                SHORT => 2,
+                LONG => 4,
+                DOUBLE => 8,
+                _ => 1,
+            };
+            out.extend(shorts(&[u64::from(*tag), u64::from(*kind)]));
+            out.extend(number((value.len() / width) as u64, word));
+            if value.len() <= word {
+                out.extend(value.iter().copied().chain(std::iter::repeat(0)).take(word));
+            } else {
+                out.extend(number((after + elsewhere.len()) as u64, word));
+                elsewhere.extend(value);
+            }
+        }
+        out.extend(number(0, word));
+        out.extend(elsewhere);
+        out.resize(1000 + 2400, 7);
+        out
+    }
+
+    fn read_bytes(data: &[u8]) -> Option<Draft> {
+        read(&mut Bytes::new(data.len() as u64, &|offset, buffer| {
+            let from = usize::try_from(offset).ok()?;
+            buffer.copy_from_slice(data.get(from..from + buffer.len())?);
+            Some(())
+        }))
+    }
+
+    #[test]
+    fn every_byte_order_and_size_of_offsets_gives_one_header() {
+        let drafts = [(true, false), (false, false), (true, true), (false, true)]
+            .map(|(little, big)| read_bytes(&tiff(little, big)).unwrap());
+        let header = &drafts[0].header;
+        assert_eq!((header.height, header.width, header.block), (30, 40, (30, 40)));
+        assert_eq!(header.transform, Some(Affine([500_000.0, 10.0, 0.0, 4e6, 0.0, -20.0])));
+        let band = &header.bands[0];
+        assert_eq!(
+            (band.dtype, band.nodata, band.scale),
+            (Dtype::Int16, Some(Nodata::Float(-5.0)), Some(0.5))
+        );
+        for draft in &drafts {
+            assert_eq!((&draft.header, &draft.keys), (header, &drafts[0].keys));
+        }
+    }
+
+    #[test]
+    fn a_damaged_header_is_none_or_a_header_and_reads_little() {
+        let mut random = Pcg64::new(3);
+        let mut read_well = 0;
+        for turn in 0..20_000 {
+            let mut data = tiff(turn % 2 == 0, turn % 4 < 2);
+            for _ in 0..=turn % 3 {
+                let place = (random.next_u64() % 440) as usize;
+                data[place] = [0, 1, 2, 3, 12, 16, 127, 128, 255][(random.next_u64() % 9) as usize];
+            }
+            if turn % 10 == 0 {
+                data.truncate((random.next_u64() % data.len() as u64) as usize);
+            }
+            let fetched = std::cell::Cell::new(0);
+            let fetch = |offset: u64, buffer: &mut [u8]| {
+                fetched.set(fetched.get() + buffer.len());
+                let from = usize::try_from(offset).ok()?;
+                buffer.copy_from_slice(data.get(from..from + buffer.len())?);
+                Some(())
+            };
+            read_well += usize::from(read(&mut Bytes::new(data.len() as u64, &fetch)).is_some());
+            assert!(fetched.get() <= 128 * 4096, "{} bytes were read", fetched.get());
+        }
+        assert!(read_well > 500, "{read_well}");
+    }
+
+    #[test]
+    fn what_lies_beside_a_file_is_gdals_to_read() {
+        let beside = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
+            alone("/data/a.tif", &names)
+        };
+        assert!(beside(&["a.tif"]) && beside(&["a.json", "a.tif", "a1.tif", "ab.tif.aux.xml"]));
+        for side in ["a.tif.aux.xml", "a.tfw", "a.tif.msk", "a.tif.ovr", "a.xml", "a.TAB", "a.aux"] {
+            assert!(!beside(&["a.tif", side]), "{side}");
+        }
+        assert!(!beside(&[]) && !beside(&["b.tif"]));
+    }
+}
