@@ -38,7 +38,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "paths",
             types: "VARCHAR | VARCHAR[]",
             given: Given::Required,
-            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), or a list of those; rows come in that order, a glob's matches sorted.",
+            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), or a list of those; rows come in that order, a glob's matches sorted, a file that is named twice once.",
         },
         Parameter {
             name: "kind",
@@ -102,7 +102,8 @@ static DOC: FunctionDoc = FunctionDoc {
         column("crs", "VARCHAR", "CRS of the file: an authority code, or PROJJSON where it has none."),
         column(
             "transform",
-            "DOUBLE[6]",
+            // No array of six: DuckDB writes a NULL array to Parquet so that no other reader can read the column.
+            "DOUBLE[]",
             "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up).",
         ),
         column("width", "INTEGER", "Columns."),
@@ -212,10 +213,10 @@ impl TableFunction for GeoCatalogBuild {
         let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
         let mut options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
         geometry_type::check(&options.crs).map_err(args.place("crs"))?;
-        // Globs that overlap name a file twice: it is one file.
-        let mut seen = HashSet::new();
         let mut paths = files::expand(&patterns).map_err(args.place("paths"))?;
-        paths.retain(|path| seen.insert(path.clone()));
+        if patterns.len() > 1 {
+            once_each(&mut paths);
+        }
         let paths = Arc::new(paths);
         options.previous = previous(args).map_err(args.place("previous"))?;
         let columns = columns(&options)?;
@@ -259,6 +260,14 @@ fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {
         columns.push((column.name.to_string(), ty));
     }
     Ok(columns)
+}
+
+/// Globs that overlap name a file twice: it is one file, at its first place.
+fn once_each(paths: &mut Vec<String>) {
+    let mut seen = HashSet::with_capacity(paths.len());
+    let first: Vec<bool> = paths.iter().map(|path| seen.insert(path.as_str())).collect();
+    let mut first = first.into_iter();
+    paths.retain(|_| first.next().unwrap_or(true));
 }
 
 /// Only an earlier catalog is a bad one.
