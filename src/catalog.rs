@@ -1,17 +1,25 @@
 //! The catalog: one entry a file, from headers alone.
 
+mod array;
+pub mod block;
 mod build;
-mod footprint;
+pub mod cells;
+pub mod footprint;
 mod name;
 mod previous;
+mod project;
 mod raster;
+mod shape;
+mod vector;
 
 pub use build::{Build, Found, Outcome, build};
 pub use footprint::Footprint;
 use name::NameFacts;
 pub use name::NameRule;
 pub use previous::Kept;
+pub use project::project;
 pub use raster::place;
+pub use shape::Shape;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +31,7 @@ use crate::error::{Error, Result};
 use crate::files::{Listings, Stamp};
 use crate::format::array::Variable;
 use crate::format::gdal::{self, CrsFacts};
-use crate::format::{Header, Kind, Layer};
+use crate::format::{Header, Kind, Layer, LayerName};
 use crate::interval::Interval;
 
 /// The version of the columns that a catalog has: see `docs/reference.md`.
@@ -43,18 +51,40 @@ pub enum OnError {
 pub const ON_ERROR: [(&str, OnError); 3] =
     [("fail", OnError::Fail), ("skip", OnError::Skip), ("report", OnError::Report)];
 
+/// What a file is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// What its content says.
+    Auto,
+    Only(Kind),
+}
+
+pub const KINDS: [(&str, Wanted); 4] = [
+    ("auto", Wanted::Auto),
+    ("raster", Wanted::Only(Kind::Raster)),
+    ("array", Wanted::Only(Kind::Array)),
+    ("vector", Wanted::Only(Kind::Vector)),
+];
+
 /// How a catalog is built.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     pub name_rule: Option<NameRule>,
     /// The CRS of the footprints.
     pub crs: Crs,
-    pub crs_facts: CrsFacts,
+    pub crs_facts: Arc<CrsFacts>,
     /// Points on each edge of a footprint before it is projected.
     pub densify: usize,
     pub on_error: OnError,
     /// Parquet files of a catalog made before: rows of unchanged files are taken from it.
     pub previous: Vec<String>,
+    pub kind: Wanted,
+    /// One layer of each vector file, or all.
+    pub layer: Option<LayerName>,
+    /// Names of the variables of array files, or all that hold data.
+    pub variables: Option<Vec<String>>,
+    /// The time axis of array files, or the one that is found.
+    pub time_var: Option<String>,
 }
 
 /// One file in a catalog.
@@ -131,15 +161,24 @@ impl Builder {
     }
 
     fn entry(&self, path: &str, stamp: Stamp, (interval, attributes): NameFacts) -> Result<Entry> {
-        let place = self.place(path)?;
+        let place = self.place(path, interval.is_some())?;
         let interval = interval.or(place.interval);
         Ok(Entry { place, interval, attributes, stamp })
     }
 
     /// What the file says of itself. Each kind has a file of its own beside this one, which adds its method to
     /// the builder.
-    fn place(&self, path: &str) -> Result<Place> {
-        self.raster(path)
+    fn place(&self, path: &str, dated: bool) -> Result<Place> {
+        let kind = match self.options.kind {
+            Wanted::Only(kind) => Some(kind),
+            Wanted::Auto => Kind::of_file(path),
+        };
+        match kind {
+            Some(Kind::Vector) => self.vector(path),
+            Some(Kind::Array) => self.array(path, dated),
+            Some(_) => self.raster(path),
+            None => self.raster_or_vector(path),
+        }
     }
 
     /// A file's box, in its own CRS, as it lies in the catalog's.
@@ -177,7 +216,19 @@ impl BuildOptions {
     ) -> Result<BuildOptions> {
         let crs = Crs::new(crs);
         let crs_facts = gdal::crs_facts(crs.as_str())?;
-        Ok(BuildOptions { name_rule, crs, crs_facts, densify, on_error, previous: Vec::new() })
+        let (kind, layer) = (Wanted::Auto, None);
+        Ok(BuildOptions {
+            name_rule,
+            crs,
+            crs_facts,
+            densify,
+            on_error,
+            kind,
+            layer,
+            variables: None,
+            time_var: None,
+            previous: Vec::new(),
+        })
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::catalog::name::NameFacts;
 use crate::catalog::previous::{Fetcher, Kept, Previous, RowId};
-use crate::catalog::{BuildOptions, Builder, Entry, OnError};
+use crate::catalog::{BuildOptions, Builder, Entry, OnError, Wanted};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::format::Kind;
 use crate::format::parquet::Cell;
+use crate::format::{Kind, LayerName};
 use crate::progress::Progress;
 use crate::workers::Ordered;
 
@@ -182,6 +182,9 @@ fn check(kept: &Kept, facts: &NameFacts, options: &BuildOptions, path: &str, cat
             format!("was built with another filename_regex or date_format: see its row of \"{path}\"");
         return Err(bad(problem, "filename_regex and date_format"));
     }
+    if let Some(parameter) = other_choice(kept, options) {
+        return Err(bad(format!("was built with another {parameter}: see its row of \"{path}\""), parameter));
+    }
     let expected = 4 * (options.densify.max(2) - 1) + 1;
     match ring_points(&kept.cell("geometry"), &kept.cell("bbox")).filter(|_| is_raster) {
         // A raster that reaches beyond the edge of the world has a plain box of five points.
@@ -193,6 +196,48 @@ fn check(kept: &Kept, facts: &NameFacts, options: &BuildOptions, path: &str, cat
                 format!("was built with densify := {theirs}, and this call has {}", options.densify);
             Err(bad(problem, "densify"))
         }
+    }
+}
+
+/// The parameter by which this call would choose another part of the file than the row tells of.
+fn other_choice(kept: &Kept, options: &BuildOptions) -> Option<&'static str> {
+    let names = |column: &str| match kept.cell(column) {
+        Cell::List(items) => items.into_iter().filter_map(first_text).collect(),
+        _ => Vec::new(),
+    };
+    let kind = kept.cell("kind");
+    let is = |wanted: Kind| kind == Cell::Text(wanted.name().into());
+    if matches!(options.kind, Wanted::Only(wanted) if !is(wanted)) {
+        return Some("kind");
+    }
+    if let (Some(wanted), true) = (&options.variables, is(Kind::Array)) {
+        let (mut wanted, mut have) = (wanted.clone(), names("variables"));
+        wanted.sort_unstable();
+        wanted.dedup();
+        have.sort_unstable();
+        if wanted != have {
+            return Some("variables");
+        }
+    }
+    if matches!(&options.time_var, Some(name) if is(Kind::Array) && kept.cell("time_var") != Cell::Text(name.clone()))
+    {
+        return Some("time_var");
+    }
+    let other_layer = |layer: &LayerName| match (layer, names("layers").as_slice()) {
+        (LayerName::Name(name), [one]) => name != one,
+        (LayerName::Number(_), [_]) => false,
+        _ => true,
+    };
+    (is(Kind::Vector) && options.layer.as_ref().is_some_and(other_layer)).then_some("layer")
+}
+
+fn first_text(fields: Cell) -> Option<String> {
+    match fields {
+        Cell::Struct(fields) => match fields.into_iter().next() {
+            Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The place of a raster on the map, in the catalog's CRS.
 
-use geo::{BooleanOps, BoundingRect, Coord, LineString, MultiPolygon, Polygon, Rect, Translate};
+use geo::{BooleanOps, BoundingRect, Coord, LineString, MapCoords, MultiPolygon, Polygon, Rect, Translate};
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ impl Footprint {
         if !to_globe {
             return Footprint::of(MultiPolygon(vec![polygon(&ring)]), from, to);
         }
-        let from_globe = gdal::is_geographic(from)?;
+        let from_globe = gdal::crs_facts(from)?.geographic;
         if from_globe {
             // The file's own longitudes already run without a jump, though perhaps from 0 to 360.
             for (point, (lon, _)) in ring.iter_mut().zip(&source) {
@@ -48,6 +48,19 @@ impl Footprint {
         Footprint::of(split(&polygon(&ring)), from, to)
     }
 
+    /// All of several footprints in one CRS; `None` when there is none.
+    pub fn union(mut shapes: Vec<Footprint>) -> Option<Footprint> {
+        let mut whole = shapes.pop()?;
+        for shape in shapes {
+            if shape.polygons != whole.polygons {
+                whole.polygons = shape.polygons.union(&whole.polygons);
+            }
+            let corners = [shape.bbox, whole.bbox].map(|b| [(b.xmin, b.ymin), (b.xmax, b.ymax)]);
+            whole.bbox = Bbox::envelope(corners.into_iter().flatten())?;
+        }
+        Some(whole)
+    }
+
     fn of(polygons: MultiPolygon<f64>, from: &str, to: &str) -> Result<Footprint> {
         let unprojectable =
             || Error::Unprojectable { what: "the footprint".into(), from: from.into(), to: to.into() };
@@ -57,12 +70,65 @@ impl Footprint {
     }
 }
 
+/// The box around a box's image in another CRS. On a globe it runs on over the antimeridian, beyond 180.
+///
+/// # Errors
+/// [`Error::Unprojectable`] when some point of the outline has no image.
+pub fn running_box(bbox: &Bbox, from: &str, to: &str) -> Result<Bbox> {
+    if from == to {
+        return Ok(*bbox);
+    }
+    let unprojectable = || Error::Unprojectable { what: bbox.to_string(), from: from.into(), to: to.into() };
+    let mut ring = bbox.densified_ring(21);
+    gdal::project(from, to, &mut ring)?;
+    if ring.iter().any(|(x, _)| x.is_nan()) {
+        return Err(unprojectable());
+    }
+    if gdal::crs_facts(to)?.geographic {
+        unroll(&mut ring);
+        if ring.first().zip(ring.last()).is_some_and(|(first, last)| (last.0 - first.0).abs() > 180.0) {
+            close_over_pole(&mut ring, bbox, from, to)?;
+        }
+    }
+    Bbox::envelope(ring).ok_or_else(unprojectable)
+}
+
+/// Refuses a box whose numbers can not be in the units of its CRS: degrees on a metric grid, metres on a globe.
+///
+/// # Errors
+/// A box that reaches beyond the globe, or one that looks like degrees far from where its CRS is used.
+pub fn check_units(bbox: &Bbox, crs: &str, facts: &gdal::CrsFacts) -> Result<()> {
+    let looks_like_degrees =
+        bbox.xmin >= -360.0 && bbox.xmax <= 540.0 && bbox.ymin >= -90.0 && bbox.ymax <= 90.0;
+    let shown = crate::crs::Crs::new(crs);
+    if facts.geographic && !looks_like_degrees {
+        let problem = format!("{bbox} is not in degrees, the unit of {shown}");
+        return Err(Error::conflict(problem, "Name the CRS that its numbers are in, or give degrees"));
+    }
+    if facts.geographic || !looks_like_degrees {
+        return Ok(());
+    }
+    let Some(used) = facts.area_of_use else { return Ok(()) };
+    let mut centre = [((bbox.xmin + bbox.xmax) / 2.0, (bbox.ymin + bbox.ymax) / 2.0)];
+    gdal::project(crs, crate::crs::CRS84, &mut centre)?;
+    let [(x, y)] = centre;
+    let turns = [x, x + 360.0];
+    if turns.iter().any(|x| used.contains(*x, y)) {
+        return Ok(());
+    }
+    let problem = format!("{bbox} looks like degrees, and {shown} counts in {}", facts.unit);
+    Err(Error::conflict(
+        problem,
+        "Give the box in the CRS's own unit, or name the box's own CRS: {shape_crs: 'OGC:CRS84'}",
+    ))
+}
+
 fn polygon(ring: &[(f64, f64)]) -> Polygon<f64> {
     Polygon::new(LineString::from(ring.to_vec()), Vec::new())
 }
 
 /// Makes longitudes run on where they jump from one side of the antimeridian to the other.
-fn unroll(ring: &mut [(f64, f64)]) {
+pub(super) fn unroll(ring: &mut [(f64, f64)]) {
     let mut shift = 0.0;
     let mut before = None;
     for point in ring {
@@ -88,7 +154,7 @@ fn close_over_pole(ring: &mut Vec<(f64, f64)>, bbox: &Bbox, from: &str, to: &str
 }
 
 /// Cuts a polygon with running longitudes into the parts within [-180, 180].
-fn split(whole: &Polygon<f64>) -> MultiPolygon<f64> {
+pub(super) fn split(whole: &Polygon<f64>) -> MultiPolygon<f64> {
     let Some(rect) = whole.bounding_rect() else { return MultiPolygon(Vec::new()) };
     if rect.min().x >= -180.0 && rect.max().x <= 180.0 {
         return MultiPolygon(vec![whole.clone()]);
@@ -104,16 +170,16 @@ fn split(whole: &Polygon<f64>) -> MultiPolygon<f64> {
         parts = if parts.0.is_empty() { part } else { parts.union(&part) };
     }
     // Points on the antimeridian come back from the cut within a rounding error of it.
-    MultiPolygon(parts.0.into_iter().map(snap).collect())
+    MultiPolygon(parts.0.iter().map(snap).collect())
 }
 
-fn snap(part: Polygon<f64>) -> Polygon<f64> {
-    let near = |c: &Coord<f64>| {
+fn snap(part: &Polygon<f64>) -> Polygon<f64> {
+    let near = |c: Coord<f64>| {
         let x = if (c.x.abs() - 180.0).abs() < 1e-6 { c.x.signum() * 180.0 } else { c.x };
         let y = if (c.y.abs() - 90.0).abs() < 1e-6 { c.y.signum() * 90.0 } else { c.y };
         Coord { x, y }
     };
-    Polygon::new(part.exterior().0.iter().map(near).collect(), Vec::new())
+    part.map_coords(near)
 }
 
 /// Corners beyond the edge of the world (a full disk, a world map in an oval) have no image: the box

@@ -1,12 +1,17 @@
 //! Parquet: the one file that names it. A registry comes in as batches of rows.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes as types;
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::LogicalType;
+use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -56,7 +61,7 @@ impl Table {
     fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<File>) -> Result<Table> {
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let schema = builder.schema().clone();
+        let schema = with_uuids(builder.schema(), builder.parquet_schema());
         let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
         Ok(Table { schema, rows, path: path.into(), reader: Some(reader) })
     }
@@ -64,10 +69,40 @@ impl Table {
 
 fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<File>> {
     files::refuse_url(path)?;
-    files::stamp(path)?;
+    let place = files::home(path);
+    files::stamp(&place)?;
     let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
-    let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(e.to_string()))
+    let file = File::open(&*place).map_err(|e| unreadable(e.to_string()))?;
+    // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .map_err(|e| unreadable(e.to_string()))
+}
+
+/// The key and the value by which Arrow marks a field of UUIDs.
+const UUID: (&str, &str) = ("ARROW:extension:name", "arrow.uuid");
+
+/// Marks the columns of UUIDs, which Arrow's types do not tell from other bytes.
+fn with_uuids(schema: &SchemaRef, parquet: &SchemaDescriptor) -> SchemaRef {
+    let is_uuid = |name: &str| {
+        parquet.columns().iter().any(|column| {
+            let parts = column.path().parts();
+            matches!(parts, [own] if own == name) && column.logical_type_ref() == Some(&LogicalType::Uuid)
+        })
+    };
+    let field = |field: &FieldRef| match is_uuid(field.name()) {
+        true => {
+            let marked = field.metadata().clone().into_iter().chain([(UUID.0.into(), UUID.1.into())]);
+            Arc::new(field.as_ref().clone().with_metadata(marked.collect()))
+        }
+        false => field.clone(),
+    };
+    let fields: Vec<FieldRef> = schema.fields().iter().map(field).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+pub fn is_uuid(field: &Field) -> bool {
+    field.metadata().get(UUID.0).is_some_and(|name| name == UUID.1)
 }
 
 impl Iterator for Table {
@@ -95,6 +130,12 @@ pub enum Cell {
     Date(i32),
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
+    /// Nanoseconds since 1970, without a time zone.
+    Nanos(i64),
+    /// Microseconds since midnight.
+    Time(i64),
+    /// Digits, and how many of them stand behind the point.
+    Decimal(i128, u8),
     List(Vec<Cell>),
     Struct(Vec<Cell>),
 }
@@ -119,11 +160,12 @@ pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
         DataType::UInt16 => Cell::Int(column.as_primitive::<types::UInt16Type>().value(row).into()),
         DataType::UInt32 => Cell::Int(column.as_primitive::<types::UInt32Type>().value(row).into()),
         DataType::UInt64 => Cell::Int(column.as_primitive::<types::UInt64Type>().value(row) as i64),
+        DataType::Float16 => Cell::Double(column.as_primitive::<types::Float16Type>().value(row).to_f64()),
         DataType::Float32 => Cell::Double(column.as_primitive::<types::Float32Type>().value(row).into()),
         DataType::Float64 => Cell::Double(column.as_primitive::<types::Float64Type>().value(row)),
         DataType::Decimal128(_, scale) => {
-            let unscaled = column.as_primitive::<types::Decimal128Type>().value(row);
-            Cell::Double(unscaled as f64 / 10f64.powi(i32::from(*scale)))
+            let digits = column.as_primitive::<types::Decimal128Type>().value(row);
+            Cell::Decimal(digits, u8::try_from(*scale).ok()?)
         }
         DataType::Utf8 => Cell::Text(column.as_string::<i32>().value(row).into()),
         DataType::LargeUtf8 => Cell::Text(column.as_string::<i64>().value(row).into()),
@@ -132,6 +174,20 @@ pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
         DataType::LargeBinary => Cell::Bytes(column.as_binary::<i64>().value(row).into()),
         DataType::BinaryView => Cell::Bytes(column.as_binary_view().value(row).into()),
         DataType::Date32 => Cell::Date(column.as_primitive::<types::Date32Type>().value(row)),
+        DataType::FixedSizeBinary(_) => Cell::Bytes(column.as_fixed_size_binary().value(row).into()),
+        DataType::Time32(TimeUnit::Second) => {
+            Cell::Time(i64::from(column.as_primitive::<types::Time32SecondType>().value(row)) * 1_000_000)
+        }
+        DataType::Time32(_) => {
+            Cell::Time(i64::from(column.as_primitive::<types::Time32MillisecondType>().value(row)) * 1000)
+        }
+        DataType::Time64(TimeUnit::Nanosecond) => {
+            Cell::Time(column.as_primitive::<types::Time64NanosecondType>().value(row).div_euclid(1000))
+        }
+        DataType::Time64(_) => Cell::Time(column.as_primitive::<types::Time64MicrosecondType>().value(row)),
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => {
+            Cell::Nanos(column.as_primitive::<types::TimestampNanosecondType>().value(row))
+        }
         DataType::Timestamp(unit, _) => Cell::Timestamp(match unit {
             TimeUnit::Second => {
                 column.as_primitive::<types::TimestampSecondType>().value(row).checked_mul(1_000_000)?

@@ -1,10 +1,11 @@
-//! `geo_catalog_build`: one row a raster, from headers alone.
+//! `geo_catalog_build`: one row a file, from headers alone.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalog::{
-    self, Build, BuildOptions, Detail, Entry, Found, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION,
+    self, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, ON_ERROR, OnError, Outcome,
+    SCHEMA_VERSION, Wanted,
 };
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::format::array::Variable;
 use crate::format::parquet::Table;
-use crate::format::{Band, Layer};
+use crate::format::{Band, Layer, LayerName};
 use crate::read::Limits;
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
@@ -25,14 +26,14 @@ use crate::sql::value::Value;
 
 pub struct GeoCatalogBuild;
 
-const BAND: &str =
+pub const BAND: &str =
     "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
-const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_catalog_build",
     kind: Kind::Table,
-    summary: "Catalogs raster files: one row each, from headers alone, in parallel.",
+    summary: "Catalogs raster, array and vector files: one row each, from their headers.",
     parameters: &[
         Parameter {
             name: "paths",
@@ -44,7 +45,25 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "kind",
             types: "VARCHAR",
             given: Given::Named("'auto'"),
-            meaning: "`auto` or `raster`: this version catalogs rasters.",
+            meaning: "`raster`, `array` (NetCDF, HDF5, GRIB, Zarr) or `vector`, or `auto` to tell by each file's content, not by its name. One variable of an array file by GDAL's name for it (`NETCDF:\"sst.nc\":tos`) is a raster.",
+        },
+        Parameter {
+            name: "layer",
+            types: "VARCHAR | BIGINT",
+            given: Given::Named("NULL"),
+            meaning: "One layer of each vector file, by name or by number (from 1); all of them unless given.",
+        },
+        Parameter {
+            name: "variables",
+            types: "VARCHAR | VARCHAR[]",
+            given: Given::Named("NULL"),
+            meaning: "Variables of each array file, by name (`ocean/temp` in a group): only these are listed, placed and dated. All that hold data unless given.",
+        },
+        Parameter {
+            name: "time_var",
+            types: "VARCHAR",
+            given: Given::Named("NULL"),
+            meaning: "The variable that tells the times of each array file; by CF unless given.",
         },
         Parameter {
             name: "filename_regex",
@@ -85,42 +104,62 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[
         column("path", "VARCHAR", "The file, as the glob found it."),
-        column("kind", "VARCHAR", "`raster`."),
-        column("driver", "VARCHAR", "GDAL's short name of the format."),
+        column("kind", "VARCHAR", "`raster`, `array` or `vector`."),
+        column(
+            "driver",
+            "VARCHAR",
+            "The format, by GDAL's short name: `GTiff`, `netCDF`, `HDF5`, `GRIB`, `Zarr`, `GPKG`.",
+        ),
         column(
             "geometry",
             "GEOMETRY",
-            "Footprint in `crs`: a polygon, or two when it crosses the antimeridian.",
+            "Footprint in the catalog's CRS: a polygon, or two when it crosses the antimeridian. Of a vector file, the box of each layer, projected; of an array file, the outer edges of its cells (not their centres).",
         ),
         column(
             "bbox",
             "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
             "Envelope of `geometry`; `xmin <= xmax` always.",
         ),
-        column("t_min", "TIMESTAMP", "Start, UTC, inside; NULL when undated, which matches every interval."),
+        column(
+            "t_min",
+            "TIMESTAMP",
+            "Start, UTC, inside; NULL when undated, which matches every interval. The file's name tells it, else an array file's time axis: from the first bound to the last, or from the first time to the last.",
+        ),
         column("t_max", "TIMESTAMP", "Stop, UTC, inside."),
-        column("crs", "VARCHAR", "CRS of the file: an authority code, or PROJJSON where it has none."),
+        column(
+            "crs",
+            "VARCHAR",
+            "CRS of the file (of its first layer or grid): an authority code, or PROJJSON where it has none.",
+        ),
         column(
             "transform",
             // No array of six: DuckDB writes a NULL array to Parquet so that no other reader can read the column.
             "DOUBLE[]",
-            "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up).",
+            "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up). Of an array file, along its dimensions of x and y, when all its variables lie on one evenly spaced grid.",
         ),
-        column("width", "INTEGER", "Columns."),
+        column(
+            "width",
+            "INTEGER",
+            "Columns; NULL for a vector file, like `transform` and `height`, and for arrays on several grids.",
+        ),
         column("height", "INTEGER", "Rows."),
         column(
             "bands",
             BAND,
-            "In file order; `value = pixel * scale + offset`, NULL scale is 1 and NULL offset is 0.",
+            "Of a raster, in file order; `value = pixel * scale + offset`, NULL scale is 1 and NULL offset is 0.",
         ),
-        column("variables", VARIABLE, "NULL for a raster."),
-        column("time_var", "VARCHAR", "NULL for a raster."),
-        column("n_times", "BIGINT", "NULL for a raster."),
-        column("t_step", "DOUBLE", "Seconds; NULL for a raster."),
+        column(
+            "variables",
+            VARIABLE,
+            "Of an array file: those that hold data, without coordinates, bounds and grid mappings, in file order; `value = stored * scale + offset`.",
+        ),
+        column("time_var", "VARCHAR", "Of an array file: the variable of its longest time axis."),
+        column("n_times", "BIGINT", "How many values that axis has."),
+        column("t_step", "DOUBLE", "Seconds between its values, in its own calendar, where evenly spaced."),
         column(
             "layers",
             "STRUCT(name VARCHAR, geometry_type VARCHAR, n_features BIGINT)[]",
-            "NULL for a raster.",
+            "Of a vector file, in file order; NULL for a raster. A table without geometries has type `None`.",
         ),
         column("attributes", "MAP(VARCHAR, VARCHAR)", "The other named groups of `filename_regex`."),
         column("size", "BIGINT", "Bytes of the file."),
@@ -139,7 +178,13 @@ static DOC: FunctionDoc = FunctionDoc {
         "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
         "previous: no catalog of this schema version; built in another CRS, with another densify, or with names read otherwise",
-        "a file is no raster, is damaged, has no CRS, no geotransform, zero bands, complex pixels, or a rotated transform",
+        "variables: an array file has no variable of that name (those it has are listed)",
+        "time_var: an array file has no variable of that name, or its units and calendar are no time of CF",
+        "an array file whose variables have no coordinates that CF tells x and y by, whose time axis is empty or all filling, or holds a time outside TIMESTAMP's range (unless its name tells the time)",
+        "layer: no layer of a vector file has that name or number (those it has are listed)",
+        "kind := 'auto' and a GeoPackage that holds both a raster and vector layers",
+        "a vector file without features, or without a CRS",
+        "a raster is damaged, has no CRS, no geotransform, zero bands, complex pixels, or a rotated transform",
     ],
     examples: &[
         Example {
@@ -150,6 +195,23 @@ static DOC: FunctionDoc = FunctionDoc {
                 "sst_20180101.tif\tsst\t2018-01-01 00:00:00\t2018-01-01 23:59:59.999999\t36\t18",
                 "sst_20180102.tif\tsst\t2018-01-02 00:00:00\t2018-01-02 23:59:59.999999\t36\t18",
                 "sst_20190101.tif\tsst\t2019-01-01 00:00:00\t2019-01-01 23:59:59.999999\t36\t18",
+            ],
+        },
+        Example {
+            title: "Vector files stand in the same catalog",
+            sql: "SELECT parse_filename(path) AS file, kind, layers[1].name AS layer, layers[1].n_features AS features, bbox.xmin, bbox.ymax\n\
+                  FROM geo_catalog_build(['test/data/small/land.tif', 'test/data/small/regions.geojson']);",
+            rows: &[
+                "land.tif\traster\tNULL\tNULL\t-180.0\t90.0",
+                "regions.geojson\tvector\tregions\t3\t-40.0\t50.0",
+            ],
+        },
+        Example {
+            title: "Array files by their coordinates and time axes",
+            sql: "SELECT driver, variables[1].name AS variable, variables[1].dims AS dims, t_min, t_max, n_times, t_step, bbox.xmin, bbox.xmax\n\
+                  FROM geo_catalog_build('test/data/small/sst.nc', variables := 'sst');",
+            rows: &[
+                "netCDF\tsst\t[time, lat, lon]\t2018-01-01 00:00:00\t2018-01-04 00:00:00\t3\t86400.0\t-180.0\t180.0",
             ],
         },
         Example {
@@ -177,6 +239,19 @@ pub struct Scan {
     entries: Mutex<Build>,
     types: Vec<SqlType>,
     on_error: OnError,
+    time_var: Option<String>,
+}
+
+impl Scan {
+    /// Puts the parameter in front of an error that it is to blame for.
+    fn place(&self, error: Error) -> Error {
+        let parameter = match &error {
+            Error::NoVariable { name, .. } if self.time_var.as_ref() == Some(name) => "time_var",
+            Error::NoVariable { .. } => "variables",
+            _ => return error,
+        };
+        error.at(format!("{}({parameter})", DOC.name))
+    }
 }
 
 impl TableFunction for GeoCatalogBuild {
@@ -186,8 +261,7 @@ impl TableFunction for GeoCatalogBuild {
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
         let patterns = args.paths("paths")?;
-        let kinds = [("auto", ()), ("raster", ())];
-        args.choice("kind", "a kind of this version", &kinds)?;
+        let kind = args.choice("kind", "a kind of this version", &KINDS)?.unwrap_or(Wanted::Auto);
         let on_error =
             args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
         let date_format = args.text("date_format")?.unwrap_or_else(|| "%Y%m%d".into());
@@ -211,14 +285,17 @@ impl TableFunction for GeoCatalogBuild {
         }
         let densify = args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize;
         let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
-        let mut options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
+        let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
+        let previous = previous(args).map_err(args.place("previous"))?;
+        let (variables, time_var) = (args.names("variables")?, args.text("time_var")?);
+        let options =
+            BuildOptions { kind, layer: layer_name(args)?, variables, time_var, previous, ..options };
         geometry_type::check(&options.crs).map_err(args.place("crs"))?;
         let mut paths = files::expand(&patterns).map_err(args.place("paths"))?;
         if patterns.len() > 1 {
             once_each(&mut paths);
         }
         let paths = Arc::new(paths);
-        options.previous = previous(args).map_err(args.place("previous"))?;
         let columns = columns(&options)?;
         let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
         let rows = (on_error != OnError::Skip).then_some(paths.len() as u64);
@@ -229,7 +306,8 @@ impl TableFunction for GeoCatalogBuild {
         let on_error = bound.options.on_error;
         let entries = catalog::build(bound.paths.clone(), bound.options.clone(), bound.limits.threads)
             .map_err(of_previous)?;
-        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error })
+        let time_var = bound.options.time_var.clone();
+        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error, time_var })
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
@@ -237,7 +315,7 @@ impl TableFunction for GeoCatalogBuild {
         let mut rows = 0;
         while rows < out.capacity() {
             let Some(outcome) = entries.next() else { break };
-            let outcome = outcome.map_err(of_previous)?;
+            let outcome = outcome.map_err(|error| scan.place(of_previous(error)))?;
             if outcome.found.is_err() && scan.on_error == OnError::Skip {
                 continue;
             }
@@ -247,6 +325,20 @@ impl TableFunction for GeoCatalogBuild {
         out.set_rows(rows);
         Ok(())
     }
+}
+
+/// # Errors
+/// A layer that is neither a name nor a number.
+pub fn layer_name(args: &Args) -> Result<Option<LayerName>> {
+    Ok(match args.get("layer") {
+        None | Some(Value::Null) => None,
+        Some(Value::Text(name)) => Some(LayerName::Name(name.clone())),
+        Some(Value::Int(number)) => Some(LayerName::Number(*number)),
+        Some(other) => {
+            let must = "a layer's name, or its number (from 1)";
+            return Err(args.place("layer")(Error::invalid(other, must)));
+        }
+    })
 }
 
 fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {
@@ -286,7 +378,7 @@ fn previous(args: &Args) -> Result<Vec<String>> {
         for column in DOC.columns.iter().filter(|column| column.name != "error") {
             let wanted = SqlType::parse(column.types)?;
             let field = table.schema.field_with_name(column.name).ok();
-            let have = field.map(|field| sql_type(field.data_type()));
+            let have = field.map(sql_type);
             if !have.as_ref().is_some_and(|have| have.as_ref().is_some_and(|have| fits(have, &wanted))) {
                 return Err(not_a_catalog(path, column.name, &wanted, have.is_some()));
             }
