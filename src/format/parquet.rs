@@ -1,12 +1,13 @@
 //! Parquet: the one file that names it. A registry comes in as batches of rows.
 
-use std::fs::File;
+use std::io::BufReader;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes as types;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -17,7 +18,6 @@ use parquet::schema::types::SchemaDescriptor;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::files::reader::{Cursor, Reader};
-use crate::files::remote::{self, RemoteFile};
 
 /// Rows of one batch.
 const BATCH: usize = 2048;
@@ -35,48 +35,82 @@ impl Table {
     /// # Errors
     /// The file is absent, or no Parquet.
     pub fn open(path: &str) -> Result<Table> {
-        let place = files::home(path);
-        files::stamp(&place)?;
-        if remote::is_url(path) {
-            return Table::from(path, Remote(remote::open(path)?));
-        }
-        let unreadable = |e: std::io::Error| Error::Unreadable { path: path.into(), reason: e.to_string() };
-        Table::from(path, File::open(&*place).map_err(unreadable)?)
+        Table::of(path, builder(path)?)
     }
 
-    fn from(path: &str, file: impl ChunkReader + 'static) -> Result<Table> {
-        let unreadable =
-            |e: parquet::errors::ParquetError| Error::Unreadable { path: path.into(), reason: e.to_string() };
-        // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(unreadable)?;
+    /// Only these columns, of those that there are.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn open_columns(path: &str, columns: &[&str]) -> Result<Table> {
+        let builder = builder(path)?;
+        let fields = builder.schema().fields().iter().enumerate();
+        let places = fields.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(i, _)| i);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), places.collect::<Vec<_>>());
+        Table::of(path, builder.with_projection(mask))
+    }
+
+    /// What a file's own metadata say under a key.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn metadata(path: &str, key: &str) -> Result<Option<String>> {
+        let builder = builder(path)?;
+        let pairs = builder.metadata().file_metadata().key_value_metadata();
+        let pair = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == key));
+        Ok(pair.and_then(|pair| pair.value.clone()))
+    }
+
+    fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<Input>) -> Result<Table> {
+        let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = with_uuids(builder.schema(), builder.parquet_schema());
-        let reader = builder.with_batch_size(BATCH).build().map_err(unreadable)?;
+        let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
         Ok(Table { schema, rows, path: path.into(), reader: Some(reader) })
     }
 }
 
-/// A Parquet file behind a URL.
-struct Remote(Arc<RemoteFile>);
+fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
+    let place = files::home(path);
+    files::stamp(&place)?;
+    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    let file = Input::open(&place).map_err(|e| unreadable(e.to_string()))?;
+    // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .map_err(|e| unreadable(e.to_string()))
+}
 
-impl Length for Remote {
-    fn len(&self) -> u64 {
-        self.0.size()
+/// A Parquet file on disk or behind a URL.
+struct Input {
+    file: Reader,
+    size: u64,
+}
+
+impl Input {
+    fn open(path: &str) -> std::io::Result<Input> {
+        let file = Reader::open(path)?;
+        Ok(Input { size: file.size()?, file })
     }
 }
 
-impl ChunkReader for Remote {
-    type T = std::io::BufReader<Cursor>;
+impl Length for Input {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+impl ChunkReader for Input {
+    type T = BufReader<Cursor>;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(std::io::BufReader::new(Reader::Web(self.0.clone()).cursor().at(start)))
+        Ok(BufReader::new(self.file.cursor().at(start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        let bytes = self.0.read(start..start.saturating_add(length as u64));
-        Ok(bytes.map_err(|e| parquet::errors::ParquetError::External(Box::new(e)))?.into())
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
     }
 }
 

@@ -51,7 +51,10 @@ impl ReadableStorageTraits for Web {
             if end - start > MAX_READ_BYTES {
                 return Err(format!("{name} is above {} MiB", MAX_READ_BYTES >> 20).into());
             }
-            file.read(start..end).map(Bytes::from).map_err(|e| e.to_string().into())
+            // By pages where it is small, as the index of a shard and its chunks mostly are.
+            let mut bytes = vec![0; (end - start) as usize];
+            file.read_at(start, &mut bytes).map_err(|e| StorageError::from(e.to_string()))?;
+            Ok(Bytes::from(bytes))
         };
         Ok(Some(Box::new(ranges.into_iter().map(read))))
     }
