@@ -1,6 +1,7 @@
 """Remote files: the same answers as from disk, at a cost in requests and bytes that a server counts, and clear errors
 when it misbehaves. The server runs in this process, so that a lock held over a read would be a hang."""
 import pathlib
+import shutil
 
 import duckdb
 import fsspec
@@ -8,6 +9,7 @@ import netCDF4
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from conftest import OPEN_EXTENSION, connect, run_python, write_raster
 from range_server import RangeServer, http_file_system
 from rasterio.shutil import copy as copy_raster
@@ -67,7 +69,7 @@ def web(server):
 def memory(folder):
     """A connection to fsspec's memory file system, where every reader of a file moves the same cursor."""
     files = fsspec.filesystem("memory")
-    for file in folder.iterdir():
+    for file in filter(pathlib.Path.is_file, folder.iterdir()):
         files.pipe(f"/{file.name}", file.read_bytes())
     con = connect()
     con.register_filesystem(files)
@@ -176,6 +178,64 @@ def test_arrays_and_mosaics_behind_urls_read_as_from_disk(web, server, folder, l
     # A netCDF file comes whole; HDF5 and the sources of a VRT in ranges. Side files are not asked for.
     whole = sum((folder / name).stat().st_size for name in {r.path for r in server.requests})
     assert ranged == (server.bytes() < whole)
+
+
+@pytest.fixture(scope="module")
+def cubes(folder):
+    """One cube in every array format, and the local answers are xarray's own files'."""
+    rng = np.random.default_rng(8)
+    cube = xr.Dataset(
+        {"tos": (("time", "lat", "lon"), rng.random((6, 60, 90), "float32"))},
+        coords={"time": np.arange("2020-01-01", "2020-01-07", dtype="M8[D]").astype("M8[ns]"),
+                "lat": ("lat", np.linspace(29.5, -29.5, 60), {"units": "degrees_north", "standard_name": "latitude"}),
+                "lon": ("lon", np.linspace(0.5, 89.5, 90), {"units": "degrees_east", "standard_name": "longitude"})})
+    chunks = {"tos": {"chunks": (2, 20, 30)}}
+    cube.to_zarr(folder / "v2.zarr", zarr_format=2, consolidated=True, encoding=chunks)
+    cube.to_zarr(folder / "v3.zarr", zarr_format=3, consolidated=True, encoding=chunks)
+    cube.to_zarr(folder / "sharded.zarr", zarr_format=3, consolidated=True, encoding={"tos": {"chunks": (1, 10, 15), "shards": (2, 20, 30)}})
+    cube.to_zarr(folder / "bare.zarr", zarr_format=3, consolidated=False, encoding=chunks)
+    shutil.make_archive(str(folder / "zipped"), "zip", folder / "v3.zarr")
+    cube.to_netcdf(folder / "cube4.nc", encoding={"tos": {"chunksizes": (2, 20, 30), "zlib": True}})
+    cube.to_netcdf(folder / "cube3.nc", format="NETCDF3_64BIT")
+    return cube
+
+
+CUBES = ["v2.zarr", "v3.zarr", "sharded.zarr", "zipped.zip", "cube4.nc", "cube3.nc"]
+
+
+@pytest.mark.parametrize("name", CUBES)
+def test_cubes_behind_urls_are_cataloged_and_read_as_xarray_reads_them(web, memory, server, folder, cubes, name):
+    build = "SELECT * EXCLUDE (path, modified, size) FROM geo_catalog_build('%s')"
+    local = web.execute(build % (folder / name)).fetchall()
+    assert web.execute(build % server.url(name)).fetchall() == local
+    expected = cubes.tos.values[1:3, 5:25, 7:40]
+    query = "SELECT unnest(read_array('%s', 'tos', {isel: {time: [1, 2], lat: [5, 24], lon: [7, 39]}}))"
+    for path in (folder / name, server.url(name)):
+        row = web.execute(query % path).fetchone()
+        np.testing.assert_array_equal(np.array(row[0], "float32").reshape(row[1]), expected)
+    before = len(server.requests)
+    web.execute(query % server.url(name)).fetchone()
+    assert len([r for r in server.requests[before:] if r.method == "GET" and r.status < 400]) <= 40
+
+
+def test_a_store_that_can_not_be_listed_says_so(web, server, cubes):
+    with pytest.raises(duckdb.Error, match="not consolidated, and a URL can not be listed"):
+        web.execute(f"FROM geo_catalog_build('{server.url('bare.zarr')}')").fetchall()
+
+
+def test_vectors_come_from_urls_too(web, server, folder):
+    (folder / "fields.geojson").write_text(
+        '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"n": 1}, "geometry":'
+        ' {"type": "Polygon", "coordinates": [[[0, 0], [3, 0], [3, 2], [0, 2], [0, 0]]]}}]}')
+    build = "SELECT * EXCLUDE (path, modified) FROM geo_catalog_build('%s')"
+    assert web.execute(build % server.url("fields.geojson")).fetchall() == web.execute(build % (folder / "fields.geojson")).fetchall()
+
+
+def test_slices_come_from_urls_too(web, server, folder):
+    query = """SELECT read_slice('%s', {bbox: {xmin: 501000.0, ymin: 4595000.0, xmax: 503000.0, ymax: 4597000.0}, crs: 'EPSG:32629',
+               t_min: NULL::TIMESTAMP, t_max: NULL::TIMESTAMP, width: 100, height: 100}, {resampling: 'bilinear'})"""
+    name = "cog_20240101.tif"
+    assert web.execute(query % server.url(name)).fetchall() == web.execute(query % (folder / name)).fetchall()
 
 
 def test_a_netcdf_file_that_must_be_had_whole_has_a_bound(web, server, folder):
