@@ -23,6 +23,7 @@ def catalog(con, paths, more=""):
     rows = [dict(zip(names, row)) for row in cursor.fetchall()]
     for row in rows:
         row["geometry"] = None if row["geometry"] is None else shapely.from_wkb(bytes(row["geometry"]))
+        row["transform"] = row["transform"] and tuple(row["transform"])
         row["box"] = None if row["bbox"] is None else tuple(row["bbox"][k] for k in ("xmin", "ymin", "xmax", "ymax"))
     return rows
 
