@@ -82,8 +82,8 @@ static DOC: FunctionDoc = FunctionDoc {
             title: "Onto the grid of a slice, as scenes and elevation are: the month of the slice, bilinear",
             sql: "SELECT a.data, a.shape, a.dims, a.coords['x'] AS x\n\
                   FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {depth: 5, resampling: 'bilinear',\n\
-                  \x20   slice: geo_slice({xmin: 30, ymin: 5, xmax: 60, ymax: 15}, 15, 'EPSG:4326', TIMESTAMP '2020-01-01', TIMESTAMP '2020-01-31')}) AS a);",
-            rows: &["[13.0, 13.5]\t[1, 1, 2]\t[time, y, x]\t[37.5, 52.5]"],
+                  \x20   slice: geo_slice({xmin: 30, ymin: 5, xmax: 60, ymax: 15}, [15, 10], 'EPSG:4326', TIMESTAMP '2020-01-01', TIMESTAMP '2020-01-31')}) AS a);",
+            rows: &["[12.125, 12.375]\t[1, 1, 2]\t[time, y, x]\t[37.5, 52.5]"],
         },
     ],
     references: &[
