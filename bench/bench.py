@@ -538,7 +538,7 @@ def arrays(table, work, quick):
     rows = [{"t": t, "y": y, "x": x} for t, y, x in at]
     con = connect()
     con.execute("CREATE TABLE places AS SELECT unnest(r) FROM (SELECT unnest(?) AS r)", [rows])
-    window = f"{{isel: {{time: t, lat: {{start: y, stop: y + {SIDE}}}, lon: {{start: x, stop: x + {SIDE}}}}}}}"
+    window = f"{{isel: {{time: t, lat: {{start: y, stop: y + {SIDE}}}, lon: {{start: x, stop: x + {SIDE}}}}}, masked: false}}"
 
     def ours(path, variable="t2m"):
         arrow = con.execute(f"SELECT a.data FROM (SELECT read_array('{path}', '{variable}', {window}) AS a FROM places)").to_arrow_table()
