@@ -8,6 +8,7 @@ mod name;
 mod project;
 mod raster;
 mod shape;
+pub mod stac;
 mod vector;
 
 pub use footprint::Footprint;
