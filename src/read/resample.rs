@@ -92,7 +92,8 @@ fn pick<T: Pixel>(places: &Places, window: &Window, source: &[T], nodata: Option
     let (left, top, width) = (window.col_off as f64, window.row_off as f64, window.width as usize);
     let mut pixels = Vec::with_capacity(places.x.len());
     for (x, y) in places.x.iter().zip(&places.y) {
-        let (col, row) = ((x - left + 1e-10).floor() as usize, (y - top + 1e-10).floor() as usize);
+        // Places are inside, so cutting off is rounding down, and costs no call.
+        let (col, row) = ((x - left + 1e-10) as u32 as usize, (y - top + 1e-10) as u32 as usize);
         pixels.push(*source.get(row * width + col)?);
     }
     let valid = match nodata {
@@ -118,8 +119,9 @@ fn interpolate<T: Pixel>(
     let mut valid = vec![1; places.x.len()];
     for (i, (x, y)) in places.x.iter().zip(&places.y).enumerate() {
         let (x, y) = (x - left, y - top);
-        let (col, row) = ((x - 0.5).floor(), (y - 0.5).floor());
-        let (rx, ry) = (1.5 - (x - col), 1.5 - (y - row));
+        // Two pixels inside, so cutting off is rounding down, and costs no call.
+        let (col, row) = ((x - 0.5) as u32, (y - 0.5) as u32);
+        let (rx, ry) = (1.5 - (x - f64::from(col)), 1.5 - (y - f64::from(row)));
         let at = row as usize * width + col as usize;
         let (upper, lower) = (source.get(at..at + 2)?, source.get(at + width..at + width + 2)?);
         let (&[a, b], &[c, d]) = (upper.first_chunk::<2>()?, lower.first_chunk::<2>()?);
@@ -129,7 +131,7 @@ fn interpolate<T: Pixel>(
             pixels.push(round(value));
             continue;
         };
-        let middle = source.get((y + 1e-10).floor() as usize * width + (x + 1e-10).floor() as usize)?;
+        let middle = source.get((y + 1e-10) as u32 as usize * width + (x + 1e-10) as u32 as usize)?;
         let cells = [(a, rx * ry), (b, (1.0 - rx) * ry), (c, rx * (1.0 - ry)), (d, (1.0 - rx) * (1.0 - ry))];
         let there = cells.iter().filter(|(v, _)| !v.is(nodata));
         let (sum, weight) =

@@ -83,7 +83,7 @@ def test_b_a_daily_series_at_one_point(world):
     for place, day in enumerate(days):
         data = np.random.default_rng(place).integers(-2000, 10000, (1, 40, 40)).astype("int16")
         if place % 7 == 3:
-            data[0, 12:18, 18:28] = -3000
+            data[0, 12:22, 18:28] = -3000
         path = write_raster(f"data/modis/MOD13A2_{day:%Y%m%d}.tif", data, crs="EPSG:4326", transform=from_origin(-3.75, 40.45, 0.002, 0.002), nodata=-3000, scales=[0.0001])
         with rasterio.open(path) as src:
             out = np.full((1, 1), np.nan)
