@@ -15,6 +15,7 @@ pub mod mosaic;
 pub mod open_files;
 pub mod patch;
 pub mod plan;
+pub mod resample;
 pub mod series;
 pub mod source;
 pub mod values;
