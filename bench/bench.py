@@ -26,6 +26,8 @@ from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from vectors import vectors
+
 HERE = Path(__file__).resolve().parent
 EXTENSION = os.environ.get("GEOQUILT_EXTENSION", str(HERE.parent / "build/release/geoquilt.duckdb_extension"))
 CACHE = Path.home() / ".cache/geoquilt/test"
@@ -511,13 +513,13 @@ def growth(table, work, quick):
         table.add(f"f  registry of {base * times:,} patches, 4 files: {best / (base * times) * 1e6:.1f} us a patch, peak RSS {rss:.0f} MiB", None, best, None, "count, pixels, first pixels")
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth}
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "v": vectors}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller numbers, to see that it runs")
-    parser.add_argument("--only", default="a,b,e,f", help="letters of a, b (with c, d, g), e, f")
+    parser.add_argument("--only", default="a,b,e,f,v", help="letters of a, b (with c, d, g), e, f, v")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--out", help="a file for the table")
     args = parser.parse_args()
