@@ -119,7 +119,7 @@ pub fn running_box(bbox: &Bbox, from: &str, to: &str) -> Result<Bbox> {
 /// A box that reaches beyond the globe, or one that looks like degrees far from where its CRS is used.
 pub fn check_units(bbox: &Bbox, crs: &str, facts: &gdal::CrsFacts) -> Result<()> {
     let looks_like_degrees =
-        bbox.xmin >= -360.0 && bbox.xmax <= 540.0 && bbox.ymin >= -90.0 && bbox.ymax <= 90.0;
+        bbox.xmin >= -720.0 && bbox.xmax <= 720.0 && bbox.ymin >= -90.0 && bbox.ymax <= 90.0;
     let shown = crate::crs::Crs::new(crs);
     if facts.geographic && !looks_like_degrees {
         let problem = format!("{bbox} is not in degrees, the unit of {shown}");

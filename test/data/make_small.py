@@ -2,8 +2,8 @@
 
 Formulas, not data of anyone: sst(row, col) = (36 row + col) / 16 + 2 (year - 2018), with a hole; land is a
 block of cells. Global 10-degree grids, a few hundred bytes each. regions.geojson holds three boxes with a class;
-sst.nc three days of the same field (2 K more each day) in 1/16 K, from 0 to 360 degrees east. ocean.zarr holds temp(time, depth, lat, lon) =
-10 + 0.5 n for the n-th value, with one hole, as a Zarr store of version 2.
+sst.nc three days of the same field (2 K more each day) in 1/16 K, from 0 to 360 degrees east; ocean.zarr a Zarr store
+of version 2 with temp(time, depth, lat, lon) = 10 + 0.5 n for the n-th value, and one hole.
 """
 import json
 import sys
