@@ -30,6 +30,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from slices import slices
+from vectors import vectors
 
 HERE = Path(__file__).resolve().parent
 EXTENSION = os.environ.get("GEOQUILT_EXTENSION", str(HERE.parent / "build/release/geoquilt.duckdb_extension"))
@@ -683,13 +684,13 @@ def arrays(table, work, quick):
     table.race(f"h  {what}: xarray", lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at], lambda: ours(path), ("x", 3), "all values", repeats=2)
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": arrays, "s": lambda *run: slices(*run, connect, write_raster)}
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": arrays, "s": lambda *run: slices(*run, connect, write_raster), "v": vectors}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller numbers, to see that it runs")
-    parser.add_argument("--only", default="a,b,e,f,h,s", help="letters of a, b (with c, d, g), e, f, h, s")
+    parser.add_argument("--only", default=",".join(ROWS), help="letters of the rows, of " + ", ".join(ROWS) + " (b has c, d, g)")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--out", help="a file for the table")
     args = parser.parse_args()
