@@ -1,13 +1,20 @@
 //! The catalog: one entry a file, from headers alone.
 
+mod array;
+pub mod block;
+pub mod cells;
 pub mod footprint;
 mod name;
+mod project;
 mod raster;
+mod shape;
 mod vector;
 
 pub use footprint::Footprint;
 pub use name::NameRule;
+pub use project::project;
 pub use raster::place;
+pub use shape::Shape;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,8 +55,12 @@ pub enum Wanted {
     Only(Kind),
 }
 
-pub const KINDS: [(&str, Wanted); 3] =
-    [("auto", Wanted::Auto), ("raster", Wanted::Only(Kind::Raster)), ("vector", Wanted::Only(Kind::Vector))];
+pub const KINDS: [(&str, Wanted); 4] = [
+    ("auto", Wanted::Auto),
+    ("raster", Wanted::Only(Kind::Raster)),
+    ("array", Wanted::Only(Kind::Array)),
+    ("vector", Wanted::Only(Kind::Vector)),
+];
 
 /// How a catalog is built.
 #[derive(Debug, Clone)]
@@ -64,6 +75,10 @@ pub struct BuildOptions {
     pub kind: Wanted,
     /// One layer of each vector file, or all.
     pub layer: Option<LayerName>,
+    /// Names of the variables of array files, or all that hold data.
+    pub variables: Option<Vec<String>>,
+    /// The time axis of array files, or the one that is found.
+    pub time_var: Option<String>,
 }
 
 /// One file in a catalog.
@@ -160,20 +175,21 @@ impl Builder {
             Some(rule) => rule.read(path)?,
             None => (None, Vec::new()),
         };
-        let place = self.place(path)?;
+        let place = self.place(path, interval.is_some())?;
         let interval = interval.or(place.interval);
         Ok(Entry { place, interval, attributes, stamp })
     }
 
     /// What the file says of itself. Each kind has a file of its own beside this one, which adds its method to
     /// the builder.
-    fn place(&self, path: &str) -> Result<Place> {
+    fn place(&self, path: &str, dated: bool) -> Result<Place> {
         let kind = match self.options.kind {
             Wanted::Only(kind) => Some(kind),
-            Wanted::Auto => Kind::of_magic(&files::magic(path)),
+            Wanted::Auto => Kind::of_file(path),
         };
         match kind {
             Some(Kind::Vector) => self.vector(path),
+            Some(Kind::Array) => self.array(path, dated),
             Some(_) => self.raster(path),
             None => self.raster_or_vector(path),
         }
@@ -215,7 +231,17 @@ impl BuildOptions {
         let crs = Crs::new(crs);
         let crs_facts = gdal::crs_facts(crs.as_str())?;
         let (kind, layer) = (Wanted::Auto, None);
-        Ok(BuildOptions { name_rule, crs, crs_facts, densify, on_error, kind, layer })
+        Ok(BuildOptions {
+            name_rule,
+            crs,
+            crs_facts,
+            densify,
+            on_error,
+            kind,
+            layer,
+            variables: None,
+            time_var: None,
+        })
     }
 }
 

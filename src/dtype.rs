@@ -188,6 +188,12 @@ impl Pixels {
         self.len() == 0
     }
 
+    /// A copy of `length` values from `from` on; `None` when there are fewer.
+    pub fn slice(&self, from: usize, length: usize) -> Option<Pixels> {
+        let end = from.checked_add(length)?;
+        with_pixels!(self, values => Some(Pixel::pixels(values.get(from..end)?.to_vec())))
+    }
+
     pub fn bytes(&self) -> usize {
         with_pixels!(self, values => std::mem::size_of_val(values.as_slice()))
     }

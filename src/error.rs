@@ -81,6 +81,13 @@ pub enum Error {
     )]
     NoCoordinates { path: String, variables: Vec<String> },
 
+    #[error("{value} is not on axis \"{axis}\", which {extent}")]
+    OffAxis { value: String, axis: String, extent: String },
+    #[error(
+        "{values} values of \"{variable}\" would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nSelect less of it, stream it with FROM read_array(...), or SET geoquilt_max_chunk_mb = {needed_mb}"
+    )]
+    ArrayTooLarge { variable: String, values: u64, needed_mb: u64, limit_mb: u64 },
+
     #[error("\"{pattern}\" is not a regular expression: {reason}")]
     Regex { pattern: String, reason: String },
     #[error("filename_regex \"{pattern}\" does not match \"{name}\"")]

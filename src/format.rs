@@ -13,6 +13,7 @@ pub mod zarr;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
+use crate::files;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +34,16 @@ impl Kind {
 }
 
 impl Kind {
+    /// What a file's content says of it; `None` when it must be tried as a raster and as a vector file.
+    pub fn of_file(path: &str) -> Option<Kind> {
+        // The name of one raster inside a file asks for that raster.
+        if files::container(path) != path {
+            return Some(Kind::Raster);
+        }
+        let known = Kind::of_magic(&files::magic(path));
+        known.or_else(|| array::is_array(path).then_some(Kind::Array))
+    }
+
     /// What a file's first bytes say of it; `None` when several kinds begin so, and the file must be tried.
     pub fn of_magic(magic: &[u8]) -> Option<Kind> {
         const RASTERS: [&[u8]; 8] =

@@ -10,6 +10,7 @@
 //! - [`read`]: windows of files into arrays
 //! - [`catalog`]: files into entries
 //! - [`grid`]: rasters, masks and boxes into patches
+//! - [`label`]: features drawn on a slice's grid
 //! - [`zonal`]: the pixels under polygons, in numbers
 //! - [`sql`]: the functions of DuckDB over all of it
 //!
@@ -26,6 +27,7 @@ pub mod files;
 pub mod format;
 pub mod grid;
 pub mod interval;
+pub mod label;
 pub mod random;
 pub mod read;
 pub mod shape;

@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod callback;
+pub mod catalog_columns;
 pub mod chunk;
 pub mod doc;
 pub mod geometry_type;
@@ -12,15 +13,30 @@ pub mod load;
 pub mod patch_scan;
 pub mod registry_rows;
 pub mod replacement;
+pub mod selection;
 pub mod settings;
+pub mod shapes;
 pub mod slice_value;
 pub mod types;
 pub mod value;
 
+pub mod geo_bbox;
+pub mod geo_block;
+pub mod geo_box;
+pub mod geo_box_cells;
+pub mod geo_box_levels;
 pub mod geo_catalog_build;
+pub mod geo_catalog_check;
+pub mod geo_catalog_problems;
+pub mod geo_difference;
+pub mod geo_intersection;
+pub mod geo_intersects;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
 pub mod geo_polygonize;
+pub mod geo_project;
+pub mod geo_query_area;
+pub mod geo_rasterize;
 pub mod geo_slice;
 pub mod geo_windows_overlap;
 pub mod geo_zonal_stats;
@@ -28,9 +44,13 @@ pub mod geoquilt_cache;
 pub mod geoquilt_functions;
 pub mod geoquilt_version;
 pub mod macros;
+pub mod read_array;
+pub mod read_array_table;
 pub mod read_blocks;
 pub mod read_patch;
 pub mod read_patch_table;
+pub mod read_series;
+pub mod read_slice;
 pub mod st_land_fraction;
 
 use duckdb::ffi::duckdb_connection;
@@ -62,6 +82,28 @@ const fn table_macro(doc: &'static FunctionDoc, sql: &'static str) -> Function {
 /// Every SQL function of geoquilt, in the order in which data walks.
 pub static FUNCTIONS: &[Function] = &[
     table::<geo_catalog_build::GeoCatalogBuild>(),
+    table_macro(&macros::CATALOG_QUERY, macros::CATALOG_QUERY_SQL),
+    table_macro(&macros::CATALOG_PAIRS, macros::CATALOG_PAIRS_SQL),
+    table_macro(&macros::CATALOG_INTERSECT, macros::CATALOG_INTERSECT_SQL),
+    table_macro(&macros::CATALOG_UNION, macros::CATALOG_UNION_SQL),
+    table_macro(&macros::CATALOG_DIFFERENCE, macros::CATALOG_DIFFERENCE_SQL),
+    table_macro(&macros::CATALOG_EXTENT, macros::CATALOG_EXTENT_SQL),
+    table_macro(&macros::CATALOG_COVERAGE, macros::CATALOG_COVERAGE_SQL),
+    table_macro(&macros::CATALOG_PAD, macros::CATALOG_PAD_SQL),
+    table_macro(&macros::CATALOG_VALIDATE, macros::CATALOG_VALIDATE_SQL),
+    table_macro(&macros::SPATIAL_BLOCKS, macros::SPATIAL_BLOCKS_SQL),
+    scalar::<geo_bbox::GeoBbox>(),
+    scalar::<geo_box::GeoBox>(),
+    scalar::<geo_project::GeoProject>(),
+    scalar::<geo_intersects::GeoIntersects>(),
+    scalar::<geo_intersection::GeoIntersection>(),
+    scalar::<geo_difference::GeoDifference>(),
+    scalar::<geo_block::GeoBlock>(),
+    scalar::<geo_query_area::GeoQueryArea>(),
+    scalar::<geo_box_levels::GeoBoxLevels>(),
+    scalar::<geo_box_cells::GeoBoxCells>(),
+    scalar::<geo_catalog_check::GeoCatalogCheck>(),
+    scalar::<geo_catalog_problems::GeoCatalogProblems>(),
     table::<geo_patch_grid::GeoPatchGrid>(),
     scalar::<st_land_fraction::StLandFraction>(),
     scalar::<geo_permutation::GeoPermutation>(),
@@ -72,7 +114,12 @@ pub static FUNCTIONS: &[Function] = &[
     table::<read_patch_table::ReadPatchTable>(),
     table::<read_blocks::ReadBlocks>(),
     scalar::<geo_zonal_stats::GeoZonalStats>(),
+    scalar::<geo_rasterize::GeoRasterize>(),
     scalar::<geo_polygonize::GeoPolygonize>(),
+    scalar::<read_array::ReadArray>(),
+    table::<read_array_table::ReadArrayTable>(),
+    scalar::<read_slice::ReadSlice>(),
+    scalar::<read_series::ReadSeries>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
     table::<geoquilt_version::GeoquiltVersion>(),
     table::<geoquilt_cache::GeoquiltCache>(),

@@ -1,9 +1,6 @@
 //! Array files in a catalog: which data variables they hold, when, and where their cells lie.
 
-use geo::BooleanOps;
-
 use super::{ArrayDetail, Builder, Detail, Footprint, Place};
-use crate::bbox::Bbox;
 use crate::cf::{self, Axes, Grid, TimeAxis};
 use crate::error::{Error, Result};
 use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
@@ -15,13 +12,16 @@ impl Builder {
         let file = array::open(path)?;
         let header = file.header();
         let wanted = self.wanted(path, header)?;
-        let axes: Vec<(usize, Axes)> = wanted.iter().map(|index| (*index, cf::axes(header, *index))).collect();
+        let axes: Vec<(usize, Axes)> =
+            wanted.iter().map(|index| (*index, cf::axes(header, *index))).collect();
         let grids = grids(&*file, &axes)?;
         let Some(first) = grids.first() else {
             let variables = header.variables.iter().map(|v| v.name.clone()).collect();
             return Err(Error::NoCoordinates { path: path.into(), variables });
         };
-        let footprint = self.of_grids(&grids, path)?;
+        let shapes = grids.iter().map(|grid| self.footprint(&grid.bbox, &grid.crs, path));
+        let footprint = Footprint::union(shapes.collect::<Result<_>>()?);
+        let footprint = footprint.ok_or_else(|| Error::Bug("a file without a grid".into()))?;
         let alone = (grids.len() == 1).then_some(first);
         let times = self.times(&*file, &axes, dated)?;
         let variables = wanted.iter().filter_map(|index| header.variables.get(*index)).cloned().collect();
@@ -51,7 +51,11 @@ impl Builder {
             let index = header.find(name).ok_or_else(|| Error::NoVariable {
                 path: path.into(),
                 name: name.clone(),
-                available: data.iter().filter_map(|i| header.variables.get(*i)).map(|v| v.name.clone()).collect(),
+                available: data
+                    .iter()
+                    .filter_map(|i| header.variables.get(*i))
+                    .map(|v| v.name.clone())
+                    .collect(),
             })?;
             if !found.contains(&index) {
                 found.push(index);
@@ -59,23 +63,6 @@ impl Builder {
         }
         found.sort_unstable();
         Ok(found)
-    }
-
-    /// The image of every grid in the catalog's CRS, as one shape.
-    fn of_grids(&self, grids: &[Grid], path: &str) -> Result<Footprint> {
-        let mut whole: Option<Footprint> = None;
-        for grid in grids {
-            let part = self.footprint(&grid.bbox, &grid.crs, path)?;
-            whole = Some(match whole {
-                None => part,
-                Some(whole) => {
-                    let (a, b) = (whole.bbox, part.bbox);
-                    let bbox = Bbox::new(a.xmin.min(b.xmin), a.ymin.min(b.ymin), a.xmax.max(b.xmax), a.ymax.max(b.ymax))?;
-                    Footprint { polygons: whole.polygons.union(&part.polygons), bbox }
-                }
-            });
-        }
-        whole.ok_or_else(|| Error::Bug("a file without a grid".into()))
     }
 
     fn times(&self, file: &dyn ArrayFile, axes: &[(usize, Axes)], dated: bool) -> Result<Times> {
@@ -96,11 +83,8 @@ impl Builder {
         let longest = variables.iter().copied().rev().max_by_key(len);
         let Some(longest) = longest else { return Ok(Times::default()) };
         let one_dimensional = header.variables.get(longest).is_some_and(|v| v.shape.len() <= 1);
-        let mut times = Times {
-            variable: Some(longest),
-            n: one_dimensional.then(|| len(&longest)),
-            ..Times::default()
-        };
+        let mut times =
+            Times { variable: Some(longest), n: one_dimensional.then(|| len(&longest)), ..Times::default() };
         for index in variables {
             let axis = cf::time_axis(file, index).and_then(|axis| has_time(file, axis));
             let axis = match axis {
@@ -111,7 +95,9 @@ impl Builder {
                 times.step = axis.step.map(f64::abs);
             }
             times.interval = match (times.interval, axis.interval) {
-                (Some(a), Some(b)) => Some(Interval { start: a.start.min(b.start), stop: a.stop.max(b.stop) }),
+                (Some(a), Some(b)) => {
+                    Some(Interval { start: a.start.min(b.start), stop: a.stop.max(b.stop) })
+                }
                 (a, b) => a.or(b),
             };
         }
@@ -143,17 +129,19 @@ fn has_time(file: &dyn ArrayFile, axis: TimeAxis) -> Result<TimeAxis> {
 
 /// Every grid that the variables lie on, once.
 fn grids(file: &dyn ArrayFile, axes: &[(usize, Axes)]) -> Result<Vec<Grid>> {
-    let mut known: Vec<Axes> = Vec::new();
+    let mut known = Vec::new();
     let mut grids: Vec<Grid> = Vec::new();
-    for (variable, axes) in axes {
+    for (index, axes) in axes {
         // Variables share their coordinates, though not the places of their dimensions.
-        let mapping = file.header().variables.get(*variable).and_then(|v| v.attribute("grid_mapping"));
-        let key = place_of(axes);
-        if known.contains(&key) && mapping.is_none() {
+        let place = [&axes.x, &axes.y, &axes.lon, &axes.lat].map(|c| c.as_ref().map(|c| c.variable));
+        let mapping = file.header().variables.get(*index).and_then(|v| {
+            v.attribute("grid_mapping").or(v.attribute("crs_wkt")).or(v.attribute("spatial_ref"))
+        });
+        if known.contains(&(place, mapping)) {
             continue;
         }
-        known.push(key);
-        if let Some(grid) = cf::grid(file, *variable, axes)?
+        known.push((place, mapping));
+        if let Some(grid) = cf::grid(file, *index, axes)?
             && !grids.contains(&grid)
         {
             grids.push(grid);

@@ -1,6 +1,6 @@
 //! The place of a raster on the map, in the catalog's CRS.
 
-use geo::{BooleanOps, BoundingRect, Coord, LineString, MultiPolygon, Polygon, Rect, Translate};
+use geo::{BooleanOps, BoundingRect, Coord, LineString, MapCoords, MultiPolygon, Polygon, Rect, Translate};
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
@@ -128,7 +128,7 @@ fn polygon(ring: &[(f64, f64)]) -> Polygon<f64> {
 }
 
 /// Makes longitudes run on where they jump from one side of the antimeridian to the other.
-fn unroll(ring: &mut [(f64, f64)]) {
+pub(super) fn unroll(ring: &mut [(f64, f64)]) {
     let mut shift = 0.0;
     let mut before = None;
     for point in ring {
@@ -154,7 +154,7 @@ fn close_over_pole(ring: &mut Vec<(f64, f64)>, bbox: &Bbox, from: &str, to: &str
 }
 
 /// Cuts a polygon with running longitudes into the parts within [-180, 180].
-fn split(whole: &Polygon<f64>) -> MultiPolygon<f64> {
+pub(super) fn split(whole: &Polygon<f64>) -> MultiPolygon<f64> {
     let Some(rect) = whole.bounding_rect() else { return MultiPolygon(Vec::new()) };
     if rect.min().x >= -180.0 && rect.max().x <= 180.0 {
         return MultiPolygon(vec![whole.clone()]);
@@ -170,16 +170,16 @@ fn split(whole: &Polygon<f64>) -> MultiPolygon<f64> {
         parts = if parts.0.is_empty() { part } else { parts.union(&part) };
     }
     // Points on the antimeridian come back from the cut within a rounding error of it.
-    MultiPolygon(parts.0.into_iter().map(snap).collect())
+    MultiPolygon(parts.0.iter().map(snap).collect())
 }
 
-fn snap(part: Polygon<f64>) -> Polygon<f64> {
-    let near = |c: &Coord<f64>| {
+fn snap(part: &Polygon<f64>) -> Polygon<f64> {
+    let near = |c: Coord<f64>| {
         let x = if (c.x.abs() - 180.0).abs() < 1e-6 { c.x.signum() * 180.0 } else { c.x };
         let y = if (c.y.abs() - 90.0).abs() < 1e-6 { c.y.signum() * 90.0 } else { c.y };
         Coord { x, y }
     };
-    Polygon::new(part.exterior().0.iter().map(near).collect(), Vec::new())
+    part.map_coords(near)
 }
 
 /// Corners beyond the edge of the world (a full disk, a world map in an oval) have no image: the box

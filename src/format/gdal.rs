@@ -9,6 +9,7 @@ pub mod mdim;
 pub mod vector;
 
 pub use cf_crs::{CfCrs, cf_crs, crs_of};
+pub mod warp;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -442,6 +443,31 @@ pub fn project(from: &str, to: &str, points: &mut [(f64, f64)]) -> Result<()> {
             *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
         }
         Ok(())
+    })
+}
+
+/// Two names of one CRS, as PROJ compares them.
+///
+/// # Errors
+/// [`Error::BadCrs`].
+pub fn same_crs(a: &str, b: &str) -> Result<bool> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<(String, String), bool>> = RefCell::default();
+    }
+    if a == b {
+        return Ok(true);
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let pair = (a.to_string(), b.to_string());
+        if let Some(same) = known.get(&pair) {
+            return Ok(*same);
+        }
+        if known.len() >= 4096 {
+            known.clear();
+        }
+        let same = spatial_ref(a)? == spatial_ref(b)?;
+        known.insert(pair, same);
+        Ok(same)
     })
 }
 

@@ -33,7 +33,7 @@ pub struct ArraySource {
     path: String,
     file: Arc<dyn ArrayFile>,
     /// Axes that were asked for, by the variable that their coordinates are.
-    pub(super) axes: Mutex<HashMap<usize, Arc<Axis>>>,
+    axes: Mutex<HashMap<usize, Arc<Axis>>>,
 }
 
 static OPEN: OpenFiles<ArraySource> = OpenFiles::new();
@@ -55,6 +55,10 @@ impl ArraySource {
 
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    pub(super) fn file(&self) -> &dyn ArrayFile {
+        &*self.file
     }
 
     pub fn header(&self) -> &Arc<ArrayHeader> {

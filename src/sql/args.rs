@@ -184,18 +184,27 @@ impl Args {
     pub fn paths(&self, parameter: &str) -> Result<Vec<String>> {
         let must = "a path, a glob such as 'data/**/*.tif', or a list of those";
         let value = self.required(parameter, must)?;
-        let paths: Option<Vec<String>> = match value {
-            Value::Text(path) => Some(vec![path.clone()]),
-            Value::List(items) => items
-                .iter()
-                .map(|item| match item {
-                    Value::Text(path) => Some(path.clone()),
-                    _ => None,
-                })
-                .collect(),
-            _ => None,
-        };
-        paths.filter(|paths| !paths.is_empty()).ok_or_else(|| self.bad(parameter, value, must))
+        texts(value).ok_or_else(|| self.bad(parameter, value, must))
+    }
+
+    /// A name, or a list of names.
+    ///
+    /// # Errors
+    /// Anything else, an empty list, or a NULL among the names.
+    pub fn names(&self, parameter: &str) -> Result<Option<Vec<String>>> {
+        self.given(parameter, "a name, or a list of names", texts)
+    }
+}
+
+/// One text, or a list of them that is not empty.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    match value {
+        Value::List(items) if !items.is_empty() => items.iter().map(text).collect(),
+        value => text(value).map(|text| vec![text]),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::sql::chunk::{Chunk, Input, LogicalType, Vector, text};
 use crate::sql::doc::{FunctionDoc, Given};
 use crate::sql::settings;
 use crate::sql::types::SqlType;
-use crate::sql::value::{RawValue, Value, element_type, geometry_crs};
+use crate::sql::value::{RawValue, Value, element_type, geometry_crs, struct_fields};
 
 /// The columns that a table function will give, and what it needs to give them.
 pub struct Plan<B> {
@@ -61,6 +61,8 @@ pub struct Call {
     pub crs: Vec<Option<String>>,
     /// Which arguments are geometries.
     pub is_geometry: Vec<bool>,
+    /// Names and types of the fields of each argument that is a STRUCT.
+    pub fields: Vec<Vec<(String, String)>>,
     /// The options, where given.
     pub options: Option<Value>,
     pub limits: Limits,
@@ -269,8 +271,13 @@ unsafe fn read_call(
     info: ffi::duckdb_bind_info,
     context: ffi::duckdb_client_context,
 ) -> Result<Call> {
-    let mut call =
-        Call { crs: Vec::new(), is_geometry: Vec::new(), options: None, limits: Limits::default() };
+    let mut call = Call {
+        crs: Vec::new(),
+        is_geometry: Vec::new(),
+        fields: Vec::new(),
+        options: None,
+        limits: Limits::default(),
+    };
     let by_place: Vec<_> =
         doc.parameters.iter().filter(|p| matches!(p.given, Given::Required | Given::Optional)).collect();
     // SAFETY: each expression and type is owned and destroyed here.
@@ -280,6 +287,7 @@ unsafe fn read_call(
             let ty = LogicalType::from_raw(ffi::duckdb_expression_return_type(expression));
             call.crs.push(geometry_crs(&ty));
             call.is_geometry.push(ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY);
+            call.fields.push(struct_fields(&ty));
             let bag =
                 by_place.get(i as usize).is_some_and(|p| p.given == Given::Optional && p.types == "STRUCT");
             let options = if bag { Some(fold(doc, expression, context)) } else { None };

@@ -248,6 +248,12 @@ impl<'a> Vector<'a> {
         Vector { raw, rows, chunk: PhantomData }
     }
 
+    /// The type of its values.
+    pub fn ty(&self) -> LogicalType {
+        // SAFETY: the vector is alive; the type that comes is ours to destroy.
+        LogicalType(unsafe { ffi::duckdb_vector_get_column_type(self.raw) })
+    }
+
     fn data<T: Plain>(&self) -> *mut T {
         // SAFETY: the vector is alive.
         unsafe { ffi::duckdb_vector_get_data(self.raw).cast() }

@@ -23,6 +23,7 @@ impl Kind {
 }
 
 /// One parameter. `types` is SQL text, alternatives parted by ` | `; a bare `STRUCT` is a bag of options.
+#[derive(Clone, Copy)]
 pub struct Parameter {
     pub name: &'static str,
     pub types: &'static str,

@@ -30,7 +30,7 @@ pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[],
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_catalog_build",
     kind: Kind::Table,
-    summary: "Catalogs raster and vector files: one row each, from headers, in parallel.",
+    summary: "Catalogs raster, array and vector files: one row each, from their headers.",
     parameters: &[
         Parameter {
             name: "paths",
@@ -42,13 +42,25 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "kind",
             types: "VARCHAR",
             given: Given::Named("'auto'"),
-            meaning: "`raster` or `vector`, or `auto` to tell by each file's content, not by its name.",
+            meaning: "`raster`, `array` (NetCDF, HDF5, GRIB, Zarr) or `vector`, or `auto` to tell by each file's content, not by its name. One variable of an array file by GDAL's name for it (`NETCDF:\"sst.nc\":tos`) is a raster.",
         },
         Parameter {
             name: "layer",
             types: "VARCHAR | BIGINT",
             given: Given::Named("NULL"),
             meaning: "One layer of each vector file, by name or by number (from 1); all of them unless given.",
+        },
+        Parameter {
+            name: "variables",
+            types: "VARCHAR | VARCHAR[]",
+            given: Given::Named("NULL"),
+            meaning: "Variables of each array file, by name (`ocean/temp` in a group): only these are listed, placed and dated. All that hold data unless given.",
+        },
+        Parameter {
+            name: "time_var",
+            types: "VARCHAR",
+            given: Given::Named("NULL"),
+            meaning: "The variable that tells the times of each array file; by CF unless given.",
         },
         Parameter {
             name: "filename_regex",
@@ -83,45 +95,57 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[
         column("path", "VARCHAR", "The file, as the glob found it."),
-        column("kind", "VARCHAR", "`raster` or `vector`."),
-        column("driver", "VARCHAR", "GDAL's short name of the format."),
+        column("kind", "VARCHAR", "`raster`, `array` or `vector`."),
+        column(
+            "driver",
+            "VARCHAR",
+            "The format, by GDAL's short name: `GTiff`, `netCDF`, `HDF5`, `GRIB`, `Zarr`, `GPKG`.",
+        ),
         column(
             "geometry",
             "GEOMETRY",
-            "Footprint in the catalog's CRS: a polygon, or two when it crosses the antimeridian. Of a vector file, the box of each layer, projected.",
+            "Footprint in the catalog's CRS: a polygon, or two when it crosses the antimeridian. Of a vector file, the box of each layer, projected; of an array file, the outer edges of its cells (not their centres).",
         ),
         column(
             "bbox",
             "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
             "Envelope of `geometry`; `xmin <= xmax` always.",
         ),
-        column("t_min", "TIMESTAMP", "Start, UTC, inside; NULL when undated, which matches every interval."),
+        column(
+            "t_min",
+            "TIMESTAMP",
+            "Start, UTC, inside; NULL when undated, which matches every interval. The file's name tells it, else an array file's time axis: from the first bound to the last, or from the first time to the last.",
+        ),
         column("t_max", "TIMESTAMP", "Stop, UTC, inside."),
         column(
             "crs",
             "VARCHAR",
-            "CRS of the file (of its first layer): an authority code, or PROJJSON where it has none.",
+            "CRS of the file (of its first layer or grid): an authority code, or PROJJSON where it has none.",
         ),
         column(
             "transform",
             "DOUBLE[6]",
-            "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up).",
+            "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up). Of an array file, along its dimensions of x and y, when all its variables lie on one evenly spaced grid.",
         ),
         column(
             "width",
             "INTEGER",
-            "Columns; NULL for a vector file, like `transform`, `height` and `bands`.",
+            "Columns; NULL for a vector file, like `transform` and `height`, and for arrays on several grids.",
         ),
         column("height", "INTEGER", "Rows."),
         column(
             "bands",
             BAND,
-            "In file order; `value = pixel * scale + offset`, NULL scale is 1 and NULL offset is 0.",
+            "Of a raster, in file order; `value = pixel * scale + offset`, NULL scale is 1 and NULL offset is 0.",
         ),
-        column("variables", VARIABLE, "NULL for a raster."),
-        column("time_var", "VARCHAR", "NULL for a raster."),
-        column("n_times", "BIGINT", "NULL for a raster."),
-        column("t_step", "DOUBLE", "Seconds; NULL for a raster."),
+        column(
+            "variables",
+            VARIABLE,
+            "Of an array file: those that hold data, without coordinates, bounds and grid mappings, in file order; `value = stored * scale + offset`.",
+        ),
+        column("time_var", "VARCHAR", "Of an array file: the variable of its longest time axis."),
+        column("n_times", "BIGINT", "How many values that axis has."),
+        column("t_step", "DOUBLE", "Seconds between its values, in its own calendar, where evenly spaced."),
         column(
             "layers",
             "STRUCT(name VARCHAR, geometry_type VARCHAR, n_features BIGINT)[]",
@@ -143,10 +167,13 @@ static DOC: FunctionDoc = FunctionDoc {
         "filename_regex: does not compile; does not match a file's name; matches a date that does not exist",
         "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
+        "variables: an array file has no variable of that name (those it has are listed)",
+        "time_var: an array file has no variable of that name, or its units and calendar are no time of CF",
+        "an array file whose variables have no coordinates that CF tells x and y by, whose time axis is empty or all filling, or holds a time outside TIMESTAMP's range (unless its name tells the time)",
         "layer: no layer of a vector file has that name or number (those it has are listed)",
         "kind := 'auto' and a GeoPackage that holds both a raster and vector layers",
         "a vector file without features, or without a CRS",
-        "a file is no raster, is damaged, has no CRS, no geotransform, zero bands, complex pixels, or a rotated transform",
+        "a raster is damaged, has no CRS, no geotransform, zero bands, complex pixels, or a rotated transform",
     ],
     examples: &[
         Example {
@@ -166,6 +193,14 @@ static DOC: FunctionDoc = FunctionDoc {
             rows: &[
                 "land.tif\traster\tNULL\tNULL\t-180.0\t90.0",
                 "regions.geojson\tvector\tregions\t3\t-40.0\t50.0",
+            ],
+        },
+        Example {
+            title: "Array files by their coordinates and time axes",
+            sql: "SELECT driver, variables[1].name AS variable, variables[1].dims AS dims, t_min, t_max, n_times, t_step, bbox.xmin, bbox.xmax\n\
+                  FROM geo_catalog_build('test/data/small/sst.nc', variables := 'sst');",
+            rows: &[
+                "netCDF\tsst\t[time, lat, lon]\t2018-01-01 00:00:00\t2018-01-04 00:00:00\t3\t86400.0\t-180.0\t180.0",
             ],
         },
         Example {
@@ -193,6 +228,19 @@ pub struct Scan {
     entries: Mutex<Ordered<Outcome>>,
     types: Vec<SqlType>,
     on_error: OnError,
+    time_var: Option<String>,
+}
+
+impl Scan {
+    /// Puts the parameter in front of an error that it is to blame for.
+    fn place(&self, error: Error) -> Error {
+        let parameter = match &error {
+            Error::NoVariable { name, .. } if self.time_var.as_ref() == Some(name) => "time_var",
+            Error::NoVariable { .. } => "variables",
+            _ => return error,
+        };
+        error.at(format!("{}({parameter})", DOC.name))
+    }
 }
 
 impl TableFunction for GeoCatalogBuild {
@@ -227,7 +275,8 @@ impl TableFunction for GeoCatalogBuild {
         let densify = args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize;
         let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
         let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
-        let options = BuildOptions { kind, layer: layer_name(args)?, ..options };
+        let (variables, time_var) = (args.names("variables")?, args.text("time_var")?);
+        let options = BuildOptions { kind, layer: layer_name(args)?, variables, time_var, ..options };
         geometry_type::check(&options.crs).map_err(args.place("crs"))?;
         let paths = Arc::new(files::expand(&patterns).map_err(args.place("paths"))?);
         let columns = columns(&options)?;
@@ -239,7 +288,8 @@ impl TableFunction for GeoCatalogBuild {
     fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Scan> {
         let on_error = bound.options.on_error;
         let entries = catalog::build(bound.paths.clone(), bound.options.clone(), bound.limits.threads)?;
-        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error })
+        let time_var = bound.options.time_var.clone();
+        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error, time_var })
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
@@ -247,7 +297,7 @@ impl TableFunction for GeoCatalogBuild {
         let mut rows = 0;
         while rows < out.capacity() {
             let Some(outcome) = entries.next() else { break };
-            let outcome = outcome?;
+            let outcome = outcome.map_err(|error| scan.place(error))?;
             if outcome.entry.is_err() && scan.on_error == OnError::Skip {
                 continue;
             }

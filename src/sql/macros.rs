@@ -1,5 +1,11 @@
 //! The macros in `sql/`, which join the list of functions.
 
+mod algebra;
+mod catalog;
+
+pub use algebra::*;
+pub use catalog::*;
+
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 
 pub const PATCH_REGISTRY_SQL: &str = include_str!("../../sql/patch_registry.sql");

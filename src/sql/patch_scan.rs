@@ -294,7 +294,7 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     Err(args.place("fill")(error))
 }
 
-fn sql_type(dtype: Dtype) -> SqlType {
+pub fn sql_type(dtype: Dtype) -> SqlType {
     match dtype {
         Dtype::Int8 => SqlType::TinyInt,
         Dtype::UInt8 => SqlType::UTinyInt,

@@ -177,6 +177,82 @@ impl Value {
         }
     }
 
+    /// The value in a row of a vector, whatever its type.
+    pub fn of(vector: &Vector<'_>, row: usize) -> Value {
+        if vector.is_null(row) {
+            return Value::Null;
+        }
+        let ty = vector.ty();
+        let items = |child: Vector<'_>, places: std::ops::Range<usize>| {
+            Value::List(places.map(|place| Value::of(&child, place)).collect())
+        };
+        // SAFETY: the type is alive, and asked only for what a type of its kind has.
+        let (id, fields, size) = unsafe {
+            let id = ffi::duckdb_get_type_id(ty.raw());
+            let is = |kind| id == kind;
+            let fields = match is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT) {
+                true => (0..ffi::duckdb_struct_type_child_count(ty.raw()))
+                    .map(|i| take_text(ffi::duckdb_struct_type_child_name(ty.raw(), i)))
+                    .collect(),
+                false => Vec::new(),
+            };
+            let size = match id {
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => ffi::duckdb_array_type_array_size(ty.raw()) as usize,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => ffi::duckdb_decimal_scale(ty.raw()).into(),
+                _ => 0,
+            };
+            (id, fields, size)
+        };
+        match id {
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Value::Bool(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => Value::Int(vector.get::<i8>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => Value::Int(vector.get::<u8>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => Value::Int(vector.get::<i16>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => Value::Int(vector.get::<u16>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => Value::Int(vector.get::<i32>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => Value::Int(vector.get::<u32>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Value::Int(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Value::Double(vector.get::<f32>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
+                // SAFETY: the type is alive and a decimal.
+                let stored = match unsafe { ffi::duckdb_decimal_internal_type(ty.raw()) } {
+                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => i64::from(vector.get::<i16>(row)),
+                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => i64::from(vector.get::<i32>(row)),
+                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => vector.get::<i64>(row),
+                    _ => return Value::Other("a DECIMAL of more than 18 digits".into()),
+                };
+                Value::Double(stored as f64 / 10f64.powi(size as i32))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Value::Text(vector.str(row).to_string()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => Value::Date(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
+                Value::Timestamp(vector.get(row))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S => {
+                Value::Timestamp(vector.get::<i64>(row).saturating_mul(1_000_000))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => {
+                Value::Timestamp(vector.get::<i64>(row).saturating_mul(1000))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => {
+                Value::Timestamp(vector.get::<i64>(row).div_euclid(1000))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
+                let (child, places) = vector.list(row);
+                items(child, places)
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
+                items(vector.array_child(size), row * size..(row + 1) * size)
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+                let field = |(i, name): (usize, String)| (name, Value::of(&vector.field(i), row));
+                Value::Struct(fields.into_iter().enumerate().map(field).collect())
+            }
+            _ => Value::Other("a value of another type".into()),
+        }
+    }
+
     /// Writes the value into a row of a vector of type `ty`. A value of another type becomes NULL: the
     /// types of values were chosen together with the vector's.
     pub fn write(&self, vector: &Vector<'_>, row: usize, ty: &SqlType) {
@@ -292,4 +368,59 @@ pub fn geometry_crs(ty: &LogicalType) -> Option<String> {
         }
     };
     (!crs.is_empty()).then_some(crs)
+}
+
+/// Names and types, as SQL text, of a STRUCT's fields; none for another type.
+pub fn struct_fields(ty: &LogicalType) -> Vec<(String, String)> {
+    // SAFETY: the type is alive, each name is taken over, and each field's type is a new handle that we own.
+    unsafe {
+        if ffi::duckdb_get_type_id(ty.raw()) != ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT {
+            return Vec::new();
+        }
+        let field = |i| {
+            let name = take_text(ffi::duckdb_struct_type_child_name(ty.raw(), i));
+            let child = LogicalType::from_raw(ffi::duckdb_struct_type_child_type(ty.raw(), i));
+            (name, type_text(&child))
+        };
+        (0..ffi::duckdb_struct_type_child_count(ty.raw())).map(field).collect()
+    }
+}
+
+/// A type as SQL text, for messages and for comparison with the types that we know.
+fn type_text(ty: &LogicalType) -> String {
+    // SAFETY: the type is alive, and a child's type is a new handle that we own.
+    let id = unsafe { ffi::duckdb_get_type_id(ty.raw()) };
+    let plain = match id {
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+            let fields: Vec<String> =
+                struct_fields(ty).into_iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+            return format!("STRUCT({})", fields.join(", "));
+        }
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
+            // SAFETY: as above.
+            let child = unsafe { LogicalType::from_raw(ffi::duckdb_list_type_child_type(ty.raw())) };
+            return format!("{}[]", type_text(&child));
+        }
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => "GEOMETRY",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => "VARCHAR",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => "BLOB",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => "DOUBLE",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => "FLOAT",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => "DECIMAL",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => "BOOLEAN",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => "INTEGER",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => "BIGINT",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => "DATE",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME => "TIME",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL => "INTERVAL",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => "TIMESTAMP",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S => "TIMESTAMP_S",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => "TIMESTAMP_MS",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => "TIMESTAMP_NS",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => "TIMESTAMP WITH TIME ZONE",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP => "MAP",
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL => "NULL",
+        _ => "another type",
+    };
+    plain.to_string()
 }

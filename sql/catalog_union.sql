@@ -1,0 +1,26 @@
+-- catalog_union(a, b): the rows of both, by column name. Documented in src/sql/macros/.
+CREATE OR REPLACE MACRO geoquilt.main.catalog_union(a, b, dedupe := false) AS TABLE
+WITH gq_left AS (
+    SELECT 0 AS gq_side, row_number() OVER () AS gq_place, gq_entry.*
+    FROM query_table(a) AS gq_entry
+    WHERE true OR geo_catalog_check(gq_entry, {place: 'catalog_union(a)', paths: true})
+), gq_right AS (
+    -- No row of the left one is joined: its column is here for the CRS of its type.
+    SELECT 1 AS gq_side, row_number() OVER () AS gq_place, gq_entry.* REPLACE (
+        ST_SetCRS(CASE WHEN coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84') = coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84')
+            THEN gq_entry.geometry::GEOMETRY
+            ELSE geo_project(gq_entry.geometry, coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84'), coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84'))
+            END, ST_CRS(gq_type.gq_geometry)) AS geometry,
+        CASE WHEN coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84') = coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84')
+            THEN gq_entry.bbox
+            ELSE geo_bbox(geo_project(gq_entry.geometry, coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84'), coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84')))
+            END AS bbox)
+    FROM query_table(b) AS gq_entry LEFT JOIN (SELECT geometry AS gq_geometry FROM query_table(a) LIMIT 0) AS gq_type ON true
+    WHERE true OR geo_catalog_check(gq_entry, {place: 'catalog_union(b)', paths: true})
+), gq_both AS (
+    FROM gq_left UNION ALL BY NAME FROM gq_right
+)
+SELECT * EXCLUDE (gq_side, gq_place)
+FROM gq_both
+QUALIFY NOT dedupe OR path IS NULL OR row_number() OVER (PARTITION BY path ORDER BY gq_side, gq_place) = 1
+ORDER BY gq_side, gq_place

@@ -1,0 +1,161 @@
+//! One band of a raster on a slice's grid: copied where the pixels already lie on it, else warped.
+
+use crate::affine::Affine;
+use crate::dtype::{Dtype, Pixel};
+use crate::error::{Error, Result};
+use crate::format::Header;
+use crate::format::gdal::warp::{self, Grid, Pixels, Resampling, Rule, Warped};
+use crate::format::gdal::{crs_facts, same_crs};
+use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::source::Source;
+use crate::slice::Slice;
+use crate::window::Window;
+
+/// How the pixels of one file come onto a slice's grid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Warp {
+    pub resampling: Resampling,
+    /// In pixels of the file; 0 projects every pixel.
+    pub tolerance: f64,
+    /// `pixel * scale + offset`, computed before any resampling, in float64.
+    pub scaled: bool,
+    /// The type in which pixels are weighed and rounded; `None` is the band's own.
+    pub dtype: Option<Dtype>,
+}
+
+/// Stands for no pixel while scaled values are warped: NaN may be a value of the file.
+const NONE: f64 = f64::MIN;
+
+/// How far pixels may lie beside the slice's and still be the same, in pixels.
+const ALIGNED: f64 = 1e-5;
+
+/// One band (from 1) on the slice's grid; `None` when the file does not touch the slice.
+///
+/// # Errors
+/// No CRS or geotransform, no transformation between the two CRSs, or blocks that can not be decoded.
+pub fn band_onto<T: Pixel>(
+    source: &Source,
+    band: usize,
+    slice: &Slice,
+    how: &Warp,
+) -> Result<Option<Warped<T>>> {
+    match aligned_windows(source, slice)? {
+        Some(windows) => copy(source, band, slice, &windows, how.scaled),
+        None => warped(source, band, slice, how),
+    }
+}
+
+/// Where the slice lies in a raster whose pixels are the slice's own: one window, or two where a lon/lat slice runs
+/// on over the raster's end; none when it lies beside the raster. `None` when the pixels are others.
+///
+/// # Errors
+/// As [`band_onto`].
+pub fn aligned_windows(source: &Source, slice: &Slice) -> Result<Option<Vec<Window>>> {
+    let (crs, affine) = place(source)?;
+    let c = affine.0;
+    if affine.is_rotated() || c[1] <= 0.0 || c[5] >= 0.0 || !same_crs(crs, slice.crs.as_str())? {
+        return Ok(None);
+    }
+    let turns: &[f64] = if crs_facts(crs)?.geographic { &[0.0, 360.0, -360.0] } else { &[0.0] };
+    let header = source.header();
+    let mut windows = Vec::new();
+    for turn in turns {
+        let (row, col) = affine.row_col(slice.bbox.xmin + turn, slice.bbox.ymax);
+        let (row_end, col_end) = affine.row_col(slice.bbox.xmax + turn, slice.bbox.ymin);
+        let (row_off, col_off) = (row.round(), col.round());
+        let far = |at: f64, whole: f64| (at - whole).abs() > ALIGNED;
+        if far(row, row_off)
+            || far(col, col_off)
+            || far(row_end, row_off + f64::from(slice.height))
+            || far(col_end, col_off + f64::from(slice.width))
+        {
+            // Where a whole turn is no number of pixels, it is for the warper to join the ends.
+            return Ok(None);
+        }
+        let (height, width) = (i64::from(slice.height), i64::from(slice.width));
+        let Ok(window) = Window::new(row_off as i64, col_off as i64, height, width) else { continue };
+        if window.clip(header.height, header.width).is_some() {
+            windows.push(window);
+        }
+    }
+    Ok(Some(windows))
+}
+
+/// A raster's CRS and geotransform, without which its pixels have no place.
+fn place(source: &Source) -> Result<(&str, Affine)> {
+    let header: &Header = source.header();
+    let path = || source.path().to_string();
+    let crs = header.crs.as_deref().ok_or_else(|| Error::NoCrs { path: path() })?;
+    let affine = header.transform.ok_or_else(|| Error::NoTransform { path: path() })?;
+    Ok((crs, affine))
+}
+
+fn copy<T: Pixel>(
+    source: &Source,
+    band: usize,
+    slice: &Slice,
+    windows: &[Window],
+    scaled: bool,
+) -> Result<Option<Warped<T>>> {
+    let mut all: Option<Warped<T>> = None;
+    let options = PatchOptions { scaled, ..PatchOptions::default() };
+    for window in windows {
+        let mut part = Warped { pixels: vec![T::default(); slice.area()], valid: vec![1; slice.area()] };
+        for gap in read_patch(source, window, &[band], &options, &mut part.pixels)? {
+            if let Some(places) = part.valid.get_mut(gap) {
+                places.fill(0);
+            }
+        }
+        match &mut all {
+            None => all = Some(part),
+            Some(all) => {
+                let cells =
+                    all.pixels.iter_mut().zip(&mut all.valid).zip(part.pixels.iter().zip(&part.valid));
+                for ((pixel, valid), (new, there)) in cells {
+                    if *valid == 0 && *there != 0 {
+                        (*pixel, *valid) = (*new, 1);
+                    }
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> Result<Option<Warped<T>>> {
+    let (crs, affine) = place(source)?;
+    let header = source.header();
+    let no_band = || Error::Bug(format!("no band {band}"));
+    let facts = header.bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
+    let from = Grid { crs, affine, height: header.height, width: header.width };
+    let to = Grid {
+        crs: slice.crs.as_str(),
+        affine: slice.affine(),
+        height: slice.height as usize,
+        width: slice.width as usize,
+    };
+    // A scaled pixel is no longer comparable with the file's nodata value, so gaps get a value of their own.
+    let fill = how.scaled.then_some(NONE);
+    let options = PatchOptions { scaled: how.scaled, fill, ..PatchOptions::default() };
+    let nodata = match fill {
+        Some(fill) => Some(T::of(fill)),
+        None => facts.nodata.filter(|_| !facts.masked).and_then(T::nodata),
+    };
+    let image = |window: &Window, out: &mut [T]| -> Result<()> {
+        read_patch(source, window, &[band], &options, out).map(|_| ())
+    };
+    let mask = |window: &Window, out: &mut [u8]| -> Result<()> {
+        let mut pixels = vec![T::default(); out.len()];
+        out.fill(255);
+        for gap in read_patch(source, window, &[band], &options, &mut pixels)? {
+            if let Some(places) = out.get_mut(gap) {
+                places.fill(0);
+            }
+        }
+        Ok(())
+    };
+    let by_mask = facts.masked && nodata.is_none();
+    let pixels = Pixels { image: &image, mask: by_mask.then_some(&mask as &warp::Fetch<'_, u8>) };
+    let rule = Rule { resampling: how.resampling, tolerance: how.tolerance, nodata };
+    warp::warp(&from, &to, &rule, &pixels)
+}

@@ -1,0 +1,122 @@
+//! The columns that a catalog has, and what is wrong with a relation's.
+
+use crate::catalog::SCHEMA_VERSION;
+
+/// A column by name with its type as SQL.
+pub type Named = (String, String);
+
+/// A column of a catalog that a macro computes with.
+struct Rule {
+    name: &'static str,
+    must: &'static str,
+    fits: fn(&str) -> bool,
+    /// How to mend a relation without it, or with it in another type.
+    remedy: fn(&str) -> &'static str,
+}
+
+fn is_box(ty: &str) -> bool {
+    let Some(fields) = ty.strip_prefix("STRUCT(").and_then(|t| t.strip_suffix(')')) else { return false };
+    let parts: Vec<(&str, &str)> = fields.split(", ").filter_map(|f| f.split_once(' ')).collect();
+    ["xmin", "ymin", "xmax", "ymax"]
+        .iter()
+        .all(|name| parts.iter().any(|(n, t)| n == name && (*t == "DOUBLE" || *t == "FLOAT")))
+}
+
+fn is_time(ty: &str) -> bool {
+    matches!(ty, "TIMESTAMP" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS")
+}
+
+fn time_remedy(ty: &str) -> &'static str {
+    match ty {
+        "TIMESTAMP WITH TIME ZONE" => "Put it into UTC with AT TIME ZONE 'UTC'",
+        "" => "Where nothing is dated, NULL::TIMESTAMP matches every interval",
+        _ => "Cast it with ::TIMESTAMP",
+    }
+}
+
+static RULES: [Rule; 5] = [
+    Rule { name: "path", must: "VARCHAR", fits: |ty| ty == "VARCHAR", remedy: |_| "Name each row's file" },
+    Rule {
+        name: "geometry",
+        must: "GEOMETRY",
+        fits: |ty| ty == "GEOMETRY",
+        remedy: |ty| match ty {
+            "BLOB" => "Read WKB with ST_GeomFromWKB(geometry), and give it its CRS with ST_SetCRS",
+            "VARCHAR" => "Read WKT with geometry::GEOMETRY, and give it its CRS with ST_SetCRS",
+            _ => "Make it of a box with geo_box(bbox)",
+        },
+    },
+    Rule {
+        name: "bbox",
+        must: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+        fits: is_box,
+        remedy: |_| "Make it of the geometry with geo_bbox(geometry)",
+    },
+    Rule { name: "t_min", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
+    Rule { name: "t_max", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
+];
+
+/// What is wrong with one column, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub column: &'static str,
+    pub problem: String,
+    pub remedy: &'static str,
+}
+
+/// What keeps a relation with these columns from being a catalog, as far as `needed` columns go.
+pub fn problems(columns: &[Named], needed: &[&str]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for rule in RULES.iter().filter(|rule| needed.contains(&rule.name)) {
+        let found = columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(rule.name));
+        let problem = match found {
+            Some((_, ty)) if (rule.fits)(ty) => continue,
+            Some((_, ty)) => format!("is {ty}, and must be {}", rule.must),
+            None => "is missing".to_string(),
+        };
+        let remedy = (rule.remedy)(found.map_or("", |(_, ty)| ty));
+        problems.push(Problem { column: rule.name, problem, remedy });
+    }
+    problems
+}
+
+/// The columns that every macro of the algebra stands on.
+pub const ALGEBRA: [&str; 4] = ["geometry", "bbox", "t_min", "t_max"];
+
+/// What is wrong with a row's `schema_version`.
+pub fn version_problem(version: i64) -> Option<String> {
+    let known = i64::from(SCHEMA_VERSION);
+    (version != known).then(|| format!("schema_version {version} is unknown: this geoquilt writes {known}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, ty: &str) -> Named {
+        (name.to_string(), ty.to_string())
+    }
+
+    #[test]
+    fn each_missing_or_mistyped_column_is_named_once() {
+        let boxed = column("bbox", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)");
+        let whole = [
+            column("geometry", "GEOMETRY"),
+            boxed.clone(),
+            column("T_MIN", "TIMESTAMP"),
+            column("t_max", "TIMESTAMP_NS"),
+        ];
+        assert_eq!(problems(&whole, &ALGEBRA), Vec::new());
+        let broken = [column("geometry", "BLOB"), boxed, column("t_min", "DATE")];
+        let found: Vec<_> = problems(&broken, &ALGEBRA).into_iter().map(|p| (p.column, p.problem)).collect();
+        assert_eq!(
+            found,
+            [
+                ("geometry", "is BLOB, and must be GEOMETRY".to_string()),
+                ("t_min", "is DATE, and must be TIMESTAMP".to_string()),
+                ("t_max", "is missing".to_string()),
+            ]
+        );
+        assert!(!is_box("STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE)") && !is_box("DOUBLE[]"));
+    }
+}
