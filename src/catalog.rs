@@ -10,6 +10,7 @@ mod previous;
 mod project;
 mod raster;
 mod shape;
+pub mod stac;
 mod vector;
 
 pub use build::{Build, Found, Outcome, build};

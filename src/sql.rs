@@ -53,6 +53,7 @@ pub mod read_patch;
 pub mod read_patch_table;
 pub mod read_series;
 pub mod read_slice;
+pub mod read_stac;
 pub mod st_land_fraction;
 
 use duckdb::ffi::duckdb_connection;
@@ -84,6 +85,7 @@ const fn table_macro(doc: &'static FunctionDoc, sql: &'static str) -> Function {
 /// Every SQL function of geoquilt, in the order in which data walks.
 pub static FUNCTIONS: &[Function] = &[
     table::<geo_catalog_build::GeoCatalogBuild>(),
+    table::<read_stac::ReadStac>(),
     table_macro(&catalog_upkeep::CATALOG_LATEST, catalog_upkeep::CATALOG_LATEST_SQL),
     table_macro(&catalog_upkeep::CATALOG_MIGRATE, catalog_upkeep::CATALOG_MIGRATE_SQL),
     table_macro(&macros::CATALOG_QUERY, macros::CATALOG_QUERY_SQL),

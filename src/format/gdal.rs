@@ -31,7 +31,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, vrt};
+use crate::format::{Band, Header, classic, vrt};
 use crate::window::Window;
 use crate::with_dtype;
 
@@ -115,6 +115,10 @@ impl Raster {
         let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
         // Refuses sources that could be waited for for ever.
         vrt::sources(path, &magic)?;
+        if magic.starts_with(b"CDF") {
+            let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
+            classic::check(files::container(path)).map_err(unreadable)?;
+        }
         let _guard = guard(hdf5);
         let names: Option<Vec<&str>> = siblings.map(|names| names.iter().map(String::as_str).collect());
         let options = DatasetOptions {

@@ -140,6 +140,45 @@ pub enum Cell {
     Struct(Vec<Cell>),
 }
 
+/// The cell of a row of a column as JSON, its structs with their fields' names; times become ISO 8601. A type that
+/// JSON has no word for is null.
+pub fn json(column: &dyn Array, row: usize) -> serde_json::Value {
+    use serde_json::Value;
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    let list = |items: &dyn Array| Value::Array((0..items.len()).map(|i| json(items, i)).collect());
+    match column.data_type() {
+        DataType::Struct(fields) => {
+            let columns = column.as_struct().columns().iter();
+            let pairs = fields.iter().zip(columns).map(|(field, c)| (field.name().clone(), json(c, row)));
+            Value::Object(pairs.filter(|(_, value)| !value.is_null()).collect())
+        }
+        DataType::Map(..) => {
+            let entries = column.as_map().value(row);
+            let key = |i| json(entries.column(0), i).as_str().map(str::to_string);
+            let pair = |i| Some((key(i)?, json(entries.column(1), i)));
+            Value::Object((0..entries.len()).filter_map(pair).collect())
+        }
+        DataType::List(_) => list(column.as_list::<i32>().value(row).as_ref()),
+        DataType::LargeList(_) => list(column.as_list::<i64>().value(row).as_ref()),
+        DataType::FixedSizeList(..) => list(column.as_fixed_size_list().value(row).as_ref()),
+        _ => match cell(column, row) {
+            Some(Cell::Bool(v)) => v.into(),
+            Some(Cell::Int(v)) => v.into(),
+            Some(Cell::Double(v)) => v.into(),
+            Some(Cell::Text(v)) => v.into(),
+            Some(Cell::Date(days)) => instant(i64::from(days).saturating_mul(86_400_000_000)),
+            Some(Cell::Timestamp(micros)) => instant(micros),
+            _ => Value::Null,
+        },
+    }
+}
+
+fn instant(micros: i64) -> serde_json::Value {
+    chrono::DateTime::from_timestamp_micros(micros).map(|instant| instant.to_rfc3339()).into()
+}
+
 /// The cell of a row of a column; `None` for a type that has no such cell.
 pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
     if column.is_null(row) {

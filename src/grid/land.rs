@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::dtype::{Dtype, Pixel};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::read::patch::{PatchOptions, read_patch};
 use crate::read::source::Source;
 use crate::window::Window;
@@ -82,11 +82,14 @@ pub struct SummedRows {
     width: usize,
 }
 
+/// Sums of a mask above this many bytes are refused: a header may claim any size.
+const MAX_SUMS: usize = 4 << 30;
+
 impl SummedRows {
     /// Reads the mask once, row of blocks by row of blocks.
     ///
     /// # Errors
-    /// The mask can not be decoded.
+    /// The mask can not be decoded, or is too large.
     pub fn build(
         source: &Source,
         rule: LandRule,
@@ -95,6 +98,15 @@ impl SummedRows {
     ) -> Result<SummedRows> {
         let header = source.header();
         let (height, width) = (header.height, header.width);
+        // A mark for each row edge, and for each edge that a window has, a sum of land and one of invalid pixels.
+        let sums = (2 * row_starts.len()).min(height + 1).saturating_mul(8 * (width + 1));
+        let bytes = (4 * (height + 1)).saturating_add(sums);
+        if bytes > MAX_SUMS {
+            let (path, needed) = (source.path(), bytes >> 20);
+            let problem =
+                format!("counting land on \"{path}\", {height} x {width} pixels, would take {needed} MiB");
+            return Err(Error::conflict(problem, "Give a coarser mask, or a larger stride"));
+        }
         let mut places = vec![u32::MAX; height + 1];
         let edge = |row: i64| row.clamp(0, height as i64) as usize;
         for &start in row_starts {

@@ -21,10 +21,10 @@ struct Idle<H> {
     clock: u64,
 }
 
-/// How many handles may lie idle: a part of the files that the process may have open, since a handle opens up to
-/// three (the raster, its mask, and the file past GDAL), and the host program needs some too.
+/// How many handles may lie idle: a part of the files that the process may have open, since a handle opens two
+/// (the raster for GDAL, and for what is read past it), and the host program needs some too.
 pub fn limit() -> usize {
-    (files::most_open() / 8).clamp(16, 1024)
+    (files::most_open() / 4).clamp(16, 1024)
 }
 
 impl<H> Handles<H> {
@@ -70,6 +70,13 @@ impl<H> Handles<H> {
         drop(closed);
     }
 
+    /// Keeps a handle that has read nothing yet where there is room: of more files than that, those at hand stay.
+    pub fn offer(&self, source: u64, handle: H) {
+        if self.idle() < self.limit {
+            self.give_back(source, handle);
+        }
+    }
+
     /// Closes the idle handles of a source.
     pub fn forget(&self, source: u64) {
         let mut idle = self.lock();
@@ -104,6 +111,15 @@ mod tests {
         let kept: Vec<Option<u64>> = (0..5).map(|source| handles.take(source)).collect();
         assert_eq!(kept, [None, None, Some(20), Some(30), Some(40)]);
         assert_eq!(handles.idle(), 0);
+    }
+
+    #[test]
+    fn an_unused_handle_takes_no_place_of_another() {
+        let handles = Handles::new(2);
+        for source in 0..4 {
+            handles.offer(source, source);
+        }
+        assert_eq!([0, 1, 2, 3].map(|source| handles.take(source)), [Some(0), Some(1), None, None]);
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Source {
         };
         // Files close after the lock is given back.
         drop(gone);
-        HANDLES.give_back(id, raster);
+        HANDLES.offer(id, raster);
         Ok(source)
     }
 

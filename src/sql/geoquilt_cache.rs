@@ -31,7 +31,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column(
             "handles_limit",
             "UBIGINT",
-            "The most of them: an eighth of the files that the process may have open (ulimit -n), 16 to 1,024.",
+            "The most of them: a quarter of the files that the process may have open (ulimit -n), 16 to 1,024.",
         ),
         column("opened", "UBIGINT", "How often a file was opened to read blocks."),
     ],
