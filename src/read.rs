@@ -7,6 +7,7 @@
 
 pub mod array;
 pub mod array_plan;
+pub mod array_slice;
 pub mod axis;
 pub mod block_cache;
 pub mod handles;
