@@ -160,6 +160,17 @@ def depth_recon():
 # --- a: catalog --------------------------------------------------------------------------------------
 
 
+def rasterio_catalog(folder):
+    """What a user writes; WarpedVRT instead of transform_bounds takes longer."""
+    rows = []
+    for path in sorted(str(p) for p in folder.glob("*.tif")):
+        with rasterio.open(path) as src:
+            bounds = transform_bounds(src.crs, "EPSG:4326", *src.bounds, densify_pts=21)
+            rows.append((path, src.crs.to_string(), src.width, src.height, src.count, src.dtypes[0], src.nodata, bounds))
+    names = ["path", "file_crs", "width", "height", "bands", "dtype", "nodata", "box"]
+    return geopandas.GeoDataFrame(rows, columns=names, geometry=[shapely.box(*r[-1]) for r in rows], crs="EPSG:4326")
+
+
 def catalog(table, work, quick):
     count = 300 if quick else 2000
     folder = write_scenes(work / "scenes", count)
@@ -168,13 +179,7 @@ def catalog(table, work, quick):
     kept = {}
 
     def theirs():
-        rows = []
-        for path in sorted(str(p) for p in folder.glob("*.tif")):
-            with rasterio.open(path) as src:
-                bounds = transform_bounds(src.crs, "EPSG:4326", *src.bounds, densify_pts=21)
-                rows.append((path, src.crs.to_string(), src.width, src.height, src.count, src.dtypes[0], src.nodata, bounds))
-        names = ["path", "file_crs", "width", "height", "bands", "dtype", "nodata", "box"]
-        kept["theirs"] = geopandas.GeoDataFrame(rows, columns=names, geometry=[shapely.box(*r[-1]) for r in rows], crs="EPSG:4326")
+        kept["theirs"] = rasterio_catalog(folder)
 
     def ours():
         kept["ours"] = con.execute(f"FROM geo_catalog_build('{folder}/*.tif')").to_arrow_table()
@@ -193,6 +198,58 @@ def catalog(table, work, quick):
         con.execute(f"CREATE OR REPLACE TABLE c AS FROM geo_catalog_build('{folder}/*.tif')")
 
     table.race("a  the same, CREATE TABLE", theirs, create, ("x", 20), "as above", repeats=3)
+
+    # A process of its own has every CRS and projection still to learn.
+    def fresh(whose):
+        code = CATALOG_CHILD.format(here=str(HERE), folder=folder, whose=whose)
+        return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+    runs = [(fresh("theirs"), fresh("ours")) for _ in range(2 if quick else 3)]
+    assert len({rows for pair in runs for _, rows, _ in pair}) == 1
+    table.add("a  the same, first call of a process", min(t[0] for t, _ in runs), min(o[0] for _, o in runs), None, "rows", runs[0][1][0])
+
+    catalog = work / "catalog.parquet"
+    con.execute(f"COPY (FROM geo_catalog_build('{folder}/*.tif')) TO '{catalog}'")
+    before = con.execute(f"FROM '{catalog}'").fetchall()
+    rebuild = f"FROM geo_catalog_build('{folder}/*.tif', previous := '{catalog}')"
+    assert con.execute(rebuild).fetchall() == before
+    table.race("a  the same, built again over itself, nothing changed", theirs, lambda: con.execute(rebuild).to_arrow_table(), ("x", 20), "every column", repeats=3)
+    for many in (1000, 10_000) if quick else (1000, 10_000, 100_000):
+        links = work / f"links_{many}"
+        links.mkdir()
+        for i in range(many):
+            os.link(paths[i % count], links / f"s{i:06}.tif")
+        out = subprocess.run([sys.executable, "-c", CATALOG_GROWTH_CHILD.format(here=str(HERE), folder=links)], capture_output=True, text=True, check=True).stdout
+        seconds, peak, got = json.loads(out)
+        assert got == [many, many, min(many, 60)], got
+        table.add(f"a  catalog of {many:,} files to GeoParquet, cold: {seconds / many * 1e6:.0f} us a file, peak RSS {peak:.0f} MiB", None, seconds, None, "rows, paths, CRSs")
+        shutil.rmtree(links)
+
+
+CATALOG_CHILD = """
+import sys, time, json
+sys.path.insert(0, {here!r})
+import bench
+con = bench.connect()
+start = time.perf_counter()
+if {whose!r} == "ours":
+    rows = con.execute("FROM geo_catalog_build('{folder}/*.tif')").to_arrow_table().num_rows
+else:
+    rows = len(bench.rasterio_catalog(bench.Path("{folder}")))
+print(json.dumps([time.perf_counter() - start, rows, bench.peak_mib()]))
+"""
+
+CATALOG_GROWTH_CHILD = """
+import sys, time, json
+sys.path.insert(0, {here!r})
+import bench
+con = bench.connect()
+start = time.perf_counter()
+con.execute("COPY (FROM geo_catalog_build('{folder}/*.tif')) TO '{folder}/catalog.parquet' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+seconds, peak = time.perf_counter() - start, bench.peak_mib()
+got = con.execute("SELECT count(*), count(DISTINCT path), count(DISTINCT crs) FROM '{folder}/catalog.parquet'").fetchone()
+print(json.dumps([seconds, peak, got]))
+"""
 
 
 # --- b, c, d, g: patches -----------------------------------------------------------------------------
@@ -313,8 +370,10 @@ def patches(table, work, quick):
 
     # What one aggregate costs DuckDB on the same lists, so that it can be told from the reading.
     con.execute(f"CREATE TABLE lists AS {table_query(path, stride, 'data')}")
-    table.race(f"b  DuckDB alone: sum(list_sum(data)) over a table of {name}", None, lambda: one("SELECT sum(list_sum(data)) FROM lists"), None, "")
-    table.race(f"b  DuckDB alone: sum(len(data)) over a table of {name}", None, lambda: one("SELECT sum(len(data)) FROM lists"), None, "")
+    assert one("SELECT sum(len(data)) FROM lists") == n * PATCH and np.isclose(one("SELECT sum(list_sum(data)) FROM lists"), exact, rtol=1e-9)
+    table.race(f"b  DuckDB alone: sum(list_sum(data)) over a table of {name}", None, lambda: one("SELECT sum(list_sum(data)) FROM lists"), None, "total to 1e-9")
+    table.race(f"b  DuckDB alone: sum(len(data)) over a table of {name}", None, lambda: one("SELECT sum(len(data)) FROM lists"), None, "pixels")
+    table.race(f"b  DuckDB alone: that table to Arrow, chunk by chunk", None, lambda: [len(b) for b in con.execute("SELECT data FROM lists").to_arrow_reader(256)], None, "as above")
     con.execute("DROP TABLE lists")
 
     # Nodata: NULL here, a masked array there.
@@ -334,8 +393,10 @@ def patches(table, work, quick):
                 assert np.isclose(values.fill_null(0).to_numpy(zero_copy_only=False).sum(dtype=np.float64), seen[place], rtol=1e-12)
                 place += 1
         assert place == n
+        filled = one(table_query(holes, stride, "sum(list_sum(data))", fill))
+        assert np.isclose(filled, sum(seen), rtol=1e-9), (filled, sum(seen))
         table.race(f"b  {name}, warm, nodata: rasterio masked | FROM read_patch, sum(len)", masked, lambda: made(table_query)(holes), ("x", 3), "NULLs and sum of each patch")
-        table.race(f"b  {name}, warm, nodata: rasterio masked | FROM read_patch, fill := 0, sum(len)", masked, lambda: made(table_query, extra=fill)(holes), ("x", 3), "")
+        table.race(f"b  {name}, warm, nodata: rasterio masked | FROM read_patch, fill := 0, sum(len)", masked, lambda: made(table_query, extra=fill)(holes), ("x", 3), "total to 1e-9")
 
     # c: a map-style dataset opens the file for every patch.
     some = places[:: max(1, n // 300)][:300]
@@ -350,14 +411,49 @@ def patches(table, work, quick):
 
     xarray_rows(table, path, places, stride, made, con, quick)
 
-    # g: threads.
-    for threads in (1, 2):
-        ours = connect(threads)
-        query = lambda p=path: ours.execute(table_query(p, stride, "sum(len(data))")).fetchone()
-        table.race(f"g  {name}, cold, FROM read_patch, geoquilt_threads = {threads}", theirs_cold, query, None, equal, before=cold)
-        table.race(f"g  {name}, warm, FROM read_patch, geoquilt_threads = {threads}", None, query, None, equal)
-        ours.execute("SET threads = 1")
-        table.race(f"g  {name}, warm, the same with DuckDB threads = 1", None, query, None, equal)
+    # g: threads. Theirs is one thread of ours, so that x is what the second one gives.
+    for kind in ("FROM read_patch", "scalar"):
+        threads = {k: connect(k) for k in (1, 2)}
+        for k in threads:
+            threads[k].execute(f"SET threads = {k}")
+        make = table_query if kind == "FROM read_patch" else scalar_query
+        run = lambda k: lambda p=path: threads[k].execute(make(p, stride, "sum(len(data))")).fetchone()
+        assert run(1)() == run(2)() == (n * PATCH,)
+        table.race(f"g  {name}, cold, {kind}: 1 thread | 2 threads", run(1), run(2), ("x", 1.6), "pixels", before=cold)
+        table.race(f"g  {name}, warm, {kind}: 1 thread | 2 threads", run(1), run(2), ("x", 1.6), "pixels")
+
+    many_files(table, work, con)
+
+
+def many_files(table, work, con):
+    """Windows of 200 files in turns: what a shuffled date-by-patch registry asks for."""
+    folder = work / "days"
+    folder.mkdir()
+    days = [write_raster(folder / f"{i:03}.tif", seed=i, height=256, width=256) for i in range(200)]
+    con.execute("CREATE OR REPLACE TABLE turns AS SELECT unnest(?) AS path, turn * 32 AS off FROM range(4) t(turn) ORDER BY turn, path", [days])
+    query = f"""SELECT count(*), sum(list_sum(p)) FROM (SELECT read_patch(path,
+        {{row_off: off, col_off: off, height: {SIDE}::INTEGER, width: {SIDE}::INTEGER}}) AS p FROM turns)"""
+    rows = con.execute("SELECT path, off FROM turns").fetchall()
+
+    def theirs():
+        total = 0.0
+        for path, off in rows:
+            with rasterio.open(path) as src:
+                total += float(src.read(1, window=Window(off, off, SIDE, SIDE)).sum(dtype=np.float64))
+        return total
+
+    def before():
+        con.execute("SET geoquilt_block_cache_mb = 0")
+        con.execute("SELECT count(*) FROM read_patch(?, size := 256)", [days[0]]).fetchone()
+        con.execute("RESET geoquilt_block_cache_mb")
+        return ()
+
+    opened = lambda: con.execute("SELECT opened FROM geoquilt_cache()").fetchone()[0]
+    first = opened()
+    got = con.execute(query).fetchone()
+    assert got[0] == len(rows) and np.isclose(got[1], theirs(), rtol=1e-9)
+    work_done = f"b  {len(rows)} windows of 200 files in turns, opened {opened() - first} times: rasterio opening each | scalar, sum(list_sum)"
+    table.race(work_done, theirs, lambda: con.execute(query).fetchone(), None, "total to 1e-9", before=before)
 
 
 def xarray_rows(table, path, places, stride, made, con, quick):
@@ -452,7 +548,8 @@ def grid(table, work, quick):
         shutil.copyfile(mask, copy)
         return (str(copy),)
 
-    table.race(f"e  {name}: ours alone, cold", None, lambda p: con.execute(query.replace(mask, p)).to_arrow_table(), ("s", 0.020), "", before=cold)
+    assert con.execute(query.replace(mask, cold()[0])).to_arrow_table().equals(table_ours)
+    table.race(f"e  {name}: ours alone, cold", None, lambda p: con.execute(query.replace(mask, p)).to_arrow_table(), ("s", 0.020), "every column, as warm", before=cold)
     if quick:
         return
     every = f"geo_patch_grid('{mask}', size := {SIDE}, stride := 1, max_land_fraction := 0.3, include_rejected := true)"
@@ -478,7 +575,7 @@ import bench
 con = bench.connect()
 con.execute("SET threads = 2")
 start = time.perf_counter()
-got = con.execute("SELECT count(*), sum(len(data)), sum(data[1]::DOUBLE) FROM read_patch('{registry}')").fetchone()
+got = con.execute({query!r}).fetchone()
 print(json.dumps([time.perf_counter() - start, bench.peak_mib(), got]))
 """
 
@@ -495,20 +592,24 @@ def growth(table, work, quick):
             whole = src.read(1)
             firsts += sum(float(whole[r, c]) for r, c in places)
     base = len(files) * len(places)
-    per_patch = []
     for times in (1, 10) if quick else (1, 10, 100):
         registry = work / f"registry_{times}.parquet"
         con.execute(f"""COPY (SELECT path, {{row_off: row_off, col_off: col_off, height: {SIDE}::INTEGER, width: {SIDE}::INTEGER}} AS win, turn
             FROM files, places, range({times}) t(turn) ORDER BY turn, path, row_off, col_off) TO '{registry}' (FORMAT parquet)""")
-        best, rss = None, 0
-        for _ in range(2):
-            out = subprocess.run([sys.executable, "-c", CHILD.format(here=str(HERE), registry=registry)], capture_output=True, text=True, check=True).stdout
-            seconds, peak, got = json.loads(out)
-            assert got[:2] == [base * times, base * times * PATCH], got
-            assert np.isclose(got[2], firsts * times, rtol=1e-9), (got, firsts * times)
-            best, rss = min(best or seconds, seconds), max(rss, peak)
-        per_patch.append(best / (base * times))
-        table.add(f"f  registry of {base * times:,} patches, 4 files: {best / (base * times) * 1e6:.1f} us a patch, peak RSS {rss:.0f} MiB", None, best, None, "count, pixels, first pixels")
+        forms = {
+            "FROM read_patch": f"SELECT count(*), sum(len(data)), sum(data[1]::DOUBLE) FROM read_patch('{registry}')",
+            "scalar": f"SELECT count(*), sum(len(data)), sum(data[1]::DOUBLE) FROM (SELECT read_patch(path, win) AS data FROM '{registry}')",
+        }
+        for form, query in forms.items():
+            best, rss = None, 0
+            for _ in range(2):
+                out = subprocess.run([sys.executable, "-c", CHILD.format(here=str(HERE), query=query)], capture_output=True, text=True, check=True).stdout
+                seconds, peak, got = json.loads(out)
+                assert got[:2] == [base * times, base * times * PATCH], got
+                assert np.isclose(got[2], firsts * times, rtol=1e-9), (got, firsts * times)
+                best, rss = min(best or seconds, seconds), max(rss, peak)
+            text = f"f  registry of {base * times:,} patches ({times}x), 4 files, {form}: {best / (base * times) * 1e6:.1f} us a patch, peak RSS {rss:.0f} MiB"
+            table.add(text, None, best, None, "count, pixels, first pixels")
 
 
 ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth}

@@ -1,30 +1,39 @@
 //! The catalog: one entry a file, from headers alone.
 
+mod array;
 pub mod block;
+mod build;
 pub mod cells;
-mod footprint;
+pub mod footprint;
 mod name;
+mod previous;
 mod project;
+mod raster;
 mod shape;
+pub mod stac;
+mod vector;
 
+pub use build::{Build, Found, Outcome, build};
 pub use footprint::Footprint;
+use name::NameFacts;
 pub use name::NameRule;
+pub use previous::Kept;
 pub use project::project;
+pub use raster::place;
 pub use shape::Shape;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::affine::Affine;
+use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
-use crate::files::{self, Listings, Stamp};
+use crate::files::{Listings, Stamp};
 use crate::format::array::Variable;
-use crate::format::gdal::{self, CrsFacts, Raster};
-use crate::format::{Header, Kind, Layer};
+use crate::format::gdal::{self, CrsFacts};
+use crate::format::{Header, Kind, Layer, LayerName};
 use crate::interval::Interval;
-use crate::window::Window;
-use crate::workers::Ordered;
 
 /// The version of the columns that a catalog has: see `docs/reference.md`.
 pub const SCHEMA_VERSION: i32 = 1;
@@ -43,16 +52,40 @@ pub enum OnError {
 pub const ON_ERROR: [(&str, OnError); 3] =
     [("fail", OnError::Fail), ("skip", OnError::Skip), ("report", OnError::Report)];
 
+/// What a file is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// What its content says.
+    Auto,
+    Only(Kind),
+}
+
+pub const KINDS: [(&str, Wanted); 4] = [
+    ("auto", Wanted::Auto),
+    ("raster", Wanted::Only(Kind::Raster)),
+    ("array", Wanted::Only(Kind::Array)),
+    ("vector", Wanted::Only(Kind::Vector)),
+];
+
 /// How a catalog is built.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     pub name_rule: Option<NameRule>,
     /// The CRS of the footprints.
     pub crs: Crs,
-    pub crs_facts: CrsFacts,
+    pub crs_facts: Arc<CrsFacts>,
     /// Points on each edge of a footprint before it is projected.
     pub densify: usize,
     pub on_error: OnError,
+    /// Parquet files of a catalog made before: rows of unchanged files are taken from it.
+    pub previous: Vec<String>,
+    pub kind: Wanted,
+    /// One layer of each vector file, or all.
+    pub layer: Option<LayerName>,
+    /// Names of the variables of array files, or all that hold data.
+    pub variables: Option<Vec<String>>,
+    /// The time axis of array files, or the one that is found.
+    pub time_var: Option<String>,
 }
 
 /// One file in a catalog.
@@ -108,101 +141,69 @@ impl Detail {
     }
 }
 
-/// Reads headers in parallel and gives `(path, entry or error)` in the order of `paths`.
-///
-/// # Errors
-/// The operating system gives no thread.
-pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> Result<Ordered<Outcome>> {
-    let builder = Builder { options, listings: Listings::default(), shapes: Mutex::default() };
-    // What waits for the reader is bounded by number: a header takes a few KB at most.
-    let jobs = (0..paths.len()).map(|i| Ok((1, i)));
-    Ordered::start(jobs, threads, 4096, move |i| {
-        let path = paths.get(i).cloned().unwrap_or_default();
-        let entry = builder.entry(&path);
-        match (entry, builder.options.on_error) {
-            (Err(error), OnError::Fail) => Err(error),
-            (entry, _) => Ok(Outcome { path, entry }),
-        }
-    })
-}
-
-/// A file and what was found in it.
-pub struct Outcome {
-    pub path: String,
-    pub entry: Result<Entry>,
-}
-
-/// CRS, transform (as bits), height and width: what a footprint follows from.
-type PlaceKey = (String, [u64; 6], usize, usize);
+/// CRS and box (as bits): what a footprint follows from.
+type BoxKey = (String, [u64; 4]);
 
 struct Builder {
     options: BuildOptions,
     listings: Listings,
-    /// Footprints by the raster's own box: scenes of one tile share it.
-    shapes: Mutex<HashMap<PlaceKey, Footprint>>,
+    /// Footprints by the file's own box: scenes of one tile share it.
+    shapes: Mutex<HashMap<BoxKey, Footprint>>,
 }
 
 impl Builder {
-    fn entry(&self, path: &str) -> Result<Entry> {
-        let stamp = files::stamp(path)?;
-        let (interval, attributes) = match &self.options.name_rule {
-            Some(rule) => rule.read(path)?,
-            None => (None, Vec::new()),
-        };
-        let place = self.raster(path)?;
+    fn new(options: BuildOptions) -> Builder {
+        Builder { options, listings: Listings::default(), shapes: Mutex::default() }
+    }
+
+    /// The time in the file's name, and its attributes.
+    fn name_facts(&self, path: &str) -> Result<NameFacts> {
+        self.options.name_rule.as_ref().map_or_else(|| Ok((None, Vec::new())), |rule| rule.read(path))
+    }
+
+    fn entry(&self, path: &str, stamp: Stamp, (interval, attributes): NameFacts) -> Result<Entry> {
+        let place = self.place(path, interval.is_some())?;
         let interval = interval.or(place.interval);
         Ok(Entry { place, interval, attributes, stamp })
     }
 
-    fn raster(&self, path: &str) -> Result<Place> {
-        let raster = Raster::open(path, Some(&self.listings.beside(path)))?;
-        let header = raster.header().clone();
-        let (transform, crs) = place(&header, path)?;
-        let footprint = self.footprint(&header, &transform, &crs, path)?;
-        let driver = header.driver.clone();
-        Ok(Place { driver, crs, footprint, detail: Detail::Raster { header, transform }, interval: None })
+    /// What the file says of itself. Each kind has a file of its own beside this one, which adds its method to
+    /// the builder.
+    fn place(&self, path: &str, dated: bool) -> Result<Place> {
+        let kind = match self.options.kind {
+            Wanted::Only(kind) => Some(kind),
+            Wanted::Auto => Kind::of_file(path),
+        };
+        match kind {
+            Some(Kind::Vector) => self.vector(path),
+            Some(Kind::Array) => self.array(path, dated),
+            Some(_) => self.raster(path),
+            None => self.raster_or_vector(path),
+        }
     }
 
-    fn footprint(&self, header: &Header, transform: &Affine, crs: &str, path: &str) -> Result<Footprint> {
-        let key = (crs.to_string(), transform.0.map(f64::to_bits), header.height, header.width);
+    /// A file's box, in its own CRS, as it lies in the catalog's.
+    fn footprint(&self, bbox: &Bbox, crs: &str, path: &str) -> Result<Footprint> {
+        let key = (crs.to_string(), [bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax].map(f64::to_bits));
         let lock = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shape) = lock().get(&key) {
             return Ok(shape.clone());
         }
-        let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
         let options = &self.options;
-        let shape = Footprint::project(
-            &bbox,
-            crs,
-            options.crs.as_str(),
-            options.crs_facts.geographic,
-            options.densify,
-        )
-        .map_err(|error| match error {
-            Error::Unprojectable { from, to, .. } => {
-                Error::Unprojectable { what: format!("the footprint of \"{path}\""), from, to }
-            }
-            other => other,
-        })?;
+        let (to, to_globe) = (options.crs.as_str(), options.crs_facts.geographic);
+        let shape =
+            Footprint::project(bbox, crs, to, to_globe, options.densify).map_err(|error| match error {
+                Error::Unprojectable { from, to, .. } => {
+                    Error::Unprojectable { what: format!("the footprint of \"{path}\""), from, to }
+                }
+                other => other,
+            })?;
         let mut shapes = lock();
         if shapes.len() < 4096 {
             shapes.insert(key, shape.clone());
         }
         Ok(shape)
     }
-}
-
-/// The transform and CRS of a raster that lies north-up (or south-up) on the map.
-///
-/// # Errors
-/// [`Error::NoTransform`], [`Error::Rotated`] or [`Error::NoCrs`].
-pub fn place(header: &Header, path: &str) -> Result<(Affine, String)> {
-    let transform = header.transform.ok_or_else(|| Error::NoTransform { path: path.into() })?;
-    if transform.is_rotated() {
-        return Err(Error::Rotated { path: path.into(), transform: transform.0 });
-    }
-    let crs = header.crs.clone().ok_or_else(|| Error::NoCrs { path: path.into() })?;
-    Ok((transform, crs))
 }
 
 impl BuildOptions {
@@ -216,7 +217,19 @@ impl BuildOptions {
     ) -> Result<BuildOptions> {
         let crs = Crs::new(crs);
         let crs_facts = gdal::crs_facts(crs.as_str())?;
-        Ok(BuildOptions { name_rule, crs, crs_facts, densify, on_error })
+        let (kind, layer) = (Wanted::Auto, None);
+        Ok(BuildOptions {
+            name_rule,
+            crs,
+            crs_facts,
+            densify,
+            on_error,
+            kind,
+            layer,
+            variables: None,
+            time_var: None,
+            previous: Vec::new(),
+        })
     }
 }
 

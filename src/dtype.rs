@@ -72,6 +72,8 @@ pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
     fn f64(self) -> f64;
     /// The value that a file's nodata stands for in this type; `None` when no pixel can have it.
     fn nodata(value: Nodata) -> Option<Self>;
+    /// The value, where the type holds integers alone.
+    fn integer(self) -> Option<i128>;
     /// True for the value itself, and for NaN when the value is NaN.
     fn is(self, value: Self) -> bool;
     /// `value` in this type; a caller that asks for another type than the file's asks for a float.
@@ -100,6 +102,7 @@ macro_rules! pixel {
                     }
                 }
             }
+            fn integer(self) -> Option<i128> { Some(self as i128) }
             fn is(self, value: Self) -> bool { self == value }
             fn of<P: Pixel>(value: P) -> Self { value.f64() as $type }
         }
@@ -114,6 +117,7 @@ macro_rules! pixel {
                 match pixels { Pixels::$dtype(values) => Some(values), _ => None }
             }
             fn nodata(value: Nodata) -> Option<Self> { Some(value.f64() as $type) }
+            fn integer(self) -> Option<i128> { None }
             fn is(self, value: Self) -> bool { self == value || (self.is_nan() && value.is_nan()) }
             fn of<P: Pixel>(value: P) -> Self { value.f64() as $type }
         }
@@ -182,6 +186,12 @@ impl Pixels {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// A copy of `length` values from `from` on; `None` when there are fewer.
+    pub fn slice(&self, from: usize, length: usize) -> Option<Pixels> {
+        let end = from.checked_add(length)?;
+        with_pixels!(self, values => Some(Pixel::pixels(values.get(from..end)?.to_vec())))
     }
 
     pub fn bytes(&self) -> usize {

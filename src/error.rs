@@ -49,12 +49,44 @@ pub enum Error {
     Complex { path: String, dtype: String },
     #[error("\"{path}\" has no band {band}: it has {}", available.join(", "))]
     NoBand { path: String, band: String, available: Vec<String> },
+    #[error("\"{path}\" has no layer {layer}: it has {}", available.join(", "))]
+    NoLayer { path: String, layer: String, available: Vec<String> },
+    #[error(
+        "\"{path}\" holds no features with a geometry{}, so it has no place on the map",
+        in_layers(layers)
+    )]
+    NoFeatures { path: String, layers: Vec<String> },
+    #[error("layer \"{layer}\" of \"{path}\" has no field \"{field}\": it has {}", listed(available))]
+    NoField { path: String, layer: String, field: String, available: Vec<String> },
+    #[error("{item} of \"{path}\" is no STAC item: {problem}")]
+    BadItem { path: String, item: String, problem: String },
     #[error("cannot read band {band}, {window} of \"{path}\": {reason}")]
     Pixels { path: String, band: usize, window: String, reason: String },
     #[error(
         "{window} lies wholly outside \"{path}\", which has {height} rows and {width} columns\nAsk for {{boundless: true}} to get NULL pixels instead"
     )]
     Outside { path: String, window: String, height: usize, width: usize },
+
+    #[error("\"{path}\" has no variable \"{name}\"{}", suggestion(name, available))]
+    NoVariable { path: String, name: String, available: Vec<String> },
+    #[error("cannot read variable \"{variable}\" of \"{path}\": {reason}")]
+    Values { path: String, variable: String, reason: String },
+    #[error(
+        "the time axis \"{variable}\" of \"{path}\" {problem}\nTell the time by filename_regex, or name another variable with time_var"
+    )]
+    TimeAxis { path: String, variable: String, problem: String },
+    #[error(
+        "\"{path}\" has no place on the map: none of its variables has coordinates that CF tells x and y by\nIts variables are {}",
+        variables.join(", ")
+    )]
+    NoCoordinates { path: String, variables: Vec<String> },
+
+    #[error("{value} is not on axis \"{axis}\", which {extent}")]
+    OffAxis { value: String, axis: String, extent: String },
+    #[error(
+        "{values} values of \"{variable}\" would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nSelect less of it, stream it with FROM read_array(...), or SET geoquilt_max_chunk_mb = {needed_mb}"
+    )]
+    ArrayTooLarge { variable: String, values: u64, needed_mb: u64, limit_mb: u64 },
 
     #[error("\"{pattern}\" is not a regular expression: {reason}")]
     Regex { pattern: String, reason: String },
@@ -85,6 +117,9 @@ pub enum Error {
     PatchTooLarge { window: String, bands: usize, needed_mb: u64, limit_mb: u64 },
     #[error("{problem} in \"{path}\"; its columns are {}", columns.join(", "))]
     BadRegistry { path: String, problem: String, columns: Vec<String> },
+
+    #[error("\"{path}\" {problem}{}", second_line(remedy))]
+    BadCatalog { path: String, problem: String, remedy: String },
 
     /// Another error, with the function and parameter it came through.
     #[error("{place}: {error}")]
@@ -163,6 +198,17 @@ fn held(names: &[String]) -> String {
         [] => String::new(),
         names => format!("; it holds {} subdatasets\nName one of them: {}", names.len(), names.join(", ")),
     }
+}
+
+fn in_layers(layers: &[String]) -> String {
+    match layers {
+        [] => String::new(),
+        layers => format!(" in its layers {}", layers.join(", ")),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Paths, globs and side files: from what the user names to files on disk.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
@@ -9,7 +11,8 @@ use crate::error::{Error, Result};
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
 /// glob characters that exists as it stands is taken as it stands. Directories among a glob's matches
-/// are passed over; a directory named outright is an error, as is a glob that matches nothing.
+/// are passed over, unless they are Zarr stores; `**` does not look into a store.
+/// A glob that matches nothing is an error.
 ///
 /// # Errors
 /// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::Remote`], [`Error::Invalid`] for an empty path.
@@ -30,16 +33,16 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     }
     refuse_url(pattern)?;
     let home = home(pattern);
-    let is_glob = pattern.contains(['*', '?', '[']) && !Path::new(&home).exists() && !is_subdataset(pattern);
+    let is_glob = pattern.contains(['*', '?', '[']) && !Path::new(&*home).exists() && !is_subdataset(pattern);
     if !is_glob {
-        paths.push(home);
+        paths.push(home.into_owned());
         return Ok(());
     }
     let bad = |e: glob::PatternError| Error::BadGlob { pattern: pattern.into(), reason: e.msg.into() };
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
     let before = paths.len();
     for path in matches(&home, options).map_err(bad)? {
-        if path.is_dir() && std::fs::read_dir(&path).is_ok() {
+        if path.is_dir() && !is_store(&path) && std::fs::read_dir(&path).is_ok() {
             continue;
         }
         match path.into_os_string().into_string() {
@@ -94,7 +97,7 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
     for entry in entries.flatten() {
         let path = folder.join(entry.file_name());
         visit(&path);
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !is_store(&path) {
             walk(&path, visit);
         }
     }
@@ -111,11 +114,20 @@ pub fn refuse_url(path: &str) -> Result<()> {
     }
 }
 
-fn home(path: &str) -> String {
-    match (path.strip_prefix("~/"), std::env::var("HOME")) {
-        (Some(rest), Ok(home)) => format!("{home}/{rest}"),
-        _ => path.to_string(),
+/// The path with `~/` as the user's home folder, as a shell has it.
+pub fn home(path: &str) -> Cow<'_, str> {
+    match path.strip_prefix("~/").map(|rest| (rest, std::env::var("HOME"))) {
+        Some((rest, Ok(home))) => Cow::Owned(format!("{home}/{rest}")),
+        _ => Cow::Borrowed(path),
     }
+}
+
+/// How many files this process may have open at once.
+pub fn most_open() -> usize {
+    // Linux tells it as text. Elsewhere: the least that systems give.
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    soft.and_then(|numbers| numbers.split_whitespace().next()?.parse().ok()).unwrap_or(256)
 }
 
 /// GDAL's way to name one raster inside a file, such as `NETCDF:"sst.nc":tos`.
@@ -157,19 +169,68 @@ pub fn stamp(path: &str) -> Result<Stamp> {
         std::io::ErrorKind::NotFound => Error::Absent { path: path.into() },
         _ => Error::Unreadable { path: path.into(), reason: lower(&e.to_string()) },
     };
-    let metadata = std::fs::metadata(file).map_err(unreadable)?;
+    let mut metadata = std::fs::metadata(file).map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(Error::Directory { path: path.into() });
+        // A store that is written anew has new documents; what a chunk's own file says, its reader asks.
+        let Some(document) = document(Path::new(file)) else {
+            return Err(Error::Directory { path: path.into() });
+        };
+        metadata = std::fs::metadata(document).map_err(unreadable)?;
     }
     // Reading a pipe or a device could wait, or go on, for ever.
     if !metadata.is_file() {
         return Err(Error::Unreadable { path: path.into(), reason: "it is no regular file".into() });
     }
+    Ok(stamp_of(&metadata))
+}
+
+fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
     let modified = metadata.modified().ok().and_then(|time| match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_micros()).ok(),
         Err(before) => i64::try_from(before.duration().as_micros()).ok().map(|t| -t),
     });
-    Ok(Stamp { size: metadata.len(), modified: modified.unwrap_or(0), identity: identity(&metadata) })
+    Stamp { size: metadata.len(), modified: modified.unwrap_or(0), identity: identity(metadata) }
+}
+
+/// The side files that can change what a raster says of itself, whether they are there or may come: metadata,
+/// validity mask, world file, projection, and the header of a raw file.
+pub fn side_files(path: &str) -> Vec<PathBuf> {
+    let file = Path::new(container(path));
+    let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
+    let mut sides: Vec<PathBuf> =
+        [".aux.xml", ".msk"].iter().map(|end| file.with_file_name(format!("{name}{end}"))).collect();
+    sides.extend(["wld", "prj", "hdr"].iter().map(|end| file.with_extension(end)));
+    // A world file is named by the first and the last letter of the extension: tif, tfw.
+    let letters = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    if let (Some(first), Some(last)) = (letters.chars().next(), letters.chars().next_back()) {
+        sides.push(file.with_extension(format!("{first}{last}w")));
+    }
+    sides
+}
+
+/// What tells one state of some files from another; one that is not there has a state too.
+pub fn state(paths: &[PathBuf]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for path in paths {
+        std::fs::metadata(path).ok().map(|metadata| stamp_of(&metadata)).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The path is there, and no file or folder: a pipe or a device, which one could wait for for ever.
+pub fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// The document that makes a directory a Zarr store, the one that is written last first.
+fn document(folder: &Path) -> Option<PathBuf> {
+    let documents = ["zarr.json", ".zmetadata", ".zgroup", ".zarray"];
+    documents.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// A directory that is one file to its users: a Zarr store.
+pub fn is_store(path: &Path) -> bool {
+    document(path).is_some()
 }
 
 #[cfg(unix)]
@@ -192,13 +253,38 @@ fn lower(reason: &str) -> String {
 
 /// The first bytes of a file, which tell its format.
 pub fn magic(path: &str) -> [u8; 8] {
-    use std::io::Read;
     let mut bytes = [0; 8];
-    if let Ok(mut file) = std::fs::File::open(container(path)) {
-        // A shorter file leaves zeros, which match no format.
-        let _ = file.read(&mut bytes);
+    // A shorter file leaves zeros, which match no format.
+    for (byte, read) in bytes.iter_mut().zip(head(path, 8)) {
+        *byte = read;
     }
     bytes
+}
+
+/// Up to `n` bytes from a file's beginning; none when it can not be read.
+pub fn head(path: &str, n: u64) -> Vec<u8> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    if let Ok(file) = std::fs::File::open(container(path)) {
+        // What was read before an error is all there is to see.
+        let _ = file.take(n).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+/// A text above this many bytes is refused: taken apart it would need many times as much memory.
+const MAX_TEXT_BYTES: u64 = 1 << 30;
+
+/// A whole text file.
+///
+/// # Errors
+/// As [`stamp`], or a file that is no UTF-8 or above 1 GiB.
+pub fn text(path: &str) -> Result<String> {
+    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    if stamp(path)?.size > MAX_TEXT_BYTES {
+        return Err(unreadable("it is above 1 GiB: split it, or use Parquet".into()));
+    }
+    std::fs::read_to_string(path).map_err(|e| unreadable(lower(&e.to_string())))
 }
 
 /// Directory listings, each read once, so that opening a file need not list its directory again.
@@ -277,6 +363,48 @@ mod tests {
         let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
         assert_eq!(expand(&[at("**/*.tif")]).unwrap(), [at("a/x.tif")]);
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_side_file_that_comes_or_changes_is_seen() {
+        let dir = std::env::temp_dir().join(format!("geoquilt-sides-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let sides = side_files(&dir.join("a.tif").to_string_lossy());
+        for name in ["a.tif.aux.xml", "a.tif.msk", "a.tfw", "a.prj"] {
+            let before = state(&sides);
+            std::fs::write(dir.join(name), b"1").unwrap();
+            let written = state(&sides);
+            std::fs::write(dir.join(name), b"12").unwrap();
+            let changed = state(&sides);
+            assert!(before != written && written != changed && changed == state(&sides), "{name}");
+        }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_store_is_one_file_and_is_not_looked_into() {
+        let dir = std::env::temp_dir().join(format!("geoquilt-store-{}", std::process::id()));
+        std::fs::create_dir_all(dir.join("a/cube.zarr/tos")).unwrap();
+        std::fs::create_dir_all(dir.join("plain.zarr")).unwrap();
+        for name in ["a/cube.zarr/.zgroup", "a/cube.zarr/tos/.zarray", "a/cube.zarr/tos/x.tif", "a/y.tif"] {
+            std::fs::write(dir.join(name), b"{}").unwrap();
+        }
+        let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
+        assert_eq!(expand(&[at("**/*")]).unwrap(), [at("a/cube.zarr"), at("a/y.tif")]);
+        assert_eq!(expand(&[at("a/*.zarr")]).unwrap(), [at("a/cube.zarr")]);
+        assert!(stamp(&at("a/cube.zarr")).is_ok_and(|stamp| stamp.size == 2));
+        assert!(matches!(stamp(&at("plain.zarr")), Err(Error::Directory { .. })));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn home_is_where_a_shell_finds_it() {
+        assert_eq!(home("~user/a.tif"), "~user/a.tif");
+        assert_eq!(home("a/~/b.tif"), "a/~/b.tif");
+        if let Ok(folder) = std::env::var("HOME") {
+            assert_eq!(home("~/a.tif"), format!("{folder}/a.tif"));
+        }
+        assert!(most_open() >= 16);
     }
 
     #[test]

@@ -4,11 +4,18 @@
 //! dimensions: NetCDF, HDF5, GRIB, Zarr) or a vector file (layers of features).
 
 pub mod array;
+pub mod classic;
 pub mod gdal;
+pub mod geotiff;
+pub mod hyperslab;
 pub mod parquet;
+pub mod tiff;
+pub mod vrt;
+pub mod zarr;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
+use crate::files;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +33,42 @@ impl Kind {
             Kind::Vector => "vector",
         }
     }
+}
+
+impl Kind {
+    /// What a file's content says of it; `None` when it must be tried as a raster and as a vector file.
+    pub fn of_file(path: &str) -> Option<Kind> {
+        // The name of one raster inside a file asks for that raster.
+        if files::container(path) != path {
+            return Some(Kind::Raster);
+        }
+        let known = Kind::of_magic(&files::magic(path));
+        known.or_else(|| array::is_array(path).then_some(Kind::Array))
+    }
+
+    /// What a file's first bytes say of it; `None` when several kinds begin so, and the file must be tried.
+    pub fn of_magic(magic: &[u8]) -> Option<Kind> {
+        const RASTERS: [&[u8]; 8] =
+            [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM"];
+        // FlatGeobuf, the two parts of a Shapefile that hold geometries, and JSON.
+        const VECTORS: [&[u8]; 4] = [b"fgb\x03", b"\0\0\x27\x0a", b"{", b"["];
+        let begins = |starts: &[&[u8]]| starts.iter().any(|start| magic.starts_with(start));
+        if begins(&RASTERS) {
+            Some(Kind::Raster)
+        } else if begins(&VECTORS) {
+            Some(Kind::Vector)
+        } else {
+            None
+        }
+    }
+}
+
+/// Which layer of a vector file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum LayerName {
+    Name(String),
+    /// From 1.
+    Number(i64),
 }
 
 /// One layer of a vector file.

@@ -128,6 +128,14 @@ impl DateFormat {
     }
 }
 
+/// A time as people write it, and the whole of what it says: `2018`, `2018-01`, `2018-01-31`, a day with
+/// `23:59` or `23:59:59` after a blank or a `T`. `None` for any other text.
+pub fn written(text: &str) -> Option<Interval> {
+    let forms = ["%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
+    let text = text.trim().trim_end_matches('Z').replacen('T', " ", 1);
+    forms.iter().find_map(|form| DateFormat::new(form).ok()?.parse(&text))
+}
+
 fn micros(instant: NaiveDateTime) -> i64 {
     instant.and_utc().timestamp_micros()
 }
@@ -199,6 +207,21 @@ mod tests {
         for (format, text, expected) in cases {
             assert_eq!(parse(format, text).as_deref(), Some(expected), "{format} {text}");
         }
+    }
+
+    #[test]
+    fn written_times_stand_for_the_whole_of_what_they_say() {
+        let read = |text: &str| written(text).map(|i| i.to_string());
+        assert_eq!(read("2018-02").as_deref(), Some("[2018-02-01 00:00:00, 2018-02-28 23:59:59.999999]"));
+        assert_eq!(
+            read("2018-01-31T23:59").as_deref(),
+            Some("[2018-01-31 23:59:00, 2018-01-31 23:59:59.999999]")
+        );
+        assert_eq!(
+            read("2018-01-31 12:00:00Z").as_deref(),
+            Some("[2018-01-31 12:00:00, 2018-01-31 12:00:00.999999]")
+        );
+        assert_eq!(read("yesterday"), None);
     }
 
     #[test]

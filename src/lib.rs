@@ -2,19 +2,25 @@
 //!
 //! Data walks down this list, and no module imports a later one of the walk:
 //!
-//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`dtype`], [`error`]
+//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`slice`], [`dtype`],
+//!   [`shape`], [`error`]
 //! - [`files`]: from paths and globs to files
 //! - [`format`](mod@format): a file's header, and the pixels of a block
+//! - [`cf`]: what the variables of an array file mean
 //! - [`read`]: windows of files into arrays
 //! - [`catalog`]: files into entries
 //! - [`grid`]: rasters, masks and boxes into patches
+//! - [`label`]: features drawn on a slice's grid
+//! - [`zonal`]: the pixels under polygons, in numbers
 //! - [`sql`]: the functions of DuckDB over all of it
 //!
-//! [`workers`] lends threads to whoever has much to do, and [`random`] NumPy's random stream. See `docs/architecture.md`.
+//! [`workers`] lends threads to whoever has much to do, [`progress`] tells how far it is, and [`random`] is NumPy's
+//! random stream. See `docs/architecture.md`.
 
 pub mod affine;
 pub mod bbox;
 pub mod catalog;
+pub mod cf;
 pub mod crs;
 pub mod dtype;
 pub mod error;
@@ -22,11 +28,16 @@ pub mod files;
 pub mod format;
 pub mod grid;
 pub mod interval;
+pub mod label;
+pub mod progress;
 pub mod random;
 pub mod read;
+pub mod shape;
+pub mod slice;
 pub mod sql;
 pub mod window;
 pub mod workers;
+pub mod zonal;
 
 use duckdb::ffi::{duckdb_extension_access, duckdb_extension_info};
 

@@ -64,14 +64,26 @@ impl Pcg64 {
         }
     }
 
-    /// `default_rng(seed).permutation(n)`: the numbers `0 .. n` in random order.
+    /// `default_rng(seed).permutation(n)`: the numbers `0 .. n` in random order, for n up to 2^32.
     pub fn permutation(&mut self, n: usize) -> Vec<i64> {
-        let mut order: Vec<i64> = (0..n as i64).collect();
-        for i in (1..n).rev() {
-            let j = self.up_to(i as u64) as usize;
-            order.swap(i, j);
+        let mut order: Vec<u32> = (0..n as u64).map(|i| i as u32).collect();
+        let mut last = n.saturating_sub(1);
+        let mut places = [0; 64];
+        while last > 0 {
+            let count = places.len().min(last);
+            for (i, place) in places.iter_mut().take(count).enumerate() {
+                *place = self.up_to((last - i) as u64) as usize;
+            }
+            // Each swap waits for memory. Looked at all together first, the places come at once.
+            let seen =
+                places.iter().take(count).filter_map(|place| order.get(*place)).fold(0, |all, n| all ^ n);
+            std::hint::black_box(seen);
+            for (i, place) in places.iter().take(count).enumerate() {
+                order.swap(last - i, *place);
+            }
+            last -= count;
         }
-        order
+        order.into_iter().map(i64::from).collect()
     }
 }
 
@@ -127,5 +139,7 @@ mod tests {
         assert_eq!(raw, [14276969152011380360, 8095878257575067585, 15838336090824644132]);
         // numpy.random.default_rng(7).permutation(10)
         assert_eq!(Pcg64::new(7).permutation(10), [8, 0, 7, 1, 3, 6, 2, 4, 5, 9]);
+        assert!(Pcg64::new(7).permutation(0).is_empty());
+        assert_eq!(Pcg64::new(7).permutation(1), [0]);
     }
 }

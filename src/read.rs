@@ -1,11 +1,23 @@
-//! Reads: windows of rasters into arrays.
+//! Reads: windows of rasters and hyperslabs of array files into arrays.
 //!
-//! `source` opens each file once and keeps its handles, `block_cache` decodes each block once, `patch`
-//! copies windows out of blocks.
+//! `source` reads each raster's header once, `handles` bounds the open files, `block_cache` decodes each block once,
+//! `patch` copies a window out of blocks, `plan` many windows. `warp` brings a band onto a slice's grid, `mosaic`
+//! merges files there, `series` lines them up in time. `axis` finds the places that a selection names, `array`
+//! reads them, and `values` makes numbers of what is stored.
 
+pub mod array;
+pub mod array_plan;
+pub mod axis;
 pub mod block_cache;
+pub mod handles;
+pub mod mosaic;
+pub mod open_files;
 pub mod patch;
+pub mod plan;
+pub mod series;
 pub mod source;
+pub mod values;
+pub mod warp;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -14,7 +26,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 pub struct Limits {
     /// Decoded blocks kept for the whole process, in bytes.
     pub block_cache: usize,
-    /// Worker threads of one table function.
+    /// Threads that one call works on.
     pub threads: usize,
     /// What one chunk of a scalar's pixels may take, in bytes.
     pub chunk: usize,

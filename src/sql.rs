@@ -10,12 +10,17 @@ pub mod chunk;
 pub mod doc;
 pub mod geometry_type;
 pub mod load;
+pub mod patch_scan;
 pub mod registry_rows;
+pub mod replacement;
+pub mod selection;
 pub mod settings;
 pub mod shapes;
+pub mod slice_value;
 pub mod types;
 pub mod value;
 
+pub mod catalog_upkeep;
 pub mod geo_bbox;
 pub mod geo_block;
 pub mod geo_box;
@@ -29,14 +34,26 @@ pub mod geo_intersection;
 pub mod geo_intersects;
 pub mod geo_patch_grid;
 pub mod geo_permutation;
+pub mod geo_polygonize;
 pub mod geo_project;
 pub mod geo_query_area;
+pub mod geo_rasterize;
+pub mod geo_slice;
 pub mod geo_windows_overlap;
+pub mod geo_zonal_stats;
+pub mod geoquilt_cache;
 pub mod geoquilt_functions;
+pub mod geoquilt_progress;
 pub mod geoquilt_version;
 pub mod macros;
+pub mod read_array;
+pub mod read_array_table;
+pub mod read_blocks;
 pub mod read_patch;
 pub mod read_patch_table;
+pub mod read_series;
+pub mod read_slice;
+pub mod read_stac;
 pub mod st_land_fraction;
 
 use duckdb::ffi::duckdb_connection;
@@ -68,6 +85,9 @@ const fn table_macro(doc: &'static FunctionDoc, sql: &'static str) -> Function {
 /// Every SQL function of geoquilt, in the order in which data walks.
 pub static FUNCTIONS: &[Function] = &[
     table::<geo_catalog_build::GeoCatalogBuild>(),
+    table::<read_stac::ReadStac>(),
+    table_macro(&catalog_upkeep::CATALOG_LATEST, catalog_upkeep::CATALOG_LATEST_SQL),
+    table_macro(&catalog_upkeep::CATALOG_MIGRATE, catalog_upkeep::CATALOG_MIGRATE_SQL),
     table_macro(&macros::CATALOG_QUERY, macros::CATALOG_QUERY_SQL),
     table_macro(&macros::CATALOG_PAIRS, macros::CATALOG_PAIRS_SQL),
     table_macro(&macros::CATALOG_INTERSECT, macros::CATALOG_INTERSECT_SQL),
@@ -95,8 +115,19 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<geo_permutation::GeoPermutation>(),
     scalar::<geo_windows_overlap::GeoWindowsOverlap>(),
     table_macro(&macros::PATCH_REGISTRY, macros::PATCH_REGISTRY_SQL),
+    scalar::<geo_slice::GeoSlice>(),
     scalar::<read_patch::ReadPatch>(),
     table::<read_patch_table::ReadPatchTable>(),
+    table::<read_blocks::ReadBlocks>(),
+    scalar::<geo_zonal_stats::GeoZonalStats>(),
+    scalar::<geo_rasterize::GeoRasterize>(),
+    scalar::<geo_polygonize::GeoPolygonize>(),
+    scalar::<read_array::ReadArray>(),
+    table::<read_array_table::ReadArrayTable>(),
+    scalar::<read_slice::ReadSlice>(),
+    scalar::<read_series::ReadSeries>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
+    table::<geoquilt_progress::GeoquiltProgress>(),
     table::<geoquilt_version::GeoquiltVersion>(),
+    table::<geoquilt_cache::GeoquiltCache>(),
 ];

@@ -1,7 +1,9 @@
-//! Bounded worker pool that keeps order: work ahead of the reader, under a byte budget.
+//! Threads: [`Ordered`] works ahead of a reader and keeps order under a byte budget, [`each`] shares a slice
+//! among threads while its caller waits.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -161,11 +163,111 @@ impl<T> Drop for Ordered<T> {
     }
 }
 
+/// Threads that are inside [`each`], callers and helpers, in the whole process.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// One more thread at work, as long as it lives.
+struct AtWork;
+
+impl AtWork {
+    fn caller() -> AtWork {
+        BUSY.fetch_add(1, Relaxed);
+        AtWork
+    }
+
+    /// `None` when `most` are at work: where DuckDB's own threads call side by side, helpers would only get in
+    /// their way.
+    fn helper(most: usize) -> Option<AtWork> {
+        let more = |busy| (busy < most).then_some(busy + 1);
+        BUSY.fetch_update(Relaxed, Relaxed, more).ok().map(|_| AtWork)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Runs `work` on every item, on up to `threads` threads with the caller's among them, and waits for all.
+///
+/// # Errors
+/// Of the items that failed, the first one's error. Items after it may have been left out.
+pub fn each<I: Send>(
+    items: &mut [I],
+    threads: usize,
+    work: impl Fn(&mut I) -> Result<()> + Sync,
+) -> Result<()> {
+    let helpers = threads.min(items.len()).saturating_sub(1);
+    let queue = Mutex::new(items.iter_mut().enumerate());
+    let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+    let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || {
+        while let Some((place, item)) = take() {
+            let result = catch_unwind(AssertUnwindSafe(|| work(item)))
+                .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at item {place}"))));
+            if let Err(error) = result {
+                // Items before this one were taken before it, so a lower one that fails is still heard.
+                while take().is_some() {}
+                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                if failed.as_ref().is_none_or(|(first, _)| place < *first) {
+                    *failed = Some((place, error));
+                }
+            }
+        }
+    };
+    let _caller = AtWork::caller();
+    std::thread::scope(|scope| {
+        for _ in 0..helpers {
+            let Some(at_work) = AtWork::helper(threads) else { break };
+            let help = || {
+                let _at_work = at_work;
+                run();
+            };
+            // Without another thread the caller does all of it.
+            if std::thread::Builder::new().name("geoquilt".into()).spawn_scoped(scope, help).is_err() {
+                break;
+            }
+        }
+        run();
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed.map_or(Ok(()), |(_, error)| Err(error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::sync::atomic::Ordering::SeqCst;
     use std::time::Duration;
+
+    #[test]
+    fn each_item_is_worked_on_once_whatever_the_threads() {
+        for threads in [1, 2, 8] {
+            let mut items: Vec<usize> = (0..1000).collect();
+            each(&mut items, threads, |item| {
+                *item += 1;
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(items, (1..=1000).collect::<Vec<_>>());
+        }
+        each(&mut [] as &mut [usize], 4, |_| Err(Error::Bug("called".into()))).unwrap();
+    }
+
+    #[test]
+    fn of_several_errors_the_first_items_is_told() {
+        for threads in [1, 2, 8] {
+            let mut items: Vec<usize> = (0..500).collect();
+            let work = |item: &mut usize| match *item {
+                40.. => Err(Error::Bug(item.to_string())),
+                _ => Ok(()),
+            };
+            assert_eq!(each(&mut items, threads, work), Err(Error::Bug("40".into())));
+            let panics = |item: &mut usize| if *item == 7 { panic!("boom") } else { Ok(()) };
+            assert!(matches!(each(&mut items, threads, panics), Err(Error::Bug(_))));
+        }
+    }
 
     fn collect(count: usize, threads: usize, budget: usize) -> Vec<usize> {
         let work = |i: usize| {

@@ -3,6 +3,7 @@
 use geo::{BooleanOps, BoundingRect, Coord, LineString, MapCoords, MultiPolygon, Polygon, Rect, Translate};
 
 use crate::bbox::Bbox;
+use crate::crs::CRS84;
 use crate::error::{Error, Result};
 use crate::format::gdal;
 
@@ -48,6 +49,38 @@ impl Footprint {
         Footprint::of(split(&polygon(&ring)), from, to)
     }
 
+    /// Polygons in lon/lat as they stand in a catalog: cut where they leave [-180, 180]. `crosses` says that
+    /// longitudes which jump from one side of the antimeridian to the other run on over it.
+    ///
+    /// # Errors
+    /// Polygons without a point.
+    pub fn of_lon_lat(polygons: MultiPolygon<f64>, crosses: bool) -> Result<Footprint> {
+        let run_on = |line: &LineString<f64>| {
+            let mut ring: Vec<(f64, f64)> = line.0.iter().map(|c| (c.x, c.y)).collect();
+            if crosses {
+                unroll(&mut ring);
+            }
+            LineString::from(ring)
+        };
+        let whole =
+            |p: &Polygon<f64>| Polygon::new(run_on(p.exterior()), p.interiors().iter().map(run_on).collect());
+        let parts = polygons.iter().flat_map(|p| split(&whole(p)).0).collect();
+        Footprint::of(MultiPolygon(parts), CRS84, CRS84)
+    }
+
+    /// All of several footprints in one CRS; `None` when there is none.
+    pub fn union(mut shapes: Vec<Footprint>) -> Option<Footprint> {
+        let mut whole = shapes.pop()?;
+        for shape in shapes {
+            if shape.polygons != whole.polygons {
+                whole.polygons = shape.polygons.union(&whole.polygons);
+            }
+            let corners = [shape.bbox, whole.bbox].map(|b| [(b.xmin, b.ymin), (b.xmax, b.ymax)]);
+            whole.bbox = Bbox::envelope(corners.into_iter().flatten())?;
+        }
+        Some(whole)
+    }
+
     fn of(polygons: MultiPolygon<f64>, from: &str, to: &str) -> Result<Footprint> {
         let unprojectable =
             || Error::Unprojectable { what: "the footprint".into(), from: from.into(), to: to.into() };
@@ -55,6 +88,59 @@ impl Footprint {
         let bbox = Bbox::new(rect.min().x, rect.min().y, rect.max().x, rect.max().y)?;
         Ok(Footprint { polygons, bbox })
     }
+}
+
+/// The box around a box's image in another CRS. On a globe it runs on over the antimeridian, beyond 180.
+///
+/// # Errors
+/// [`Error::Unprojectable`] when some point of the outline has no image.
+pub fn running_box(bbox: &Bbox, from: &str, to: &str) -> Result<Bbox> {
+    if from == to {
+        return Ok(*bbox);
+    }
+    let unprojectable = || Error::Unprojectable { what: bbox.to_string(), from: from.into(), to: to.into() };
+    let mut ring = bbox.densified_ring(21);
+    gdal::project(from, to, &mut ring)?;
+    if ring.iter().any(|(x, _)| x.is_nan()) {
+        return Err(unprojectable());
+    }
+    if gdal::crs_facts(to)?.geographic {
+        unroll(&mut ring);
+        if ring.first().zip(ring.last()).is_some_and(|(first, last)| (last.0 - first.0).abs() > 180.0) {
+            close_over_pole(&mut ring, bbox, from, to)?;
+        }
+    }
+    Bbox::envelope(ring).ok_or_else(unprojectable)
+}
+
+/// Refuses a box whose numbers can not be in the units of its CRS: degrees on a metric grid, metres on a globe.
+///
+/// # Errors
+/// A box that reaches beyond the globe, or one that looks like degrees far from where its CRS is used.
+pub fn check_units(bbox: &Bbox, crs: &str, facts: &gdal::CrsFacts) -> Result<()> {
+    let looks_like_degrees =
+        bbox.xmin >= -720.0 && bbox.xmax <= 720.0 && bbox.ymin >= -90.0 && bbox.ymax <= 90.0;
+    let shown = crate::crs::Crs::new(crs);
+    if facts.geographic && !looks_like_degrees {
+        let problem = format!("{bbox} is not in degrees, the unit of {shown}");
+        return Err(Error::conflict(problem, "Name the CRS that its numbers are in, or give degrees"));
+    }
+    if facts.geographic || !looks_like_degrees {
+        return Ok(());
+    }
+    let Some(used) = facts.area_of_use else { return Ok(()) };
+    let mut centre = [((bbox.xmin + bbox.xmax) / 2.0, (bbox.ymin + bbox.ymax) / 2.0)];
+    gdal::project(crs, crate::crs::CRS84, &mut centre)?;
+    let [(x, y)] = centre;
+    let turns = [x, x + 360.0];
+    if turns.iter().any(|x| used.contains(*x, y)) {
+        return Ok(());
+    }
+    let problem = format!("{bbox} looks like degrees, and {shown} counts in {}", facts.unit);
+    Err(Error::conflict(
+        problem,
+        "Give the box in the CRS's own unit, or name the box's own CRS: {shape_crs: 'OGC:CRS84'}",
+    ))
 }
 
 fn polygon(ring: &[(f64, f64)]) -> Polygon<f64> {

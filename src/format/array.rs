@@ -1,9 +1,13 @@
 //! Array files: named variables on named dimensions (NetCDF, HDF5, GRIB, Zarr), whatever the library.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixels};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::gdal::mdim::MdimFile;
+use crate::format::zarr;
 
 /// What an array file's header says, without one value of a data variable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,6 +53,9 @@ pub enum Attribute {
 
 /// An open array file that any number of threads read.
 pub trait ArrayFile: Send + Sync {
+    /// The file, as the user named it.
+    fn path(&self) -> &str;
+
     fn header(&self) -> &Arc<ArrayHeader>;
 
     /// A hyperslab of a variable (by its place in the header), as stored, row-major in the order of its
@@ -57,4 +64,165 @@ pub trait ArrayFile: Send + Sync {
     /// # Errors
     /// The hyperslab leaves the variable, its type holds no numbers, or its chunks can not be decoded.
     fn read(&self, variable: usize, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels>;
+
+    /// What tells one state of the chunk at `start` from another, where chunks are files of their own, of which one
+    /// can be written anew while the rest stays; `None` elsewhere.
+    fn state(&self, _variable: usize, _start: &[u64]) -> Option<u64> {
+        None
+    }
+}
+
+/// Opens an array file of any format, told by its content.
+///
+/// # Errors
+/// The file is absent, no array file, or damaged.
+pub fn open(path: &str) -> Result<Arc<dyn ArrayFile>> {
+    if is_zarr(path) {
+        return Ok(Arc::new(zarr::open(path)?));
+    }
+    Ok(Arc::new(MdimFile::open(path)?))
+}
+
+/// A Zarr store: a directory of one, or a zip file, which no other array file is.
+pub fn is_zarr(path: &str) -> bool {
+    files::is_store(Path::new(path)) || files::magic(path).starts_with(b"PK\x03\x04")
+}
+
+/// True when the content is an array file's.
+pub fn is_array(path: &str) -> bool {
+    if files::magic(path).starts_with(b"PK\x03\x04") {
+        // Shapefiles come zipped too.
+        return zarr::open(path).is_ok();
+    }
+    files::is_store(Path::new(path)) || sniff(path).is_some()
+}
+
+/// What the first bytes of an array file say of its format: `netCDF`, `HDF5` or `GRIB`.
+pub fn sniff(path: &str) -> Option<&'static str> {
+    let head = files::head(path, 2056);
+    let hdf5 = |at: usize| head.get(at..).is_some_and(|rest| rest.starts_with(b"\x89HDF\r\n\x1a\n"));
+    if head.starts_with(b"CDF\x01") || head.starts_with(b"CDF\x02") || head.starts_with(b"CDF\x05") {
+        return Some("netCDF");
+    }
+    // A user block of 512 bytes and its doubles may stand before the signature.
+    if [0, 512, 1024, 2048].into_iter().any(hdf5) {
+        return Some("HDF5");
+    }
+    // A bulletin's heading may stand before the first message.
+    let grib = head.windows(8).take(1024).any(|w| w.starts_with(b"GRIB") && matches!(w.last(), Some(1 | 2)));
+    grib.then_some("GRIB")
+}
+
+impl ArrayHeader {
+    /// The variable of that path, as a user writes it: `ocean/temp` or `/ocean/temp`.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let name = name.trim_start_matches('/');
+        self.variables.iter().position(|variable| variable.name == name)
+    }
+
+    /// The variable that `name` means when variable `from` says it: beside it, else in the groups above (CF 2.7).
+    pub fn resolve(&self, from: &str, name: &str) -> Option<usize> {
+        if name.starts_with('/') {
+            return self.find(name);
+        }
+        let mut group = from;
+        while let Some((above, _)) = group.rsplit_once('/') {
+            if let Some(found) = self.find(&format!("{above}/{name}")) {
+                return Some(found);
+            }
+            group = above;
+        }
+        self.find(name)
+    }
+
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// # Errors
+    /// [`Error::NoVariable`] with what there is.
+    pub fn variable(&self, path: &str, name: &str) -> Result<usize> {
+        self.find(name).ok_or_else(|| Error::NoVariable {
+            path: path.into(),
+            name: name.into(),
+            available: self.variables.iter().map(|v| v.name.clone()).collect(),
+        })
+    }
+}
+
+impl Variable {
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// An attribute that is one text, without blanks around it.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.attribute(name).and_then(Attribute::text)
+    }
+
+    /// Its name without the groups.
+    pub fn short_name(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+
+    /// How many values it has; saturating.
+    pub fn len(&self) -> u64 {
+        self.shape.iter().fold(1u64, |n, size| n.saturating_mul(*size))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many values a hyperslab has.
+    ///
+    /// # Errors
+    /// What is wrong with it: the numbers are not one for each dimension, or it leaves the variable.
+    pub fn check_slab(
+        &self,
+        start: &[u64],
+        count: &[u64],
+        step: &[u64],
+    ) -> std::result::Result<usize, String> {
+        let dims = self.shape.len();
+        if [start.len(), count.len(), step.len()] != [dims; 3] {
+            return Err(format!("a hyperslab of {} numbers, and {dims} dimensions", start.len()));
+        }
+        let mut total = 1u64;
+        for (((dim, size), start), (count, step)) in
+            self.dims.iter().zip(&self.shape).zip(start).zip(count.iter().zip(step))
+        {
+            let last =
+                count.checked_sub(1).and_then(|n| n.checked_mul(*step)).map(|n| n.saturating_add(*start));
+            if *step == 0 || last.is_some_and(|last| last >= *size) {
+                return Err(format!(
+                    "{count} values from {start} on in steps of {step} leave dimension \"{dim}\" of {size}"
+                ));
+            }
+            total = total.saturating_mul(*count);
+        }
+        usize::try_from(total).map_err(|_| format!("{total} values do not fit in memory"))
+    }
+}
+
+impl Attribute {
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Attribute::Text(text) => Some(text.trim_matches([' ', '\0', '\n', '\t'])),
+            Attribute::Texts(texts) => match texts.as_slice() {
+                [text] => Some(text.trim()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Its first number; a number written as text counts too.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Attribute::Integers(values) => values.first().map(|v| *v as f64),
+            Attribute::Numbers(values) => values.first().copied(),
+            _ => self.text().and_then(|text| text.parse().ok()),
+        }
+    }
 }

@@ -1,13 +1,25 @@
-//! GDAL: the one file that names it. GDAL's (x, y) order of sizes and blocks stays in here.
+//! GDAL: the one room that names it. GDAL's (x, y) order of sizes and blocks stays in here.
 //!
 //! HDF5 and netCDF are not safe to enter from two threads, even on two files, so every call that can
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
+pub mod burn;
+mod cf_crs;
+pub mod mdim;
+mod transform;
+pub mod vector;
+
+pub use cf_crs::{CfCrs, cf_crs, crs_of};
+pub mod warp;
+
+pub use transform::project;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
-use gdal::errors::GdalError;
+use gdal::errors::{CplErrType, GdalError};
 use gdal::raster::{GdalDataType, GdalType, RasterBand};
 use gdal::spatial_ref::{AxisMappingStrategy, CoordTransform, SpatialRef};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
@@ -18,7 +30,8 @@ use crate::crs::CRS84;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::format::{Band, Header};
+use crate::format::tiff::{Deflated, Packed, Predictor};
+use crate::format::{Band, Header, classic, vrt};
 use crate::window::Window;
 use crate::with_dtype;
 
@@ -31,8 +44,13 @@ const MAX_BLOCK_BYTES: usize = 1 << 30;
 pub fn start() {
     static START: Once = Once::new();
     START.call_once(|| {
-        // GDAL's warnings would go to the terminal of whoever runs the query; errors come back as results.
-        gdal::config::set_error_handler(|_, _, _| ());
+        // What GDAL says would go to the terminal of whoever runs the query. Errors come back as results, but for
+        // a few, which `failure_of` asks for.
+        gdal::config::set_error_handler(|class, _, text| {
+            if matches!(class, CplErrType::Failure | CplErrType::Fatal) {
+                let _ = FAILURE.try_with(|failure| *failure.borrow_mut() = Some(text.to_string()));
+            }
+        });
         // Blocks are kept by read::block_cache, so GDAL's own cache need hold only what is in hand.
         for (key, value) in [("GDAL_CACHEMAX", "64"), ("GDAL_PAM_ENABLED", "YES"), ("GDAL_NUM_THREADS", "1")]
         {
@@ -43,6 +61,18 @@ pub fn start() {
     });
 }
 
+thread_local! {
+    /// The last failure that GDAL told of on this thread.
+    static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs something that may fail without returning an error, and gives what GDAL said of it.
+fn failure_of<T>(work: impl FnOnce() -> T) -> (T, Option<String>) {
+    FAILURE.take();
+    let outcome = work();
+    (outcome, FAILURE.take().map(|text| text.trim_end_matches('.').to_string()))
+}
+
 /// GDAL's version and the short names of its drivers.
 pub fn version() -> (String, Vec<String>) {
     start();
@@ -51,13 +81,27 @@ pub fn version() -> (String, Vec<String>) {
     (gdal::version::VersionInfo::release_name(), drivers)
 }
 
+/// Rasters opened since the process began.
+pub fn rasters_opened() -> u64 {
+    OPENED.load(Relaxed)
+}
+
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// True when any of these options of GDAL is set, in the environment or in its own file.
+pub fn any_option(names: &[&str]) -> bool {
+    start();
+    names.iter().any(|name| gdal::config::get_config_option(name, "").is_ok_and(|value| !value.is_empty()))
+}
+
 /// An open raster. One thread uses it at a time.
 pub struct Raster {
     dataset: Dataset,
     path: String,
     header: Arc<Header>,
-    /// Bands share their blocks, so reading one reads all.
     hdf5: bool,
+    /// Its blocks can be unpacked without GDAL.
+    deflated: Option<Deflated>,
 }
 
 impl Raster {
@@ -69,6 +113,12 @@ impl Raster {
         start();
         let magic = files::magic(path);
         let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
+        // Refuses sources that could be waited for for ever.
+        vrt::sources(path, &magic)?;
+        if magic.starts_with(b"CDF") {
+            let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
+            classic::check(files::container(path)).map_err(unreadable)?;
+        }
         let _guard = guard(hdf5);
         let names: Option<Vec<&str>> = siblings.map(|names| names.iter().map(String::as_str).collect());
         let options = DatasetOptions {
@@ -80,8 +130,10 @@ impl Raster {
         };
         let dataset = Dataset::open_ex(path, options)
             .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
+        OPENED.fetch_add(1, Relaxed);
         let header = Arc::new(read_header(&dataset, path)?);
-        Ok(Raster { dataset, path: path.to_string(), header, hdf5 })
+        let deflated = deflated(&dataset, path, &magic);
+        Ok(Raster { dataset, path: path.to_string(), header, hdf5, deflated })
     }
 
     pub fn header(&self) -> &Arc<Header> {
@@ -103,6 +155,9 @@ impl Raster {
             return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB")));
         }
         let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.path)))?;
+        if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
+            return Ok(pixels);
+        }
         with_dtype!(dtype, T => {
             // A band whose own blocks differ from the first band's is read by window instead.
             let pixels = match raster_band.block_size() == (width, height) {
@@ -111,6 +166,24 @@ impl Raster {
             };
             pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.path)))
         })
+    }
+
+    /// A deflated block, past GDAL; `None` where it has to be read by GDAL.
+    fn unpack(
+        &self,
+        band: &RasterBand<'_>,
+        block_row: usize,
+        block_col: usize,
+        dtype: Dtype,
+    ) -> Option<Pixels> {
+        let deflated = self.deflated.as_ref()?;
+        let fact = |name: &str| band.metadata_item(&format!("{name}_{block_col}_{block_row}"), "TIFF");
+        // A block that the file leaves out has no place in it.
+        let (offset, size) = (fact("BLOCK_OFFSET")?.parse().ok()?, fact("BLOCK_SIZE")?.parse().ok()?);
+        let (height, width) = self.header.block;
+        let rows = self.block_window(block_row, block_col).height as usize;
+        let rows = if width == self.header.width { rows } else { height };
+        deflated.read(&Packed { offset, size, dtype, block: (height, width), rows })
     }
 
     /// A window laid into the upper left of a whole block.
@@ -191,6 +264,22 @@ fn reason(error: &GdalError, path: &str) -> String {
     line.trim_end_matches('.').to_string()
 }
 
+/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
+fn deflated(dataset: &Dataset, path: &str, magic: &[u8]) -> Option<Deflated> {
+    let little = magic.starts_with(b"II*\0") || magic.starts_with(b"II+\0");
+    if !little || cfg!(target_endian = "big") || files::is_subdataset(path) {
+        return None;
+    }
+    let fact = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
+    let apart = dataset.raster_count() == 1 || fact("INTERLEAVE").as_deref() == Some("BAND");
+    if !apart || fact("COMPRESSION").as_deref() != Some("DEFLATE") {
+        return None;
+    }
+    let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
+    let predictor = fact("PREDICTOR").map_or(Some(Predictor::None), |number| Predictor::of(&number))?;
+    bits.is_none().then(|| Deflated::new(path, predictor))
+}
+
 fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     let (width, height) = dataset.raster_size();
     let count = dataset.raster_count();
@@ -224,7 +313,7 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
         });
     }
     let driver = dataset.driver().short_name();
-    Ok(Header { driver, height, width, transform, crs: crs_of(dataset), bands, block })
+    Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
 }
 
 fn nodata(band: &RasterBand<'_>, dtype: Dtype) -> Option<Nodata> {
@@ -259,7 +348,7 @@ fn dtype_of(kind: GdalDataType) -> Option<Dtype> {
 }
 
 /// The name of the raster's CRS. Files of one series spell it alike, so each spelling is parsed once.
-fn crs_of(dataset: &Dataset) -> Option<String> {
+fn crs_of_dataset(dataset: &Dataset) -> Option<String> {
     static NAMES: Mutex<Option<HashMap<String, Option<String>>>> = Mutex::new(None);
     let wkt = dataset.projection();
     if wkt.is_empty() {
@@ -272,17 +361,20 @@ fn crs_of(dataset: &Dataset) -> Option<String> {
     if let Some(name) = known(&NAMES) {
         return name;
     }
-    let name = SpatialRef::from_wkt(&wkt).ok().and_then(|mut srs| {
-        // Older files leave the code out of a WKT that has one; a CRS that has none stays as it is.
-        let _ = srs.authority().or_else(|_| srs.auto_identify_epsg().and_then(|()| srs.authority()));
-        srs.authority().or_else(|_| srs.to_projjson()).ok()
-    });
+    let name = SpatialRef::from_wkt(&wkt).ok().and_then(|mut srs| name_of(&mut srs));
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     let map = names.get_or_insert_with(HashMap::new);
     if map.len() < 4096 {
         map.insert(wkt, name.clone());
     }
     name
+}
+
+/// Authority code where there is one, else PROJJSON.
+fn name_of(srs: &mut SpatialRef) -> Option<String> {
+    // Older files leave the code out of a WKT that has one; a CRS that has none stays as it is.
+    let _ = srs.authority().or_else(|_| srs.auto_identify_epsg().and_then(|()| srs.authority()));
+    srs.authority().or_else(|_| srs.to_projjson()).ok()
 }
 
 fn spatial_ref(definition: &str) -> Result<SpatialRef> {
@@ -297,22 +389,26 @@ fn spatial_ref(definition: &str) -> Result<SpatialRef> {
 /// What a catalog needs to know of a CRS.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrsFacts {
-    /// Coordinates are longitudes and latitudes.
+    /// Coordinates are longitudes and latitudes, and not those of a rotated pole.
     pub geographic: bool,
     pub projjson: String,
+    /// In degrees, where PROJ knows it; over the antimeridian `xmax` is beyond 180.
+    pub area_of_use: Option<Bbox>,
+    /// Of the coordinates: `degree`, `metre`, `US survey foot`.
+    pub unit: String,
 }
 
 /// Each definition is looked up once: PROJ takes a third of a millisecond for one.
 ///
 /// # Errors
 /// [`Error::BadCrs`].
-pub fn crs_facts(definition: &str) -> Result<CrsFacts> {
-    static KNOWN: Mutex<Option<HashMap<String, CrsFacts>>> = Mutex::new(None);
+pub fn crs_facts(definition: &str) -> Result<Arc<CrsFacts>> {
+    static KNOWN: Mutex<Option<HashMap<String, Arc<CrsFacts>>>> = Mutex::new(None);
     let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(facts) = lock().as_ref().and_then(|known| known.get(definition).cloned()) {
         return Ok(facts);
     }
-    let facts = look_up_crs(definition)?;
+    let facts = Arc::new(look_up_crs(definition)?);
     let mut known = lock();
     let known = known.get_or_insert_with(HashMap::new);
     if known.len() < 4096 {
@@ -324,39 +420,43 @@ pub fn crs_facts(definition: &str) -> Result<CrsFacts> {
 fn look_up_crs(definition: &str) -> Result<CrsFacts> {
     let srs = spatial_ref(definition)?;
     let bad = |e: GdalError| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) };
-    Ok(CrsFacts { geographic: srs.is_geographic(), projjson: srs.to_projjson().map_err(bad)? })
+    let geographic = srs.is_geographic() && !srs.is_derived_geographic();
+    let area_of_use = srs.area_of_use().map(|a| {
+        let (west, east) = (a.west_lon_degree, a.east_lon_degree);
+        let east = if east < west { east + 360.0 } else { east };
+        Bbox { xmin: west, ymin: a.south_lat_degree, xmax: east, ymax: a.north_lat_degree }
+    });
+    let degrees = srs.is_geographic();
+    let unit = if degrees {
+        "degree".to_string()
+    } else {
+        srs.linear_units_name().unwrap_or_else(|| "unknown units".into())
+    };
+    Ok(CrsFacts { geographic, projjson: srs.to_projjson().map_err(bad)?, area_of_use, unit })
 }
 
-/// Projects points in place, (x, y) order in both; a point without an image becomes NaN, NaN.
+/// Two names of one CRS, as PROJ compares them.
 ///
 /// # Errors
-/// A CRS that PROJ does not know, or a pair without a transformation.
-pub fn project(from: &str, to: &str, points: &mut [(f64, f64)]) -> Result<()> {
+/// [`Error::BadCrs`].
+pub fn same_crs(a: &str, b: &str) -> Result<bool> {
     thread_local! {
-        static KNOWN: RefCell<HashMap<(String, String), CoordTransform>> = RefCell::default();
+        static KNOWN: RefCell<HashMap<(String, String), bool>> = RefCell::default();
     }
-    if from == to {
-        return Ok(());
+    if a == b {
+        return Ok(true);
     }
     KNOWN.with_borrow_mut(|known| {
-        let pair = (from.to_string(), to.to_string());
-        if !known.contains_key(&pair) {
-            if known.len() >= 256 {
-                known.clear();
-            }
-            let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?);
-            let unprojectable =
-                |_| Error::Unprojectable { what: "coordinates".into(), from: from.into(), to: to.into() };
-            known.insert(pair.clone(), transform.map_err(unprojectable)?);
+        let pair = (a.to_string(), b.to_string());
+        if let Some(same) = known.get(&pair) {
+            return Ok(*same);
         }
-        let Some(transform) = known.get(&pair) else { return Err(Error::Bug("lost a projection".into())) };
-        let (mut xs, mut ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
-        // An error means that some point failed; which one, its infinite coordinates say.
-        let _ = transform.transform_coords(&mut xs, &mut ys, &mut []);
-        for (point, (x, y)) in points.iter_mut().zip(xs.into_iter().zip(ys)) {
-            *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
+        if known.len() >= 4096 {
+            known.clear();
         }
-        Ok(())
+        let same = spatial_ref(a)? == spatial_ref(b)?;
+        known.insert(pair, same);
+        Ok(same)
     })
 }
 
@@ -375,6 +475,27 @@ pub fn rasterize(wkb: &[u8], grid: &Affine, height: usize, width: usize) -> Resu
     let band = dataset.rasterband(1).map_err(bad)?;
     let size = (width, height);
     Ok(band.read_as::<u8>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
+}
+
+/// The box around any geometry's WKB after projecting every vertex; `None` when it is empty.
+///
+/// # Errors
+/// The WKB can not be read, or a vertex has no image.
+pub fn geometry_envelope(wkb: &[u8], from: &str, to: &str) -> Result<Option<Bbox>> {
+    start();
+    let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
+    let mut geometry = gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?;
+    if geometry.is_empty() {
+        return Ok(None);
+    }
+    if from != to {
+        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(bad)?;
+        let unprojectable =
+            |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
+        geometry.transform_inplace(&transform).map_err(unprojectable)?;
+    }
+    let e = geometry.envelope();
+    Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).map(Some)
 }
 
 /// The envelope of a geometry's WKB after projecting every vertex; `None` when it is empty.
@@ -405,29 +526,4 @@ pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<
     let e = geometry.envelope();
     let bbox = Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY)?;
     Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
-}
-
-/// True when two definitions name the same CRS, whatever order they write their axes in.
-///
-/// # Errors
-/// [`Error::BadCrs`].
-pub fn same_crs(a: &str, b: &str) -> Result<bool> {
-    thread_local! {
-        static KNOWN: RefCell<HashMap<(String, String), bool>> = RefCell::default();
-    }
-    if a == b {
-        return Ok(true);
-    }
-    KNOWN.with_borrow_mut(|known| {
-        let pair = (a.to_string(), b.to_string());
-        if let Some(same) = known.get(&pair) {
-            return Ok(*same);
-        }
-        let same = spatial_ref(a)? == spatial_ref(b)?;
-        if known.len() >= 256 {
-            known.clear();
-        }
-        known.insert(pair, same);
-        Ok(same)
-    })
 }

@@ -1,11 +1,17 @@
 //! Parquet: the one file that names it. A registry comes in as batches of rows.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes as types;
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::LogicalType;
+use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -26,17 +32,77 @@ impl Table {
     /// # Errors
     /// The file is absent, or no Parquet.
     pub fn open(path: &str) -> Result<Table> {
-        files::refuse_url(path)?;
-        files::stamp(path)?;
+        Table::of(path, builder(path)?)
+    }
+
+    /// Only these columns, of those that there are.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn open_columns(path: &str, columns: &[&str]) -> Result<Table> {
+        let builder = builder(path)?;
+        let fields = builder.schema().fields().iter().enumerate();
+        let places = fields.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(i, _)| i);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), places.collect::<Vec<_>>());
+        Table::of(path, builder.with_projection(mask))
+    }
+
+    /// What a file's own metadata say under a key.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn metadata(path: &str, key: &str) -> Result<Option<String>> {
+        let builder = builder(path)?;
+        let pairs = builder.metadata().file_metadata().key_value_metadata();
+        let pair = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == key));
+        Ok(pair.and_then(|pair| pair.value.clone()))
+    }
+
+    fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<File>) -> Result<Table> {
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
-        let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(e.to_string()))?;
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let schema = builder.schema().clone();
+        let schema = with_uuids(builder.schema(), builder.parquet_schema());
         let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
         Ok(Table { schema, rows, path: path.into(), reader: Some(reader) })
     }
+}
+
+fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    files::refuse_url(path)?;
+    let place = files::home(path);
+    files::stamp(&place)?;
+    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    let file = File::open(&*place).map_err(|e| unreadable(e.to_string()))?;
+    // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .map_err(|e| unreadable(e.to_string()))
+}
+
+/// The key and the value by which Arrow marks a field of UUIDs.
+const UUID: (&str, &str) = ("ARROW:extension:name", "arrow.uuid");
+
+/// Marks the columns of UUIDs, which Arrow's types do not tell from other bytes.
+fn with_uuids(schema: &SchemaRef, parquet: &SchemaDescriptor) -> SchemaRef {
+    let is_uuid = |name: &str| {
+        parquet.columns().iter().any(|column| {
+            let parts = column.path().parts();
+            matches!(parts, [own] if own == name) && column.logical_type_ref() == Some(&LogicalType::Uuid)
+        })
+    };
+    let field = |field: &FieldRef| match is_uuid(field.name()) {
+        true => {
+            let marked = field.metadata().clone().into_iter().chain([(UUID.0.into(), UUID.1.into())]);
+            Arc::new(field.as_ref().clone().with_metadata(marked.collect()))
+        }
+        false => field.clone(),
+    };
+    let fields: Vec<FieldRef> = schema.fields().iter().map(field).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+pub fn is_uuid(field: &Field) -> bool {
+    field.metadata().get(UUID.0).is_some_and(|name| name == UUID.1)
 }
 
 impl Iterator for Table {
@@ -64,8 +130,53 @@ pub enum Cell {
     Date(i32),
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
+    /// Nanoseconds since 1970, without a time zone.
+    Nanos(i64),
+    /// Microseconds since midnight.
+    Time(i64),
+    /// Digits, and how many of them stand behind the point.
+    Decimal(i128, u8),
     List(Vec<Cell>),
     Struct(Vec<Cell>),
+}
+
+/// The cell of a row of a column as JSON, its structs with their fields' names; times become ISO 8601. A type that
+/// JSON has no word for is null.
+pub fn json(column: &dyn Array, row: usize) -> serde_json::Value {
+    use serde_json::Value;
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    let list = |items: &dyn Array| Value::Array((0..items.len()).map(|i| json(items, i)).collect());
+    match column.data_type() {
+        DataType::Struct(fields) => {
+            let columns = column.as_struct().columns().iter();
+            let pairs = fields.iter().zip(columns).map(|(field, c)| (field.name().clone(), json(c, row)));
+            Value::Object(pairs.filter(|(_, value)| !value.is_null()).collect())
+        }
+        DataType::Map(..) => {
+            let entries = column.as_map().value(row);
+            let key = |i| json(entries.column(0), i).as_str().map(str::to_string);
+            let pair = |i| Some((key(i)?, json(entries.column(1), i)));
+            Value::Object((0..entries.len()).filter_map(pair).collect())
+        }
+        DataType::List(_) => list(column.as_list::<i32>().value(row).as_ref()),
+        DataType::LargeList(_) => list(column.as_list::<i64>().value(row).as_ref()),
+        DataType::FixedSizeList(..) => list(column.as_fixed_size_list().value(row).as_ref()),
+        _ => match cell(column, row) {
+            Some(Cell::Bool(v)) => v.into(),
+            Some(Cell::Int(v)) => v.into(),
+            Some(Cell::Double(v)) => v.into(),
+            Some(Cell::Text(v)) => v.into(),
+            Some(Cell::Date(days)) => instant(i64::from(days).saturating_mul(86_400_000_000)),
+            Some(Cell::Timestamp(micros)) => instant(micros),
+            _ => Value::Null,
+        },
+    }
+}
+
+fn instant(micros: i64) -> serde_json::Value {
+    chrono::DateTime::from_timestamp_micros(micros).map(|instant| instant.to_rfc3339()).into()
 }
 
 /// The cell of a row of a column; `None` for a type that has no such cell.
@@ -88,11 +199,12 @@ pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
         DataType::UInt16 => Cell::Int(column.as_primitive::<types::UInt16Type>().value(row).into()),
         DataType::UInt32 => Cell::Int(column.as_primitive::<types::UInt32Type>().value(row).into()),
         DataType::UInt64 => Cell::Int(column.as_primitive::<types::UInt64Type>().value(row) as i64),
+        DataType::Float16 => Cell::Double(column.as_primitive::<types::Float16Type>().value(row).to_f64()),
         DataType::Float32 => Cell::Double(column.as_primitive::<types::Float32Type>().value(row).into()),
         DataType::Float64 => Cell::Double(column.as_primitive::<types::Float64Type>().value(row)),
         DataType::Decimal128(_, scale) => {
-            let unscaled = column.as_primitive::<types::Decimal128Type>().value(row);
-            Cell::Double(unscaled as f64 / 10f64.powi(i32::from(*scale)))
+            let digits = column.as_primitive::<types::Decimal128Type>().value(row);
+            Cell::Decimal(digits, u8::try_from(*scale).ok()?)
         }
         DataType::Utf8 => Cell::Text(column.as_string::<i32>().value(row).into()),
         DataType::LargeUtf8 => Cell::Text(column.as_string::<i64>().value(row).into()),
@@ -101,6 +213,20 @@ pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
         DataType::LargeBinary => Cell::Bytes(column.as_binary::<i64>().value(row).into()),
         DataType::BinaryView => Cell::Bytes(column.as_binary_view().value(row).into()),
         DataType::Date32 => Cell::Date(column.as_primitive::<types::Date32Type>().value(row)),
+        DataType::FixedSizeBinary(_) => Cell::Bytes(column.as_fixed_size_binary().value(row).into()),
+        DataType::Time32(TimeUnit::Second) => {
+            Cell::Time(i64::from(column.as_primitive::<types::Time32SecondType>().value(row)) * 1_000_000)
+        }
+        DataType::Time32(_) => {
+            Cell::Time(i64::from(column.as_primitive::<types::Time32MillisecondType>().value(row)) * 1000)
+        }
+        DataType::Time64(TimeUnit::Nanosecond) => {
+            Cell::Time(column.as_primitive::<types::Time64NanosecondType>().value(row).div_euclid(1000))
+        }
+        DataType::Time64(_) => Cell::Time(column.as_primitive::<types::Time64MicrosecondType>().value(row)),
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => {
+            Cell::Nanos(column.as_primitive::<types::TimestampNanosecondType>().value(row))
+        }
         DataType::Timestamp(unit, _) => Cell::Timestamp(match unit {
             TimeUnit::Second => {
                 column.as_primitive::<types::TimestampSecondType>().value(row).checked_mul(1_000_000)?

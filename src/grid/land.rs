@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::dtype::{Dtype, Pixel};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::read::patch::{PatchOptions, read_patch};
 use crate::read::source::Source;
 use crate::window::Window;
@@ -27,7 +27,7 @@ impl LandRule {
     }
 }
 
-/// Counts of pixels in a window: those with nodata or beyond the mask are invalid, and not land.
+/// Counts of pixels in a window: those with nodata, of NaN, or beyond the mask are invalid, and not land.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fractions {
     pub land: u64,
@@ -61,9 +61,11 @@ impl Fractions {
 /// Counts one run of mask pixels; `gaps` are its invalid places.
 pub fn count<T: Pixel>(pixels: &[T], gaps: &[Range<usize>], rule: LandRule) -> Fractions {
     let land = |cells: &[T]| cells.iter().filter(|p| rule.is_land(**p)).count() as u64;
+    let nan = |cells: &[T]| cells.iter().filter(|p| p.f64().is_nan()).count() as u64;
     let cells = |gap: &Range<usize>| pixels.get(gap.clone()).unwrap_or_default();
-    let invalid = gaps.iter().map(|gap| gap.len() as u64).sum();
+    let gone: u64 = gaps.iter().map(|gap| gap.len() as u64 - nan(cells(gap))).sum();
     let not_land: u64 = gaps.iter().map(|gap| land(cells(gap))).sum();
+    let invalid = gone + nan(pixels);
     Fractions { land: land(pixels) - not_land, invalid, total: pixels.len() as u64 }
 }
 
@@ -80,11 +82,14 @@ pub struct SummedRows {
     width: usize,
 }
 
+/// Sums of a mask above this many bytes are refused: a header may claim any size.
+const MAX_SUMS: usize = 4 << 30;
+
 impl SummedRows {
     /// Reads the mask once, row of blocks by row of blocks.
     ///
     /// # Errors
-    /// The mask can not be decoded.
+    /// The mask can not be decoded, or is too large.
     pub fn build(
         source: &Source,
         rule: LandRule,
@@ -93,6 +98,15 @@ impl SummedRows {
     ) -> Result<SummedRows> {
         let header = source.header();
         let (height, width) = (header.height, header.width);
+        // A mark for each row edge, and for each edge that a window has, a sum of land and one of invalid pixels.
+        let sums = (2 * row_starts.len()).min(height + 1).saturating_mul(8 * (width + 1));
+        let bytes = (4 * (height + 1)).saturating_add(sums);
+        if bytes > MAX_SUMS {
+            let (path, needed) = (source.path(), bytes >> 20);
+            let problem =
+                format!("counting land on \"{path}\", {height} x {width} pixels, would take {needed} MiB");
+            return Err(Error::conflict(problem, "Give a coarser mask, or a larger stride"));
+        }
         let mut places = vec![u32::MAX; height + 1];
         let edge = |row: i64| row.clamp(0, height as i64) as usize;
         for &start in row_starts {
@@ -114,7 +128,8 @@ impl SummedRows {
     fn fill<T: Pixel>(&mut self, source: &Source, rule: LandRule, kept: usize) -> Result<()> {
         let stride = self.width + 1;
         let band = source.header().bands.first();
-        let has_invalid = band.is_some_and(|b| b.nodata.is_some() || b.masked);
+        let is_float = matches!(T::DTYPE, Dtype::Float32 | Dtype::Float64);
+        let has_invalid = is_float || band.is_some_and(|b| b.nodata.is_some() || b.masked);
         self.land = Vec::with_capacity(kept * stride);
         let mut land = vec![0u32; stride];
         let mut invalid = vec![0u32; if has_invalid { stride } else { 0 }];
@@ -140,6 +155,9 @@ impl SummedRows {
                             break;
                         }
                         gaps.next();
+                    }
+                    if is_float {
+                        bad.iter_mut().zip(line).for_each(|(bad, pixel)| *bad |= pixel.f64().is_nan());
                     }
                     add_line(&mut land, line.iter().zip(&bad).map(|(p, bad)| !bad && rule.is_land(*p)));
                     add_line(&mut invalid, bad.iter().copied());
@@ -205,5 +223,9 @@ mod tests {
         let fractions = count(&pixels, &[1..3, 4..5], LandRule::AboveHalf);
         assert_eq!(fractions, Fractions { land: 2, invalid: 3, total: 5 });
         assert_eq!(count(&[7u8, 1], &[], LandRule::Equals(7.0)).land, 1);
+        // NaN is invalid, and counted once where it is nodata too.
+        let pixels = [f32::NAN, 1.0, f32::NAN, 0.0];
+        let fractions = count(&pixels, std::slice::from_ref(&(0..2)), LandRule::AboveHalf);
+        assert_eq!(fractions, Fractions { land: 0, invalid: 3, total: 4 });
     }
 }

@@ -65,12 +65,12 @@ impl Mask {
         let extent = self.extent()?;
         let mut sum = Fractions::default();
         let mut covered = 0.0;
-        for piece in self.turns(bbox, &extent) {
+        for (_, piece) in self.turns(bbox, &extent) {
             let (ymin, ymax) = (piece.ymin.max(extent.ymin), piece.ymax.min(extent.ymax));
             let (xmin, xmax) = (piece.xmin.max(extent.xmin), piece.xmax.min(extent.xmax));
             if xmin < xmax && ymin < ymax {
                 covered += (xmax - xmin) * (ymax - ymin);
-                sum = sum.plus(self.count(&self.centres_in(&piece), None)?);
+                sum = sum.plus(self.count(&self.centres_in(&piece), None, 0.0)?);
             }
         }
         let area = bbox.width() * bbox.height();
@@ -105,14 +105,20 @@ impl Mask {
     fn in_wkb(&self, wkb: &[u8], bbox: &Bbox, asked: &Bbox, outside: Outside) -> Result<Fractions> {
         let extent = self.extent()?;
         let (dx, dy) = (self.transform.0[1].abs() * 1e-6, self.transform.0[5].abs() * 1e-6);
-        let covers = extent.xmin - dx <= bbox.xmin
-            && bbox.xmax <= extent.xmax + dx
+        let turns = self.turns(bbox, &extent);
+        let whole_turn = self.geographic && extent.width() >= 360.0 - dx;
+        let within = |b: &Bbox| extent.xmin - dx <= b.xmin && b.xmax <= extent.xmax + dx;
+        let covers = (whole_turn || turns.iter().any(|(_, turned)| within(turned)))
             && extent.ymin - dy <= bbox.ymin
             && bbox.ymax <= extent.ymax + dy;
         if !covers && outside == Outside::Error {
             return Err(self.uncovered(asked)?);
         }
-        self.count(&self.centres_in(bbox), Some(wkb))
+        let mut sum = Fractions::default();
+        for (turn, turned) in turns {
+            sum = sum.plus(self.count(&self.centres_in(&turned), Some(wkb), turn)?);
+        }
+        Ok(sum)
     }
 
     fn uncovered(&self, bbox: &Bbox) -> Result<Error> {
@@ -120,11 +126,13 @@ impl Mask {
         Ok(Error::Uncovered { box_: bbox.to_string(), mask: self.source.path().into(), extent })
     }
 
-    /// The box, and on a globe the same box one turn to each side, where it may meet the mask.
-    fn turns(&self, bbox: &Bbox, extent: &Bbox) -> Vec<Bbox> {
-        let turned = |turn: f64| Bbox { xmin: bbox.xmin + turn, xmax: bbox.xmax + turn, ..*bbox };
+    /// The box, and on a globe the same box one turn to each side, where it may meet the mask; each with the
+    /// degrees that it was turned by.
+    fn turns(&self, bbox: &Bbox, extent: &Bbox) -> Vec<(f64, Bbox)> {
+        let turned = |turn: f64| (turn, Bbox { xmin: bbox.xmin + turn, xmax: bbox.xmax + turn, ..*bbox });
         let turns = if self.geographic { vec![-360.0, 0.0, 360.0] } else { vec![0.0] };
-        turns.into_iter().map(turned).filter(|b| b.xmin < extent.xmax && b.xmax > extent.xmin).collect()
+        let meets = |(_, b): &(f64, Bbox)| b.xmin < extent.xmax && b.xmax > extent.xmin;
+        turns.into_iter().map(turned).filter(meets).collect()
     }
 
     /// Rows and columns whose centres lie in a box: `[ceil(a - 0.5), ceil(b - 0.5))`.
@@ -142,10 +150,12 @@ impl Mask {
         )
     }
 
+    /// Counts the pixels of a range of rows and columns: all, or those inside a geometry that was turned.
     fn count(
         &self,
         (top, bottom, left, right): &(i64, i64, i64, i64),
         wkb: Option<&[u8]>,
+        turn: f64,
     ) -> Result<Fractions> {
         let (height, width) = (bottom - top, right - left);
         if height <= 0 || width <= 0 {
@@ -160,7 +170,9 @@ impl Mask {
             let window = Window::new(first, *left, strip.min(bottom - first), width)?;
             let inside = match wkb {
                 Some(wkb) => {
-                    let grid = self.transform.of_window(&window);
+                    // The geometry stays where it is, and the mask is turned back.
+                    let mut grid = self.transform.of_window(&window);
+                    grid.0[0] -= turn;
                     Some(gdal::rasterize(wkb, &grid, window.height as usize, window.width as usize)?)
                 }
                 None => None,
@@ -186,6 +198,7 @@ impl Mask {
             pixels.iter().zip(invalid).zip(inside).filter(|(_, inside)| **inside != 0)
         {
             sum.total += 1;
+            let invalid = invalid || pixel.f64().is_nan();
             sum.invalid += u64::from(invalid);
             sum.land += u64::from(!invalid && self.rule.is_land(*pixel));
         }

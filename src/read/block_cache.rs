@@ -3,17 +3,19 @@
 //! Shards are locked only to find or file a block, never while one is decoded. A second thread that wants
 //! a block under way waits for that block alone.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::dtype::Pixels;
 use crate::error::Result;
 use crate::read::block_cache_bytes;
 
 /// Which block of which file: `band` counts from 1, and `mask` asks for its validity instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub source: u64,
     pub band: u32,
@@ -33,7 +35,7 @@ struct Entry {
 
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<Key, Entry>,
+    entries: FxHashMap<Key, Entry>,
     /// Oldest use first.
     order: BTreeMap<u64, Key>,
     clock: u64,
@@ -46,6 +48,7 @@ pub struct BlockCache {
     shards: Vec<Mutex<Shard>>,
     hits: AtomicU64,
     misses: AtomicU64,
+    evicted: AtomicU64,
     /// Bytes held in all shards.
     bytes: AtomicUsize,
     /// The shard that the next block is let go from.
@@ -57,6 +60,9 @@ pub struct BlockCache {
 pub struct Counters {
     pub hits: u64,
     pub misses: u64,
+    /// Blocks let go to keep the bound.
+    pub evicted: u64,
+    pub blocks: u64,
     pub bytes: u64,
 }
 
@@ -68,6 +74,7 @@ impl Default for BlockCache {
             shards,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
             bytes,
             hand: AtomicUsize::new(0),
         }
@@ -85,8 +92,9 @@ impl BlockCache {
     /// # Errors
     /// What `decode` returns; a block that failed is not kept.
     pub fn get(&self, key: Key, decode: impl FnOnce() -> Result<Pixels>) -> Result<Arc<Pixels>> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
-        let shard = &self.shards[hash as usize % SHARDS];
+        // The lower bits choose a place within the shard's map, so the shard is chosen by higher ones.
+        let hash = FxBuildHasher.hash_one(key);
+        let shard = &self.shards[(hash >> 32) as usize % SHARDS];
         let slot = touch(&mut lock(shard), key);
         let mut place = lock(&slot);
         if let Some(pixels) = place.as_ref() {
@@ -122,6 +130,7 @@ impl BlockCache {
             let oldest = shard.order.values().find(|key| **key != newest && decoded(key)).copied();
             let freed = oldest.map_or(0, |key| remove(&mut shard, key));
             self.bytes.fetch_sub(freed, Relaxed);
+            self.evicted.fetch_add(u64::from(freed > 0), Relaxed);
             empty = if freed == 0 { empty + 1 } else { 0 };
         }
     }
@@ -130,6 +139,8 @@ impl BlockCache {
         Counters {
             hits: self.hits.load(Relaxed),
             misses: self.misses.load(Relaxed),
+            evicted: self.evicted.load(Relaxed),
+            blocks: self.shards.iter().map(|shard| lock(shard).entries.len() as u64).sum(),
             bytes: self.bytes.load(Relaxed) as u64,
         }
     }
@@ -195,7 +206,10 @@ mod tests {
             }
         });
         assert_eq!(decoded.load(Relaxed), 100);
-        assert_eq!(cache.counters(), Counters { hits: 700, misses: 100, bytes: 1600 });
+        assert_eq!(
+            cache.counters(),
+            Counters { hits: 700, misses: 100, evicted: 0, blocks: 100, bytes: 1600 }
+        );
     }
 
     #[test]
@@ -215,6 +229,7 @@ mod tests {
             assert!(cache.counters().bytes <= bound);
         }
     }
+
     #[test]
     fn a_block_larger_than_the_bound_stays_until_the_next_one_comes() {
         let cache = BlockCache::default();

@@ -7,6 +7,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::{Band, Header};
 use crate::read::Limits;
+use crate::read::block_cache::Key;
 use crate::read::source::Source;
 use crate::window::Window;
 use crate::with_pixels;
@@ -110,6 +111,66 @@ pub struct Held {
     pub bytes: usize,
 }
 
+impl Held {
+    /// Adds the next block of the patch.
+    pub fn push(&mut self, block: Arc<Pixels>) {
+        self.bytes += block.bytes();
+        self.blocks.push(block);
+    }
+}
+
+/// Blocks of the patches just read: neighbours lie in the same ones, and need not ask the cache again.
+#[derive(Default)]
+pub struct Recent {
+    blocks: Vec<(Key, Arc<Pixels>)>,
+}
+
+/// More than a window and its neighbour lie in, of a few bands; a longer search would cost more than it saves.
+const RECENT: usize = 16;
+
+impl Recent {
+    /// A block, and whether it came from here.
+    ///
+    /// # Errors
+    /// As [`Source::block`].
+    fn get(&mut self, source: &Source, key: Key) -> Result<Arc<Pixels>> {
+        if let Some((_, block)) = self.blocks.iter().rev().find(|(known, _)| *known == key) {
+            return Ok(block.clone());
+        }
+        let block = source.block(key)?;
+        if self.blocks.len() == RECENT {
+            self.blocks.remove(0);
+        }
+        self.blocks.push((key, block.clone()));
+        Ok(block)
+    }
+}
+
+/// The blocks that a patch lies in, in the order in which [`copy_patch`] wants them.
+///
+/// # Errors
+/// A window wholly outside.
+pub fn block_keys(
+    source: &Source,
+    window: &Window,
+    bands: &[usize],
+    options: &PatchOptions,
+) -> Result<Vec<Key>> {
+    let mut keys = Vec::new();
+    let Some(inside) = inside(source, window, options)? else { return Ok(keys) };
+    for &band in bands {
+        let key = |place: Place| Key {
+            source: source.id(),
+            band: band as u32,
+            mask: place.mask,
+            row: place.row as u32,
+            col: place.col as u32,
+        };
+        keys.extend(block_places(source.header(), &inside, band)?.map(key));
+    }
+    Ok(keys)
+}
+
 /// Decodes (or finds decoded) every block that a patch lies in.
 ///
 /// # Errors
@@ -119,15 +180,11 @@ pub fn fetch_patch(
     window: &Window,
     bands: &[usize],
     options: &PatchOptions,
+    recent: &mut Recent,
 ) -> Result<Held> {
     let mut held = Held::default();
-    let Some(inside) = inside(source, window, options)? else { return Ok(held) };
-    for &band in bands {
-        for place in block_places(source.header(), &inside, band)? {
-            let block = source.block(band, place.mask, place.row, place.col)?;
-            held.bytes += block.bytes();
-            held.blocks.push(block);
-        }
+    for key in block_keys(source, window, bands, options)? {
+        held.push(recent.get(source, key)?);
     }
     Ok(held)
 }
@@ -145,7 +202,7 @@ pub fn read_patch<T: Pixel>(
     options: &PatchOptions,
     out: &mut [T],
 ) -> Result<Vec<Range<usize>>> {
-    let held = fetch_patch(source, window, bands, options)?;
+    let held = fetch_patch(source, window, bands, options, &mut Recent::default())?;
     copy_patch(source.header(), window, bands, options, &held, out)
 }
 
@@ -275,13 +332,17 @@ fn copy_band<'a, T: Pixel>(
         };
         let rows = first_row.max(place.row * height)..last_row.min((place.row + 1) * height);
         let cols = first_col.max(place.col * width)..last_col.min((place.col + 1) * width);
-        for row in rows {
-            let from = (row - place.row * height) * width + cols.start - place.col * width;
-            let to = target.base
-                + (row as i64 - window.row_off) as usize * window.width as usize
-                + (cols.start as i64 - window.col_off) as usize;
-            copy_run(block, mask, &rule, Run { from, to, len: cols.len() }, out, gaps)?;
-        }
+        let part = Part {
+            from: (rows.start - place.row * height) * width + cols.start - place.col * width,
+            from_width: width,
+            to: target.base
+                + (rows.start as i64 - window.row_off) as usize * window.width as usize
+                + (cols.start as i64 - window.col_off) as usize,
+            to_width: window.width as usize,
+            height: rows.len(),
+            width: cols.len(),
+        };
+        copy_part(block, mask, &rule, &part, out, gaps)?;
     }
     Ok(())
 }
@@ -302,53 +363,91 @@ impl Rule {
     }
 }
 
-/// One row of pixels within a block: where it lies there, and where it goes.
-#[derive(Clone, Copy)]
-struct Run {
+/// What a window and a block share: its first place in each, and the rows of each.
+struct Part {
     from: usize,
+    from_width: usize,
     to: usize,
-    len: usize,
+    to_width: usize,
+    height: usize,
+    width: usize,
 }
 
-fn copy_run<T: Pixel>(
+impl Part {
+    /// The rows of the part within a block's values.
+    fn rows<'a, P>(&self, values: &'a [P]) -> Result<impl Iterator<Item = &'a [P]>> {
+        let rows = cut(values.len(), self.from, self.from_width, self.height, self.width)?;
+        let (from_width, width) = (self.from_width, self.width);
+        Ok(values.get(rows).unwrap_or_default().chunks(from_width).filter_map(move |row| row.get(..width)))
+    }
+
+    /// The same rows in the patch.
+    fn rows_mut<'a, T>(&self, out: &'a mut [T]) -> Result<impl Iterator<Item = &'a mut [T]>> {
+        let rows = cut(out.len(), self.to, self.to_width, self.height, self.width)?;
+        let (to_width, width) = (self.to_width, self.width);
+        Ok(out
+            .get_mut(rows)
+            .unwrap_or_default()
+            .chunks_mut(to_width)
+            .filter_map(move |row| row.get_mut(..width)))
+    }
+
+    /// The place of each row in the patch.
+    fn places(&self) -> impl Iterator<Item = usize> + use<> {
+        (self.to..).step_by(self.to_width).take(self.height)
+    }
+}
+
+/// From the first value of the first row to the last value of the last one, which have to be there.
+fn cut(len: usize, first: usize, step: usize, height: usize, width: usize) -> Result<Range<usize>> {
+    let end = first + height.saturating_sub(1) * step + width;
+    if end <= len && width <= step {
+        return Ok(first..end);
+    }
+    Err(Error::Bug("a block is shorter than its header says".into()))
+}
+
+fn copy_part<T: Pixel>(
     block: &Pixels,
     mask: Option<&Arc<Pixels>>,
     rule: &Rule,
-    run: Run,
+    part: &Part,
     out: &mut [T],
     gaps: &mut Gaps,
 ) -> Result<()> {
-    let short = || Error::Bug("a block is shorter than its header says".into());
-    let out = out.get_mut(run.to..run.to + run.len).ok_or_else(short)?;
-    let range = run.from..run.from + run.len;
     match (T::view(block), rule.linear) {
-        (Some(values), None) => out.copy_from_slice(values.get(range.clone()).ok_or_else(short)?),
+        (Some(values), None) => {
+            part.rows_mut(out)?.zip(part.rows(values)?).for_each(|(to, from)| to.copy_from_slice(from));
+        }
         (_, None) => with_pixels!(block, values => {
-            let values = values.get(range.clone()).ok_or_else(short)?;
-            out.iter_mut().zip(values).for_each(|(to, from)| *to = T::of(*from));
+            for (to, from) in part.rows_mut(out)?.zip(part.rows(values)?) {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = T::of(*from));
+            }
         }),
         (_, Some((scale, offset))) => with_pixels!(block, values => {
-            let values = values.get(range.clone()).ok_or_else(short)?;
-            out.iter_mut().zip(values).for_each(|(to, from)| *to = T::of(from.f64() * scale + offset));
+            for (to, from) in part.rows_mut(out)?.zip(part.rows(values)?) {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = T::of(from.f64() * scale + offset));
+            }
         }),
     }
     if let Some(nodata) = rule.nodata {
         with_pixels!(block, values => {
-            let values = values.get(range.clone()).ok_or_else(short)?;
-            mark_nodata(values, nodata, run.to, gaps);
+            for (row, to) in part.rows(values)?.zip(part.places()) {
+                mark_nodata(row, nodata, to, gaps);
+            }
         });
     }
     if let Some(mask) = mask {
-        let values = u8::view(mask).and_then(|m| m.get(range)).ok_or_else(short)?;
-        gaps.add_where(values, run.to, |m| *m == 0);
+        let values = u8::view(mask).ok_or_else(|| Error::Bug("a mask that is no bytes".into()))?;
+        for (row, to) in part.rows(values)?.zip(part.places()) {
+            gaps.add_where(row, to, |m| *m == 0);
+        }
     }
     Ok(())
 }
 
 fn mark_nodata<P: Pixel>(values: &[P], nodata: Nodata, to: usize, gaps: &mut Gaps) {
-    let Some(nodata) = P::nodata(nodata) else { return };
-    // Without a branch, so that a row without nodata costs one vectorised pass.
-    if values.iter().fold(false, |any, v| any | v.is(nodata)) {
+    if let Some(nodata) = P::nodata(nodata) {
         gaps.add_where(values, to, |v| v.is(nodata));
     }
 }
@@ -368,17 +467,30 @@ impl Gaps {
         }
     }
 
+    /// The values that are gone, 64 at a time: a bit for each, and a run for each run of bits.
     fn add_where<P>(&mut self, values: &[P], start: usize, gone: impl Fn(&P) -> bool) {
-        for (i, value) in values.iter().enumerate() {
-            if gone(value) {
-                self.add(start + i..start + i + 1);
+        for (place, values) in values.chunks(64).enumerate() {
+            // Without a branch, so that values without a gap cost one vectorised pass.
+            if !values.iter().fold(false, |any, value| any | gone(value)) {
+                continue;
+            }
+            let bit = |(i, value): (usize, &P)| u64::from(gone(value)) << i;
+            let mut bits = values.iter().enumerate().map(bit).fold(0, |all, bit| all | bit);
+            let first = start + place * 64;
+            while bits != 0 {
+                let from = bits.trailing_zeros();
+                let ones = (bits >> from).trailing_ones();
+                self.add(first + from as usize..first + (from + ones) as usize);
+                bits &= u64::MAX.checked_shl(from + ones).unwrap_or(0);
             }
         }
     }
 
     /// In order: blocks side by side deliver their rows interleaved.
     fn finish(mut self) -> Vec<Range<usize>> {
-        self.0.sort_unstable_by_key(|run| run.start);
+        if !self.0.is_sorted_by_key(|run| run.start) {
+            self.0.sort_unstable_by_key(|run| run.start);
+        }
         self.0
     }
 }
@@ -395,6 +507,21 @@ mod tests {
         gaps.add(0..2);
         gaps.add(3..3);
         assert_eq!(gaps.finish(), [0..2, 4..8]);
+    }
+
+    #[test]
+    fn add_where_finds_every_run() {
+        for seed in 0..40u64 {
+            let values: Vec<bool> =
+                (0..200u64).map(|i| (i / (1 + seed % 7) * 31 + seed) % 5 < seed % 6).collect();
+            let mut gaps = Gaps::default();
+            gaps.add_where(&values, 10, |gone| *gone);
+            let runs = gaps.finish();
+            let mut seen = vec![false; 200];
+            runs.iter().for_each(|run| seen[run.start - 10..run.end - 10].fill(true));
+            assert_eq!(seen, values, "seed {seed}");
+            assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start), "{runs:?}");
+        }
     }
 
     #[test]

@@ -1,37 +1,63 @@
-//! Open rasters: a file is opened once, and each thread that reads it borrows a handle of its own.
+//! Rasters by path: a header is read once, and each thread that reads blocks borrows a handle of its own.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::dtype::Pixels;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{self, Stamp};
-use crate::format::Header;
 use crate::format::gdal::Raster;
+use crate::format::{Header, vrt};
 use crate::read::block_cache::{BlockCache, Key};
+use crate::read::handles::{self, Handles};
 
-/// How many files stay open when nobody reads them.
-const KEPT_FILES: usize = 64;
-/// How many idle handles one file keeps.
-const KEPT_HANDLES: usize = 16;
+/// How many files are known at once: what is kept of one is its header and no handle.
+const KEPT_FILES: usize = 4096;
 
-/// A raster that any number of threads read.
+/// A raster that any number of threads read. It holds no open file.
 pub struct Source {
     id: u64,
     path: String,
     stamp: Stamp,
+    /// The files that its pixels and its header come from besides itself, and their state.
+    parts: Vec<PathBuf>,
+    parts_state: u64,
     header: Arc<Header>,
-    idle: Mutex<Vec<Raster>>,
 }
 
 static CACHE: LazyLock<BlockCache> = LazyLock::new(BlockCache::default);
-static OPEN: LazyLock<Mutex<Open>> = LazyLock::new(Mutex::default);
+static HANDLES: LazyLock<Handles<Raster>> = LazyLock::new(|| Handles::new(handles::limit()));
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Default)]
-struct Open {
+struct Known {
     sources: HashMap<String, (u64, Arc<Source>)>,
     clock: u64,
+}
+
+impl Known {
+    fn get(&mut self, path: &str) -> Option<Arc<Source>> {
+        self.clock += 1;
+        let (used, source) = self.sources.get_mut(path)?;
+        *used = self.clock;
+        Some(source.clone())
+    }
+
+    /// Keeps a source, and gives those that have to go.
+    fn insert(&mut self, source: &Arc<Source>) -> Vec<(u64, Arc<Source>)> {
+        self.clock += 1;
+        let mut gone = Vec::new();
+        gone.extend(self.sources.insert(source.path.clone(), (self.clock, source.clone())));
+        if self.sources.len() > KEPT_FILES {
+            let oldest = self.sources.iter().min_by_key(|(_, (used, _))| *used).map(|(path, _)| path.clone());
+            gone.extend(oldest.and_then(|path| self.sources.remove(&path)));
+        }
+        gone
+    }
 }
 
 /// The process's one block cache.
@@ -39,54 +65,64 @@ pub fn block_cache() -> &'static BlockCache {
     &CACHE
 }
 
+/// Files known, and handles: idle, most idle, and opened since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenFiles {
+    pub files: usize,
+    pub handles: usize,
+    pub handles_limit: usize,
+    pub opened: u64,
+}
+
+pub fn open_files() -> OpenFiles {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).sources.len();
+    OpenFiles {
+        files: known,
+        handles: HANDLES.idle(),
+        handles_limit: HANDLES.limit(),
+        opened: OPENED.load(Relaxed),
+    }
+}
+
 impl Source {
-    /// The raster at `path`, opened unless it already is. A file that was replaced meanwhile, seen by its
-    /// size and time, is opened anew, and its old blocks are never asked for again.
+    /// The raster at `path`, opened unless it is known. A file that was replaced meanwhile, or whose side files
+    /// or (of a VRT) sources came, went or changed, is opened anew, and its old blocks are never asked for again.
     ///
     /// # Errors
     /// The file is absent, no raster, or damaged.
     pub fn open(path: &str) -> Result<Arc<Source>> {
         files::refuse_url(path)?;
-        let stamp = files::stamp(path)?;
-        let lock = || OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        {
-            let mut open = lock();
-            open.clock += 1;
-            let now = open.clock;
-            if let Some((used, source)) = open.sources.get_mut(path)
-                && source.stamp == stamp
-            {
-                *used = now;
-                return Ok(source.clone());
-            }
+        let path: Cow<'_, str> = files::home(path);
+        let stamp = files::stamp(&path)?;
+        let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().get(&path);
+        if let Some(source) = known.filter(|s| s.stamp == stamp && s.parts_state == files::state(&s.parts)) {
+            return Ok(source);
         }
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let raster = Raster::open(path, None)?;
+        let mut parts = files::side_files(&path);
+        parts.extend(vrt::sources(&path, &files::magic(&path))?);
+        // Looked at before the file is opened, so that a change meanwhile is seen the next time.
+        let parts_state = files::state(&parts);
+        let raster = Raster::open(&path, None)?;
+        OPENED.fetch_add(1, Relaxed);
         let header = raster.header().clone();
-        let idle = Mutex::new(vec![raster]);
-        let source =
-            Arc::new(Source { id: NEXT.fetch_add(1, Relaxed), path: path.into(), stamp, header, idle });
-        let mut open = lock();
-        open.clock += 1;
-        let now = open.clock;
-        // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
-        if let Some((_, other)) = open.sources.get(path)
-            && other.stamp == stamp
-        {
-            return Ok(other.clone());
-        }
-        open.sources.insert(path.to_string(), (now, source.clone()));
-        let mut gone = Vec::new();
-        while open.sources.len() > KEPT_FILES {
-            let Some(oldest) = open.sources.iter().min_by_key(|(_, (used, _))| *used).map(|(p, _)| p.clone())
-            else {
-                break;
-            };
-            gone.extend(open.sources.remove(&oldest));
-        }
+        let id = NEXT.fetch_add(1, Relaxed);
+        let source = Arc::new(Source { id, path: path.into_owned(), stamp, parts, parts_state, header });
+        let gone = {
+            let mut known = lock();
+            // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
+            if let Some(other) = known.get(&source.path)
+                && other.stamp == stamp
+                && other.parts_state == parts_state
+            {
+                return Ok(other);
+            }
+            known.insert(&source)
+        };
         // Files close after the lock is given back.
-        drop(open);
         drop(gone);
+        HANDLES.offer(id, raster);
         Ok(source)
     }
 
@@ -98,33 +134,44 @@ impl Source {
         &self.path
     }
 
-    /// One block of one band (from 1), or of its validity mask, from the cache or decoded now.
+    /// Tells this state of this file from every other source of the process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// One block of one band (from 1), or of its validity mask, from the cache or decoded now. The key is one of
+    /// this source.
     ///
     /// # Errors
-    /// The block can not be decoded.
-    pub fn block(&self, band: usize, mask: bool, row: usize, col: usize) -> Result<Arc<Pixels>> {
-        let key = Key { source: self.id, band: band as u32, mask, row: row as u32, col: col as u32 };
+    /// The block can not be decoded, or the file was replaced since it was opened.
+    pub fn block(&self, key: Key) -> Result<Arc<Pixels>> {
+        let (band, row, col) = (key.band as usize, key.row as usize, key.col as usize);
         CACHE.get(key, || {
             let raster = self.borrow()?;
             let pixels =
-                if mask { raster.read_mask(band, row, col) } else { raster.read_block(band, row, col) };
-            self.give_back(raster);
+                if key.mask { raster.read_mask(band, row, col) } else { raster.read_block(band, row, col) };
+            HANDLES.give_back(self.id, raster);
             pixels
         })
     }
 
     fn borrow(&self) -> Result<Raster> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        match idle {
-            Some(raster) => Ok(raster),
-            None => Raster::open(&self.path, None),
+        if let Some(raster) = HANDLES.take(self.id) {
+            return Ok(raster);
         }
+        let raster = Raster::open(&self.path, None)?;
+        OPENED.fetch_add(1, Relaxed);
+        // Blocks of two states of a file must not meet in one patch.
+        if files::stamp(&self.path)? != self.stamp {
+            let reason = "it was replaced while the query read it".into();
+            return Err(Error::Unreadable { path: self.path.clone(), reason });
+        }
+        Ok(raster)
     }
+}
 
-    fn give_back(&self, raster: Raster) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < KEPT_HANDLES {
-            idle.push(raster);
-        }
+impl Drop for Source {
+    fn drop(&mut self) {
+        HANDLES.forget(self.id);
     }
 }

@@ -3,17 +3,31 @@
 use crate::bbox::Bbox;
 use crate::error::{Error, Result, one_of};
 use crate::sql::doc::{FunctionDoc, Given};
+use crate::sql::types::SqlType;
 use crate::sql::value::Value;
 
 /// Arguments by parameter name; a parameter that was not given is absent.
 pub struct Args {
     function: &'static str,
     values: Vec<(String, Value)>,
+    /// The type of the items of each argument that is a list.
+    elements: Vec<(String, SqlType)>,
 }
 
 impl Args {
     pub fn new(doc: &FunctionDoc, values: Vec<(String, Value)>) -> Args {
-        Args { function: doc.name, values }
+        Args { function: doc.name, values, elements: Vec::new() }
+    }
+
+    /// Adds the types of the items of lists, which an empty list's values can not tell.
+    #[must_use]
+    pub fn with_elements(self, elements: Vec<(String, SqlType)>) -> Args {
+        Args { elements, ..self }
+    }
+
+    /// The type of the items of a parameter that is a list.
+    pub fn element(&self, parameter: &str) -> Option<&SqlType> {
+        self.elements.iter().find(|(name, _)| name == parameter).map(|(_, ty)| ty)
     }
 
     /// The options of a scalar's call, or none.
@@ -42,7 +56,7 @@ impl Args {
             let choices: Vec<(&str, ())> = known.iter().map(|k| (*k, ())).collect();
             one_of(name, "an option", &choices).map_err(|e| e.at(&place))?;
         }
-        Ok(Args { function: doc.name, values: fields.clone() })
+        Ok(Args::new(doc, fields.clone()))
     }
 
     /// The fields of a struct argument, each of which must be among `known`.
@@ -55,7 +69,7 @@ impl Args {
         for (name, _) in fields {
             one_of(name, "a field", &choices)?;
         }
-        Ok(Args { function, values: fields.clone() })
+        Ok(Args { function, values: fields.clone(), elements: Vec::new() })
     }
 
     /// Puts `function(parameter)` in front of an error.
@@ -170,18 +184,27 @@ impl Args {
     pub fn paths(&self, parameter: &str) -> Result<Vec<String>> {
         let must = "a path, a glob such as 'data/**/*.tif', or a list of those";
         let value = self.required(parameter, must)?;
-        let paths: Option<Vec<String>> = match value {
-            Value::Text(path) => Some(vec![path.clone()]),
-            Value::List(items) => items
-                .iter()
-                .map(|item| match item {
-                    Value::Text(path) => Some(path.clone()),
-                    _ => None,
-                })
-                .collect(),
-            _ => None,
-        };
-        paths.filter(|paths| !paths.is_empty()).ok_or_else(|| self.bad(parameter, value, must))
+        texts(value).ok_or_else(|| self.bad(parameter, value, must))
+    }
+
+    /// A name, or a list of names.
+    ///
+    /// # Errors
+    /// Anything else, an empty list, or a NULL among the names.
+    pub fn names(&self, parameter: &str) -> Result<Option<Vec<String>>> {
+        self.given(parameter, "a name, or a list of names", texts)
+    }
+}
+
+/// One text, or a list of them that is not empty.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    match value {
+        Value::List(items) if !items.is_empty() => items.iter().map(text).collect(),
+        value => text(value).map(|text| vec![text]),
     }
 }
 
@@ -199,6 +222,7 @@ pub fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Int(n) => Some(*n as f64),
         Value::Double(v) => Some(*v),
+        Value::Decimal(digits, scale) => Some(*digits as f64 / 10f64.powi(i32::from(*scale))),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use crate::sql::chunk::{Chunk, Input, LogicalType, Vector, text};
 use crate::sql::doc::{FunctionDoc, Given};
 use crate::sql::settings;
 use crate::sql::types::SqlType;
-use crate::sql::value::{RawValue, Value, geometry_crs, struct_fields};
+use crate::sql::value::{RawValue, Value, element_type, geometry_crs, struct_fields};
 
 /// The columns that a table function will give, and what it needs to give them.
 pub struct Plan<B> {
@@ -121,11 +121,12 @@ struct TableScan<S> {
 unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
     // SAFETY: `info` is live for the callback; every handle taken from it is owned by a guard.
     let work = || unsafe {
-        let mut values = Vec::new();
+        let (mut values, mut elements) = (Vec::new(), Vec::new());
         let positional = F::DOC.parameters.iter().filter(|p| p.given == Given::Required);
         for (i, parameter) in positional.enumerate() {
             let raw = RawValue(ffi::duckdb_bind_get_parameter(info, i as u64));
             values.push((parameter.name.to_string(), Value::read(&raw)));
+            elements.extend(element_type(&raw).map(|ty| (parameter.name.to_string(), ty)));
         }
         for name in args::named(F::DOC) {
             let raw = RawValue(ffi::duckdb_bind_get_named_parameter(info, text(name)?.as_ptr()));
@@ -135,8 +136,8 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
         }
         let mut context = std::ptr::null_mut();
         ffi::duckdb_table_function_get_client_context(info, &mut context);
-        let limits = settings::read(context);
-        let plan = F::bind(&Args::new(F::DOC, values), limits)?;
+        let limits = settings::read(context)?;
+        let plan = F::bind(&Args::new(F::DOC, values).with_elements(elements), limits)?;
         for (name, ty) in &plan.columns {
             ffi::duckdb_bind_add_result_column(info, text(name)?.as_ptr(), LogicalType::new(ty)?.raw());
         }
@@ -250,7 +251,7 @@ unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info)
         let mut context = std::ptr::null_mut();
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
         let call = read_call(F::DOC, info, context);
-        let limits = settings::read(context);
+        let limits = settings::read(context)?;
         let bound = F::bind(Call { limits, ..call? })?;
         let data = Box::into_raw(Box::new(Arc::new(bound))).cast();
         ffi::duckdb_scalar_function_set_bind_data(info, data, Some(drop_box::<Arc<F::Bound>>));
@@ -277,7 +278,8 @@ unsafe fn read_call(
         options: None,
         limits: Limits::default(),
     };
-    let required = doc.parameters.iter().filter(|p| p.given == Given::Required).count();
+    let by_place: Vec<_> =
+        doc.parameters.iter().filter(|p| matches!(p.given, Given::Required | Given::Optional)).collect();
     // SAFETY: each expression and type is owned and destroyed here.
     unsafe {
         for i in 0..ffi::duckdb_scalar_function_bind_get_argument_count(info) {
@@ -286,7 +288,9 @@ unsafe fn read_call(
             call.crs.push(geometry_crs(&ty));
             call.is_geometry.push(ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY);
             call.fields.push(struct_fields(&ty));
-            let options = if i as usize >= required { Some(fold(doc, expression, context)) } else { None };
+            let bag =
+                by_place.get(i as usize).is_some_and(|p| p.given == Given::Optional && p.types == "STRUCT");
+            let options = if bag { Some(fold(doc, expression, context)) } else { None };
             ffi::duckdb_destroy_expression(&mut expression);
             call.options = options.transpose()?;
         }

@@ -45,7 +45,16 @@ impl LogicalType {
             SqlType::Varchar => ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
             SqlType::Blob => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB,
             SqlType::Date => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE,
+            SqlType::Time => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME,
             SqlType::Timestamp => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP,
+            SqlType::TimestampTz => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
+            SqlType::TimestampNs => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS,
+            SqlType::Interval => ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL,
+            SqlType::Uuid => ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID,
+            SqlType::Decimal(width, scale) => {
+                // SAFETY: two plain numbers.
+                return Ok(LogicalType(unsafe { ffi::duckdb_create_decimal_type(*width, *scale) }));
+            }
             SqlType::Any => ffi::DUCKDB_TYPE_DUCKDB_TYPE_ANY,
             SqlType::Geometry(Some(crs)) => {
                 if let Some(known) = super::geometry_type::with_crs(crs) {
@@ -102,6 +111,60 @@ impl LogicalType {
     pub fn raw(&self) -> ffi::duckdb_logical_type {
         self.0
     }
+
+    /// What type this is; `None` for one that no column of ours has.
+    pub fn sql_type(&self) -> Option<SqlType> {
+        // SAFETY: the type is alive, each getter is called for the kind of type that it is for, and each child is a
+        // new handle that we own.
+        unsafe {
+            let child = |raw| LogicalType(raw).sql_type();
+            Some(match ffi::duckdb_get_type_id(self.0) {
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => SqlType::Boolean,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => SqlType::TinyInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => SqlType::UTinyInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => SqlType::SmallInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => SqlType::USmallInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER | ffi::DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL => {
+                    SqlType::Integer
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => SqlType::UInteger,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => SqlType::BigInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => SqlType::UBigInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => SqlType::Float,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => SqlType::Double,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
+                    SqlType::Decimal(ffi::duckdb_decimal_width(self.0), ffi::duckdb_decimal_scale(self.0))
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => SqlType::Varchar,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => SqlType::Blob,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => SqlType::Date,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME => SqlType::Time,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => SqlType::Timestamp,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => SqlType::TimestampTz,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => SqlType::TimestampNs,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL => SqlType::Interval,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID => SqlType::Uuid,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => child(ffi::duckdb_list_type_child_type(self.0))?.list(),
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
+                    let item = child(ffi::duckdb_array_type_child_type(self.0))?;
+                    SqlType::Array(Box::new(item), ffi::duckdb_array_type_array_size(self.0))
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP => SqlType::Map(
+                    Box::new(child(ffi::duckdb_map_type_key_type(self.0))?),
+                    Box::new(child(ffi::duckdb_map_type_value_type(self.0))?),
+                ),
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+                    let field = |i| {
+                        let name = super::value::take_text(ffi::duckdb_struct_type_child_name(self.0, i));
+                        Some((name, child(ffi::duckdb_struct_type_child_type(self.0, i))?))
+                    };
+                    let fields = (0..ffi::duckdb_struct_type_child_count(self.0)).map(field);
+                    SqlType::Struct(fields.collect::<Option<_>>()?)
+                }
+                _ => return None,
+            })
+        }
+    }
 }
 
 /// # Errors
@@ -123,6 +186,33 @@ macro_rules! plain {
 }
 plain!(bool, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64);
 
+/// A HUGEINT, a UUID or a wide DECIMAL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Wide {
+    lower: u64,
+    upper: i64,
+}
+// SAFETY: this is `duckdb_hugeint`.
+unsafe impl Plain for Wide {}
+
+impl Wide {
+    pub fn new(value: i128) -> Wide {
+        Wide { lower: value as u64, upper: (value >> 64) as i64 }
+    }
+}
+
+/// An INTERVAL: months, days and microseconds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    pub months: i32,
+    pub days: i32,
+    pub micros: i64,
+}
+// SAFETY: this is `duckdb_interval`.
+unsafe impl Plain for Interval {}
+
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct ListEntry {
@@ -131,6 +221,17 @@ struct ListEntry {
 }
 // SAFETY: this is `duckdb_list_entry`.
 unsafe impl Plain for ListEntry {}
+
+/// What a vector holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    Text,
+    Geometry,
+    Boolean,
+    List,
+    Struct,
+    Other,
+}
 
 /// One vector: a column of a chunk, or a child of one.
 #[derive(Clone, Copy)]
@@ -145,6 +246,12 @@ impl<'a> Vector<'a> {
     /// `raw` is a live flat vector of at least `rows` rows, for as long as `'a`.
     pub unsafe fn from_raw(raw: ffi::duckdb_vector, rows: usize) -> Vector<'a> {
         Vector { raw, rows, chunk: PhantomData }
+    }
+
+    /// The type of its values.
+    pub fn ty(&self) -> LogicalType {
+        // SAFETY: the vector is alive; the type that comes is ours to destroy.
+        LogicalType(unsafe { ffi::duckdb_vector_get_column_type(self.raw) })
     }
 
     fn data<T: Plain>(&self) -> *mut T {
@@ -193,6 +300,23 @@ impl<'a> Vector<'a> {
         unsafe { Vector::from_raw(ffi::duckdb_struct_vector_get_child(self.raw, index as u64), self.rows) }
     }
 
+    /// What the vector's type is, as far as a function of several types must know.
+    pub fn holds(&self) -> Holds {
+        // SAFETY: the vector is alive; its type is a copy that the guard destroys.
+        let ty = unsafe {
+            let ty = LogicalType(ffi::duckdb_vector_get_column_type(self.raw));
+            ffi::duckdb_get_type_id(ty.0)
+        };
+        match ty {
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Holds::Text,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Holds::Geometry,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Holds::Boolean,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => Holds::List,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => Holds::Struct,
+            _ => Holds::Other,
+        }
+    }
+
     /// The child of a list vector, and the places in it that belong to a row.
     pub fn list(&self, row: usize) -> (Vector<'a>, std::ops::Range<usize>) {
         let entry = self.get::<ListEntry>(row);
@@ -226,7 +350,8 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// NULL; of a struct, every field as well, since DuckDB reads fields without asking the struct.
+    /// NULL; of a struct, every field as well, and of an array, every place: DuckDB reads these without asking for
+    /// the whole.
     pub fn set_null(&self, row: usize, ty: &SqlType) {
         let place = self.check(row) as u64;
         // SAFETY: the mask is made writable first and covers the vector's rows.
@@ -240,9 +365,54 @@ impl<'a> Vector<'a> {
                     self.field(i).set_null(row, field);
                 }
             }
+            SqlType::Array(child, size) => {
+                let size = *size as usize;
+                let places = self.array_child(size);
+                (row * size..(row + 1) * size).for_each(|place| places.set_null(place, child));
+            }
             SqlType::List(_) | SqlType::Map(..) => self.set(row, ListEntry { offset: 0, length: 0 }),
             _ => {}
         }
+    }
+
+    /// The places in a list vector's child that belong to a row.
+    pub fn places(&self, row: usize) -> std::ops::Range<usize> {
+        let entry = self.get::<ListEntry>(row);
+        entry.offset as usize..(entry.offset + entry.length) as usize
+    }
+
+    /// The child of a list vector, copied flat: DuckDB flattens a column but not what is in its lists, so that a
+    /// list of NULLs may come as one NULL that stands for all of them.
+    pub fn flat_child(&self) -> FlatChild {
+        // SAFETY: this is a list vector. The selection names each of the child's places once, and the copy has room
+        // for them; both are destroyed by their guards.
+        unsafe {
+            let rows = ffi::duckdb_list_vector_get_size(self.raw);
+            let child = ffi::duckdb_list_vector_get_child(self.raw);
+            let ty = LogicalType(ffi::duckdb_vector_get_column_type(child));
+            let copy = FlatChild { raw: ffi::duckdb_create_vector(ty.0, rows.max(1)), rows: rows as usize };
+            if rows > 0 {
+                let all = ffi::duckdb_create_selection_vector(rows);
+                let places = std::slice::from_raw_parts_mut(
+                    ffi::duckdb_selection_vector_get_data_ptr(all),
+                    rows as usize,
+                );
+                places.iter_mut().enumerate().for_each(|(i, place)| *place = i as ffi::sel_t);
+                ffi::duckdb_vector_copy_sel(child, copy.raw, all, rows, 0, 0);
+                ffi::duckdb_destroy_selection_vector(all);
+            }
+            copy
+        }
+    }
+
+    /// As [`Vector::list`]; `None` when this is no list vector.
+    pub fn try_list(&self, row: usize) -> Option<(Vector<'a>, std::ops::Range<usize>)> {
+        // SAFETY: the vector is alive; its type is a copy that the guard destroys.
+        let ty = unsafe {
+            let ty = LogicalType(ffi::duckdb_vector_get_column_type(self.raw));
+            ffi::duckdb_get_type_id(ty.0)
+        };
+        (ty == ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST).then(|| self.list(row))
     }
 
     /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the
@@ -265,6 +435,33 @@ impl<'a> Vector<'a> {
         unsafe {
             ffi::duckdb_list_vector_reserve(self.raw, elements as u64);
         }
+    }
+
+    /// Gives each row of a list vector without lists its own places in the child, none where the length is `None`.
+    /// Returns the child, and the places of each row that has a length, in order and to be written in place.
+    pub fn lists<T: Plain>(&self, lengths: &[Option<usize>]) -> (Vector<'a>, Vec<&'a mut [T]>) {
+        let total: usize = lengths.iter().flatten().sum();
+        let mut offset = 0;
+        for (row, length) in lengths.iter().enumerate() {
+            if let Some(length) = *length {
+                self.set(row, ListEntry { offset: offset as u64, length: length as u64 });
+                offset += length;
+            }
+        }
+        // SAFETY: this is a list vector, whose child is fetched once it has its final size.
+        let child = unsafe {
+            ffi::duckdb_list_vector_reserve(self.raw, total as u64);
+            ffi::duckdb_list_vector_set_size(self.raw, total as u64);
+            Vector::from_raw(ffi::duckdb_list_vector_get_child(self.raw), total)
+        };
+        let mut rest = child.slice_mut::<T>(0, total);
+        let mut places = Vec::new();
+        for length in lengths.iter().flatten() {
+            let (head, tail) = rest.split_at_mut(*length);
+            places.push(head);
+            rest = tail;
+        }
+        (child, places)
     }
 
     /// Places `from .. from + length` of a bare vector, to be written in place.
@@ -291,6 +488,25 @@ impl<'a> Vector<'a> {
     pub fn array_child(&self, size: usize) -> Vector<'a> {
         // SAFETY: an array vector's child has `rows * size` places.
         unsafe { Vector::from_raw(ffi::duckdb_array_vector_get_child(self.raw), self.rows * size) }
+    }
+}
+
+/// A vector of our own: see [`Vector::flat_child`].
+pub struct FlatChild {
+    raw: ffi::duckdb_vector,
+    rows: usize,
+}
+
+impl FlatChild {
+    pub fn items(&self) -> Vector<'_> {
+        Vector { raw: self.raw, rows: self.rows, chunk: PhantomData }
+    }
+}
+
+impl Drop for FlatChild {
+    fn drop(&mut self) {
+        // SAFETY: we own the vector and drop it once.
+        unsafe { ffi::duckdb_destroy_vector(&mut self.raw) }
     }
 }
 
@@ -369,6 +585,11 @@ impl<'a> Input<'a> {
 
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// How many arguments this call has: trailing ones may have been left out.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
     }
 
     pub fn column(&self, index: usize) -> Vector<'a> {

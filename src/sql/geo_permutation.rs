@@ -18,7 +18,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "n",
             types: "BIGINT",
             given: Given::Required,
-            meaning: "How many numbers, 0 to 1,000,000,000.",
+            meaning: "How many numbers, 0 to 100,000,000: some seconds that can not be interrupted.",
         },
         Parameter {
             name: "seed",
@@ -33,7 +33,7 @@ static DOC: FunctionDoc = FunctionDoc {
         meaning: "`numpy.random.default_rng(seed).permutation(n)`, bit for bit.",
     }],
     nulls: "NULL for a NULL argument.",
-    errors: &["n or seed below 0, or n above 1,000,000,000"],
+    errors: &["n or seed below 0, or n above 100,000,000"],
     examples: &[Example {
         title: "A seeded order",
         sql: "SELECT geo_permutation(10, 7) AS places;",
@@ -57,9 +57,9 @@ impl ScalarFunction for GeoPermutation {
                 continue;
             }
             let (n, seed) = (input.column(0).get::<i64>(row), input.column(1).get::<i64>(row));
-            let count = usize::try_from(n).ok().filter(|n| *n <= 1_000_000_000);
-            let count = count
-                .ok_or_else(|| Error::invalid(n, "between 0 and 1000000000").at("geo_permutation(n)"))?;
+            let count = usize::try_from(n).ok().filter(|n| *n <= 100_000_000);
+            let count =
+                count.ok_or_else(|| Error::invalid(n, "between 0 and 100000000").at("geo_permutation(n)"))?;
             let seed = u64::try_from(seed)
                 .map_err(|_| Error::invalid(seed, "0 or above").at("geo_permutation(seed)"))?;
             let (places, first) = out.push_list(row, count);

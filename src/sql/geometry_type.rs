@@ -70,7 +70,7 @@ pub unsafe fn load(connection: ffi::duckdb_connection) -> Result<()> {
     let mut columns = Vec::with_capacity(names.len());
     for name in &names {
         // GeoParquet needs the whole definition; OGC:CRS84 is the one that DuckDB can spell out itself.
-        let definition = if name == CRS84 { name.clone() } else { gdal::crs_facts(name)?.projjson };
+        let definition = if name == CRS84 { name.clone() } else { gdal::crs_facts(name)?.projjson.clone() };
         columns.push(format!("ST_SetCRS('POINT EMPTY'::GEOMETRY, '{}')", definition.replace('\'', "''")));
     }
     let sql = format!("SELECT {}", columns.join(", "));

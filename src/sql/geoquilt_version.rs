@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
-use crate::format::gdal;
+use crate::format::{gdal, geotiff};
 use crate::read::Limits;
-use crate::read::source::block_cache;
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
 use crate::sql::chunk::Chunk;
@@ -21,7 +20,7 @@ pub struct GeoquiltVersion;
 static DOC: FunctionDoc = FunctionDoc {
     name: "geoquilt_version",
     kind: Kind::Table,
-    summary: "Version of geoquilt and of GDAL, its drivers, settings and cache counters.",
+    summary: "Version of geoquilt and of GDAL, its drivers, and the settings.",
     parameters: &[],
     columns: &[
         Column { name: "version", types: "VARCHAR", meaning: "Version of geoquilt." },
@@ -34,9 +33,9 @@ static DOC: FunctionDoc = FunctionDoc {
             meaning: "Settings in force; change one with SET.",
         },
         Column {
-            name: "block_cache",
-            types: "STRUCT(hits UBIGINT, misses UBIGINT, bytes UBIGINT)",
-            meaning: "Blocks found decoded, blocks decoded, and bytes held, since the process began.",
+            name: "headers",
+            types: "STRUCT(own UBIGINT, gdal UBIGINT)",
+            meaning: "Headers of rasters read by geoquilt itself, and rasters opened by GDAL, since the process began.",
         },
     ],
     nulls: "There are none.",
@@ -92,8 +91,6 @@ fn facts(limits: &Limits) -> Vec<Value> {
             field("meaning", Value::Text(s.meaning.into())),
         ])
     };
-    let counters = block_cache().counters();
-    let counter = |name: &str, value: u64| field(name, Value::Int(value as i64));
     vec![
         Value::Text(env!("CARGO_PKG_VERSION").into()),
         Value::Text(gdal),
@@ -101,9 +98,8 @@ fn facts(limits: &Limits) -> Vec<Value> {
         texts(catalog_crs()),
         Value::List(SETTINGS.iter().map(setting).collect()),
         Value::Struct(vec![
-            counter("hits", counters.hits),
-            counter("misses", counters.misses),
-            counter("bytes", counters.bytes),
+            field("own", Value::Int(geotiff::headers_read() as i64)),
+            field("gdal", Value::Int(gdal::rasters_opened() as i64)),
         ]),
     ]
 }

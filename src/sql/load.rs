@@ -6,7 +6,7 @@ use duckdb::ffi;
 
 use crate::error::{Error, Result};
 use crate::format::gdal;
-use crate::sql::{FUNCTIONS, callback, geometry_type, settings};
+use crate::sql::{FUNCTIONS, callback, geometry_type, replacement, settings};
 
 /// The oldest C API that geoquilt runs on.
 const MINIMUM: &str = "v1.5.6";
@@ -61,7 +61,9 @@ unsafe fn load(
         }
         let result = register(connection);
         ffi::duckdb_disconnect(&mut connection);
-        result.map(|()| true)
+        result?;
+        replacement::register(*database);
+        Ok(true)
     }
 }
 

@@ -1,11 +1,12 @@
 //! `read_patch(path, window)`: the pixels of one window as a list.
 
-use std::rc::Rc;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::read::Limits;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, check_patch, pixel_count, read_patch};
+use crate::read::patch::{BandName, PatchOptions, band_numbers, check_patch, pixel_count};
+use crate::read::plan::{Request, read_patches};
 use crate::read::source::Source;
 use crate::sql::args::{Args, number};
 use crate::sql::callback::{Call, ScalarFunction};
@@ -125,11 +126,11 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
     Ok(PatchOptions { bands, scaled, fill, boundless })
 }
 
-/// One row's work. It names its file, since a chunk of as many files must not hold them all open.
-struct Job<'a> {
-    path: &'a str,
+/// One row's work.
+struct Job {
+    source: Arc<Source>,
     window: Window,
-    bands: Rc<[usize]>,
+    bands: Arc<[usize]>,
 }
 
 impl ScalarFunction for ReadPatch {
@@ -147,52 +148,63 @@ impl ScalarFunction for ReadPatch {
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let jobs = jobs(bound, input)?;
-        let lengths = jobs.iter().flatten().map(|job| pixel_count(&job.window, job.bands.len()));
-        let elements = lengths.fold(0, usize::saturating_add);
+        let elements = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
         check_chunk(elements.saturating_mul(4), &bound.limits)?;
-        out.reserve_list(elements);
-        let mut open: Option<(&str, Arc<Source>)> = None;
-        for (row, job) in jobs.iter().enumerate() {
-            let Some(job) = job else {
-                out.set_null(row, &SqlType::Float.list());
-                continue;
-            };
-            let length = pixel_count(&job.window, job.bands.len());
-            let (pixels, first) = out.push_list(row, length);
-            let places = pixels.slice_mut::<f32>(first, length);
-            let source = match &open {
-                Some((path, source)) if *path == job.path => source.clone(),
-                _ => Source::open(job.path)?,
-            };
-            open = Some((job.path, source.clone()));
-            let gaps = read_patch(&source, &job.window, &job.bands, &bound.options, places)?;
-            pixels.set_null_runs(first, &gaps);
+        let lengths: Vec<Option<usize>> = jobs.iter().map(|job| job.as_ref().map(Job::pixels)).collect();
+        let (places, pixels) = out.lists::<f32>(&lengths);
+        for (row, _) in jobs.iter().enumerate().filter(|(_, job)| job.is_none()) {
+            out.set_null(row, &SqlType::Float.list());
+        }
+        let request = |(job, pixels): (Job, _)| Request {
+            source: job.source,
+            window: job.window,
+            bands: job.bands,
+            out: pixels,
+            gaps: Vec::new(),
+        };
+        let mut requests: Vec<_> = jobs.into_iter().flatten().zip(pixels).map(request).collect();
+        read_patches(&mut requests, &bound.options, bound.limits.threads)?;
+        let mut first = 0;
+        for request in requests {
+            places.set_null_runs(first, &request.gaps);
+            first += request.out.len();
         }
         Ok(())
     }
 }
 
-/// What each row asks for; `None` for a row with a NULL. Neighbouring rows mostly share their file.
-fn jobs<'a>(bound: &Bound, input: &Input<'a>) -> Result<Vec<Option<Job<'a>>>> {
+impl Job {
+    fn pixels(&self) -> usize {
+        pixel_count(&self.window, self.bands.len())
+    }
+}
+
+/// What each row asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
+fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
     let (paths, windows) = (input.column(0), input.column(1));
-    let mut known: Option<(&str, Rc<[usize]>)> = None;
+    let fields = [0, 1, 2, 3].map(|i| windows.field(i));
+    let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
     let mut jobs = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
-        if input.any_null(row) || (0..4).any(|i| windows.field(i).is_null(row)) {
+        if input.any_null(row) || fields.iter().any(|field| field.is_null(row)) {
             jobs.push(None);
             continue;
         }
         let path = paths.str(row);
-        let bands = match &known {
-            Some((same, bands)) if *same == path => bands.clone(),
-            _ => band_numbers(&*Source::open(path)?, &bound.options)?.into(),
+        let (source, bands) = match known.get(path) {
+            Some(both) => both.clone(),
+            None => {
+                let source = Source::open(path)?;
+                let bands: Arc<[usize]> = band_numbers(&source, &bound.options)?.into();
+                known.insert(path, (source.clone(), bands.clone()));
+                (source, bands)
+            }
         };
-        known = Some((path, bands.clone()));
-        let offset = |i| windows.field(i).get::<i64>(row);
-        let side = |i| i64::from(windows.field(i).get::<i32>(row));
-        let window = Window::new(offset(0), offset(1), side(2), side(3))?;
+        let [row_off, col_off] = [fields[0], fields[1]].map(|field| field.get::<i64>(row));
+        let [height, width] = [fields[2], fields[3]].map(|field| i64::from(field.get::<i32>(row)));
+        let window = Window::new(row_off, col_off, height, width)?;
         check_patch(&window, bands.len(), 4, &bound.limits)?;
-        jobs.push(Some(Job { path, window, bands }));
+        jobs.push(Some(Job { source, window, bands }));
     }
     Ok(jobs)
 }

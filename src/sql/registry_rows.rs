@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use crate::error::{Error, Result};
-use crate::format::parquet::{Cell, Table, cell};
+use crate::format::parquet::{Cell, Table, cell, is_uuid};
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
 use crate::window::Window;
@@ -15,10 +15,17 @@ use crate::window::Window;
 /// One row of a registry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegistryRow {
-    pub path: String,
-    pub window: Window,
+    /// What to read, or why that can not be told.
+    pub target: Result<Target>,
     /// The columns that are carried along, in order.
     pub carried: Vec<Value>,
+}
+
+/// A window of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    pub path: Arc<str>,
+    pub window: Window,
 }
 
 /// Where the rows come from, and which columns they carry.
@@ -50,10 +57,14 @@ impl Registry {
 
     /// # Errors
     /// Items that are no structs with `path` and `win`, or that differ in their fields.
-    pub fn list(items: &[Value]) -> Result<Registry> {
+    ///
+    /// `element` is the type of the items: without it, as where a field has a type that no column of ours has, the
+    /// values tell.
+    pub fn list(items: &[Value], element: Option<&SqlType>) -> Result<Registry> {
         let name = "a list of structs".to_string();
-        let columns: Vec<(String, SqlType)> = match items.first() {
-            Some(Value::Struct(fields)) => {
+        let columns: Vec<(String, SqlType)> = match (element, items.first()) {
+            (Some(SqlType::Struct(fields)), _) => fields.clone(),
+            (_, Some(Value::Struct(fields))) => {
                 fields.iter().map(|(n, _)| (n.clone(), type_of(items, n))).collect()
             }
             _ => return Err(Error::BadRegistry { path: name, problem: NEEDED.into(), columns: Vec::new() }),
@@ -88,7 +99,7 @@ impl Registry {
                 let items = items.clone();
                 Box::new((0..items.len()).map(move |i| match items.get(i) {
                     Some(Value::Struct(fields)) => {
-                        registry.row(fields.iter().map(|(_, v)| v.clone()).collect())
+                        Ok(registry.row(fields.iter().map(|(_, v)| v.clone()).collect()))
                     }
                     _ => Err(registry.bad(NEEDED)),
                 }))
@@ -105,33 +116,43 @@ impl Registry {
         let row = |i: usize| {
             let cells = batch.columns().iter().map(|column| cell(column.as_ref(), i).map(value));
             let cells: Option<Vec<Value>> = cells.collect();
-            self.row(cells.ok_or_else(|| self.bad("a value that can not be carried along"))?)
+            Ok(self.row(cells.ok_or_else(|| self.bad("a value that can not be carried along"))?))
         };
         (0..batch.num_rows()).map(row).collect()
     }
 
-    fn row(&self, carried: Vec<Value>) -> Result<RegistryRow> {
-        let at = |name: &str| self.columns.iter().zip(&carried).find(|((n, _), _)| n == name);
+    /// A row that can not be read keeps its other columns.
+    fn row(&self, carried: Vec<Value>) -> RegistryRow {
+        RegistryRow { target: self.target(&carried), carried }
+    }
+
+    fn target(&self, carried: &[Value]) -> Result<Target> {
+        let at =
+            |name: &str| self.columns.iter().zip(carried).find(|((n, _), _)| n.eq_ignore_ascii_case(name));
         let (Some((_, Value::Text(path))), Some(((_, SqlType::Struct(fields)), Value::Struct(win)))) =
             (at("path"), at("win"))
         else {
             return Err(self.bad("a row without a path or a win"));
         };
-        let number = |name: &str| match fields.iter().zip(win).find(|((n, _), _)| n == name) {
-            Some((_, (_, Value::Int(n)))) => Ok(*n),
-            _ => Err(self.bad(&format!("a row whose win has no whole number for {name}"))),
-        };
+        let number =
+            |name: &str| match fields.iter().zip(win).find(|((n, _), _)| n.eq_ignore_ascii_case(name)) {
+                Some((_, (_, Value::Int(n)))) => Ok(*n),
+                _ => Err(self.bad(&format!("a row whose win has no whole number for {name}"))),
+            };
         let (row_off, col_off) = (number("row_off")?, number("col_off")?);
         let window = Window::new(row_off, col_off, number("height")?, number("width")?)?;
-        Ok(RegistryRow { path: path.clone(), window, carried })
+        Ok(Target { path: path.as_str().into(), window })
     }
 }
 
 fn check_columns(columns: &[(String, SqlType)], path: &str) -> Result<()> {
-    let has = |name: &str, fits: fn(&SqlType) -> bool| columns.iter().any(|(n, ty)| n == name && fits(ty));
+    let has = |name: &str, fits: fn(&SqlType) -> bool| {
+        columns.iter().any(|(n, ty)| n.eq_ignore_ascii_case(name) && fits(ty))
+    };
     let is_window = |ty: &SqlType| match ty {
         SqlType::Struct(have) => {
-            ["row_off", "col_off", "height", "width"].iter().all(|f| have.iter().any(|(n, _)| n == f))
+            let has = |field: &&str| have.iter().any(|(n, _)| n.eq_ignore_ascii_case(field));
+            ["row_off", "col_off", "height", "width"].iter().all(has)
         }
         _ => false,
     };
@@ -147,19 +168,20 @@ fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
         let bad = || Error::BadRegistry {
             path: path.into(),
             problem: format!(
-                "column {} has type {}, which can not be carried along",
+                "column {} has type {}, which can not be carried along: leave it out, or cast it to text,",
                 field.name(),
                 field.data_type()
             ),
             columns: schema.fields().iter().map(|f| f.name().clone()).collect(),
         };
-        Ok((field.name().clone(), sql_type(field.data_type()).ok_or_else(bad)?))
+        Ok((field.name().clone(), sql_type(field).ok_or_else(bad)?))
     };
     schema.fields().iter().map(column).collect()
 }
 
-fn sql_type(ty: &DataType) -> Option<SqlType> {
-    Some(match ty {
+/// The type in SQL of a column of Parquet; `None` for one that is not carried along.
+pub fn sql_type(field: &Field) -> Option<SqlType> {
+    Some(match field.data_type() {
         DataType::Boolean => SqlType::Boolean,
         DataType::Int8 => SqlType::TinyInt,
         DataType::Int16 => SqlType::SmallInt,
@@ -169,31 +191,39 @@ fn sql_type(ty: &DataType) -> Option<SqlType> {
         DataType::UInt16 => SqlType::USmallInt,
         DataType::UInt32 => SqlType::UInteger,
         DataType::UInt64 => SqlType::UBigInt,
-        DataType::Float32 => SqlType::Float,
-        DataType::Float64 | DataType::Decimal128(..) => SqlType::Double,
+        DataType::Float16 | DataType::Float32 => SqlType::Float,
+        DataType::Float64 => SqlType::Double,
+        DataType::Decimal128(width, scale) => SqlType::Decimal(*width, u8::try_from(*scale).ok()?),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => SqlType::Varchar,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => SqlType::Blob,
+        DataType::FixedSizeBinary(16) if is_uuid(field) => SqlType::Uuid,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            SqlType::Blob
+        }
         DataType::Date32 => SqlType::Date,
-        DataType::Timestamp(..) => SqlType::Timestamp,
+        DataType::Time32(_) | DataType::Time64(_) => SqlType::Time,
+        DataType::Timestamp(_, Some(_)) => SqlType::TimestampTz,
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => SqlType::TimestampNs,
+        DataType::Timestamp(_, None) => SqlType::Timestamp,
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            sql_type(item.data_type())?.list()
+            sql_type(item)?.list()
         }
         DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(pair) if pair.len() == 2 => SqlType::Map(
-                Box::new(sql_type(pair[0].data_type())?),
-                Box::new(sql_type(pair[1].data_type())?),
-            ),
+            DataType::Struct(pair) => match pair.iter().as_slice() {
+                [key, value] => SqlType::Map(Box::new(sql_type(key)?), Box::new(sql_type(value)?)),
+                _ => return None,
+            },
             _ => return None,
         },
         DataType::Struct(fields) => {
-            let field = |f: &Arc<Field>| Some((f.name().clone(), sql_type(f.data_type())?));
+            let field = |f: &Arc<Field>| Some((f.name().clone(), sql_type(f)?));
             SqlType::Struct(fields.iter().map(field).collect::<Option<_>>()?)
         }
         _ => return None,
     })
 }
 
-fn value(cell: Cell) -> Value {
+/// A cell of Parquet as a value of SQL.
+pub fn value(cell: Cell) -> Value {
     match cell {
         Cell::Null => Value::Null,
         Cell::Bool(v) => Value::Bool(v),
@@ -203,6 +233,9 @@ fn value(cell: Cell) -> Value {
         Cell::Bytes(v) => Value::Bytes(v),
         Cell::Date(v) => Value::Date(v),
         Cell::Timestamp(v) => Value::Timestamp(v),
+        Cell::Nanos(v) => Value::Nanos(v),
+        Cell::Time(v) => Value::Time(v),
+        Cell::Decimal(v, scale) => Value::Decimal(v, scale),
         Cell::List(cells) => Value::List(cells.into_iter().map(value).collect()),
         // Fields are named by the column's type, and entries of a map have none.
         Cell::Struct(cells) => Value::Struct(cells.into_iter().map(|c| (String::new(), value(c))).collect()),
@@ -244,6 +277,11 @@ fn sql_type_of(value: &Value) -> SqlType {
         Value::Bytes(_) => SqlType::Blob,
         Value::Date(_) => SqlType::Date,
         Value::Timestamp(_) => SqlType::Timestamp,
+        Value::Nanos(_) => SqlType::TimestampNs,
+        Value::Time(_) => SqlType::Time,
+        Value::Interval(_) => SqlType::Interval,
+        Value::Uuid(_) => SqlType::Uuid,
+        Value::Decimal(_, scale) => SqlType::Decimal(38, *scale),
         Value::List(items) => items.first().map_or(SqlType::Varchar, sql_type_of).list(),
         Value::Struct(fields) => {
             SqlType::Struct(fields.iter().map(|(n, v)| (n.clone(), sql_type_of(v))).collect())

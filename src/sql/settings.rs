@@ -12,26 +12,34 @@ use crate::sql::value::{RawValue, Value};
 pub struct Setting {
     pub name: &'static str,
     pub meaning: &'static str,
+    /// The least and the most that it may be.
+    pub range: (u64, u64),
     get: fn(&Limits) -> u64,
     set: fn(&mut Limits, u64),
 }
+
+/// MiB in all that an address can name.
+const MOST_MIB: u64 = u64::MAX >> 20;
 
 pub const SETTINGS: [Setting; 3] = [
     Setting {
         name: "geoquilt_block_cache_mb",
         meaning: "MiB of decoded blocks kept for the whole process",
+        range: (0, MOST_MIB),
         get: |limits| limits.block_cache as u64 >> 20,
         set: |limits, mb| limits.block_cache = mib(mb),
     },
     Setting {
         name: "geoquilt_threads",
-        meaning: "worker threads of one table function of geoquilt",
+        meaning: "threads that one call of a function of geoquilt works on",
+        range: (1, 1024),
         get: |limits| limits.threads as u64,
-        set: |limits, n| limits.threads = (n as usize).clamp(1, 1024),
+        set: |limits, n| limits.threads = n as usize,
     },
     Setting {
         name: "geoquilt_max_chunk_mb",
         meaning: "MiB of pixels that one chunk of a scalar function may take",
+        range: (1, MOST_MIB),
         get: |limits| limits.chunk as u64 >> 20,
         set: |limits, mb| limits.chunk = mib(mb),
     },
@@ -75,32 +83,57 @@ pub unsafe fn register(connection: ffi::duckdb_connection) -> Result<()> {
     Ok(())
 }
 
-/// The settings in force for a query, and gives the context back to DuckDB.
+impl Setting {
+    /// # Errors
+    /// A value out of range. DuckDB lets a setting be any number, so that it is seen with the next query only.
+    fn read(&self, value: &Value, limits: &mut Limits) -> Result<()> {
+        let (least, most) = self.range;
+        let number = match value {
+            Value::Double(v) if *v >= 0.0 => *v as u64,
+            Value::Int(v) => u64::try_from(*v).unwrap_or(0),
+            // A setting that was never set, or set to NULL, has its default.
+            Value::Null => return Ok(()),
+            _ => u64::MAX,
+        };
+        if !(least..=most).contains(&number) {
+            let must =
+                format!("between {least} and {most}: SET {} = {}", self.name, (self.get)(&Limits::default()));
+            return Err(Error::invalid(value, must).at(self.name));
+        }
+        (self.set)(limits, number);
+        Ok(())
+    }
+}
+
+/// The settings in force for a query; gives the context back to DuckDB.
+///
+/// # Errors
+/// A setting out of its range.
 ///
 /// # Safety
 /// `context` is null or live and owned by the caller, who must not use it afterwards.
-pub unsafe fn read(mut context: ffi::duckdb_client_context) -> Limits {
+pub unsafe fn read(mut context: ffi::duckdb_client_context) -> Result<Limits> {
     let mut limits = Limits::default();
     if context.is_null() {
-        return limits;
+        return Ok(limits);
     }
     // SAFETY: the context is live until it is destroyed at the end; each value is owned here.
-    unsafe {
-        for setting in &SETTINGS {
-            let Ok(name) = text(setting.name) else { continue };
+    let values = unsafe {
+        let value = |setting: &Setting| {
             let raw = RawValue(ffi::duckdb_client_context_get_config_option(
                 context,
-                name.as_ptr(),
+                text(setting.name)?.as_ptr(),
                 std::ptr::null_mut(),
             ));
-            match Value::read(&raw) {
-                Value::Double(v) if v >= 0.0 => (setting.set)(&mut limits, v as u64),
-                Value::Int(v) if v >= 0 => (setting.set)(&mut limits, v as u64),
-                _ => {}
-            }
-        }
+            Ok(Value::read(&raw))
+        };
+        let values: Vec<Result<Value>> = SETTINGS.iter().map(value).collect();
         ffi::duckdb_destroy_client_context(&mut context);
+        values
+    };
+    for (setting, value) in SETTINGS.iter().zip(values) {
+        setting.read(&value?, &mut limits)?;
     }
     limits.apply();
-    limits
+    Ok(limits)
 }

@@ -26,7 +26,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "shape",
             types: "GEOMETRY | STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
             given: Given::Required,
-            meaning: "A polygon or multipolygon in its own CRS, or a box. A lon/lat box with xmin > xmax crosses the antimeridian.",
+            meaning: "A polygon or multipolygon in its own CRS, or a box. A lon/lat box with xmin > xmax crosses the antimeridian; so does a geometry that runs on past 180 degrees.",
         },
         Parameter {
             name: "mask",
@@ -57,7 +57,7 @@ static DOC: FunctionDoc = FunctionDoc {
     columns: &[Column {
         name: "land_fraction",
         types: "DOUBLE",
-        meaning: "Land pixels / pixels whose centres lie inside (half-open); nodata counts as not land.",
+        meaning: "Land pixels / pixels whose centres lie inside (half-open); nodata and NaN count as not land.",
     }],
     nulls: "NULL for a NULL or empty shape, a NULL mask, and a shape that holds no pixel centre.",
     errors: &[

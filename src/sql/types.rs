@@ -21,7 +21,14 @@ pub enum SqlType {
     Varchar,
     Blob,
     Date,
+    Time,
     Timestamp,
+    TimestampTz,
+    TimestampNs,
+    Interval,
+    Uuid,
+    /// Width and scale in digits.
+    Decimal(u8, u8),
     /// With the CRS of the column, where it has one.
     Geometry(Option<String>),
     /// A parameter that takes several types.
@@ -32,7 +39,7 @@ pub enum SqlType {
     Map(Box<SqlType>, Box<SqlType>),
 }
 
-const PLAIN: [(&str, SqlType); 18] = [
+const PLAIN: [(&str, SqlType); 23] = [
     ("BOOLEAN", SqlType::Boolean),
     ("TINYINT", SqlType::TinyInt),
     ("UTINYINT", SqlType::UTinyInt),
@@ -47,7 +54,12 @@ const PLAIN: [(&str, SqlType); 18] = [
     ("VARCHAR", SqlType::Varchar),
     ("BLOB", SqlType::Blob),
     ("DATE", SqlType::Date),
+    ("TIME", SqlType::Time),
     ("TIMESTAMP", SqlType::Timestamp),
+    ("TIMESTAMPTZ", SqlType::TimestampTz),
+    ("TIMESTAMP_NS", SqlType::TimestampNs),
+    ("INTERVAL", SqlType::Interval),
+    ("UUID", SqlType::Uuid),
     ("GEOMETRY", SqlType::Geometry(None)),
     ("ANY", SqlType::Any),
     ("TABLE", SqlType::Any),
@@ -143,6 +155,7 @@ impl fmt::Display for SqlType {
                 }
                 f.write_str(")")
             }
+            SqlType::Decimal(width, scale) => write!(f, "DECIMAL({width}, {scale})"),
             SqlType::Geometry(Some(_)) => f.write_str("GEOMETRY"),
             plain => f.write_str(PLAIN.iter().find(|(_, ty)| ty == plain).map_or("?", |(name, _)| name)),
         }

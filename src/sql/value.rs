@@ -5,7 +5,7 @@ use std::fmt;
 
 use duckdb::ffi;
 
-use crate::sql::chunk::{LogicalType, Vector};
+use crate::sql::chunk::{Interval, LogicalType, Vector, Wide};
 use crate::sql::types::SqlType;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,14 @@ pub enum Value {
     Date(i32),
     /// Microseconds since 1970, UTC.
     Timestamp(i64),
+    /// Nanoseconds since 1970, UTC.
+    Nanos(i64),
+    /// Microseconds since midnight.
+    Time(i64),
+    Interval(Interval),
+    Uuid(u128),
+    /// A DECIMAL of more digits than a double holds: the digits, and how many of them stand behind the point.
+    Decimal(i128, u8),
     List(Vec<Value>),
     Struct(Vec<(String, Value)>),
     Map(Vec<(Value, Value)>),
@@ -39,6 +47,13 @@ impl fmt::Display for Value {
             Value::Bytes(v) => write!(f, "a blob of {} bytes", v.len()),
             Value::Date(v) => write!(f, "{}", crate::interval::iso(i64::from(*v) * 86_400_000_000)),
             Value::Timestamp(v) => write!(f, "{}", crate::interval::iso(*v)),
+            Value::Nanos(v) => write!(f, "{}", crate::interval::iso(v.div_euclid(1000))),
+            Value::Time(v) => write!(f, "a time {v} microseconds after midnight"),
+            Value::Interval(v) => {
+                write!(f, "{} months, {} days, {} microseconds", v.months, v.days, v.micros)
+            }
+            Value::Uuid(v) => write!(f, "the UUID {v:032x}"),
+            Value::Decimal(v, scale) => write!(f, "{v}e-{scale}"),
             Value::List(values) => {
                 let texts: Vec<String> = values.iter().map(Value::to_string).collect();
                 write!(f, "[{}]", texts.join(", "))
@@ -109,6 +124,11 @@ impl Value {
                         Err(_) => Value::Other(take_text(ffi::duckdb_value_to_string(raw.0))),
                     }
                 }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL if ffi::duckdb_decimal_width(ty) > 15 => {
+                    let decimal = ffi::duckdb_get_decimal(raw.0);
+                    let digits = i128::from(decimal.value.upper) << 64 | i128::from(decimal.value.lower);
+                    Value::Decimal(digits, decimal.scale)
+                }
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(ffi::duckdb_get_double(raw.0)),
@@ -118,6 +138,21 @@ impl Value {
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => Value::Date(ffi::duckdb_get_date(raw.0).days),
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => {
                     Value::Timestamp(ffi::duckdb_get_timestamp(raw.0).micros)
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
+                    Value::Timestamp(ffi::duckdb_get_timestamp_tz(raw.0).micros)
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => {
+                    Value::Nanos(ffi::duckdb_get_timestamp_ns(raw.0).nanos)
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME => Value::Time(ffi::duckdb_get_time(raw.0).micros),
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL => {
+                    let ffi::duckdb_interval { months, days, micros } = ffi::duckdb_get_interval(raw.0);
+                    Value::Interval(Interval { months, days, micros })
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID => {
+                    let uuid = ffi::duckdb_get_uuid(raw.0);
+                    Value::Uuid(u128::from(uuid.upper) << 64 | u128::from(uuid.lower))
                 }
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
                     let item = |i| Value::read(&RawValue(ffi::duckdb_get_list_child(raw.0, i)));
@@ -142,6 +177,82 @@ impl Value {
         }
     }
 
+    /// The value in a row of a vector, whatever its type.
+    pub fn of(vector: &Vector<'_>, row: usize) -> Value {
+        if vector.is_null(row) {
+            return Value::Null;
+        }
+        let ty = vector.ty();
+        let items = |child: Vector<'_>, places: std::ops::Range<usize>| {
+            Value::List(places.map(|place| Value::of(&child, place)).collect())
+        };
+        // SAFETY: the type is alive, and asked only for what a type of its kind has.
+        let (id, fields, size) = unsafe {
+            let id = ffi::duckdb_get_type_id(ty.raw());
+            let is = |kind| id == kind;
+            let fields = match is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT) {
+                true => (0..ffi::duckdb_struct_type_child_count(ty.raw()))
+                    .map(|i| take_text(ffi::duckdb_struct_type_child_name(ty.raw(), i)))
+                    .collect(),
+                false => Vec::new(),
+            };
+            let size = match id {
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => ffi::duckdb_array_type_array_size(ty.raw()) as usize,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => ffi::duckdb_decimal_scale(ty.raw()).into(),
+                _ => 0,
+            };
+            (id, fields, size)
+        };
+        match id {
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Value::Bool(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => Value::Int(vector.get::<i8>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => Value::Int(vector.get::<u8>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => Value::Int(vector.get::<i16>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => Value::Int(vector.get::<u16>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => Value::Int(vector.get::<i32>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => Value::Int(vector.get::<u32>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Value::Int(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Value::Double(vector.get::<f32>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
+                // SAFETY: the type is alive and a decimal.
+                let stored = match unsafe { ffi::duckdb_decimal_internal_type(ty.raw()) } {
+                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => i64::from(vector.get::<i16>(row)),
+                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => i64::from(vector.get::<i32>(row)),
+                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => vector.get::<i64>(row),
+                    _ => return Value::Other("a DECIMAL of more than 18 digits".into()),
+                };
+                Value::Double(stored as f64 / 10f64.powi(size as i32))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Value::Text(vector.str(row).to_string()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => Value::Date(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
+                Value::Timestamp(vector.get(row))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S => {
+                Value::Timestamp(vector.get::<i64>(row).saturating_mul(1_000_000))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS => {
+                Value::Timestamp(vector.get::<i64>(row).saturating_mul(1000))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => {
+                Value::Timestamp(vector.get::<i64>(row).div_euclid(1000))
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
+                let (child, places) = vector.list(row);
+                items(child, places)
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
+                items(vector.array_child(size), row * size..(row + 1) * size)
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+                let field = |(i, name): (usize, String)| (name, Value::of(&vector.field(i), row));
+                Value::Struct(fields.into_iter().enumerate().map(field).collect())
+            }
+            _ => Value::Other("a value of another type".into()),
+        }
+    }
+
     /// Writes the value into a row of a vector of type `ty`. A value of another type becomes NULL: the
     /// types of values were chosen together with the vector's.
     pub fn write(&self, vector: &Vector<'_>, row: usize, ty: &SqlType) {
@@ -157,7 +268,20 @@ impl Value {
             (Value::Double(v), SqlType::Float) => vector.set(row, *v as f32),
             (Value::Double(v), SqlType::Double) => vector.set(row, *v),
             (Value::Date(v), SqlType::Date) => vector.set(row, *v),
-            (Value::Timestamp(v), SqlType::Timestamp) => vector.set(row, *v),
+            (Value::Timestamp(v), SqlType::Timestamp | SqlType::TimestampTz) => vector.set(row, *v),
+            (Value::Nanos(v), SqlType::TimestampNs) | (Value::Time(v), SqlType::Time) => vector.set(row, *v),
+            (Value::Interval(v), SqlType::Interval) => vector.set(row, *v),
+            // DuckDB keeps a UUID with its first bit turned, so that UUIDs sort as signed numbers.
+            (Value::Uuid(v), SqlType::Uuid) => vector.set(row, Wide::new((v ^ 1 << 127) as i128)),
+            (Value::Bytes(v), SqlType::Uuid) => match <[u8; 16]>::try_from(v.as_slice()) {
+                Ok(bytes) => Value::Uuid(u128::from_be_bytes(bytes)).write(vector, row, ty),
+                Err(_) => vector.set_null(row, ty),
+            },
+            (Value::Decimal(v, _), SqlType::Decimal(width, _)) => set_decimal(vector, row, *v, *width),
+            (Value::Double(v), SqlType::Decimal(width, scale)) => {
+                let digits = (v * 10f64.powi(i32::from(*scale))).round();
+                set_decimal(vector, row, digits as i128, *width);
+            }
             (Value::Text(v), SqlType::Varchar) => vector.set_bytes(row, v.as_bytes()),
             (Value::Bytes(v), SqlType::Blob | SqlType::Geometry(_)) => vector.set_bytes(row, v),
             (Value::List(values), SqlType::List(child)) => {
@@ -198,14 +322,50 @@ impl Value {
     }
 }
 
-/// The CRS that a GEOMETRY type carries, if any.
-pub fn geometry_crs(ty: &LogicalType) -> Option<String> {
-    // SAFETY: the type is alive, and the text is taken over; a null text means that it has no CRS.
-    let crs = unsafe {
-        if ffi::duckdb_get_type_id(ty.raw()) != ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY {
+/// The digits of a DECIMAL, in the whole number that its width takes.
+fn set_decimal(vector: &Vector<'_>, row: usize, digits: i128, width: u8) {
+    match width {
+        0..=4 => vector.set(row, digits as i16),
+        5..=9 => vector.set(row, digits as i32),
+        10..=18 => vector.set(row, digits as i64),
+        _ => vector.set(row, Wide::new(digits)),
+    }
+}
+
+/// The type of the items of a list value, whether it has any; `None` for another value, or a type that no column
+/// of ours has.
+///
+/// # Safety
+/// `raw` holds null or a live value.
+pub unsafe fn element_type(raw: &RawValue) -> Option<SqlType> {
+    // SAFETY: the value is live, its own type must not be destroyed, and the child is a new handle that we own.
+    unsafe {
+        if raw.0.is_null() {
             return None;
         }
-        take_text(ffi::duckdb_geometry_type_get_crs(ty.raw()))
+        let ty = ffi::duckdb_get_value_type(raw.0);
+        if ffi::duckdb_get_type_id(ty) != ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST {
+            return None;
+        }
+        LogicalType::from_raw(ffi::duckdb_list_type_child_type(ty)).sql_type()
+    }
+}
+
+/// The CRS that a GEOMETRY type carries, if any; of a list or a struct, that of a GEOMETRY in it.
+pub fn geometry_crs(ty: &LogicalType) -> Option<String> {
+    // SAFETY: the type is alive, each child is a new handle that we own, and the text is taken over; a null text
+    // means that the type has no CRS.
+    let crs = unsafe {
+        let child = |raw| geometry_crs(&LogicalType::from_raw(raw));
+        match ffi::duckdb_get_type_id(ty.raw()) {
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => take_text(ffi::duckdb_geometry_type_get_crs(ty.raw())),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => return child(ffi::duckdb_list_type_child_type(ty.raw())),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+                let mut fields = 0..ffi::duckdb_struct_type_child_count(ty.raw());
+                return fields.find_map(|i| child(ffi::duckdb_struct_type_child_type(ty.raw(), i)));
+            }
+            _ => return None,
+        }
     };
     (!crs.is_empty()).then_some(crs)
 }

@@ -1,0 +1,41 @@
+//! Rasters in a catalog: their headers, and where they lie.
+
+use std::sync::Arc;
+
+use crate::affine::Affine;
+use crate::catalog::{Builder, Detail, Place};
+use crate::error::{Error, Result};
+use crate::format::Header;
+use crate::format::gdal::Raster;
+use crate::format::geotiff;
+use crate::window::Window;
+
+impl Builder {
+    /// # Errors
+    /// The file is no raster, or one without a place on the map.
+    pub(super) fn raster(&self, path: &str) -> Result<Place> {
+        let siblings = self.listings.beside(path);
+        let header = match geotiff::header(path, &siblings) {
+            Some(header) => Arc::new(header),
+            None => Raster::open(path, Some(&siblings))?.header().clone(),
+        };
+        let (transform, crs) = place(&header, path)?;
+        let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
+        let footprint = self.footprint(&bbox, &crs, path)?;
+        let driver = header.driver.clone();
+        Ok(Place { driver, crs, footprint, detail: Detail::Raster { header, transform }, interval: None })
+    }
+}
+
+/// The transform and CRS of a raster that lies north-up (or south-up) on the map.
+///
+/// # Errors
+/// [`Error::NoTransform`], [`Error::Rotated`] or [`Error::NoCrs`].
+pub fn place(header: &Header, path: &str) -> Result<(Affine, String)> {
+    let transform = header.transform.ok_or_else(|| Error::NoTransform { path: path.into() })?;
+    if transform.is_rotated() {
+        return Err(Error::Rotated { path: path.into(), transform: transform.0 });
+    }
+    let crs = header.crs.clone().ok_or_else(|| Error::NoCrs { path: path.into() })?;
+    Ok((transform, crs))
+}

@@ -1,0 +1,65 @@
+//! Vector files in a catalog: their layers, and where these lie.
+
+use crate::catalog::{Builder, Detail, Footprint, Place};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::Layer;
+use crate::format::gdal::vector::{LayerHeader, VectorSource};
+
+impl Builder {
+    /// Each layer is projected from its own CRS, and all of them together are the footprint.
+    ///
+    /// # Errors
+    /// The file is no vector file, lacks the layer asked for, or holds no feature with a place on the map.
+    pub(super) fn vector(&self, path: &str) -> Result<Place> {
+        let header = VectorSource::open(path)?.header(self.options.layer.as_ref())?;
+        let crs = crs_of(&header.layers, path)?;
+        let mut shapes = Vec::new();
+        for layer in &header.layers {
+            if let (Some(extent), Some(crs)) = (&layer.extent, &layer.crs) {
+                shapes.push(self.footprint(extent, crs, path)?);
+            }
+        }
+        let layers: Vec<Layer> = header.layers.into_iter().map(|layer| layer.layer).collect();
+        let nothing = || Error::NoFeatures {
+            path: path.into(),
+            layers: layers.iter().map(|layer| format!("\"{}\"", layer.name)).collect(),
+        };
+        let footprint = Footprint::union(shapes).ok_or_else(nothing)?;
+        Ok(Place { driver: header.driver, crs, footprint, detail: Detail::Vector { layers }, interval: None })
+    }
+
+    /// A file whose first bytes do not tell its kind, such as a GeoPackage or text.
+    ///
+    /// # Errors
+    /// It is neither raster nor vector file, or both.
+    pub(super) fn raster_or_vector(&self, path: &str) -> Result<Place> {
+        let raster = self.raster(path);
+        match &raster {
+            Ok(_) if !files::magic(path).starts_with(b"SQLite") => raster,
+            Ok(_) => match VectorSource::open(path) {
+                Ok(file) if file.layer_count() > 0 => Err(Error::conflict(
+                    format!("\"{path}\" holds both a raster and vector layers"),
+                    "Say which to take: kind := 'raster' or kind := 'vector'",
+                )),
+                _ => raster,
+            },
+            Err(Error::Unreadable { .. } | Error::NoBands { .. }) => match self.vector(path) {
+                Err(Error::Unreadable { .. }) => raster,
+                vector => vector,
+            },
+            Err(_) => raster,
+        }
+    }
+}
+
+/// The CRS of the layers that have a place; the first layer's where they differ.
+fn crs_of(layers: &[LayerHeader], path: &str) -> Result<String> {
+    let mut placed = layers.iter().filter(|layer| layer.extent.is_some());
+    let mut first = None;
+    for layer in &mut placed {
+        let crs = layer.crs.clone().ok_or_else(|| Error::NoCrs { path: path.into() })?;
+        first.get_or_insert(crs);
+    }
+    Ok(first.unwrap_or_default())
+}

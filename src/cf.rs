@@ -1,0 +1,163 @@
+//! CF: what the variables of an array file mean. Which are coordinates, of what, and where and when they lie.
+//!
+//! The conventions (<https://cfconventions.org>) are read from an [`ArrayHeader`] and the values of coordinates alone;
+//! whatever library opened the file.
+
+pub mod axis;
+pub mod grid;
+pub mod mapping;
+mod sphere;
+pub mod time;
+
+pub use axis::{Axes, Coordinate, axes, data_variables};
+pub use grid::{Grid, grid};
+pub use mapping::{Mapping, mapping};
+pub use time::{Calendar, TimeUnits};
+
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::error::{Error, Result};
+use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::interval::Interval;
+use crate::with_pixels;
+
+/// No coordinate that is read whole has more values: a damaged header may.
+const MAX_VALUES: u64 = 1 << 24;
+
+/// All values of a coordinate, row-major: `stored * scale + offset`, NaN where it holds none.
+///
+/// # Errors
+/// The variable holds no numbers, more than 2^24 values, or can not be read.
+pub fn values(file: &dyn ArrayFile, variable: usize) -> Result<Vec<f64>> {
+    let facts = facts(file.header(), variable)?;
+    Ok(decode(&whole(file, variable)?, facts))
+}
+
+/// Stored values as numbers: `stored * scale + offset`, NaN where there is none.
+pub fn decode(pixels: &Pixels, variable: &Variable) -> Vec<f64> {
+    let (scale, offset) = (variable.scale.unwrap_or(1.0), variable.offset.unwrap_or(0.0));
+    with_pixels!(pixels, stored => {
+        let missing = fills(variable, stored);
+        let value = |v: f64| v * scale + offset;
+        stored.iter().map(|v| if missing.iter().any(|m| v.is(*m)) { f64::NAN } else { value(v.f64()) }).collect()
+    })
+}
+
+/// The stored values that stand for none, in the type of `like`: `_FillValue` and `missing_value`.
+fn fills<T: Pixel>(variable: &Variable, _like: &[T]) -> Vec<T> {
+    let attribute = |name: &str| variable.attribute(name).and_then(|a| a.number()).map(Nodata::Float);
+    let all = [variable.nodata, attribute("missing_value")];
+    all.into_iter().flatten().filter_map(T::nodata).collect()
+}
+
+fn whole(file: &dyn ArrayFile, variable: usize) -> Result<Pixels> {
+    let facts = facts(file.header(), variable)?;
+    if facts.len() > MAX_VALUES {
+        return Err(Error::Values {
+            path: file.path().into(),
+            variable: facts.name.clone(),
+            reason: format!("a coordinate of {} values is above {MAX_VALUES}", facts.len()),
+        });
+    }
+    let dims = facts.shape.len();
+    file.read(variable, &vec![0; dims], &facts.shape, &vec![1; dims])
+}
+
+fn facts(header: &ArrayHeader, variable: usize) -> Result<&Variable> {
+    header.variables.get(variable).ok_or_else(|| Error::Bug(format!("no variable {variable}")))
+}
+
+/// A time axis, decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimeAxis {
+    pub variable: usize,
+    /// Microseconds since 1970-01-01 UTC in the file's order; `None` where the axis holds no value.
+    pub instants: Vec<Option<i64>>,
+    /// Seconds between neighbours, where they are evenly spaced (in the axis's own calendar).
+    pub step: Option<f64>,
+    /// From the first bound to the last, where the axis has bounds; else from the first instant to the last. `None` when
+    /// it has no value at all.
+    pub interval: Option<Interval>,
+}
+
+/// Decodes a time variable by its units and calendar.
+///
+/// # Errors
+/// [`Error::TimeAxis`] when its units or calendar are none of CF's or an instant is outside what TIMESTAMP holds.
+pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
+    let header = file.header();
+    let facts = facts(header, variable)?;
+    let fail =
+        |problem: String| Error::TimeAxis { path: file.path().into(), variable: facts.name.clone(), problem };
+    let unit = facts.unit.as_deref().ok_or_else(|| fail("has no units".into()))?;
+    let units = TimeUnits::parse(unit, facts.text("calendar"))
+        .map_err(|e| fail(format!("can not be decoded: {e}")))?;
+    let pixels = whole(file, variable)?;
+    let instants = instants(&pixels, facts, &units).map_err(|e| fail(format!("can not be decoded: {e}")))?;
+    let step = step(&decode(&pixels, facts), facts.dtype, 1e-6).map(|step| step * units.seconds());
+    let bounds =
+        ["bounds", "climatology"].into_iter().flat_map(|name| axis::listed(header, facts, name)).next();
+    let of_bounds = match bounds {
+        Some(index) => bounds_of(file, index, &units, facts).map_err(|e| match e {
+            Error::Invalid { .. } => fail(format!("has bounds that can not be decoded: {e}")),
+            other => other,
+        })?,
+        None => None,
+    };
+    let interval = of_bounds.or_else(|| span(&instants));
+    Ok(TimeAxis { variable, instants, step, interval })
+}
+
+/// The span of a time axis's bounds, when they are two for each of its values.
+fn bounds_of(
+    file: &dyn ArrayFile,
+    index: usize,
+    units: &TimeUnits,
+    axis: &Variable,
+) -> Result<Option<Interval>> {
+    let bounds = facts(file.header(), index)?;
+    if bounds.dtype.is_none() || bounds.shape.split_last() != Some((&2, axis.shape.as_slice())) {
+        return Ok(None);
+    }
+    // Bounds take the axis's units, unless they say their own.
+    let own = bounds.unit.as_deref().filter(|unit| TimeUnits::is_time(unit));
+    let own = own
+        .map(|unit| TimeUnits::parse(unit, bounds.text("calendar").or(axis.text("calendar"))))
+        .transpose()?;
+    let pixels = whole(file, index)?;
+    Ok(span(&instants(&pixels, bounds, own.as_ref().unwrap_or(units))?))
+}
+
+fn span(instants: &[Option<i64>]) -> Option<Interval> {
+    let known = || instants.iter().flatten().copied();
+    Some(Interval { start: known().min()?, stop: known().max()? })
+}
+
+fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<Vec<Option<i64>>> {
+    let plain = variable.scale.is_none() && variable.offset.is_none();
+    with_pixels!(pixels, stored => {
+        let missing = fills(variable, stored);
+        let (scale, offset) = (variable.scale.unwrap_or(1.0), variable.offset.unwrap_or(0.0));
+        stored.iter().map(|v| {
+            if missing.iter().any(|m| v.is(*m)) || v.f64().is_nan() {
+                return Ok(None);
+            }
+            match v.integer() {
+                Some(whole) if plain => units.decode_integer(whole),
+                _ => units.decode(v.f64() * scale + offset),
+            }.map(Some)
+        }).collect()
+    })
+}
+
+/// The one distance between neighbours; `None` when they differ by more than `slack`, a share of it, and the precision of
+/// the stored type.
+pub fn step(values: &[f64], dtype: Option<Dtype>, slack: f64) -> Option<f64> {
+    let (first, last) = (values.first()?, values.last()?);
+    let n = values.len().checked_sub(1).filter(|n| *n > 0)?;
+    let step = (last - first) / n as f64;
+    let largest = first.abs().max(last.abs());
+    let epsilon = if dtype == Some(Dtype::Float32) { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    let slack = (step.abs() * 1e-3).min(step.abs() * slack + 2.0 * epsilon * largest);
+    let even = |(i, v): (usize, &f64)| (v - (first + step * i as f64)).abs() <= slack;
+    (step != 0.0 && step.is_finite() && values.iter().enumerate().all(even)).then_some(step)
+}

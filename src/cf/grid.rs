@@ -1,0 +1,398 @@
+//! Where a variable lies: the outer edges of its cells, and the transform where they are regular.
+
+use crate::affine::Affine;
+use crate::bbox::Bbox;
+use crate::cf::axis::{Axes, Coordinate, listed};
+use crate::cf::sphere::{Extent, turn};
+use crate::cf::{decode, facts, mapping, step, values};
+use crate::crs::CRS84;
+use crate::dtype::Dtype;
+use crate::error::{Error, Result};
+use crate::format::array::{ArrayFile, Variable};
+
+/// A variable's place on the map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// CRS of what follows: authority code, or PROJJSON where it has none.
+    pub crs: String,
+    /// The outer edges of the cells, not their centres. Longitudes run on: beyond 180 for a grid from 0 to 360.
+    pub bbox: Bbox,
+    /// From (col, row) along the dimensions of x and y, where both are evenly spaced.
+    pub transform: Option<Affine>,
+    /// Rows and columns; points without a grid are one row.
+    pub height: usize,
+    pub width: usize,
+}
+
+/// Values that are read at a time from arrays of longitudes and latitudes.
+const STRIP: u64 = 1 << 20;
+/// Cells are even when no centre is further off than this share of a cell.
+const EVEN: f64 = 1e-3;
+/// Above it a value is netCDF's own filling, which needs no attribute.
+const FILL: f64 = 1e30;
+
+/// The grid of a variable; `None` when its coordinates tell no place.
+///
+/// # Errors
+/// A coordinate can not be read, holds no number where it must, or is no longitude or latitude; a grid mapping that
+/// makes no CRS, unless longitudes and latitudes are there too.
+pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option<Grid>> {
+    if let (Some(x), Some(y)) = (&axes.x, &axes.y) {
+        let mapped = mapping::mapping(file.header(), variable, axes);
+        let curvilinear = axes.lon.is_some() && axes.lat.is_some() && axes.x != axes.lon;
+        match mapped {
+            Ok(Some(mapping)) => return rectilinear(file, x, y, &mapping).map(Some),
+            Err(error) if !curvilinear => return Err(error),
+            _ => {}
+        }
+    }
+    match (&axes.lon, &axes.lat) {
+        (Some(lon), Some(lat)) if lon.dims == lat.dims => on_the_globe(file, lon, lat),
+        // A point's place, or a section along one of the two.
+        (Some(lon), Some(lat)) if lon.dims.len() <= 1 && lat.dims.len() <= 1 => {
+            rectilinear(file, lon, lat, &mapping::crs84()).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// One axis of a grid: its two outer edges in order, and the first centre's outer edge and the cell's size if all cells
+/// are of one size.
+struct Axis {
+    low: f64,
+    high: f64,
+    regular: Option<(f64, f64)>,
+    n: usize,
+}
+
+fn rectilinear(
+    file: &dyn ArrayFile,
+    x: &Coordinate,
+    y: &Coordinate,
+    mapping: &mapping::Mapping,
+) -> Result<Grid> {
+    let x = axis(file, x, mapping, mapping.degrees)?;
+    let y = axis(file, y, mapping, false)?;
+    let (mut south, mut north, mut east) = (y.low, y.high, x.high);
+    if mapping.degrees {
+        // A cell does not reach over the pole, nor around the globe twice.
+        (south, north) = (south.max(-90.0), north.min(90.0));
+        east = east.min(x.low + 360.0);
+    }
+    let transform = x.regular.zip(y.regular).map(|((x0, dx), (y0, dy))| Affine([x0, dx, 0.0, y0, 0.0, dy]));
+    let bbox = Bbox::new(x.low, south, east, north)?;
+    Ok(Grid { crs: mapping.crs.clone(), bbox, transform, height: y.n, width: x.n })
+}
+
+fn axis(
+    file: &dyn ArrayFile,
+    coordinate: &Coordinate,
+    mapping: &mapping::Mapping,
+    is_lon: bool,
+) -> Result<Axis> {
+    let facts = facts(file.header(), coordinate.variable)?;
+    let fail =
+        |reason: String| Error::Values { path: file.path().into(), variable: facts.name.clone(), reason };
+    let stored = nice(values(file, coordinate.variable)?, facts);
+    let mut centres: Vec<f64> = stored.iter().map(|v| v * mapping.factor).collect();
+    if let Some(at) = centres.iter().position(|v| !v.is_finite() || v.abs() > FILL) {
+        return Err(fail(format!("a coordinate holds no number at {at}")));
+    }
+    let limit = if is_lon { 1080.0 } else { 90.0 + 1e-3 };
+    if let Some(v) = centres.iter().find(|v| mapping.degrees && v.abs() > limit) {
+        return Err(fail(format!("{v} is no {}", if is_lon { "longitude" } else { "latitude" })));
+    }
+    if is_lon && has_jump(&centres) {
+        run_on(&mut centres);
+    }
+    let n = centres.len();
+    let spacing = step(&centres, facts.dtype, EVEN);
+    let regular = spacing.zip(centres.first()).map(|(d, first)| (first - d / 2.0, d));
+    let of_bounds = edges_of_bounds(file, facts, mapping, centres.first())?;
+    let mut sorted = centres;
+    sorted.sort_unstable_by(f64::total_cmp);
+    let of_centres = match (sorted.as_slice(), regular) {
+        ([], _) => return Err(fail("a coordinate without values tells no place".into())),
+        (_, Some((edge, d))) => Some((edge.min(edge + d * n as f64), edge.max(edge + d * n as f64))),
+        ([one], _) => Some((*one, *one)),
+        ([a, b, ..], _) => {
+            let tail = sorted.iter().rev().take(2).collect::<Vec<_>>();
+            let (last, before) = (tail.first().map_or(*b, |v| **v), tail.get(1).map_or(*a, |v| **v));
+            Some((a - (b - a) / 2.0, last + (last - before) / 2.0))
+        }
+    };
+    let (low, high) = of_bounds.or(of_centres).unwrap_or((f64::NAN, f64::NAN));
+    Ok(Axis { low, high, regular, n })
+}
+
+/// The least and the greatest bound of a coordinate, where it has two for each value and every one is a number.
+fn edges_of_bounds(
+    file: &dyn ArrayFile,
+    coordinate: &Variable,
+    mapping: &mapping::Mapping,
+    first: Option<&f64>,
+) -> Result<Option<(f64, f64)>> {
+    let header = file.header();
+    let Some(index) = listed(header, coordinate, "bounds").first().copied() else { return Ok(None) };
+    let bounds = facts(header, index)?;
+    if bounds.dtype.is_none() || bounds.shape.split_last() != Some((&2, coordinate.shape.as_slice())) {
+        return Ok(None);
+    }
+    let mut edges: Vec<f64> =
+        nice(values(file, index)?, bounds).into_iter().map(|v| v * mapping.factor).collect();
+    if mapping.degrees && has_jump(&edges) {
+        run_on(&mut edges);
+        // Bounds run on from their own beginning, the centres from theirs.
+        let shift = first.zip(edges.first()).map_or(0.0, |(c, e)| ((c - e) / 360.0).round() * 360.0);
+        edges.iter_mut().for_each(|v| *v += shift);
+    }
+    let numbers = edges.iter().all(|v| v.is_finite() && v.abs() < FILL);
+    let low = edges.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = edges.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    Ok((numbers && low < high).then_some((low, high)))
+}
+
+/// Coordinates stored as float32 are meant as the shortest decimal that they stand for: 0.1, not 0.10000000149.
+fn nice(values: Vec<f64>, variable: &Variable) -> Vec<f64> {
+    let packed = variable.scale.is_some() || variable.offset.is_some();
+    if variable.dtype != Some(Dtype::Float32) || packed {
+        return values;
+    }
+    values.into_iter().map(|v| (v as f32).to_string().parse().unwrap_or(v)).collect()
+}
+
+/// Neighbours that are nearer to each other the other way around the globe.
+fn has_jump(values: &[f64]) -> bool {
+    values.iter().zip(values.iter().skip(1)).any(|(a, b)| (a - b).abs() > 180.0)
+}
+
+/// Makes longitudes run on where they jump by a turn.
+fn run_on(values: &mut [f64]) {
+    let mut before = None;
+    for value in values {
+        if let Some(before) = before {
+            *value = before + turn(before, *value);
+        }
+        before = Some(*value);
+    }
+}
+
+/// The extent of 2-D longitudes and latitudes (or of points along one dimension, or of one point).
+fn on_the_globe(file: &dyn ArrayFile, lon: &Coordinate, lat: &Coordinate) -> Result<Option<Grid>> {
+    let header = file.header();
+    let (lon_facts, lat_facts) = (facts(header, lon.variable)?, facts(header, lat.variable)?);
+    let (height, width) = match lon_facts.shape.as_slice() {
+        [] => (1, 1),
+        [n] => (1, *n),
+        [rows, cols] => (*rows, *cols),
+        _ => return Ok(None),
+    };
+    let mut extent = Extent::new();
+    let bounds = |facts: &Variable| {
+        let index = listed(header, facts, "bounds").first().copied()?;
+        let bounds = header.variables.get(index).filter(|b| b.dtype.is_some())?;
+        let (vertices, cells) = bounds.shape.split_last()?;
+        (*vertices > 2 && cells == facts.shape.as_slice()).then_some(index)
+    };
+    let grid = lon_facts.shape.len() == 2;
+    match (bounds(lon_facts), bounds(lat_facts)) {
+        (Some(lon), Some(lat)) if grid => strips(file, lon, lat, &mut |row| row.cells(&mut extent))?,
+        _ => {}
+    }
+    let of_cells = extent.bounds().is_some();
+    let mut around = Around::default();
+    let mut edges = Edges::default();
+    strips(file, lon.variable, lat.variable, &mut |row| {
+        row.points(&mut extent, grid);
+        if grid {
+            around.row(&row);
+            if !of_cells {
+                edges.row(&row, &mut extent);
+            }
+        }
+    })?;
+    if grid && !of_cells {
+        edges.last(&mut extent);
+    }
+    if around.holds_pole() {
+        extent.close_over_pole();
+    }
+    let Some([west, south, east, north]) = extent.bounds() else { return Ok(None) };
+    let bbox = Bbox::new(west, south, east, north)?;
+    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    Ok(Some(Grid { crs: CRS84.to_string(), bbox, transform: None, height: size(height), width: size(width) }))
+}
+
+/// One row of longitudes and latitudes, `vertices` for each cell.
+struct Row {
+    lon: Vec<f64>,
+    lat: Vec<f64>,
+    vertices: usize,
+}
+
+impl Row {
+    fn points(&self, extent: &mut Extent, grid: bool) {
+        for (lon, lat) in self.lon.iter().zip(&self.lat) {
+            extent.add(*lon, *lat);
+        }
+        if grid {
+            for (a, b) in self.lon.iter().zip(self.lon.iter().skip(1)) {
+                extent.span(*a, *b);
+            }
+        }
+    }
+
+    fn cells(&self, extent: &mut Extent) {
+        for (lons, lats) in self.lon.chunks(self.vertices).zip(self.lat.chunks(self.vertices)) {
+            for (i, (lon, lat)) in lons.iter().zip(lats).enumerate() {
+                extent.add(*lon, *lat);
+                extent.span(*lon, lons.get(i + 1).or(lons.first()).copied().unwrap_or(*lon));
+            }
+        }
+    }
+
+    fn first_two(&self) -> Option<[(f64, f64); 2]> {
+        Some([(*self.lon.first()?, *self.lat.first()?), (*self.lon.get(1)?, *self.lat.get(1)?)])
+    }
+
+    fn last_two(&self) -> Option<[(f64, f64); 2]> {
+        let n = self.lon.len();
+        let at = |i: usize| Some((*self.lon.get(i)?, *self.lat.get(i)?));
+        Some([at(n.checked_sub(1)?)?, at(n.checked_sub(2)?)?])
+    }
+}
+
+/// Half a cell beyond the outermost centres.
+#[derive(Default)]
+struct Edges {
+    before: Option<Row>,
+    rows: usize,
+    /// The last but one row.
+    before_that: Option<Row>,
+}
+
+impl Edges {
+    fn row(&mut self, row: &Row, extent: &mut Extent) {
+        for [outer, inner] in [row.first_two(), row.last_two()].into_iter().flatten() {
+            beyond(outer, inner, extent);
+        }
+        if let (Some(first), 1) = (&self.before, self.rows) {
+            rows_beyond(first, row, extent);
+        }
+        self.rows += 1;
+        let copy = Row { lon: row.lon.clone(), lat: row.lat.clone(), vertices: 1 };
+        self.before_that = self.before.replace(copy);
+    }
+
+    fn last(&self, extent: &mut Extent) {
+        if let (Some(last), Some(before)) = (&self.before, &self.before_that) {
+            rows_beyond(last, before, extent);
+        }
+    }
+}
+
+fn rows_beyond(outer: &Row, inner: &Row, extent: &mut Extent) {
+    let place = |row: &Row, i: usize| Some((*row.lon.get(i)?, *row.lat.get(i)?));
+    for i in 0..outer.lon.len() {
+        if let (Some(outer), Some(inner)) = (place(outer, i), place(inner, i)) {
+            beyond(outer, inner, extent);
+        }
+    }
+}
+
+fn beyond((lon, lat): (f64, f64), (inner_lon, inner_lat): (f64, f64), extent: &mut Extent) {
+    let by = turn(inner_lon, lon) / 2.0;
+    // Over a pole longitudes jump by up to half a turn, which is no cell's width.
+    if by.abs() > 45.0 {
+        return;
+    }
+    extent.add(lon + by, lat + (lat - inner_lat) / 2.0);
+    extent.span(lon, lon + by);
+}
+
+/// How far longitudes turn along the outline of a grid: once around when it holds a pole.
+#[derive(Default)]
+struct Around {
+    first: Option<f64>,
+    last: f64,
+    left: f64,
+    right: f64,
+    corners: Option<(f64, f64)>,
+}
+
+impl Around {
+    fn row(&mut self, row: &Row) {
+        let along: f64 = row.lon.iter().zip(row.lon.iter().skip(1)).map(|(a, b)| turn(*a, *b)).sum();
+        self.first.get_or_insert(along);
+        self.last = along;
+        if let (Some(first), Some(last)) = (row.lon.first(), row.lon.last()) {
+            if let Some((left, right)) = self.corners {
+                self.left += turn(left, *first);
+                self.right += turn(right, *last);
+            }
+            self.corners = Some((*first, *last));
+        }
+    }
+
+    /// NaN on the outline says nothing.
+    fn holds_pole(&self) -> bool {
+        self.first.is_some_and(|first| (first + self.right - self.last - self.left).abs() > 180.0)
+    }
+}
+
+/// Walks through longitudes and latitudes of one shape, some rows at a time.
+fn strips(file: &dyn ArrayFile, lon: usize, lat: usize, visit: &mut dyn FnMut(Row)) -> Result<()> {
+    let header = file.header();
+    let shape = &facts(header, lon)?.shape;
+    let (rows, row) = match shape.split_first() {
+        Some((rows, row)) if !row.is_empty() => (*rows, row),
+        _ => (1, shape.as_slice()),
+    };
+    let per_row = row.iter().fold(1u64, |n, size| n.saturating_mul(*size));
+    let rank = shape.len();
+    let vertices = if rank == 3 { row.last().copied().unwrap_or(1) } else { 1 };
+    let at_a_time = (STRIP / per_row.max(1)).max(1);
+    let mut start = 0;
+    while start < rows && per_row > 0 {
+        let n = at_a_time.min(rows - start);
+        let read = |variable: usize| -> Result<Vec<f64>> {
+            let facts = facts(header, variable)?;
+            let (from, count) = if rank > row.len() {
+                let rest = vec![0; row.len()];
+                ([vec![start], rest].concat(), [vec![n], row.to_vec()].concat())
+            } else {
+                (vec![0; rank], row.to_vec())
+            };
+            let pixels = file.read(variable, &from, &count, &vec![1; rank])?;
+            Ok(decode(&pixels, facts))
+        };
+        let (lons, lats) =
+            (check(read(lon)?, file, lon, 1080.0)?, check(read(lat)?, file, lat, 90.0 + 1e-3)?);
+        let width = usize::try_from(per_row).unwrap_or(usize::MAX);
+        for (lon, lat) in lons.chunks(width).zip(lats.chunks(width)) {
+            visit(Row {
+                lon: lon.to_vec(),
+                lat: lat.to_vec(),
+                vertices: usize::try_from(vertices).unwrap_or(1),
+            });
+        }
+        start += n;
+    }
+    Ok(())
+}
+
+/// Fillings become NaN; any other value must be a place.
+fn check(mut values: Vec<f64>, file: &dyn ArrayFile, variable: usize, limit: f64) -> Result<Vec<f64>> {
+    for value in &mut values {
+        if value.abs() > FILL {
+            *value = f64::NAN;
+        } else if value.abs() > limit {
+            return Err(Error::Values {
+                path: file.path().into(),
+                variable: facts(file.header(), variable)?.name.clone(),
+                reason: format!("{value} is neither a longitude nor a latitude"),
+            });
+        }
+    }
+    Ok(values)
+}

@@ -1,0 +1,100 @@
+//! Geometries into pixels and back.
+
+use gdal::DriverManager;
+use gdal::errors::GdalError;
+use gdal::raster::{Buffer, RasterizeOptions};
+use gdal::vector::{Geometry, LayerAccess, LayerOptions, OGRFieldType, OGRwkbGeometryType};
+
+use super::{reason, start};
+use crate::affine::Affine;
+use crate::error::{Error, Result};
+
+/// Draws geometries (WKB, in the grid's CRS) with their values, one after another, so that the last one drawn
+/// stays. Row-major, `background` where none was drawn. A pixel is drawn when its centre lies inside, or, under
+/// `all_touched`, when any of it does.
+///
+/// # Errors
+/// A WKB that GDAL can not read.
+pub fn burn(
+    shapes: &[(Vec<u8>, i32)],
+    grid: &Affine,
+    (height, width): (usize, usize),
+    background: i32,
+    all_touched: bool,
+) -> Result<Vec<i32>> {
+    start();
+    let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
+    let driver = DriverManager::get_driver_by_name("MEM").map_err(bad)?;
+    let mut dataset = driver.create_with_band_type::<i32, _>("", width, height, 1).map_err(bad)?;
+    dataset.set_geo_transform(&grid.0).map_err(bad)?;
+    if background != 0 {
+        dataset.rasterband(1).and_then(|mut b| b.fill(f64::from(background), None)).map_err(bad)?;
+    }
+    let geometries =
+        shapes.iter().map(|(wkb, _)| Geometry::from_wkb(wkb)).collect::<gdal::errors::Result<Vec<_>>>();
+    let values: Vec<f64> = shapes.iter().map(|(_, value)| f64::from(*value)).collect();
+    if !values.is_empty() {
+        let options = RasterizeOptions { all_touched, ..RasterizeOptions::default() };
+        gdal::raster::rasterize(&mut dataset, &[1], &geometries.map_err(bad)?, &values, Some(options))
+            .map_err(bad)?;
+    }
+    let band = dataset.rasterband(1).map_err(bad)?;
+    let size = (width, height);
+    Ok(band.read_as::<i32>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
+}
+
+/// The connected regions of equal codes, as polygons (WKB) along pixel edges, each with its code. Code 0 is no
+/// region. Regions hang together over edges, or, with `eight`, over corners too.
+///
+/// # Errors
+/// GDAL has no memory for it.
+pub fn polygonize(
+    codes: Vec<i32>,
+    grid: &Affine,
+    (height, width): (usize, usize),
+    eight: bool,
+) -> Result<Vec<(Vec<u8>, i32)>> {
+    start();
+    let failed = |e: GdalError| Error::Bug(format!("polygons can not be made: {}", reason(&e, "")));
+    let memory = DriverManager::get_driver_by_name("MEM").map_err(failed)?;
+    let mut raster = memory.create_with_band_type::<i32, _>("", width, height, 2).map_err(failed)?;
+    raster.set_geo_transform(&grid.0).map_err(failed)?;
+    let size = (width, height);
+    let mask: Vec<i32> = codes.iter().map(|code| i32::from(*code != 0)).collect();
+    for (band, values) in [(1, codes), (2, mask)] {
+        let mut buffer = Buffer::new(size, values);
+        raster.rasterband(band).and_then(|mut b| b.write((0, 0), size, &mut buffer)).map_err(failed)?;
+    }
+    let mut vectors = memory.create_vector_only("").map_err(failed)?;
+    let options =
+        LayerOptions { name: "regions", ty: OGRwkbGeometryType::wkbPolygon, ..LayerOptions::default() };
+    let mut layer = vectors.create_layer(options).map_err(failed)?;
+    layer.create_defn_fields(&[("code", OGRFieldType::OFTInteger)]).map_err(failed)?;
+    let (band, mask) = (raster.rasterband(1).map_err(failed)?, raster.rasterband(2).map_err(failed)?);
+    let mut settings = gdal::cpl::CslStringList::new();
+    if eight {
+        settings.set_name_value("8CONNECTED", "8").map_err(failed)?;
+    }
+    // SAFETY: the bands, the layer and the settings are alive and ours alone, and field 0 was made above.
+    let state = unsafe {
+        gdal_sys::GDALPolygonize(
+            band.c_rasterband(),
+            mask.c_rasterband(),
+            layer.c_layer(),
+            0,
+            settings.as_ptr(),
+            None,
+            std::ptr::null_mut(),
+        )
+    };
+    if state != gdal_sys::CPLErr::CE_None {
+        return Err(Error::Bug("polygons can not be made".into()));
+    }
+    let mut found = Vec::new();
+    for feature in layer.features() {
+        let Some(geometry) = feature.geometry() else { continue };
+        let code = feature.field_as_integer(0).map_err(failed)?.unwrap_or(0);
+        found.push((geometry.wkb().map_err(failed)?, code));
+    }
+    Ok(found)
+}

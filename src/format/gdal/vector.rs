@@ -1,0 +1,278 @@
+//! Vector files through GDAL: their layers, where these lie, and their features.
+
+use std::sync::OnceLock;
+
+use gdal::vector::{FieldValue, LayerAccess, geometry_type_to_name};
+use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
+use geo::Geometry;
+
+use super::{failure_of, name_of, project, reason, start};
+use crate::bbox::Bbox;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::{Layer, LayerName};
+use crate::shape;
+
+/// An open vector file. One thread uses it at a time.
+pub struct VectorSource {
+    dataset: Dataset,
+    path: String,
+}
+
+/// What a vector file's header says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VectorHeader {
+    pub driver: String,
+    pub layers: Vec<LayerHeader>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerHeader {
+    pub layer: Layer,
+    /// Authority code where there is one, else PROJJSON.
+    pub crs: Option<String>,
+    /// The box around all features; `None` for a table without geometries and for an empty layer.
+    pub extent: Option<Bbox>,
+}
+
+/// A value of a feature's field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field {
+    Null,
+    Int(i64),
+    Double(f64),
+    Text(String),
+}
+
+/// Columns that hold the coordinates of a table's points, by the names in use.
+const CSV_OPTIONS: [&str; 3] = [
+    "X_POSSIBLE_NAMES=x,lon,longitude,long,lng,easting,x_coord,decimallongitude",
+    "Y_POSSIBLE_NAMES=y,lat,latitude,northing,y_coord,decimallatitude",
+    "GEOM_POSSIBLE_NAMES=wkt,_wkt,geom*,the_geom,shape,geojson",
+];
+
+/// Array files are none of theirs: HDF5 and netCDF are entered by one thread alone.
+const NOT_VECTOR: [&str; 6] = ["netCDF", "HDF5", "HDF5Image", "GRIB", "BAG", "S102"];
+
+fn vector_drivers() -> &'static [String] {
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let reads = |d: &gdal::Driver| d.metadata_item("DCAP_VECTOR", "").is_some_and(|yes| yes == "YES");
+        let names = DriverManager::all().filter(reads).map(|d| d.short_name());
+        names.filter(|name| !NOT_VECTOR.contains(&name.as_str())).collect()
+    })
+}
+
+impl VectorSource {
+    /// # Errors
+    /// The file is absent, no vector file, or damaged.
+    pub fn open(path: &str) -> Result<VectorSource> {
+        start();
+        let drivers: Vec<&str> = vector_drivers().iter().map(String::as_str).collect();
+        let lower = path.to_ascii_lowercase();
+        let is_table = [".csv", ".tsv", ".psv"].iter().any(|suffix| lower.ends_with(suffix));
+        let options = DatasetOptions {
+            open_flags: GdalOpenFlags::GDAL_OF_VECTOR
+                | GdalOpenFlags::GDAL_OF_READONLY
+                | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
+            allowed_drivers: Some(&drivers),
+            open_options: is_table.then_some(&CSV_OPTIONS),
+            ..DatasetOptions::default()
+        };
+        let dataset = Dataset::open_ex(files::container(path), options)
+            .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
+        Ok(VectorSource { dataset, path: path.to_string() })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.dataset.layers().map(|layer| layer.name()).collect()
+    }
+
+    /// How many layers the file has.
+    pub fn layer_count(&self) -> usize {
+        self.dataset.layer_count()
+    }
+
+    /// The places of the layers asked for: one by name or by number (from 1), or all.
+    ///
+    /// # Errors
+    /// [`Error::NoLayer`] with those that there are.
+    pub fn find(&self, wanted: Option<&LayerName>) -> Result<Vec<usize>> {
+        let Some(wanted) = wanted else { return Ok((0..self.layer_count()).collect()) };
+        let names = self.names();
+        let (found, shown) = match wanted {
+            LayerName::Name(name) => (names.iter().position(|n| n == name), format!("\"{name}\"")),
+            LayerName::Number(n) => {
+                let place = usize::try_from(*n).ok().and_then(|n| n.checked_sub(1));
+                (place.filter(|place| *place < names.len()), n.to_string())
+            }
+        };
+        let available = || names.iter().enumerate().map(|(i, n)| format!("{} \"{n}\"", i + 1)).collect();
+        found.map(|place| vec![place]).ok_or_else(|| Error::NoLayer {
+            path: self.path.clone(),
+            layer: shown,
+            available: available(),
+        })
+    }
+
+    /// Counts features and finds extents: from the header where the format keeps them, else by one pass.
+    ///
+    /// # Errors
+    /// An unknown layer, or one that can not be read.
+    pub fn header(&self, wanted: Option<&LayerName>) -> Result<VectorHeader> {
+        let places = self.find(wanted)?;
+        let layers = places.into_iter().map(|place| self.layer_header(place)).collect::<Result<_>>()?;
+        Ok(VectorHeader { driver: self.dataset.driver().short_name(), layers })
+    }
+
+    fn layer_header(&self, place: usize) -> Result<LayerHeader> {
+        let unreadable = |reason: String| Error::Unreadable { path: self.path.clone(), reason };
+        let layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
+        let spatial = layer.defn().geom_fields().next().is_some();
+        let geometry_type = match spatial {
+            true => geometry_type_to_name(layer.defn().geometry_type()),
+            false => "None".to_string(),
+        };
+        let ((features, extent), failure) = failure_of(|| {
+            let features = layer.feature_count();
+            let extent = if spatial && features > 0 { layer.get_extent().ok() } else { None };
+            (features, extent)
+        });
+        // -1 stands for a count that could not be had.
+        if let Some(failure) = failure.or_else(|| (features > i64::MAX as u64).then(|| "no count".into())) {
+            return Err(unreadable(failure));
+        }
+        let extent = match extent {
+            Some(e) => {
+                Some(Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).map_err(|e| unreadable(e.to_string()))?)
+            }
+            None => None,
+        };
+        let crs = self.crs_of(&layer, extent.as_ref());
+        let name = layer.name();
+        Ok(LayerHeader { layer: Layer { name, geometry_type, features }, crs, extent })
+    }
+
+    /// The CRS of a layer, by authority code where there is one, else PROJJSON.
+    pub fn layer_crs(&self, place: usize) -> Option<String> {
+        let layer = self.dataset.layer(place).ok()?;
+        let extent = layer.get_extent().ok();
+        let extent = extent.and_then(|e| Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok());
+        self.crs_of(&layer, extent.as_ref())
+    }
+
+    /// TopoJSON has no place for a CRS, and is in lon/lat unless it was projected for a screen.
+    fn crs_of(&self, layer: &gdal::vector::Layer<'_>, extent: Option<&Bbox>) -> Option<String> {
+        let own = layer.spatial_ref().and_then(|mut srs| name_of(&mut srs));
+        own.or_else(|| {
+            let degrees =
+                |b: &&Bbox| b.xmin >= -180.0 && b.xmax <= 180.0 && b.ymin >= -90.0 && b.ymax <= 90.0;
+            let topology = self.dataset.driver().short_name() == "TopoJSON";
+            extent.filter(|b| topology && degrees(b)).map(|_| "EPSG:4326".to_string())
+        })
+    }
+
+    /// Gives every feature of a layer whose box meets `within` (in the layer's CRS), in file order, as WKB with
+    /// the value of a field. Features without a geometry are passed over.
+    ///
+    /// # Errors
+    /// No such field, a damaged feature, or what `visit` returns.
+    pub fn features(
+        &self,
+        place: usize,
+        field: Option<&str>,
+        within: Option<&Bbox>,
+        mut visit: impl FnMut(Vec<u8>, Field) -> Result<()>,
+    ) -> Result<()> {
+        let unreadable = |reason: String| Error::Unreadable { path: self.path.clone(), reason };
+        let mut layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
+        let index = match field {
+            Some(name) => Some(self.field_index(&layer, name)?),
+            None => None,
+        };
+        match within {
+            Some(b) => layer.set_spatial_filter_rect(b.xmin, b.ymin, b.xmax, b.ymax),
+            None => layer.clear_spatial_filter(),
+        }
+        let mut found = Vec::new();
+        let (outcome, failure) = failure_of(|| {
+            for feature in layer.features() {
+                let Some(geometry) = feature.geometry() else { continue };
+                let wkb = geometry.wkb().map_err(|e| unreadable(reason(&e, &self.path)))?;
+                let value = match index {
+                    Some(index) => {
+                        match feature.field(index).map_err(|e| unreadable(reason(&e, &self.path)))? {
+                            Some(value) => value_of(value),
+                            None => Field::Null,
+                        }
+                    }
+                    None => Field::Null,
+                };
+                found.push((feature.fid(), wkb, value));
+            }
+            Ok(())
+        });
+        layer.clear_spatial_filter();
+        outcome?;
+        // A damaged feature ends the layer as if it were the last: only what GDAL says tells the difference.
+        if let Some(failure) = failure {
+            return Err(unreadable(failure));
+        }
+        // A spatial index gives them in its own order.
+        found.sort_by_key(|(fid, ..)| *fid);
+        found.into_iter().try_for_each(|(_, wkb, value)| visit(wkb, value))
+    }
+
+    fn field_index(&self, layer: &gdal::vector::Layer<'_>, name: &str) -> Result<usize> {
+        let names: Vec<String> = layer.defn().fields().map(|field| field.name()).collect();
+        let found = names.iter().position(|n| n == name);
+        found.ok_or_else(|| Error::NoField {
+            path: self.path.clone(),
+            layer: layer.name(),
+            field: name.into(),
+            available: names,
+        })
+    }
+}
+
+fn value_of(value: FieldValue) -> Field {
+    match value {
+        FieldValue::IntegerValue(v) => Field::Int(v.into()),
+        FieldValue::Integer64Value(v) => Field::Int(v),
+        FieldValue::RealValue(v) => Field::Double(v),
+        FieldValue::StringValue(v) => Field::Text(v),
+        other => Field::Text(format!("{other:?}")),
+    }
+}
+
+/// A geometry written as GeoJSON, as WKB.
+///
+/// # Errors
+/// It is none.
+pub fn from_geojson(text: &str) -> Result<Vec<u8>> {
+    start();
+    let bad =
+        |e: gdal::errors::GdalError| Error::invalid("the geometry", format!("GeoJSON ({})", reason(&e, "")));
+    gdal::vector::Geometry::from_geojson(text).and_then(|geometry| geometry.wkb()).map_err(bad)
+}
+
+/// Projects a geometry vertex by vertex.
+///
+/// # Errors
+/// A vertex without an image, or as [`project`].
+pub fn project_shape(geometry: &mut Geometry<f64>, from: &str, to: &str) -> Result<()> {
+    if from == to {
+        return Ok(());
+    }
+    shape::change(geometry, |points| {
+        project(from, to, points)?;
+        match points.iter().any(|(x, _)| x.is_nan()) {
+            true => Err(Error::Unprojectable {
+                what: "the geometry".into(),
+                from: crate::crs::Crs::new(from).to_string(),
+                to: crate::crs::Crs::new(to).to_string(),
+            }),
+            false => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,535 @@
+//! GDAL's warper over pixels that the caller hands over: GDAL decides which window of the source it wants and
+//! asks for it, so that pixels come out of our own block cache and no lock of GDAL's is met on the way.
+//!
+//! What is planned once: the transformation between two grids, kept by each thread and moved from slice to slice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::null_mut;
+use std::rc::Rc;
+
+use gdal_sys as sys;
+
+use crate::affine::Affine;
+use crate::dtype::{Dtype, Pixel};
+use crate::error::{Error, Result};
+use crate::format::gdal::{spatial_ref, start};
+use crate::window::Window;
+
+/// How a pixel is made from the source's pixels around it: GDAL's methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resampling {
+    Nearest,
+    Bilinear,
+    Cubic,
+    CubicSpline,
+    Lanczos,
+    Average,
+    Mode,
+    Max,
+    Min,
+    Med,
+    Q1,
+    Q3,
+    Sum,
+    Rms,
+}
+
+/// By the names that gdalwarp and rasterio use.
+pub const RESAMPLINGS: [(&str, Resampling); 15] = [
+    ("nearest", Resampling::Nearest),
+    ("bilinear", Resampling::Bilinear),
+    ("cubic", Resampling::Cubic),
+    ("cubic_spline", Resampling::CubicSpline),
+    ("cubicspline", Resampling::CubicSpline),
+    ("lanczos", Resampling::Lanczos),
+    ("average", Resampling::Average),
+    ("mode", Resampling::Mode),
+    ("max", Resampling::Max),
+    ("min", Resampling::Min),
+    ("med", Resampling::Med),
+    ("q1", Resampling::Q1),
+    ("q3", Resampling::Q3),
+    ("sum", Resampling::Sum),
+    ("rms", Resampling::Rms),
+];
+
+impl Resampling {
+    fn code(self) -> sys::GDALResampleAlg::Type {
+        use sys::GDALResampleAlg as alg;
+        match self {
+            Resampling::Nearest => alg::GRA_NearestNeighbour,
+            Resampling::Bilinear => alg::GRA_Bilinear,
+            Resampling::Cubic => alg::GRA_Cubic,
+            Resampling::CubicSpline => alg::GRA_CubicSpline,
+            Resampling::Lanczos => alg::GRA_Lanczos,
+            Resampling::Average => alg::GRA_Average,
+            Resampling::Mode => alg::GRA_Mode,
+            Resampling::Max => alg::GRA_Max,
+            Resampling::Min => alg::GRA_Min,
+            Resampling::Med => alg::GRA_Med,
+            Resampling::Q1 => alg::GRA_Q1,
+            Resampling::Q3 => alg::GRA_Q3,
+            Resampling::Sum => alg::GRA_Sum,
+            Resampling::Rms => alg::GRA_RMS,
+        }
+    }
+}
+
+/// Pixels on the map: what the warper needs to know of a file or of a slice.
+#[derive(Debug, Clone, Copy)]
+pub struct Grid<'a> {
+    pub crs: &'a str,
+    pub affine: Affine,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// How one band is warped.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule<T> {
+    pub resampling: Resampling,
+    /// How far, in pixels of the source, the interpolated place of a pixel may lie from the exact one; 0 is exact.
+    pub tolerance: f64,
+    /// The source's value for no pixel.
+    pub nodata: Option<T>,
+}
+
+/// Hands over one window of the source, row-major; the flag asks for its validity (0 is none) instead.
+pub type Fetch<'a, T> = dyn Fn(&Window, &mut [T]) -> Result<()> + 'a;
+
+/// Where the source's pixels come from, and which of them are valid where it has a mask instead of a nodata value.
+pub struct Pixels<'a, T> {
+    pub image: &'a Fetch<'a, T>,
+    pub mask: Option<&'a Fetch<'a, u8>>,
+}
+
+/// One band on the new grid, row-major.
+pub struct Warped<T> {
+    pub pixels: Vec<T>,
+    /// 0 where there is no pixel.
+    pub valid: Vec<u8>,
+}
+
+/// Warps one band from one grid onto another; `None` when the two do not meet.
+///
+/// # Errors
+/// A CRS that PROJ does not know, a pair without a transformation, or what `pixels` returns.
+pub fn warp<T: Pixel>(
+    from: &Grid<'_>,
+    to: &Grid<'_>,
+    rule: &Rule<T>,
+    pixels: &Pixels<'_, T>,
+) -> Result<Option<Warped<T>>> {
+    start();
+    let plan = plan(from, to, rule.tolerance)?;
+    let image = Lender { fetch: pixels.image, failed: RefCell::default(), asked: Cell::new(false) };
+    let mask = pixels.mask.map(|fetch| Lender { fetch, failed: RefCell::default(), asked: Cell::new(false) });
+    let source = source::<T>(from, &image, mask.as_ref())?;
+    let target = Target::of::<T>(to, rule)?;
+    let done = run(&source, &target, &plan, rule);
+    // What a callback met says more than what GDAL makes of it.
+    let masked = mask.and_then(|mask| mask.failed.take());
+    if let Some(error) = image.failed.take().or(masked) {
+        return Err(error);
+    }
+    done?;
+    if !image.asked.get() {
+        return Ok(None);
+    }
+    target.read(rule).map(Some)
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Plans
+
+/// A transformation from the pixels of a slice to those of a source, and back.
+struct Plan(*mut c_void);
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        // SAFETY: we own the transformer, and it owns the one inside it.
+        unsafe { sys::GDALDestroyTransformer(self.0) }
+    }
+}
+
+/// What a transformation depends on: not on where in its CRS the slice lies.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    from: String,
+    affine: [u64; 6],
+    size: (usize, usize),
+    to: String,
+    tolerance: u64,
+}
+
+/// The plan for two grids, from this thread's own or made now.
+fn plan(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Rc<Plan>> {
+    thread_local! {
+        static PLANS: RefCell<HashMap<Key, Rc<Plan>>> = RefCell::default();
+    }
+    let key = Key {
+        from: from.crs.into(),
+        affine: from.affine.0.map(f64::to_bits),
+        size: (from.height, from.width),
+        to: to.crs.into(),
+        tolerance: tolerance.to_bits(),
+    };
+    PLANS.with_borrow_mut(|plans| {
+        let plan = match plans.get(&key) {
+            Some(plan) => plan.clone(),
+            None => {
+                if plans.len() >= 128 {
+                    plans.clear();
+                }
+                let plan = Rc::new(make_plan(from, to, tolerance)?);
+                plans.insert(key, plan.clone());
+                plan
+            }
+        };
+        // SAFETY: the transformer is alive and this thread's own; six numbers are read.
+        unsafe { sys::GDALSetTransformerDstGeoTransform(plan.0, to.affine.0.as_ptr()) };
+        Ok(plan)
+    })
+}
+
+fn make_plan(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Plan> {
+    let impossible = || Error::Unprojectable {
+        what: "pixels".into(),
+        from: crate::crs::Crs::new(from.crs).to_string(),
+        to: crate::crs::Crs::new(to.crs).to_string(),
+    };
+    let source = virtual_raster(from)?;
+    let target = virtual_raster(to)?;
+    for (dataset, grid) in [(&source, from), (&target, to)] {
+        let srs = spatial_ref(grid.crs)?;
+        // SAFETY: both are alive; GDAL copies the CRS and the six numbers.
+        let failed = unsafe {
+            sys::GDALSetSpatialRef(dataset.0, srs.to_c_hsrs()) != sys::CPLErr::CE_None
+                || sys::GDALSetGeoTransform(dataset.0, grid.affine.0.as_ptr()) != sys::CPLErr::CE_None
+        };
+        if failed {
+            return Err(Error::Bug(format!("GDAL takes no georeference: {}", said())));
+        }
+    }
+    // A pixel for a unit of the CRS is a transform like any other.
+    let options = Texts::new(&[("SRC_METHOD", "GEOTRANSFORM"), ("DST_METHOD", "GEOTRANSFORM")]);
+    // SAFETY: the datasets and the options are alive; the transformer keeps none of them.
+    let exact = unsafe { sys::GDALCreateGenImgProjTransformer2(source.0, target.0, options.0.cast()) };
+    if exact.is_null() {
+        return Err(impossible());
+    }
+    let exact = Plan(exact);
+    if tolerance <= 0.0 {
+        return Ok(exact);
+    }
+    // SAFETY: the exact transformer goes over to the approximate one, which destroys it.
+    unsafe {
+        let arg = sys::GDALCreateApproxTransformer(Some(sys::GDALGenImgProjTransform), exact.0, tolerance);
+        if arg.is_null() {
+            return Err(impossible());
+        }
+        sys::GDALApproxTransformerOwnsSubtransformer(arg, 1);
+        std::mem::forget(exact);
+        Ok(Plan(arg))
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Datasets
+
+/// A dataset of our own making, closed with its owner.
+struct Owned(sys::GDALDatasetH);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: we own the handle and close it once.
+        unsafe {
+            sys::GDALClose(self.0);
+        }
+    }
+}
+
+type ReadFn = unsafe extern "C" fn(*mut c_void, c_int, c_int, c_int, c_int, *mut c_void) -> sys::CPLErr::Type;
+
+// gdal_vrt.h, for which gdal-sys has no bindings.
+unsafe extern "C" {
+    fn VRTCreate(width: c_int, height: c_int) -> sys::GDALDatasetH;
+    fn VRTAddFuncSource(
+        band: sys::GDALRasterBandH,
+        read: ReadFn,
+        data: *mut c_void,
+        nodata: f64,
+    ) -> sys::CPLErr::Type;
+}
+
+/// GDAL's word for "no nodata value" in a virtual raster.
+const VRT_NODATA_UNSET: f64 = -1234.56;
+
+fn sides(grid: &Grid<'_>) -> Result<(c_int, c_int)> {
+    match (c_int::try_from(grid.width), c_int::try_from(grid.height)) {
+        (Ok(width), Ok(height)) => Ok((width, height)),
+        _ => Err(Error::Bug(format!("a grid of {} x {}", grid.height, grid.width))),
+    }
+}
+
+fn virtual_raster(grid: &Grid<'_>) -> Result<Owned> {
+    let (width, height) = sides(grid)?;
+    // SAFETY: plain numbers; a null is looked at below.
+    let dataset = unsafe { VRTCreate(width, height) };
+    if dataset.is_null() {
+        return Err(Error::Bug(format!("GDAL makes no virtual raster: {}", said())));
+    }
+    Ok(Owned(dataset))
+}
+
+/// What a callback needs, and what it met.
+struct Lender<'a, T> {
+    fetch: &'a Fetch<'a, T>,
+    failed: RefCell<Option<Error>>,
+    asked: Cell<bool>,
+}
+
+unsafe extern "C" fn lend<T: Pixel>(
+    data: *mut c_void,
+    col: c_int,
+    row: c_int,
+    width: c_int,
+    height: c_int,
+    pixels: *mut c_void,
+) -> sys::CPLErr::Type {
+    // SAFETY: `data` is the lender that outlives the dataset; GDAL asks for a window inside the raster and gives
+    // room for it, zeroed, in the band's own type (VRTFuncSource refuses any other request).
+    let (lender, room) = unsafe {
+        let area = width as usize * height as usize;
+        (&*data.cast::<Lender<'_, T>>(), std::slice::from_raw_parts_mut(pixels.cast::<T>(), area))
+    };
+    lender.asked.set(true);
+    let work = || {
+        let window = Window::new(i64::from(row), i64::from(col), i64::from(height), i64::from(width))?;
+        (lender.fetch)(&window, room)
+    };
+    let result = catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::Bug("a panic while pixels were fetched".into())));
+    match result {
+        Ok(()) => sys::CPLErr::CE_None,
+        Err(error) => {
+            lender.failed.replace(Some(error));
+            sys::CPLErr::CE_Failure
+        }
+    }
+}
+
+/// A virtual raster of one band whose pixels the lenders give. It must not outlive them.
+fn source<T: Pixel>(grid: &Grid<'_>, image: &Lender<'_, T>, mask: Option<&Lender<'_, u8>>) -> Result<Owned> {
+    let dataset = virtual_raster(grid)?;
+    let refused = || Error::Bug(format!("GDAL takes no source: {}", said()));
+    // SAFETY: the dataset is alive, and the caller keeps the lenders alive until it is closed.
+    unsafe {
+        if sys::GDALAddBand(dataset.0, code(T::DTYPE), null_mut()) != sys::CPLErr::CE_None {
+            return Err(refused());
+        }
+        let band = sys::GDALGetRasterBand(dataset.0, 1);
+        let data = std::ptr::from_ref(image).cast_mut().cast::<c_void>();
+        if VRTAddFuncSource(band, lend::<T>, data, VRT_NODATA_UNSET) != sys::CPLErr::CE_None {
+            return Err(refused());
+        }
+        if let Some(mask) = mask {
+            const PER_DATASET: c_int = 2;
+            let data = std::ptr::from_ref(mask).cast_mut().cast::<c_void>();
+            if sys::GDALCreateDatasetMaskBand(dataset.0, PER_DATASET) != sys::CPLErr::CE_None
+                || VRTAddFuncSource(sys::GDALGetMaskBand(band), lend::<u8>, data, VRT_NODATA_UNSET)
+                    != sys::CPLErr::CE_None
+            {
+                return Err(refused());
+            }
+        }
+    }
+    Ok(dataset)
+}
+
+/// A raster in memory for one band, and a second one for its validity where no nodata value says it.
+struct Target {
+    dataset: Owned,
+    width: c_int,
+    height: c_int,
+}
+
+impl Target {
+    fn of<T: Pixel>(grid: &Grid<'_>, rule: &Rule<T>) -> Result<Target> {
+        let (width, height) = sides(grid)?;
+        let refused = || Error::Bug(format!("GDAL makes no raster in memory: {}", said()));
+        // SAFETY: the driver is registered by `start`; a null handle is looked at; band 1 exists.
+        unsafe {
+            let driver = sys::GDALGetDriverByName(c"MEM".as_ptr());
+            let raw = sys::GDALCreate(driver, c"".as_ptr(), width, height, 1, code(T::DTYPE), null_mut());
+            if raw.is_null() {
+                return Err(refused());
+            }
+            let dataset = Owned(raw);
+            let failed = match rule.nodata {
+                // A part of the slice that GDAL leaves out must not look like pixels.
+                Some(nodata) => {
+                    let band = sys::GDALGetRasterBand(dataset.0, 1);
+                    sys::GDALFillRaster(band, nodata.f64(), 0.0)
+                }
+                None => sys::GDALAddBand(dataset.0, sys::GDALDataType::GDT_Byte, null_mut()),
+            };
+            if failed != sys::CPLErr::CE_None {
+                return Err(refused());
+            }
+            Ok(Target { dataset, width, height })
+        }
+    }
+
+    fn band<T: Pixel>(&self, number: c_int) -> Result<Vec<T>> {
+        let mut pixels = vec![T::default(); self.width as usize * self.height as usize];
+        // SAFETY: the buffer has room for the whole band in the type that is named.
+        let result = unsafe {
+            sys::GDALRasterIO(
+                sys::GDALGetRasterBand(self.dataset.0, number),
+                sys::GDALRWFlag::GF_Read,
+                0,
+                0,
+                self.width,
+                self.height,
+                pixels.as_mut_ptr().cast(),
+                self.width,
+                self.height,
+                code(T::DTYPE),
+                0,
+                0,
+            )
+        };
+        match result {
+            sys::CPLErr::CE_None => Ok(pixels),
+            _ => Err(Error::Bug(format!("a raster in memory can not be read: {}", said()))),
+        }
+    }
+
+    fn read<T: Pixel>(&self, rule: &Rule<T>) -> Result<Warped<T>> {
+        let pixels = self.band::<T>(1)?;
+        let valid = match rule.nodata {
+            Some(nodata) => pixels.iter().map(|v| u8::from(!v.is(nodata))).collect(),
+            None => self.band::<u8>(2)?,
+        };
+        Ok(Warped { pixels, valid })
+    }
+}
+
+fn code(dtype: Dtype) -> sys::GDALDataType::Type {
+    use sys::GDALDataType as ty;
+    match dtype {
+        Dtype::Int8 => ty::GDT_Int8,
+        Dtype::UInt8 => ty::GDT_Byte,
+        Dtype::Int16 => ty::GDT_Int16,
+        Dtype::UInt16 => ty::GDT_UInt16,
+        Dtype::Int32 => ty::GDT_Int32,
+        Dtype::UInt32 => ty::GDT_UInt32,
+        Dtype::Int64 => ty::GDT_Int64,
+        Dtype::UInt64 => ty::GDT_UInt64,
+        Dtype::Float32 => ty::GDT_Float32,
+        Dtype::Float64 => ty::GDT_Float64,
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// The operation
+
+/// Texts by name, in GDAL's own allocation.
+struct Texts(*mut *mut c_char);
+
+impl Texts {
+    fn new(pairs: &[(&str, &str)]) -> Texts {
+        let mut list = null_mut();
+        for (name, value) in pairs {
+            let (Ok(name), Ok(value)) = (CString::new(*name), CString::new(*value)) else { continue };
+            // SAFETY: GDAL copies both texts into the list that it gives back.
+            list = unsafe { sys::CSLSetNameValue(list, name.as_ptr(), value.as_ptr()) };
+        }
+        Texts(list)
+    }
+}
+
+impl Drop for Texts {
+    fn drop(&mut self) {
+        // SAFETY: we own the list; null is none.
+        unsafe { sys::CSLDestroy(self.0) }
+    }
+}
+
+/// GDAL's options, destroyed with their owner together with all that was allocated into them.
+struct Options(*mut sys::GDALWarpOptions);
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: we own the options.
+        unsafe { sys::GDALDestroyWarpOptions(self.0) }
+    }
+}
+
+/// A number in GDAL's own allocation.
+///
+/// # Safety
+/// `T` is plain data.
+unsafe fn alloc<T: Copy>(value: T) -> *mut T {
+    // SAFETY: CPLMalloc ends the process rather than give null.
+    unsafe {
+        let place = sys::CPLMalloc(size_of::<T>()).cast::<T>();
+        place.write(value);
+        place
+    }
+}
+
+fn run<T: Pixel>(source: &Owned, target: &Target, plan: &Plan, rule: &Rule<T>) -> Result<()> {
+    let initial = if rule.nodata.is_some() { "NO_DATA" } else { "0" };
+    // A slice of which nothing can be projected into the source is one that it does not touch.
+    let texts = Texts::new(&[("INIT_DEST", initial), ("ERROR_OUT_IF_EMPTY_SOURCE_WINDOW", "FALSE")]);
+    let exact = rule.tolerance <= 0.0;
+    // SAFETY: every pointer in the options is either alive for this call or allocated by GDAL and destroyed with
+    // them; the operation copies the options and is destroyed before what they point to.
+    let result = unsafe {
+        let options = Options(sys::GDALCreateWarpOptions());
+        let o = &mut *options.0;
+        o.eResampleAlg = rule.resampling.code();
+        o.eWorkingDataType = code(T::DTYPE);
+        o.hSrcDS = source.0;
+        o.hDstDS = target.dataset.0;
+        o.nBandCount = 1;
+        o.panSrcBands = alloc(1);
+        o.panDstBands = alloc(1);
+        match rule.nodata {
+            Some(nodata) => {
+                o.padfSrcNoDataReal = alloc(nodata.f64());
+                o.padfDstNoDataReal = alloc(nodata.f64());
+            }
+            None => o.nDstAlphaBand = 2,
+        }
+        o.pfnTransformer =
+            if exact { Some(sys::GDALGenImgProjTransform) } else { Some(sys::GDALApproxTransform) };
+        o.pTransformerArg = plan.0;
+        o.papszWarpOptions = texts.0;
+        std::mem::forget(texts);
+        sys::CPLErrorReset();
+        let operation = sys::GDALCreateWarpOperation(options.0);
+        if operation.is_null() {
+            return Err(Error::Bug(format!("GDAL makes no warp operation: {}", said())));
+        }
+        let result = sys::GDALChunkAndWarpImage(operation, 0, 0, target.width, target.height);
+        sys::GDALDestroyWarpOperation(operation);
+        result
+    };
+    match result {
+        sys::CPLErr::CE_None | sys::CPLErr::CE_Debug | sys::CPLErr::CE_Warning => Ok(()),
+        _ => Err(Error::conflict(format!("cannot warp: {}", said()), "")),
+    }
+}
+
+/// GDAL's last message on this thread.
+fn said() -> String {
+    // SAFETY: GDAL's text is alive until the next error of this thread.
+    let text = unsafe { CStr::from_ptr(sys::CPLGetLastErrorMsg()) };
+    text.to_string_lossy().trim().to_string()
+}

@@ -1,0 +1,231 @@
+//! One array's chunks: fetched from the store, checked, and decoded by zarrs.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zarrs::array::{
+    Array, ArrayMetadata, ArrayMetadataV2, ArrayMetadataV3, ArrayShardedReadableExt,
+    ArrayShardedReadableExtCache, ArrayToBytesCodecTraits, CodecChain, CodecOptions,
+};
+use zarrs::metadata::v3::MetadataV3;
+use zarrs::storage::{ReadableStorageTraits, StoreKey};
+
+use crate::dtype::{Pixel, Pixels};
+use crate::format::zarr::metadata::{Element, Node, Reading, Version};
+use crate::format::zarr::store::Store;
+use crate::with_dtype;
+
+/// A chunk above this many bytes is refused: no real store has one, a damaged document may.
+const MAX_CHUNK_BYTES: u64 = 1 << 30;
+/// Shard indexes that one array keeps.
+const KEPT_INDEXES: usize = 1024;
+
+/// An array that is ready to be read.
+pub struct Chunks {
+    array: Array<Store>,
+    store: Arc<Store>,
+    element: Element,
+    /// Sides of the chunks that are decoded one by one: those inside of shards, where there are shards.
+    sides: Vec<NonZeroU64>,
+    outer: Vec<u64>,
+    inner: Option<Inner>,
+    options: CodecOptions,
+    /// Names of the codecs that turn bytes into bytes, in the order in which they were applied.
+    codecs: Vec<String>,
+}
+
+/// What shards need.
+struct Inner {
+    chain: CodecChain,
+    indexes: ArrayShardedReadableExtCache,
+    /// The state of each shard's file when its index was read.
+    states: Mutex<HashMap<StoreKey, u64>>,
+}
+
+/// Runs zarrs, whose panics over damaged input become errors.
+pub fn contain<T>(work: impl FnOnce() -> Reading<T>) -> Reading<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err("it is damaged in a way that zarrs does not expect".into()))
+}
+
+impl Chunks {
+    /// # Errors
+    /// A document that zarrs refuses, a codec it does not have, chunks too large to decode.
+    pub fn new(store: &Arc<Store>, node: &Node) -> Reading<Chunks> {
+        contain(|| {
+            let element = node
+                .element
+                .ok_or_else(|| format!("its type {} is not numbers", node.variable.dtype_name))?;
+            let chunk = node.variable.chunk.as_deref().unwrap_or_default();
+            let bytes = chunk.iter().try_fold(element.size() as u64, |bytes, &side| bytes.checked_mul(side));
+            if bytes.is_none_or(|bytes| bytes > MAX_CHUNK_BYTES) {
+                return Err(format!(
+                    "its chunks of {chunk:?} {} values are above 1 GiB",
+                    node.variable.dtype_name
+                ));
+            }
+            let metadata = match node.version {
+                Version::V2 => parse::<ArrayMetadataV2>(&node.metadata).map(ArrayMetadata::V2)?,
+                Version::V3 => parse::<ArrayMetadataV3>(&node.metadata).map(ArrayMetadata::V3)?,
+            };
+            let path = format!("/{}", node.path);
+            let array =
+                Array::new_with_metadata(store.clone(), &path, metadata).map_err(|e| e.to_string())?;
+            let options = CodecOptions::default().with_concurrent_target(1);
+            let inner = match &node.inner_codecs {
+                Some(codecs) => {
+                    let codecs: Vec<MetadataV3> = parse(codecs)?;
+                    let chain = CodecChain::from_metadata(&codecs).map_err(|e| e.to_string())?;
+                    let indexes = ArrayShardedReadableExtCache::new(&array);
+                    Some(Inner { chain, indexes, states: Mutex::default() })
+                }
+                None => None,
+            };
+            let sides = chunk.iter().filter_map(|&side| NonZeroU64::new(side)).collect();
+            let codecs = codec_names(node);
+            let store = store.clone();
+            Ok(Chunks {
+                array,
+                store,
+                element,
+                sides,
+                outer: node.outer_chunk.clone(),
+                inner,
+                options,
+                codecs,
+            })
+        })
+    }
+
+    /// The key of the file that a chunk lies in.
+    fn key(&self, place: &[u64]) -> StoreKey {
+        match &self.inner {
+            None => self.array.chunk_key(place),
+            Some(_) => self.array.chunk_key(&self.shard(place)),
+        }
+    }
+
+    /// The shard that a chunk lies in.
+    fn shard(&self, place: &[u64]) -> Vec<u64> {
+        let shard = |((place, side), outer): ((&u64, &NonZeroU64), &u64)| place * side.get() / outer;
+        place.iter().zip(&self.sides).zip(&self.outer).map(shard).collect()
+    }
+
+    /// What tells one state of a chunk's file from another; `None` where the store itself does.
+    pub fn state(&self, place: &[u64]) -> Option<u64> {
+        self.store.state(&self.key(place))
+    }
+
+    /// One whole chunk, decoded: chunks at the upper edges hold values beyond the array. A chunk that the store
+    /// does not have is all fill value.
+    ///
+    /// # Errors
+    /// Its bytes can not be read or decoded.
+    pub fn decode(&self, place: &[u64]) -> Reading<Pixels> {
+        contain(|| {
+            let values = self.sides.iter().map(|side| side.get() as usize).product::<usize>();
+            let bytes = match self.encoded(place)? {
+                None => self.array.fill_value().as_ne_bytes().repeat(values),
+                Some(encoded) => {
+                    self.check(&encoded)?;
+                    let (kind, fill) = (self.array.data_type(), self.array.fill_value());
+                    let whole = self.array.codecs();
+                    let chain = self.inner.as_ref().map_or(&*whole, |inner| &inner.chain);
+                    let decoded = chain.decode(Cow::Owned(encoded), &self.sides, kind, fill, &self.options);
+                    let fixed =
+                        decoded.map_err(|e| e.to_string())?.into_fixed().map_err(|e| e.to_string())?;
+                    fixed.into_owned()
+                }
+            };
+            if bytes.len() != values * self.element.size() {
+                let (found, must) = (bytes.len(), values * self.element.size());
+                return Err(format!("it has {found} bytes once decoded, and must have {must}"));
+            }
+            Ok(pixels(self.element, &bytes))
+        })
+    }
+
+    fn encoded(&self, place: &[u64]) -> Reading<Option<Vec<u8>>> {
+        let key = self.key(place);
+        let Some(inner) = &self.inner else {
+            let Some(size) = self.store.size_key(&key).map_err(|e| e.to_string())? else { return Ok(None) };
+            if size > self.most() {
+                return Err(format!("{} has {size} bytes, more than any encoding of it", key.as_str()));
+            }
+            return self.store.get(&key).map(|bytes| bytes.map(Vec::from)).map_err(|e| e.to_string());
+        };
+        if let Some(state) = self.store.state(&key) {
+            let mut states = inner.states.lock().unwrap_or_else(PoisonError::into_inner);
+            if states.get(&key).is_some_and(|known| *known != state) || states.len() >= KEPT_INDEXES {
+                inner.indexes.clear();
+                states.clear();
+            }
+            states.insert(key, state);
+        }
+        self.array.retrieve_encoded_subchunk(&inner.indexes, place).map_err(|e| e.to_string())
+    }
+
+    /// More bytes than a chunk takes in any encoding, and than a codec may say that it holds.
+    fn most(&self) -> u64 {
+        let values = self.sides.iter().map(|side| side.get()).product::<u64>();
+        2 * values * self.element.size() as u64 + (64 << 10)
+    }
+
+    /// A damaged header must not have a codec take memory for values that no chunk holds.
+    fn check(&self, encoded: &[u8]) -> Reading<()> {
+        let says = match self.codecs.iter().rev().find(|name| !name.contains("crc32c")).map(String::as_str) {
+            Some(name) if name.ends_with("zstd") => {
+                zstd::bulk::Decompressor::upper_bound(encoded).map(|n| n as u64)
+            }
+            Some(name) if name.ends_with("blosc") => {
+                encoded.get(4..8).and_then(|n| n.try_into().ok()).map(u32::from_le_bytes).map(u64::from)
+            }
+            _ => None,
+        };
+        match says.filter(|&says| says > self.most()) {
+            Some(says) => Err(format!("it says that it holds {says} bytes, more than a chunk can")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(document: &serde_json::Value) -> Reading<T> {
+    T::deserialize(document).map_err(|e| e.to_string())
+}
+
+fn codec_names(node: &Node) -> Vec<String> {
+    let name = |codec: &serde_json::Value| {
+        let name = codec.get("id").or_else(|| codec.get("name")).unwrap_or(codec);
+        name.as_str().map(str::to_string)
+    };
+    let list = |value: Option<&serde_json::Value>| -> Vec<String> {
+        value
+            .and_then(|v| v.as_array())
+            .map(|list| list.iter().filter_map(name).collect())
+            .unwrap_or_default()
+    };
+    match (&node.inner_codecs, node.version) {
+        (Some(inner), _) => list(Some(inner)),
+        (None, Version::V3) => list(node.metadata.get("codecs")),
+        (None, Version::V2) => {
+            let mut names = list(node.metadata.get("filters"));
+            names.extend(node.metadata.get("compressor").and_then(name));
+            names
+        }
+    }
+}
+
+/// Bytes in the machine's order as values.
+fn pixels(element: Element, bytes: &[u8]) -> Pixels {
+    let bits = || bytes.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]]));
+    match element {
+        Element::Number(dtype) => {
+            with_dtype!(dtype, T => T::pixels(bytemuck::pod_collect_to_vec::<u8, T>(bytes)))
+        }
+        Element::Half => Pixels::Float32(bits().map(|bits| half::f16::from_bits(bits).to_f32()).collect()),
+        Element::Bfloat => Pixels::Float32(bits().map(|bits| half::bf16::from_bits(bits).to_f32()).collect()),
+    }
+}

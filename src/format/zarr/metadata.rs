@@ -1,0 +1,602 @@
+//! A Zarr store's documents (`.zarray`, `.zattrs`, `.zgroup`, `.zmetadata`; `zarr.json`) as variables.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value};
+
+use crate::dtype::{Dtype, Nodata};
+use crate::format::array::{Attribute, Variable};
+
+/// Why a document could not be used, for the message that names the store.
+pub type Reading<T> = std::result::Result<T, String>;
+
+/// Where documents come from: a store.
+pub trait Documents {
+    /// A document by its key, or `None` when there is none.
+    ///
+    /// # Errors
+    /// It is there and can not be read.
+    fn document(&self, key: &str) -> Reading<Option<Vec<u8>>>;
+
+    /// Names of the folders directly under a group.
+    ///
+    /// # Errors
+    /// They can not be listed, or there are too many.
+    fn folders(&self, group: &str) -> Reading<Vec<String>>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    V2,
+    V3,
+}
+
+/// How the values of one array lie in its decoded chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Element {
+    Number(Dtype),
+    /// IEEE half precision, read as float32.
+    Half,
+    /// Google's brain float, read as float32.
+    Bfloat,
+}
+
+impl Element {
+    pub fn dtype(self) -> Dtype {
+        match self {
+            Element::Number(dtype) => dtype,
+            Element::Half | Element::Bfloat => Dtype::Float32,
+        }
+    }
+
+    /// Bytes of one stored value.
+    pub fn size(self) -> usize {
+        match self {
+            Element::Number(dtype) => dtype.size(),
+            Element::Half | Element::Bfloat => 2,
+        }
+    }
+}
+
+/// One array of a store.
+#[derive(Debug)]
+pub struct Node {
+    /// Its place in the store, without a slash at either end.
+    pub path: String,
+    pub version: Version,
+    /// The array's own document.
+    pub metadata: Value,
+    pub element: Option<Element>,
+    /// Sizes of the chunks that its keys count: shards, where it has them.
+    pub outer_chunk: Vec<u64>,
+    /// Codecs of the chunks inside a shard, where shards hold nothing but those.
+    pub inner_codecs: Option<Value>,
+    pub variable: Variable,
+}
+
+/// What a store holds.
+#[derive(Debug, Default)]
+pub struct Tree {
+    pub attributes: Vec<(String, Attribute)>,
+    /// By path.
+    pub nodes: Vec<Node>,
+}
+
+/// Groups within groups, and arrays, that one store may hold: a bound on what damaged documents can ask for.
+const MAX_DEPTH: usize = 32;
+const MAX_NODES: usize = 100_000;
+const MAX_DIMS: usize = 32;
+
+/// Reads every document that describes the store; `name` is that of an array that is a store by itself.
+///
+/// # Errors
+/// A document is missing, damaged, or describes no array.
+pub fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
+    let mut tree = match (json(store, "zarr.json")?, json(store, ".zmetadata")?) {
+        (Some(root), _) => version_3(store, root, name)?,
+        (None, Some(consolidated)) => consolidated_2(&consolidated, name)?,
+        (None, None) => version_2(store, name)?,
+    };
+    tree.nodes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(tree)
+}
+
+fn json(store: &dyn Documents, key: &str) -> Reading<Option<Value>> {
+    let Some(bytes) = store.document(key)? else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{key} is not UTF-8"))?;
+    serde_json::from_str(&quote_numbers(text)).map(Some).map_err(|e| format!("{key} is not JSON: {e}"))
+}
+
+/// Python writes NaN and Infinity bare, which JSON does not know: puts them in quotes, as Zarr does.
+fn quote_numbers(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains("NaN") && !text.contains("Infinity") {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    let (mut rest, mut quoted) = (text, false);
+    while let Some(letter) = rest.chars().next() {
+        let bare =
+            ["NaN", "-Infinity", "Infinity"].into_iter().find(|word| !quoted && rest.starts_with(word));
+        let length = match (bare, letter) {
+            (Some(word), _) => {
+                out.push('"');
+                out.push_str(word);
+                out.push('"');
+                rest = rest.get(word.len()..).unwrap_or_default();
+                continue;
+            }
+            (None, '\\') => 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
+            (None, letter) => {
+                quoted ^= letter == '"';
+                letter.len_utf8()
+            }
+        };
+        out.push_str(rest.get(..length).unwrap_or(rest));
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    out.into()
+}
+
+fn join(group: &str, name: &str) -> String {
+    if group.is_empty() { name.to_string() } else { format!("{group}/{name}") }
+}
+
+/// A path in a store has plain names alone: nothing leads out of the store.
+fn is_plain(path: &str) -> bool {
+    path.split('/').all(|name| !name.is_empty() && name != "." && name != ".." && !name.contains('\0'))
+}
+
+fn add(tree: &mut Tree, node: Node) -> Reading<()> {
+    if tree.nodes.len() >= MAX_NODES {
+        return Err(format!("it holds more than {MAX_NODES} arrays"));
+    }
+    tree.nodes.push(node);
+    Ok(())
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Version 2
+
+fn consolidated_2(document: &Value, name: &str) -> Reading<Tree> {
+    let Some(documents) = document.get("metadata").and_then(Value::as_object) else {
+        return Err(".zmetadata has no \"metadata\"".into());
+    };
+    let mut tree = Tree::default();
+    for (key, array) in documents {
+        let path = match key.strip_suffix(".zarray") {
+            Some("") => "",
+            Some(path) => {
+                path.strip_suffix('/').filter(|path| is_plain(path)).ok_or_else(|| bad_path(key))?
+            }
+            None => continue,
+        };
+        let attributes = documents.get(&join(path, ".zattrs"));
+        add(&mut tree, node_2(path, name, array.clone(), attributes)?)?;
+    }
+    tree.attributes = attributes(documents.get(".zattrs"));
+    Ok(tree)
+}
+
+fn bad_path(path: &str) -> String {
+    format!("\"{path}\" is no path within a store")
+}
+
+fn version_2(store: &dyn Documents, name: &str) -> Reading<Tree> {
+    let mut tree = Tree::default();
+    if let Some(array) = json(store, ".zarray")? {
+        let attributes = json(store, ".zattrs")?;
+        add(&mut tree, node_2("", name, array, attributes.as_ref())?)?;
+        return Ok(tree);
+    }
+    if json(store, ".zgroup")?.is_none() {
+        return Err("it has none of zarr.json, .zmetadata, .zgroup and .zarray".into());
+    }
+    tree.attributes = attributes(json(store, ".zattrs")?.as_ref());
+    let mut groups = vec![String::new()];
+    while let Some(group) = groups.pop() {
+        for folder in store.folders(&group)? {
+            let path = join(&group, &folder);
+            if let Some(array) = json(store, &join(&path, ".zarray"))? {
+                let attributes = json(store, &join(&path, ".zattrs"))?;
+                add(&mut tree, node_2(&path, name, array, attributes.as_ref())?)?;
+            } else if json(store, &join(&path, ".zgroup"))?.is_some() {
+                deeper(&mut groups, path)?;
+            }
+        }
+    }
+    Ok(tree)
+}
+
+fn deeper(groups: &mut Vec<String>, path: String) -> Reading<()> {
+    if path.split('/').count() >= MAX_DEPTH || groups.len() >= MAX_NODES {
+        return Err(format!("its groups lie deeper than {MAX_DEPTH} levels, at \"{path}\""));
+    }
+    groups.push(path);
+    Ok(())
+}
+
+fn node_2(path: &str, name: &str, metadata: Value, attributes: Option<&Value>) -> Reading<Node> {
+    let place = |what: String| format!("{}: {what}", join(path, ".zarray"));
+    if metadata.get("zarr_format").and_then(Value::as_u64) != Some(2) {
+        return Err(place("\"zarr_format\" is not 2".into()));
+    }
+    let shape = numbers(&metadata, "shape").map_err(&place)?;
+    let chunk = numbers(&metadata, "chunks").map_err(&place)?;
+    let (dtype_name, element) = match metadata.get("dtype") {
+        Some(Value::String(text)) => dtype_2(text),
+        Some(Value::Array(_)) => ("structured".into(), None),
+        _ => return Err(place("it has no \"dtype\"".into())),
+    };
+    let fill = metadata.get("fill_value").filter(|fill| !fill.is_null()).cloned();
+    let dims = attributes.and_then(|a| a.get("_ARRAY_DIMENSIONS")).cloned();
+    let stored = Stored { path, name, shape, chunk: chunk.clone(), dtype_name, element, dims, fill };
+    let variable = stored.variable(attributes).map_err(&place)?;
+    let (path, outer_chunk) = (path.to_string(), chunk);
+    Ok(Node { path, version: Version::V2, metadata, element, outer_chunk, inner_codecs: None, variable })
+}
+
+/// NumPy's name and how values lie, of a type such as `<f4`, `|b1`, `>M8[ns]`.
+fn dtype_2(text: &str) -> (String, Option<Element>) {
+    let plain = text.trim_start_matches(['<', '>', '|', '=']);
+    let number = |dtype: Dtype| (dtype.to_string(), Some(Element::Number(dtype)));
+    match plain {
+        "i1" => number(Dtype::Int8),
+        "u1" => number(Dtype::UInt8),
+        "i2" => number(Dtype::Int16),
+        "u2" => number(Dtype::UInt16),
+        "i4" => number(Dtype::Int32),
+        "u4" => number(Dtype::UInt32),
+        "i8" => number(Dtype::Int64),
+        "u8" => number(Dtype::UInt64),
+        "f4" => number(Dtype::Float32),
+        "f8" => number(Dtype::Float64),
+        "f2" => ("float16".into(), Some(Element::Half)),
+        "b1" => ("bool".into(), Some(Element::Number(Dtype::UInt8))),
+        "c8" => ("complex64".into(), None),
+        "c16" => ("complex128".into(), None),
+        other => match (other.get(..2), other.chars().next()) {
+            (Some("M8"), _) => temporal("datetime64", other.get(2..).unwrap_or_default()),
+            (Some("m8"), _) => temporal("timedelta64", other.get(2..).unwrap_or_default()),
+            (_, Some('O' | 'U')) => ("str".into(), None),
+            (_, Some('S' | 'V')) => ("bytes".into(), None),
+            _ => (text.to_string(), None),
+        },
+    }
+}
+
+fn temporal(kind: &str, unit: &str) -> (String, Option<Element>) {
+    (format!("{kind}{unit}"), Some(Element::Number(Dtype::Int64)))
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Version 3
+
+fn version_3(store: &dyn Documents, root: Value, name: &str) -> Reading<Tree> {
+    let mut tree = Tree::default();
+    if node_type(&root, "zarr.json")? == NodeType::Array {
+        add(&mut tree, node_3("", name, root)?)?;
+        return Ok(tree);
+    }
+    tree.attributes = attributes(root.get("attributes"));
+    let consolidated = root.get("consolidated_metadata").and_then(|c| c.get("metadata"));
+    if let Some(documents) = consolidated.and_then(Value::as_object) {
+        for (path, document) in documents {
+            if !is_plain(path) {
+                return Err(bad_path(path));
+            }
+            if node_type(document, path)? == NodeType::Array {
+                add(&mut tree, node_3(path, name, document.clone())?)?;
+            }
+        }
+        return Ok(tree);
+    }
+    let mut groups = vec![String::new()];
+    while let Some(group) = groups.pop() {
+        for folder in store.folders(&group)? {
+            let path = join(&group, &folder);
+            let key = join(&path, "zarr.json");
+            let Some(document) = json(store, &key)? else { continue };
+            match node_type(&document, &key)? {
+                NodeType::Array => add(&mut tree, node_3(&path, name, document)?)?,
+                NodeType::Group => deeper(&mut groups, path)?,
+            }
+        }
+    }
+    Ok(tree)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NodeType {
+    Array,
+    Group,
+}
+
+fn node_type(document: &Value, key: &str) -> Reading<NodeType> {
+    match document.get("node_type").and_then(Value::as_str) {
+        Some("array") => Ok(NodeType::Array),
+        Some("group") => Ok(NodeType::Group),
+        _ => Err(format!("{key}: \"node_type\" is neither \"array\" nor \"group\"")),
+    }
+}
+
+fn node_3(path: &str, name: &str, metadata: Value) -> Reading<Node> {
+    let place = |what: String| format!("{}: {what}", join(path, "zarr.json"));
+    if metadata.get("zarr_format").and_then(Value::as_u64) != Some(3) {
+        return Err(place("\"zarr_format\" is not 3".into()));
+    }
+    let shape = numbers(&metadata, "shape").map_err(&place)?;
+    let grid = metadata.get("chunk_grid").ok_or_else(|| place("it has no \"chunk_grid\"".into()))?;
+    let grid_name = named(grid).unwrap_or_default();
+    if grid_name != "regular" {
+        return Err(place(format!("its chunk grid \"{grid_name}\" is not \"regular\"")));
+    }
+    let configuration = grid.get("configuration").unwrap_or(&Value::Null);
+    let outer_chunk = numbers(configuration, "chunk_shape").map_err(&place)?;
+    let (chunk, inner_codecs) = match shard(&metadata) {
+        Some(shard) => {
+            let inner = numbers(shard, "chunk_shape").map_err(&place)?;
+            let count = outer_chunk.iter().zip(&inner).try_fold(1u64, |count, (outer, inner)| {
+                count.checked_mul(outer.checked_div(*inner).filter(|_| outer % inner == 0)?)
+            });
+            if inner.len() != outer_chunk.len() || count.is_none_or(|count| count > MAX_INNER_CHUNKS) {
+                return Err(place(format!("shards of {outer_chunk:?} hold no whole chunks of {inner:?}")));
+            }
+            (inner, shard.get("codecs").cloned())
+        }
+        None => (outer_chunk.clone(), None),
+    };
+    let data_type = metadata.get("data_type").ok_or_else(|| place("it has no \"data_type\"".into()))?;
+    let (dtype_name, element) = dtype_3(data_type);
+    let fill = metadata.get("fill_value").filter(|fill| is_nan(fill, element)).cloned();
+    let dims = metadata.get("dimension_names").cloned();
+    let own = metadata.get("attributes").cloned();
+    let stored = Stored { path, name, shape, chunk, dtype_name, element, dims, fill };
+    let variable = stored.variable(own.as_ref()).map_err(&place)?;
+    Ok(Node {
+        path: path.into(),
+        version: Version::V3,
+        metadata,
+        element,
+        outer_chunk,
+        inner_codecs,
+        variable,
+    })
+}
+
+/// A shard's index takes 16 bytes for each of its chunks.
+const MAX_INNER_CHUNKS: u64 = 1 << 22;
+
+/// A codec, grid or type is a name, or an object with one.
+fn named(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value.get("name").and_then(Value::as_str))
+}
+
+/// The configuration of an array's only codec, where that is `sharding_indexed`.
+fn shard(metadata: &Value) -> Option<&Value> {
+    match metadata.get("codecs").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([one]) if named(one) == Some("sharding_indexed") => one.get("configuration"),
+        _ => None,
+    }
+}
+
+fn dtype_3(data_type: &Value) -> (String, Option<Element>) {
+    let name = named(data_type).unwrap_or("unknown");
+    if let Some((_, dtype)) = crate::dtype::DTYPES.iter().find(|(known, _)| *known == name) {
+        return (name.into(), Some(Element::Number(*dtype)));
+    }
+    let unit = || {
+        let configuration = data_type.get("configuration")?;
+        let unit = configuration.get("unit")?.as_str()?;
+        Some(match configuration.get("scale_factor").and_then(Value::as_u64).unwrap_or(1) {
+            1 => format!("[{unit}]"),
+            factor => format!("[{factor}{unit}]"),
+        })
+    };
+    match name {
+        "bool" => ("bool".into(), Some(Element::Number(Dtype::UInt8))),
+        "float16" => ("float16".into(), Some(Element::Half)),
+        "bfloat16" => ("bfloat16".into(), Some(Element::Bfloat)),
+        "numpy.datetime64" => temporal("datetime64", &unit().unwrap_or_default()),
+        "numpy.timedelta64" => temporal("timedelta64", &unit().unwrap_or_default()),
+        "string" | "fixed_length_utf32" => ("str".into(), None),
+        other => (other.into(), None),
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Variables
+
+/// What both versions say of an array.
+struct Stored<'a> {
+    path: &'a str,
+    name: &'a str,
+    shape: Vec<u64>,
+    chunk: Vec<u64>,
+    dtype_name: String,
+    element: Option<Element>,
+    dims: Option<Value>,
+    /// The store's own fill value, where it stands for no value: in version 2, as xarray has it; in version 3,
+    /// where every array has one, only NaN.
+    fill: Option<Value>,
+}
+
+impl Stored<'_> {
+    fn variable(self, own: Option<&Value>) -> Reading<Variable> {
+        let rank = self.shape.len();
+        if self.chunk.len() != rank || rank > MAX_DIMS {
+            let chunk = self.chunk.len();
+            return Err(format!("a shape of {rank} dimensions (at most {MAX_DIMS}) with chunks of {chunk}"));
+        }
+        if self.chunk.contains(&0) {
+            return Err(format!("its chunks of {:?} are empty", self.chunk));
+        }
+        // A place on an axis, and a chunk's number, must be numbers that DuckDB holds.
+        if self.shape.iter().any(|&size| size >= 1 << 53) {
+            return Err(format!("its shape {:?} is beyond any array", self.shape));
+        }
+        let mut attributes = attributes(own);
+        attributes.retain(|(name, _)| name != "_ARRAY_DIMENSIONS");
+        if let Some(since) = since(&self.dtype_name)
+            && !attributes.iter().any(|(name, _)| name == "units")
+        {
+            attributes.push(("units".into(), Attribute::Text(since)));
+        }
+        let find = |name: &str| own.and_then(|a| a.get(name));
+        let dtype = self.element.map(Element::dtype);
+        let fill = ["_FillValue", "missing_value"].into_iter().find_map(&find).or(self.fill.as_ref());
+        let mut nodata = fill.and_then(|fill| nodata(fill, dtype?));
+        if self.dtype_name.starts_with("datetime64") || self.dtype_name.starts_with("timedelta64") {
+            // NumPy's NaT.
+            nodata = Some(Nodata::Integer(i64::MIN.into()));
+        }
+        if let (Some(value), Some((_, attribute))) =
+            (nodata, attributes.iter_mut().find(|(name, _)| name == "_FillValue"))
+        {
+            *attribute = Attribute::Numbers(vec![value.f64()]);
+        }
+        let text = |name: &str| find(name).and_then(Value::as_str).map(str::to_string);
+        Ok(Variable {
+            name: if self.path.is_empty() { self.name.to_string() } else { self.path.to_string() },
+            dims: dims(self.dims.as_ref(), rank),
+            shape: self.shape,
+            dtype_name: self.dtype_name,
+            dtype,
+            chunk: Some(self.chunk),
+            nodata,
+            scale: find("scale_factor").and_then(Value::as_f64),
+            offset: find("add_offset").and_then(Value::as_f64),
+            unit: text("units"),
+            attributes,
+        })
+    }
+}
+
+/// CF's words for what NumPy's type says.
+fn since(dtype_name: &str) -> Option<String> {
+    let unit = dtype_name.strip_prefix("datetime64[")?.strip_suffix(']')?;
+    let unit = match unit {
+        "ns" => "nanoseconds",
+        "us" => "microseconds",
+        "ms" => "milliseconds",
+        "s" => "seconds",
+        "m" => "minutes",
+        "h" => "hours",
+        "D" => "days",
+        _ => return None,
+    };
+    Some(format!("{unit} since 1970-01-01"))
+}
+
+fn dims(names: Option<&Value>, rank: usize) -> Vec<String> {
+    let names = names.and_then(Value::as_array).filter(|names| names.len() == rank);
+    let name = |axis: usize| names.and_then(|names| names.get(axis)).and_then(Value::as_str);
+    (0..rank).map(|axis| name(axis).map_or_else(|| format!("dim_{axis}"), str::to_string)).collect()
+}
+
+fn numbers(document: &Value, key: &str) -> Reading<Vec<u64>> {
+    let list = document.get(key).and_then(Value::as_array);
+    let numbers: Option<Vec<u64>> = list.and_then(|list| list.iter().map(Value::as_u64).collect());
+    numbers.ok_or_else(|| format!("\"{key}\" is not a list of whole numbers"))
+}
+
+fn attributes(object: Option<&Value>) -> Vec<(String, Attribute)> {
+    let empty = Map::new();
+    let object = object.and_then(Value::as_object).unwrap_or(&empty);
+    object.iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+}
+
+fn attribute(value: &Value) -> Attribute {
+    let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    let all = |is: fn(&Value) -> bool| !list.is_empty() && list.iter().all(is);
+    match value {
+        Value::String(text) => Attribute::Text(text.clone()),
+        _ if all(Value::is_string) => {
+            Attribute::Texts(list.iter().filter_map(Value::as_str).map(str::to_string).collect())
+        }
+        _ if all(Value::is_i64) => Attribute::Integers(list.iter().filter_map(Value::as_i64).collect()),
+        _ if all(Value::is_number) => Attribute::Numbers(list.iter().filter_map(Value::as_f64).collect()),
+        _ if all(Value::is_boolean) => {
+            Attribute::Integers(list.iter().filter_map(Value::as_bool).map(i64::from).collect())
+        }
+        other => Attribute::Text(other.to_string()),
+    }
+}
+
+fn is_nan(fill: &Value, element: Option<Element>) -> bool {
+    let Some(dtype) = element.map(Element::dtype) else { return false };
+    nodata(fill, dtype).is_some_and(|value| value.f64().is_nan())
+}
+
+/// A fill value as Zarr writes it: a number, `"NaN"`, the hexadecimal bytes of a float (`"0x7fc00000"`), or the
+/// base64 text that xarray gives to a float's `_FillValue`.
+fn nodata(fill: &Value, dtype: Dtype) -> Option<Nodata> {
+    let float = matches!(dtype, Dtype::Float32 | Dtype::Float64);
+    match fill {
+        Value::Number(number) if !float => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => Some(Nodata::Integer(value.into())),
+            (_, Some(value)) => Some(Nodata::Integer(value.into())),
+            _ => number.as_f64().map(Nodata::Float),
+        },
+        Value::Number(number) => number.as_f64().map(Nodata::Float),
+        Value::Bool(value) => Some(Nodata::Integer(i128::from(*value))),
+        Value::Array(one) => one.first().filter(|_| one.len() == 1).and_then(|value| nodata(value, dtype)),
+        Value::String(text) if float => text_number(text, dtype).map(Nodata::Float),
+        _ => None,
+    }
+}
+
+fn text_number(text: &str, dtype: Dtype) -> Option<f64> {
+    match text {
+        "NaN" => return Some(f64::NAN),
+        "Infinity" => return Some(f64::INFINITY),
+        "-Infinity" => return Some(f64::NEG_INFINITY),
+        _ => {}
+    }
+    if let Some(digits) = text.strip_prefix("0x") {
+        let bits = u64::from_str_radix(digits, 16).ok()?;
+        return match (digits.len(), dtype) {
+            (16, Dtype::Float64) => Some(f64::from_bits(bits)),
+            (8, Dtype::Float32) => u32::try_from(bits).ok().map(|bits| f64::from(f32::from_bits(bits))),
+            (4, Dtype::Float32) => u16::try_from(bits).ok().map(|bits| half::f16::from_bits(bits).to_f64()),
+            _ => None,
+        };
+    }
+    let bytes = BASE64_STANDARD.decode(text).ok()?;
+    <[u8; 8]>::try_from(bytes).ok().map(f64::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_nan_is_read_and_text_is_left_alone() {
+        let text = r#"{"a": NaN, "b": [-Infinity, Infinity], "c": "say \"NaN\" NaN", "d": "\\"}"#;
+        let value: Value = serde_json::from_str(&quote_numbers(text)).unwrap();
+        assert_eq!(value["a"], "NaN");
+        assert_eq!(value["b"], serde_json::json!(["-Infinity", "Infinity"]));
+        assert_eq!(value["c"], "say \"NaN\" NaN");
+    }
+
+    #[test]
+    fn fill_values_are_read_as_each_version_writes_them() {
+        let read = |json: &str, dtype| nodata(&serde_json::from_str(json).unwrap(), dtype);
+        assert_eq!(read("-32768", Dtype::Int16), Some(Nodata::Integer(-32768)));
+        assert_eq!(read("18446744073709551615", Dtype::UInt64), Some(Nodata::Integer(u64::MAX.into())));
+        assert_eq!(read("9.969209968386869e36", Dtype::Float32), Some(Nodata::Float(9.969209968386869e36)));
+        assert!(read("\"NaN\"", Dtype::Float32).unwrap().f64().is_nan());
+        assert!(read("\"0x7fc00000\"", Dtype::Float32).unwrap().f64().is_nan());
+        assert!(read("\"AAAAAAAA+H8=\"", Dtype::Float64).unwrap().f64().is_nan());
+        assert_eq!(read("\"AAAAAAAA8D8=\"", Dtype::Float32), Some(Nodata::Float(1.0)));
+        assert_eq!(read("\"?\"", Dtype::Float32), None);
+        assert_eq!(read("null", Dtype::Int16), None);
+    }
+
+    #[test]
+    fn paths_do_not_lead_out_of_the_store() {
+        assert!(is_plain("a/b.c") && is_plain("température"));
+        for path in ["", "/a", "a/", "a//b", "../a", "a/../b", "."] {
+            assert!(!is_plain(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Where a Zarr store's keys lie: a folder, or a zip file. Every read is of a range within the file, and bounded.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
+use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
+
+use crate::format::zarr::metadata::{Documents, Reading};
+use crate::format::zarr::zip::Zip;
+
+/// What one read may take: a chunk, encoded, or a document.
+pub const MAX_READ_BYTES: u64 = 2 << 30;
+/// Names in one folder.
+const MAX_FOLDERS: usize = 100_000;
+
+/// Keys of a folder.
+pub struct Folder {
+    root: PathBuf,
+}
+
+/// A store that is open for reading.
+pub enum Store {
+    Folder(Folder),
+    Zip(Zip),
+}
+
+impl Store {
+    /// The store at `path`: a folder, or a zip file, whose store may lie in its one folder.
+    ///
+    /// # Errors
+    /// The zip file can not be read.
+    pub fn open(path: &str) -> Reading<Store> {
+        let path = Path::new(path);
+        if path.is_dir() {
+            return Ok(Store::Folder(Folder { root: path.to_path_buf() }));
+        }
+        Zip::open(path).map(Store::Zip)
+    }
+
+    /// What tells one state of a key's file from another; `None` where the store itself does.
+    pub fn state(&self, key: &StoreKey) -> Option<u64> {
+        let Store::Folder(folder) = self else { return None };
+        let state = std::fs::metadata(folder.path(key)).map_or(1, |file| {
+            let time = (file.mtime() as u64).wrapping_mul(1_000_000_007) ^ file.mtime_nsec() as u64;
+            time.rotate_left(17) ^ file.len().rotate_left(40) ^ file.ino()
+        });
+        Some(state)
+    }
+}
+
+impl Folder {
+    fn path(&self, key: &StoreKey) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    /// The file of a key and its size, or `None` when there is none.
+    fn file(&self, key: &StoreKey) -> Result<Option<(File, u64)>, StorageError> {
+        let path = self.path(key);
+        // Opening a pipe would wait for ever.
+        let known = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(StorageError::from(e)),
+        };
+        let metadata = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(e) => return known(e),
+        };
+        if !metadata.is_file() {
+            return Err(format!("{} is no regular file", key.as_str()).into());
+        }
+        match File::open(&path) {
+            Ok(file) => Ok(Some((file, metadata.len()))),
+            Err(e) => known(e),
+        }
+    }
+}
+
+impl ReadableStorageTraits for Folder {
+    fn get_partial_many<'a>(
+        &'a self,
+        key: &StoreKey,
+        ranges: ByteRangeIterator<'a>,
+    ) -> Result<MaybeBytesIterator<'a>, StorageError> {
+        let Some((file, size)) = self.file(key)? else { return Ok(None) };
+        let name = key.as_str().to_string();
+        let read = move |range: ByteRange| {
+            let (start, end) = (range.start(size), range.end(size));
+            if start > end || end > size {
+                return Err(format!("{name} ends after {size} bytes").into());
+            }
+            if end - start > MAX_READ_BYTES {
+                return Err(format!("{name} is above {} MiB", MAX_READ_BYTES >> 20).into());
+            }
+            let mut bytes = vec![0; (end - start) as usize];
+            file.read_exact_at(&mut bytes, start)?;
+            Ok(Bytes::from(bytes))
+        };
+        Ok(Some(Box::new(ranges.map(read))))
+    }
+
+    fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
+        match std::fs::metadata(self.path(key)) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(e) => match e.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Ok(None),
+                _ => Err(e.into()),
+            },
+        }
+    }
+
+    fn supports_get_partial(&self) -> bool {
+        true
+    }
+}
+
+impl ReadableStorageTraits for Store {
+    fn get_partial_many<'a>(
+        &'a self,
+        key: &StoreKey,
+        ranges: ByteRangeIterator<'a>,
+    ) -> Result<MaybeBytesIterator<'a>, StorageError> {
+        match self {
+            Store::Folder(folder) => folder.get_partial_many(key, ranges),
+            Store::Zip(zip) => {
+                let Some(bytes) = zip.read(key.as_str()).map_err(StorageError::Other)? else {
+                    return Ok(None);
+                };
+                let bytes = Bytes::from(bytes);
+                let size = bytes.len() as u64;
+                let name = key.as_str().to_string();
+                Ok(Some(Box::new(ranges.map(move |range| {
+                    let (start, end) = (range.start(size), range.end(size));
+                    match start <= end && end <= size {
+                        true => Ok(bytes.slice(start as usize..end as usize)),
+                        false => Err(format!("{name} ends after {size} bytes").into()),
+                    }
+                }))))
+            }
+        }
+    }
+
+    fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
+        match self {
+            Store::Folder(folder) => folder.size_key(key),
+            Store::Zip(zip) => Ok(zip.size(key.as_str())),
+        }
+    }
+
+    fn supports_get_partial(&self) -> bool {
+        true
+    }
+}
+
+impl Documents for Store {
+    fn document(&self, key: &str) -> Reading<Option<Vec<u8>>> {
+        let name = StoreKey::new(key).map_err(|e| e.to_string())?;
+        let bytes = self.get(&name).map_err(|e| format!("{key}: {e}"))?;
+        Ok(bytes.map(Vec::from))
+    }
+
+    fn folders(&self, group: &str) -> Reading<Vec<String>> {
+        let mut names = match self {
+            Store::Folder(folder) => {
+                subfolders(&folder.root.join(group)).map_err(|e| format!("{group}/: {e}"))?
+            }
+            Store::Zip(zip) => zip.folders(group),
+        };
+        if names.len() > MAX_FOLDERS {
+            return Err(format!("{group}/ holds more than {MAX_FOLDERS} folders"));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+/// Folders, and links to folders that do not lead back up.
+fn subfolders(folder: &Path) -> std::io::Result<Vec<String>> {
+    let here = folder.canonicalize()?;
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let inside = kind.is_dir()
+            || (kind.is_symlink()
+                && entry.path().canonicalize().is_ok_and(|to| to.is_dir() && !here.starts_with(to)));
+        if inside && let Ok(name) = entry.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}

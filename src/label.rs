@@ -1,0 +1,413 @@
+//! Labels: the features of vector files, or a list of geometries, drawn on a slice's grid.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use geo::{Coord, CoordsIter, Geometry, LinesIter, MapCoords, Translate};
+
+use crate::bbox::Bbox;
+use crate::catalog::footprint::running_box;
+use crate::crs::Crs;
+use crate::error::{Error, Result};
+use crate::files::{self, Stamp};
+use crate::format::LayerName;
+use crate::format::gdal;
+use crate::format::gdal::vector::{Field, VectorSource, project_shape};
+use crate::shape;
+use crate::slice::Slice;
+
+/// What a model is to learn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// The class of each pixel.
+    Semantic,
+    /// A box and a class for each feature.
+    Detection,
+    /// The feature of each pixel, and its box and class.
+    Instance,
+}
+
+pub const TASKS: [(&str, Task); 3] = [
+    ("semantic_segmentation", Task::Semantic),
+    ("object_detection", Task::Detection),
+    ("instance_segmentation", Task::Instance),
+];
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelOptions {
+    pub task: Task,
+    pub all_touched: bool,
+    /// The value of pixels that no feature holds.
+    pub background: i32,
+    /// The field that holds the class; without one every feature is of class 1.
+    pub field: Option<String>,
+    /// Names of classes, where the field holds text: the first is class 1.
+    pub classes: Vec<String>,
+    pub layer: Option<LayerName>,
+    /// The CRS of geometries and of files that name none.
+    pub crs: Option<Crs>,
+}
+
+/// A feature in the slice's CRS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feature {
+    pub shape: Geometry<f64>,
+    pub label: i32,
+}
+
+/// A feature as a detector sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// From 1, in the order of drawing.
+    pub id: i32,
+    pub label: i32,
+    /// In pixels from the slice's upper left: x counts columns, y rows.
+    pub bbox: Bbox,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Labels {
+    /// `[row, col]`; none for detection.
+    pub pixels: Option<Vec<i32>>,
+    /// None for semantic labels.
+    pub objects: Option<Vec<Object>>,
+}
+
+/// Vector files that stay open between rows, each handle used by one thread at a time.
+#[derive(Default)]
+pub struct Files {
+    idle: Mutex<HashMap<(String, Stamp), Vec<VectorSource>>>,
+}
+
+/// How many files stay open when nobody reads them.
+const KEPT_FILES: usize = 16;
+
+impl Files {
+    /// The features of a file that may meet a slice, in file order, in the slice's CRS.
+    ///
+    /// # Errors
+    /// A file that is damaged, has no CRS, or lacks the layer or the field; a class that is no whole number; a
+    /// feature that can not be projected.
+    pub fn features(&self, path: &str, slice: &Slice, options: &LabelOptions) -> Result<Vec<Feature>> {
+        let key = (path.to_string(), files::stamp(path)?);
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().get_mut(&key).and_then(Vec::pop);
+        let file = kept.map_or_else(|| VectorSource::open(path), Ok)?;
+        let mut found = Vec::new();
+        for place in file.find(options.layer.as_ref())? {
+            read_layer(&file, place, path, slice, options, &mut found)?;
+        }
+        let mut idle = idle();
+        if idle.len() >= KEPT_FILES && !idle.contains_key(&key) {
+            idle.clear();
+        }
+        idle.entry(key).or_default().push(file);
+        Ok(found)
+    }
+}
+
+fn read_layer(
+    file: &VectorSource,
+    place: usize,
+    path: &str,
+    slice: &Slice,
+    options: &LabelOptions,
+    found: &mut Vec<Feature>,
+) -> Result<()> {
+    let own = file.layer_crs(place).map(|name| Crs::new(&name));
+    let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::NoCrs { path: path.into() })?;
+    let onto = Onto::new(slice, &crs)?;
+    for &turn in onto.turns {
+        file.features(place, options.field.as_deref(), onto.near(turn).as_ref(), |wkb, value| {
+            let Some(label) = label_of(value, path, options)? else { return Ok(()) };
+            let Some(shape) = shape::read(&wkb).map_err(|e| unreadable(path, &e))? else { return Ok(()) };
+            let laid = onto.lay(shape, turn)?;
+            found.extend(laid.map(|shape| Feature { shape, label }));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn unreadable(path: &str, error: &Error) -> Error {
+    Error::Unreadable { path: path.into(), reason: error.to_string() }
+}
+
+/// A list's geometry (WKB in `crs`) in the slice's CRS; `None` when it is empty or far away.
+///
+/// # Errors
+/// A geometry that can not be read or projected.
+pub fn lay(wkb: &[u8], crs: &Crs, slice: &Slice) -> Result<Option<Geometry<f64>>> {
+    let Some(shape) = shape::read(wkb)? else { return Ok(None) };
+    let onto = Onto::new(slice, crs)?;
+    for &turn in onto.turns {
+        if let Some(laid) = onto.lay(shape.clone(), turn)? {
+            return Ok(Some(laid));
+        }
+    }
+    Ok(None)
+}
+
+/// From one CRS onto a slice. What lies more than four times the slice's size away is cut off before it is projected:
+/// much of the globe has no place in a CRS made for one part of it.
+struct Onto<'a> {
+    slice: &'a Slice,
+    from: &'a Crs,
+    /// The slice's box in `from`; on a globe it may run on over the antimeridian.
+    within: Option<Bbox>,
+    turns: &'static [f64],
+    /// The slice counts in degrees.
+    globe: bool,
+    from_globe: bool,
+}
+
+impl<'a> Onto<'a> {
+    fn new(slice: &'a Slice, from: &'a Crs) -> Result<Onto<'a>> {
+        let from_globe = gdal::crs_facts(from.as_str())?.geographic;
+        let globe = gdal::crs_facts(slice.crs.as_str())?.geographic;
+        let within = match *from == slice.crs {
+            true => Some(slice.bbox),
+            // Where the slice has no image, nothing can be left out.
+            false => running_box(&slice.bbox, slice.crs.as_str(), from.as_str()).ok(),
+        };
+        let turns: &[f64] = if from_globe && within.is_some() { &[0.0, -360.0, 360.0] } else { &[0.0] };
+        Ok(Onto { slice, from, within, turns, globe, from_globe })
+    }
+
+    /// The slice's box a turn away, and a margin for what its straight sides leave out.
+    fn near(&self, turn: f64) -> Option<Bbox> {
+        let b = self.within?;
+        Some(grow(&Bbox { xmin: b.xmin - turn, xmax: b.xmax - turn, ..b }, 0.25))
+    }
+
+    /// A geometry in the slice's CRS, moved by `turn` degrees where both are on a globe; `None` when it lies elsewhere.
+    fn lay(&self, shape: Geometry<f64>, turn: f64) -> Result<Option<Geometry<f64>>> {
+        let near = self.near(turn);
+        let meets =
+            |e: Bbox, b: &Bbox| e.xmin <= b.xmax && e.xmax >= b.xmin && e.ymin <= b.ymax && e.ymax >= b.ymin;
+        if let Some(near) = &near
+            && !shape::envelope(&shape).is_some_and(|own| meets(own, near))
+        {
+            return Ok(None);
+        }
+        let mut laid = if *self.from == self.slice.crs {
+            shape
+        } else {
+            let far = near.as_ref().map(|near| grow(near, 4.0));
+            let fits = far.is_none_or(|far| shape::envelope(&shape).is_some_and(|own| holds(&far, &own)));
+            match (self.project(&shape, fits), near) {
+                (Ok(whole), _) => whole,
+                (Err(error), None) => return Err(error),
+                (Err(_), Some(near)) => {
+                    // Cut, an edge would bend elsewhere: points along it keep it where it was.
+                    let Some(part) = shape::clip(&shape, &near) else { return Ok(None) };
+                    self.project(&shape::densify(&part, near.width().max(near.height()) / 64.0), true)?
+                }
+            }
+        };
+        if self.globe && self.from_globe && turn != 0.0 {
+            laid = laid.translate(turn, 0.0);
+        }
+        Ok(Some(laid))
+    }
+
+    fn project(&self, shape: &Geometry<f64>, fits: bool) -> Result<Geometry<f64>> {
+        if !fits {
+            return Err(Error::Unprojectable {
+                what: "the geometry".into(),
+                from: self.from.to_string(),
+                to: self.slice.crs.to_string(),
+            });
+        }
+        let mut laid = shape.clone();
+        project_shape(&mut laid, self.from.as_str(), self.slice.crs.as_str())?;
+        Ok(if self.globe { self.unwrap(&laid, shape) } else { laid })
+    }
+
+    /// Longitudes that run on as they did before, or, from a plane, around the slice.
+    fn unwrap(&self, shape: &Geometry<f64>, before: &Geometry<f64>) -> Geometry<f64> {
+        let centre = (self.slice.bbox.xmin + self.slice.bbox.xmax) / 2.0;
+        let nearest = |x: f64, to: f64| x + ((to - x) / 360.0).round() * 360.0;
+        if !self.from_globe {
+            return shape.map_coords(|c| Coord { x: nearest(c.x, centre), y: c.y });
+        }
+        let olds: Vec<f64> = before.coords_iter().map(|c| c.x).collect();
+        let place = std::cell::Cell::new(0);
+        shape.map_coords(|c| {
+            let old = olds.get(place.replace(place.get() + 1)).copied().unwrap_or(c.x);
+            Coord { x: nearest(c.x, old), y: c.y }
+        })
+    }
+}
+
+fn holds(b: &Bbox, other: &Bbox) -> bool {
+    b.contains(other.xmin, other.ymin) && b.contains(other.xmax, other.ymax)
+}
+
+/// A box with a margin of a share of its own size on each side.
+fn grow(b: &Bbox, share: f64) -> Bbox {
+    let (dx, dy) = (b.width() * share, b.height() * share);
+    Bbox { xmin: b.xmin - dx, ymin: b.ymin - dy, xmax: b.xmax + dx, ymax: b.ymax + dy }
+}
+
+/// The class of a feature; `None` when its field is NULL, and then it is not drawn.
+fn label_of(value: Field, path: &str, options: &LabelOptions) -> Result<Option<i32>> {
+    let Some(field) = &options.field else { return Ok(Some(1)) };
+    let place =
+        |error: Error| Error::Unreadable { path: path.into(), reason: format!("field \"{field}\": {error}") };
+    match value {
+        Field::Null => Ok(None),
+        Field::Int(n) => whole(n as f64).map(Some).map_err(place),
+        Field::Double(v) => whole(v).map(Some).map_err(place),
+        Field::Text(text) if options.classes.is_empty() => Err(Error::conflict(
+            format!(
+                "field \"{field}\" of \"{path}\" holds text such as \"{text}\", and a class is a whole number"
+            ),
+            format!(
+                "Name the classes in order, the first is 1: {{classes: ['{}', ...]}}",
+                text.replace('\'', "''")
+            ),
+        )),
+        Field::Text(text) => class_of(&text, &options.classes).map(Some).map_err(place),
+    }
+}
+
+fn class_of(text: &str, classes: &[String]) -> Result<i32> {
+    let choices: Vec<(&str, i32)> =
+        classes.iter().enumerate().map(|(i, name)| (name.as_str(), i as i32 + 1)).collect();
+    crate::error::one_of(text, "one of the classes", &choices)
+}
+
+/// # Errors
+/// A class that is no whole number of 32 bits.
+pub fn whole(value: f64) -> Result<i32> {
+    let fits = value.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value);
+    if fits { Ok(value as i32) } else { Err(Error::invalid(value, "a class: a whole number of 32 bits")) }
+}
+
+/// Draws features in order, so that the last one drawn stays, and lists them as objects where the task asks.
+///
+/// # Errors
+/// A geometry that GDAL can not draw.
+pub fn draw(features: &[Feature], slice: &Slice, options: &LabelOptions) -> Result<Labels> {
+    let meets = |feature: &&Feature| {
+        shape::envelope(&feature.shape).is_some_and(|e| {
+            let b = &slice.bbox;
+            e.xmin <= b.xmax && e.xmax >= b.xmin && e.ymin <= b.ymax && e.ymax >= b.ymin
+        })
+    };
+    let features: Vec<&Feature> = features.iter().filter(meets).collect();
+    let size = (slice.height as usize, slice.width as usize);
+    let burn = |values: &mut dyn FnMut(usize, &Feature) -> i32, background: i32| {
+        let shapes = features.iter().enumerate();
+        let shapes =
+            shapes.map(|(i, f)| Ok((shape::write(&f.shape)?, values(i, f)))).collect::<Result<Vec<_>>>()?;
+        gdal::burn::burn(&shapes, &slice.affine(), size, background, options.all_touched)
+    };
+    match options.task {
+        Task::Semantic => {
+            let pixels = burn(&mut |_, feature| feature.label, options.background)?;
+            Ok(Labels { pixels: Some(pixels), objects: None })
+        }
+        Task::Detection => {
+            let has_sides = |o: &Object| o.bbox.width() > 0.0 && o.bbox.height() > 0.0;
+            let objects = objects(&features, slice).filter(has_sides).collect();
+            Ok(Labels { pixels: None, objects: Some(objects) })
+        }
+        Task::Instance => {
+            let mut pixels = burn(&mut |i, _| i as i32 + 1, 0)?;
+            let mut seen = vec![false; features.len() + 1];
+            for &id in &pixels {
+                if let Some(seen) = seen.get_mut(id as usize) {
+                    *seen = true;
+                }
+            }
+            if options.background != 0 {
+                pixels.iter_mut().filter(|id| **id == 0).for_each(|id| *id = options.background);
+            }
+            let seen = |o: &Object| seen.get(o.id as usize).copied().unwrap_or(false);
+            let objects = objects(&features, slice).filter(seen).collect();
+            Ok(Labels { pixels: Some(pixels), objects: Some(objects) })
+        }
+    }
+}
+
+fn objects<'a>(features: &'a [&'a Feature], slice: &'a Slice) -> impl Iterator<Item = Object> + 'a {
+    let (dx, dy) = slice.resolution();
+    let area = &slice.bbox;
+    features.iter().enumerate().filter_map(move |(i, feature)| {
+        let b = visible_box(&feature.shape, area)?;
+        let bbox = Bbox {
+            xmin: (b.xmin - area.xmin) / dx,
+            ymin: (area.ymax - b.ymax) / dy,
+            xmax: (b.xmax - area.xmin) / dx,
+            ymax: (area.ymax - b.ymin) / dy,
+        };
+        Some(Object { id: i as i32 + 1, label: feature.label, bbox })
+    })
+}
+
+/// The box around the part of a geometry inside a box: of its edges there, and of the corners that it covers.
+fn visible_box(shape: &Geometry<f64>, area: &Bbox) -> Option<Bbox> {
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    collect_points(shape, area, &mut points);
+    Bbox::envelope(points)
+}
+
+fn collect_points(shape: &Geometry<f64>, area: &Bbox, points: &mut Vec<(f64, f64)>) {
+    let mut edges = |lines: &mut dyn Iterator<Item = geo::Line<f64>>| {
+        for line in lines {
+            if let Some((a, b)) = shape::clip_segment(line.start, line.end, area) {
+                points.extend([(a.x, a.y), (b.x, b.y)]);
+            }
+        }
+    };
+    match shape {
+        Geometry::Polygon(polygon) => {
+            edges(&mut polygon.lines_iter());
+            let corners = [area.xmin, area.xmax].into_iter().flat_map(|x| [(x, area.ymin), (x, area.ymax)]);
+            points.extend(corners.filter(|corner| inside(polygon, *corner)));
+        }
+        Geometry::LineString(line) => edges(&mut line.lines_iter()),
+        Geometry::MultiLineString(lines) => edges(&mut lines.lines_iter()),
+        Geometry::MultiPolygon(parts) => {
+            parts.iter().for_each(|part| collect_points(&Geometry::Polygon(part.clone()), area, points));
+        }
+        Geometry::GeometryCollection(parts) => {
+            parts.iter().for_each(|part| collect_points(part, area, points));
+        }
+        other => {
+            points.extend(other.coords_iter().map(|c| (c.x, c.y)).filter(|(x, y)| area.contains(*x, *y)))
+        }
+    }
+}
+
+/// Even-odd: a ray to the right meets the rings an odd number of times.
+fn inside(polygon: &geo::Polygon<f64>, (x, y): (f64, f64)) -> bool {
+    let crosses = |line: &geo::Line<f64>| {
+        let (a, b) = (line.start, line.end);
+        (a.y > y) != (b.y > y) && x < a.x + (y - a.y) / (b.y - a.y) * (b.x - a.x)
+    };
+    polygon.lines_iter().filter(crosses).count() % 2 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geo::polygon;
+
+    #[test]
+    fn the_visible_box_counts_edges_and_covered_corners() {
+        let area = Bbox::new(0.0, 0.0, 10.0, 10.0).unwrap();
+        let tip = polygon![(x: 5.0, y: -4.0), (x: 9.0, y: 6.0), (x: 1.0, y: 6.0)];
+        let found = visible_box(&Geometry::Polygon(tip), &area).unwrap();
+        assert!((found.xmin, found.ymin, found.ymax) == (1.0, 0.0, 6.0));
+        let around = polygon![(x: -5.0, y: -5.0), (x: 20.0, y: -5.0), (x: 20.0, y: 20.0), (x: -5.0, y: 20.0)];
+        assert_eq!(visible_box(&Geometry::Polygon(around), &area), Some(area));
+        // Bent around the corner (0, 10), which it does not hold.
+        let bent = polygon![(x: -2.0, y: 4.0), (x: 3.0, y: 4.0), (x: 3.0, y: 5.0), (x: -1.0, y: 5.0),
+            (x: -1.0, y: 12.0), (x: -2.0, y: 12.0)];
+        let found = visible_box(&Geometry::Polygon(bent), &area).unwrap();
+        assert_eq!(found, Bbox::new(0.0, 4.0, 3.0, 5.0).unwrap());
+    }
+}

@@ -1,0 +1,226 @@
+//! Hyperslabs of array files, over the process's block cache: each chunk is decoded once, on several threads where
+//! there is much to decode.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
+use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
+use crate::read::axis::Axis;
+use crate::read::block_cache::Key;
+use crate::read::open_files::OpenFiles;
+use crate::read::source::block_cache;
+use crate::with_dtype;
+
+/// A chunk above this many bytes is refused: no real file has one, a damaged header may.
+const MAX_CHUNK_BYTES: u64 = 1 << 30;
+/// Chunks below this are read several at a time, or the trip costs more than the values.
+const SMALL_BYTES: u64 = 16 << 10;
+/// What a variable that lies in one piece is cut into.
+const PIECE_BYTES: u64 = 1 << 20;
+/// Decoding less than this is quicker on one thread.
+const ALONE_BYTES: usize = 1 << 20;
+
+/// An array file that any number of threads read.
+pub struct ArraySource {
+    id: u64,
+    path: String,
+    file: Arc<dyn ArrayFile>,
+    /// Axes that were asked for, by the variable that their coordinates are.
+    axes: Mutex<HashMap<usize, Arc<Axis>>>,
+}
+
+static OPEN: OpenFiles<ArraySource> = OpenFiles::new();
+
+impl ArraySource {
+    /// The array file at `path`, opened unless it already is.
+    ///
+    /// # Errors
+    /// It is absent, no array file, or damaged.
+    pub fn open(path: &str) -> Result<Arc<ArraySource>> {
+        files::refuse_url(path)?;
+        OPEN.get(path, files::stamp(path)?, || {
+            static NEXT: AtomicU64 = AtomicU64::new(0);
+            let file = array::open(path)?;
+            let id = NEXT.fetch_add(1, Relaxed);
+            Ok(ArraySource { id, path: path.into(), file, axes: Mutex::default() })
+        })
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn file(&self) -> &dyn ArrayFile {
+        &*self.file
+    }
+
+    pub fn header(&self) -> &Arc<ArrayHeader> {
+        self.file.header()
+    }
+
+    /// A variable by its place in the header.
+    ///
+    /// # Errors
+    /// [`Error::Bug`]: there is no such place.
+    pub fn variable(&self, place: usize) -> Result<&Variable> {
+        let missing = || Error::Bug(format!("no variable {place} in \"{}\"", self.path));
+        self.header().variables.get(place).ok_or_else(missing)
+    }
+
+    /// The values of a variable at the product of some places on each axis, as stored, row-major.
+    ///
+    /// # Errors
+    /// The variable holds no numbers, or a chunk can not be decoded.
+    pub fn read(&self, place: usize, runs: &[Vec<Run>], threads: usize) -> Result<Pixels> {
+        let variable = self.variable(place)?;
+        let fail = |reason: String| Error::Values {
+            path: self.path.clone(),
+            variable: variable.name.clone(),
+            reason,
+        };
+        let Some(dtype) = variable.dtype else {
+            return Err(fail(format!("its type is {}, and only numbers can be read", variable.dtype_name)));
+        };
+        let origin = vec![0; variable.shape.len()];
+        let join = self.file.state(place, &origin).is_none();
+        let sides = block(variable, dtype, join).map_err(fail)?;
+        let slab = Hyperslab::new(&variable.shape, &sides, Edge::Cut, runs)?;
+        let blocks = Blocks { source: self, place, variable, sides: &sides };
+        with_dtype!(dtype, T => blocks.gather::<T>(&slab, threads).map(T::pixels))
+    }
+}
+
+/// The chunks that a variable is decoded in: its own, several of them where they are small and may be joined, pieces of
+/// about 1 MiB where it has none.
+fn block(variable: &Variable, dtype: Dtype, join: bool) -> std::result::Result<Vec<u64>, String> {
+    let shape = &variable.shape;
+    let size = dtype.size() as u64;
+    let bytes = |sides: &[u64]| sides.iter().try_fold(size, |bytes, &side| bytes.checked_mul(side));
+    let (mut sides, wanted) = match &variable.chunk {
+        Some(chunk) if chunk.len() == shape.len() && !chunk.contains(&0) => {
+            (chunk.clone(), if join { SMALL_BYTES } else { 0 })
+        }
+        _ => (vec![1; shape.len()], PIECE_BYTES),
+    };
+    // From the last axis on, which varies fastest: whole rows, then several of them.
+    for axis in (0..sides.len()).rev() {
+        let (side, size) = (sides[axis], shape[axis].max(1));
+        let now = bytes(&sides).unwrap_or(u64::MAX);
+        let times = (wanted / now.max(1)).clamp(1, size.div_ceil(side).max(1));
+        sides[axis] = side.saturating_mul(times);
+    }
+    match bytes(&sides) {
+        Some(bytes) if bytes <= MAX_CHUNK_BYTES => Ok(sides),
+        _ => Err(format!("its chunks of {sides:?} {dtype} values are above 1 GiB")),
+    }
+}
+
+/// The chunks of one variable, from the cache or decoded now.
+struct Blocks<'a> {
+    source: &'a ArraySource,
+    place: usize,
+    variable: &'a Variable,
+    sides: &'a [u64],
+}
+
+impl Blocks<'_> {
+    fn get(&self, at: &[u64]) -> Result<Arc<Pixels>> {
+        let shape = &self.variable.shape;
+        let start: Vec<u64> = at.iter().zip(self.sides).map(|(at, side)| at * side).collect();
+        let count = |((start, side), size): ((&u64, &u64), &u64)| (*side).min(size - start);
+        let count: Vec<u64> = start.iter().zip(self.sides).zip(shape).map(count).collect();
+        let number = at.iter().zip(shape).zip(self.sides).try_fold(0u64, |number, ((at, size), side)| {
+            number.checked_mul(size.div_ceil(*side))?.checked_add(*at)
+        });
+        let number = number.ok_or_else(|| Error::Values {
+            path: self.source.path.clone(),
+            variable: self.variable.name.clone(),
+            reason: format!("its shape {shape:?} has more chunks than can be counted"),
+        })?;
+        let key = self.key(number, self.source.file.state(self.place, &start));
+        let step = vec![1; start.len()];
+        block_cache().get(key, || self.source.file.read(self.place, &start, &count, &step))
+    }
+
+    /// Rasters count their files from 1; array files have the upper half of the numbers, and the state of a chunk
+    /// that is a file of its own goes in with the file.
+    fn key(&self, number: u64, state: Option<u64>) -> Key {
+        let state = BuildHasherDefault::<DefaultHasher>::default().hash_one((self.source.id, state));
+        Key {
+            source: state | 1 << 63,
+            band: self.place as u32,
+            mask: false,
+            row: (number >> 32) as u32,
+            col: number as u32,
+        }
+    }
+
+    fn gather<T: Pixel>(&self, slab: &Hyperslab, threads: usize) -> Result<Vec<T>> {
+        let mut out = vec![T::default(); slab.len()];
+        if slab.is_empty() {
+            return Ok(out);
+        }
+        let parts = slab.parts();
+        let threads = if size_of_val(out.as_slice()) < ALONE_BYTES { 1 } else { threads.min(parts) };
+        if threads <= 1 {
+            for number in 0..parts {
+                let part = slab.part(number);
+                slab.copy(&part, typed(&*self.get(&part.chunk)?)?, &mut out)?;
+            }
+            return Ok(out);
+        }
+        // Chunks are decoded on every thread and copied by this one, which is never far behind.
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (send, receive) = sync_channel::<Result<(Part, Arc<Pixels>)>>(threads * 2);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let send = send.clone();
+                scope.spawn(|| {
+                    let send = send;
+                    while !stop.load(Relaxed) {
+                        let number = next.fetch_add(1, Relaxed);
+                        if number >= parts {
+                            return;
+                        }
+                        let part = slab.part(number);
+                        let chunk = self.get(&part.chunk);
+                        // A reader that is gone met an error, which is what the caller gets.
+                        let _ = send.send(chunk.map(|chunk| (part, chunk)));
+                    }
+                });
+            }
+            drop(send);
+            let copied = receive.iter().try_for_each(|chunk| {
+                let (part, chunk) = chunk?;
+                slab.copy(&part, typed(&chunk)?, &mut out)
+            });
+            stop.store(true, Relaxed);
+            drop(receive);
+            copied
+        })?;
+        Ok(out)
+    }
+}
+
+impl ArraySource {
+    /// The axis whose coordinates a variable is, made once.
+    ///
+    /// # Errors
+    /// What `make` returns.
+    pub(super) fn axis(&self, place: usize, make: impl FnOnce() -> Result<Axis>) -> Result<Arc<Axis>> {
+        let lock = || self.axes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(axis) = lock().get(&place) {
+            return Ok(axis.clone());
+        }
+        let axis = Arc::new(make()?);
+        lock().insert(place, axis.clone());
+        Ok(axis)
+    }
+}

@@ -1,0 +1,495 @@
+//! Axes of array files: which places of a dimension a value, a range or an index names.
+
+use std::sync::Arc;
+
+use crate::cf;
+use crate::dtype::Dtype;
+use crate::error::{Error, Result, one_of};
+use crate::format::hyperslab::Run;
+use crate::interval::{Interval, iso};
+use crate::read::array::ArraySource;
+
+/// The coordinates of one dimension.
+#[derive(Debug)]
+pub struct Axis {
+    pub name: String,
+    pub unit: Option<String>,
+    /// The coordinate variable's values; NaN where there is none.
+    pub values: Vec<f64>,
+    /// Of a time axis: microseconds since 1970, UTC.
+    pub instants: Option<Vec<Option<i64>>>,
+    /// What places are told by: the instants of a time axis, else the values.
+    keys: Vec<f64>,
+    /// Places in the order of their keys, those without one left out.
+    order: Vec<usize>,
+    longitude: bool,
+    single: bool,
+}
+
+/// What a user names on an axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Point {
+    Number(f64),
+    /// A date stands for the whole of it.
+    Time(Interval),
+}
+
+/// Which places of a dimension are wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wanted {
+    /// The place nearest to a value.
+    At(Point),
+    /// All places from one value to another, both inside.
+    Between(Point, Point),
+    /// One place; negative ones count from the end.
+    Index(i64),
+    /// Places from one to another, both inside.
+    Indices(i64, i64),
+    /// Python's `start:stop:step`.
+    Steps { start: Option<i64>, stop: Option<i64>, step: i64 },
+}
+
+/// The places of one dimension that were selected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selected {
+    pub runs: Vec<Run>,
+    /// What to add to the coordinates of each run: a turn around the globe, or nothing.
+    pub shifts: Vec<f64>,
+    /// The dimension stays: it was not selected by one value or index.
+    pub kept: bool,
+}
+
+impl Selected {
+    pub fn all(size: u64) -> Selected {
+        Selected { runs: vec![Run::all(size)], shifts: vec![0.0], kept: true }
+    }
+
+    fn runs(runs: Vec<Run>) -> Selected {
+        Selected { shifts: vec![0.0; runs.len()], runs, kept: true }
+    }
+
+    fn one(place: u64) -> Selected {
+        Selected { kept: false, ..Selected::runs(vec![Run { start: place, count: 1, step: 1 }]) }
+    }
+}
+
+/// A selection as the user gave it: dimensions by name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selection {
+    pub dims: Vec<(String, Wanted)>,
+    /// How far the nearest value may lie, in the axis's units; seconds on a time axis.
+    pub tolerance: Option<f64>,
+}
+
+/// A turn around the globe.
+const TURN: f64 = 360.0;
+
+/// The axis of each dimension of a variable, where it has one.
+///
+/// # Errors
+/// Coordinates that can not be read or decoded.
+pub fn axes(source: &ArraySource, variable: usize) -> Result<Vec<Option<Arc<Axis>>>> {
+    let facts = source.variable(variable)?;
+    (0..facts.dims.len()).map(|dim| axis_of(source, variable, dim)).collect()
+}
+
+fn axis_of(source: &ArraySource, variable: usize, dim: usize) -> Result<Option<Arc<Axis>>> {
+    let (header, facts) = (source.header(), source.variable(variable)?);
+    let (Some(name), Some(size)) = (facts.dims.get(dim), facts.shape.get(dim)) else { return Ok(None) };
+    let along =
+        |place: &usize| header.variables.get(*place).is_some_and(|v| v.dtype.is_some() && v.shape == [*size]);
+    let own = header.resolve(&facts.name, name).filter(along);
+    let own = own.filter(|place| header.variables.get(*place).is_some_and(|v| v.dims == [name.as_str()]));
+    let axes = cf::axes(header, variable);
+    let along_dim = |c: &cf::Coordinate| c.dims == [dim] && along(&c.variable);
+    // NEMO's own time_counter has no units, and its time stands beside it.
+    let time = axes.time.filter(along_dim);
+    let others = [axes.x, axes.y, axes.lon, axes.lat, axes.vertical];
+    let other = || others.into_iter().flatten().find(along_dim).map(|c| c.variable);
+    let Some(place) = time.map(|c| c.variable).or(own).or_else(other) else { return Ok(None) };
+    source.axis(place, || Axis::read(source, place)).map(Some)
+}
+
+/// The places that a selection names on each dimension of a variable.
+///
+/// # Errors
+/// A dimension that the variable does not have, a dimension named twice, values or places outside.
+pub fn select(source: &ArraySource, variable: usize, selection: &Selection) -> Result<Vec<Selected>> {
+    let facts = source.variable(variable)?;
+    let mut selected: Vec<Option<Selected>> = vec![None; facts.dims.len()];
+    for (name, wanted) in &selection.dims {
+        let dim = dimension(source, variable, name)?;
+        let (Some(slot), Some(&size)) = (selected.get_mut(dim), facts.shape.get(dim)) else {
+            return Err(Error::Bug(format!("no dimension {dim}")));
+        };
+        if slot.is_some() {
+            let problem = format!("dimension \"{}\" is selected twice", facts.dims[dim]);
+            return Err(Error::conflict(problem, "Select it once, by value or by index"));
+        }
+        let axis = axis_of(source, variable, dim)?;
+        *slot = Some(resolve(&facts.dims[dim], size, axis.as_deref(), wanted, selection.tolerance)?);
+    }
+    let whole = |(slot, &size): (Option<Selected>, &u64)| slot.unwrap_or_else(|| Selected::all(size));
+    Ok(selected.into_iter().zip(&facts.shape).map(whole).collect())
+}
+
+/// A dimension by its own name, its coordinate's, or what it is: `time`, `lat`, `lon`, `x`, `y`, `depth`.
+///
+/// # Errors
+/// A name that is none of these; the dimensions are listed.
+pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<usize> {
+    let facts = source.variable(variable)?;
+    if let Some(dim) = facts.dims.iter().position(|dim| dim == name) {
+        return Ok(dim);
+    }
+    let axes = cf::axes(source.header(), variable);
+    let coordinates = [&axes.time, &axes.x, &axes.y, &axes.lon, &axes.lat, &axes.vertical];
+    let named = |c: &&cf::Coordinate| {
+        source.header().variables.get(c.variable).is_some_and(|v| v.short_name() == name)
+    };
+    let meant = match name {
+        "time" => axes.time.as_ref(),
+        "lat" | "latitude" => axes.lat.as_ref(),
+        "lon" | "longitude" => axes.lon.as_ref(),
+        "x" => axes.x.as_ref(),
+        "y" => axes.y.as_ref(),
+        "depth" | "level" | "z" => axes.vertical.as_ref(),
+        _ => None,
+    };
+    match coordinates.into_iter().flatten().find(named).or(meant).map(|c| (c, c.dims.as_slice())) {
+        Some((_, &[dim])) => Ok(dim),
+        Some((coordinate, dims)) if dims.len() > 1 => {
+            let array = source.variable(coordinate.variable)?;
+            let on: Vec<String> =
+                dims.iter().filter_map(|&d| facts.dims.get(d)).map(|d| format!("{d}: ...")).collect();
+            let problem = format!("\"{}\" varies along {} dimensions", array.name, dims.len());
+            Err(Error::conflict(problem, format!("Select by index: {{isel: {{{}}}}}", on.join(", "))))
+        }
+        _ => {
+            let choices: Vec<(&str, ())> = facts.dims.iter().map(|dim| (dim.as_str(), ())).collect();
+            one_of(name, "a dimension of the variable, nor an option", &choices)?;
+            Err(Error::Bug(format!("lost dimension \"{name}\"")))
+        }
+    }
+}
+
+/// The places of a dimension of `size` that are wanted.
+///
+/// # Errors
+/// As [`select`].
+pub fn resolve(
+    dim: &str,
+    size: u64,
+    axis: Option<&Axis>,
+    wanted: &Wanted,
+    tolerance: Option<f64>,
+) -> Result<Selected> {
+    let by_value = || {
+        let problem = format!("dimension \"{dim}\" has no coordinates to select by value");
+        axis.ok_or_else(|| Error::conflict(problem, format!("Select by index: {{isel: {{{dim}: 0}}}}")))
+    };
+    match *wanted {
+        Wanted::At(point) => by_value()?.at(point, tolerance),
+        Wanted::Between(from, to) => by_value()?.between(from, to),
+        Wanted::Index(index) => Ok(Selected::one(place(dim, size, index)?)),
+        Wanted::Indices(first, last) => {
+            let (start, stop) = (place(dim, size, first)?, place(dim, size, last)?);
+            if start > stop {
+                let problem = format!("places {first} to {last} of dimension \"{dim}\" run backwards");
+                return Err(Error::conflict(problem, "Give the lower one first"));
+            }
+            Ok(Selected::runs(vec![Run { start, count: stop - start + 1, step: 1 }]))
+        }
+        Wanted::Steps { start, stop, step } => {
+            let step = u64::try_from(step).ok().filter(|step| *step > 0);
+            let step = step.ok_or_else(|| Error::invalid("a step below 1", "a step of at least 1"))?;
+            // Python's rule: bounds beyond the ends are cut to them.
+            let cut = |index: Option<i64>, default: u64| match index {
+                None => default,
+                Some(index) if index < 0 => size.saturating_sub(index.unsigned_abs()),
+                Some(index) => size.min(index.unsigned_abs()),
+            };
+            let (start, stop) = (cut(start, 0), cut(stop, size));
+            let count = stop.saturating_sub(start).div_ceil(step);
+            if count == 0 {
+                let problem =
+                    format!("no place of dimension \"{dim}\", which has {size}, lies in {start}:{stop}");
+                return Err(Error::conflict(problem, "The stop is not inside"));
+            }
+            Ok(Selected::runs(vec![Run { start, count, step }]))
+        }
+    }
+}
+
+fn place(dim: &str, size: u64, index: i64) -> Result<u64> {
+    let place = if index < 0 { size.checked_sub(index.unsigned_abs()) } else { Some(index.unsigned_abs()) };
+    place.filter(|place| *place < size).ok_or_else(|| Error::OffAxis {
+        value: format!("index {index}"),
+        axis: dim.into(),
+        extent: match size {
+            0 => "is empty".into(),
+            size => format!("has the indices 0 to {}, or -1 to -{size} from the end", size - 1),
+        },
+    })
+}
+
+impl Axis {
+    fn read(source: &ArraySource, place: usize) -> Result<Axis> {
+        let facts = source.variable(place)?;
+        let values = cf::values(source.file(), place)?;
+        let unit = facts.unit.clone();
+        let instants = match unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
+            true => Some(cf::time_axis(source.file(), place)?.instants),
+            false => None,
+        };
+        let east = ["degrees_east", "degree_east", "degreeE", "degreesE", "degree_E", "degrees_E"];
+        let longitude = facts.text("standard_name") == Some("longitude")
+            || unit.as_deref().is_some_and(|unit| east.contains(&unit));
+        let single = facts.dtype == Some(Dtype::Float32);
+        Ok(Axis::new(facts.short_name(), unit, values, instants, longitude, single))
+    }
+
+    /// An axis from its coordinates; `single` when they are stored as float32.
+    pub fn new(
+        name: &str,
+        unit: Option<String>,
+        values: Vec<f64>,
+        instants: Option<Vec<Option<i64>>>,
+        longitude: bool,
+        single: bool,
+    ) -> Axis {
+        let keys: Vec<f64> = match &instants {
+            Some(instants) => instants.iter().map(|t| t.map_or(f64::NAN, |t| t as f64)).collect(),
+            None => values.clone(),
+        };
+        let mut order: Vec<usize> = (0..keys.len()).filter(|&i| keys[i].is_finite()).collect();
+        order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
+        let single = single && instants.is_none();
+        Axis { name: name.into(), unit, values, instants, keys, order, longitude, single }
+    }
+
+    /// A point as a closed interval of keys. Coordinates stored as float32 meet values of that precision.
+    fn span(&self, point: Point) -> Result<(f64, f64)> {
+        match (point, &self.instants) {
+            (Point::Number(value), None) if value.is_finite() => {
+                let value = if self.single { f64::from(value as f32) } else { value };
+                Ok((value, value))
+            }
+            (Point::Time(interval), Some(_)) => Ok((interval.start as f64, interval.stop as f64)),
+            (Point::Number(value), None) => Err(Error::invalid(value, "a finite number")),
+            (Point::Number(value), Some(_)) => {
+                Err(Error::invalid(value, format!("a TIMESTAMP or a DATE: \"{}\" is a time axis", self.name)))
+            }
+            (Point::Time(time), None) => {
+                Err(Error::invalid(iso(time.start), format!("a number: \"{}\" is no time axis", self.name)))
+            }
+        }
+    }
+
+    /// The key of the n-th place in their order.
+    fn key(&self, n: usize) -> Option<f64> {
+        self.order.get(n).and_then(|&place| self.keys.get(place)).copied()
+    }
+
+    /// How many keys are below a value.
+    fn below(&self, value: f64) -> usize {
+        self.order.partition_point(|&place| self.keys.get(place).is_some_and(|key| *key < value))
+    }
+
+    /// From half a step before the lowest key to half a step behind the highest.
+    fn extent(&self) -> Option<(f64, f64)> {
+        let n = self.order.len();
+        let (first, last) = (self.key(0)?, self.key(n.checked_sub(1)?)?);
+        let half = |a: Option<f64>, b: Option<f64>| a.zip(b).map_or(0.0, |(a, b)| (b - a) / 2.0);
+        Some((
+            first - half(self.key(0), self.key(1)),
+            last + half(self.key(n.wrapping_sub(2)), self.key(n - 1)),
+        ))
+    }
+
+    fn at(&self, point: Point, tolerance: Option<f64>) -> Result<Selected> {
+        let (from, to) = self.span(point)?;
+        let Some((lowest, highest)) = self.extent() else { return Err(self.off(point)) };
+        // The lowest turn that does not leave the value below the axis.
+        let turn = ((lowest - to) / TURN).ceil() * TURN;
+        let off = to < lowest || from > highest;
+        let shift = if self.longitude && off && from + turn <= highest { turn } else { 0.0 };
+        let (from, to) = (from + shift, to + shift);
+        let after = self.below(from);
+        let distance = |key: f64| (from - key).max(key - to).max(0.0);
+        let left = after.checked_sub(1).and_then(|n| Some((distance(self.key(n)?), n)));
+        let right = self.key(after).map(|key| (distance(key), after));
+        // Of two as near the larger: pandas' rule.
+        let nearest = match (left, right) {
+            (Some(left), Some(right)) => Some(if left.0 < right.0 { left } else { right }),
+            (one, other) => one.or(other),
+        };
+        let Some((away, n)) = nearest else { return Err(self.off(point)) };
+        let unit = if self.instants.is_some() { 1e6 } else { 1.0 };
+        let near = match tolerance {
+            Some(tolerance) => away <= tolerance * unit,
+            None => to >= lowest && from <= highest,
+        };
+        let Some(&place) = self.order.get(n).filter(|_| near) else { return Err(self.off(point)) };
+        Ok(Selected { shifts: vec![-shift], ..Selected::one(place as u64) })
+    }
+
+    fn between(&self, from: Point, to: Point) -> Result<Selected> {
+        let ((low, _), (_, high)) = (self.span(from)?, self.span(to)?);
+        if low > high {
+            let problem = format!("the range on axis \"{}\" ends before it starts", self.name);
+            return Err(Error::conflict(problem, "Give the lower value first, whichever way the axis runs"));
+        }
+        let beyond = self.extent().filter(|(lowest, highest)| low < *lowest || high > *highest);
+        let turns = match beyond.filter(|_| self.longitude) {
+            // A place is taken once, so two turns and a part of a third are all that a range can need.
+            Some((_, highest)) => {
+                let first = ((low - highest) / TURN).ceil();
+                vec![first * TURN, (first + 1.0) * TURN, (first + 2.0) * TURN]
+            }
+            None => vec![0.0],
+        };
+        // From west to east: the part that lies a turn further west goes first, if the axis runs eastwards.
+        let eastwards = self.keys.first() <= self.keys.last();
+        let (mut runs, mut shifts) = (Vec::<Run>::new(), Vec::new());
+        let mut taken = vec![false; if turns.len() > 1 { self.keys.len() } else { 0 }];
+        for n in 0..turns.len() {
+            let turn = if eastwards { turns[n] } else { turns[turns.len() - 1 - n] };
+            let mut open = false;
+            for (place, key) in self.keys.iter().enumerate() {
+                let here =
+                    (low..=high).contains(&(key + turn)) && !taken.get(place).copied().unwrap_or(false);
+                if here && let Some(taken) = taken.get_mut(place) {
+                    *taken = true;
+                }
+                match runs.last_mut().filter(|_| here && open) {
+                    Some(run) => run.count += 1,
+                    None if here => {
+                        runs.push(Run { start: place as u64, count: 1, step: 1 });
+                        shifts.push(turn);
+                    }
+                    None => {}
+                }
+                open = here;
+            }
+        }
+        if runs.is_empty() {
+            return Err(self.off_range(from, to));
+        }
+        Ok(Selected { runs, shifts, kept: true })
+    }
+
+    /// The values at the places that were selected.
+    pub fn values_at(&self, selected: &Selected) -> Vec<f64> {
+        let run = |(run, shift): (&Run, &f64)| -> Vec<f64> {
+            run.places().map(|p| self.values.get(p as usize).map_or(f64::NAN, |v| v + shift)).collect()
+        };
+        selected.runs.iter().zip(&selected.shifts).flat_map(run).collect()
+    }
+
+    /// The instants at the places that were selected, of a time axis.
+    pub fn instants_at(&self, selected: &Selected) -> Option<Vec<Option<i64>>> {
+        let instants = self.instants.as_ref()?;
+        let places = selected.runs.iter().flat_map(|run| run.places());
+        Some(places.map(|place| instants.get(place as usize).copied().flatten()).collect())
+    }
+
+    fn off(&self, point: Point) -> Error {
+        let value = match point {
+            Point::Number(value) => value.to_string(),
+            Point::Time(time) => iso(time.start),
+        };
+        Error::OffAxis { value, axis: self.name.clone(), extent: self.says() }
+    }
+
+    fn off_range(&self, from: Point, to: Point) -> Error {
+        let show = |point: Point, last: bool| match point {
+            Point::Number(value) => value.to_string(),
+            Point::Time(time) => iso(if last { time.stop } else { time.start }),
+        };
+        let value = format!("a value from {} to {}", show(from, false), show(to, true));
+        Error::OffAxis { value, axis: self.name.clone(), extent: self.says() }
+    }
+
+    fn says(&self) -> String {
+        let (Some(first), Some(last)) = (self.key(0), self.key(self.order.len().wrapping_sub(1))) else {
+            return "has no values".into();
+        };
+        let show = |key: f64| match (&self.instants, &self.unit) {
+            (Some(_), _) => iso(key as i64),
+            (None, Some(unit)) => format!("{key} {unit}"),
+            (None, None) => key.to_string(),
+        };
+        match self.order.len() {
+            1 => format!("has the one value {}: give a tolerance to take it for one near by", show(first)),
+            n => format!("has {n} values from {} to {}", show(first), show(last)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(values: &[f64]) -> Axis {
+        Axis::new("a", None, values.to_vec(), None, false, false)
+    }
+
+    fn places(selected: Result<Selected>) -> Vec<u64> {
+        selected.unwrap().runs.iter().flat_map(|run| run.places()).collect()
+    }
+
+    fn number(value: f64) -> Point {
+        Point::Number(value)
+    }
+
+    #[test]
+    fn the_nearest_place_wins_and_ties_go_to_the_larger_value() {
+        let up = axis(&[0.0, 10.0, 20.0]);
+        let down = axis(&[20.0, 10.0, 0.0]);
+        for (value, place) in [(-5.0, 0), (4.9, 0), (5.0, 1), (14.0, 1), (25.0, 2)] {
+            assert_eq!(places(up.at(number(value), None)), [place]);
+            assert_eq!(places(down.at(number(value), None)), [2 - place]);
+        }
+        assert!(up.at(number(-5.1), None).is_err() && up.at(number(25.1), None).is_err());
+        assert!(up.at(number(26.0), Some(6.0)).is_ok() && up.at(number(3.0), Some(2.0)).is_err());
+        assert!(axis(&[3.0]).at(number(3.1), None).is_err());
+        assert!(axis(&[]).at(number(0.0), None).is_err() && axis(&[f64::NAN]).at(number(0.0), None).is_err());
+    }
+
+    #[test]
+    fn ranges_hold_both_ends_whichever_way_the_axis_runs() {
+        let between = |values: &[f64], low, high| places(axis(values).between(number(low), number(high)));
+        assert_eq!(between(&[0.0, 1.0, 2.0, 3.0], 1.0, 2.0), [1, 2]);
+        assert_eq!(between(&[3.0, 2.0, 1.0, 0.0], 1.0, 2.0), [1, 2]);
+        assert_eq!(between(&[0.0, 5.0, 1.0, 6.0], 0.0, 2.0), [0, 2]);
+        assert!(axis(&[0.0, 1.0]).between(number(0.2), number(0.8)).is_err());
+        assert!(axis(&[0.0, 1.0]).between(number(1.0), number(0.0)).is_err());
+    }
+
+    #[test]
+    fn longitudes_go_around_the_globe() {
+        let values: Vec<f64> = (0..36).map(|i| f64::from(i) * 10.0).collect();
+        let lon = Axis::new("lon", None, values, None, true, false);
+        assert_eq!(places(lon.at(number(-10.0), None)), [35]);
+        let west = lon.between(number(-20.0), number(20.0)).unwrap();
+        assert_eq!(lon.values_at(&west), [-20.0, -10.0, 0.0, 10.0, 20.0]);
+        assert_eq!(places(lon.at(number(710.0), None)), [35]);
+        let all = lon.between(number(-180.0), number(180.0)).unwrap();
+        assert_eq!(lon.values_at(&all).len(), 36);
+        assert_eq!(lon.values_at(&all)[0], -180.0);
+        assert_eq!(places(lon.between(number(0.0), number(360.0))).len(), 36);
+    }
+
+    #[test]
+    fn indices_count_from_both_ends_and_steps_are_pythons() {
+        let resolve = |wanted| resolve("d", 5, None, &wanted, None);
+        assert_eq!(places(resolve(Wanted::Index(-1))), [4]);
+        assert!(resolve(Wanted::Index(5)).is_err() && resolve(Wanted::Index(-6)).is_err());
+        assert_eq!(places(resolve(Wanted::Indices(1, -2))), [1, 2, 3]);
+        let steps = |start, stop, step| resolve(Wanted::Steps { start, stop, step });
+        assert_eq!(places(steps(None, None, 2)), [0, 2, 4]);
+        assert_eq!(places(steps(Some(-3), Some(99), 1)), [2, 3, 4]);
+        assert!(steps(Some(3), Some(3), 1).is_err() && steps(None, None, 0).is_err());
+    }
+}

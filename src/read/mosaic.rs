@@ -1,0 +1,387 @@
+//! Several rasters on one slice: each comes onto its grid, then they are merged pixel by pixel.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::dtype::{Dtype, Pixel};
+use crate::error::{Error, Result};
+use crate::format::gdal::warp::{Resampling, Warped};
+use crate::read::patch::{BandName, PatchOptions, band_numbers, read_patch};
+use crate::read::source::Source;
+use crate::read::warp::{Warp, aligned_windows, band_onto};
+use crate::slice::Slice;
+use crate::with_dtype;
+
+/// What stands where several files have a pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    First,
+    Last,
+    Min,
+    Max,
+    Sum,
+    Mean,
+    /// How many files have one; 0, not NULL, where none has.
+    Count,
+}
+
+pub const MERGES: [(&str, Merge); 7] = [
+    ("first", Merge::First),
+    ("last", Merge::Last),
+    ("min", Merge::Min),
+    ("max", Merge::Max),
+    ("sum", Merge::Sum),
+    ("mean", Merge::Mean),
+    ("count", Merge::Count),
+];
+
+/// A quality band that takes pixels away: those with any of the bits set, or with one of the values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualityMask {
+    pub band: BandName,
+    pub bits: u64,
+    pub values: Vec<i64>,
+}
+
+/// How slices are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SliceOptions {
+    /// Bands, scaling, fill, and whether a slice that no file touches is all NULL (`boundless`).
+    pub patch: PatchOptions,
+    pub warp: Warp,
+    pub merge: Merge,
+    pub mask: Option<QualityMask>,
+}
+
+/// All bands of one file on a slice's grid, `[band, row, col]`.
+struct Layer {
+    pixels: Vec<f32>,
+    /// 0 where there is no pixel.
+    valid: Vec<u8>,
+}
+
+/// How many bands a read of these files gives. Only the first file is looked at, and that only when the
+/// options do not say.
+///
+/// # Errors
+/// The first file can not be opened, or lacks a band.
+pub fn band_count(paths: &[String], options: &SliceOptions) -> Result<usize> {
+    match (&options.patch.bands, paths.first()) {
+        (Some(bands), _) => Ok(bands.len()),
+        (None, Some(path)) => Ok(Source::open(path)?.header().bands.len()),
+        (None, None) => Err(Error::invalid("[]", "at least one path")),
+    }
+}
+
+/// Fills `out`, `[band, row, col]`, with the files merged on the slice's grid. Files are merged in the order of
+/// `paths`; one that does not touch the slice adds nothing. Returns the runs of `out` that hold no pixel, in order;
+/// there are none when a fill value was asked for.
+///
+/// # Errors
+/// As [`merged`], and a slice that no file touches, unless that was allowed.
+pub fn read_slice(
+    paths: &[String],
+    slice: &Slice,
+    options: &SliceOptions,
+    out: &mut [f32],
+) -> Result<Vec<Range<usize>>> {
+    let (gaps, touched) = merged(paths, slice, options, out)?;
+    if !touched && !options.patch.boundless {
+        return Err(untouched(paths, slice));
+    }
+    Ok(fill(gaps, options.patch.fill, out))
+}
+
+/// As [`read_slice`], without a fill value; also tells whether any file touches the slice.
+///
+/// # Errors
+/// A file that can not be read, has other bands, no CRS or no geotransform; a CRS pair without a transformation.
+pub fn merged(
+    paths: &[String],
+    slice: &Slice,
+    options: &SliceOptions,
+    out: &mut [f32],
+) -> Result<(Gaps, bool)> {
+    let count = out.len() / slice.area().max(1);
+    match paths {
+        [path] if options.merge != Merge::Count => {
+            let source: Arc<Source> = Source::open(path)?;
+            one(&source, slice, options, count, out)
+        }
+        paths => many(paths, slice, options, count, out),
+    }
+}
+
+/// Puts a value into the gaps, where one was asked for.
+pub fn fill(gaps: Vec<Range<usize>>, value: Option<f64>, out: &mut [f32]) -> Vec<Range<usize>> {
+    let Some(value) = value else { return gaps };
+    for gap in gaps {
+        if let Some(cells) = out.get_mut(gap) {
+            cells.fill(value as f32);
+        }
+    }
+    Vec::new()
+}
+
+/// No file touches the slice.
+pub fn untouched(paths: &[String], slice: &Slice) -> Error {
+    let files = match paths {
+        [] => "there is no file".to_string(),
+        [path] => format!("\"{path}\" does not reach"),
+        [first, rest @ ..] => {
+            format!("none of {} files, of which \"{first}\" is the first, reaches", rest.len() + 1)
+        }
+    };
+    Error::conflict(
+        format!("{files} the {slice}"),
+        "Ask for {boundless: true} to get NULL pixels instead, or check the CRS and the box",
+    )
+}
+
+/// Runs of places without a pixel, in order.
+pub type Gaps = Vec<Range<usize>>;
+
+/// One file needs no merging, and where its pixels are the slice's own, no layer.
+fn one(
+    source: &Source,
+    slice: &Slice,
+    options: &SliceOptions,
+    count: usize,
+    out: &mut [f32],
+) -> Result<(Gaps, bool)> {
+    let bands = bands_of(source, options, count)?;
+    if options.mask.is_none()
+        && let Some([window]) = aligned_windows(source, slice)?.as_deref()
+    {
+        let plain = PatchOptions { scaled: options.patch.scaled, ..PatchOptions::default() };
+        return Ok((read_patch(source, window, &bands, &plain, out)?, true));
+    }
+    match layer(source, slice, options, &bands)? {
+        Some(layer) => {
+            out.copy_from_slice(&layer.pixels);
+            let gone =
+                if layer.valid.contains(&0) { gaps(layer.valid.iter().map(|v| *v == 0)) } else { Vec::new() };
+            Ok((gone, true))
+        }
+        None => Ok((whole(out.len()), false)),
+    }
+}
+
+fn whole(length: usize) -> Gaps {
+    std::iter::once(0..length).collect()
+}
+
+fn many(
+    paths: &[String],
+    slice: &Slice,
+    options: &SliceOptions,
+    count: usize,
+    out: &mut [f32],
+) -> Result<(Gaps, bool)> {
+    let mut merger = Merger::new(options.merge, out.len());
+    let mut touched = false;
+    // The last that has a pixel is the first from the end, after which no further file need be read.
+    let order: Box<dyn Iterator<Item = &String>> = match options.merge {
+        Merge::Last => Box::new(paths.iter().rev()),
+        _ => Box::new(paths.iter()),
+    };
+    for path in order {
+        let source: Arc<Source> = Source::open(path)?;
+        let bands = bands_of(&source, options, count)?;
+        if let Some(layer) = layer(&source, slice, options, &bands)? {
+            touched = true;
+            merger.add(&layer, out);
+            if merger.is_full() {
+                break;
+            }
+        }
+    }
+    Ok((merger.finish(out), touched))
+}
+
+/// # Errors
+/// The file lacks a band, or has not as many as the first.
+fn bands_of(source: &Source, options: &SliceOptions, count: usize) -> Result<Vec<usize>> {
+    let bands = band_numbers(source, &options.patch)?;
+    if bands.len() != count {
+        let problem = format!("\"{}\" has {} bands, and the first file {count}", source.path(), bands.len());
+        return Err(Error::conflict(problem, "Name the bands that all have: {bands: [1]}"));
+    }
+    Ok(bands)
+}
+
+/// All bands of a file on the slice's grid, without what its quality band takes away.
+fn layer(source: &Source, slice: &Slice, options: &SliceOptions, bands: &[usize]) -> Result<Option<Layer>> {
+    let area = slice.area();
+    let mut layer = Layer { pixels: Vec::new(), valid: Vec::new() };
+    for &band in bands {
+        let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
+        let dtype = match options.warp.scaled {
+            true => Dtype::Float64,
+            false => options.warp.dtype.unwrap_or(own),
+        };
+        let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, slice, &options.warp)? {
+            Some(warped) => {
+                layer.pixels.extend(warped.pixels.iter().map(|v| v.f32()));
+                layer.valid.extend(&warped.valid);
+                true
+            }
+            None => false,
+        });
+        if !there {
+            return Ok(None);
+        }
+    }
+    if let Some(mask) = &options.mask
+        && let Some(gone) = gone(source, slice, &options.warp, mask)?
+    {
+        for valid in layer.valid.chunks_mut(area.max(1)) {
+            valid.iter_mut().zip(&gone).filter(|(_, gone)| **gone).for_each(|(v, _)| *v = 0);
+        }
+    }
+    Ok(Some(layer))
+}
+
+/// Which pixels of the slice a quality band takes away. It is always brought there by nearest: a mean of bit
+/// fields means nothing. A pixel without quality stays.
+fn gone(source: &Source, slice: &Slice, warp: &Warp, mask: &QualityMask) -> Result<Option<Vec<bool>>> {
+    let named = PatchOptions { bands: Some(vec![mask.band.clone()]), ..PatchOptions::default() };
+    let Some(&band) = band_numbers(source, &named)?.first() else { return Ok(None) };
+    let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
+    let warp = Warp { resampling: Resampling::Nearest, scaled: false, dtype: None, ..*warp };
+    with_dtype!(own, T => {
+        let Some(warped) = band_onto::<T>(source, band, slice, &warp)? else { return Ok(None) };
+        let Warped { pixels, valid } = warped;
+        let bad = |pixel: T| {
+            let value = pixel.f64();
+            // A bit field is a whole number; as two's complement, also where it is kept signed.
+            let bits = if value < 0.0 { value as i64 as u64 } else { value as u64 };
+            bits & mask.bits != 0 || mask.values.iter().any(|v| *v as f64 == value)
+        };
+        Ok(Some(pixels.iter().zip(&valid).map(|(pixel, valid)| *valid != 0 && bad(*pixel)).collect()))
+    })
+}
+
+/// The runs of a sequence that are gaps.
+pub fn gaps(is_gap: impl Iterator<Item = bool>) -> Gaps {
+    let mut runs: Gaps = Vec::new();
+    for (i, gap) in is_gap.enumerate() {
+        match runs.last_mut() {
+            _ if !gap => {}
+            Some(run) if run.end == i => run.end = i + 1,
+            _ => runs.push(i..i + 1),
+        }
+    }
+    runs
+}
+
+/// Merges layers, one after another.
+pub struct Merger {
+    merge: Merge,
+    /// How many layers have had a pixel at each place.
+    counts: Vec<u32>,
+    /// Sums in float64, for sum and mean.
+    sums: Vec<f64>,
+    /// Places without a pixel yet.
+    open: usize,
+}
+
+impl Merger {
+    pub fn new(merge: Merge, length: usize) -> Merger {
+        let sums = if matches!(merge, Merge::Sum | Merge::Mean) { vec![0.0; length] } else { Vec::new() };
+        Merger { merge, counts: vec![0; length], sums, open: length }
+    }
+
+    fn add(&mut self, layer: &Layer, out: &mut [f32]) {
+        self.add_pixels(&layer.pixels, &layer.valid, out);
+    }
+
+    /// `valid` is 0 where there is no pixel.
+    pub fn add_pixels(&mut self, pixels: &[f32], valid: &[u8], out: &mut [f32]) {
+        let cells = out.iter_mut().zip(&mut self.counts).zip(pixels.iter().zip(valid)).enumerate();
+        for (i, ((cell, count), (pixel, valid))) in cells {
+            if *valid == 0 {
+                continue;
+            }
+            *count += 1;
+            if *count == 1 {
+                *cell = *pixel;
+                self.open -= 1;
+            } else {
+                match self.merge {
+                    Merge::Min if *pixel < *cell || cell.is_nan() => *cell = *pixel,
+                    Merge::Max if *pixel > *cell || cell.is_nan() => *cell = *pixel,
+                    _ => {}
+                }
+            }
+            if let Some(sum) = self.sums.get_mut(i) {
+                *sum += f64::from(*pixel);
+            }
+        }
+    }
+
+    /// No further layer changes anything.
+    pub fn is_full(&self) -> bool {
+        self.open == 0 && matches!(self.merge, Merge::First | Merge::Last)
+    }
+
+    /// Writes what only the end tells, and gives the runs without a pixel.
+    pub fn finish(self, out: &mut [f32]) -> Gaps {
+        match self.merge {
+            Merge::Sum => out.iter_mut().zip(&self.sums).for_each(|(cell, sum)| *cell = *sum as f32),
+            Merge::Mean => {
+                let cells = out.iter_mut().zip(self.sums.iter().zip(&self.counts));
+                cells
+                    .filter(|(_, (_, n))| **n > 0)
+                    .for_each(|(c, (sum, n))| *c = (sum / f64::from(*n)) as f32);
+            }
+            Merge::Count => {
+                out.iter_mut().zip(&self.counts).for_each(|(cell, n)| *cell = *n as f32);
+                return Vec::new();
+            }
+            _ => {}
+        }
+        gaps(self.counts.iter().map(|n| *n == 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(merge: Merge, layers: &[(&[f32], &[u8])]) -> (Vec<f32>, Gaps) {
+        let mut out = vec![0.0; 4];
+        let mut merger = Merger::new(merge, 4);
+        for (pixels, valid) in layers {
+            merger.add_pixels(pixels, valid, &mut out);
+        }
+        let gaps = merger.finish(&mut out);
+        (out, gaps)
+    }
+
+    #[test]
+    fn each_method_sees_valid_pixels_alone() {
+        let layers: [(&[f32], &[u8]); 3] = [
+            (&[1.0, 9.0, 9.0, 9.0], &[1, 0, 0, 0]),
+            (&[4.0, 2.0, 9.0, 9.0], &[1, 1, 0, 0]),
+            (&[1.0, 5.0, 7.0, 9.0], &[1, 1, 1, 0]),
+        ];
+        for (merge, wanted) in [
+            (Merge::First, [1.0, 2.0, 7.0]),
+            (Merge::Min, [1.0, 2.0, 7.0]),
+            (Merge::Max, [4.0, 5.0, 7.0]),
+            (Merge::Sum, [6.0, 7.0, 7.0]),
+            (Merge::Mean, [2.0, 3.5, 7.0]),
+        ] {
+            let (out, gaps) = merged(merge, &layers);
+            assert_eq!((&out[..3], gaps.last()), (&wanted[..], Some(&(3..4))), "{merge:?}");
+            assert_eq!(gaps.len(), 1);
+        }
+        assert_eq!(merged(Merge::Count, &layers), (vec![3.0, 2.0, 1.0, 0.0], vec![]));
+    }
+
+    #[test]
+    fn runs_of_gaps_join() {
+        assert_eq!(gaps([true, true, false, true].into_iter()), [0..2, 3..4]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Stored values of an array file as numbers: scale, offset, and what stands for no value.
+
+use std::ops::Range;
+
+use crate::dtype::{Nodata, Pixel, Pixels};
+use crate::error::{Error, Result};
+use crate::format::array::Variable;
+use crate::with_pixels;
+
+/// How stored values become numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decoding {
+    /// `stored * scale + offset`.
+    pub scaled: bool,
+    /// `_FillValue` and `missing_value` are no value.
+    pub masked: bool,
+    /// A number instead of no value.
+    pub fill: Option<f64>,
+}
+
+impl Default for Decoding {
+    fn default() -> Decoding {
+        Decoding { scaled: true, masked: true, fill: None }
+    }
+}
+
+impl Decoding {
+    /// What scale and offset do to a variable; `None` when they leave it as it is.
+    pub fn linear(&self, variable: &Variable) -> Option<(f64, f64)> {
+        let linear = (variable.scale.unwrap_or(1.0), variable.offset.unwrap_or(0.0));
+        (self.scaled && linear != (1.0, 0.0)).then_some(linear)
+    }
+}
+
+/// Writes values as numbers of type `T` into `out`. Gives the runs of `out` without a value, in order; there are none
+/// when a fill value was asked for. NaN is no value where the variable's fill value is NaN, and stays NaN elsewhere.
+///
+/// # Errors
+/// [`Error::Bug`]: another number of values than places.
+pub fn decode<T: Pixel>(
+    pixels: &Pixels,
+    variable: &Variable,
+    decoding: &Decoding,
+    out: &mut [T],
+) -> Result<Vec<Range<usize>>> {
+    if pixels.len() != out.len() {
+        return Err(Error::Bug(format!("{} values for {} places", pixels.len(), out.len())));
+    }
+    match (T::view(pixels), decoding.linear(variable)) {
+        (Some(values), None) => out.copy_from_slice(values),
+        (None, None) => with_pixels!(pixels, values => {
+            out.iter_mut().zip(values).for_each(|(to, from)| *to = T::of(*from));
+        }),
+        (_, Some((scale, offset))) => with_pixels!(pixels, values => {
+            out.iter_mut().zip(values).for_each(|(to, from)| *to = T::of(from.f64() * scale + offset));
+        }),
+    }
+    if !decoding.masked {
+        return Ok(Vec::new());
+    }
+    let missing = variable.attribute("missing_value").and_then(|a| a.number()).map(Nodata::Float);
+    let nodata = [variable.nodata, missing.filter(|value| Some(*value) != variable.nodata)];
+    let gaps = with_pixels!(pixels, values => gaps(values, &nodata));
+    let Some(fill) = decoding.fill else { return Ok(gaps) };
+    for gap in gaps {
+        if let Some(places) = out.get_mut(gap) {
+            places.fill(T::of(fill));
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn gaps<P: Pixel>(values: &[P], nodata: &[Option<Nodata>]) -> Vec<Range<usize>> {
+    let nodata: Vec<P> = nodata.iter().flatten().filter_map(|value| P::nodata(*value)).collect();
+    let mut gaps: Vec<Range<usize>> = Vec::new();
+    // Without a branch in blocks that have none, which are most.
+    const BLOCK: usize = 1024;
+    for (number, block) in values.chunks(BLOCK).enumerate() {
+        let gone = |value: &P| nodata.iter().any(|nodata| value.is(*nodata));
+        if !nodata.iter().any(|nodata| block.iter().fold(false, |any, value| any | value.is(*nodata))) {
+            continue;
+        }
+        for (place, _) in block.iter().enumerate().filter(|(_, value)| gone(value)) {
+            let place = number * BLOCK + place;
+            match gaps.last_mut() {
+                Some(last) if last.end == place => last.end += 1,
+                _ => gaps.push(place..place + 1),
+            }
+        }
+    }
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variable(nodata: Option<Nodata>, scale: Option<f64>) -> Variable {
+        Variable {
+            name: "v".into(),
+            dims: vec!["x".into()],
+            shape: vec![4],
+            dtype_name: "int16".into(),
+            dtype: Some(crate::dtype::Dtype::Int16),
+            chunk: None,
+            nodata,
+            scale,
+            offset: Some(1.0),
+            unit: None,
+            attributes: vec![("missing_value".into(), crate::format::array::Attribute::Integers(vec![-2]))],
+        }
+    }
+
+    #[test]
+    fn both_fill_values_are_no_value_and_the_rest_is_scaled() {
+        let pixels = Pixels::Int16(vec![-1, 3, -2, -1]);
+        let variable = variable(Some(Nodata::Integer(-1)), Some(0.5));
+        let mut out = [0f32; 4];
+        assert_eq!(decode(&pixels, &variable, &Decoding::default(), &mut out).unwrap(), [0..1, 2..4]);
+        assert_eq!(out[1], 2.5);
+        let dense = Decoding { fill: Some(-9.0), ..Decoding::default() };
+        assert_eq!(decode(&pixels, &variable, &dense, &mut out), Ok(Vec::new()));
+        assert_eq!(out, [-9.0, 2.5, -9.0, -9.0]);
+        let raw = Decoding { scaled: false, masked: false, fill: None };
+        let mut out = [0i16; 4];
+        assert_eq!(decode(&pixels, &variable, &raw, &mut out), Ok(Vec::new()));
+        assert_eq!(out, [-1, 3, -2, -1]);
+    }
+
+    #[test]
+    fn gaps_run_over_blocks() {
+        let mut values = vec![0f32; 5000];
+        values[1020..1030].fill(f32::NAN);
+        assert_eq!(
+            gaps(&values, &[Some(Nodata::Float(f64::NAN))]).as_slice(),
+            std::slice::from_ref(&(1020..1030))
+        );
+        assert!(gaps(&values, &[None]).is_empty());
+    }
+}

@@ -1,0 +1,205 @@
+//! `geo_slice`: a box, a resolution, a CRS and an interval, as the grid that reads fill.
+
+use crate::bbox::Bbox;
+use crate::catalog::footprint;
+use crate::crs::{CRS84, Crs};
+use crate::error::{Error, Result};
+use crate::format::gdal;
+use crate::slice::Slice;
+use crate::sql::args::Args;
+use crate::sql::callback::{Call, ScalarFunction};
+use crate::sql::chunk::{Input, Vector};
+use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::slice_value::{self, SLICE};
+use crate::sql::types::SqlType;
+
+pub struct GeoSlice;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_slice",
+    kind: Kind::Scalar,
+    summary: "Makes a slice, the grid that reads fill, from a box and a resolution.",
+    parameters: &[
+        Parameter {
+            name: "shape",
+            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY",
+            given: Given::Required,
+            meaning: "The area: a box, or a geometry, whose envelope is taken. A lon/lat box with xmin > xmax crosses the antimeridian.",
+        },
+        Parameter {
+            name: "resolution",
+            types: "DOUBLE | DOUBLE[]",
+            given: Given::Required,
+            meaning: "Width of a pixel, or [width, height], in units of `crs`. A slice of one pixel has the box's own size.",
+        },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: "CRS of the slice: a code such as `EPSG:32629`, WKT or PROJJSON.",
+        },
+        Parameter {
+            name: "t_min",
+            types: "TIMESTAMP",
+            given: Given::Optional,
+            meaning: "Start of the interval, UTC, inside; NULL is open.",
+        },
+        Parameter {
+            name: "t_max",
+            types: "TIMESTAMP",
+            given: Given::Optional,
+            meaning: "Its stop, inside; NULL is open, and left out it is `t_min`.",
+        },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query.",
+        },
+        Parameter {
+            name: "shape_crs",
+            types: "VARCHAR",
+            given: Given::Option("crs"),
+            meaning: "CRS of the shape where it is not the slice's (a geometry type's own CRS needs no word): its outline is projected, and the slice is the box around it.",
+        },
+        Parameter {
+            name: "aligned",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "Grow the box to multiples of the resolution, as gdalwarp -tap and odc-geo do. Otherwise the upper left corner is kept, each side is rounded to whole pixels (halves to even), and the right and lower edges move, as in rasterio.merge.",
+        },
+    ],
+    columns: &[Column {
+        name: "slice",
+        types: SLICE,
+        meaning: "The box as rounded, and its pixels; the resolution is box / pixels. A box over the antimeridian runs on beyond 180.",
+    }],
+    nulls: "NULL for a NULL or empty shape, resolution or CRS; a NULL time leaves the interval open on that side.",
+    errors: &[
+        "a resolution of zero or below, or wider than the box",
+        "a box without area, NaN corners, or degrees where the CRS counts in metres",
+        "a CRS that PROJ does not know, or a shape that it can not project",
+        "an interval that ends before it starts",
+    ],
+    examples: &[
+        Example {
+            title: "A box that is no whole number of pixels: its upper left stays",
+            sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymin, s.bbox.xmax, s.bbox.ymax FROM (\n\
+                  \x20   SELECT geo_slice({xmin: 500003, ymin: 4000000, xmax: 500104, ymax: 4000096}, 10, 'EPSG:32629') AS s);",
+            rows: &["10\t10\t500003.0\t3999996.0\t500103.0\t4000096.0"],
+        },
+        Example {
+            title: "An area in degrees on a metric grid, aligned to it, for June",
+            sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymax, s.t_max FROM (\n\
+                  \x20   SELECT geo_slice({xmin: -9, ymin: 36, xmax: -8.9, ymax: 36.1}, 100, 'EPSG:32629',\n\
+                  \x20       TIMESTAMP '2023-06-01', TIMESTAMP '2023-06-30', {shape_crs: 'OGC:CRS84', aligned: true}) AS s);",
+            rows: &["91\t112\t500000.0\t3995300.0\t2023-06-30 00:00:00"],
+        },
+    ],
+    references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
+};
+
+pub struct Bound {
+    is_geometry: bool,
+    has_stop: bool,
+    /// Where it is not the slice's own.
+    shape_crs: Option<String>,
+    aligned: bool,
+}
+
+impl ScalarFunction for GeoSlice {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let asked = args.text("shape_crs")?;
+        let own = call.crs.first().cloned().flatten();
+        if let (Some(own), Some(asked)) = (&own, &asked) {
+            let problem = format!("the geometry is in {}, and shape_crs says {asked}", Crs::new(own));
+            return Err(args.place("shape_crs")(Error::conflict(problem, "Leave shape_crs out")));
+        }
+        let shape_crs = own.or(asked).map(|crs| Crs::new(&crs).as_str().to_string());
+        if let Some(crs) = &shape_crs {
+            gdal::crs_facts(crs).map_err(args.place("shape_crs"))?;
+        }
+        let is_geometry = call.is_geometry.first().copied().unwrap_or(false);
+        let aligned = args.flag("aligned")?.unwrap_or(false);
+        Ok(Bound { is_geometry, has_stop: call.crs.len() > 4, shape_crs, aligned })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let ty = SqlType::parse(SLICE)?;
+        for row in 0..input.rows() {
+            match slice(bound, input, row)? {
+                Some((slice, crs)) => slice_value::write(&out, row, &slice, crs),
+                None => out.set_null(row, &ty),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
+    move |error| error.at(format!("geo_slice({parameter})"))
+}
+
+/// The slice of one row, and the user's own name of its CRS.
+fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Slice, &'a str)>> {
+    let names = input.column(2);
+    if (0..3).any(|i| input.column(i).is_null(row)) {
+        return Ok(None);
+    }
+    let name = names.str(row).trim();
+    let crs = Crs::new(name);
+    let facts = gdal::crs_facts(crs.as_str()).map_err(place("crs"))?;
+    let Some(resolution) = resolution(&input.column(1), row)? else { return Ok(None) };
+    let Some(bbox) = area(bound, input, row, &crs).map_err(place("shape"))? else { return Ok(None) };
+    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(place("shape"))?;
+    let time = |i: usize| match input.column(i) {
+        times if times.is_null(row) => None,
+        times => Some(times.get::<i64>(row)),
+    };
+    let t_min = if input.columns() > 3 { time(3) } else { None };
+    let t_max = if bound.has_stop { time(4) } else { t_min };
+    crate::slice::check_times(t_min, t_max).map_err(place("t_max"))?;
+    let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
+    let slice = make(bbox, crs, (t_min, t_max), resolution).map_err(place("resolution"))?;
+    Ok(Some((slice, name)))
+}
+
+/// One number for both sides, or two.
+fn resolution(column: &Vector<'_>, row: usize) -> Result<Option<(f64, f64)>> {
+    let Some((items, places)) = column.try_list(row) else {
+        let side = column.get::<f64>(row);
+        return Ok(Some((side, side)));
+    };
+    if places.clone().any(|i| items.is_null(i)) {
+        return Ok(None);
+    }
+    let sides: Vec<f64> = places.map(|i| items.get::<f64>(i)).collect();
+    match sides.as_slice() {
+        [x, y] => Ok(Some((*x, *y))),
+        [side] => Ok(Some((*side, *side))),
+        other => {
+            let bad = Error::invalid(format!("{other:?}"), "one number, or [width, height] of a pixel");
+            Err(place("resolution")(bad))
+        }
+    }
+}
+
+/// The shape's box in the slice's CRS.
+fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Option<Bbox>> {
+    let from = bound.shape_crs.as_deref().unwrap_or(crs.as_str());
+    let shape = input.column(0);
+    if bound.is_geometry {
+        return gdal::geometry_envelope(shape.bytes(row), from, crs.as_str());
+    }
+    let Some(mut bbox) = slice_value::read_box(&shape, row) else { return Ok(None) };
+    let from_globe = from == CRS84 || gdal::crs_facts(from)?.geographic;
+    if from_globe && bbox.xmin > bbox.xmax {
+        bbox.xmax += 360.0;
+    }
+    let bbox = Bbox::new(bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax)?;
+    footprint::running_box(&bbox, from, crs.as_str()).map(Some)
+}

@@ -1,0 +1,268 @@
+//! `geo_zonal_stats`: a raster's pixels under a polygon, in numbers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::crs::{CRS84, Crs};
+use crate::error::{Error, Result, one_of};
+use crate::format::gdal;
+use crate::format::gdal::vector::project_shape;
+use crate::read::patch::BandName;
+use crate::shape;
+use crate::sql::args::Args;
+use crate::sql::callback::{Call, ScalarFunction};
+use crate::sql::chunk::{Input, Vector};
+use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::types::SqlType;
+use crate::sql::value::Value;
+use crate::zonal::{COVERAGES, Coverage, Layer, ZonalOptions, Zone, zone};
+
+pub struct GeoZonalStats;
+
+/// The statistics in the order of the result's fields, and whether they need all pixels at once.
+const STATS: [(&str, bool); 10] = [
+    ("count", false),
+    ("min", false),
+    ("max", false),
+    ("mean", false),
+    ("median", true),
+    ("std", false),
+    ("sum", false),
+    ("majority", true),
+    ("minority", true),
+    ("variety", true),
+];
+
+const RESULT: &str = "STRUCT(count DOUBLE, min DOUBLE, max DOUBLE, mean DOUBLE, median DOUBLE, std DOUBLE, sum DOUBLE, majority DOUBLE, minority DOUBLE, variety BIGINT)";
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_zonal_stats",
+    kind: Kind::Scalar,
+    summary: "Statistics of a raster's pixels under a polygon.",
+    parameters: &[
+        Parameter {
+            name: "path",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: "A raster with a place on the map.",
+        },
+        Parameter {
+            name: "geometry",
+            types: "GEOMETRY",
+            given: Given::Required,
+            meaning: "A polygon or multipolygon, projected to the raster's CRS vertex by vertex.",
+        },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query.",
+        },
+        Parameter {
+            name: "stats",
+            types: "VARCHAR[]",
+            given: Given::Option("all"),
+            meaning: "Fields to fill, the others are NULL. Without median, majority, minority and variety a zone of any size takes no memory.",
+        },
+        Parameter {
+            name: "coverage",
+            types: "VARCHAR",
+            given: Given::Option("'center'"),
+            meaning: "`center`: a pixel counts when its centre lies inside. `touched`: when any of it does. `exact`: with the share of its area that lies inside.",
+        },
+        Parameter {
+            name: "band",
+            types: "BIGINT | VARCHAR",
+            given: Given::Option("1"),
+            meaning: "The band, by number (from 1) or by name.",
+        },
+        Parameter {
+            name: "scaled",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "Take `pixel * scale + offset` of the band's header instead of the stored pixel.",
+        },
+        Parameter {
+            name: "weights",
+            types: "VARCHAR",
+            given: Given::Option("NULL"),
+            meaning: "A raster on the same grid (cell areas, population): its first band, scaled, weighs `mean`, `sum` and `std`.",
+        },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Option("'OGC:CRS84'"),
+            meaning: "CRS of a geometry whose type has none.",
+        },
+    ],
+    columns: &[Column {
+        name: "stats",
+        types: RESULT,
+        meaning: "`count` is the number of pixels, or the sum of their coverage when exact; `std` is the population's; `majority` is the value that covers most (the greatest of several), `minority` the one that covers least (the smallest of several), `variety` the number of values. Under exact coverage `median` is the weighted quantile.",
+    }],
+    nulls: "NULL for a NULL path and for a NULL or empty geometry. NULL, nodata, masked and NaN pixels are not counted, nor are those without a weight. Where no pixel is left, also beyond the raster, `count` and `variety` are 0 and the others NULL.",
+    errors: &[
+        "the raster is absent, damaged, rotated, or has no CRS or no such band (those it has are listed)",
+        "the geometry is no polygon, or can not be projected",
+        "weights on another grid",
+        "a zone whose pixels take more than geoquilt_max_chunk_mb, with statistics that need them all at once",
+        "an unknown statistic, coverage or option",
+    ],
+    examples: &[
+        Example {
+            title: "Pixels whose centres lie inside, and the same with exact coverage",
+            sql: "SELECT s.count, s.mean, round(e.count, 4) AS exact_count, round(e.mean, 4) AS exact_mean FROM (\n\
+                  \x20 SELECT geo_zonal_stats('test/data/small/sst_20180101.tif', zone) AS s,\n\
+                  \x20        geo_zonal_stats('test/data/small/sst_20180101.tif', zone, {coverage: 'exact'}) AS e\n\
+                  \x20 FROM (SELECT 'POLYGON ((0 0, 24 0, 24 30, 0 30, 0 0))'::GEOMETRY AS zone));",
+            rows: &["6.0\t16.90625\t7.2\t16.9219"],
+        },
+        Example {
+            title: "Land under a box in metres: majority of a mask",
+            sql: "SELECT geo_zonal_stats('test/data/small/land.tif', 'POLYGON ((2e6 1e6, 6e6 1e6, 6e6 5e6, 2e6 5e6, 2e6 1e6))'::GEOMETRY, {crs: 'EPSG:3857', stats: ['majority']}).majority AS land;",
+            rows: &["1.0"],
+        },
+    ],
+    references: &[
+        "rasterio.features.geometry_mask: pixel-centre rule",
+        "exactextract 0.3: exact coverage, weighted quantile",
+    ],
+};
+
+pub struct Bound {
+    crs: Crs,
+    options: ZonalOptions,
+    weights: Option<Layer>,
+    wanted: [bool; STATS.len()],
+    layers: Mutex<HashMap<String, Arc<Layer>>>,
+}
+
+impl ScalarFunction for GeoZonalStats {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let crs = crs_of_call(&args, call.crs.get(1).cloned().flatten())?;
+        let wanted = wanted(&args)?;
+        let band = match args.get("band") {
+            None => BandName::Number(1),
+            Some(Value::Int(number)) => BandName::Number(*number),
+            Some(Value::Text(name)) => BandName::Name(name.clone()),
+            Some(other) => {
+                return Err(args.place("band")(Error::invalid(other, "one band, by number or by name")));
+            }
+        };
+        let coverage = args.choice("coverage", "a rule of coverage", &COVERAGES)?.unwrap_or(Coverage::Center);
+        let scaled = args.flag("scaled")?.unwrap_or(false);
+        let keep = STATS.iter().zip(wanted).any(|((_, needs_all), wanted)| *needs_all && wanted);
+        let options = ZonalOptions { coverage, band, scaled, keep, limit: call.limits.chunk };
+        let weights = match args.text("weights")? {
+            Some(path) => Some(Layer::open(&path, &BandName::Number(1)).map_err(args.place("weights"))?),
+            None => None,
+        };
+        Ok(Bound { crs, options, weights, wanted, layers: Mutex::default() })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let ty = SqlType::parse(RESULT)?;
+        for row in 0..input.rows() {
+            let zone = match input.any_null(row) {
+                true => None,
+                false => one(bound, input.column(0).str(row), input.column(1).bytes(row))?,
+            };
+            match zone {
+                Some(mut zone) => write(bound, &mut zone, &out, row),
+                None => out.set_null(row, &ty),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The CRS of a geometry argument: its type's own, or the option, or lon/lat.
+///
+/// # Errors
+/// Both are given, or PROJ does not know it.
+pub fn crs_of_call(args: &Args, own: Option<String>) -> Result<Crs> {
+    let asked = args.text("crs")?;
+    if let (Some(own), Some(asked)) = (&own, &asked) {
+        let problem = format!("the geometry is in {}, and crs says {asked}", Crs::new(own));
+        return Err(args.place("crs")(Error::conflict(problem, "Leave crs out")));
+    }
+    let crs = Crs::new(&own.or(asked).unwrap_or_else(|| CRS84.into()));
+    gdal::crs_facts(crs.as_str()).map_err(args.place("crs"))?;
+    Ok(crs)
+}
+
+fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
+    let Some(value) = args.get("stats") else { return Ok([true; STATS.len()]) };
+    let bad = || args.place("stats")(Error::invalid(value, "a list such as ['count', 'mean']"));
+    let names = match value {
+        Value::List(names) if !names.is_empty() => names.as_slice(),
+        Value::Text(_) => std::slice::from_ref(value),
+        _ => return Err(bad()),
+    };
+    let mut wanted = [false; STATS.len()];
+    let choices: Vec<(&str, usize)> = STATS.iter().enumerate().map(|(i, (name, _))| (*name, i)).collect();
+    for name in names {
+        let Value::Text(name) = name else { return Err(bad()) };
+        let place = one_of(name, "a statistic", &choices).map_err(args.place("stats"))?;
+        if let Some(flag) = wanted.get_mut(place) {
+            *flag = true;
+        }
+    }
+    Ok(wanted)
+}
+
+fn one(bound: &Bound, path: &str, wkb: &[u8]) -> Result<Option<Zone>> {
+    let place = |error: Error| error.at("geo_zonal_stats(geometry)");
+    let layer = bound.layer(path)?;
+    let Some(mut geometry) = shape::read(wkb).map_err(place)? else { return Ok(None) };
+    if Crs::new(&layer.crs) != bound.crs {
+        project_shape(&mut geometry, bound.crs.as_str(), &layer.crs).map_err(place)?;
+    }
+    let polygons = shape::polygons(geometry).map_err(place)?;
+    zone(&layer, bound.weights.as_ref(), polygons, &bound.options).map(Some)
+}
+
+fn write(bound: &Bound, zone: &mut Zone, out: &Vector<'_>, row: usize) {
+    let median = if bound.options.keep { zone.median() } else { None };
+    let (majority, minority, variety) = if bound.options.keep { zone.common() } else { (None, None, 0) };
+    let numbers = [
+        Some(zone.count),
+        zone.min,
+        zone.max,
+        zone.mean(),
+        median,
+        zone.std(),
+        zone.sum(),
+        majority,
+        minority,
+    ];
+    for (i, wanted) in bound.wanted.into_iter().enumerate() {
+        let field = out.field(i);
+        match numbers.get(i) {
+            Some(Some(number)) if wanted => field.set(row, *number),
+            None if wanted => field.set(row, variety as i64),
+            None => field.set_null(row, &SqlType::BigInt),
+            Some(_) => field.set_null(row, &SqlType::Double),
+        }
+    }
+}
+
+impl Bound {
+    fn layer(&self, path: &str) -> Result<Arc<Layer>> {
+        let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(layer) = layers.get(path) {
+            return Ok(layer.clone());
+        }
+        let layer = Arc::new(Layer::open(path, &self.options.band)?);
+        // A raster for each row must not fill memory.
+        if layers.len() >= 64 {
+            layers.clear();
+        }
+        layers.insert(path.to_string(), layer.clone());
+        Ok(layer)
+    }
+}

@@ -1,0 +1,196 @@
+//! `read_array(path, variable, selection)`: a hyperslab of an array file as a list.
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::read::Limits;
+use crate::read::array_plan::{Part, check_size, plan};
+use crate::read::values::decode;
+use crate::sql::callback::{Call, ScalarFunction};
+use crate::sql::chunk::{Input, Vector};
+use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::selection::{
+    Coordinates, FILL, ISEL, MASKED, Request, SCALED, SEL, TOLERANCE, coordinates, request, shape,
+};
+use crate::sql::types::SqlType;
+use crate::sql::value::Value;
+
+pub struct ReadArray;
+
+pub const PATH: &str = "A NetCDF, HDF5 or GRIB file, a Zarr store (a folder or a zip file), a glob, or a list of those: several files are joined along their time.";
+pub const VARIABLE: &str = "The variable; one in a group by its path, `ocean/temp`.";
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "read_array",
+    kind: Kind::Scalar,
+    summary: "Reads a hyperslab of an array file, selected by value or by index.",
+    parameters: &[
+        Parameter { name: "path", types: "VARCHAR | VARCHAR[]", given: Given::Required, meaning: PATH },
+        Parameter { name: "variable", types: "VARCHAR", given: Given::Required, meaning: VARIABLE },
+        Parameter {
+            name: "selection",
+            types: "ANY",
+            given: Given::Optional,
+            meaning: "A struct, which may differ from row to row: a field for each dimension selected by value, as in `sel`, and the keys below. A dimension is named as in the file, by its coordinate, or as `time`, `lat`, `lon`, `x`, `y`, `depth`; one that is not named is read whole. One value or index takes its dimension away.",
+        },
+        Parameter { name: "sel", types: "STRUCT", given: Given::Option("NULL"), meaning: SEL },
+        Parameter { name: "isel", types: "STRUCT", given: Given::Option("NULL"), meaning: ISEL },
+        Parameter { name: "tolerance", types: "DOUBLE", given: Given::Option("NULL"), meaning: TOLERANCE },
+        Parameter { name: "scaled", types: "BOOLEAN", given: Given::Option("true"), meaning: SCALED },
+        Parameter { name: "masked", types: "BOOLEAN", given: Given::Option("true"), meaning: MASKED },
+        Parameter { name: "fill", types: "DOUBLE | VARCHAR", given: Given::Option("NULL"), meaning: FILL },
+    ],
+    columns: &[Column {
+        name: "array",
+        types: "STRUCT(data FLOAT[], shape BIGINT[], dims VARCHAR[], coords MAP(VARCHAR, DOUBLE[]), times TIMESTAMP[])",
+        meaning: "`data` row-major in the order of `dims`, the last one fastest, NULL where there is no value; `shape` and `dims` of the dimensions that stay; `coords` of every dimension that has them, those taken away too; `times` of the time axis, NULL without one.",
+    }],
+    nulls: "NULL for a NULL path, variable, selection or field of it.",
+    errors: &[
+        "the file is absent, no array file, or damaged; a chunk can not be decoded: file, variable and chunk are named",
+        "a variable or dimension that the file does not have (those it has are listed)",
+        "a value or index outside its axis (what the axis has is told)",
+        "a dimension without coordinates selected by value",
+        "a chunk above geoquilt_max_chunk_mb: the table function read_array streams instead",
+    ],
+    examples: &[
+        Example {
+            title: "By value: the nearest depth, a range of latitudes, one month",
+            sql: "SELECT a.data, a.dims, a.coords['lat'] AS lat, a.times\n\
+                  FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {time: '2020-02', depth: 12, lat: [0, 20], lon: 30}) AS a);",
+            rows: &["[37.5, NULL]\t[lat]\t[5.0, 15.0]\t[2020-02-15 00:00:00]"],
+        },
+        Example {
+            title: "By index, from both ends, and as stored",
+            sql: "SELECT a.data, a.shape\n\
+                  FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {isel: {time: -1, depth: 0, lat: [0, 1], lon: {stop: 4, step: 2}}, scaled: false, masked: false}) AS a);",
+            rows: &["[36.0, 38.0, 42.0, 44.0]\t[2, 2]"],
+        },
+    ],
+    references: &[
+        "xarray: Dataset.sel(method = 'nearest'), Dataset.isel, decode_cf",
+        "https://cfconventions.org/cf-conventions/cf-conventions.html",
+        "https://zarr-specs.readthedocs.io",
+    ],
+};
+
+pub struct Bound {
+    limits: Limits,
+}
+
+/// What one row reads.
+struct Job {
+    parts: Vec<Part>,
+    request: Request,
+    dims: Vec<String>,
+    shape: Vec<u64>,
+    values: usize,
+}
+
+impl ScalarFunction for ReadArray {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        Ok(Bound { limits: call.limits })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let ty = SqlType::parse(DOC.columns.first().map_or("", |column| column.types))?;
+        let mut jobs = Vec::with_capacity(input.rows());
+        let mut total = 0u64;
+        for row in 0..input.rows() {
+            let job = job(input, row)?;
+            if let Some(job) = &job {
+                total = total.saturating_add(job.values as u64);
+                let name = job.parts.first().map_or(Ok(""), |part| part.facts().map(|v| v.name.as_str()))?;
+                check_size(name, total, size_of::<f32>(), &bound.limits)?;
+            }
+            jobs.push(job);
+        }
+        let data = out.field(0);
+        data.reserve_list(total as usize);
+        for (row, job) in jobs.iter().enumerate() {
+            match job {
+                None => out.set_null(row, &ty),
+                Some(job) => {
+                    write_data(bound, job, &data, row)?;
+                    write_rest(job, &out, row);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a row asks for; `None` for one with a NULL.
+fn job(input: &Input<'_>, row: usize) -> Result<Option<Job>> {
+    if input.any_null(row) {
+        return Ok(None);
+    }
+    let patterns = match Value::of(&input.column(0), row) {
+        Value::Text(path) => vec![path],
+        Value::List(items) => {
+            let text = |item: &Value| match item {
+                Value::Text(path) => Some(path.clone()),
+                _ => None,
+            };
+            match items.iter().map(text).collect::<Option<Vec<String>>>() {
+                Some(paths) if !paths.is_empty() => paths,
+                Some(_) => {
+                    return Err(
+                        Error::invalid("[]", "a path, or a list with paths in it").at("read_array(path)")
+                    );
+                }
+                None => return Ok(None),
+            }
+        }
+        _ => return Ok(None),
+    };
+    let paths = files::expand(&patterns).map_err(|e| e.at("read_array(path)"))?;
+    let request = match input.columns() {
+        3.. => match request(&Value::of(&input.column(2), row))? {
+            Some(request) => request,
+            None => return Ok(None),
+        },
+        _ => Request::default(),
+    };
+    if let Some(fill) = request.decoding.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite())
+    {
+        let must = "a number that a FLOAT holds, or 'nan'";
+        return Err(Error::invalid(fill, must).at("read_array(fill)"));
+    }
+    let parts = plan(&paths, input.column(1).str(row), &request.selection)?;
+    let (dims, shape) = shape(&parts)?;
+    let values = parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.values()));
+    Ok(Some(Job { parts, request, dims, shape, values: usize::try_from(values).unwrap_or(usize::MAX) }))
+}
+
+fn write_data(bound: &Bound, job: &Job, data: &Vector<'_>, row: usize) -> Result<()> {
+    let (places, first) = data.push_list(row, job.values);
+    let mut done = first;
+    for part in &job.parts {
+        let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
+        let out = places.slice_mut::<f32>(done, pixels.len());
+        let gaps = decode(&pixels, part.facts()?, &job.request.decoding, out)?;
+        places.set_null_runs(done, &gaps);
+        done += pixels.len();
+    }
+    Ok(())
+}
+
+fn write_rest(job: &Job, out: &Vector<'_>, row: usize) {
+    let Coordinates { numbers, times } = coordinates(&job.parts);
+    let list = |values: Vec<Value>| Value::List(values);
+    let shape = list(job.shape.iter().map(|n| Value::Int(*n as i64)).collect());
+    let dims = list(job.dims.iter().map(|dim| Value::Text(dim.clone())).collect());
+    let doubles = |values: Vec<f64>| list(values.into_iter().map(Value::Double).collect());
+    let coords =
+        Value::Map(numbers.into_iter().map(|(dim, values)| (Value::Text(dim), doubles(values))).collect());
+    let time = |t: Option<i64>| t.map_or(Value::Null, Value::Timestamp);
+    let times = times.map_or(Value::Null, |times| list(times.into_iter().map(time).collect()));
+    let map = SqlType::Map(Box::new(SqlType::Varchar), Box::new(SqlType::Double.list()));
+    let types = [SqlType::BigInt.list(), SqlType::Varchar.list(), map, SqlType::Timestamp.list()];
+    for (field, (value, ty)) in [shape, dims, coords, times].into_iter().zip(types).enumerate() {
+        value.write(&out.field(field + 1), row, &ty);
+    }
+}

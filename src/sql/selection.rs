@@ -1,0 +1,208 @@
+//! What a user selects of an array: dimensions by value or by index, as fields of a struct.
+
+use crate::error::{Error, Result};
+use crate::format::hyperslab::places;
+use crate::interval::{Interval, written};
+use crate::read::array_plan::Part;
+use crate::read::axis::{Point, Selection, Wanted};
+use crate::read::values::Decoding;
+use crate::sql::args::number;
+use crate::sql::value::Value;
+
+pub const SCALED: &str = "Give `stored * scale_factor + add_offset` (CF), else the stored numbers.";
+pub const MASKED: &str =
+    "NULL where the stored value is `_FillValue` or `missing_value`, else the stored number.";
+pub const FILL: &str =
+    "A number (or 'nan') in place of NULL: a dense list, which reaches NumPy without a copy.";
+pub const ISEL: &str = "Dimensions by index, from 0, negative from the end: `{time: -1}` one place, `{lat: [10, 19]}` places from one to another, both inside, `{lon: {start: 0, stop: 100, step: 4}}` Python's slice.";
+pub const SEL: &str = "Dimensions by value: `{depth: 10}` the nearest place, ties to the larger value; `{time: ['2000-01', '2000-03']}` all places from one value to another, both inside. A time is a TIMESTAMP, a DATE or text; dates stand for the whole of what they say. Longitudes may be those of -180 to 180 or of 0 to 360, whatever the file has.";
+pub const TOLERANCE: &str = "How far the nearest value may lie, in the axis's units, seconds on a time axis; else half a step beyond the ends.";
+
+/// Puts the parameter's name in front of an error.
+fn place(parameter: &str) -> impl Fn(Error) -> Error + '_ {
+    move |error| error.at(format!("read_array({parameter})"))
+}
+
+/// A selection and the options beside it: what one row of the scalar, or a call of the table function, asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    pub selection: Selection,
+    pub decoding: Decoding,
+}
+
+/// The keys that are no dimension.
+const OPTIONS: [&str; 6] = ["sel", "isel", "tolerance", "scaled", "masked", "fill"];
+
+/// Reads the scalar's struct: dimensions by value beside the options. `None` when a value is NULL.
+///
+/// # Errors
+/// A value of another form.
+pub fn request(value: &Value) -> Result<Option<Request>> {
+    let Value::Struct(fields) = value else {
+        let must = "a struct such as {time: TIMESTAMP '2000-01-01', isel: {depth: 0}}";
+        return Err(place("selection")(Error::invalid(value, must)));
+    };
+    let mut request = Request::default();
+    for (name, value) in fields {
+        if *value == Value::Null {
+            return Ok(None);
+        }
+        match OPTIONS.contains(&name.as_str()) {
+            true => option(&mut request, name, value)?,
+            false => request.selection.dims.push((name.clone(), by_value(value).map_err(place(name))?)),
+        }
+    }
+    Ok(Some(request))
+}
+
+/// Reads one option of either form.
+///
+/// # Errors
+/// A value of another form.
+pub fn option(request: &mut Request, name: &str, value: &Value) -> Result<()> {
+    let flag = || match value {
+        Value::Bool(flag) => Ok(*flag),
+        other => Err(place(name)(Error::invalid(other, "true or false"))),
+    };
+    match name {
+        "scaled" => request.decoding.scaled = flag()?,
+        "masked" => request.decoding.masked = flag()?,
+        "fill" => {
+            request.decoding.fill = Some(match value {
+                Value::Text(text) if text.eq_ignore_ascii_case("nan") => f64::NAN,
+                other => {
+                    number(other).ok_or_else(|| place(name)(Error::invalid(other, "a number, or 'nan'")))?
+                }
+            });
+        }
+        "tolerance" => {
+            let distance = number(value).filter(|v| v.is_finite() && *v >= 0.0);
+            let bad = || place(name)(Error::invalid(value, "a distance of at least 0, in the axis's units"));
+            request.selection.tolerance = Some(distance.ok_or_else(bad)?);
+        }
+        _ => {
+            let Value::Struct(fields) = value else {
+                return Err(place(name)(Error::invalid(value, "a struct with a field for each dimension")));
+            };
+            let read: fn(&Value) -> Result<Wanted> = if name == "isel" { by_index } else { by_value };
+            for (dim, value) in fields {
+                let wanted = read(value).map_err(place(&format!("{name}.{dim}")))?;
+                request.selection.dims.push((dim.clone(), wanted));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn by_value(value: &Value) -> Result<Wanted> {
+    let must = "a number, a time, or two of them as [lowest, highest]";
+    let one = |value: &Value| match value {
+        Value::Text(text) => written(text).map(Point::Time),
+        Value::Date(days) => {
+            let start = i64::from(*days) * DAY;
+            Some(Point::Time(Interval { start, stop: start + DAY - 1 }))
+        }
+        Value::Timestamp(t) => Some(Point::Time(Interval { start: *t, stop: *t })),
+        other => number(other).map(Point::Number),
+    };
+    let wanted = match value {
+        Value::List(items) => match items.as_slice() {
+            [from, to] => one(from).zip(one(to)).map(|(from, to)| Wanted::Between(from, to)),
+            _ => None,
+        },
+        value => one(value).map(Wanted::At),
+    };
+    wanted.ok_or_else(|| Error::invalid(value, must))
+}
+
+const DAY: i64 = 86_400_000_000;
+
+fn by_index(value: &Value) -> Result<Wanted> {
+    let must = "a whole number, two as [first, last], or {start: ..., stop: ..., step: ...}";
+    let bad = || Error::invalid(value, must);
+    match value {
+        Value::Int(index) => Ok(Wanted::Index(*index)),
+        Value::List(items) => match items.as_slice() {
+            [Value::Int(first), Value::Int(last)] => Ok(Wanted::Indices(*first, *last)),
+            _ => Err(bad()),
+        },
+        Value::Struct(fields) => {
+            let (mut start, mut stop, mut step) = (None, None, 1);
+            for (name, value) in fields {
+                match (name.as_str(), value) {
+                    ("start", Value::Int(n)) => start = Some(*n),
+                    ("stop", Value::Int(n)) => stop = Some(*n),
+                    ("step", Value::Int(n)) if *n > 0 => step = *n,
+                    ("start" | "stop", Value::Null) => {}
+                    _ => return Err(bad()),
+                }
+            }
+            Ok(Wanted::Steps { start, stop, step })
+        }
+        _ => Err(bad()),
+    }
+}
+
+/// The coordinates of a read.
+#[derive(Debug, Default)]
+pub struct Coordinates {
+    /// Of each dimension that has them, but the time.
+    pub numbers: Vec<(String, Vec<f64>)>,
+    pub times: Option<Vec<Option<i64>>>,
+}
+
+/// The coordinates of a read; over several files, of the parts one after another on their first dimension.
+pub fn coordinates(parts: &[Part]) -> Coordinates {
+    let Coordinates { mut numbers, mut times } = Coordinates::default();
+    let Some(first) = parts.first() else { return Coordinates { numbers, times } };
+    let main = first.time();
+    for (dim, selected) in first.selected.iter().enumerate() {
+        let Some(axis) = first.axes.get(dim).and_then(Option::as_ref) else { continue };
+        let name = first.facts().ok().and_then(|v| v.dims.get(dim)).cloned().unwrap_or_default();
+        let joined = || parts.iter().filter_map(|p| Some((p.axes.get(dim)?.as_ref()?, p.selected.get(dim)?)));
+        let is_time = axis.instants.is_some() && (main == Some(dim) || main.is_none() && times.is_none());
+        if is_time {
+            times = Some(joined().flat_map(|(axis, s)| axis.instants_at(s).unwrap_or_default()).collect());
+        } else if dim == 0 {
+            numbers.push((name, joined().flat_map(|(axis, s)| axis.values_at(s)).collect()));
+        } else {
+            numbers.push((name, axis.values_at(selected)));
+        }
+    }
+    Coordinates { numbers, times }
+}
+
+/// Names and sizes of the dimensions that stay, over parts that follow each other on the first.
+///
+/// # Errors
+/// Parts that do not fit together.
+pub fn shape(parts: &[Part]) -> Result<(Vec<String>, Vec<u64>)> {
+    let Some(first) = parts.first() else { return Err(Error::Bug("nothing to read".into())) };
+    let facts = first.facts()?;
+    let dims: Vec<usize> = first.kept().collect();
+    let mut counts: Vec<u64> =
+        dims.iter().filter_map(|&dim| first.selected.get(dim)).map(|s| places(&s.runs)).collect();
+    for part in parts.iter().skip(1) {
+        let other: Vec<usize> = part.kept().collect();
+        let sizes: Vec<u64> = part.counts();
+        let joins = first.time() == Some(0) && dims.first() == Some(&0) && other == dims;
+        let fits = dims.iter().skip(1).zip(counts.iter().skip(1)).all(|(&d, n)| sizes.get(d) == Some(n));
+        if !(joins && fits) {
+            let problem = format!(
+                "\"{}\" of \"{}\" and of \"{}\" do not follow each other in time",
+                facts.name,
+                first.source.path(),
+                part.source.path()
+            );
+            return Err(Error::conflict(
+                problem,
+                "Files are joined along a time that is their first dimension, and are alike on all others",
+            ));
+        }
+        if let (Some(count), Some(more)) = (counts.first_mut(), sizes.first()) {
+            *count = count.saturating_add(*more);
+        }
+    }
+    let name = |dim: &usize| facts.dims.get(*dim).cloned().unwrap_or_default();
+    Ok((dims.iter().map(name).collect(), counts))
+}
