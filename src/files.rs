@@ -224,8 +224,16 @@ pub fn is_special(path: &Path) -> bool {
 
 /// The document that makes a directory a Zarr store, the one that is written last first, or a file geodatabase.
 fn document(folder: &Path) -> Option<PathBuf> {
-    let documents = ["zarr.json", ".zmetadata", ".zgroup", ".zarray", "a00000001.gdbtable"];
+    let documents = ["zarr.json", ".zmetadata", ".zgroup", ".zarray", GEODATABASE];
     documents.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The table of tables that each file geodatabase has.
+const GEODATABASE: &str = "a00000001.gdbtable";
+
+/// A directory that is a file geodatabase.
+pub fn is_geodatabase(path: &str) -> bool {
+    Path::new(path).join(GEODATABASE).is_file()
 }
 
 /// A directory that is one file to its users: a Zarr store or a file geodatabase.

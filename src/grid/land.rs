@@ -103,7 +103,8 @@ impl SummedRows {
         let bytes = (4 * (height + 1)).saturating_add(sums);
         if bytes > MAX_SUMS {
             let (path, needed) = (source.path(), bytes >> 20);
-            let problem = format!("counting land on \"{path}\", {height} x {width} pixels, would take {needed} MiB");
+            let problem =
+                format!("counting land on \"{path}\", {height} x {width} pixels, would take {needed} MiB");
             return Err(Error::conflict(problem, "Give a coarser mask, or a larger stride"));
         }
         let mut places = vec![u32::MAX; height + 1];

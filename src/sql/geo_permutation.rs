@@ -58,8 +58,8 @@ impl ScalarFunction for GeoPermutation {
             }
             let (n, seed) = (input.column(0).get::<i64>(row), input.column(1).get::<i64>(row));
             let count = usize::try_from(n).ok().filter(|n| *n <= 100_000_000);
-            let count = count
-                .ok_or_else(|| Error::invalid(n, "between 0 and 100000000").at("geo_permutation(n)"))?;
+            let count =
+                count.ok_or_else(|| Error::invalid(n, "between 0 and 100000000").at("geo_permutation(n)"))?;
             let seed = u64::try_from(seed)
                 .map_err(|_| Error::invalid(seed, "0 or above").at("geo_permutation(seed)"))?;
             let (places, first) = out.push_list(row, count);
