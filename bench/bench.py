@@ -19,13 +19,17 @@ from pathlib import Path
 
 import duckdb
 import geopandas
+import netCDF4
 import numpy as np
 import rasterio
 import shapely
+import xarray as xr
+import zarr
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from slices import slices
 from vectors import vectors
 
 HERE = Path(__file__).resolve().parent
@@ -162,6 +166,17 @@ def depth_recon():
 # --- a: catalog --------------------------------------------------------------------------------------
 
 
+def rasterio_catalog(folder):
+    """What a user writes; WarpedVRT instead of transform_bounds takes longer."""
+    rows = []
+    for path in sorted(str(p) for p in folder.glob("*.tif")):
+        with rasterio.open(path) as src:
+            bounds = transform_bounds(src.crs, "EPSG:4326", *src.bounds, densify_pts=21)
+            rows.append((path, src.crs.to_string(), src.width, src.height, src.count, src.dtypes[0], src.nodata, bounds))
+    names = ["path", "file_crs", "width", "height", "bands", "dtype", "nodata", "box"]
+    return geopandas.GeoDataFrame(rows, columns=names, geometry=[shapely.box(*r[-1]) for r in rows], crs="EPSG:4326")
+
+
 def catalog(table, work, quick):
     count = 300 if quick else 2000
     folder = write_scenes(work / "scenes", count)
@@ -170,13 +185,7 @@ def catalog(table, work, quick):
     kept = {}
 
     def theirs():
-        rows = []
-        for path in sorted(str(p) for p in folder.glob("*.tif")):
-            with rasterio.open(path) as src:
-                bounds = transform_bounds(src.crs, "EPSG:4326", *src.bounds, densify_pts=21)
-                rows.append((path, src.crs.to_string(), src.width, src.height, src.count, src.dtypes[0], src.nodata, bounds))
-        names = ["path", "file_crs", "width", "height", "bands", "dtype", "nodata", "box"]
-        kept["theirs"] = geopandas.GeoDataFrame(rows, columns=names, geometry=[shapely.box(*r[-1]) for r in rows], crs="EPSG:4326")
+        kept["theirs"] = rasterio_catalog(folder)
 
     def ours():
         kept["ours"] = con.execute(f"FROM geo_catalog_build('{folder}/*.tif')").to_arrow_table()
@@ -195,6 +204,58 @@ def catalog(table, work, quick):
         con.execute(f"CREATE OR REPLACE TABLE c AS FROM geo_catalog_build('{folder}/*.tif')")
 
     table.race("a  the same, CREATE TABLE", theirs, create, ("x", 20), "as above", repeats=3)
+
+    # A process of its own has every CRS and projection still to learn.
+    def fresh(whose):
+        code = CATALOG_CHILD.format(here=str(HERE), folder=folder, whose=whose)
+        return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+    runs = [(fresh("theirs"), fresh("ours")) for _ in range(2 if quick else 3)]
+    assert len({rows for pair in runs for _, rows, _ in pair}) == 1
+    table.add("a  the same, first call of a process", min(t[0] for t, _ in runs), min(o[0] for _, o in runs), None, "rows", runs[0][1][0])
+
+    catalog = work / "catalog.parquet"
+    con.execute(f"COPY (FROM geo_catalog_build('{folder}/*.tif')) TO '{catalog}'")
+    before = con.execute(f"FROM '{catalog}'").fetchall()
+    rebuild = f"FROM geo_catalog_build('{folder}/*.tif', previous := '{catalog}')"
+    assert con.execute(rebuild).fetchall() == before
+    table.race("a  the same, built again over itself, nothing changed", theirs, lambda: con.execute(rebuild).to_arrow_table(), ("x", 20), "every column", repeats=3)
+    for many in (1000, 10_000) if quick else (1000, 10_000, 100_000):
+        links = work / f"links_{many}"
+        links.mkdir()
+        for i in range(many):
+            os.link(paths[i % count], links / f"s{i:06}.tif")
+        out = subprocess.run([sys.executable, "-c", CATALOG_GROWTH_CHILD.format(here=str(HERE), folder=links)], capture_output=True, text=True, check=True).stdout
+        seconds, peak, got = json.loads(out)
+        assert got == [many, many, min(many, 60)], got
+        table.add(f"a  catalog of {many:,} files to GeoParquet, cold: {seconds / many * 1e6:.0f} us a file, peak RSS {peak:.0f} MiB", None, seconds, None, "rows, paths, CRSs")
+        shutil.rmtree(links)
+
+
+CATALOG_CHILD = """
+import sys, time, json
+sys.path.insert(0, {here!r})
+import bench
+con = bench.connect()
+start = time.perf_counter()
+if {whose!r} == "ours":
+    rows = con.execute("FROM geo_catalog_build('{folder}/*.tif')").to_arrow_table().num_rows
+else:
+    rows = len(bench.rasterio_catalog(bench.Path("{folder}")))
+print(json.dumps([time.perf_counter() - start, rows, bench.peak_mib()]))
+"""
+
+CATALOG_GROWTH_CHILD = """
+import sys, time, json
+sys.path.insert(0, {here!r})
+import bench
+con = bench.connect()
+start = time.perf_counter()
+con.execute("COPY (FROM geo_catalog_build('{folder}/*.tif')) TO '{folder}/catalog.parquet' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+seconds, peak = time.perf_counter() - start, bench.peak_mib()
+got = con.execute("SELECT count(*), count(DISTINCT path), count(DISTINCT crs) FROM '{folder}/catalog.parquet'").fetchone()
+print(json.dumps([seconds, peak, got]))
+"""
 
 
 # --- b, c, d, g: patches -----------------------------------------------------------------------------
@@ -557,13 +618,79 @@ def growth(table, work, quick):
             table.add(text, None, best, None, "count, pixels, first pixels")
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "v": vectors}
+# --- h: arrays ---------------------------------------------------------------------------------------
+
+
+def write_cube(path, zarr_format, shards=None):
+    """A packed daily cube, int16 in chunks of 8 x 180 x 180, as climate archives are."""
+    rng = np.random.default_rng(3)
+    shape = (64, 720, 1440)
+    group = zarr.open_group(path, mode="w", zarr_format=zarr_format)
+    names = {"dimension_names": ["time", "lat", "lon"]} if zarr_format == 3 else {"attributes": {"_ARRAY_DIMENSIONS": ["time", "lat", "lon"]}}
+    array = group.create_array("t2m", shape=shape, chunks=(8, 180, 180), shards=shards, dtype="int16", compressors="auto", **names)
+    lat, lon = np.mgrid[0:720, 0:1440]
+    base = 3000 * np.cos(lat / 230) + 400 * np.sin(lon / 90)
+    for day in range(0, 64, 8):
+        array[day:day + 8] = (base + rng.normal(0, 30, (8, 720, 1440))).astype("int16")
+    return str(path)
+
+
+def arrays(table, work, quick):
+    count = 200 if quick else 2000
+    rng = np.random.default_rng(5)
+    at = [(int(t), int(y), int(x)) for t, y, x in zip(rng.integers(0, 64, count), rng.integers(0, 720 - SIDE, count), rng.integers(0, 1440 - SIDE, count))]
+    rows = [{"t": t, "y": y, "x": x} for t, y, x in at]
+    con = connect()
+    con.execute("CREATE TABLE places AS SELECT unnest(r) FROM (SELECT unnest(?) AS r)", [rows])
+    window = f"{{isel: {{time: t, lat: {{start: y, stop: y + {SIDE}}}, lon: {{start: x, stop: x + {SIDE}}}}}, masked: false}}"
+
+    def ours(path, variable="t2m"):
+        arrow = con.execute(f"SELECT a.data FROM (SELECT read_array('{path}', '{variable}', {window}) AS a FROM places)").to_arrow_table()
+        return np.concatenate([c.flatten().to_numpy() for c in arrow.column(0).chunks]).reshape(-1, SIDE, SIDE)
+
+    def check(path, theirs, variable="t2m"):
+        np.testing.assert_array_equal(ours(path, variable), np.stack(theirs).astype("float32"))
+
+    for name, zarr_format, shards in (("v2", 2, None), ("v3, sharded", 3, (16, 360, 360))):
+        path = write_cube(work / f"{zarr_format}.zarr", zarr_format, shards)
+        array = zarr.open_group(path, mode="r")["t2m"]
+        lazy = xr.open_zarr(path, consolidated=False)["t2m"].variable
+        by_zarr = lambda: [array[t, y:y + SIDE, x:x + SIDE] for t, y, x in at]
+        by_xarray = lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at]
+        check(path, by_zarr())
+        what = f"{count:,} windows of {SIDE} x {SIDE} from a Zarr {name} cube"
+        table.race(f"h  {what}: zarr-python", by_zarr, lambda: ours(path), ("x", 3), "all values", repeats=2)
+        table.race(f"h  {what}: xarray", by_xarray, lambda: ours(path), ("x", 3), "all values", repeats=2)
+
+        def whole():
+            total = con.execute(f"SELECT sum(len(data)) FROM read_array('{path}', 't2m')").fetchone()[0]
+            assert total == 64 * 720 * 1440
+
+        table.race(f"h  the whole Zarr {name} cube, day by day: zarr-python", lambda: [array[t] for t in range(64)], whole, None, "count", repeats=2)
+
+    path = str(work / "cube.nc")
+    cube = np.stack([zarr.open_group(work / "2.zarr", mode="r")["t2m"][t:t + 8] for t in range(0, 64, 8)]).reshape(64, 720, 1440)
+    with netCDF4.Dataset(path, "w") as out:
+        for name, size in zip(("time", "lat", "lon"), cube.shape):
+            out.createDimension(name, size)
+        out.createVariable("t2m", "i2", ("time", "lat", "lon"), zlib=True, complevel=1, chunksizes=(8, 180, 180))[:] = cube
+    file = netCDF4.Dataset(path)
+    file.set_auto_mask(False)
+    lazy = xr.open_dataset(path)["t2m"].variable
+    by_netcdf = lambda: [file["t2m"][t, y:y + SIDE, x:x + SIDE] for t, y, x in at]
+    check(path, by_netcdf())
+    what = f"{count:,} windows of {SIDE} x {SIDE} from a NetCDF-4 cube"
+    table.race(f"h  {what}: netCDF4", by_netcdf, lambda: ours(path), ("x", 3), "all values", repeats=2)
+    table.race(f"h  {what}: xarray", lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at], lambda: ours(path), ("x", 3), "all values", repeats=2)
+
+
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": arrays, "s": lambda *run: slices(*run, connect, write_raster), "v": vectors}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller numbers, to see that it runs")
-    parser.add_argument("--only", default="a,b,e,f,v", help="letters of a, b (with c, d, g), e, f, v")
+    parser.add_argument("--only", default=",".join(ROWS), help="letters of the rows, of " + ", ".join(ROWS) + " (b has c, d, g)")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--out", help="a file for the table")
     args = parser.parse_args()

@@ -67,16 +67,16 @@ pub fn block_cache() -> &'static BlockCache {
 
 /// Files known, and handles: idle, most idle, and opened since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenFiles {
+pub struct FileCounters {
     pub files: usize,
     pub handles: usize,
     pub handles_limit: usize,
     pub opened: u64,
 }
 
-pub fn open_files() -> OpenFiles {
+pub fn file_counters() -> FileCounters {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).sources.len();
-    OpenFiles {
+    FileCounters {
         files: known,
         handles: HANDLES.idle(),
         handles_limit: HANDLES.limit(),
