@@ -92,6 +92,7 @@ impl MdimFile {
         let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
         let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
+        let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
         let drivers: &[&str] = match format {
@@ -211,6 +212,26 @@ fn read<T: Pixel + gdal::raster::GdalType>(
         }
     }
     Ok(T::pixels(values))
+}
+
+/// While a file is opened, longitudes stay as they are stored: GDAL would turn GRIB's coordinates to -180 to 180, and
+/// leave the values of arrays where they are.
+struct AsStored;
+
+const TURNS: &str = "GRIB_ADJUST_LONGITUDE_RANGE";
+
+impl AsStored {
+    fn new() -> AsStored {
+        // The texts hold no zero byte, the one thing that could be refused.
+        let _ = gdal::config::set_thread_local_config_option(TURNS, "NO");
+        AsStored
+    }
+}
+
+impl Drop for AsStored {
+    fn drop(&mut self) {
+        let _ = gdal::config::clear_thread_local_config_option(TURNS);
+    }
 }
 
 fn open_with(name: &str, driver: &str, path: &str) -> std::result::Result<(Dataset, Group), String> {
