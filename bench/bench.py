@@ -160,6 +160,17 @@ def depth_recon():
 # --- a: catalog --------------------------------------------------------------------------------------
 
 
+def rasterio_catalog(folder):
+    """What a user writes; WarpedVRT instead of transform_bounds takes longer."""
+    rows = []
+    for path in sorted(str(p) for p in folder.glob("*.tif")):
+        with rasterio.open(path) as src:
+            bounds = transform_bounds(src.crs, "EPSG:4326", *src.bounds, densify_pts=21)
+            rows.append((path, src.crs.to_string(), src.width, src.height, src.count, src.dtypes[0], src.nodata, bounds))
+    names = ["path", "file_crs", "width", "height", "bands", "dtype", "nodata", "box"]
+    return geopandas.GeoDataFrame(rows, columns=names, geometry=[shapely.box(*r[-1]) for r in rows], crs="EPSG:4326")
+
+
 def catalog(table, work, quick):
     count = 300 if quick else 2000
     folder = write_scenes(work / "scenes", count)
@@ -168,13 +179,7 @@ def catalog(table, work, quick):
     kept = {}
 
     def theirs():
-        rows = []
-        for path in sorted(str(p) for p in folder.glob("*.tif")):
-            with rasterio.open(path) as src:
-                bounds = transform_bounds(src.crs, "EPSG:4326", *src.bounds, densify_pts=21)
-                rows.append((path, src.crs.to_string(), src.width, src.height, src.count, src.dtypes[0], src.nodata, bounds))
-        names = ["path", "file_crs", "width", "height", "bands", "dtype", "nodata", "box"]
-        kept["theirs"] = geopandas.GeoDataFrame(rows, columns=names, geometry=[shapely.box(*r[-1]) for r in rows], crs="EPSG:4326")
+        kept["theirs"] = rasterio_catalog(folder)
 
     def ours():
         kept["ours"] = con.execute(f"FROM geo_catalog_build('{folder}/*.tif')").to_arrow_table()
@@ -193,6 +198,58 @@ def catalog(table, work, quick):
         con.execute(f"CREATE OR REPLACE TABLE c AS FROM geo_catalog_build('{folder}/*.tif')")
 
     table.race("a  the same, CREATE TABLE", theirs, create, ("x", 20), "as above", repeats=3)
+
+    # A process of its own has every CRS and projection still to learn.
+    def fresh(whose):
+        code = CATALOG_CHILD.format(here=str(HERE), folder=folder, whose=whose)
+        return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+    runs = [(fresh("theirs"), fresh("ours")) for _ in range(2 if quick else 3)]
+    assert len({rows for pair in runs for _, rows, _ in pair}) == 1
+    table.add("a  the same, first call of a process", min(t[0] for t, _ in runs), min(o[0] for _, o in runs), None, "rows", runs[0][1][0])
+
+    catalog = work / "catalog.parquet"
+    con.execute(f"COPY (FROM geo_catalog_build('{folder}/*.tif')) TO '{catalog}'")
+    before = con.execute(f"FROM '{catalog}'").fetchall()
+    rebuild = f"FROM geo_catalog_build('{folder}/*.tif', previous := '{catalog}')"
+    assert con.execute(rebuild).fetchall() == before
+    table.race("a  the same, built again over itself, nothing changed", theirs, lambda: con.execute(rebuild).to_arrow_table(), ("x", 20), "every column", repeats=3)
+    for many in (1000, 10_000) if quick else (1000, 10_000, 100_000):
+        links = work / f"links_{many}"
+        links.mkdir()
+        for i in range(many):
+            os.link(paths[i % count], links / f"s{i:06}.tif")
+        out = subprocess.run([sys.executable, "-c", CATALOG_GROWTH_CHILD.format(here=str(HERE), folder=links)], capture_output=True, text=True, check=True).stdout
+        seconds, peak, got = json.loads(out)
+        assert got == [many, many, min(many, 60)], got
+        table.add(f"a  catalog of {many:,} files to GeoParquet, cold: {seconds / many * 1e6:.0f} us a file, peak RSS {peak:.0f} MiB", None, seconds, None, "rows, paths, CRSs")
+        shutil.rmtree(links)
+
+
+CATALOG_CHILD = """
+import sys, time, json
+sys.path.insert(0, {here!r})
+import bench
+con = bench.connect()
+start = time.perf_counter()
+if {whose!r} == "ours":
+    rows = con.execute("FROM geo_catalog_build('{folder}/*.tif')").to_arrow_table().num_rows
+else:
+    rows = len(bench.rasterio_catalog(bench.Path("{folder}")))
+print(json.dumps([time.perf_counter() - start, rows, bench.peak_mib()]))
+"""
+
+CATALOG_GROWTH_CHILD = """
+import sys, time, json
+sys.path.insert(0, {here!r})
+import bench
+con = bench.connect()
+start = time.perf_counter()
+con.execute("COPY (FROM geo_catalog_build('{folder}/*.tif')) TO '{folder}/catalog.parquet' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
+seconds, peak = time.perf_counter() - start, bench.peak_mib()
+got = con.execute("SELECT count(*), count(DISTINCT path), count(DISTINCT crs) FROM '{folder}/catalog.parquet'").fetchone()
+print(json.dumps([seconds, peak, got]))
+"""
 
 
 # --- b, c, d, g: patches -----------------------------------------------------------------------------

@@ -2,16 +2,22 @@
 
 mod array;
 pub mod block;
+mod build;
 pub mod cells;
 pub mod footprint;
 mod name;
+mod previous;
 mod project;
 mod raster;
 mod shape;
+pub mod stac;
 mod vector;
 
+pub use build::{Build, Found, Outcome, build};
 pub use footprint::Footprint;
+use name::NameFacts;
 pub use name::NameRule;
+pub use previous::Kept;
 pub use project::project;
 pub use raster::place;
 pub use shape::Shape;
@@ -23,12 +29,11 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
-use crate::files::{self, Listings, Stamp};
+use crate::files::{Listings, Stamp};
 use crate::format::array::Variable;
 use crate::format::gdal::{self, CrsFacts};
 use crate::format::{Header, Kind, Layer, LayerName};
 use crate::interval::Interval;
-use crate::workers::Ordered;
 
 /// The version of the columns that a catalog has: see `docs/reference.md`.
 pub const SCHEMA_VERSION: i32 = 1;
@@ -72,6 +77,8 @@ pub struct BuildOptions {
     /// Points on each edge of a footprint before it is projected.
     pub densify: usize,
     pub on_error: OnError,
+    /// Parquet files of a catalog made before: rows of unchanged files are taken from it.
+    pub previous: Vec<String>,
     pub kind: Wanted,
     /// One layer of each vector file, or all.
     pub layer: Option<LayerName>,
@@ -134,30 +141,6 @@ impl Detail {
     }
 }
 
-/// Reads headers in parallel and gives `(path, entry or error)` in the order of `paths`.
-///
-/// # Errors
-/// The operating system gives no thread.
-pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> Result<Ordered<Outcome>> {
-    let builder = Builder { options, listings: Listings::default(), shapes: Mutex::default() };
-    // What waits for the reader is bounded by number: a header takes a few KB at most.
-    let jobs = (0..paths.len()).map(|i| Ok((1, i)));
-    Ordered::start(jobs, threads, 4096, move |i| {
-        let path = paths.get(i).cloned().unwrap_or_default();
-        let entry = builder.entry(&path);
-        match (entry, builder.options.on_error) {
-            (Err(error), OnError::Fail) => Err(error),
-            (entry, _) => Ok(Outcome { path, entry }),
-        }
-    })
-}
-
-/// A file and what was found in it.
-pub struct Outcome {
-    pub path: String,
-    pub entry: Result<Entry>,
-}
-
 /// CRS and box (as bits): what a footprint follows from.
 type BoxKey = (String, [u64; 4]);
 
@@ -169,12 +152,16 @@ struct Builder {
 }
 
 impl Builder {
-    fn entry(&self, path: &str) -> Result<Entry> {
-        let stamp = files::stamp(path)?;
-        let (interval, attributes) = match &self.options.name_rule {
-            Some(rule) => rule.read(path)?,
-            None => (None, Vec::new()),
-        };
+    fn new(options: BuildOptions) -> Builder {
+        Builder { options, listings: Listings::default(), shapes: Mutex::default() }
+    }
+
+    /// The time in the file's name, and its attributes.
+    fn name_facts(&self, path: &str) -> Result<NameFacts> {
+        self.options.name_rule.as_ref().map_or_else(|| Ok((None, Vec::new())), |rule| rule.read(path))
+    }
+
+    fn entry(&self, path: &str, stamp: Stamp, (interval, attributes): NameFacts) -> Result<Entry> {
         let place = self.place(path, interval.is_some())?;
         let interval = interval.or(place.interval);
         Ok(Entry { place, interval, attributes, stamp })
@@ -241,6 +228,7 @@ impl BuildOptions {
             layer,
             variables: None,
             time_var: None,
+            previous: Vec::new(),
         })
     }
 }

@@ -93,7 +93,7 @@ pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
         .map_err(|e| fail(format!("can not be decoded: {e}")))?;
     let pixels = whole(file, variable)?;
     let instants = instants(&pixels, facts, &units).map_err(|e| fail(format!("can not be decoded: {e}")))?;
-    let step = step(&decode(&pixels, facts), facts.dtype).map(|step| step * units.seconds());
+    let step = step(&decode(&pixels, facts), facts.dtype, 1e-6).map(|step| step * units.seconds());
     let bounds =
         ["bounds", "climatology"].into_iter().flat_map(|name| axis::listed(header, facts, name)).next();
     let of_bounds = match bounds {
@@ -149,14 +149,15 @@ fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<V
     })
 }
 
-/// The one distance between neighbours, to the precision of the stored type; `None` when they differ.
-pub fn step(values: &[f64], dtype: Option<Dtype>) -> Option<f64> {
+/// The one distance between neighbours; `None` when they differ by more than `slack`, a share of it, and the precision of
+/// the stored type.
+pub fn step(values: &[f64], dtype: Option<Dtype>, slack: f64) -> Option<f64> {
     let (first, last) = (values.first()?, values.last()?);
     let n = values.len().checked_sub(1).filter(|n| *n > 0)?;
     let step = (last - first) / n as f64;
     let largest = first.abs().max(last.abs());
     let epsilon = if dtype == Some(Dtype::Float32) { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    let slack = (step.abs() * 1e-3).min(step.abs() * 1e-6 + 2.0 * epsilon * largest);
+    let slack = (step.abs() * 1e-3).min(step.abs() * slack + 2.0 * epsilon * largest);
     let even = |(i, v): (usize, &f64)| (v - (first + step * i as f64)).abs() <= slack;
     (step != 0.0 && step.is_finite() && values.iter().enumerate().all(even)).then_some(step)
 }

@@ -118,6 +118,9 @@ pub enum Error {
     #[error("{problem} in \"{path}\"; its columns are {}", columns.join(", "))]
     BadRegistry { path: String, problem: String, columns: Vec<String> },
 
+    #[error("\"{path}\" {problem}{}", second_line(remedy))]
+    BadCatalog { path: String, problem: String, remedy: String },
+
     /// Another error, with the function and parameter it came through.
     #[error("{place}: {error}")]
     At { place: String, error: Box<Error> },

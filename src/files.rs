@@ -272,6 +272,21 @@ pub fn head(path: &str, n: u64) -> Vec<u8> {
     bytes
 }
 
+/// A text above this many bytes is refused: taken apart it would need many times as much memory.
+const MAX_TEXT_BYTES: u64 = 1 << 30;
+
+/// A whole text file.
+///
+/// # Errors
+/// As [`stamp`], or a file that is no UTF-8 or above 1 GiB.
+pub fn text(path: &str) -> Result<String> {
+    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    if stamp(path)?.size > MAX_TEXT_BYTES {
+        return Err(unreadable("it is above 1 GiB: split it, or use Parquet".into()));
+    }
+    std::fs::read_to_string(path).map_err(|e| unreadable(lower(&e.to_string())))
+}
+
 /// Directory listings, each read once, so that opening a file need not list its directory again.
 #[derive(Default)]
 pub struct Listings {

@@ -4,7 +4,9 @@
 //! dimensions: NetCDF, HDF5, GRIB, Zarr) or a vector file (layers of features).
 
 pub mod array;
+pub mod classic;
 pub mod gdal;
+pub mod geotiff;
 pub mod hyperslab;
 pub mod parquet;
 pub mod tiff;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::files::{self, Stamp};
 use crate::format::LayerName;
 use crate::format::gdal;
-use crate::format::gdal::vector::{Field, VectorFile, project_shape};
+use crate::format::gdal::vector::{Field, VectorSource, project_shape};
 use crate::shape;
 use crate::slice::Slice;
 
@@ -76,7 +76,7 @@ pub struct Labels {
 /// Vector files that stay open between rows, each handle used by one thread at a time.
 #[derive(Default)]
 pub struct Files {
-    idle: Mutex<HashMap<(String, Stamp), Vec<VectorFile>>>,
+    idle: Mutex<HashMap<(String, Stamp), Vec<VectorSource>>>,
 }
 
 /// How many files stay open when nobody reads them.
@@ -92,7 +92,7 @@ impl Files {
         let key = (path.to_string(), files::stamp(path)?);
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().get_mut(&key).and_then(Vec::pop);
-        let file = kept.map_or_else(|| VectorFile::open(path), Ok)?;
+        let file = kept.map_or_else(|| VectorSource::open(path), Ok)?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;
@@ -107,7 +107,7 @@ impl Files {
 }
 
 fn read_layer(
-    file: &VectorFile,
+    file: &VectorSource,
     place: usize,
     path: &str,
     slice: &Slice,
@@ -118,11 +118,10 @@ fn read_layer(
     let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::NoCrs { path: path.into() })?;
     let onto = Onto::new(slice, &crs)?;
     for &turn in onto.turns {
-        let within = onto.within.map(|b| Bbox { xmin: b.xmin - turn, xmax: b.xmax - turn, ..b });
-        file.features(place, options.field.as_deref(), within.as_ref(), |wkb, value| {
+        file.features(place, options.field.as_deref(), onto.near(turn).as_ref(), |wkb, value| {
             let Some(label) = label_of(value, path, options)? else { return Ok(()) };
             let Some(shape) = shape::read(&wkb).map_err(|e| unreadable(path, &e))? else { return Ok(()) };
-            let laid = onto.lay(shape, turn, within.as_ref())?;
+            let laid = onto.lay(shape, turn)?;
             found.extend(laid.map(|shape| Feature { shape, label }));
             Ok(())
         })?;
@@ -142,20 +141,19 @@ pub fn lay(wkb: &[u8], crs: &Crs, slice: &Slice) -> Result<Option<Geometry<f64>>
     let Some(shape) = shape::read(wkb)? else { return Ok(None) };
     let onto = Onto::new(slice, crs)?;
     for &turn in onto.turns {
-        let within = onto.within.map(|b| Bbox { xmin: b.xmin - turn, xmax: b.xmax - turn, ..b });
-        if let Some(laid) = onto.lay(shape.clone(), turn, within.as_ref())? {
+        if let Some(laid) = onto.lay(shape.clone(), turn)? {
             return Ok(Some(laid));
         }
     }
     Ok(None)
 }
 
-/// From one CRS onto a slice. What lies far from the slice is cut away before it is projected: much of the globe
-/// has no place in a CRS made for one part of it.
+/// From one CRS onto a slice. What lies more than four times the slice's size away is cut off before it is projected:
+/// much of the globe has no place in a CRS made for one part of it.
 struct Onto<'a> {
     slice: &'a Slice,
     from: &'a Crs,
-    /// The slice's box in `from`, grown; on a globe it may run on over the antimeridian.
+    /// The slice's box in `from`; on a globe it may run on over the antimeridian.
     within: Option<Bbox>,
     turns: &'static [f64],
     /// The slice counts in degrees.
@@ -172,32 +170,58 @@ impl<'a> Onto<'a> {
             // Where the slice has no image, nothing can be left out.
             false => running_box(&slice.bbox, slice.crs.as_str(), from.as_str()).ok(),
         };
-        let grow = |b: Bbox| {
-            let (dx, dy) = (b.width() * 0.25, b.height() * 0.25);
-            Bbox { xmin: b.xmin - dx, ymin: b.ymin - dy, xmax: b.xmax + dx, ymax: b.ymax + dy }
-        };
         let turns: &[f64] = if from_globe && within.is_some() { &[0.0, -360.0, 360.0] } else { &[0.0] };
-        Ok(Onto { slice, from, within: within.map(grow), turns, globe, from_globe })
+        Ok(Onto { slice, from, within, turns, globe, from_globe })
     }
 
-    /// The part of a geometry near the slice, in the slice's CRS, moved by `turn` degrees where both are on a globe.
-    fn lay(&self, shape: Geometry<f64>, turn: f64, within: Option<&Bbox>) -> Result<Option<Geometry<f64>>> {
-        let near = match within {
-            Some(within) => shape::clip(&shape, within),
-            None => Some(shape),
-        };
-        let Some(mut shape) = near else { return Ok(None) };
-        if *self.from != self.slice.crs {
-            let before = if self.globe { Some(shape.clone()) } else { None };
-            project_shape(&mut shape, self.from.as_str(), self.slice.crs.as_str())?;
-            if let Some(before) = before {
-                shape = self.unwrap(&shape, &before);
+    /// The slice's box a turn away, and a margin for what its straight sides leave out.
+    fn near(&self, turn: f64) -> Option<Bbox> {
+        let b = self.within?;
+        Some(grow(&Bbox { xmin: b.xmin - turn, xmax: b.xmax - turn, ..b }, 0.25))
+    }
+
+    /// A geometry in the slice's CRS, moved by `turn` degrees where both are on a globe; `None` when it lies elsewhere.
+    fn lay(&self, shape: Geometry<f64>, turn: f64) -> Result<Option<Geometry<f64>>> {
+        let near = self.near(turn);
+        let meets =
+            |e: Bbox, b: &Bbox| e.xmin <= b.xmax && e.xmax >= b.xmin && e.ymin <= b.ymax && e.ymax >= b.ymin;
+        if let Some(near) = &near
+            && !shape::envelope(&shape).is_some_and(|own| meets(own, near))
+        {
+            return Ok(None);
+        }
+        let mut laid = if *self.from == self.slice.crs {
+            shape
+        } else {
+            let far = near.as_ref().map(|near| grow(near, 4.0));
+            let fits = far.is_none_or(|far| shape::envelope(&shape).is_some_and(|own| holds(&far, &own)));
+            match (self.project(&shape, fits), near) {
+                (Ok(whole), _) => whole,
+                (Err(error), None) => return Err(error),
+                (Err(_), Some(near)) => {
+                    // Cut, an edge would bend elsewhere: points along it keep it where it was.
+                    let Some(part) = shape::clip(&shape, &near) else { return Ok(None) };
+                    self.project(&shape::densify(&part, near.width().max(near.height()) / 64.0), true)?
+                }
             }
-        }
+        };
         if self.globe && self.from_globe && turn != 0.0 {
-            shape = shape.translate(turn, 0.0);
+            laid = laid.translate(turn, 0.0);
         }
-        Ok(Some(shape))
+        Ok(Some(laid))
+    }
+
+    fn project(&self, shape: &Geometry<f64>, fits: bool) -> Result<Geometry<f64>> {
+        if !fits {
+            return Err(Error::Unprojectable {
+                what: "the geometry".into(),
+                from: self.from.to_string(),
+                to: self.slice.crs.to_string(),
+            });
+        }
+        let mut laid = shape.clone();
+        project_shape(&mut laid, self.from.as_str(), self.slice.crs.as_str())?;
+        Ok(if self.globe { self.unwrap(&laid, shape) } else { laid })
     }
 
     /// Longitudes that run on as they did before, or, from a plane, around the slice.
@@ -214,6 +238,16 @@ impl<'a> Onto<'a> {
             Coord { x: nearest(c.x, old), y: c.y }
         })
     }
+}
+
+fn holds(b: &Bbox, other: &Bbox) -> bool {
+    b.contains(other.xmin, other.ymin) && b.contains(other.xmax, other.ymax)
+}
+
+/// A box with a margin of a share of its own size on each side.
+fn grow(b: &Bbox, share: f64) -> Bbox {
+    let (dx, dy) = (b.width() * share, b.height() * share);
+    Bbox { xmin: b.xmin - dx, ymin: b.ymin - dy, xmax: b.xmax + dx, ymax: b.ymax + dy }
 }
 
 /// The class of a feature; `None` when its field is NULL, and then it is not drawn.

@@ -14,7 +14,8 @@
 //! - [`zonal`]: the pixels under polygons, in numbers
 //! - [`sql`]: the functions of DuckDB over all of it
 //!
-//! [`workers`] lends threads to whoever has much to do, and [`random`] NumPy's random stream. See `docs/architecture.md`.
+//! [`workers`] lends threads to whoever has much to do, [`progress`] tells how far it is, and [`random`] is NumPy's
+//! random stream. See `docs/architecture.md`.
 
 pub mod affine;
 pub mod bbox;
@@ -28,6 +29,7 @@ pub mod format;
 pub mod grid;
 pub mod interval;
 pub mod label;
+pub mod progress;
 pub mod random;
 pub mod read;
 pub mod shape;

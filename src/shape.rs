@@ -118,6 +118,32 @@ pub fn clip(shape: &Geometry<f64>, bbox: &Bbox) -> Option<Geometry<f64>> {
     }
 }
 
+/// The same geometry with points along its edges, none further from the next than `step`.
+pub fn densify(shape: &Geometry<f64>, step: f64) -> Geometry<f64> {
+    let line = |line: &LineString<f64>| {
+        let mut points: Vec<Coord<f64>> = line.0.first().copied().into_iter().collect();
+        for pair in line.0.windows(2) {
+            let [a, b] = [pair[0], pair[1]];
+            let pieces = ((b.x - a.x).hypot(b.y - a.y) / step).ceil().clamp(1.0, 4096.0) as usize;
+            points.extend((1..pieces).map(|i| between(a, b, i as f64 / pieces as f64)));
+            points.push(b);
+        }
+        LineString(points)
+    };
+    let polygon =
+        |p: &Polygon<f64>| Polygon::new(line(p.exterior()), p.interiors().iter().map(line).collect());
+    match shape {
+        Geometry::Polygon(p) => Geometry::Polygon(polygon(p)),
+        Geometry::MultiPolygon(parts) => Geometry::MultiPolygon(parts.iter().map(polygon).collect()),
+        Geometry::LineString(l) => Geometry::LineString(line(l)),
+        Geometry::MultiLineString(lines) => Geometry::MultiLineString(lines.iter().map(line).collect()),
+        Geometry::GeometryCollection(parts) => Geometry::GeometryCollection(
+            parts.iter().map(|part| densify(part, step)).collect::<Vec<_>>().into(),
+        ),
+        other => other.clone(),
+    }
+}
+
 fn clip_polygon(polygon: &Polygon<f64>, bbox: &Bbox) -> Option<Polygon<f64>> {
     let exterior = clip_ring(polygon.exterior(), bbox)?;
     let interiors = polygon.interiors().iter().filter_map(|ring| clip_ring(ring, bbox)).collect();

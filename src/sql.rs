@@ -20,6 +20,7 @@ pub mod slice_value;
 pub mod types;
 pub mod value;
 
+pub mod catalog_upkeep;
 pub mod geo_bbox;
 pub mod geo_block;
 pub mod geo_box;
@@ -42,6 +43,7 @@ pub mod geo_windows_overlap;
 pub mod geo_zonal_stats;
 pub mod geoquilt_cache;
 pub mod geoquilt_functions;
+pub mod geoquilt_progress;
 pub mod geoquilt_version;
 pub mod macros;
 pub mod read_array;
@@ -51,6 +53,7 @@ pub mod read_patch;
 pub mod read_patch_table;
 pub mod read_series;
 pub mod read_slice;
+pub mod read_stac;
 pub mod st_land_fraction;
 
 use duckdb::ffi::duckdb_connection;
@@ -82,6 +85,9 @@ const fn table_macro(doc: &'static FunctionDoc, sql: &'static str) -> Function {
 /// Every SQL function of geoquilt, in the order in which data walks.
 pub static FUNCTIONS: &[Function] = &[
     table::<geo_catalog_build::GeoCatalogBuild>(),
+    table::<read_stac::ReadStac>(),
+    table_macro(&catalog_upkeep::CATALOG_LATEST, catalog_upkeep::CATALOG_LATEST_SQL),
+    table_macro(&catalog_upkeep::CATALOG_MIGRATE, catalog_upkeep::CATALOG_MIGRATE_SQL),
     table_macro(&macros::CATALOG_QUERY, macros::CATALOG_QUERY_SQL),
     table_macro(&macros::CATALOG_PAIRS, macros::CATALOG_PAIRS_SQL),
     table_macro(&macros::CATALOG_INTERSECT, macros::CATALOG_INTERSECT_SQL),
@@ -121,6 +127,7 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<read_slice::ReadSlice>(),
     scalar::<read_series::ReadSeries>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
+    table::<geoquilt_progress::GeoquiltProgress>(),
     table::<geoquilt_version::GeoquiltVersion>(),
     table::<geoquilt_cache::GeoquiltCache>(),
 ];

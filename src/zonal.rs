@@ -142,19 +142,21 @@ impl Layer {
     }
 }
 
-/// Counts the pixels of one band under a polygonal geometry in the raster's CRS. On a globe the geometry may lie
-/// a turn away from the raster. Pixels that are nodata, masked or NaN, or have no weight, are not counted.
+/// Counts the pixels of one band under polygons in the raster's CRS. On a globe they may lie a turn away from the
+/// raster. Pixels that are nodata, masked or NaN, or have no weight, are not counted.
 ///
 /// # Errors
-/// A geometry without area, weights on another grid, pixels that can not be decoded, or too many to keep.
+/// Weights on another grid, pixels that can not be decoded, or too many to keep.
 pub fn zone(
     layer: &Layer,
     weights: Option<&Layer>,
-    geometry: Geometry<f64>,
+    polygons: Vec<Polygon<f64>>,
     options: &ZonalOptions,
 ) -> Result<Zone> {
-    let bbox = shape::envelope(&geometry).ok_or_else(|| Error::Bug("a geometry without a box".into()))?;
-    let polygons = MultiPolygon(shape::polygons(geometry)?);
+    let polygons = MultiPolygon(polygons);
+    let Some(bbox) = shape::envelope(&Geometry::MultiPolygon(polygons.clone())) else {
+        return Ok(Zone::default());
+    };
     let extent = layer.extent()?;
     let turns: &[f64] = if layer.geographic { &[-360.0, 0.0, 360.0] } else { &[0.0] };
     let mut zone = Zone::default();

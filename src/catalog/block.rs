@@ -1,6 +1,6 @@
 //! Blocks of equal area: folds that keep neighbours together.
 
-use geo::{Centroid, Coord, MapCoords};
+use geo::{BoundingRect, Centroid, Geometry, MultiPolygon, Polygon, Translate};
 
 use super::shape::Shape;
 use crate::error::{Error, Result};
@@ -36,11 +36,16 @@ pub fn block(shape: &Shape, crs: &str, size: f64) -> Result<i64> {
 fn centre(shape: &Shape, globe: bool) -> Option<(f64, f64)> {
     let geometry = shape.geometry();
     let bbox = shape.bbox();
-    if globe && bbox.xmin == -180.0 && bbox.xmax == 180.0 {
-        let east = geometry.map_coords(|c| Coord { x: if c.x < 0.0 { c.x + 360.0 } else { c.x }, y: c.y });
-        let whole = Shape::of(east).ok().flatten()?;
-        if whole.bbox().width() < bbox.width() {
-            let (x, y) = whole.geometry().centroid()?.x_y();
+    if let (Geometry::MultiPolygon(parts), true) =
+        (&geometry, globe && bbox.xmin == -180.0 && bbox.xmax == 180.0)
+    {
+        // Parts west of Greenwich are moved one turn east, unless one part alone goes around the world.
+        let turn = |part: &Polygon<f64>| {
+            part.bounding_rect().map_or(0.0, |r| if r.max().x <= 0.0 { 360.0 } else { 0.0 })
+        };
+        let east = MultiPolygon(parts.iter().map(|part| part.translate(turn(part), 0.0)).collect());
+        if east.bounding_rect().is_some_and(|r| r.width() < bbox.width()) {
+            let (x, y) = east.centroid()?.x_y();
             return Some(((x + 180.0).rem_euclid(360.0) - 180.0, y));
         }
     }
@@ -69,6 +74,7 @@ mod tests {
 
     #[test]
     fn a_shape_on_the_antimeridian_has_its_centre_there() {
+        assert_eq!(of([-180.0, -90.0, 180.0, 90.0]), 7 * 35 + 17);
         assert_eq!(of([179.0, -1.0, 183.0, 0.0]), of([-179.5, -1.0, -178.5, 0.0]));
         assert_eq!(of([176.0, -1.0, 181.0, 0.0]), of([178.0, -1.0, 179.0, 0.0]));
     }

@@ -91,8 +91,10 @@ impl CellGrid {
 
     /// First and last cell along an axis.
     fn span(&self, extent: &Extent, axis: usize, level: u32) -> (i64, i64) {
+        if level >= TOP {
+            return (0, 0);
+        }
         let width = self.cell[axis] * STEP.powi(level as i32);
-        // The cast saturates, so that an open end lands in the first or the last cell.
         let place = |value: f64| (((value - self.low[axis]) / width).floor() as i64).clamp(0, CELLS - 1);
         (place(extent.low[axis]), place(extent.high[axis]))
     }

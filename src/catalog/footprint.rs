@@ -3,6 +3,7 @@
 use geo::{BooleanOps, BoundingRect, Coord, LineString, MapCoords, MultiPolygon, Polygon, Rect, Translate};
 
 use crate::bbox::Bbox;
+use crate::crs::CRS84;
 use crate::error::{Error, Result};
 use crate::format::gdal;
 
@@ -46,6 +47,25 @@ impl Footprint {
             close_over_pole(&mut ring, bbox, from, to)?;
         }
         Footprint::of(split(&polygon(&ring)), from, to)
+    }
+
+    /// Polygons in lon/lat as they stand in a catalog: cut where they leave [-180, 180]. `crosses` says that
+    /// longitudes which jump from one side of the antimeridian to the other run on over it.
+    ///
+    /// # Errors
+    /// Polygons without a point.
+    pub fn of_lon_lat(polygons: MultiPolygon<f64>, crosses: bool) -> Result<Footprint> {
+        let run_on = |line: &LineString<f64>| {
+            let mut ring: Vec<(f64, f64)> = line.0.iter().map(|c| (c.x, c.y)).collect();
+            if crosses {
+                unroll(&mut ring);
+            }
+            LineString::from(ring)
+        };
+        let whole =
+            |p: &Polygon<f64>| Polygon::new(run_on(p.exterior()), p.interiors().iter().map(run_on).collect());
+        let parts = polygons.iter().flat_map(|p| split(&whole(p)).0).collect();
+        Footprint::of(MultiPolygon(parts), CRS84, CRS84)
     }
 
     /// All of several footprints in one CRS; `None` when there is none.
@@ -99,7 +119,7 @@ pub fn running_box(bbox: &Bbox, from: &str, to: &str) -> Result<Bbox> {
 /// A box that reaches beyond the globe, or one that looks like degrees far from where its CRS is used.
 pub fn check_units(bbox: &Bbox, crs: &str, facts: &gdal::CrsFacts) -> Result<()> {
     let looks_like_degrees =
-        bbox.xmin >= -360.0 && bbox.xmax <= 540.0 && bbox.ymin >= -90.0 && bbox.ymax <= 90.0;
+        bbox.xmin >= -720.0 && bbox.xmax <= 720.0 && bbox.ymin >= -90.0 && bbox.ymax <= 90.0;
     let shown = crate::crs::Crs::new(crs);
     if facts.geographic && !looks_like_degrees {
         let problem = format!("{bbox} is not in degrees, the unit of {shown}");

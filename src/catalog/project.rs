@@ -112,6 +112,23 @@ impl Journey<'_> {
         if source.iter().zip(&back).any(far) { Err(self.lost()) } else { Ok(()) }
     }
 
+    /// Refuses a line that a projection tears: where the image jumps, the middle of an edge lands beside one of
+    /// its ends, and not between them.
+    fn check_unbroken(&self, source: &[(f64, f64)], image: &[(f64, f64)]) -> Result<()> {
+        let between = |(x0, y0): (f64, f64), (x1, y1): (f64, f64)| ((x0 + x1) / 2.0, (y0 + y1) / 2.0);
+        let halves = |line: &[(f64, f64)]| -> Vec<(f64, f64)> {
+            line.iter().zip(line.iter().skip(1)).map(|(a, b)| between(*a, *b)).collect()
+        };
+        let mut middles = halves(source);
+        gdal::project(self.from, self.to, &mut middles)?;
+        let edges = image.iter().zip(image.iter().skip(1));
+        let torn = edges.zip(halves(image)).zip(middles).any(|(((a, b), middle), (x, y))| {
+            let distance = (x - middle.0).hypot(y - middle.1);
+            distance.is_nan() || distance > 0.3 * (b.0 - a.0).hypot(b.1 - a.1) + 1e-3
+        });
+        if torn { Err(self.lost()) } else { Ok(()) }
+    }
+
     fn points(&self, points: &[Point<f64>]) -> Result<Vec<Point<f64>>> {
         let mut image: Vec<(f64, f64)> = points.iter().map(|p| p.x_y()).collect();
         self.image(&mut image)?;
@@ -133,6 +150,9 @@ impl Journey<'_> {
         points.extend(line.0.last().map(|c| c.x_y()));
         let source = points.clone();
         self.image(&mut points)?;
+        if self.from_globe && !self.to_globe {
+            self.check_unbroken(&source, &points)?;
+        }
         if self.to_globe && self.from_globe {
             // Longitudes already ran without a jump, though perhaps from 0 to 360.
             for (point, (lon, _)) in points.iter_mut().zip(&source) {

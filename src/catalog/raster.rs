@@ -1,18 +1,24 @@
 //! Rasters in a catalog: their headers, and where they lie.
 
+use std::sync::Arc;
+
 use crate::affine::Affine;
 use crate::catalog::{Builder, Detail, Place};
 use crate::error::{Error, Result};
 use crate::format::Header;
 use crate::format::gdal::Raster;
+use crate::format::geotiff;
 use crate::window::Window;
 
 impl Builder {
     /// # Errors
     /// The file is no raster, or one without a place on the map.
     pub(super) fn raster(&self, path: &str) -> Result<Place> {
-        let raster = Raster::open(path, Some(&self.listings.beside(path)))?;
-        let header = raster.header().clone();
+        let siblings = self.listings.beside(path);
+        let header = match geotiff::header(path, &siblings) {
+            Some(header) => Arc::new(header),
+            None => Raster::open(path, Some(&siblings))?.header().clone(),
+        };
         let (transform, crs) = place(&header, path)?;
         let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
         let footprint = self.footprint(&bbox, &crs, path)?;

@@ -191,8 +191,11 @@ impl Shape {
     pub fn wkb(&self) -> Result<Vec<u8>> {
         let options = wkb::writer::WriteOptions { endianness: wkb::Endianness::LittleEndian };
         let mut bytes = Vec::with_capacity(96);
-        wkb::writer::write_geometry(&mut bytes, &self.geometry(), &options)
-            .map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
+        let written = match self {
+            Shape::Box(bbox) => wkb::writer::write_polygon(&mut bytes, &rect(bbox).to_polygon(), &options),
+            _ => wkb::writer::write_geometry(&mut bytes, &self.geometry(), &options),
+        };
+        written.map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
         Ok(bytes)
     }
 }

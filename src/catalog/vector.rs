@@ -4,7 +4,7 @@ use crate::catalog::{Builder, Detail, Footprint, Place};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Layer;
-use crate::format::gdal::vector::{LayerHeader, VectorFile};
+use crate::format::gdal::vector::{LayerHeader, VectorSource};
 
 impl Builder {
     /// Each layer is projected from its own CRS, and all of them together are the footprint.
@@ -12,7 +12,7 @@ impl Builder {
     /// # Errors
     /// The file is no vector file, lacks the layer asked for, or holds no feature with a place on the map.
     pub(super) fn vector(&self, path: &str) -> Result<Place> {
-        let header = VectorFile::open(path)?.header(self.options.layer.as_ref())?;
+        let header = VectorSource::open(path)?.header(self.options.layer.as_ref())?;
         let crs = crs_of(&header.layers, path)?;
         let mut shapes = Vec::new();
         for layer in &header.layers {
@@ -37,7 +37,7 @@ impl Builder {
         let raster = self.raster(path);
         match &raster {
             Ok(_) if !files::magic(path).starts_with(b"SQLite") => raster,
-            Ok(_) => match VectorFile::open(path) {
+            Ok(_) => match VectorSource::open(path) {
                 Ok(file) if file.layer_count() > 0 => Err(Error::conflict(
                     format!("\"{path}\" holds both a raster and vector layers"),
                     "Say which to take: kind := 'raster' or kind := 'vector'",

@@ -123,21 +123,18 @@ pub fn data_variables(header: &ArrayHeader) -> Vec<usize> {
     if let Some(names) = header.attribute("coordinates").and_then(|a| a.text()) {
         taken.extend(names.split_ascii_whitespace().filter_map(|name| header.find(name)));
     }
-    let is_data = |variable: &Variable| {
-        let own_dimension =
-            variable.dims.len() == 1 && variable.dims.first().is_some_and(|d| d == variable.short_name());
+    let serves = |variable: &Variable| {
+        let own_dimension = variable.dims.as_slice() == [variable.short_name()];
+        let has = |name: &str| variable.attribute(name).is_some();
         let mapping =
-            ["grid_mapping_name", "crs_wkt", "spatial_ref"].iter().any(|a| variable.attribute(a).is_some());
+            variable.dims.is_empty() && ["grid_mapping_name", "crs_wkt", "spatial_ref"].into_iter().any(has);
+        let mesh = has("cf_role");
         let place = matches!(role(variable), Some((Role::Lon | Role::Lat, sure)) if sure >= STATED);
         let time = variable.text("standard_name") == Some("time");
-        !own_dimension
-            && !(mapping && variable.dims.is_empty())
-            && variable.attribute("cf_role").is_none()
-            && !place
-            && !time
+        own_dimension || mapping || mesh || place || time
     };
     (0..header.variables.len())
-        .filter(|index| !taken.contains(index) && header.variables.get(*index).is_some_and(is_data))
+        .filter(|index| !taken.contains(index) && !header.variables.get(*index).is_none_or(serves))
         .collect()
 }
 

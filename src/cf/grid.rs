@@ -26,6 +26,8 @@ pub struct Grid {
 
 /// Values that are read at a time from arrays of longitudes and latitudes.
 const STRIP: u64 = 1 << 20;
+/// Cells are even when no centre is further off than this share of a cell.
+const EVEN: f64 = 1e-3;
 /// Above it a value is netCDF's own filling, which needs no attribute.
 const FILL: f64 = 1e30;
 
@@ -100,11 +102,11 @@ fn axis(
     if let Some(v) = centres.iter().find(|v| mapping.degrees && v.abs() > limit) {
         return Err(fail(format!("{v} is no {}", if is_lon { "longitude" } else { "latitude" })));
     }
-    if is_lon && !is_monotonic(&centres) {
+    if is_lon && has_jump(&centres) {
         run_on(&mut centres);
     }
     let n = centres.len();
-    let spacing = step(&centres, facts.dtype);
+    let spacing = step(&centres, facts.dtype, EVEN);
     let regular = spacing.zip(centres.first()).map(|(d, first)| (first - d / 2.0, d));
     let of_bounds = edges_of_bounds(file, facts, mapping, centres.first())?;
     let mut sorted = centres;
@@ -138,7 +140,7 @@ fn edges_of_bounds(
     }
     let mut edges: Vec<f64> =
         nice(values(file, index)?, bounds).into_iter().map(|v| v * mapping.factor).collect();
-    if mapping.degrees && !is_monotonic_pairs(&edges) {
+    if mapping.degrees && has_jump(&edges) {
         run_on(&mut edges);
         // Bounds run on from their own beginning, the centres from theirs.
         let shift = first.zip(edges.first()).map_or(0.0, |(c, e)| ((c - e) / 360.0).round() * 360.0);
@@ -159,17 +161,9 @@ fn nice(values: Vec<f64>, variable: &Variable) -> Vec<f64> {
     values.into_iter().map(|v| (v as f32).to_string().parse().unwrap_or(v)).collect()
 }
 
-fn is_monotonic(values: &[f64]) -> bool {
-    let ordered =
-        |less: fn(&f64, &f64) -> bool| values.iter().zip(values.iter().skip(1)).all(|(a, b)| less(a, b));
-    ordered(|a, b| a < b) || ordered(|a, b| a > b)
-}
-
-/// Bounds touch: the end of one is the start of the next.
-fn is_monotonic_pairs(values: &[f64]) -> bool {
-    let ordered =
-        |less: fn(&f64, &f64) -> bool| values.iter().zip(values.iter().skip(1)).all(|(a, b)| less(a, b));
-    ordered(|a, b| a <= b) || ordered(|a, b| a >= b)
+/// Neighbours that are nearer to each other the other way around the globe.
+fn has_jump(values: &[f64]) -> bool {
+    values.iter().zip(values.iter().skip(1)).any(|(a, b)| (a - b).abs() > 180.0)
 }
 
 /// Makes longitudes run on where they jump by a turn.

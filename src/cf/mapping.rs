@@ -38,8 +38,9 @@ pub fn mapping(header: &ArrayHeader, variable: usize, axes: &Axes) -> Result<Opt
         };
         return Ok(Some(Mapping { crs: crs.name, factor, degrees: false }));
     }
-    let pairs: Vec<(String, String)> =
+    let mut pairs: Vec<(String, String)> =
         attributes.iter().filter_map(|(key, value)| Some((key.clone(), plain(value)?))).collect();
+    secant_cone(&mut pairs);
     let crs = gdal::cf_crs(&pairs)?;
     let degrees = crs.metres.is_none();
     let projected = x.text("standard_name").is_some_and(|name| name.starts_with("projection_x"));
@@ -102,6 +103,23 @@ fn is_mapping(attributes: &[(String, Attribute)]) -> bool {
     attributes.iter().any(|(key, value)| {
         KEYS.contains(&key.as_str()) && !matches!(value, Attribute::Text(text) if text.trim().is_empty())
     })
+}
+
+/// A cone that touches at one parallel is written as one that cuts at it twice: GDAL takes the touching one right only
+/// when its origin lies on that parallel, which also is the origin when none is told.
+fn secant_cone(pairs: &mut Vec<(String, String)>) {
+    let find = |key: &str| pairs.iter().position(|(k, _)| k == key);
+    let is_cone = pairs.iter().any(|(k, v)| k == "grid_mapping_name" && v == "lambert_conformal_conic");
+    let Some(at) = find("standard_parallel").filter(|_| is_cone) else { return };
+    let origin = find("latitude_of_projection_origin");
+    let Some((_, parallel)) = pairs.get_mut(at).filter(|(_, value)| !value.contains([',', ' '])) else {
+        return;
+    };
+    let once = parallel.clone();
+    *parallel = format!("{once},{once}");
+    if origin.is_none() {
+        pairs.push(("latitude_of_projection_origin".into(), once));
+    }
 }
 
 /// A number without digits that it does not need, numbers with commas between.

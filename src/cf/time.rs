@@ -217,11 +217,13 @@ impl TimeUnits {
         }
         let whole = value.floor();
         // Exact: the whole part by integers, the part below one in a product below 6e11.
-        let part = (value - whole) * self.unit.0 as f64 / self.unit.1 as f64;
         let scaled = whole as i128 * self.unit.0;
         let (micros, rest) = (scaled.div_euclid(self.unit.1), scaled.rem_euclid(self.unit.1));
-        let part = part + rest as f64 / self.unit.1 as f64;
-        self.instant(micros + part.round_ties_even() as i128).ok_or_else(|| self.outside(value))
+        let part = ((value - whole) * self.unit.0 as f64 + rest as f64) / self.unit.1 as f64;
+        let micros = micros + part.floor() as i128;
+        let part = part - part.floor();
+        let up = part > 0.5 || (part == 0.5 && micros % 2 != 0);
+        self.instant(micros + i128::from(up)).ok_or_else(|| self.outside(value))
     }
 
     /// The same for a stored integer, of which none is rounded.

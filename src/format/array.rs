@@ -65,10 +65,10 @@ pub trait ArrayFile: Send + Sync {
     /// The hyperslab leaves the variable, its type holds no numbers, or its chunks can not be decoded.
     fn read(&self, variable: usize, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels>;
 
-    /// What tells one state of the chunk at `start` from another, where chunks are files of their own and one
-    /// can be written anew while the rest stays.
-    fn state(&self, _variable: usize, _start: &[u64]) -> u64 {
-        0
+    /// What tells one state of the chunk at `start` from another, where chunks are files of their own, of which one
+    /// can be written anew while the rest stays; `None` elsewhere.
+    fn state(&self, _variable: usize, _start: &[u64]) -> Option<u64> {
+        None
     }
 }
 

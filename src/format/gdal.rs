@@ -6,13 +6,17 @@
 pub mod burn;
 mod cf_crs;
 pub mod mdim;
+mod transform;
 pub mod vector;
 
 pub use cf_crs::{CfCrs, cf_crs, crs_of};
 pub mod warp;
 
+pub use transform::project;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use gdal::errors::{CplErrType, GdalError};
@@ -27,7 +31,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, vrt};
+use crate::format::{Band, Header, classic, vrt};
 use crate::window::Window;
 use crate::with_dtype;
 
@@ -77,6 +81,19 @@ pub fn version() -> (String, Vec<String>) {
     (gdal::version::VersionInfo::release_name(), drivers)
 }
 
+/// Rasters opened since the process began.
+pub fn rasters_opened() -> u64 {
+    OPENED.load(Relaxed)
+}
+
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// True when any of these options of GDAL is set, in the environment or in its own file.
+pub fn any_option(names: &[&str]) -> bool {
+    start();
+    names.iter().any(|name| gdal::config::get_config_option(name, "").is_ok_and(|value| !value.is_empty()))
+}
+
 /// An open raster. One thread uses it at a time.
 pub struct Raster {
     dataset: Dataset,
@@ -98,6 +115,10 @@ impl Raster {
         let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
         // Refuses sources that could be waited for for ever.
         vrt::sources(path, &magic)?;
+        if magic.starts_with(b"CDF") {
+            let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
+            classic::check(files::container(path)).map_err(unreadable)?;
+        }
         let _guard = guard(hdf5);
         let names: Option<Vec<&str>> = siblings.map(|names| names.iter().map(String::as_str).collect());
         let options = DatasetOptions {
@@ -109,6 +130,7 @@ impl Raster {
         };
         let dataset = Dataset::open_ex(path, options)
             .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
+        OPENED.fetch_add(1, Relaxed);
         let header = Arc::new(read_header(&dataset, path)?);
         let deflated = deflated(&dataset, path, &magic);
         Ok(Raster { dataset, path: path.to_string(), header, hdf5, deflated })
@@ -411,39 +433,6 @@ fn look_up_crs(definition: &str) -> Result<CrsFacts> {
         srs.linear_units_name().unwrap_or_else(|| "unknown units".into())
     };
     Ok(CrsFacts { geographic, projjson: srs.to_projjson().map_err(bad)?, area_of_use, unit })
-}
-
-/// Projects points in place, (x, y) order in both; a point without an image becomes NaN, NaN.
-///
-/// # Errors
-/// A CRS that PROJ does not know, or a pair without a transformation.
-pub fn project(from: &str, to: &str, points: &mut [(f64, f64)]) -> Result<()> {
-    thread_local! {
-        static KNOWN: RefCell<HashMap<(String, String), CoordTransform>> = RefCell::default();
-    }
-    if from == to {
-        return Ok(());
-    }
-    KNOWN.with_borrow_mut(|known| {
-        let pair = (from.to_string(), to.to_string());
-        if !known.contains_key(&pair) {
-            if known.len() >= 256 {
-                known.clear();
-            }
-            let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?);
-            let unprojectable =
-                |_| Error::Unprojectable { what: "coordinates".into(), from: from.into(), to: to.into() };
-            known.insert(pair.clone(), transform.map_err(unprojectable)?);
-        }
-        let Some(transform) = known.get(&pair) else { return Err(Error::Bug("lost a projection".into())) };
-        let (mut xs, mut ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
-        // An error means that some point failed; which one, its infinite coordinates say.
-        let _ = transform.transform_coords(&mut xs, &mut ys, &mut []);
-        for (point, (x, y)) in points.iter_mut().zip(xs.into_iter().zip(ys)) {
-            *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
-        }
-        Ok(())
-    })
 }
 
 /// Two names of one CRS, as PROJ compares them.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes as types;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -31,20 +32,51 @@ impl Table {
     /// # Errors
     /// The file is absent, or no Parquet.
     pub fn open(path: &str) -> Result<Table> {
-        files::refuse_url(path)?;
-        let place = files::home(path);
-        files::stamp(&place)?;
+        Table::of(path, builder(path)?)
+    }
+
+    /// Only these columns, of those that there are.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn open_columns(path: &str, columns: &[&str]) -> Result<Table> {
+        let builder = builder(path)?;
+        let fields = builder.schema().fields().iter().enumerate();
+        let places = fields.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(i, _)| i);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), places.collect::<Vec<_>>());
+        Table::of(path, builder.with_projection(mask))
+    }
+
+    /// What a file's own metadata say under a key.
+    ///
+    /// # Errors
+    /// As [`Table::open`].
+    pub fn metadata(path: &str, key: &str) -> Result<Option<String>> {
+        let builder = builder(path)?;
+        let pairs = builder.metadata().file_metadata().key_value_metadata();
+        let pair = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == key));
+        Ok(pair.and_then(|pair| pair.value.clone()))
+    }
+
+    fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<File>) -> Result<Table> {
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
-        let file = File::open(&*place).map_err(|e| unreadable(e.to_string()))?;
-        // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-            .map_err(|e| unreadable(e.to_string()))?;
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = with_uuids(builder.schema(), builder.parquet_schema());
         let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
         Ok(Table { schema, rows, path: path.into(), reader: Some(reader) })
     }
+}
+
+fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+    files::refuse_url(path)?;
+    let place = files::home(path);
+    files::stamp(&place)?;
+    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    let file = File::open(&*place).map_err(|e| unreadable(e.to_string()))?;
+    // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+        .map_err(|e| unreadable(e.to_string()))
 }
 
 /// The key and the value by which Arrow marks a field of UUIDs.
@@ -106,6 +138,45 @@ pub enum Cell {
     Decimal(i128, u8),
     List(Vec<Cell>),
     Struct(Vec<Cell>),
+}
+
+/// The cell of a row of a column as JSON, its structs with their fields' names; times become ISO 8601. A type that
+/// JSON has no word for is null.
+pub fn json(column: &dyn Array, row: usize) -> serde_json::Value {
+    use serde_json::Value;
+    if column.is_null(row) {
+        return Value::Null;
+    }
+    let list = |items: &dyn Array| Value::Array((0..items.len()).map(|i| json(items, i)).collect());
+    match column.data_type() {
+        DataType::Struct(fields) => {
+            let columns = column.as_struct().columns().iter();
+            let pairs = fields.iter().zip(columns).map(|(field, c)| (field.name().clone(), json(c, row)));
+            Value::Object(pairs.filter(|(_, value)| !value.is_null()).collect())
+        }
+        DataType::Map(..) => {
+            let entries = column.as_map().value(row);
+            let key = |i| json(entries.column(0), i).as_str().map(str::to_string);
+            let pair = |i| Some((key(i)?, json(entries.column(1), i)));
+            Value::Object((0..entries.len()).filter_map(pair).collect())
+        }
+        DataType::List(_) => list(column.as_list::<i32>().value(row).as_ref()),
+        DataType::LargeList(_) => list(column.as_list::<i64>().value(row).as_ref()),
+        DataType::FixedSizeList(..) => list(column.as_fixed_size_list().value(row).as_ref()),
+        _ => match cell(column, row) {
+            Some(Cell::Bool(v)) => v.into(),
+            Some(Cell::Int(v)) => v.into(),
+            Some(Cell::Double(v)) => v.into(),
+            Some(Cell::Text(v)) => v.into(),
+            Some(Cell::Date(days)) => instant(i64::from(days).saturating_mul(86_400_000_000)),
+            Some(Cell::Timestamp(micros)) => instant(micros),
+            _ => Value::Null,
+        },
+    }
+}
+
+fn instant(micros: i64) -> serde_json::Value {
+    chrono::DateTime::from_timestamp_micros(micros).map(|instant| instant.to_rfc3339()).into()
 }
 
 /// The cell of a row of a column; `None` for a type that has no such cell.

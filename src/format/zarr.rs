@@ -6,6 +6,7 @@
 mod chunks;
 mod metadata;
 mod store;
+mod zip;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -92,8 +93,8 @@ impl ArrayFile for ZarrFile {
         with_dtype!(dtype, T => gather::<T>(&slab, |place| decode(place).map(Arc::new)).map(T::pixels))
     }
 
-    fn state(&self, variable: usize, start: &[u64]) -> u64 {
-        let Ok((node, chunks)) = self.chunks(variable) else { return 0 };
+    fn state(&self, variable: usize, start: &[u64]) -> Option<u64> {
+        let (node, chunks) = self.chunks(variable).ok()?;
         let sides = node.variable.chunk.as_deref().unwrap_or(&[]);
         let place: Vec<u64> = start.iter().zip(sides).map(|(start, side)| start / side.max(&1)).collect();
         chunks.state(&place)

@@ -88,21 +88,25 @@ impl ArraySource {
         let Some(dtype) = variable.dtype else {
             return Err(fail(format!("its type is {}, and only numbers can be read", variable.dtype_name)));
         };
-        let sides = block(variable, dtype).map_err(fail)?;
+        let origin = vec![0; variable.shape.len()];
+        let join = self.file.state(place, &origin).is_none();
+        let sides = block(variable, dtype, join).map_err(fail)?;
         let slab = Hyperslab::new(&variable.shape, &sides, Edge::Cut, runs)?;
         let blocks = Blocks { source: self, place, variable, sides: &sides };
         with_dtype!(dtype, T => blocks.gather::<T>(&slab, threads).map(T::pixels))
     }
 }
 
-/// The chunks that a variable is decoded in: its own, several of them where they are small, pieces of about 1 MiB
-/// where it has none.
-fn block(variable: &Variable, dtype: Dtype) -> std::result::Result<Vec<u64>, String> {
+/// The chunks that a variable is decoded in: its own, several of them where they are small and may be joined, pieces of
+/// about 1 MiB where it has none.
+fn block(variable: &Variable, dtype: Dtype, join: bool) -> std::result::Result<Vec<u64>, String> {
     let shape = &variable.shape;
     let size = dtype.size() as u64;
     let bytes = |sides: &[u64]| sides.iter().try_fold(size, |bytes, &side| bytes.checked_mul(side));
     let (mut sides, wanted) = match &variable.chunk {
-        Some(chunk) if chunk.len() == shape.len() && !chunk.contains(&0) => (chunk.clone(), SMALL_BYTES),
+        Some(chunk) if chunk.len() == shape.len() && !chunk.contains(&0) => {
+            (chunk.clone(), if join { SMALL_BYTES } else { 0 })
+        }
         _ => (vec![1; shape.len()], PIECE_BYTES),
     };
     // From the last axis on, which varies fastest: whole rows, then several of them.
@@ -147,7 +151,7 @@ impl Blocks<'_> {
 
     /// Rasters count their files from 1; array files have the upper half of the numbers, and the state of a chunk
     /// that is a file of its own goes in with the file.
-    fn key(&self, number: u64, state: u64) -> Key {
+    fn key(&self, number: u64, state: Option<u64>) -> Key {
         let state = BuildHasherDefault::<DefaultHasher>::default().hash_one((self.source.id, state));
         Key {
             source: state | 1 << 63,

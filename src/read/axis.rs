@@ -100,12 +100,13 @@ fn axis_of(source: &ArraySource, variable: usize, dim: usize) -> Result<Option<A
         |place: &usize| header.variables.get(*place).is_some_and(|v| v.dtype.is_some() && v.shape == [*size]);
     let own = header.resolve(&facts.name, name).filter(along);
     let own = own.filter(|place| header.variables.get(*place).is_some_and(|v| v.dims == [name.as_str()]));
-    let told = || {
-        let axes = cf::axes(header, variable);
-        let all = [axes.time, axes.x, axes.y, axes.lon, axes.lat, axes.vertical];
-        all.into_iter().flatten().find(|c| c.dims == [dim]).map(|c| c.variable).filter(along)
-    };
-    let Some(place) = own.or_else(told) else { return Ok(None) };
+    let axes = cf::axes(header, variable);
+    let along_dim = |c: &cf::Coordinate| c.dims == [dim] && along(&c.variable);
+    // NEMO's own time_counter has no units, and its time stands beside it.
+    let time = axes.time.filter(along_dim);
+    let others = [axes.x, axes.y, axes.lon, axes.lat, axes.vertical];
+    let other = || others.into_iter().flatten().find(along_dim).map(|c| c.variable);
+    let Some(place) = time.map(|c| c.variable).or(own).or_else(other) else { return Ok(None) };
     source.axis(place, || Axis::read(source, place)).map(Some)
 }
 
@@ -309,9 +310,10 @@ impl Axis {
     fn at(&self, point: Point, tolerance: Option<f64>) -> Result<Selected> {
         let (from, to) = self.span(point)?;
         let Some((lowest, highest)) = self.extent() else { return Err(self.off(point)) };
-        let turn = |shift: f64| to + shift >= lowest && from + shift <= highest;
-        let shifts: &[f64] = if self.longitude { &[0.0, TURN, -TURN] } else { &[0.0] };
-        let shift = shifts.iter().copied().find(|&shift| turn(shift)).unwrap_or(0.0);
+        // The lowest turn that does not leave the value below the axis.
+        let turn = ((lowest - to) / TURN).ceil() * TURN;
+        let off = to < lowest || from > highest;
+        let shift = if self.longitude && off && from + turn <= highest { turn } else { 0.0 };
         let (from, to) = (from + shift, to + shift);
         let after = self.below(from);
         let distance = |key: f64| (from - key).max(key - to).max(0.0);
@@ -338,8 +340,15 @@ impl Axis {
             let problem = format!("the range on axis \"{}\" ends before it starts", self.name);
             return Err(Error::conflict(problem, "Give the lower value first, whichever way the axis runs"));
         }
-        let inside = self.extent().is_some_and(|(lowest, highest)| low >= lowest && high <= highest);
-        let turns: &[f64] = if self.longitude && !inside { &[-TURN, 0.0, TURN] } else { &[0.0] };
+        let beyond = self.extent().filter(|(lowest, highest)| low < *lowest || high > *highest);
+        let turns = match beyond.filter(|_| self.longitude) {
+            // A place is taken once, so two turns and a part of a third are all that a range can need.
+            Some((_, highest)) => {
+                let first = ((low - highest) / TURN).ceil();
+                vec![first * TURN, (first + 1.0) * TURN, (first + 2.0) * TURN]
+            }
+            None => vec![0.0],
+        };
         // From west to east: the part that lies a turn further west goes first, if the axis runs eastwards.
         let eastwards = self.keys.first() <= self.keys.last();
         let (mut runs, mut shifts) = (Vec::<Run>::new(), Vec::new());
@@ -465,6 +474,7 @@ mod tests {
         assert_eq!(places(lon.at(number(-10.0), None)), [35]);
         let west = lon.between(number(-20.0), number(20.0)).unwrap();
         assert_eq!(lon.values_at(&west), [-20.0, -10.0, 0.0, 10.0, 20.0]);
+        assert_eq!(places(lon.at(number(710.0), None)), [35]);
         let all = lon.between(number(-180.0), number(180.0)).unwrap();
         assert_eq!(lon.values_at(&all).len(), 36);
         assert_eq!(lon.values_at(&all)[0], -180.0);

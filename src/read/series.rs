@@ -59,7 +59,7 @@ pub struct SeriesOptions {
 }
 
 impl Step {
-    /// Reads `day`, `10 days`, `1 month`, `year`, `all`, and how DuckDB prints an INTERVAL: `3 months`, `01:30:00`.
+    /// Reads `day`, `10 days`, `1 month`, `year`, `01:30:00` and `all`.
     pub fn parse(text: &str) -> Option<Step> {
         let text = text.trim().to_lowercase();
         if text == "all" {
@@ -83,6 +83,15 @@ impl Step {
             "hour" => Step::micros(number.checked_mul(3600 * SECOND)?),
             "minute" => Step::micros(number.checked_mul(60 * SECOND)?),
             "second" => Step::micros(number.checked_mul(SECOND)?),
+            _ => None,
+        }
+    }
+
+    /// From an INTERVAL: months, or days and microseconds, and not both.
+    pub fn of(months: i32, days: i32, micros: i64) -> Option<Step> {
+        match (months, i64::from(days).checked_mul(DAY)?.checked_add(micros)?) {
+            (0, micros) => Step::micros(micros),
+            (months, 0) => Step::months(months.into()),
             _ => None,
         }
     }
@@ -278,7 +287,12 @@ fn read_bin(
     let mut merger = Merger::new(merge, out.len());
     let mut stack: Vec<(Vec<f32>, Vec<u8>)> = Vec::new();
     let mut pixels = vec![0.0f32; out.len()];
-    for group in &bin.groups {
+    // As for files that overlap, the last pixel is the first from the end.
+    let order: Box<dyn Iterator<Item = &Vec<usize>>> = match merge {
+        Merge::Last => Box::new(bin.groups.iter().rev()),
+        _ => Box::new(bin.groups.iter()),
+    };
+    for group in order {
         let (runs, met) = merged(&named(group), slice, &options.slice, &mut pixels)?;
         touched |= met;
         let mut valid = vec![1u8; out.len()];
@@ -291,6 +305,9 @@ fn read_bin(
             stack.push((pixels.clone(), valid));
         } else {
             merger.add_pixels(&pixels, &valid, out);
+            if merger.is_full() {
+                break;
+            }
         }
     }
     let runs = if is_median { median(&stack, out) } else { merger.finish(out) };
@@ -350,11 +367,16 @@ mod tests {
     }
 
     #[test]
-    fn steps_are_read_as_people_and_duckdb_write_them() {
+    fn steps_are_read_as_people_write_them() {
         assert_eq!(Step::parse("month"), Some(Step::Months(1)));
         assert_eq!(Step::parse("1 year"), Some(Step::Months(12)));
         assert_eq!(Step::parse("10 days"), Some(Step::Micros(10 * DAY)));
         assert_eq!(Step::parse("01:30:00"), Some(Step::Micros(5400 * SECOND)));
+        assert_eq!(
+            (Step::of(3, 0, 0), Step::of(0, 7, 0)),
+            (Some(Step::Months(3)), Some(Step::Micros(7 * DAY)))
+        );
+        assert_eq!((Step::of(1, 1, 0), Step::of(0, 0, 0)), (None, None));
         for bad in ["", "0 days", "-1 months", "fortnight", "1.5 days", "99999999999999999 weeks"] {
             assert_eq!(Step::parse(bad), None, "{bad}");
         }

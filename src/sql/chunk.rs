@@ -350,7 +350,8 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// NULL; of a struct, every field as well, since DuckDB reads fields without asking the struct.
+    /// NULL; of a struct, every field as well, and of an array, every place: DuckDB reads these without asking for
+    /// the whole.
     pub fn set_null(&self, row: usize, ty: &SqlType) {
         let place = self.check(row) as u64;
         // SAFETY: the mask is made writable first and covers the vector's rows.
@@ -364,8 +365,43 @@ impl<'a> Vector<'a> {
                     self.field(i).set_null(row, field);
                 }
             }
+            SqlType::Array(child, size) => {
+                let size = *size as usize;
+                let places = self.array_child(size);
+                (row * size..(row + 1) * size).for_each(|place| places.set_null(place, child));
+            }
             SqlType::List(_) | SqlType::Map(..) => self.set(row, ListEntry { offset: 0, length: 0 }),
             _ => {}
+        }
+    }
+
+    /// The places in a list vector's child that belong to a row.
+    pub fn places(&self, row: usize) -> std::ops::Range<usize> {
+        let entry = self.get::<ListEntry>(row);
+        entry.offset as usize..(entry.offset + entry.length) as usize
+    }
+
+    /// The child of a list vector, copied flat: DuckDB flattens a column but not what is in its lists, so that a
+    /// list of NULLs may come as one NULL that stands for all of them.
+    pub fn flat_child(&self) -> FlatChild {
+        // SAFETY: this is a list vector. The selection names each of the child's places once, and the copy has room
+        // for them; both are destroyed by their guards.
+        unsafe {
+            let rows = ffi::duckdb_list_vector_get_size(self.raw);
+            let child = ffi::duckdb_list_vector_get_child(self.raw);
+            let ty = LogicalType(ffi::duckdb_vector_get_column_type(child));
+            let copy = FlatChild { raw: ffi::duckdb_create_vector(ty.0, rows.max(1)), rows: rows as usize };
+            if rows > 0 {
+                let all = ffi::duckdb_create_selection_vector(rows);
+                let places = std::slice::from_raw_parts_mut(
+                    ffi::duckdb_selection_vector_get_data_ptr(all),
+                    rows as usize,
+                );
+                places.iter_mut().enumerate().for_each(|(i, place)| *place = i as ffi::sel_t);
+                ffi::duckdb_vector_copy_sel(child, copy.raw, all, rows, 0, 0);
+                ffi::duckdb_destroy_selection_vector(all);
+            }
+            copy
         }
     }
 
@@ -452,6 +488,25 @@ impl<'a> Vector<'a> {
     pub fn array_child(&self, size: usize) -> Vector<'a> {
         // SAFETY: an array vector's child has `rows * size` places.
         unsafe { Vector::from_raw(ffi::duckdb_array_vector_get_child(self.raw), self.rows * size) }
+    }
+}
+
+/// A vector of our own: see [`Vector::flat_child`].
+pub struct FlatChild {
+    raw: ffi::duckdb_vector,
+    rows: usize,
+}
+
+impl FlatChild {
+    pub fn items(&self) -> Vector<'_> {
+        Vector { raw: self.raw, rows: self.rows, chunk: PhantomData }
+    }
+}
+
+impl Drop for FlatChild {
+    fn drop(&mut self) {
+        // SAFETY: we own the vector and drop it once.
+        unsafe { ffi::duckdb_destroy_vector(&mut self.raw) }
     }
 }
 

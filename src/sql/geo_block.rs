@@ -44,9 +44,9 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &["size outside 0.1 to 40000", "a CRS that PROJ does not know, or a centre off the Earth"],
     examples: &[Example {
         title: "Two neighbours, and one beyond the sea",
-        sql: "SELECT geo_block('POINT (2.3 48.9)'::GEOMETRY, NULL, 1000) AS paris, geo_block('POINT (4.4 50.9)'::GEOMETRY, NULL, 1000) AS brussels,\n\
+        sql: "SELECT geo_block('POINT (2.3 48.9)'::GEOMETRY, NULL, 1000) AS paris, geo_block('POINT (1.9 47.9)'::GEOMETRY, NULL, 1000) AS orleans,\n\
               \x20      geo_block('POINT (-74 40.7)'::GEOMETRY, NULL, 1000) AS new_york;",
-        rows: &["437\t437\t395"],
+        rows: &["437\t437\t430"],
     }],
     references: &["EPSG:6933: NSIDC EASE-Grid 2.0 Global"],
 };

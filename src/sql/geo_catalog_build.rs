@@ -1,15 +1,18 @@
 //! `geo_catalog_build`: one row a file, from headers alone.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalog::{
-    self, BuildOptions, Detail, Entry, KINDS, NameRule, ON_ERROR, OnError, Outcome, SCHEMA_VERSION, Wanted,
+    self, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, ON_ERROR, OnError, Outcome,
+    SCHEMA_VERSION, Wanted,
 };
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::array::Variable;
+use crate::format::parquet::Table;
 use crate::format::{Band, Layer, LayerName};
 use crate::read::Limits;
 use crate::sql::args::Args;
@@ -17,9 +20,9 @@ use crate::sql::callback::{Plan, TableFunction};
 use crate::sql::chunk::{Chunk, Vector};
 use crate::sql::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::sql::geometry_type;
+use crate::sql::registry_rows::{sql_type, value};
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
-use crate::workers::Ordered;
 
 pub struct GeoCatalogBuild;
 
@@ -36,7 +39,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "paths",
             types: "VARCHAR | VARCHAR[]",
             given: Given::Required,
-            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), or a list of those; rows come in that order, a glob's matches sorted.",
+            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), or a list of those; rows come in that order, a glob's matches sorted, a file that is named twice once.",
         },
         Parameter {
             name: "kind",
@@ -92,6 +95,12 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Named("'fail'"),
             meaning: "A file that can not be catalogued stops the build (`fail`), is left out (`skip`), or gets a row of its path and a column `error` (`report`).",
         },
+        Parameter {
+            name: "previous",
+            types: "VARCHAR | VARCHAR[]",
+            given: Given::Named("NULL"),
+            meaning: "Parquet files of this catalog as it was built before, with the same parameters: only files that are new, or whose size or time of change differs, are read again. The others' rows are taken over as they stand; files that are gone drop out.",
+        },
     ],
     columns: &[
         column("path", "VARCHAR", "The file, as the glob found it."),
@@ -124,7 +133,8 @@ static DOC: FunctionDoc = FunctionDoc {
         ),
         column(
             "transform",
-            "DOUBLE[6]",
+            // No array of six: DuckDB writes a NULL array to Parquet so that no other reader can read the column.
+            "DOUBLE[]",
             "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up). Of an array file, along its dimensions of x and y, when all its variables lie on one evenly spaced grid.",
         ),
         column(
@@ -167,6 +177,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "filename_regex: does not compile; does not match a file's name; matches a date that does not exist",
         "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
+        "previous: no catalog of this schema version; built in another CRS, with another densify, or with names read otherwise",
         "variables: an array file has no variable of that name (those it has are listed)",
         "time_var: an array file has no variable of that name, or its units and calendar are no time of CF",
         "an array file whose variables have no coordinates that CF tells x and y by, whose time axis is empty or all filling, or holds a time outside TIMESTAMP's range (unless its name tells the time)",
@@ -225,7 +236,7 @@ pub struct Bound {
 }
 
 pub struct Scan {
-    entries: Mutex<Ordered<Outcome>>,
+    entries: Mutex<Build>,
     types: Vec<SqlType>,
     on_error: OnError,
     time_var: Option<String>,
@@ -275,10 +286,16 @@ impl TableFunction for GeoCatalogBuild {
         let densify = args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize;
         let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
         let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
+        let previous = previous(args).map_err(args.place("previous"))?;
         let (variables, time_var) = (args.names("variables")?, args.text("time_var")?);
-        let options = BuildOptions { kind, layer: layer_name(args)?, variables, time_var, ..options };
+        let options =
+            BuildOptions { kind, layer: layer_name(args)?, variables, time_var, previous, ..options };
         geometry_type::check(&options.crs).map_err(args.place("crs"))?;
-        let paths = Arc::new(files::expand(&patterns).map_err(args.place("paths"))?);
+        let mut paths = files::expand(&patterns).map_err(args.place("paths"))?;
+        if patterns.len() > 1 {
+            once_each(&mut paths);
+        }
+        let paths = Arc::new(paths);
         let columns = columns(&options)?;
         let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
         let rows = (on_error != OnError::Skip).then_some(paths.len() as u64);
@@ -287,18 +304,19 @@ impl TableFunction for GeoCatalogBuild {
 
     fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Scan> {
         let on_error = bound.options.on_error;
-        let entries = catalog::build(bound.paths.clone(), bound.options.clone(), bound.limits.threads)?;
+        let entries = catalog::build(bound.paths.clone(), bound.options.clone(), bound.limits.threads)
+            .map_err(of_previous)?;
         let time_var = bound.options.time_var.clone();
         Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error, time_var })
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
-        let entries = scan.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = scan.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rows = 0;
         while rows < out.capacity() {
             let Some(outcome) = entries.next() else { break };
-            let outcome = outcome.map_err(|error| scan.place(error))?;
-            if outcome.entry.is_err() && scan.on_error == OnError::Skip {
+            let outcome = outcome.map_err(|error| scan.place(of_previous(error)))?;
+            if outcome.found.is_err() && scan.on_error == OnError::Skip {
                 continue;
             }
             write_row(&outcome, out, rows, &scan.types)?;
@@ -336,15 +354,76 @@ fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {
     Ok(columns)
 }
 
+/// Globs that overlap name a file twice: it is one file, at its first place.
+fn once_each(paths: &mut Vec<String>) {
+    let mut seen = HashSet::with_capacity(paths.len());
+    let first: Vec<bool> = paths.iter().map(|path| seen.insert(path.as_str())).collect();
+    let mut first = first.into_iter();
+    paths.retain(|_| first.next().unwrap_or(true));
+}
+
+/// Only an earlier catalog is a bad one.
+fn of_previous(error: Error) -> Error {
+    if matches!(error, Error::BadCatalog { .. }) { error.at("geo_catalog_build(previous)") } else { error }
+}
+
+/// The Parquet files of the earlier catalog, none where it is not given.
+fn previous(args: &Args) -> Result<Vec<String>> {
+    if matches!(args.get("previous"), None | Some(Value::Null)) {
+        return Ok(Vec::new());
+    }
+    let parts = files::expand(&args.paths("previous")?)?;
+    for path in &parts {
+        let table = Table::open(path)?;
+        for column in DOC.columns.iter().filter(|column| column.name != "error") {
+            let wanted = SqlType::parse(column.types)?;
+            let field = table.schema.field_with_name(column.name).ok();
+            let have = field.map(sql_type);
+            if !have.as_ref().is_some_and(|have| have.as_ref().is_some_and(|have| fits(have, &wanted))) {
+                return Err(not_a_catalog(path, column.name, &wanted, have.is_some()));
+            }
+        }
+    }
+    Ok(parts)
+}
+
+fn not_a_catalog(path: &str, column: &str, wanted: &SqlType, is_there: bool) -> Error {
+    let problem = match is_there {
+        true => format!("has a column {column} that is no {wanted}"),
+        false => format!("has no column {column}"),
+    };
+    let remedy = match column {
+        "path" | "geometry" => "Give a catalog that geo_catalog_build made".to_string(),
+        _ => {
+            format!("Migrate it first: COPY (FROM geoquilt.catalog_migrate('{path}')) TO 'migrated.parquet'")
+        }
+    };
+    Error::BadCatalog { path: path.into(), problem, remedy }
+}
+
+/// True when a column of Parquet holds what a column of a catalog does: an array is a list there, a geometry bytes.
+fn fits(have: &SqlType, wanted: &SqlType) -> bool {
+    match (have, wanted) {
+        (SqlType::List(have), SqlType::List(wanted) | SqlType::Array(wanted, _)) => fits(have, wanted),
+        (SqlType::Struct(have), SqlType::Struct(wanted)) => {
+            have.len() == wanted.len()
+                && have.iter().zip(wanted).all(|((a, have), (b, wanted))| a == b && fits(have, wanted))
+        }
+        (SqlType::Blob, SqlType::Geometry(_)) => true,
+        (have, wanted) => have == wanted,
+    }
+}
+
 fn write_row(outcome: &Outcome, out: &Chunk<'_>, row: usize, types: &[SqlType]) -> Result<()> {
     for (index, (column, ty)) in DOC.columns.iter().zip(types).enumerate() {
         let Some(vector) = out.column(index) else { continue };
-        match (column.name, &outcome.entry) {
+        match (column.name, &outcome.found) {
             ("path", _) => vector.set_bytes(row, outcome.path.as_bytes()),
             ("schema_version", _) => vector.set(row, SCHEMA_VERSION),
             ("error", Err(error)) => vector.set_bytes(row, error.to_string().as_bytes()),
             (_, Err(_)) => vector.set_null(row, ty),
-            (name, Ok(entry)) => write_cell(name, entry, &vector, row, ty)?,
+            (name, Ok(Found::Made(entry))) => write_cell(name, entry, &vector, row, ty)?,
+            (name, Ok(Found::Kept(kept))) => value(kept.cell(name)).write(&vector, row, ty),
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `geo_polygonize`: pixels back to polygons.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::affine::Affine;
 use crate::crs::Crs;
@@ -58,7 +59,7 @@ static DOC: FunctionDoc = FunctionDoc {
             meaning: "4: pixels hang together over their edges; 8: over their corners too.",
         },
         Parameter {
-            name: "to",
+            name: "to_crs",
             types: "VARCHAR",
             given: Given::Option("NULL"),
             meaning: "CRS to project the polygons to, vertex by vertex; without it they stay in `crs`.",
@@ -101,21 +102,24 @@ impl ScalarFunction for GeoPolygonize {
             Some(8) => true,
             Some(other) => return Err(args.place("connectedness")(Error::invalid(other, "4 or 8"))),
         };
-        let to = args.text("to")?.map(|name| Crs::new(&name));
+        let to = args.text("to_crs")?.map(|name| Crs::new(&name));
         if let Some(to) = &to {
-            gdal::crs_facts(to.as_str()).map_err(args.place("to"))?;
+            gdal::crs_facts(to.as_str()).map_err(args.place("to_crs"))?;
         }
         Ok(Bound { eight, to })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
+        let children = [0, 1, 2].map(|i| input.column(i).flat_child());
         for row in 0..input.rows() {
             if input.any_null(row) {
                 out.set_null(row, &ty);
                 continue;
             }
-            let polygons = polygons(bound, input, row)?;
+            let items = |i: usize| Items { items: children[i].items(), places: input.column(i).places(row) };
+            let grid = Grid::read(&items(1), &items(2))?;
+            let polygons = polygons(bound, &items(0), &grid, &Crs::new(input.column(3).str(row)))?;
             let (items, first) = out.push_list(row, polygons.len());
             for (i, (wkb, value)) in polygons.iter().enumerate() {
                 items.field(0).set_bytes(first + i, wkb);
@@ -126,27 +130,36 @@ impl ScalarFunction for GeoPolygonize {
     }
 }
 
-fn polygons(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Vec<(Vec<u8>, f64)>> {
-    let place = |parameter: &str| {
-        let place = format!("geo_polygonize({parameter})");
-        move |error: Error| error.at(place)
-    };
-    let (height, width) = shape_of(&input.column(1), row).map_err(place("shape"))?;
-    let transform = transform_of(&input.column(2), row).map_err(place("transform"))?;
-    let (codes, values) = codes(&input.column(0), row);
-    if codes.len() != height.saturating_mul(width) {
+/// A row's list.
+struct Items<'a> {
+    items: Vector<'a>,
+    places: Range<usize>,
+}
+
+/// Where the pixels lie.
+struct Grid {
+    height: usize,
+    width: usize,
+    transform: Affine,
+}
+
+fn place(parameter: &str) -> impl Fn(Error) -> Error {
+    let place = format!("geo_polygonize({parameter})");
+    move |error| error.at(&place)
+}
+
+fn polygons(bound: &Bound, data: &Items<'_>, grid: &Grid, crs: &Crs) -> Result<Vec<(Vec<u8>, f64)>> {
+    let (codes, values) = codes(data);
+    let Grid { height, width, transform } = grid;
+    if codes.len() != height.saturating_mul(*width) {
         let problem = format!("{} values for {height} rows and {width} columns", codes.len());
         return Err(place("data")(Error::conflict(problem, "Give one band, row by row, and its own shape")));
     }
-    if codes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let found = gdal::burn::polygonize(codes, &transform, (height, width), bound.eight)?;
-    let from = Crs::new(input.column(3).str(row));
+    let found = gdal::burn::polygonize(codes, transform, (*height, *width), bound.eight)?;
     let finish = |(wkb, code): (Vec<u8>, i32)| {
         let value = usize::try_from(code - 1).ok().and_then(|i| values.get(i).copied());
         let value = value.ok_or_else(|| Error::Bug(format!("a polygon of code {code}")))?;
-        Ok((project(wkb, &from, bound.to.as_ref()).map_err(place("crs"))?, value))
+        Ok((project(wkb, crs, bound.to.as_ref()).map_err(place("crs"))?, value))
     };
     found.into_iter().map(finish).collect()
 }
@@ -159,21 +172,18 @@ fn project(wkb: Vec<u8>, from: &Crs, to: Option<&Crs>) -> Result<Vec<u8>> {
 }
 
 /// A number from 1 for each value, 0 for no value: GDAL compares whole numbers, and any value is told exactly.
-fn codes(data: &Vector<'_>, row: usize) -> (Vec<i32>, Vec<f64>) {
-    let (items, places) = data.list(row);
-    let boolean = items.holds() == Holds::Boolean;
+fn codes(data: &Items<'_>) -> (Vec<i32>, Vec<f64>) {
+    let items = &data.items;
+    if items.holds() == Holds::Boolean {
+        let code = |place: usize| i32::from(!items.is_null(place) && items.get::<bool>(place));
+        return (data.places.clone().map(code).collect(), vec![1.0]);
+    }
     let mut known: HashMap<u64, i32> = HashMap::new();
     let mut values = Vec::new();
     let mut last = (f64::NAN, 0);
     let code = |place: usize| {
-        if items.is_null(place) {
-            return 0;
-        }
-        if boolean {
-            return i32::from(items.get::<bool>(place));
-        }
-        // So that 0 and -0 are one value.
-        let value = items.get::<f64>(place) + 0.0;
+        // Adding 0 makes one value of 0 and -0.
+        let value = if items.is_null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
         if value.is_nan() {
             return 0;
         }
@@ -187,37 +197,27 @@ fn codes(data: &Vector<'_>, row: usize) -> (Vec<i32>, Vec<f64>) {
         }
         last.1
     };
-    let codes = places.map(code).collect();
-    if boolean {
-        values.push(1.0);
+    (data.places.clone().map(code).collect(), values)
+}
+
+impl Grid {
+    fn read(shape: &Items<'_>, transform: &Items<'_>) -> Result<Grid> {
+        let known =
+            |list: &Items<'_>| list.places.clone().filter(|p| !list.items.is_null(*p)).collect::<Vec<_>>();
+        let sides: Vec<i64> = known(shape).into_iter().map(|p| shape.items.get(p)).collect();
+        let side = |n: i64| usize::try_from(n).ok().filter(|n| (1..=i32::MAX as usize).contains(n));
+        let pair = match sides.as_slice() {
+            [rows, cols] | [1, rows, cols] => side(*rows).zip(side(*cols)),
+            _ => None,
+        };
+        let must = "[rows, columns] or [1, rows, columns], at least 1";
+        let (height, width) =
+            pair.ok_or_else(|| Error::invalid(format!("{sides:?}"), must)).map_err(place("shape"))?;
+        let terms: Vec<f64> = known(transform).into_iter().map(|p| transform.items.get(p)).collect();
+        let affine = <[f64; 6]>::try_from(terms.as_slice()).ok().map(Affine).filter(Affine::is_usable);
+        let must = "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height";
+        let transform =
+            affine.ok_or_else(|| Error::invalid(format!("{terms:?}"), must)).map_err(place("transform"))?;
+        Ok(Grid { height, width, transform })
     }
-    (codes, values)
-}
-
-/// Rows and columns of one band.
-fn shape_of(shapes: &Vector<'_>, row: usize) -> Result<(usize, usize)> {
-    let (items, places) = shapes.list(row);
-    let sides: Vec<i64> =
-        places.map(|place| if items.is_null(place) { -1 } else { items.get::<i64>(place) }).collect();
-    let side = |n: i64| usize::try_from(n).ok().filter(|n| (1..=i32::MAX as usize).contains(n));
-    let pair = match sides.as_slice() {
-        [rows, cols] | [1, rows, cols] => side(*rows).zip(side(*cols)),
-        _ => None,
-    };
-    pair.ok_or_else(|| {
-        Error::invalid(format!("{sides:?}"), "[rows, columns] or [1, rows, columns], at least 1")
-    })
-}
-
-fn transform_of(transforms: &Vector<'_>, row: usize) -> Result<Affine> {
-    let (items, places) = transforms.list(row);
-    let terms: Vec<f64> =
-        places.map(|place| if items.is_null(place) { f64::NAN } else { items.get::<f64>(place) }).collect();
-    let affine = <[f64; 6]>::try_from(terms.as_slice()).ok().map(Affine).filter(Affine::is_usable);
-    affine.ok_or_else(|| {
-        Error::invalid(
-            format!("{terms:?}"),
-            "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height",
-        )
-    })
 }

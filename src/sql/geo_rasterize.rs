@@ -8,7 +8,7 @@ use crate::read::Limits;
 use crate::slice::Slice;
 use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{Holds, Input, Vector};
+use crate::sql::chunk::{FlatChild, Holds, Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::geo_catalog_build::layer_name;
 use crate::sql::geo_zonal_stats::crs_of_call;
@@ -155,6 +155,7 @@ impl ScalarFunction for GeoRasterize {
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(RESULT)?;
+        let child = (input.column(0).holds() == Holds::List).then(|| input.column(0).flat_child());
         let mut elements = 0;
         for row in 0..input.rows() {
             let slice = slice_value::read(&input.column(1), row).map_err(|e| e.at("geo_rasterize(slice)"))?;
@@ -164,7 +165,7 @@ impl ScalarFunction for GeoRasterize {
             };
             elements += slice.area();
             check(elements, &bound.limits)?;
-            let features = features(bound, &input.column(0), row, &slice)?;
+            let features = features(bound, &input.column(0), child.as_ref(), row, &slice)?;
             let labels = label::draw(&features, &slice, &bound.options)?;
             write(&labels, &slice, &out, row);
         }
@@ -212,12 +213,18 @@ fn check(elements: usize, limits: &Limits) -> Result<()> {
     ))
 }
 
-fn features(bound: &Bound, column: &Vector<'_>, row: usize, slice: &Slice) -> Result<Vec<Feature>> {
+fn features(
+    bound: &Bound,
+    column: &Vector<'_>,
+    child: Option<&FlatChild>,
+    row: usize,
+    slice: &Slice,
+) -> Result<Vec<Feature>> {
     let place = |error: Error| error.at("geo_rasterize(features)");
     if column.holds() == Holds::Text {
         return bound.files.features(column.str(row), slice, &bound.options).map_err(place);
     }
-    let (items, places) = column.list(row);
+    let (items, places) = (child.map_or(*column, FlatChild::items), column.places(row));
     let kind = items.holds();
     if kind == Holds::Text {
         let mut found = Vec::new();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
-use crate::format::gdal;
+use crate::format::{gdal, geotiff};
 use crate::read::Limits;
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
@@ -31,6 +31,11 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "settings",
             types: "STRUCT(name VARCHAR, value UBIGINT, meaning VARCHAR)[]",
             meaning: "Settings in force; change one with SET.",
+        },
+        Column {
+            name: "headers",
+            types: "STRUCT(own UBIGINT, gdal UBIGINT)",
+            meaning: "Headers of rasters read by geoquilt itself, and rasters opened by GDAL, since the process began.",
         },
     ],
     nulls: "There are none.",
@@ -92,5 +97,9 @@ fn facts(limits: &Limits) -> Vec<Value> {
         texts(drivers),
         texts(catalog_crs()),
         Value::List(SETTINGS.iter().map(setting).collect()),
+        Value::Struct(vec![
+            field("own", Value::Int(geotiff::headers_read() as i64)),
+            field("gdal", Value::Int(gdal::rasters_opened() as i64)),
+        ]),
     ]
 }

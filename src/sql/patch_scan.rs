@@ -9,6 +9,7 @@ use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
 use crate::format::Header;
 use crate::grid::edge::Edge;
+use crate::progress::Progress;
 use crate::read::patch::{
     Held, PatchOptions, Recent, band_numbers, check_patch, common_dtype, copy_patch, fetch_patch, pixel_count,
 };
@@ -77,6 +78,7 @@ const OWN: usize = 3;
 pub struct Scan {
     patches: Mutex<Feed>,
     bound: Arc<Bound>,
+    progress: Progress,
 }
 
 struct Feed {
@@ -181,7 +183,12 @@ pub fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
     let threads = bound.limits.threads;
     let pool = Ordered::start(jobs, threads, threads * JOBS_AHEAD, work)?;
     let feed = Feed { pool, left: Vec::new().into_iter() };
-    Ok(Scan { patches: Mutex::new(feed), bound: bound.clone() })
+    let total = match &bound.origin {
+        Origin::Registry(registry) => Some(registry.rows),
+        Origin::Rasters { .. } => None,
+    };
+    let progress = Progress::start(bound.function, total);
+    Ok(Scan { patches: Mutex::new(feed), bound: bound.clone(), progress })
 }
 
 /// # Errors
@@ -206,6 +213,7 @@ fn take(scan: &Scan, capacity: usize) -> Result<Vec<Outcome>> {
         match feed.left.next() {
             Some(outcome) => {
                 bytes += outcome.ready.as_ref().map_or(0, |r| r.pixels() * scan.bound.dtype.size());
+                scan.progress.count(outcome.ready.is_err());
                 patches.push(outcome);
             }
             None => match feed.pool.next() {

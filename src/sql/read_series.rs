@@ -91,7 +91,7 @@ static DOC: FunctionDoc = FunctionDoc {
             sql: "SELECT s.data, s.shape, s.times[3] FROM (\n\
                   \x20   SELECT read_series(list(path), list(t_min), geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 10, 'EPSG:4326')) AS s\n\
                   \x20   FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<date>\\d{8})'));",
-            rows: &["[19.375, 19.375, 21.375]\t[3, 1, 1, 1]\t2019-01-01 00:00:00"],
+            rows: &["[19.125, 19.125, 21.125]\t[3, 1, 1, 1]\t2019-01-01 00:00:00"],
         },
         Example {
             title: "The mean of each year",
@@ -99,7 +99,7 @@ static DOC: FunctionDoc = FunctionDoc {
                   \x20   SELECT read_series(list(path), list(t_min), geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 10, 'EPSG:4326'),\n\
                   \x20       {step: INTERVAL 1 YEAR, reduce: 'mean'}) AS s\n\
                   \x20   FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<date>\\d{8})'));",
-            rows: &["[19.375, 21.375]\t['2018-01-01 00:00:00', '2019-01-01 00:00:00']"],
+            rows: &["[19.125, 21.125]\t['2018-01-01 00:00:00', '2019-01-01 00:00:00']"],
         },
     ],
     references: &[
@@ -121,13 +121,14 @@ impl ScalarFunction for ReadSeries {
         let step = match args.get("step") {
             None => None,
             Some(value) => {
-                let text = match value {
-                    Value::Text(text) | Value::Other(text) => text.clone(),
-                    other => other.to_string(),
+                let step = match value {
+                    Value::Text(text) => Step::parse(text),
+                    Value::Interval(i) => Step::of(i.months, i.days, i.micros),
+                    _ => None,
                 };
                 let must = "an INTERVAL, or a text such as 'month', '10 days' or 'all'";
                 let bad = || args.place("step")(Error::invalid(value, must));
-                Some(Step::parse(&text).ok_or_else(bad)?)
+                Some(step.ok_or_else(bad)?)
             }
         };
         let reduce = args.choice("reduce", "a way to reduce a step", &REDUCES)?;

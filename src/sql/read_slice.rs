@@ -100,7 +100,7 @@ static DOC: FunctionDoc = FunctionDoc {
             sql: "WITH slices AS (SELECT geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 5, 'EPSG:4326') AS s)\n\
                   SELECT read_slice('test/data/small/sst_20180101.tif', s, {resampling: 'bilinear'}).data AS bilinear,\n\
                   \x20      read_slice('test/data/small/sst_20180101.tif', s).data AS nearest FROM slices;",
-            rows: &["[18.796875, 18.828125, 19.921875, 19.953125]\t[19.375, 19.375, 19.375, 19.375]"],
+            rows: &["[18.546875, 18.578125, 19.671875, 19.703125]\t[19.125, 19.125, 19.125, 19.125]"],
         },
         Example {
             title: "The mean of two dates on a metric grid",

@@ -179,7 +179,8 @@ fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
     schema.fields().iter().map(column).collect()
 }
 
-fn sql_type(field: &Field) -> Option<SqlType> {
+/// The type in SQL of a column of Parquet; `None` for one that is not carried along.
+pub fn sql_type(field: &Field) -> Option<SqlType> {
     Some(match field.data_type() {
         DataType::Boolean => SqlType::Boolean,
         DataType::Int8 => SqlType::TinyInt,
@@ -221,7 +222,8 @@ fn sql_type(field: &Field) -> Option<SqlType> {
     })
 }
 
-fn value(cell: Cell) -> Value {
+/// A cell of Parquet as a value of SQL.
+pub fn value(cell: Cell) -> Value {
     match cell {
         Cell::Null => Value::Null,
         Cell::Bool(v) => Value::Bool(v),

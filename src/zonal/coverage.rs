@@ -55,6 +55,7 @@ struct Field {
 impl Field {
     fn add_edge(&mut self, a: (f64, f64), b: (f64, f64), adds: f64) {
         if a.1 == b.1 {
+            self.meet(a.1, a.0.min(b.0), a.0.max(b.0));
             return;
         }
         // Downward edges count as they are, upward ones the other way.
@@ -80,6 +81,19 @@ impl Field {
             self.add_in_row(row as usize, (x_at(y), y), (x_at(next), next), adds);
             y = next;
             row += 1.0;
+        }
+    }
+
+    /// An edge along a row passes no height, and still its cells are covered in part.
+    fn meet(&mut self, y: f64, left: f64, right: f64) {
+        let width = self.width as f64;
+        if y < 0.0 || y >= self.height as f64 || left >= width || right <= 0.0 {
+            return;
+        }
+        let base = y as usize * self.width;
+        let cols = left.max(0.0) as usize..right.min(width).ceil() as usize;
+        if let Some(met) = self.met.get_mut(base + cols.start..base + cols.end) {
+            met.fill(true);
         }
     }
 
@@ -167,6 +181,8 @@ mod tests {
             polygon![(x: 0.5, y: 0.5), (x: 3.5, y: 0.5), (x: 3.5, y: 3.5), (x: 0.5, y: 3.5)],
             polygon![(x: 0.1, y: 0.2), (x: 3.7, y: 1.1), (x: 1.3, y: 3.9)],
             polygon![(x: 3.7, y: 1.1), (x: 0.1, y: 0.2), (x: 1.3, y: 3.9)],
+            polygon![(x: 0.5, y: 0.7), (x: 3.5, y: 0.7), (x: 3.5, y: 3.2), (x: 0.5, y: 3.2)],
+            polygon![(x: -2.0, y: 0.3), (x: 9.0, y: 0.3), (x: 9.0, y: 1.4), (x: -2.0, y: 1.4)],
             polygon![(x: 1.0, y: 1.0), (x: 3.0, y: 1.0), (x: 3.0, y: 3.0), (x: 1.0, y: 3.0)],
             Polygon::new(outer, vec![hole]),
         ] {

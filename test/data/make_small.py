@@ -2,8 +2,8 @@
 
 Formulas, not data of anyone: sst(row, col) = (36 row + col) / 16 + 2 (year - 2018), with a hole; land is a
 block of cells. Global 10-degree grids, a few hundred bytes each. regions.geojson holds three boxes with a class;
-sst.nc three days of the same field (2 K more each day) in 1/16 K, from 0 to 360 degrees east. ocean.zarr holds temp(time, depth, lat, lon) =
-10 + 0.5 n for the n-th value, with one hole, as a Zarr store of version 2.
+sst.nc three days of the same field (2 K more each day) in 1/16 K, from 0 to 360 degrees east; ocean.zarr a Zarr store
+of version 2 with temp(time, depth, lat, lon) = 10 + 0.5 n for the n-th value, and one hole.
 """
 import json
 import sys
@@ -39,6 +39,27 @@ def regions():
     return {"type": "FeatureCollection", "name": "regions", "features": features}
 
 
+def item():
+    """A STAC 1.1 item for the first day of sst, with its land mask as a second asset."""
+    ring = [[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]
+    return {
+        "type": "Feature", "stac_version": "1.1.0", "id": "sst_20180101", "collection": "sst",
+        "stac_extensions": ["https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+                            "https://stac-extensions.github.io/raster/v2.0.0/schema.json"],
+        "geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": [-180, -90, 180, 90],
+        "properties": {"datetime": None, "start_datetime": "2018-01-01T00:00:00Z", "end_datetime": "2018-01-01T23:59:59.999999Z",
+                       "eo:cloud_cover": 12.5, "proj:code": "EPSG:4326", "proj:shape": [HEIGHT, WIDTH],
+                       "proj:transform": [10, 0, -180, 0, -10, 90]},
+        "links": [],
+        "assets": {
+            "sst": {"href": "./sst_20180101.tif", "type": "image/tiff; application=geotiff", "roles": ["data"],
+                    "bands": [{"name": "sst", "data_type": "float32", "nodata": NODATA}]},
+            "land": {"href": "land.tif", "type": "image/tiff; application=geotiff", "roles": ["land-water"],
+                     "bands": [{"name": "land", "data_type": "uint8"}]},
+        },
+    }
+
+
 def sst_netcdf(path):
     """CF: [time, lat, lon], with bounds of time, packed."""
     with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as out:
@@ -61,6 +82,8 @@ def sst_netcdf(path):
         fields = np.roll(np.where(fields == NODATA, -32768, fields * 16), WIDTH // 2, axis=2)
         add("sst", ("time", "lat", "lon"), "i2", fields, _FillValue=np.int16(-32768), scale_factor=1 / 16, add_offset=0.0,
             standard_name="sea_surface_temperature", units="K")
+
+
 def zarr_array(store, name, values, dims, chunks=None, fill=None, **attributes):
     """One array of a Zarr store of version 2, without compression: its documents, which are returned, and its chunks."""
     chunks = chunks or values.shape
@@ -102,6 +125,7 @@ def main(folder):
             out.set_band_description(1, "sst")
     with rasterio.open(folder / "land.tif", "w", dtype="uint8", **profile) as out:
         out.write(land(), 1)
+    (folder / "item.json").write_text(json.dumps(item(), indent=1) + "\n")
     sst_netcdf(folder / "sst.nc")
     (folder / "regions.geojson").write_text(json.dumps(regions()) + "\n")
     ocean(folder / "ocean.zarr")

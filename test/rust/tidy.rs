@@ -53,6 +53,7 @@ fn unsafe_stands_only_where_c_is_called() {
             "format/gdal/burn.rs",
             "format/gdal/cf_crs.rs",
             "format/gdal/mdim.rs",
+            "format/gdal/transform.rs",
             "sql/chunk.rs",
             "sql/value.rs",
             "sql/callback.rs",

@@ -19,13 +19,16 @@ pub struct CfCrs {
     pub metres: Option<f64>,
 }
 
+/// Names and values of a grid mapping's attributes.
+type Attributes = Vec<(String, String)>;
+
 /// The CRS of a grid mapping, by the names that CF gives its attributes (Appendix F), numbers as text, lists with
 /// commas. `crs_wkt` and `spatial_ref` go first. Each is parsed once for the process.
 ///
 /// # Errors
 /// [`Error::BadCrs`] with the mapping's name.
 pub fn cf_crs(pairs: &[(String, String)]) -> Result<CfCrs> {
-    static KNOWN: Mutex<Option<HashMap<Vec<(String, String)>, CfCrs>>> = Mutex::new(None);
+    static KNOWN: Mutex<Option<HashMap<Attributes, CfCrs>>> = Mutex::new(None);
     let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(crs) = lock().as_ref().and_then(|known| known.get(pairs).cloned()) {
         return Ok(crs);

@@ -16,6 +16,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
+use crate::format::classic;
 use crate::with_dtype;
 
 /// Above these a file is damaged: links of HDF5 may lead back to a group above.
@@ -77,6 +78,9 @@ impl MdimFile {
         start();
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let format = sniff(path).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
+        if format == "netCDF" {
+            classic::check(path).map_err(unreadable)?;
+        }
         let _guard = guard(true);
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.

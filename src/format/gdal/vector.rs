@@ -14,7 +14,7 @@ use crate::format::{Layer, LayerName};
 use crate::shape;
 
 /// An open vector file. One thread uses it at a time.
-pub struct VectorFile {
+pub struct VectorSource {
     dataset: Dataset,
     path: String,
 }
@@ -63,10 +63,10 @@ fn vector_drivers() -> &'static [String] {
     })
 }
 
-impl VectorFile {
+impl VectorSource {
     /// # Errors
     /// The file is absent, no vector file, or damaged.
-    pub fn open(path: &str) -> Result<VectorFile> {
+    pub fn open(path: &str) -> Result<VectorSource> {
         start();
         let drivers: Vec<&str> = vector_drivers().iter().map(String::as_str).collect();
         let lower = path.to_ascii_lowercase();
@@ -81,7 +81,7 @@ impl VectorFile {
         };
         let dataset = Dataset::open_ex(files::container(path), options)
             .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
-        Ok(VectorFile { dataset, path: path.to_string() })
+        Ok(VectorSource { dataset, path: path.to_string() })
     }
 
     fn names(&self) -> Vec<String> {
@@ -148,14 +148,28 @@ impl VectorFile {
             }
             None => None,
         };
-        let crs = layer.spatial_ref().and_then(|mut srs| name_of(&mut srs));
+        let crs = self.crs_of(&layer, extent.as_ref());
         let name = layer.name();
         Ok(LayerHeader { layer: Layer { name, geometry_type, features }, crs, extent })
     }
 
     /// The CRS of a layer, by authority code where there is one, else PROJJSON.
     pub fn layer_crs(&self, place: usize) -> Option<String> {
-        self.dataset.layer(place).ok()?.spatial_ref().and_then(|mut srs| name_of(&mut srs))
+        let layer = self.dataset.layer(place).ok()?;
+        let extent = layer.get_extent().ok();
+        let extent = extent.and_then(|e| Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok());
+        self.crs_of(&layer, extent.as_ref())
+    }
+
+    /// TopoJSON has no place for a CRS, and is in lon/lat unless it was projected for a screen.
+    fn crs_of(&self, layer: &gdal::vector::Layer<'_>, extent: Option<&Bbox>) -> Option<String> {
+        let own = layer.spatial_ref().and_then(|mut srs| name_of(&mut srs));
+        own.or_else(|| {
+            let degrees =
+                |b: &&Bbox| b.xmin >= -180.0 && b.xmax <= 180.0 && b.ymin >= -90.0 && b.ymax <= 90.0;
+            let topology = self.dataset.driver().short_name() == "TopoJSON";
+            extent.filter(|b| topology && degrees(b)).map(|_| "EPSG:4326".to_string())
+        })
     }
 
     /// Gives every feature of a layer whose box meets `within` (in the layer's CRS), in file order, as WKB with
@@ -180,6 +194,7 @@ impl VectorFile {
             Some(b) => layer.set_spatial_filter_rect(b.xmin, b.ymin, b.xmax, b.ymax),
             None => layer.clear_spatial_filter(),
         }
+        let mut found = Vec::new();
         let (outcome, failure) = failure_of(|| {
             for feature in layer.features() {
                 let Some(geometry) = feature.geometry() else { continue };
@@ -193,14 +208,19 @@ impl VectorFile {
                     }
                     None => Field::Null,
                 };
-                visit(wkb, value)?;
+                found.push((feature.fid(), wkb, value));
             }
             Ok(())
         });
         layer.clear_spatial_filter();
         outcome?;
         // A damaged feature ends the layer as if it were the last: only what GDAL says tells the difference.
-        failure.map_or(Ok(()), |failure| Err(unreadable(failure)))
+        if let Some(failure) = failure {
+            return Err(unreadable(failure));
+        }
+        // A spatial index gives them in its own order.
+        found.sort_by_key(|(fid, ..)| *fid);
+        found.into_iter().try_for_each(|(_, wkb, value)| visit(wkb, value))
     }
 
     fn field_index(&self, layer: &gdal::vector::Layer<'_>, name: &str) -> Result<usize> {
@@ -223,6 +243,17 @@ fn value_of(value: FieldValue) -> Field {
         FieldValue::StringValue(v) => Field::Text(v),
         other => Field::Text(format!("{other:?}")),
     }
+}
+
+/// A geometry written as GeoJSON, as WKB.
+///
+/// # Errors
+/// It is none.
+pub fn from_geojson(text: &str) -> Result<Vec<u8>> {
+    start();
+    let bad =
+        |e: gdal::errors::GdalError| Error::invalid("the geometry", format!("GeoJSON ({})", reason(&e, "")));
+    gdal::vector::Geometry::from_geojson(text).and_then(|geometry| geometry.wkb()).map_err(bad)
 }
 
 /// Projects a geometry vertex by vertex.

@@ -114,8 +114,8 @@ impl Chunks {
         place.iter().zip(&self.sides).zip(&self.outer).map(shard).collect()
     }
 
-    /// What tells one state of a chunk's file from another.
-    pub fn state(&self, place: &[u64]) -> u64 {
+    /// What tells one state of a chunk's file from another; `None` where the store itself does.
+    pub fn state(&self, place: &[u64]) -> Option<u64> {
         self.store.state(&self.key(place))
     }
 
@@ -157,8 +157,7 @@ impl Chunks {
             }
             return self.store.get(&key).map(|bytes| bytes.map(Vec::from)).map_err(|e| e.to_string());
         };
-        let state = self.store.state(&key);
-        {
+        if let Some(state) = self.store.state(&key) {
             let mut states = inner.states.lock().unwrap_or_else(PoisonError::into_inner);
             if states.get(&key).is_some_and(|known| *known != state) || states.len() >= KEPT_INDEXES {
                 inner.indexes.clear();

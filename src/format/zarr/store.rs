@@ -3,19 +3,15 @@
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use zarrs::storage::byte_range::ByteRangeIterator;
-use zarrs::storage::{
-    Bytes, ListableStorageTraits, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey,
-    StorePrefix,
-};
-use zarrs_zip::ZipStorageAdapter;
+use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
+use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
 
 use crate::format::zarr::metadata::{Documents, Reading};
+use crate::format::zarr::zip::Zip;
 
 /// What one read may take: a chunk, encoded, or a document.
-const MAX_READ_BYTES: u64 = 2 << 30;
+pub const MAX_READ_BYTES: u64 = 2 << 30;
 /// Names in one folder.
 const MAX_FOLDERS: usize = 100_000;
 
@@ -27,7 +23,7 @@ pub struct Folder {
 /// A store that is open for reading.
 pub enum Store {
     Folder(Folder),
-    Zip(ZipStorageAdapter<Folder>),
+    Zip(Zip),
 }
 
 impl Store {
@@ -40,29 +36,17 @@ impl Store {
         if path.is_dir() {
             return Ok(Store::Folder(Folder { root: path.to_path_buf() }));
         }
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        let folder = Arc::new(Folder { root: folder });
-        let key = StoreKey::new(name).map_err(|e| e.to_string())?;
-        let zip = ZipStorageAdapter::new(folder.clone(), key.clone()).map_err(|e| e.to_string())?;
-        let inside = zip.list_dir(&StorePrefix::root()).map_err(|e| e.to_string())?;
-        let own = |key: &StoreKey| key.as_str() == "zarr.json" || key.as_str().starts_with(".z");
-        if let [only] = inside.prefixes().as_slice()
-            && !inside.keys().iter().any(own)
-        {
-            let zip = ZipStorageAdapter::new_with_path(folder, key, only.as_str());
-            return zip.map(Store::Zip).map_err(|e| e.to_string());
-        }
-        Ok(Store::Zip(zip))
+        Zip::open(path).map(Store::Zip)
     }
 
-    /// What tells one state of a key's file from another; 0 where the store itself does.
-    pub fn state(&self, key: &StoreKey) -> u64 {
-        let Store::Folder(folder) = self else { return 0 };
-        std::fs::metadata(folder.path(key)).map_or(1, |file| {
+    /// What tells one state of a key's file from another; `None` where the store itself does.
+    pub fn state(&self, key: &StoreKey) -> Option<u64> {
+        let Store::Folder(folder) = self else { return None };
+        let state = std::fs::metadata(folder.path(key)).map_or(1, |file| {
             let time = (file.mtime() as u64).wrapping_mul(1_000_000_007) ^ file.mtime_nsec() as u64;
             time.rotate_left(17) ^ file.len().rotate_left(40) ^ file.ino()
-        })
+        });
+        Some(state)
     }
 }
 
@@ -101,7 +85,7 @@ impl ReadableStorageTraits for Folder {
     ) -> Result<MaybeBytesIterator<'a>, StorageError> {
         let Some((file, size)) = self.file(key)? else { return Ok(None) };
         let name = key.as_str().to_string();
-        let read = move |range: zarrs::storage::byte_range::ByteRange| {
+        let read = move |range: ByteRange| {
             let (start, end) = (range.start(size), range.end(size));
             if start > end || end > size {
                 return Err(format!("{name} ends after {size} bytes").into());
@@ -140,11 +124,19 @@ impl ReadableStorageTraits for Store {
         match self {
             Store::Folder(folder) => folder.get_partial_many(key, ranges),
             Store::Zip(zip) => {
-                // A compressed entry is unpacked whole, into as much memory as it says.
-                if zip.size_key(key)?.is_some_and(|size| size > MAX_READ_BYTES) {
-                    return Err(format!("{} is above {} MiB", key.as_str(), MAX_READ_BYTES >> 20).into());
-                }
-                zip.get_partial_many(key, ranges)
+                let Some(bytes) = zip.read(key.as_str()).map_err(StorageError::Other)? else {
+                    return Ok(None);
+                };
+                let bytes = Bytes::from(bytes);
+                let size = bytes.len() as u64;
+                let name = key.as_str().to_string();
+                Ok(Some(Box::new(ranges.map(move |range| {
+                    let (start, end) = (range.start(size), range.end(size));
+                    match start <= end && end <= size {
+                        true => Ok(bytes.slice(start as usize..end as usize)),
+                        false => Err(format!("{name} ends after {size} bytes").into()),
+                    }
+                }))))
             }
         }
     }
@@ -152,7 +144,7 @@ impl ReadableStorageTraits for Store {
     fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
         match self {
             Store::Folder(folder) => folder.size_key(key),
-            Store::Zip(zip) => zip.size_key(key),
+            Store::Zip(zip) => Ok(zip.size(key.as_str())),
         }
     }
 
@@ -173,15 +165,7 @@ impl Documents for Store {
             Store::Folder(folder) => {
                 subfolders(&folder.root.join(group)).map_err(|e| format!("{group}/: {e}"))?
             }
-            Store::Zip(zip) => {
-                let prefix = if group.is_empty() { String::new() } else { format!("{group}/") };
-                let inside = StorePrefix::new(prefix.clone()).map_err(|e| e.to_string())?;
-                let listed = zip.list_dir(&inside).map_err(|e| e.to_string())?;
-                let name = |p: &StorePrefix| {
-                    p.as_str().strip_prefix(&prefix).map(|name| name.trim_end_matches('/').to_string())
-                };
-                listed.prefixes().iter().filter_map(name).collect()
-            }
+            Store::Zip(zip) => zip.folders(group),
         };
         if names.len() > MAX_FOLDERS {
             return Err(format!("{group}/ holds more than {MAX_FOLDERS} folders"));

@@ -1,0 +1,253 @@
+//! Building a catalog: headers in parallel, rows in order, and what has not changed taken over.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::catalog::name::NameFacts;
+use crate::catalog::previous::{Fetcher, Kept, Previous, RowId};
+use crate::catalog::{BuildOptions, Builder, Entry, OnError, Wanted};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::parquet::Cell;
+use crate::format::{Kind, LayerName};
+use crate::progress::Progress;
+use crate::workers::Ordered;
+
+/// Files whose rows are fetched from an earlier catalog at a time.
+const PORTION: usize = 16_384;
+
+/// A file and what was found in it.
+pub struct Outcome {
+    pub path: String,
+    pub found: Result<Found>,
+}
+
+/// A row of a catalog.
+pub enum Found {
+    /// Made from the file's header.
+    Made(Box<Entry>),
+    /// Taken from an earlier catalog, since the file has not changed.
+    Kept(Kept),
+}
+
+/// What a worker finds of a file.
+enum Seen {
+    Done(Result<Found>),
+    Unchanged(RowId, NameFacts),
+}
+
+/// A build under way: an iterator over files in the order of the paths.
+pub struct Build {
+    seen: Ordered<(String, Seen)>,
+    builder: Arc<Builder>,
+    previous: Option<(Arc<Previous>, Fetcher)>,
+    ready: VecDeque<Result<Outcome>>,
+    progress: Arc<Progress>,
+}
+
+/// Reads headers in parallel and gives each file's row, or its error, in the order of `paths`.
+///
+/// # Errors
+/// The operating system gives no thread, or the earlier catalog can not be used.
+pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> Result<Build> {
+    let progress = Arc::new(Progress::start("geo_catalog_build", Some(paths.len() as u64)));
+    let previous = match options.previous.as_slice() {
+        [] => None,
+        parts => Some(Arc::new(Previous::open(parts, &options)?)),
+    };
+    let builder = Arc::new(Builder::new(options));
+    let worker = (builder.clone(), previous.clone(), progress.clone());
+    // What waits for the reader is bounded by number: a header takes a few KB at most.
+    let jobs = (0..paths.len()).map(|i| Ok((1, i)));
+    let seen = Ordered::start(jobs, threads, 4096, move |i| {
+        let (builder, previous, progress) = &worker;
+        let path = paths.get(i).cloned().unwrap_or_default();
+        let seen = builder.see(&path, previous.as_deref());
+        let is_error = matches!(seen, Seen::Done(Err(_)));
+        progress.count(is_error);
+        match seen {
+            Seen::Done(Err(error)) if builder.options.on_error == OnError::Fail => Err(error),
+            seen => Ok((path, seen)),
+        }
+    })?;
+    let previous = previous.map(|previous| (previous, Fetcher::default()));
+    Ok(Build { seen, builder, previous, ready: VecDeque::new(), progress })
+}
+
+impl Builder {
+    fn see(&self, path: &str, previous: Option<&Previous>) -> Seen {
+        let stamp = match files::stamp(path) {
+            Ok(stamp) => stamp,
+            Err(error) => return Seen::Done(Err(error)),
+        };
+        let facts = match self.name_facts(path) {
+            Ok(facts) => facts,
+            Err(error) => return Seen::Done(Err(error)),
+        };
+        match previous.and_then(|previous| previous.find(path, &stamp)) {
+            Some(row) => Seen::Unchanged(row, facts),
+            None => Seen::Done(self.entry(path, stamp, facts).map(|entry| Found::Made(Box::new(entry)))),
+        }
+    }
+}
+
+impl Iterator for Build {
+    type Item = Result<Outcome>;
+
+    fn next(&mut self) -> Option<Result<Outcome>> {
+        if self.ready.is_empty()
+            && let Err(error) = self.portion()
+        {
+            return Some(Err(error));
+        }
+        self.ready.pop_front()
+    }
+}
+
+impl Build {
+    /// The next file; beside an earlier catalog, as many as are worth a walk through it.
+    fn portion(&mut self) -> Result<()> {
+        let Some((previous, fetcher)) = &mut self.previous else {
+            match self.seen.next() {
+                Some(Ok((path, Seen::Done(found)))) => self.ready.push_back(Ok(Outcome { path, found })),
+                Some(Ok((path, Seen::Unchanged(..)))) => return Err(Error::Bug(format!("{path} was kept"))),
+                Some(Err(error)) => return Err(error),
+                None => {}
+            }
+            return Ok(());
+        };
+        let mut portion = Vec::new();
+        let mut failure = None;
+        while portion.len() < PORTION {
+            match self.seen.next() {
+                Some(Ok(seen)) => portion.push(seen),
+                Some(Err(error)) => {
+                    failure = Some(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+        let wanted = portion.iter().filter_map(|(_, seen)| match seen {
+            Seen::Unchanged(row, _) => Some(*row),
+            Seen::Done(_) => None,
+        });
+        let rows = fetcher.fetch(previous, wanted.collect())?;
+        for (path, seen) in portion {
+            let found = match seen {
+                Seen::Done(found) => found,
+                Seen::Unchanged(row, facts) => match rows.get(&row) {
+                    Some(kept) if kept.cell("path") == Cell::Text(path.clone()) => {
+                        check(kept, &facts, &self.builder.options, &path, previous.name(row))?;
+                        self.progress.count_reused();
+                        Ok(Found::Kept(kept.clone()))
+                    }
+                    // Two paths of one hash: the file is read.
+                    _ => {
+                        let stamp = files::stamp(&path);
+                        let entry = stamp.and_then(|stamp| self.builder.entry(&path, stamp, facts));
+                        entry.map(|entry| Found::Made(Box::new(entry)))
+                    }
+                },
+            };
+            self.ready.push_back(Ok(Outcome { path, found }));
+        }
+        self.ready.extend(failure.map(Err));
+        Ok(())
+    }
+}
+
+/// A row that this call would have made otherwise betrays a catalog that was built with other parameters.
+///
+/// # Errors
+/// [`Error::BadCatalog`], which names the row.
+fn check(kept: &Kept, facts: &NameFacts, options: &BuildOptions, path: &str, catalog: &str) -> Result<()> {
+    let bad = |problem: String, parameter: &str| Error::BadCatalog {
+        path: catalog.into(),
+        problem,
+        remedy: format!("Give the same {parameter}, or leave previous out"),
+    };
+    let (interval, attributes) = facts;
+    let is_raster = kept.cell("kind") == Cell::Text(Kind::Raster.name().into());
+    let times = (kept.cell("t_min"), kept.cell("t_max"));
+    let same_time = match interval {
+        Some(i) => times == (Cell::Timestamp(i.start), Cell::Timestamp(i.stop)),
+        // Other files tell a time of their own.
+        None => !is_raster || times == (Cell::Null, Cell::Null),
+    };
+    let text = |text: &String| Cell::Text(text.clone());
+    let pairs = attributes.iter().map(|(key, value)| Cell::Struct(vec![text(key), text(value)]));
+    if !same_time || kept.cell("attributes") != Cell::List(pairs.collect()) {
+        let problem =
+            format!("was built with another filename_regex or date_format: see its row of \"{path}\"");
+        return Err(bad(problem, "filename_regex and date_format"));
+    }
+    if let Some(parameter) = other_choice(kept, options) {
+        return Err(bad(format!("was built with another {parameter}: see its row of \"{path}\""), parameter));
+    }
+    let expected = 4 * (options.densify.max(2) - 1) + 1;
+    match ring_points(&kept.cell("geometry"), &kept.cell("bbox")).filter(|_| is_raster) {
+        // A raster that reaches beyond the edge of the world has a plain box of five points.
+        None | Some(5) => Ok(()),
+        Some(points) if points == expected => Ok(()),
+        Some(points) => {
+            let theirs = (points.saturating_sub(1)) / 4 + 1;
+            let problem =
+                format!("was built with densify := {theirs}, and this call has {}", options.densify);
+            Err(bad(problem, "densify"))
+        }
+    }
+}
+
+/// The parameter by which this call would choose another part of the file than the row tells of.
+fn other_choice(kept: &Kept, options: &BuildOptions) -> Option<&'static str> {
+    let names = |column: &str| match kept.cell(column) {
+        Cell::List(items) => items.into_iter().filter_map(first_text).collect(),
+        _ => Vec::new(),
+    };
+    let kind = kept.cell("kind");
+    let is = |wanted: Kind| kind == Cell::Text(wanted.name().into());
+    if matches!(options.kind, Wanted::Only(wanted) if !is(wanted)) {
+        return Some("kind");
+    }
+    if let (Some(wanted), true) = (&options.variables, is(Kind::Array)) {
+        let (mut wanted, mut have) = (wanted.clone(), names("variables"));
+        wanted.sort_unstable();
+        wanted.dedup();
+        have.sort_unstable();
+        if wanted != have {
+            return Some("variables");
+        }
+    }
+    if matches!(&options.time_var, Some(name) if is(Kind::Array) && kept.cell("time_var") != Cell::Text(name.clone()))
+    {
+        return Some("time_var");
+    }
+    let other_layer = |layer: &LayerName| match (layer, names("layers").as_slice()) {
+        (LayerName::Name(name), [one]) => name != one,
+        (LayerName::Number(_), [_]) => false,
+        _ => true,
+    };
+    (is(Kind::Vector) && options.layer.as_ref().is_some_and(other_layer)).then_some("layer")
+}
+
+fn first_text(fields: Cell) -> Option<String> {
+    match fields {
+        Cell::Struct(fields) => match fields.into_iter().next() {
+            Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The points of a footprint of one polygon; `None` for one that was cut or closed on a globe.
+fn ring_points(geometry: &Cell, bbox: &Cell) -> Option<usize> {
+    let Cell::Struct(sides) = bbox else { return None };
+    let cut = |side: &Cell| matches!(side, Cell::Double(v) if v.abs() == 180.0 || v.abs() == 90.0);
+    let Cell::Bytes(wkb) = geometry else { return None };
+    let number = |at: usize| wkb.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+    // Little-endian, a polygon, of one ring.
+    let is_ring = wkb.first() == Some(&1) && number(1) == Some(3) && number(5) == Some(1);
+    if !is_ring || sides.iter().any(cut) { None } else { number(9).map(|points| points as usize) }
+}

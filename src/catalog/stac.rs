@@ -1,0 +1,369 @@
+//! STAC items in a catalog: their assets become files.
+//!
+//! Items come as JSON (an Item, an ItemCollection, a list of Items, or one a line) or as stac-geoparquet, whose rows
+//! are put back into the same JSON. STAC 1.0 and 1.1, with the projection, raster, eo and file extensions.
+
+mod asset;
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use geo::{Geometry, MultiPolygon};
+use serde_json::{Map, Value};
+
+use crate::affine::Affine;
+use crate::bbox::Bbox;
+use crate::catalog::Footprint;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::Kind;
+use crate::format::gdal::vector::from_geojson;
+use crate::format::parquet::{self, Cell, Table};
+use crate::interval::Interval;
+use crate::shape;
+
+/// An asset of an item, as a row of a catalog.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StacRow {
+    /// The asset's href, resolved against the item's own place.
+    pub path: String,
+    pub kind: Option<Kind>,
+    /// In lon/lat, as WKB with its box.
+    pub place: Option<(Vec<u8>, Bbox)>,
+    pub interval: Interval,
+    pub crs: Option<String>,
+    pub transform: Option<Affine>,
+    /// Rows and columns.
+    pub size: Option<(i64, i64)>,
+    pub bands: Vec<StacBand>,
+    pub attributes: Vec<(String, String)>,
+    pub bytes: Option<i64>,
+    /// Microseconds since 1970, UTC.
+    pub modified: Option<i64>,
+    /// All assets of the item.
+    pub assets: Arc<Vec<Asset>>,
+}
+
+/// The rows of one item.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ItemRows {
+    pub rows: Vec<StacRow>,
+    /// Keys and roles of its assets, when none of them was asked for.
+    pub others: Vec<String>,
+}
+
+/// A band as an item tells of it: its type may be one that no raster of ours has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StacBand {
+    pub name: Option<String>,
+    pub dtype: Option<String>,
+    pub nodata: Option<f64>,
+    pub scale: Option<f64>,
+    pub offset: Option<f64>,
+    pub unit: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asset {
+    pub name: String,
+    pub href: String,
+    pub media_type: Option<String>,
+    pub roles: Vec<String>,
+    pub title: Option<String>,
+}
+
+impl Asset {
+    /// By its key or by a role.
+    pub fn is_wanted(&self, wanted: &[String]) -> bool {
+        wanted.is_empty() || wanted.iter().any(|name| *name == self.name || self.roles.contains(name))
+    }
+}
+
+/// Some of a file's items, to be taken apart in one go.
+pub enum Part {
+    File(String),
+    Rows(String, RecordBatch),
+}
+
+/// Parts of files in order: a JSON file is one, a Parquet file one for each of its batches.
+pub fn parts(paths: Vec<String>) -> impl Iterator<Item = Result<Part>> + Send {
+    paths.into_iter().flat_map(|path| -> Box<dyn Iterator<Item = Result<Part>> + Send> {
+        if !files::magic(&path).starts_with(b"PAR1") {
+            return Box::new(std::iter::once(Ok(Part::File(path))));
+        }
+        match Table::open(&path) {
+            Ok(table) => Box::new(table.map(move |batch| batch.map(|b| Part::Rows(path.clone(), b)))),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
+    })
+}
+
+/// The rows of each item in a part, or why it is none; with the file that it stands in.
+///
+/// # Errors
+/// The file can not be read, or holds no items at all.
+pub fn items(part: &Part, wanted: &[String]) -> Result<Vec<(String, Result<ItemRows>)>> {
+    match part {
+        Part::File(path) => {
+            let whole = documents(path)?;
+            let several = whole.len() > 1;
+            let read =
+                |(i, item): (usize, &Value)| (path.clone(), read_item(item, None, path, i, several, wanted));
+            Ok(whole.iter().enumerate().map(read).collect())
+        }
+        Part::Rows(path, batch) => {
+            let read = |row| {
+                let found = item_of_row(batch, row, path)
+                    .and_then(|(item, wkb)| read_item(&item, Some(wkb), path, row, true, wanted));
+                (path.clone(), found)
+            };
+            Ok((0..batch.num_rows()).map(read).collect())
+        }
+    }
+}
+
+/// Every item of a JSON file.
+fn documents(path: &str) -> Result<Vec<Value>> {
+    let text = files::text(path)?;
+    let bad = |problem: String| Error::Unreadable { path: path.into(), reason: problem };
+    let mut found = Vec::new();
+    for document in
+        serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Value>()
+    {
+        let document = document.map_err(|e| bad(format!("it is no JSON ({e})")))?;
+        let kind = document.get("type").and_then(Value::as_str).unwrap_or_default().to_string();
+        match (kind.as_str(), document) {
+            ("FeatureCollection", Value::Object(mut fields)) => match fields.remove("features") {
+                Some(Value::Array(features)) => found.extend(features),
+                _ => return Err(bad("an ItemCollection without features".into())),
+            },
+            ("Catalog" | "Collection", _) => {
+                return Err(bad(format!(
+                    "it is a STAC {kind}, which holds no items itself: give its items' files"
+                )));
+            }
+            (_, Value::Array(items)) => found.extend(items),
+            (_, item) => found.push(item),
+        }
+    }
+    if found.is_empty() {
+        return Err(bad("it holds no STAC items".into()));
+    }
+    Ok(found)
+}
+
+/// A row of stac-geoparquet as the item that it was, and its geometry.
+fn item_of_row(batch: &RecordBatch, row: usize, path: &str) -> Result<(Value, Option<Vec<u8>>)> {
+    const TOP: [&str; 8] =
+        ["type", "stac_version", "stac_extensions", "id", "bbox", "links", "assets", "collection"];
+    let (mut item, mut properties, mut wkb) = (Map::new(), Map::new(), None);
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let name = field.name();
+        if name == "geometry" {
+            wkb = match parquet::cell(column.as_ref(), row) {
+                Some(Cell::Bytes(wkb)) => Some(wkb),
+                Some(Cell::Null) => None,
+                _ => {
+                    let reason = format!("its geometry is stored as {}, not as WKB", field.data_type());
+                    return Err(Error::Unreadable { path: path.into(), reason });
+                }
+            };
+            continue;
+        }
+        let value = parquet::json(column.as_ref(), row);
+        if value.is_null() {
+            continue;
+        }
+        let target = if TOP.contains(&name.as_str()) { &mut item } else { &mut properties };
+        target.insert(name.clone(), value);
+    }
+    properties.entry("datetime").or_insert(Value::Null);
+    item.insert("properties".into(), Value::Object(properties));
+    Ok((Value::Object(item), wkb))
+}
+
+/// The rows of one item. `wkb` is given where the geometry does not stand in the JSON.
+fn read_item(
+    item: &Value,
+    wkb: Option<Option<Vec<u8>>>,
+    path: &str,
+    place: usize,
+    several: bool,
+    wanted: &[String],
+) -> Result<ItemRows> {
+    let id = item.get("id").and_then(Value::as_str);
+    let bad = |problem: String| {
+        let item = id.map_or_else(|| format!("item {}", place + 1), |id| format!("item \"{id}\""));
+        Error::BadItem { path: path.into(), item, problem }
+    };
+    let Some(id) = id else { return Err(bad("it has no id".into())) };
+    if item.get("type").is_some_and(|kind| kind != "Feature") {
+        return Err(bad(format!("its type is {}, not \"Feature\"", shown(item.get("type")))));
+    }
+    let Some(properties) = item.get("properties").and_then(Value::as_object) else {
+        return Err(bad("it has no properties".into()));
+    };
+    let interval = interval(properties).map_err(&bad)?;
+    let wkb = match wkb {
+        Some(wkb) => wkb,
+        None => match item.get("geometry") {
+            None | Some(Value::Null) => None,
+            Some(geometry) => Some(from_geojson(&geometry.to_string()).map_err(|e| bad(e.to_string()))?),
+        },
+    };
+    let crosses = crosses_antimeridian(item.get("bbox"));
+    let place = match wkb {
+        Some(wkb) => lay(&wkb, crosses).map_err(|e| bad(e.to_string()))?,
+        None => None,
+    };
+    let Some(fields) = item.get("assets").and_then(Value::as_object) else {
+        return Err(bad("it has no assets".into()));
+    };
+    let base = asset::base_of(item, path, several);
+    let mut found = Vec::with_capacity(fields.len());
+    for (name, fields) in fields {
+        let Some(fields) = fields.as_object() else {
+            return Err(bad(format!("its asset \"{name}\" is no object")));
+        };
+        let asset = asset::read(name, fields, &base).map_err(&bad)?;
+        found.push((asset, fields));
+    }
+    let assets = Arc::new(found.iter().map(|(asset, _)| asset.clone()).collect::<Vec<_>>());
+    let mut rows = Vec::new();
+    for (asset, fields) in found.into_iter().filter(|(asset, _)| asset.is_wanted(wanted)) {
+        let look = asset::Look { fields, properties };
+        let kind = asset::kind_of(&asset);
+        let is_raster = kind.is_none_or(|kind| kind == Kind::Raster);
+        rows.push(StacRow {
+            kind,
+            place: place.clone(),
+            interval,
+            crs: look.crs(),
+            transform: look.transform().map_err(&bad)?,
+            size: look.size(),
+            bands: if is_raster { look.bands() } else { Vec::new() },
+            attributes: attributes(id, item, &asset.name, properties),
+            bytes: look.own("file:size").and_then(Value::as_i64),
+            modified: look.either("updated").and_then(Value::as_str).and_then(instant),
+            assets: assets.clone(),
+            path: asset.href,
+        });
+    }
+    let keys =
+        |asset: &Asset| [asset.name.clone()].into_iter().chain(asset.roles.clone()).collect::<Vec<_>>();
+    let others = if rows.is_empty() { assets.iter().flat_map(keys).collect() } else { Vec::new() };
+    Ok(ItemRows { rows, others })
+}
+
+/// A value as one would read it in the file.
+fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| "missing".into(), Value::to_string)
+}
+
+/// Microseconds since 1970 of an RFC 3339 text.
+fn instant(text: &str) -> Option<i64> {
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.timestamp_micros())
+}
+
+/// From start to end where both are told, else the one instant.
+fn interval(properties: &Map<String, Value>) -> std::result::Result<Interval, String> {
+    let time = |name: &str| match properties.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => match instant(text) {
+            Some(instant) => Ok(Some(instant)),
+            None => Err(format!("its {name} \"{text}\" is no RFC 3339 time such as 2020-01-31T12:00:00Z")),
+        },
+        Some(other) => Err(format!("its {name} is {other}, no text")),
+    };
+    let (start, stop) = (time("start_datetime")?, time("end_datetime")?);
+    let interval = match (start.zip(stop), time("datetime")?) {
+        (Some((start, stop)), _) => Interval { start, stop },
+        (None, Some(instant)) => Interval { start: instant, stop: instant },
+        (None, None) => {
+            return Err("it has neither a datetime nor both start_datetime and end_datetime".into());
+        }
+    };
+    if interval.start > interval.stop {
+        return Err(format!("its interval {interval} ends before it starts"));
+    }
+    Ok(interval)
+}
+
+/// A box whose west lies east of its east goes over the antimeridian (RFC 7946, 5.2).
+fn crosses_antimeridian(bbox: Option<&Value>) -> bool {
+    match bbox {
+        Some(Value::Array(corners)) => {
+            let number = |i: usize| corners.get(i).and_then(Value::as_f64);
+            number(0).zip(number(corners.len() / 2)).is_some_and(|(west, east)| west > east)
+        }
+        Some(Value::Object(corners)) => {
+            let number = |name: &str| corners.get(name).and_then(Value::as_f64);
+            number("xmin").zip(number("xmax")).is_some_and(|(west, east)| west > east)
+        }
+        _ => false,
+    }
+}
+
+/// A geometry as it stands in a catalog.
+fn lay(wkb: &[u8], crosses: bool) -> Result<Option<(Vec<u8>, Bbox)>> {
+    let Some(geometry) = shape::read(wkb)? else { return Ok(None) };
+    let whole = match geometry {
+        Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
+        Geometry::MultiPolygon(parts) => parts,
+        other => {
+            let bbox =
+                shape::envelope(&other).ok_or_else(|| Error::Bug("a geometry without a box".into()))?;
+            return Ok(Some((shape::write(&other)?, bbox)));
+        }
+    };
+    let footprint = Footprint::of_lon_lat(whole, crosses)?;
+    Ok(Some((crate::catalog::wkb(&footprint.polygons)?, footprint.bbox)))
+}
+
+/// Who the asset is, and the properties of its item that are no lists or objects.
+fn attributes(id: &str, item: &Value, asset: &str, properties: &Map<String, Value>) -> Vec<(String, String)> {
+    let mut found = vec![("item".to_string(), id.to_string())];
+    if let Some(collection) = item.get("collection").and_then(Value::as_str) {
+        found.push(("collection".into(), collection.into()));
+    }
+    found.push(("asset".into(), asset.into()));
+    for (name, value) in properties {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            _ => continue,
+        };
+        if !["item", "collection", "asset"].contains(&name.as_str()) {
+            found.push((name.clone(), text));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_interval_needs_an_instant_or_both_ends() {
+        let of = |value: Value| interval(value.as_object().unwrap());
+        assert!(of(json!({"datetime": "2020-01-01T00:00:00Z"})).is_ok());
+        let both = json!({"datetime": null, "start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-01-02T00:00:00+01:00"});
+        assert_eq!(of(both).unwrap().to_string(), "[2020-01-01 00:00:00, 2020-01-01 23:00:00]");
+        assert!(of(json!({"datetime": null, "start_datetime": "2020-01-01T00:00:00Z"})).is_err());
+        assert!(of(json!({"datetime": "yesterday"})).is_err());
+        assert!(
+            of(json!({"start_datetime": "2020-01-02T00:00:00Z", "end_datetime": "2020-01-01T00:00:00Z"}))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_box_from_east_to_west_crosses() {
+        assert!(crosses_antimeridian(Some(&json!([170, -10, -170, 10]))));
+        assert!(crosses_antimeridian(Some(&json!([170, -10, 0, -170, 10, 100]))));
+        assert!(!crosses_antimeridian(Some(&json!([-170, -10, 170, 10]))));
+        assert!(!crosses_antimeridian(None));
+    }
+}

@@ -1,0 +1,253 @@
+//! One asset of a STAC item: where it lies, what it is, and what its extensions say.
+
+use serde_json::{Map, Value};
+
+use crate::affine::Affine;
+use crate::catalog::stac::{Asset, StacBand};
+use crate::format::Kind;
+
+/// The place that an item's relative hrefs start from: its file's folder, or, for an item among several, the folder of
+/// its own `self` link where it has one.
+pub fn base_of(item: &Value, path: &str, several: bool) -> String {
+    let links = item.get("links").and_then(Value::as_array).filter(|_| several);
+    let own =
+        links.and_then(|links| links.iter().find(|link| link.get("rel").is_some_and(|rel| rel == "self")));
+    let own = own.and_then(|link| link.get("href")).and_then(Value::as_str).filter(|href| is_absolute(href));
+    folder(&local(own.unwrap_or(path))).to_string()
+}
+
+fn is_absolute(href: &str) -> bool {
+    href.starts_with('/') || href.split_once("://").is_some_and(|(scheme, _)| scheme.len() > 1)
+}
+
+/// `file:///data/a.tif` as the path that it is.
+fn local(href: &str) -> String {
+    href.strip_prefix("file://").map_or_else(|| href.to_string(), str::to_string)
+}
+
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// An href from a folder: `.` and `..` are walked.
+fn resolve(href: &str, base: &str) -> String {
+    if is_absolute(href) {
+        return local(href);
+    }
+    let mut parts: Vec<&str> = if base.is_empty() { Vec::new() } else { base.split('/').collect() };
+    // What can not be left: the root, or a URL's scheme and host.
+    let fixed = match base.split_once("://") {
+        Some(_) => 3,
+        None => usize::from(base.starts_with('/')),
+    };
+    for part in href.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.len() > fixed && parts.last() != Some(&"..") => {
+                parts.pop();
+            }
+            ".." if fixed > 0 => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// # Errors
+/// An asset without an href.
+pub fn read(name: &str, fields: &Map<String, Value>, base: &str) -> std::result::Result<Asset, String> {
+    let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_string);
+    let href = text("href").filter(|href| !href.is_empty());
+    let href = href.ok_or_else(|| format!("its asset \"{name}\" has no href"))?;
+    let roles = fields.get("roles").and_then(Value::as_array);
+    let roles = roles.map(|roles| roles.iter().filter_map(Value::as_str).map(str::to_string).collect());
+    Ok(Asset {
+        name: name.into(),
+        href: resolve(&href, base),
+        media_type: text("type"),
+        roles: roles.unwrap_or_default(),
+        title: text("title"),
+    })
+}
+
+/// What a catalog would take the asset for, by its media type, else by its suffix.
+pub fn kind_of(asset: &Asset) -> Option<Kind> {
+    const TYPES: [(&str, Kind); 16] = [
+        ("image/tiff", Kind::Raster),
+        ("image/vnd.stac.geotiff", Kind::Raster),
+        ("image/jp2", Kind::Raster),
+        ("image/png", Kind::Raster),
+        ("image/jpeg", Kind::Raster),
+        ("application/x-hdf", Kind::Array),
+        ("application/x-netcdf", Kind::Array),
+        ("application/netcdf", Kind::Array),
+        ("application/vnd+zarr", Kind::Array),
+        ("application/vnd.zarr", Kind::Array),
+        ("application/wmo-grib2", Kind::Array),
+        ("application/geo+json", Kind::Vector),
+        ("application/geopackage", Kind::Vector),
+        ("application/vnd.flatgeobuf", Kind::Vector),
+        ("application/vnd.shp", Kind::Vector),
+        ("application/x-shapefile", Kind::Vector),
+    ];
+    const SUFFIXES: [(&str, Kind); 19] = [
+        (".tif", Kind::Raster),
+        (".tiff", Kind::Raster),
+        (".jp2", Kind::Raster),
+        (".vrt", Kind::Raster),
+        (".img", Kind::Raster),
+        (".png", Kind::Raster),
+        (".jpg", Kind::Raster),
+        (".nc", Kind::Array),
+        (".nc4", Kind::Array),
+        (".h5", Kind::Array),
+        (".hdf", Kind::Array),
+        (".grib", Kind::Array),
+        (".grib2", Kind::Array),
+        (".grb2", Kind::Array),
+        (".zarr", Kind::Array),
+        (".geojson", Kind::Vector),
+        (".gpkg", Kind::Vector),
+        (".fgb", Kind::Vector),
+        (".shp", Kind::Vector),
+    ];
+    let media_type = asset.media_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let by_type = TYPES.iter().find(|(prefix, _)| media_type.starts_with(prefix));
+    let href = asset.href.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let by_suffix = || SUFFIXES.iter().find(|(suffix, _)| href.trim_end_matches('/').ends_with(suffix));
+    by_type.or_else(by_suffix).map(|(_, kind)| *kind)
+}
+
+/// An asset's fields over those of its item: what the asset says goes first.
+pub struct Look<'a> {
+    pub fields: &'a Map<String, Value>,
+    pub properties: &'a Map<String, Value>,
+}
+
+impl<'a> Look<'a> {
+    pub fn own(&self, name: &str) -> Option<&'a Value> {
+        self.fields.get(name).filter(|value| !value.is_null())
+    }
+
+    pub fn either(&self, name: &str) -> Option<&'a Value> {
+        self.own(name).or_else(|| self.properties.get(name).filter(|value| !value.is_null()))
+    }
+
+    /// `proj:code` (2.0), `proj:epsg` (1.x), `proj:projjson` or `proj:wkt2`.
+    pub fn crs(&self) -> Option<String> {
+        let text = |name: &str| self.either(name).and_then(Value::as_str).map(str::to_string);
+        let epsg = || self.either("proj:epsg").and_then(Value::as_i64).map(|code| format!("EPSG:{code}"));
+        let projjson = || self.either("proj:projjson").filter(|v| v.is_object()).map(Value::to_string);
+        text("proj:code").or_else(epsg).or_else(projjson).or_else(|| text("proj:wkt2"))
+    }
+
+    /// `proj:transform` in the order of affine matrices (rows a b c, d e f), as GDAL's six numbers.
+    ///
+    /// # Errors
+    /// Neither six nor nine numbers.
+    pub fn transform(&self) -> std::result::Result<Option<Affine>, String> {
+        let Some(value) = self.either("proj:transform") else { return Ok(None) };
+        let terms: Vec<f64> =
+            value.as_array().map_or_else(Vec::new, |terms| terms.iter().filter_map(Value::as_f64).collect());
+        match terms.as_slice() {
+            [a, b, c, d, e, f] | [a, b, c, d, e, f, _, _, _] => Ok(Some(Affine([*c, *a, *b, *f, *d, *e]))),
+            _ => Err(format!("its proj:transform {value} is neither six nor nine numbers")),
+        }
+    }
+
+    /// `proj:shape`: rows and columns.
+    pub fn size(&self) -> Option<(i64, i64)> {
+        match self.either("proj:shape")?.as_array()?.as_slice() {
+            [rows, cols] => rows.as_i64().zip(cols.as_i64()),
+            _ => None,
+        }
+    }
+
+    /// `bands` of STAC 1.1, else `raster:bands` and `eo:bands` side by side. What the asset itself says of its data
+    /// holds for each band that says nothing.
+    pub fn bands(&self) -> Vec<StacBand> {
+        let list = |name: &str| self.own(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let (new, raster, eo) = (list("bands"), list("raster:bands"), list("eo:bands"));
+        let count = new.len().max(raster.len()).max(eo.len());
+        let band = |i: usize| {
+            let sources = [new.get(i), raster.get(i), eo.get(i)];
+            let find = |names: &[&str]| {
+                let in_bands =
+                    sources.iter().flatten().find_map(|band| names.iter().find_map(|n| band.get(n)));
+                in_bands.or_else(|| names.iter().find_map(|n| self.own(n))).filter(|v| !v.is_null())
+            };
+            let text = |names: &[&str]| find(names).and_then(Value::as_str).map(str::to_string);
+            // An asset's own `name` or title is not that of its bands.
+            let name = sources.iter().flatten().find_map(|band| band.get("name")).and_then(Value::as_str);
+            StacBand {
+                name: name.map(str::to_string),
+                dtype: text(&["data_type"]),
+                nodata: find(&["nodata"]).and_then(number),
+                scale: find(&["raster:scale", "scale"]).and_then(Value::as_f64).filter(|s| *s != 1.0),
+                offset: find(&["raster:offset", "offset"]).and_then(Value::as_f64).filter(|o| *o != 0.0),
+                unit: text(&["unit"]),
+            }
+        };
+        (0..count).map(band).collect()
+    }
+}
+
+/// A number, or one of the words that stand for those which JSON can not write.
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| match value.as_str()?.to_ascii_lowercase().as_str() {
+        "nan" => Some(f64::NAN),
+        "inf" => Some(f64::INFINITY),
+        "-inf" => Some(f64::NEG_INFINITY),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn hrefs_are_resolved_from_the_items_folder() {
+        for (href, base, want) in [
+            ("a.tif", "data/x", "data/x/a.tif"),
+            ("./a.tif", "data/x", "data/x/a.tif"),
+            ("../y/a.tif", "data/x", "data/y/a.tif"),
+            ("../../../a.tif", "data/x", "../a.tif"),
+            ("../../a.tif", "/x", "/a.tif"),
+            ("a.tif", "", "a.tif"),
+            ("../a.tif", "https://h/c/i", "https://h/c/a.tif"),
+            ("../../../../a.tif", "https://h/c/i", "https://h/a.tif"),
+            ("s3://b/a.tif", "data", "s3://b/a.tif"),
+            ("file:///d/a.tif", "data", "/d/a.tif"),
+            ("/d/a.tif", "data", "/d/a.tif"),
+        ] {
+            assert_eq!(resolve(href, base), want, "{href} from {base}");
+        }
+    }
+
+    #[test]
+    fn only_an_item_among_several_starts_from_its_self_link() {
+        let item = json!({"links": [{"rel": "self", "href": "https://h/c/i/i.json"}]});
+        assert_eq!(base_of(&item, "data/x.json", true), "https://h/c/i");
+        assert_eq!(base_of(&item, "data/x.json", false), "data");
+        let relative = json!({"links": [{"rel": "self", "href": "./i.json"}]});
+        assert_eq!(base_of(&relative, "data/x.json", true), "data");
+    }
+
+    #[test]
+    fn bands_of_all_versions_say_the_same() {
+        let properties = Map::new();
+        let bands =
+            |value: Value| Look { fields: value.as_object().unwrap(), properties: &properties }.bands();
+        let new = bands(
+            json!({"data_type": "int16", "bands": [{"name": "red", "nodata": "nan", "raster:scale": 0.1}, {"name": "nir"}]}),
+        );
+        let old = bands(
+            json!({"raster:bands": [{"data_type": "int16", "nodata": "nan", "scale": 0.1}, {"data_type": "int16"}],
+            "eo:bands": [{"name": "red"}, {"name": "nir"}]}),
+        );
+        assert_eq!(format!("{new:?}"), format!("{old:?}"));
+        assert_eq!((new[0].scale, new[1].dtype.as_deref()), (Some(0.1), Some("int16")));
+    }
+}

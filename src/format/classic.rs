@@ -1,0 +1,189 @@
+//! NetCDF's classic format (CDF-1, 2 and 5): is the header sound, and does the file hold what it promises?
+//!
+//! The netCDF library trusts the counts of a header: a damaged one makes it read beyond its memory, or wait for minutes.
+//! The grammar is that of "The NetCDF Classic Format Specification", NetCDF User's Guide, Appendix B.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+type Checked<T> = std::result::Result<T, String>;
+
+/// # Errors
+/// What is wrong with the file, as the rest of a sentence.
+pub fn check(path: &str) -> Checked<()> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let size = file.metadata().map_err(|e| e.to_string())?.len();
+    let mut header = Header { bytes: BufReader::new(file), at: 0, size, version: 1 };
+    header.magic()?;
+    let records = header.count()?;
+    // A file that is still written counts its records by its length.
+    let streaming = if header.version == 5 { u64::MAX } else { u64::from(u32::MAX) };
+    let dims = header.dimensions()?;
+    header.attributes()?;
+    let variables = header.variables(&dims)?;
+    let in_records = || variables.iter().filter(|v| v.is_record);
+    // One variable alone in its records is not padded.
+    let record_bytes = match in_records().count() {
+        1 => in_records().map(|v| v.exact).sum(),
+        _ => in_records().map(|v| v.bytes).fold(0, u64::saturating_add),
+    };
+    for variable in &variables {
+        let records = if variable.is_record && records != streaming { records } else { 1 };
+        let before = record_bytes.saturating_mul(records.saturating_sub(1));
+        let empty = variable.is_record && (records == 0 || streaming == records);
+        let end = variable.begin.saturating_add(before).saturating_add(variable.exact);
+        if !empty && variable.exact > 0 && end > size && variable.begin > 0 {
+            return Err(format!(
+                "its variables end at byte {end}, the file at byte {size}: it is truncated or damaged"
+            ));
+        }
+    }
+    Ok(())
+}
+
+struct Header {
+    bytes: BufReader<File>,
+    at: u64,
+    size: u64,
+    version: u8,
+}
+
+struct Entry {
+    /// Bytes of the whole variable, or of one record of it, padded to four.
+    bytes: u64,
+    /// The same, unpadded.
+    exact: u64,
+    is_record: bool,
+    begin: u64,
+}
+
+const DIMENSION: u64 = 10;
+const VARIABLE: u64 = 11;
+const ATTRIBUTE: u64 = 12;
+
+impl Header {
+    fn magic(&mut self) -> Checked<()> {
+        let magic: [u8; 4] = self.take()?;
+        match magic {
+            [b'C', b'D', b'F', version @ (1 | 2 | 5)] => self.version = version,
+            _ => return Err("it is no classic NetCDF file".into()),
+        }
+        Ok(())
+    }
+
+    fn take<const N: usize>(&mut self) -> Checked<[u8; N]> {
+        let mut bytes = [0; N];
+        self.bytes.read_exact(&mut bytes).map_err(|_| format!("its header ends at byte {}", self.at))?;
+        self.at += N as u64;
+        Ok(bytes)
+    }
+
+    fn four(&mut self) -> Checked<u64> {
+        Ok(u32::from_be_bytes(self.take()?).into())
+    }
+
+    fn eight(&mut self) -> Checked<u64> {
+        Ok(u64::from_be_bytes(self.take()?))
+    }
+
+    /// A count: of 64 bits in CDF-5 alone.
+    fn count(&mut self) -> Checked<u64> {
+        if self.version == 5 { self.eight() } else { self.four() }
+    }
+
+    /// A count of things that each take so many bytes of the header, of which there can be no more than fit.
+    fn bounded(&mut self, each: u64, what: &str) -> Checked<u64> {
+        let n = self.count()?;
+        if n.saturating_mul(each) > self.size.saturating_sub(self.at) {
+            return Err(format!("its header promises {n} {what}, which do not fit: it is damaged"));
+        }
+        Ok(n)
+    }
+
+    /// Skips bytes, padded to four.
+    fn skip(&mut self, n: u64) -> Checked<()> {
+        let n = n.div_ceil(4) * 4;
+        let skipped = std::io::copy(&mut self.bytes.by_ref().take(n), &mut std::io::sink()).unwrap_or(0);
+        self.at += skipped;
+        if skipped < n { Err(format!("its header ends at byte {}", self.at)) } else { Ok(()) }
+    }
+
+    fn name(&mut self) -> Checked<()> {
+        let n = self.bounded(1, "letters of a name")?;
+        self.skip(n)
+    }
+
+    /// The length of a list, which is absent as two zeros.
+    fn list(&mut self, tag: u64, each: u64, what: &str) -> Checked<u64> {
+        let found = self.four()?;
+        let n = self.bounded(each, what)?;
+        if found == tag || (found == 0 && n == 0) {
+            Ok(n)
+        } else {
+            Err(format!("its list of {what} begins with {found}: it is damaged"))
+        }
+    }
+
+    fn dimensions(&mut self) -> Checked<Vec<u64>> {
+        let n = self.list(DIMENSION, 8, "dimensions")?;
+        let mut lengths = Vec::new();
+        for _ in 0..n {
+            self.name()?;
+            lengths.push(self.count()?);
+        }
+        Ok(lengths)
+    }
+
+    fn attributes(&mut self) -> Checked<()> {
+        for _ in 0..self.list(ATTRIBUTE, 12, "attributes")? {
+            self.name()?;
+            let width = self.type_width()?;
+            let n = self.bounded(width, "values of an attribute")?;
+            self.skip(n.saturating_mul(width))?;
+        }
+        Ok(())
+    }
+
+    fn type_width(&mut self) -> Checked<u64> {
+        let kind = self.four()?;
+        Ok(match (kind, self.version) {
+            (1 | 2, _) | (7, 5) => 1,
+            (3, _) | (8, 5) => 2,
+            (4 | 5, _) | (9, 5) => 4,
+            (6, _) | (10 | 11, 5) => 8,
+            _ => return Err(format!("its header names type {kind}, which does not exist: it is damaged")),
+        })
+    }
+
+    fn variables(&mut self, dims: &[u64]) -> Checked<Vec<Entry>> {
+        let n = self.list(VARIABLE, 28, "variables")?;
+        let mut found = Vec::new();
+        for _ in 0..n {
+            self.name()?;
+            let rank = self.bounded(4, "dimensions of a variable")?;
+            let (mut values, mut is_record) = (1u64, false);
+            for place in 0..rank {
+                let id = self.count()?;
+                let length = usize::try_from(id).ok().and_then(|id| dims.get(id));
+                match length {
+                    // The length of the dimension of records is written as zero.
+                    Some(0) if place == 0 => is_record = true,
+                    Some(length) => values = values.saturating_mul(*length),
+                    None => {
+                        return Err(format!(
+                            "a variable has dimension {id} of {}: it is damaged",
+                            dims.len()
+                        ));
+                    }
+                }
+            }
+            self.attributes()?;
+            let width = self.type_width()?;
+            let _size = self.count()?;
+            let begin = if self.version == 1 { self.four()? } else { self.eight()? };
+            let exact = values.saturating_mul(width);
+            found.push(Entry { bytes: exact.div_ceil(4).saturating_mul(4), exact, is_record, begin });
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,116 @@
+//! The XML of GDAL's own TIFF tag, as GDAL writes it: what it says of each band.
+
+/// What the metadata say of one band.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BandFacts {
+    pub description: Option<String>,
+    pub unit: Option<String>,
+    pub scale: Option<f64>,
+    pub offset: Option<f64>,
+}
+
+/// The facts of `bands` bands; `None` for anything that is not written as GDAL writes it, or that says which
+/// pixels are valid.
+pub fn read(text: &str, bands: usize) -> Option<Vec<BandFacts>> {
+    let mut facts = vec![BandFacts::default(); bands];
+    let mut rest = text.trim_end().strip_prefix("<GDALMetadata>")?.strip_suffix("</GDALMetadata>")?;
+    loop {
+        rest = rest.trim_start();
+        if rest.is_empty() {
+            return Some(facts);
+        }
+        let (attributes, after) = rest.strip_prefix("<Item ")?.split_once('>')?;
+        let (value, after) = after.split_once("</Item>")?;
+        rest = after;
+        // Nested elements, comments and quoted markup.
+        if value.contains('<') || attributes.contains(['<', '&']) {
+            return None;
+        }
+        item(&parse(attributes)?, value, &mut facts)?;
+    }
+}
+
+/// `name="..." sample="0" role="..."` by name, none twice.
+fn parse(mut rest: &str) -> Option<Vec<(&str, &str)>> {
+    let mut attributes: Vec<(&str, &str)> = Vec::new();
+    while !rest.is_empty() {
+        let (name, after) = rest.split_once("=\"")?;
+        let (value, after) = after.split_once('"')?;
+        let known = ["name", "sample", "role", "domain", "format"].contains(&name);
+        if !known || attributes.iter().any(|(n, _)| *n == name) {
+            return None;
+        }
+        attributes.push((name, value));
+        rest = match after.strip_prefix(' ') {
+            Some(next) => next,
+            None if after.is_empty() => after,
+            None => return None,
+        };
+    }
+    Some(attributes)
+}
+
+fn item(attributes: &[(&str, &str)], value: &str, facts: &mut [BandFacts]) -> Option<()> {
+    let attribute = |wanted: &str| attributes.iter().find(|(name, _)| *name == wanted).map(|(_, v)| *v);
+    let name = attribute("name")?;
+    if name.eq_ignore_ascii_case("NODATA_VALUES") {
+        return None;
+    }
+    let Some(role) = attribute("role") else { return Some(()) };
+    let sample: usize = attribute("sample")?.parse().ok()?;
+    // White space at the ends is the XML parser's to keep or drop, and markup its to resolve.
+    let plain = !value.is_empty() && value.trim() == value && !value.contains('&');
+    if !plain || attribute("domain").is_some() {
+        return None;
+    }
+    let band = facts.get_mut(sample)?;
+    match role {
+        "description" => band.description = Some(value.to_string()),
+        "unittype" => band.unit = Some(value.to_string()),
+        "scale" => band.scale = Some(decimal(value)?),
+        "offset" => band.offset = Some(decimal(value)?),
+        // An alpha band would be the mask of the others.
+        "colorinterp" if !value.eq_ignore_ascii_case("alpha") => {}
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A number in digits, which C and Rust read alike.
+pub fn decimal(text: &str) -> Option<f64> {
+    let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
+    let value: f64 = text.parse().ok()?;
+    (text.chars().all(plain) && !text.starts_with('+') && value.is_finite()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_items_of_a_band_are_its_facts() {
+        let text = "<GDALMetadata>\n  <Item name=\"A\">b &amp; c</Item>\n  <Item name=\"OFFSET\" sample=\"1\" role=\"offset\">-0.5</Item>\n  <Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">größe</Item>\n</GDALMetadata>\n";
+        let facts = read(text, 2).unwrap();
+        assert_eq!(facts[0].description.as_deref(), Some("größe"));
+        assert_eq!((facts[1].offset, facts[1].scale), (Some(-0.5), None));
+    }
+
+    #[test]
+    fn what_gdal_would_not_write_is_left_to_gdal() {
+        for item in [
+            "<Item name=\"x\" sample=\"2\" role=\"scale\">1</Item>",
+            "<Item name=\"x\" sample=\"0\" role=\"scale\">1,5</Item>",
+            "<Item name=\"x\" sample=\"0\" role=\"scale\">0x10</Item>",
+            "<Item name=\"x\" sample=\"0\" role=\"description\"> a</Item>",
+            "<Item name=\"x\" sample=\"0\" role=\"description\">a &lt; b</Item>",
+            "<Item name=\"x\" sample=\"3\" role=\"colorinterp\">alpha</Item>",
+            "<Item name=\"NODATA_VALUES\">0 0</Item>",
+            "<Item name='x'>1</Item>",
+            "<Item name=\"x\">1<b/></Item>",
+            "<!-- c -->",
+            "<Item name=\"x\">1",
+        ] {
+            assert_eq!(read(&format!("<GDALMetadata>{item}</GDALMetadata>"), 2), None, "{item}");
+        }
+    }
+}

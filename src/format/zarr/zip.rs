@@ -1,0 +1,134 @@
+//! A zip file as a store's keys: its directory is read once, its entries from any thread and never beyond what the
+//! directory says of them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::format::zarr::metadata::Reading;
+use crate::format::zarr::store::MAX_READ_BYTES;
+
+/// Entries of one file.
+const MAX_ENTRIES: usize = 1 << 22;
+
+/// A zip file that is open for reading.
+pub struct Zip {
+    file: File,
+    length: u64,
+    /// What comes before every key: the one folder that the file holds, with its slash, or nothing.
+    root: String,
+    entries: BTreeMap<String, Entry>,
+}
+
+struct Entry {
+    start: u64,
+    /// Bytes in the file.
+    packed: u64,
+    /// Bytes once unpacked.
+    size: u64,
+    crc32: u32,
+    /// `None` where entries of its kind can not be read.
+    deflated: Option<bool>,
+}
+
+impl Zip {
+    /// # Errors
+    /// The file can not be read, or its directory is damaged.
+    pub fn open(path: &Path) -> Reading<Zip> {
+        let file = File::open(path).map_err(|e| e.to_string())?;
+        let length = file.metadata().map_err(|e| e.to_string())?.len();
+        let again = file.try_clone().map_err(|e| e.to_string())?;
+        let mut archive = ::zip::ZipArchive::new(BufReader::new(again)).map_err(|e| e.to_string())?;
+        if archive.len() > MAX_ENTRIES {
+            return Err(format!("it holds more than {MAX_ENTRIES} entries"));
+        }
+        let mut entries = BTreeMap::new();
+        for number in 0..archive.len() {
+            let entry = archive.by_index_raw(number).map_err(|e| e.to_string())?;
+            let Some(start) = entry.data_start().filter(|_| entry.is_file()) else { continue };
+            let deflated = match entry.compression() {
+                _ if entry.encrypted() => None,
+                ::zip::CompressionMethod::STORE => Some(false),
+                ::zip::CompressionMethod::DEFLATE => Some(true),
+                _ => None,
+            };
+            let (packed, size, crc32) = (entry.compressed_size(), entry.size(), entry.crc32());
+            let name = entry.name().map_err(|e| e.to_string())?.into_owned();
+            entries.insert(name, Entry { start, packed, size, crc32, deflated });
+        }
+        let mut zip = Zip { file, length, root: String::new(), entries };
+        let is_store = ["zarr.json", ".zgroup", ".zarray", ".zmetadata"]
+            .iter()
+            .any(|key| zip.entries.contains_key(*key));
+        if let ([only], false) = (zip.folders("").as_slice(), is_store) {
+            zip.root = format!("{only}/");
+        }
+        Ok(zip)
+    }
+
+    fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(&format!("{}{key}", self.root))
+    }
+
+    /// Bytes of a key, or `None` when there is none.
+    pub fn size(&self, key: &str) -> Option<u64> {
+        self.entry(key).map(|entry| entry.size)
+    }
+
+    /// What a key holds, checked against its sum; `None` when there is none.
+    ///
+    /// # Errors
+    /// It is damaged, too large, encrypted, or packed otherwise than by deflate.
+    pub fn read(&self, key: &str) -> Reading<Option<Vec<u8>>> {
+        let Some(entry) = self.entry(key) else { return Ok(None) };
+        let damaged = || format!("{key} is damaged in the zip file");
+        let deflated = entry
+            .deflated
+            .ok_or_else(|| format!("{key} is encrypted, or packed otherwise than by deflate"))?;
+        if entry.size > MAX_READ_BYTES || entry.packed > MAX_READ_BYTES {
+            return Err(format!("{key} is above {} MiB", MAX_READ_BYTES >> 20));
+        }
+        if entry.start.checked_add(entry.packed).is_none_or(|end| end > self.length) {
+            return Err(damaged());
+        }
+        let mut packed = vec![0; entry.packed as usize];
+        self.file.read_exact_at(&mut packed, entry.start).map_err(|e| format!("{key}: {e}"))?;
+        let bytes = match deflated {
+            false => packed,
+            true => {
+                let mut bytes = Vec::with_capacity(entry.size.min(16 << 20) as usize);
+                let unpacked = flate2::read::DeflateDecoder::new(packed.as_slice());
+                unpacked.take(entry.size + 1).read_to_end(&mut bytes).map_err(|_| damaged())?;
+                bytes
+            }
+        };
+        match bytes.len() as u64 == entry.size && crc32fast::hash(&bytes) == entry.crc32 {
+            true => Ok(Some(bytes)),
+            false => Err(damaged()),
+        }
+    }
+
+    /// Names of the folders directly under a group, in order.
+    pub fn folders(&self, group: &str) -> Vec<String> {
+        let mut prefix = format!("{}{group}", self.root);
+        if !group.is_empty() {
+            prefix.push('/');
+        }
+        let mut names = Vec::new();
+        let mut from = prefix.clone();
+        while let Some((key, _)) = self.entries.range(from..).next() {
+            let Some(rest) = key.strip_prefix(&prefix) else { break };
+            from = match rest.split_once('/') {
+                Some((name, _)) => {
+                    names.push(name.to_string());
+                    // The first key behind all that begin with the folder: 0 follows the slash.
+                    format!("{prefix}{name}0")
+                }
+                None => format!("{key}\0"),
+            };
+        }
+        names
+    }
+}

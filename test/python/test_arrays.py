@@ -1,0 +1,289 @@
+"""read_array against xarray: on the real files of iris-sample-data, on files written here, by index and by value, over several files, and streamed."""
+import datetime
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import connect, run_python, OPEN_EXTENSION, sql_list
+
+FILES = ["A1B_north_america.nc", "E1_north_america.nc", "NEMO/nemo_1m_20150101-20150201_grid-T.nc", "SOI_Darwin.nc", "atlantic_profiles.nc", "hybrid_height.nc",
+         "orca2_votemper.nc", "ostia_monthly.nc", "rotated_pole.nc", "space_weather.nc", "toa_brightness_stereographic.nc", "mesh_C4_synthetic_float.nc"]
+
+
+def opened(path):
+    """The file as xarray decodes it, times left as numbers."""
+    return xr.open_dataset(path, decode_times=False)
+
+
+def numeric(dataset):
+    return {name: v for name, v in dataset.variables.items() if v.dtype.kind in "iuf" and all(v.shape)}
+
+
+def rows(con, path, variable, selections):
+    """What each selection reads, by one query: dicts of data, shape, dims, coords, times."""
+    fields = {key: None for selection in selections for key in selection}
+    sql = ", ".join(f"{key}: r.{key}" for key in fields)
+    query = f"SELECT read_array($path, $variable, {{{sql}}}) FROM (SELECT unnest($rows) AS r)"
+    parameters = {"path": str(path), "variable": variable, "rows": [{**fields, **s} for s in selections]}
+    return [row[0] for row in con.execute(query, parameters).fetchall()]
+
+
+def array(answer):
+    data = np.array([np.nan if v is None else v for v in answer["data"]], "float32")
+    return data.reshape(answer["shape"])
+
+
+def random_isel(rng, dims, shape):
+    pick = {}
+    for dim, size in zip(dims, shape):
+        start, stop = sorted(int(i) for i in rng.integers(0, size, 2))
+        pick[dim] = {"start": start, "stop": stop + 1, "step": int(rng.integers(1, 4))}
+    return pick
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_variable_of_real_files_in_random_hyperslabs(con, rng, iris_data, file):
+    dataset = opened(iris_data / file)
+    for name, variable in numeric(dataset).items():
+        picks = [random_isel(rng, variable.dims, variable.shape) for _ in range(25)] if variable.dims else [None]
+        selections = [{"isel": pick} if pick else {"scaled": True} for pick in picks]
+        for pick, answer in zip(picks, rows(con, iris_data / file, name, selections), strict=True):
+            slices = {d: slice(p["start"], p["stop"], p["step"]) for d, p in (pick or {}).items()}
+            theirs = variable.isel(slices)
+            assert answer["dims"] == list(theirs.dims) and answer["shape"] == list(theirs.shape)
+            np.testing.assert_allclose(array(answer), theirs.values.astype("float32"), rtol=2e-7, equal_nan=True, err_msg=f"{file} {name} {pick}")
+
+
+@pytest.mark.parametrize("file,variable", [("A1B_north_america.nc", "air_temperature"), ("ostia_monthly.nc", "surface_temperature"), ("atlantic_profiles.nc", "salinity"),
+                                           ("rotated_pole.nc", "air_pressure_at_sea_level"), ("hybrid_height.nc", "air_potential_temperature")])
+def test_nearest_values_and_ranges_of_real_files(con, rng, iris_data, file, variable):
+    data = opened(iris_data / file)[variable]
+    axes = [dim for dim in data.dims if dim in data.coords and dim != "time"]
+    near, between = [], []
+    for _ in range(60):
+        inside = {dim: float(rng.uniform(data[dim].min(), data[dim].max())) for dim in axes}
+        near.append(inside)
+        between.append({dim: sorted([v, float(rng.uniform(data[dim].min(), data[dim].max()))]) for dim, v in inside.items()})
+    for values, answer in zip(near, rows(con, iris_data / file, variable, near), strict=True):
+        theirs = data.sel(values, method="nearest")
+        np.testing.assert_array_equal(array(answer), theirs.values.astype("float32"), err_msg=f"{values}")
+        for dim in axes:
+            assert answer["coords"][dim] == [float(theirs[dim])]
+    checked = 0
+    for values in between:
+        slices = {dim: slice(*(v if data[dim][0] <= data[dim][-1] else v[::-1])) for dim, v in values.items()}
+        theirs = data.sel(slices)
+        if theirs.size:
+            [answer] = rows(con, iris_data / file, variable, [values])
+            np.testing.assert_array_equal(array(answer), theirs.values.astype("float32"), err_msg=f"{values}")
+            checked += 1
+    assert checked > 3
+
+
+def test_times_are_selected_as_xarray_selects_them(con, iris_data):
+    data = xr.open_dataset(iris_data / "ostia_monthly.nc")["surface_temperature"]
+    for wanted, slices in {"'2007'": slice("2007", "2007"), "'2007-03'": slice("2007-03", "2007-03")}.items():
+        [(answer,)] = con.execute(f"SELECT read_array('{iris_data}/ostia_monthly.nc', 'surface_temperature', {{time: [{wanted}, {wanted}], latitude: 0, longitude: 10}})").fetchall()
+        theirs = data.sel(time=slices).sel(latitude=0, longitude=10, method="nearest")
+        np.testing.assert_array_equal(array(answer), theirs.values)
+        assert answer["times"] == theirs.time.values.astype("datetime64[us]").tolist()
+    for instant in data.time.values[::7]:
+        moment = (instant + np.timedelta64(3, "D")).astype("datetime64[us]").item()
+        [answer] = rows(con, iris_data / "ostia_monthly.nc", "surface_temperature", [{"time": moment, "latitude": 0.0}])
+        np.testing.assert_array_equal(array(answer), data.sel(time=moment, latitude=0, method="nearest").values)
+
+
+def test_a_360_day_calendar_keeps_its_dates(con, iris_data):
+    times = xr.open_dataset(iris_data / "E1_north_america.nc", decode_times=xr.coders.CFDatetimeCoder(use_cftime=True)).time.values
+    [(ours,)] = con.execute(f"SELECT read_array('{iris_data}/E1_north_america.nc', 'air_temperature', {{latitude: 40, longitude: 260}}).times").fetchall()
+    assert [(t.year, t.month, t.day, t.hour) for t in ours] == [(t.year, t.month, t.day, t.hour) for t in times]
+
+
+def test_several_files_are_one_time_axis(con, iris_data):
+    files = sorted((iris_data / "NEMO").glob("nemo_1m_*.nc"))
+    theirs = xr.concat([xr.open_dataset(file)["tos"] for file in files], "time_counter")
+    glob = iris_data / "NEMO/nemo_1m_*.nc"
+    answer = con.execute(f"SELECT read_array('{glob}', 'tos', {{isel: {{y: [100, 109], x: {{stop: 50, step: 7}}}}}})").fetchone()[0]
+    np.testing.assert_array_equal(array(answer), theirs.isel(y=slice(100, 110), x=slice(0, 50, 7)).values)
+    assert [(t.year, t.month, t.day, t.hour) for t in answer["times"]] == [(t.year, t.month, t.day, t.hour) for t in theirs.time_centered.values]
+    for k, wanted in enumerate(["2015-01", "2015-02", "2015-03"]):
+        answer = con.execute(f"SELECT read_array({sql_list(files)}, 'tos', {{time: '{wanted}', isel: {{y: 200}}}})").fetchone()[0]
+        np.testing.assert_array_equal(array(answer), theirs.isel(time_counter=k, y=200).values)
+    streamed = con.execute(f"SELECT path, time, data FROM read_array('{glob}', 'tos', sel := {{time: ['2015-02-01', '2015-03-31']}}, fill := 'nan')").fetchall()
+    assert [row[0] for row in streamed] == [str(file) for file in files[1:]]
+    np.testing.assert_array_equal(np.array([row[2] for row in streamed], "float32"), theirs.values[1:].reshape(2, -1))
+
+
+def written(path, **options):
+    """A packed cube with every kind of axis, as a netCDF file."""
+    rng = np.random.default_rng(3)
+    time = xr.date_range("1999-12-30", periods=40, freq="6h")
+    data = xr.Dataset({"t2m": (("time", "member", "lat", "lon"), rng.normal(280, 10, (40, 2, 19, 36)).astype("float32")), "level": (("time", "lat"), rng.integers(-5, 99, (40, 19)).astype("int64"))},
+                      {"time": time, "member": [3, 7], "lat": ("lat", np.linspace(90, -90, 19), {"units": "degrees_north"}), "lon": ("lon", np.arange(-180.0, 180, 10), {"units": "degrees_east"})})
+    data["t2m"][5, 1, 3] = np.nan
+    data["t2m"].encoding = {"dtype": "int16", "scale_factor": 0.01, "add_offset": 280.0, "_FillValue": -32768, "zlib": True, "chunksizes": (7, 1, 10, 20)}
+    data.to_netcdf(path, **options)
+    return xr.open_dataset(path)
+
+
+@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_64BIT"])
+def test_packed_cubes_by_every_kind_of_axis(con, rng, tmp_path, format):
+    if format != "NETCDF4":
+        theirs = written(tmp_path / "four.nc")
+        theirs["t2m"].encoding = {"dtype": "int16", "scale_factor": 0.01, "add_offset": 280.0, "_FillValue": -32768}
+        theirs.drop_vars("level").to_netcdf(tmp_path / "a.nc", format=format)
+        theirs = xr.open_dataset(tmp_path / "a.nc")
+    else:
+        theirs = written(tmp_path / "a.nc")
+    selections, answers = [], []
+    for _ in range(200):
+        lat, lon, member = float(rng.uniform(-90, 90)), float(rng.uniform(-180, 540)), int(rng.choice([3, 7]))
+        when = datetime.datetime(1999, 12, 30) + datetime.timedelta(hours=float(rng.uniform(0, 234)))
+        selections.append({"time": when, "member": member, "lat": lat, "lon": lon})
+        lon = (lon + 180) % 360 - 180
+        if lon > 175:
+            lon -= 360
+        answers.append(theirs["t2m"].sel(time=when, member=member, method="nearest").sel(lat=lat, lon=lon, method="nearest").item())
+    ours = [array(answer).item() for answer in rows(con, tmp_path / "a.nc", "t2m", selections)]
+    np.testing.assert_allclose(ours, answers, rtol=1e-6, equal_nan=True)
+    window = {"time": ["1999-12-31", "2000-01-02"], "lat": [-35.0, 35.0], "lon": [150.0, 210.0]}
+    [answer] = rows(con, tmp_path / "a.nc", "t2m", [window])
+    east = [150, 160, 170, -180, -170, -160, -150]
+    expected = theirs["t2m"].sel(time=slice("1999-12-31", "2000-01-02"), lat=slice(35, -35)).sel(lon=east)
+    np.testing.assert_allclose(array(answer), expected.values, rtol=1e-6, equal_nan=True)
+    assert answer["coords"]["lon"] == [150, 160, 170, 180, 190, 200, 210]
+    assert answer["times"] == expected.time.values.astype("datetime64[us]").tolist()
+
+
+def test_stored_numbers_their_types_and_fills(con, tmp_path):
+    written(tmp_path / "a.nc")
+    stored = xr.open_dataset(tmp_path / "a.nc", mask_and_scale=False)
+    by = "isel := {time: 5, member: 1}"
+    path = tmp_path / "a.nc"
+    raw = con.execute(f"SELECT data, typeof(data) FROM read_array('{path}', 't2m', {by}, scaled := false, masked := false)").fetchall()
+    np.testing.assert_array_equal([row[0] for row in raw], stored["t2m"].isel(time=5, member=1).values)
+    assert {row[1] for row in raw} == {"SMALLINT[]"}
+    assert con.execute(f"SELECT typeof(data) FROM read_array('{path}', 't2m', {by}) LIMIT 1").fetchone() == ("FLOAT[]",)
+    assert con.execute(f"SELECT typeof(data) FROM read_array('{path}', 'level', dtype := 'float64') LIMIT 1").fetchone() == ("DOUBLE[]",)
+    np.testing.assert_array_equal([row[0] for row in con.execute(f"SELECT data FROM read_array('{path}', 'level')").fetchall()], stored["level"].values)
+    dense = con.execute(f"SELECT read_array('{path}', 't2m', {{isel: {{time: 5, member: 1}}, fill: -1}}).data").fetchone()[0]
+    assert dense.count(-1) == 36 and None not in dense
+
+
+def test_a_row_a_place_on_the_first_dimension_in_order(con, tmp_path):
+    theirs = written(tmp_path / "a.nc")["t2m"]
+    for sel, expected in {"isel := {time: {start: 3, step: 5}}": theirs.isel(time=slice(3, None, 5)), "isel := {time: 0}": theirs.isel(time=0), "sel := {lon: [170, 200]}": theirs.sel(lon=[170, -180, -170, -160])}.items():
+        got = con.execute(f"SELECT place, time, coord, data, shape, dims FROM read_array('{tmp_path}/a.nc', 't2m', {sel}, fill := 'nan')").fetchall()
+        np.testing.assert_allclose(np.array([row[3] for row in got], "float32"), expected.values.reshape(len(expected), -1), rtol=1e-6, equal_nan=True)
+        assert all(row[4] == list(expected.shape[1:]) and row[5] == list(expected.dims[1:]) for row in got)
+        assert [row[2] for row in got] == ([None] * len(got) if "time" in expected.dims else expected.member.values.tolist())
+    assert con.execute(f"SELECT count(*), min(time), max(time) FROM read_array('{tmp_path}/a.nc', 't2m')").fetchone() == (40, datetime.datetime(1999, 12, 30), datetime.datetime(2000, 1, 8, 18))
+
+
+def test_a_stream_keeps_within_its_memory(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    array = zarr.create_array(str(tmp_path / "a.zarr"), shape=(400, 1024, 1024), chunks=(10, 256, 256), dtype="float32", zarr_format=3, compressors=zarr.codecs.ZstdCodec())
+    for k in range(0, 400, 10):
+        array[k:k + 10] = np.full((10, 1024, 1024), k, "float32")
+    code = OPEN_EXTENSION + f"""
+con.execute("SET geoquilt_block_cache_mb = 64")
+con.execute("SET enable_progress_bar = false")
+print(con.execute("SELECT count(*), sum(len(data)), max(data[1]) FROM read_array('{tmp_path}/a.zarr', 'a')").fetchone())
+import resource
+print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) >> 10)
+"""
+    done = run_python(code, timeout=300)
+    counts, peak = done.stdout.strip().splitlines()
+    assert counts == "(400, 419430400, 390.0)", done.stderr
+    assert int(peak) < 700, peak
+
+
+# --- what is refused -----------------------------------------------------------------------------------
+
+OCEAN = "'test/data/small/ocean.zarr'"
+
+
+@pytest.mark.parametrize("sql,words", [
+    (f"SELECT read_array({OCEAN}, 'tmp')", ['no variable "tmp"', 'Did you mean "temp"', "depth, lat, lon"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{dept: 5}})", ['"dept"', 'Did you mean "depth"', "time, depth, lat, lon"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{depth: 500}})", ["500", '"depth"', "from 5 m to 15 m"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{time: '1999'}})", ["1999-01-01", '"time"', "2020-01-15"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{lat: [30, 40]}})", ["30 to 40", '"lat"', "from 5 degrees_north to 25"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{lat: [20, 10]}})", ["ends before it starts"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{lat: [1, 2, 3]}})", ["read_array(lat)", "two of them"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{time: 3}})", ["TIMESTAMP", "time axis"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{lat: '2020'}})", ["no time axis"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{lat: 'north'}})", ["read_array(lat)", "north"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{isel: {{lat: 3}}}})", ["index 3", "0 to 2"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{isel: {{lat: 1.5}}}})", ["read_array(isel.lat)", "1.5"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{isel: {{lat: 1}}, lat: 5}})", ["selected twice"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{tolerance: -1}})", ["read_array(tolerance)"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{lat: 10, tolerance: 1}})", ['10 is not on axis "lat"']),
+    (f"SELECT read_array({OCEAN}, 'temp', {{fill: 'none'}})", ["read_array(fill)"]),
+    (f"SELECT read_array({OCEAN}, 'temp', 5)", ["read_array(selection)", "a struct"]),
+    ("SELECT read_array('absent.zarr', 'temp')", ["absent.zarr", "does not exist"]),
+    ("SELECT read_array('test/data/small', 'temp')", ["directory"]),
+    ("SELECT read_array('README.md', 'temp')", ["README.md"]),
+    ("SELECT read_array('*.zarr', 'temp')", ["no file matches"]),
+    ("SELECT read_array([]::VARCHAR[], 'temp')", ["read_array(path)"]),
+    (f"FROM read_array({OCEAN}, 'temp', dtype := 'int8')", ["read_array(dtype)", "float32"]),
+    (f"FROM read_array({OCEAN}, 'temp', scaled := false, fill := 'nan')", ["read_array(fill)", "int16"]),
+    (f"FROM read_array({OCEAN}, NULL)", ["read_array(variable)"]),
+    (f"FROM read_array({OCEAN}, 'temp', isel := 3)", ["read_array(isel)"]),
+    (f"FROM read_array({OCEAN}, 'temp', isel := {{depht: 3}})", ['Did you mean "depth"']),
+])
+def test_what_is_refused_names_what_there_is(con, sql, words):
+    with pytest.raises(Exception) as caught:
+        con.execute(sql).fetchall()
+    message = str(caught.value)
+    assert "internal" not in message.lower()
+    for word in words:
+        assert word in message, f"{word!r} is not in: {message}"
+
+
+def test_null_in_null_out(con):
+    assert con.execute(f"SELECT read_array(NULL, 'temp'), read_array({OCEAN}, NULL), read_array({OCEAN}, 'temp', NULL), read_array({OCEAN}, 'temp', {{lat: NULL}})").fetchone() == (None,) * 4
+
+
+def test_too_much_for_one_chunk_names_the_stream(tmp_path):
+    written(tmp_path / "a.nc")
+    con = connect()
+    con.execute("SET geoquilt_max_chunk_mb = 1")
+    con.execute(f"SELECT read_array('{tmp_path}/a.nc', 't2m')").fetchall()
+    with pytest.raises(Exception, match="FROM read_array"):
+        con.execute(f"SELECT read_array('{tmp_path}/a.nc', 't2m', {{isel: {{time: {{stop: 40 - i}}}}}}) FROM range(10) t(i)").fetchall()
+
+
+def test_curvilinear_coordinates_ask_for_indices(con, iris_data):
+    with pytest.raises(Exception, match=r"isel: \{y: \.\.\., x: \.\.\.\}"):
+        con.execute(f"SELECT read_array('{iris_data}/NEMO/nemo_1m_20150101-20150201_grid-T.nc', 'tos', {{lat: 40}})")
+
+
+def test_damaged_netcdf_is_an_error_or_other_values_and_nothing_else(tmp_path):
+    written(tmp_path / "a.nc")
+    code = OPEN_EXTENSION + f"""
+import pathlib, random
+random.seed(5)
+path = pathlib.Path('{tmp_path}/a.nc')
+whole = path.read_bytes()
+refused = 0
+for round in range(300):
+    data = bytearray(whole)
+    if round % 3 == 0:
+        del data[random.randrange(len(data)):]
+    else:
+        for _ in range(random.choice([1, 3, 20])):
+            data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+    path.write_bytes(data)
+    try:
+        con.execute("SELECT sum(len(data)) FROM read_array(?, 't2m')", [str(path)]).fetchall()
+    except Exception as error:
+        refused += 1
+        assert "internal" not in str(error).lower(), (round, str(error))
+path.write_bytes(whole)
+assert refused > 80, refused
+assert con.execute("SELECT sum(len(data)) FROM read_array(?, 't2m')", [str(path)]).fetchone() == (40 * 2 * 19 * 36,)
+"""
+    done = run_python(code, timeout=180)
+    assert done.returncode == 0, done.stderr[-2000:]

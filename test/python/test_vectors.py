@@ -1,0 +1,444 @@
+"""Vector files in the catalog against geopandas and pyogrio; geo_rasterize against rasterio.features.rasterize."""
+import json
+import os
+import shutil
+
+import duckdb
+import geopandas
+import numpy as np
+import pandas as pd
+import pyproj
+import pytest
+import shapely
+from conftest import ROOT, connect, run_python, sql_list, write_raster
+from rasterio import features
+from rasterio.transform import from_bounds, from_origin
+
+UTM = "EPSG:32629"
+
+
+def frame(seed, n, box=(-9, 38, -7, 40), kind="polygon", crs="EPSG:4326"):
+    """Random features with a class, a name and a NULL here and there."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.uniform(box[0], box[2], n), rng.uniform(box[1], box[3], n)
+    size = min(box[2] - box[0], box[3] - box[1]) / 8
+    if kind == "point":
+        shapes = shapely.points(x, y)
+    elif kind == "line":
+        shapes = [shapely.LineString(rng.uniform(-size, size, (4, 2)) + (a, b)) for a, b in zip(x, y)]
+    else:
+        shapes = [shapely.Point(a, b).buffer(rng.uniform(size / 4, size), quad_segs=rng.integers(1, 6)) for a, b in zip(x, y)]
+    label = rng.integers(1, 9, n)
+    return geopandas.GeoDataFrame({"class": label, "name": [f"kind {v}" for v in label]}, geometry=shapes, crs=crs)
+
+
+def catalog(con, paths, options=""):
+    paths = sql_list(paths if isinstance(paths, list) else [paths])
+    return con.execute(f"SELECT * EXCLUDE (geometry, modified), ST_AsWKB(geometry) AS wkb FROM geo_catalog_build({paths}{options})").df()
+
+
+WRITERS = {
+    "geojson": "GeoJSON", "fgb": "FlatGeobuf", "gpkg": "GPKG", "shp": "ESRI Shapefile", "sqlite": "SQLite", "gmt": "OGR_GMT", "tab": "MapInfo File",
+    "jsonfg": "JSONFG", "gdb.zip": "OpenFileGDB",
+}
+
+
+@pytest.mark.parametrize("suffix", ["geojson", "fgb", "gpkg", "shp", "sqlite", "gmt", "tab"])
+@pytest.mark.parametrize("kind", ["polygon", "line", "point"])
+def test_every_format_is_catalogued_as_geopandas_sees_it(con, tmp_path, suffix, kind):
+    data = frame(1, 40, kind=kind)
+    path = tmp_path / f"f.{suffix}"
+    try:
+        data.to_file(path, driver=WRITERS[suffix])
+    except Exception as e:
+        pytest.skip(f"geopandas can not write {suffix}: {e}")
+    row = catalog(con, path).iloc[0]
+    back = geopandas.read_file(path)
+    assert row["kind"] == "vector" and row["driver"] == WRITERS[suffix]
+    assert row["layers"][0]["n_features"] == len(back) == 40
+    b = row["bbox"]
+    np.testing.assert_allclose([b["xmin"], b["ymin"], b["xmax"], b["ymax"]], back.total_bounds, atol=1e-6)
+    np.testing.assert_allclose(shapely.from_wkb(bytes(row["wkb"])).bounds, back.total_bounds, atol=1e-6)
+    assert row["crs"].startswith("EPSG:4326") or "WGS" in row["crs"]
+    assert all(np.all(pd.isna(row[name])) for name in ("transform", "width", "bands"))
+    assert row["size"] == os.path.getsize(path)
+
+
+def test_extents_are_projected_with_dense_edges(con, tmp_path):
+    """A wide box in a conic CRS: its corners' envelope would be far too small."""
+    data = geopandas.GeoDataFrame(geometry=[shapely.box(2e6, 1e6, 7e6, 5.5e6)], crs="EPSG:3035")
+    data.to_file(tmp_path / "eu.gpkg")
+    row = catalog(con, tmp_path / "eu.gpkg").iloc[0]
+    dense = data.geometry.segmentize(1000).to_crs("OGC:CRS84").total_bounds
+    b = row["bbox"]
+    np.testing.assert_allclose([b["xmin"], b["ymin"], b["xmax"], b["ymax"]], dense, atol=0.05)
+    assert row["crs"] == "EPSG:3035"
+
+
+def test_layers_in_several_crs_are_united(con, tmp_path):
+    path = tmp_path / "many.gpkg"
+    geopandas.GeoDataFrame(geometry=[shapely.box(500000, 4000000, 600000, 4100000)], crs=UTM).to_file(path, layer="west")
+    geopandas.GeoDataFrame(geometry=[shapely.box(20, 40, 21, 41)], crs="EPSG:4326").to_file(path, layer="east")
+    pd_frame = geopandas.GeoDataFrame({"a": [1, 2]}, geometry=[None, None], crs="EPSG:4326")
+    pd_frame.to_file(path, layer="table")
+    row = catalog(con, path).iloc[0]
+    assert [(l["name"], l["n_features"]) for l in row["layers"]] == [("west", 1), ("east", 1), ("table", 2)]
+    whole = shapely.from_wkb(bytes(row["wkb"]))
+    assert whole.geom_type == "MultiPolygon" and len(whole.geoms) == 2
+    assert whole.contains(shapely.Point(20.5, 40.5)) and whole.contains(shapely.Point(-8.5, 36.6)) and not whole.contains(shapely.Point(5, 38))
+    assert row["crs"] == UTM
+    one = catalog(con, path, ", layer := 'east'").iloc[0]
+    assert [l["name"] for l in one["layers"]] == ["east"] and one["bbox"]["xmin"] == 20
+    assert catalog(con, path, ", layer := 1").iloc[0]["layers"][0]["name"] == "west"
+    for layer, shown in [("'esat'", '"esat"'), ("4", "4"), ("0", "0")]:
+        with pytest.raises(Exception, match=rf'(?s)many.gpkg" has no layer {shown}: it has 1 "west", 2 "east", 3 "table"'):
+            catalog(con, path, f", layer := {layer}")
+    with pytest.raises(Exception, match=r"geo_catalog_build\(layer\): 1.5 is not valid"):
+        catalog(con, path, ", layer := 1.5")
+
+
+def test_extents_over_the_antimeridian_are_cut(con, tmp_path):
+    data = geopandas.GeoDataFrame(geometry=[shapely.box(150000, 200000, 250000, 300000)], crs="EPSG:32601")
+    data.to_file(tmp_path / "fiji.fgb")
+    row = catalog(con, tmp_path / "fiji.fgb").iloc[0]
+    shape = shapely.from_wkb(bytes(row["wkb"]))
+    assert shape.geom_type == "MultiPolygon" and row["bbox"]["xmin"] == -180 and row["bbox"]["xmax"] == 180
+
+
+def test_tables_of_points_and_of_wkt(con, tmp_path):
+    points = tmp_path / "points.csv"
+    points.write_text("lon,lat,v\n1,2,3\n4,6,7\n5,5.5,1\n")
+    points.with_suffix(".prj").write_text(pyproj.CRS("EPSG:4326").to_wkt("WKT1_GDAL"))
+    shapes = tmp_path / "shapes.csv"
+    shapes.write_text('id,WKT\n1,"POLYGON ((0 0, 3 0, 3 4, 0 0))"\n')
+    shapes.with_suffix(".prj").write_text(pyproj.CRS("EPSG:32629").to_wkt("WKT1_GDAL"))
+    got = catalog(con, [points, shapes])
+    assert list(got["kind"]) == ["vector", "vector"] and list(got["driver"]) == ["CSV", "CSV"]
+    assert got["bbox"][0] == {"xmin": 1, "ymin": 2, "xmax": 5, "ymax": 6} and got["layers"][0][0]["n_features"] == 3
+    assert got["crs"][1] == UTM
+
+
+def test_topojson_and_json_fg(con, tmp_path):
+    topo = {"type": "Topology", "objects": {"land": {"type": "GeometryCollection", "geometries": [{"type": "Polygon", "arcs": [[0]]}]}},
+            "arcs": [[[0, 0], [10, 0], [10, 5], [0, 5], [0, 0]]]}
+    (tmp_path / "land.topojson").write_text(json.dumps(topo))
+    row = catalog(con, tmp_path / "land.topojson").iloc[0]
+    assert row["driver"] == "TopoJSON" and row["bbox"] == {"xmin": 0, "ymin": 0, "xmax": 10, "ymax": 5}
+
+
+def test_kinds_are_told_by_content(con, tmp_path):
+    data = frame(2, 5)
+    data.to_file(tmp_path / "vectors.geojson")
+    write_raster(tmp_path / "raster.tif", np.ones((4, 4), "uint8"))
+    shutil.copy(tmp_path / "vectors.geojson", tmp_path / "a.tif")
+    shutil.copy(tmp_path / "raster.tif", tmp_path / "b.geojson")
+    (tmp_path / "spaced.json").write_text("\n\n  " + (tmp_path / "vectors.geojson").read_text())
+    got = catalog(con, [tmp_path / n for n in ("vectors.geojson", "raster.tif", "a.tif", "b.geojson", "spaced.json")])
+    assert list(got["kind"]) == ["vector", "raster", "vector", "raster", "vector"]
+    assert list(catalog(con, str(tmp_path / "*"))["kind"]) == ["vector", "raster", "raster", "vector", "vector"]
+    (tmp_path / "text.tif").write_text("this is no picture")
+    for kind in ("auto", "raster", "vector"):
+        with pytest.raises(Exception, match=r'cannot open ".*text.tif": not recognized'):
+            catalog(con, tmp_path / "text.tif", f", kind := '{kind}'")
+    with pytest.raises(Exception, match="not recognized|zero bands"):
+        catalog(con, tmp_path / "vectors.geojson", ", kind := 'raster'")
+    with pytest.raises(Exception, match=r'"vectors" is not a kind.*\n.*Did you mean "vector"'):
+        catalog(con, tmp_path / "vectors.geojson", ", kind := 'vectors'")
+    report = catalog(con, [tmp_path / "text.tif", tmp_path / "raster.tif"], ", on_error := 'report'")
+    assert report["error"].isna().tolist() == [False, True]
+
+
+def test_a_geopackage_of_both_kinds_asks_which(con, tmp_path):
+    path = tmp_path / "both.gpkg"
+    write_raster(path, np.ones((1, 256, 256), "uint8"), driver="GPKG", crs="EPSG:4326", transform=from_origin(0, 10, 0.01, 0.01))
+    assert catalog(con, path).iloc[0]["kind"] == "raster"
+    frame(3, 4).to_file(path, layer="fields", mode="a")
+    with pytest.raises(Exception, match=r"(?s)holds both a raster and vector layers.*kind := 'raster' or kind := 'vector'"):
+        catalog(con, path)
+    assert catalog(con, path, ", kind := 'vector'").iloc[0]["layers"][0]["name"] == "fields"
+    assert catalog(con, path, ", kind := 'raster'").iloc[0]["width"] == 256
+    only = tmp_path / "only.gpkg"
+    frame(3, 4).to_file(only)
+    assert catalog(con, only).iloc[0]["kind"] == "vector"
+
+
+def test_files_without_a_place_are_told(con, tmp_path):
+    empty = tmp_path / "empty.geojson"
+    empty.write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(Exception, match=r'"[^"]*empty.geojson" holds no features with a geometry in its layers "empty"'):
+        catalog(con, empty)
+    geopandas.GeoDataFrame(geometry=[shapely.Point(1, 2)]).to_file(tmp_path / "bare.shp")
+    with pytest.raises(Exception, match=r'bare.shp" has no CRS'):
+        catalog(con, tmp_path / "bare.shp")
+    (tmp_path / "plain.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(Exception, match="holds no features with a geometry"):
+        catalog(con, tmp_path / "plain.csv", ", kind := 'vector'")
+    data = frame(1, 3)
+    data.to_file(tmp_path / "some.gpkg", layer="full")
+    data.iloc[:0].to_file(tmp_path / "some.gpkg", layer="hollow")
+    row = catalog(con, tmp_path / "some.gpkg").iloc[0]
+    assert [l["n_features"] for l in row["layers"]] == [3, 0]
+    with pytest.raises(Exception, match="holds no features"):
+        catalog(con, tmp_path / "some.gpkg", ", layer := 'hollow'")
+    got = catalog(con, [empty, tmp_path / "some.gpkg"], ", on_error := 'skip'")
+    assert len(got) == 1
+
+
+def test_dates_come_from_names_and_mixed_folders_make_one_catalog(con, tmp_path):
+    frame(1, 3).to_file(tmp_path / "fields_20200131.gpkg")
+    write_raster(tmp_path / "scene_20200131.tif", np.ones((4, 4), "uint8"))
+    got = con.execute(f"SELECT kind, t_min, attributes['what'] FROM geo_catalog_build('{tmp_path}/*', filename_regex := '(?P<what>[a-z]+)_(?P<date>\\d{{8}})')").fetchall()
+    assert [(k, str(t), w) for k, t, w in got] == [("vector", "2020-01-31 00:00:00", "fields"), ("raster", "2020-01-31 00:00:00", "scene")]
+    out = tmp_path / "catalog.parquet"
+    con.execute(f"COPY (FROM geo_catalog_build('{tmp_path}/*_2020*')) TO '{out}' (FORMAT parquet, GEOPARQUET_VERSION 'BOTH')")
+    assert len(geopandas.read_parquet(out)) == 2
+
+
+def test_natural_earth(con, tmp_path):
+    """Real polygons, where pyogrio's own bundled test data has them."""
+    path = ROOT / "demo/out/data/land-110m.json"
+    if not path.exists():
+        pytest.skip("the demo has not fetched it")
+    row = catalog(con, path).iloc[0]
+    assert row["kind"] == "vector"
+
+
+# --- geo_rasterize ----------------------------------------------------------------------------------------------------
+
+
+def slice_sql(bounds, shape, crs):
+    """A slice of given bounds and (rows, columns)."""
+    xmin, ymin, xmax, ymax = (float(v) for v in bounds)
+    return (f"{{bbox: {{xmin: {xmin!r}::DOUBLE, ymin: {ymin!r}::DOUBLE, xmax: {xmax!r}::DOUBLE, ymax: {ymax!r}::DOUBLE}}, crs: '{crs}', "
+            f"t_min: NULL::TIMESTAMP, t_max: NULL::TIMESTAMP, width: {shape[1]}::INTEGER, height: {shape[0]}::INTEGER}}")
+
+
+def rasterize(con, what, bounds, shape, crs, options=""):
+    row = con.execute(f"SELECT geo_rasterize({what}, {slice_sql(bounds, shape, crs)}{options})").fetchone()[0]
+    assert row["shape"] == (1, *shape) and row["crs"] == crs
+    pixels = None if row["data"] is None else np.array(row["data"]).reshape(shape)
+    return pixels, row["objects"], row["transform"]
+
+
+@pytest.mark.parametrize("all_touched", [False, True])
+@pytest.mark.parametrize("kind", ["polygon", "line", "point"])
+@pytest.mark.parametrize("suffix", ["geojson", "gpkg", "fgb"])
+def test_classes_are_rasterios(con, tmp_path, kind, suffix, all_touched):
+    data = frame(5, 60, kind=kind)
+    path = tmp_path / f"f.{suffix}"
+    data.to_file(path)
+    data = geopandas.read_file(path)  # FlatGeobuf sorts its features
+    for i, (bounds, shape) in enumerate([((-9, 38, -7, 40), (50, 60)), ((-8.3, 38.7, -8.1, 38.9), (64, 64)), ((-8.51, 39.2, -7.2, 41), (37, 91))]):
+        got, objects, transform = rasterize(con, f"'{path}'", bounds, shape, "OGC:CRS84", f", {{label_field: 'class', all_touched: {all_touched}, background: -1}}")
+        assert objects is None
+        affine = from_bounds(*bounds, shape[1], shape[0])
+        np.testing.assert_allclose(transform, affine.to_gdal())
+        want = features.rasterize(zip(data.geometry, data["class"]), shape, fill=-1, transform=affine, all_touched=all_touched, dtype="int32")
+        np.testing.assert_array_equal(got, want, err_msg=f"slice {i}")
+    assert (got != -1).any() or kind == "point"
+
+
+@pytest.mark.parametrize("all_touched", [False, True])
+def test_features_are_projected_onto_the_slice(con, tmp_path, all_touched):
+    data = frame(6, 80)
+    path = tmp_path / "f.gpkg"
+    data.to_file(path)
+    bounds, shape = (500000, 4250000, 600000, 4350000), (100, 100)
+    got, _, _ = rasterize(con, f"'{path}'", bounds, shape, UTM, f", {{label_field: 'class', all_touched: {all_touched}}}")
+    there = data.to_crs(UTM)
+    want = features.rasterize(zip(there.geometry, there["class"]), shape, transform=from_bounds(*bounds, 100, 100), all_touched=all_touched, dtype="int32")
+    assert (want > 0).sum() > 500
+    # A polygon that leaves the neighbourhood is cut there before it is projected, which bends its edge outside alone.
+    np.testing.assert_array_equal(got, want)
+
+
+def test_features_that_span_the_globe_are_cut_before_they_are_projected(con, tmp_path):
+    world = geopandas.GeoDataFrame({"class": [1, 2]}, geometry=[shapely.box(-180, -90, 180, 90), shapely.box(-180, 39, 180, 90)], crs="EPSG:4326")
+    world.to_file(tmp_path / "world.geojson")
+    bounds = (400000, 4200000, 600000, 4400000)
+    got, _, _ = rasterize(con, f"'{tmp_path}/world.geojson'", bounds, (40, 40), UTM, ", {label_field: 'class'}")
+    col, row = np.meshgrid(np.arange(40) + 0.5, np.arange(40) + 0.5)
+    _, lat = pyproj.Transformer.from_crs(UTM, "OGC:CRS84", always_xy=True).transform(400000 + 5000 * col, 4400000 - 5000 * row)
+    off = got != np.where(lat > 39, 2, 1)
+    assert off.sum() <= 40 and np.abs(lat[off] - 39).max(initial=0) < 0.05  # the parallel is a chord between its ends
+
+
+@pytest.mark.parametrize("bounds", [(170, -20, 190, 0), (-190, -20, -170, 0), (175, -5, 180, 5)])
+def test_slices_cross_the_antimeridian(con, tmp_path, bounds):
+    boxes = [(172, -15, 179, -10), (-179, -12, -172, -3), (178, -5, 180, -2), (-180, -5, -178, -2), (0, 0, 10, 10)]
+    data = geopandas.GeoDataFrame({"class": range(1, 6)}, geometry=[shapely.box(*b) for b in boxes], crs="EPSG:4326")
+    data.to_file(tmp_path / "fiji.gpkg")
+    shape = (40, 80)
+    got, _, _ = rasterize(con, f"'{tmp_path}/fiji.gpkg'", bounds, shape, "OGC:CRS84", ", {label_field: 'class'}")
+    turned = [(shapely.transform(g, lambda p: p + [turn, 0]), v) for turn in (-360, 0, 360) for g, v in zip(data.geometry, data["class"])]
+    want = features.rasterize(turned, shape, transform=from_bounds(*bounds, 80, 40), dtype="int32")
+    np.testing.assert_array_equal(got, want)
+    assert len(np.unique(got)) >= 2
+    # And the same place on a plane.
+    plane = (200000, -1000000, 300000, -500000)
+    flat, _, _ = rasterize(con, f"'{tmp_path}/fiji.gpkg'", plane, (50, 10), "EPSG:32701", ", {label_field: 'class'}")
+    there = data.to_crs("EPSG:32701")
+    np.testing.assert_array_equal(flat, features.rasterize(zip(there.geometry[:4], there["class"]), (50, 10), transform=from_bounds(*plane, 10, 50), dtype="int32"))
+
+
+def test_boxes_and_instances(con, tmp_path):
+    data = frame(7, 50)
+    path = tmp_path / "f.gpkg"
+    data.to_file(path)
+    bounds, shape = (-8.6, 38.4, -7.6, 39.4), (80, 50)
+    affine = from_bounds(*bounds, shape[1], shape[0])
+    area = shapely.box(*bounds)
+    near = data[shapely.intersects(shapely.box(*data.bounds.values.T), area)].reset_index(drop=True)
+    pixels, objects, _ = rasterize(con, f"'{path}'", bounds, shape, "OGC:CRS84", ", {task: 'object_detection', label_field: 'class'}")
+    assert pixels is None
+    by_id = {o["id"]: o for o in objects}
+    assert len(by_id) == len(objects) and [o["id"] for o in objects] == sorted(by_id)
+    want = [(row["class"], row.geometry.intersection(area).bounds) for _, row in near.iterrows() if row.geometry.intersection(area).area > 0]
+    assert len(want) == len(objects)
+    for o, (label, (xmin, ymin, xmax, ymax)) in zip(objects, want):
+        left, top = ~affine * (xmin, ymax)
+        right, bottom = ~affine * (xmax, ymin)
+        assert o["label"] == label
+        np.testing.assert_allclose([o["bbox"][k] for k in ("xmin", "ymin", "xmax", "ymax")], [left, top, right, bottom], atol=1e-6)
+    ids, instances, _ = rasterize(con, f"'{path}'", bounds, shape, "OGC:CRS84", ", {task: 'instance_segmentation', label_field: 'class'}")
+    np.testing.assert_array_equal(ids, features.rasterize(zip(near.geometry, range(1, len(near) + 1)), shape, transform=affine, dtype="int32"))
+    assert [o["id"] for o in instances] == [i for i in np.unique(ids) if i]
+    assert all(by_id[o["id"]] == o for o in instances if o["id"] in by_id)
+    classes, _, _ = rasterize(con, f"'{path}'", bounds, shape, "OGC:CRS84", ", {label_field: 'class'}")
+    label_of = np.array([0] + near["class"].tolist())
+    np.testing.assert_array_equal(label_of[ids], classes)
+
+
+def test_lists_of_geometries(con):
+    data = frame(8, 30)
+    bounds, shape = (-9, 38, -7, 40), (60, 60)
+    affine = from_bounds(*bounds, 60, 60)
+    geometries = "[" + ", ".join(f"'{g.wkt}'::GEOMETRY" for g in data.geometry) + "]"
+    ones, _, _ = rasterize(con, geometries, bounds, shape, "OGC:CRS84")
+    np.testing.assert_array_equal(ones, features.rasterize(data.geometry, shape, transform=affine, dtype="int32"))
+    want = features.rasterize(zip(data.geometry, data["class"]), shape, transform=affine, dtype="int32")
+    labelled, _, _ = rasterize(con, geometries, bounds, shape, "OGC:CRS84", f", {{labels: {data['class'].tolist()}}}")
+    np.testing.assert_array_equal(labelled, want)
+    pairs = "[" + ", ".join(f"{{geometry: '{g.wkt}'::GEOMETRY, value: {v}}}" for g, v in zip(data.geometry, data["class"])) + "]"
+    paired, _, _ = rasterize(con, pairs, bounds, shape, "OGC:CRS84")
+    np.testing.assert_array_equal(paired, want)
+    there = data.to_crs(UTM)
+    shapes = "[" + ", ".join(f"'{g.wkt}'::GEOMETRY" for g in there.geometry) + "]"
+    again, _, _ = rasterize(con, shapes, bounds, shape, "OGC:CRS84", f", {{crs: '{UTM}'}}")
+    assert (again != ones).mean() < 0.01
+    con.execute("CREATE TABLE f AS SELECT * FROM (VALUES (1, 'POLYGON ((-9 38, -8 38, -8 39, -9 38))'::GEOMETRY), (2, NULL), (NULL, 'POINT (-8 39)'::GEOMETRY), (3, 'POLYGON EMPTY'::GEOMETRY)) t(value, geometry)")
+    column = con.execute(f"SELECT geo_rasterize(list({{geometry: geometry, value: value}}), {slice_sql(bounds, (4, 4), 'OGC:CRS84')}).data FROM f").fetchone()[0]
+    assert set(column) == {0, 1}
+    if duckdb.__version__ < "2":
+        typed = "[" + ", ".join(f"ST_SetCRS('{g.wkt}'::GEOMETRY, '{UTM}')" for g in there.geometry) + "]"
+        np.testing.assert_array_equal(rasterize(con, typed, bounds, shape, "OGC:CRS84")[0], again)
+
+
+def test_several_files_and_many_rows(con, tmp_path):
+    frames = [frame(i, 20, kind=kind) for i, kind in [(1, "polygon"), (2, "line")]]
+    paths = []
+    for i, data in enumerate(frames):
+        data.to_file(tmp_path / f"{i}.gpkg")
+        paths.append(tmp_path / f"{i}.gpkg")
+    bounds, shape = (-9, 38, -7, 40), (30, 30)
+    both, _, _ = rasterize(con, sql_list(paths), bounds, shape, "OGC:CRS84", ", {label_field: 'class'}")
+    want = features.rasterize([(g, v) for f in frames for g, v in zip(f.geometry, f["class"])], shape, transform=from_bounds(*bounds, 30, 30), dtype="int32")
+    np.testing.assert_array_equal(both, want)
+    rows = con.execute(f"""SELECT i, geo_rasterize('{paths[0]}', geo_slice({{xmin: -9 + i / 3000.0, ymin: 38.0, xmax: -8.5 + i / 3000.0, ymax: 38.5}}, 0.05, 'OGC:CRS84'), {{label_field: 'class'}})
+        FROM range(3000) t(i) ORDER BY i""").fetchall()
+    for i, got in rows[::211]:
+        affine = from_origin(got["transform"][0], got["transform"][3], got["transform"][1], -got["transform"][5])
+        want = features.rasterize(zip(frames[0].geometry, frames[0]["class"]), got["shape"][1:], transform=affine, dtype="int32")
+        np.testing.assert_array_equal(np.array(got["data"]).reshape(got["shape"][1:]), want)
+
+
+def test_labels_that_do_not_fit_are_told(con, tmp_path):
+    path = ROOT / "test/data/small/regions.geojson"
+    ask = lambda options, what=f"'{path}'": rasterize(con, what, (0, 0, 60, 60), (3, 3), "OGC:CRS84", f", {options}")
+    for options, message in [
+        ("{label_field: 'clas'}", r'layer "regions" of ".*regions.geojson" has no field "clas": it has name, class'),
+        ("{label_field: 'name'}", r"(?s)holds text such as \"plain\".*\{classes: \['plain', \.\.\.\]\}"),
+        ("{label_field: 'name', classes: ['plain', 'lake']}", r'(?s)"forest" is not one of the classes.*One of: plain, lake'),
+        ("{layer: 'region'}", r'has no layer "region": it has 1 "regions"'),
+        ("{layer: 2}", r'has no layer 2: it has 1 "regions"'),
+        ("{task: 'segmentation'}", r'geo_rasterize\(task\): "segmentation" is not a task'),
+        ("{classes: []}", r"geo_rasterize\(classes\)"),
+        ("{labels: [1.5]}", r"geo_rasterize\(labels\)"),
+        ("{background: 3000000000}", r"geo_rasterize\(background\)"),
+        ("{touched: true}", r'"touched" is not an option'),
+    ]:
+        with pytest.raises(Exception, match=message):
+            ask(options)
+    with pytest.raises(Exception, match=r"geo_rasterize\(labels\): 2 labels for 1 geometries"):
+        ask("{labels: [1, 2]}", "['POINT (1 1)'::GEOMETRY]")
+    with pytest.raises(Exception, match=r"1.5 is not valid: must be a class"):
+        ask("{background: 0}", "[{geometry: 'POINT (1 1)'::GEOMETRY, value: 1.5}]")
+    with pytest.raises(Exception, match="does not exist"):
+        ask("{background: 0}", "'none.geojson'")
+    with pytest.raises(Exception, match="not recognized"):
+        ask("{background: 0}", f"'{ROOT}/README.md'")
+    halves = frame(1, 2).assign(half=[1.5, 2.5])
+    halves.to_file(tmp_path / "h.geojson")
+    with pytest.raises(Exception, match=r'field "half": 1.5 is not valid: must be a class'):
+        ask("{label_field: 'half'}", f"'{tmp_path}/h.geojson'")
+    con.execute("SET geoquilt_max_chunk_mb = 1")
+    with pytest.raises(Exception, match="geoquilt_max_chunk_mb"):
+        rasterize(con, f"'{path}'", (0, 0, 60, 60), (600, 600), "OGC:CRS84")
+    null = con.execute(f"SELECT geo_rasterize(NULL::VARCHAR, {slice_sql((0, 0, 1, 1), (2, 2), 'OGC:CRS84')})").fetchone()[0]
+    assert null is None
+    bare = geopandas.GeoDataFrame({"class": [4]}, geometry=[shapely.box(0, 0, 60, 60)])
+    bare.to_file(tmp_path / "bare.shp")
+    with pytest.raises(Exception, match="has no CRS"):
+        rasterize(con, f"'{tmp_path}/bare.shp'", (0, 0, 60, 60), (3, 3), "OGC:CRS84")
+    given, _, _ = rasterize(con, f"'{tmp_path}/bare.shp'", (0, 0, 60, 60), (3, 3), "OGC:CRS84", ", {label_field: 'class', crs: 'OGC:CRS84'}")
+    assert (given == 4).all()
+
+
+# --- damaged files ----------------------------------------------------------------------------------------------------
+
+FUZZ = """
+import glob, os, random, sys, time
+rng = random.Random({seed})
+original = open({path!r}, 'rb').read()
+side = {{p: open(p, 'rb').read() for p in glob.glob({path!r}.rsplit('.', 1)[0] + '.*') if p != {path!r}}}
+slice_ = "geo_slice({{xmin: -9.0, ymin: 38.0, xmax: -7.0, ymax: 40.0}}, 0.1, 'OGC:CRS84')"
+ok = failed = 0
+for i in range({rounds}):
+    data = bytearray(original)
+    how = rng.randrange(3)
+    if how == 0:
+        data = data[:rng.randrange(len(data))]
+    else:
+        for _ in range(rng.randrange(1, 1 + (4 if how == 1 else 200))):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+    path = f'{folder}/f{{i}}.{suffix}'
+    open(path, 'wb').write(data)
+    for p, content in side.items():
+        open(path.rsplit('.', 1)[0] + '.' + p.rsplit('.', 1)[1], 'wb').write(content)
+    for sql in (f"SELECT count(*) FROM geo_catalog_build('{{path}}', kind := 'vector')", f"SELECT geo_rasterize('{{path}}', {{slice_}})"):
+        start = time.time()
+        try:
+            con.execute(sql).fetchall()
+            ok += 1
+        except Exception as e:
+            assert 'internal' not in str(e).lower() and 'defect' not in str(e), str(e)
+            failed += 1
+        assert time.time() - start < 20, (i, sql)
+    for p in glob.glob(f'{folder}/f{{i}}.*'):
+        os.remove(p)
+print(ok, failed)
+"""
+
+
+@pytest.mark.parametrize("suffix", ["geojson", "gpkg", "shp", "fgb"])
+def test_damaged_files_neither_crash_nor_hang(tmp_path, suffix):
+    from conftest import OPEN_EXTENSION
+    path = tmp_path / f"whole.{suffix}"
+    frame(1, 30).to_file(path)
+    folder = tmp_path / "fuzz"
+    folder.mkdir()
+    code = OPEN_EXTENSION + FUZZ.format(seed=3, path=str(path), folder=folder, suffix=suffix, rounds=120)
+    done = run_python(code, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    ok, failed = map(int, done.stdout.split())
+    assert ok + failed == 240 and failed > 10
