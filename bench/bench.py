@@ -19,12 +19,18 @@ from pathlib import Path
 
 import duckdb
 import geopandas
+import netCDF4
 import numpy as np
 import rasterio
 import shapely
+import xarray as xr
+import zarr
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
+
+from slices import slices
+from vectors import vectors
 
 HERE = Path(__file__).resolve().parent
 EXTENSION = os.environ.get("GEOQUILT_EXTENSION", str(HERE.parent / "build/release/geoquilt.duckdb_extension"))
@@ -612,7 +618,73 @@ def growth(table, work, quick):
             table.add(text, None, best, None, "count, pixels, first pixels")
 
 
-# --- h: set algebra of catalogs ----------------------------------------------------------------------
+# --- h: arrays ---------------------------------------------------------------------------------------
+
+
+def write_cube(path, zarr_format, shards=None):
+    """A packed daily cube, int16 in chunks of 8 x 180 x 180, as climate archives are."""
+    rng = np.random.default_rng(3)
+    shape = (64, 720, 1440)
+    group = zarr.open_group(path, mode="w", zarr_format=zarr_format)
+    names = {"dimension_names": ["time", "lat", "lon"]} if zarr_format == 3 else {"attributes": {"_ARRAY_DIMENSIONS": ["time", "lat", "lon"]}}
+    array = group.create_array("t2m", shape=shape, chunks=(8, 180, 180), shards=shards, dtype="int16", compressors="auto", **names)
+    lat, lon = np.mgrid[0:720, 0:1440]
+    base = 3000 * np.cos(lat / 230) + 400 * np.sin(lon / 90)
+    for day in range(0, 64, 8):
+        array[day:day + 8] = (base + rng.normal(0, 30, (8, 720, 1440))).astype("int16")
+    return str(path)
+
+
+def arrays(table, work, quick):
+    count = 200 if quick else 2000
+    rng = np.random.default_rng(5)
+    at = [(int(t), int(y), int(x)) for t, y, x in zip(rng.integers(0, 64, count), rng.integers(0, 720 - SIDE, count), rng.integers(0, 1440 - SIDE, count))]
+    rows = [{"t": t, "y": y, "x": x} for t, y, x in at]
+    con = connect()
+    con.execute("CREATE TABLE places AS SELECT unnest(r) FROM (SELECT unnest(?) AS r)", [rows])
+    window = f"{{isel: {{time: t, lat: {{start: y, stop: y + {SIDE}}}, lon: {{start: x, stop: x + {SIDE}}}}}, masked: false}}"
+
+    def ours(path, variable="t2m"):
+        arrow = con.execute(f"SELECT a.data FROM (SELECT read_array('{path}', '{variable}', {window}) AS a FROM places)").to_arrow_table()
+        return np.concatenate([c.flatten().to_numpy() for c in arrow.column(0).chunks]).reshape(-1, SIDE, SIDE)
+
+    def check(path, theirs, variable="t2m"):
+        np.testing.assert_array_equal(ours(path, variable), np.stack(theirs).astype("float32"))
+
+    for name, zarr_format, shards in (("v2", 2, None), ("v3, sharded", 3, (16, 360, 360))):
+        path = write_cube(work / f"{zarr_format}.zarr", zarr_format, shards)
+        array = zarr.open_group(path, mode="r")["t2m"]
+        lazy = xr.open_zarr(path, consolidated=False)["t2m"].variable
+        by_zarr = lambda: [array[t, y:y + SIDE, x:x + SIDE] for t, y, x in at]
+        by_xarray = lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at]
+        check(path, by_zarr())
+        what = f"{count:,} windows of {SIDE} x {SIDE} from a Zarr {name} cube"
+        table.race(f"h  {what}: zarr-python", by_zarr, lambda: ours(path), ("x", 3), "all values", repeats=2)
+        table.race(f"h  {what}: xarray", by_xarray, lambda: ours(path), ("x", 3), "all values", repeats=2)
+
+        def whole():
+            total = con.execute(f"SELECT sum(len(data)) FROM read_array('{path}', 't2m')").fetchone()[0]
+            assert total == 64 * 720 * 1440
+
+        table.race(f"h  the whole Zarr {name} cube, day by day: zarr-python", lambda: [array[t] for t in range(64)], whole, None, "count", repeats=2)
+
+    path = str(work / "cube.nc")
+    cube = np.stack([zarr.open_group(work / "2.zarr", mode="r")["t2m"][t:t + 8] for t in range(0, 64, 8)]).reshape(64, 720, 1440)
+    with netCDF4.Dataset(path, "w") as out:
+        for name, size in zip(("time", "lat", "lon"), cube.shape):
+            out.createDimension(name, size)
+        out.createVariable("t2m", "i2", ("time", "lat", "lon"), zlib=True, complevel=1, chunksizes=(8, 180, 180))[:] = cube
+    file = netCDF4.Dataset(path)
+    file.set_auto_mask(False)
+    lazy = xr.open_dataset(path)["t2m"].variable
+    by_netcdf = lambda: [file["t2m"][t, y:y + SIDE, x:x + SIDE] for t, y, x in at]
+    check(path, by_netcdf())
+    what = f"{count:,} windows of {SIDE} x {SIDE} from a NetCDF-4 cube"
+    table.race(f"h  {what}: netCDF4", by_netcdf, lambda: ours(path), ("x", 3), "all values", repeats=2)
+    table.race(f"h  {what}: xarray", lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at], lambda: ours(path), ("x", 3), "all values", repeats=2)
+
+
+# --- i: set algebra of catalogs ----------------------------------------------------------------------
 
 BOXES = """
 SELECT 'f' || i AS path, ST_SetCRS(geo_box(bbox), 'OGC:CRS84') AS geometry, bbox,
@@ -669,13 +741,13 @@ def algebra(table, work, quick):
         area = con.execute("SELECT sum((bbox.xmax - bbox.xmin) * (bbox.ymax - bbox.ymin)) FROM pairs").fetchone()[0]
         assert np.isclose(area, shapely.area(expected.geometry).sum(), rtol=1e-9)
         what = "by place" if only else "by place and time"
-        table.race(f"h  {n:,} x {n:,} boxes {what}, {len(pairs):,} pairs: geopandas.overlay | catalog_intersect -> table", lambda: theirs(only), ours, ("x", 1), "pairs, total area")
+        table.race(f"i  {n:,} x {n:,} boxes {what}, {len(pairs):,} pairs: geopandas.overlay | catalog_intersect -> table", lambda: theirs(only), ours, ("x", 1), "pairs, total area")
 
     for size in (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000):
         code = ALGEBRA_CHILD.format(here=str(HERE), n=size)
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=work).stdout
         seconds, peak, found = json.loads(out)
-        table.add(f"h  {size:,} x {size:,} mixed boxes with dates, 4 GB, {found:,} pairs: {seconds / size * 1e6:.2f} us a row, peak RSS {peak:.0f} MiB", None, seconds, ("s", 10), "")
+        table.add(f"i  {size:,} x {size:,} mixed boxes with dates, 4 GB, {found:,} pairs: {seconds / size * 1e6:.2f} us a row, peak RSS {peak:.0f} MiB", None, seconds, ("s", 10), "")
 
     rows = 1_000_000 if quick else 10_000_000
     path = work / "sorted.parquet"
@@ -691,7 +763,7 @@ def algebra(table, work, quick):
     assert found == brute, (found, brute)
     read = bytes_read(con, path, f"SELECT path {query}")
     share = f", {read / 2**20:.1f} of {path.stat().st_size / 2**20:.0f} MiB read"
-    table.race(f"h  {rows:,} rows of GeoParquet, a box and a month: {found} rows, {groups[1]} of {groups[0]} row groups meet the box{share}", None,
+    table.race(f"i  {rows:,} rows of GeoParquet, a box and a month: {found} rows, {groups[1]} of {groups[0]} row groups meet the box{share}", None,
                lambda: con.execute(f"SELECT path {query}").fetchall(), ("s", 0.1), "count, brute force")
 
 
@@ -710,13 +782,13 @@ def bytes_read(con, path, sql):
     return con.execute("SELECT sum(bytes::BIGINT) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'READ' AND path = ?", [str(path)]).fetchone()[0]
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": algebra}
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": arrays, "i": algebra, "s": lambda *run: slices(*run, connect, write_raster), "v": vectors}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller numbers, to see that it runs")
-    parser.add_argument("--only", default="a,b,e,f,h", help="letters of a, b (with c, d, g), e, f, h")
+    parser.add_argument("--only", default=",".join(ROWS), help="letters of the rows, of " + ", ".join(ROWS) + " (b has c, d, g)")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--out", help="a file for the table")
     args = parser.parse_args()
