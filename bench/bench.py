@@ -753,7 +753,7 @@ def algebra(table, work, quick):
     path = work / "sorted.parquet"
     con.execute(f"""SET preserve_insertion_order = true; SET memory_limit = '6GB'; SET temp_directory = '{work}';
         COPY (FROM ({BOXES.format(n=rows)}) ORDER BY floor(bbox.xmin / 5), bbox.ymin)
-        TO '{path}' (FORMAT parquet, GEOPARQUET_VERSION 'BOTH', ROW_GROUP_SIZE 2048)""")
+        TO '{path}' (FORMAT parquet, GEOPARQUET_VERSION 'BOTH', ROW_GROUP_SIZE 32768)""")
     query = f"FROM geoquilt.catalog_query('{path}', bbox := {{xmin: 10, ymin: 40, xmax: 12, ymax: 42}}, t_min := '2018-03-01', t_max := '2018-03-31')"
     con.execute("SET parquet_metadata_cache = true")
     groups = con.execute(f"SELECT count(*), count(*) FILTER (xmin <= 12 AND xmax >= 10 AND ymin <= 42 AND ymax >= 40) FROM ({GROUPS.format(path=path)})").fetchone()
@@ -761,8 +761,8 @@ def algebra(table, work, quick):
         AND (t_min IS NULL OR t_min <= '2018-03-31 23:59:59.999999'::TIMESTAMP) AND (t_max IS NULL OR t_max >= '2018-03-01'::TIMESTAMP)""").fetchone()[0]
     found = con.execute(f"SELECT count(*) {query}").fetchone()[0]
     assert found == brute, (found, brute)
-    read = bytes_read(con, f"SELECT path {query}", work)
-    share = "" if read is None else f", {read / 2**20:.1f} of {path.stat().st_size / 2**20:.0f} MiB read"
+    read = bytes_read(con, path, f"SELECT path {query}")
+    share = f", {read / 2**20:.1f} of {path.stat().st_size / 2**20:.0f} MiB read"
     table.race(f"i  {rows:,} rows of GeoParquet, a box and a month: {found} rows, {groups[1]} of {groups[0]} row groups meet the box{share}", None,
                lambda: con.execute(f"SELECT path {query}").fetchall(), ("s", 0.1), "count, brute force")
 
@@ -774,13 +774,12 @@ FROM (SELECT * FROM parquet_metadata('{path}') WHERE path_in_schema LIKE 'bbox, 
 """
 
 
-def bytes_read(con, sql, work):
-    """What the engine's own profile says that a query read from files; None where it does not say."""
-    out = work / "profile.json"
-    con.execute(f"PRAGMA enable_profiling = 'json'; PRAGMA profiling_output = '{out}'; PRAGMA profiling_mode = 'detailed'")
+def bytes_read(con, path, sql):
+    """What the engine's own log says that a query read from a file."""
+    con.execute("SET enable_external_file_cache = false; CALL truncate_duckdb_logs(); CALL enable_logging('FileSystem')")
     con.execute(sql).fetchall()
-    con.execute("PRAGMA disable_profiling")
-    return json.loads(out.read_text()).get("total_bytes_read")
+    con.execute("CALL disable_logging(); SET enable_external_file_cache = true")
+    return con.execute("SELECT sum(bytes::BIGINT) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'READ' AND path = ?", [str(path)]).fetchone()[0]
 
 
 ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": arrays, "i": algebra, "s": lambda *run: slices(*run, connect, write_raster), "v": vectors}
