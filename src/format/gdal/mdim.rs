@@ -16,7 +16,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
-use crate::format::classic;
+use crate::format::{classic, heap};
 use crate::with_dtype;
 
 /// Above these a file is damaged: links of HDF5 may lead back to a group above.
@@ -78,8 +78,10 @@ impl MdimFile {
         start();
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let format = sniff(path).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
-        if format == "netCDF" {
-            classic::check(path).map_err(unreadable)?;
+        match format {
+            "netCDF" => classic::check(path).map_err(unreadable)?,
+            "HDF5" => heap::check(path).map_err(unreadable)?,
+            _ => {}
         }
         let _guard = guard(true);
         let mut last = "GDAL gave no reason".to_string();
