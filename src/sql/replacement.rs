@@ -13,7 +13,7 @@ use crate::sql::chunk::text;
 use crate::sql::value::RawValue;
 
 /// Which function reads a file of which suffix.
-const SCANS: [(&str, &str); 8] = [
+const SCANS: [(&str, &str); 17] = [
     (".tif", "read_blocks"),
     (".tiff", "read_blocks"),
     (".vrt", "read_blocks"),
@@ -22,11 +22,20 @@ const SCANS: [(&str, &str); 8] = [
     (".jpeg", "read_blocks"),
     (".img", "read_blocks"),
     (".asc", "read_blocks"),
+    (".nc", "read_variables"),
+    (".nc4", "read_variables"),
+    (".h5", "read_variables"),
+    (".hdf5", "read_variables"),
+    (".grib", "read_variables"),
+    (".grib2", "read_variables"),
+    (".grb", "read_variables"),
+    (".grb2", "read_variables"),
+    (".zarr", "read_variables"),
 ];
 
 /// The function for a path, a glob or a URL, by its suffix in any case.
 pub fn function(name: &str) -> Option<&'static str> {
-    let lower = name.to_lowercase();
+    let lower = name.trim_end_matches('/').to_lowercase();
     SCANS.iter().find(|(suffix, _)| lower.ends_with(suffix)).map(|(_, function)| *function)
 }
 
@@ -60,6 +69,9 @@ mod tests {
     fn a_suffix_tells_the_function_and_duckdbs_own_are_left_alone() {
         for name in ["scene.tif", "/data/SCENE.TIF", "data/**/*.tiff", "mosaic.Vrt", "a b.png"] {
             assert_eq!(function(name), Some("read_blocks"), "{name}");
+        }
+        for name in ["cube.zarr", "cube.zarr/", "data/*.nc", "ERA5.GRIB2"] {
+            assert_eq!(function(name), Some("read_variables"), "{name}");
         }
         for name in ["a.csv", "a.parquet", "a.json", "a.tif.csv", "tif", "scene.tifx", ""] {
             assert_eq!(function(name), None, "{name}");
