@@ -15,7 +15,7 @@ use super::{guard, reason, start, vsi};
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
-use crate::format::classic;
+use crate::format::{classic, heap};
 use crate::with_dtype;
 
 /// Above these a file is damaged: links of HDF5 may lead back to a group above.
@@ -83,8 +83,10 @@ impl MdimFile {
     fn open_now(path: &str) -> Result<MdimFile> {
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let format = sniff(path).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
-        if format == "netCDF" {
-            classic::check(path).map_err(unreadable)?;
+        match format {
+            "netCDF" => classic::check(path).map_err(unreadable)?,
+            "HDF5" => heap::check(path).map_err(unreadable)?,
+            _ => {}
         }
         // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
         let place = vsi::Place::of(path, |_, magic| magic.starts_with(b"CDF"))?;
