@@ -229,14 +229,20 @@ pub fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-/// A file geodatabase's first file.
-const GEODATABASE: &str = "a00000001.gdbtable";
 const DOCUMENTS: [&str; 4] = ["zarr.json", ".zmetadata", ".zgroup", ".zarray"];
 
 /// The document that makes a directory a Zarr store, the one that is written last first, or a file geodatabase.
 fn document(folder: &Path) -> Option<PathBuf> {
     let documents = DOCUMENTS.into_iter().chain([GEODATABASE]);
     documents.map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The table of tables that each file geodatabase has.
+const GEODATABASE: &str = "a00000001.gdbtable";
+
+/// A directory that is a file geodatabase.
+pub fn is_geodatabase(path: &str) -> bool {
+    Path::new(path).join(GEODATABASE).is_file()
 }
 
 /// A directory that is one file to its users: a Zarr store or a file geodatabase.

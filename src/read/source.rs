@@ -91,6 +91,15 @@ impl Source {
     /// # Errors
     /// The file is absent, no raster, or damaged.
     pub fn open(path: &str) -> Result<Arc<Source>> {
+        Source::open_beside(path, None)
+    }
+
+    /// As [`Source::open`], with the folders' listings where the caller has them: GDAL would list the folder for
+    /// each file, which takes longer the more files there are.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn open_beside(path: &str, listings: Option<&files::Listings>) -> Result<Arc<Source>> {
         let path: Cow<'_, str> = files::home(path);
         let stamp = files::stamp(&path)?;
         let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +115,8 @@ impl Source {
         }
         // Looked at before the file is opened, so that a change meanwhile is seen the next time.
         let parts_state = files::state(&parts);
-        let raster = Raster::open(&path, None)?;
+        let siblings = listings.map(|listings| listings.beside(&path));
+        let raster = Raster::open(&path, siblings.as_deref())?;
         OPENED.fetch_add(1, Relaxed);
         let header = raster.header().clone();
         let id = NEXT.fetch_add(1, Relaxed);

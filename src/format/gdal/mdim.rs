@@ -15,7 +15,7 @@ use super::{guard, reason, start, vsi};
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
-use crate::format::classic;
+use crate::format::{classic, heap};
 use crate::with_dtype;
 
 /// Above these a file is damaged: links of HDF5 may lead back to a group above.
@@ -83,8 +83,10 @@ impl MdimFile {
     fn open_now(path: &str) -> Result<MdimFile> {
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let format = sniff(path).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
-        if format == "netCDF" {
-            classic::check(path).map_err(unreadable)?;
+        match format {
+            "netCDF" => classic::check(path).map_err(unreadable)?,
+            "HDF5" => heap::check(path).map_err(unreadable)?,
+            _ => {}
         }
         // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
         let place = vsi::Place::of(path, |_, magic| magic.starts_with(b"CDF"))?;
@@ -92,6 +94,7 @@ impl MdimFile {
         let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
         let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
+        let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
         let drivers: &[&str] = match format {
@@ -211,6 +214,26 @@ fn read<T: Pixel + gdal::raster::GdalType>(
         }
     }
     Ok(T::pixels(values))
+}
+
+/// While a file is opened, longitudes stay as they are stored: GDAL would turn GRIB's coordinates to -180 to 180, and
+/// leave the values of arrays where they are.
+struct AsStored;
+
+const TURNS: &str = "GRIB_ADJUST_LONGITUDE_RANGE";
+
+impl AsStored {
+    fn new() -> AsStored {
+        // The texts hold no zero byte, the one thing that could be refused.
+        let _ = gdal::config::set_thread_local_config_option(TURNS, "NO");
+        AsStored
+    }
+}
+
+impl Drop for AsStored {
+    fn drop(&mut self) {
+        let _ = gdal::config::clear_thread_local_config_option(TURNS);
+    }
 }
 
 fn open_with(name: &str, driver: &str, path: &str) -> std::result::Result<(Dataset, Group), String> {
