@@ -206,16 +206,18 @@ CUBES = ["v2.zarr", "v3.zarr", "sharded.zarr", "zipped.zip", "cube4.nc", "cube3.
 @pytest.mark.parametrize("name", CUBES)
 def test_cubes_behind_urls_are_cataloged_and_read_as_xarray_reads_them(web, memory, server, folder, cubes, name):
     build = "SELECT * EXCLUDE (path, modified, size) FROM geo_catalog_build('%s')"
-    local = web.execute(build % (folder / name)).fetchall()
-    assert web.execute(build % server.url(name)).fetchall() == local
+    # As text, in which one NaN is as another.
+    local = str(web.execute(build % (folder / name)).fetchall())
+    assert str(web.execute(build % server.url(name)).fetchall()) == local
     expected = cubes.tos.values[1:3, 5:25, 7:40]
     query = "SELECT unnest(read_array('%s', 'tos', {isel: {time: [1, 2], lat: [5, 24], lon: [7, 39]}}))"
     for path in (folder / name, server.url(name)):
         row = web.execute(query % path).fetchone()
         np.testing.assert_array_equal(np.array(row[0], "float32").reshape(row[1]), expected)
     before = len(server.requests)
-    web.execute(query % server.url(name)).fetchone()
-    assert len([r for r in server.requests[before:] if r.method == "GET" and r.status < 400]) <= 40
+    web.execute("CREATE TEMP TABLE once AS " + query.replace("unnest", "") % server.url(name))
+    # Documents, the time axis, and each chunk or shard in one request.
+    assert len([r for r in server.requests[before:] if r.method == "GET" and r.status < 400]) <= 20
 
 
 def test_a_store_that_can_not_be_listed_says_so(web, server, cubes):
