@@ -42,6 +42,9 @@ impl Kind {
         if files::container(path) != path {
             return Some(Kind::Raster);
         }
+        if files::is_geodatabase(path) {
+            return Some(Kind::Vector);
+        }
         let known = Kind::of_magic(&files::magic(path));
         known.or_else(|| array::is_array(path).then_some(Kind::Array))
     }

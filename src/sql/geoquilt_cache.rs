@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::error::Result;
 use crate::read::Limits;
-use crate::read::source::{block_cache, open_files};
+use crate::read::source::{block_cache, file_counters};
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
 use crate::sql::chunk::Chunk;
@@ -64,7 +64,7 @@ impl TableFunction for GeoquiltCache {
             out.set_rows(0);
             return Ok(());
         }
-        let (blocks, files) = (block_cache().counters(), open_files());
+        let (blocks, files) = (block_cache().counters(), file_counters());
         let counters = [
             blocks.hits,
             blocks.misses,

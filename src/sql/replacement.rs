@@ -35,7 +35,7 @@ const SCANS: [(&str, &str); 17] = [
 
 /// The function for a path, a glob or a URL, by its suffix in any case.
 pub fn function(name: &str) -> Option<&'static str> {
-    let lower = name.to_lowercase();
+    let lower = name.trim_end_matches('/').to_lowercase();
     SCANS.iter().find(|(suffix, _)| lower.ends_with(suffix)).map(|(_, function)| *function)
 }
 
@@ -70,7 +70,7 @@ mod tests {
         for name in ["scene.tif", "/data/SCENE.TIF", "data/**/*.tiff", "mosaic.Vrt", "a b.png"] {
             assert_eq!(function(name), Some("read_blocks"), "{name}");
         }
-        for name in ["cube.zarr", "data/*.nc", "ERA5.GRIB2"] {
+        for name in ["cube.zarr", "cube.zarr/", "data/*.nc", "ERA5.GRIB2"] {
             assert_eq!(function(name), Some("read_variables"), "{name}");
         }
         for name in ["a.csv", "a.parquet", "a.json", "a.tif.csv", "tif", "scene.tifx", ""] {

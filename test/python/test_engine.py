@@ -279,6 +279,25 @@ def test_suffixes_in_any_case_globs_and_what_is_not_ours(con, raster, tmp_path, 
             con.execute(f"FROM '{name}'" if "." in name else f"FROM {name}")
 
 
+def test_an_array_file_by_its_name_is_its_one_variable(con, tmp_path):
+    import xarray
+
+    values = np.arange(24, dtype="float64").reshape(2, 3, 4)
+    one = xarray.Dataset({"tos": (("time", "lat", "lon"), values)}, {"time": np.array(["2020-01-01", "2020-01-02"], "datetime64[ns]"), "lat": [1.0, 2, 3], "lon": [5.0, 6, 7, 8]})
+    one.to_netcdf(tmp_path / "CUBE.NC")
+    one.to_zarr(tmp_path / "cube.zarr", zarr_format=2)
+    for name in ("CUBE.NC", "cube.zarr", "cube.zarr/"):
+        assert con.execute(f"SELECT place, data FROM '{tmp_path}/{name}'").fetchall() == [(i, values[i].ravel().tolist()) for i in range(2)]
+        assert con.execute(f"FROM '{tmp_path}/{name}'").fetchall() == con.execute(f"FROM read_array('{tmp_path}/{name}', 'tos')").fetchall()
+    one.assign(sal=one.tos * 2).to_netcdf(tmp_path / "two.nc")
+    for name, words in [("two.nc", "(?s)read_array.*two.nc.*holds 2 variables.*(tos, sal|sal, tos)"), ("absent.nc", "(?s)read_array.*absent.nc.*does not exist"), ("no*.zarr", "(?s)read_array.*no file matches")]:
+        with pytest.raises(Exception, match=words):
+            con.execute(f"FROM '{tmp_path}/{name}'")
+    (tmp_path / "text.nc").write_text("no array")
+    with pytest.raises(Exception, match=r"(?s)read_array.*text\.nc"):
+        con.execute(f"FROM '{tmp_path}/text.nc'")
+
+
 def test_replacement_scans_keep_no_database_open(raster, tmp_path):
     path = raster("a.tif", np.ones((20, 30), "uint8"))
     code = f"""

@@ -287,7 +287,7 @@ def test_the_block_cache_keeps_its_bound(heavy):
     con = connect()
     con.execute("SET geoquilt_block_cache_mb = 8")
     con.execute(f"SELECT count(data) FROM read_patch('{heavy}/*.tif', size := 512, edge := 'drop')").fetchone()
-    assert con.execute("SELECT block_cache.bytes FROM geoquilt_version()").fetchone()[0] <= 8 << 20
+    assert con.execute("SELECT bytes FROM geoquilt_cache()").fetchone()[0] <= 8 << 20
     con.execute("SET geoquilt_block_cache_mb = 512")
 
 
