@@ -178,10 +178,12 @@ pub fn stamp(path: &str) -> Result<Stamp> {
     };
     let mut metadata = std::fs::metadata(file).map_err(unreadable)?;
     if metadata.is_dir() {
-        // A store that is written anew has new documents; what a chunk's own file says, its reader asks.
         let Some(document) = document(Path::new(file)) else {
             return Err(Error::Directory { path: path.into() });
         };
+        if !document.ends_with(".zmetadata") {
+            return store_stamp(Path::new(file)).map_err(unreadable);
+        }
         metadata = std::fs::metadata(document).map_err(unreadable)?;
     }
     // Reading a pipe or a device could wait, or go on, for ever.
@@ -227,6 +229,55 @@ pub fn state(paths: &[PathBuf]) -> u64 {
 /// The path is there, and no file or folder: a pipe or a device, which one could wait for for ever.
 pub fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// The state of a store whose documents are not all in one: of each of them. What a chunk's own file says, its reader
+/// asks.
+fn store_stamp(store: &Path) -> std::io::Result<Stamp> {
+    const MOST_FOLDERS: usize = 100_000;
+    let mut all = Stamp { size: 0, modified: None, identity: (0, 0) };
+    let mut add = |document: &Path| {
+        let Ok(metadata) = std::fs::metadata(document) else { return false };
+        let one = stamp_of(&metadata);
+        // Sums, since a folder is listed in any order.
+        all.size = all.size.saturating_add(one.size);
+        all.modified = all.modified.max(one.modified);
+        all.identity.0 = all.identity.0.wrapping_add(one.identity.0.rotate_left(17) ^ one.identity.1 as u64);
+        all.identity.1 = all.identity.1.wrapping_add(one.identity.1);
+        true
+    };
+    let documents = ["zarr.json", ".zgroup", ".zarray", ".zattrs", GEODATABASE];
+    documents.iter().for_each(|name| {
+        add(&store.join(name));
+    });
+    let (mut groups, mut folders) = (vec![store.to_path_buf()], 0);
+    while let Some(group) = groups.pop() {
+        for entry in std::fs::read_dir(&group)?.flatten() {
+            if folders >= MOST_FOLDERS || entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue;
+            }
+            folders += 1;
+            let folder = entry.path();
+            let found = ["zarr.json", ".zgroup", ".zarray", ".zattrs"].map(|name| add(&folder.join(name)));
+            // Arrays hold chunks, which may be many.
+            let is_group = match found {
+                [true, ..] => is_group(&folder.join("zarr.json")),
+                [_, group, ..] => group,
+            };
+            // A link may lead back up.
+            if is_group && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                groups.push(folder);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// A document of version 3 that is a group's.
+fn is_group(document: &Path) -> bool {
+    let text = document.to_str().map(|path| head(path, 64 << 10)).unwrap_or_default();
+    let text: Vec<u8> = text.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    text.windows(19).any(|part| part == b"\"node_type\":\"group\"")
 }
 
 const DOCUMENTS: [&str; 4] = ["zarr.json", ".zmetadata", ".zgroup", ".zarray"];

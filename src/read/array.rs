@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{self, remote};
+use crate::files::{self, Stamp, remote};
 use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
 use crate::read::axis::Axis;
@@ -27,28 +27,31 @@ const PIECE_BYTES: u64 = 1 << 20;
 /// Decoding less than this is quicker on one thread.
 const ALONE_BYTES: usize = 1 << 20;
 
-/// An array file that any number of threads read.
+/// An array file that any number of threads read: its header and its axes. It holds no open file.
 pub struct ArraySource {
     id: u64,
     path: String,
-    file: Arc<dyn ArrayFile>,
+    stamp: Stamp,
+    header: Arc<ArrayHeader>,
     /// Axes that were asked for, by the variable that their coordinates are.
     axes: Mutex<HashMap<usize, Arc<Axis>>>,
 }
 
-static OPEN: OpenFiles<ArraySource> = OpenFiles::new();
+static KNOWN: OpenFiles<ArraySource> = OpenFiles::new(1024);
+static OPEN: OpenFiles<Arc<dyn ArrayFile>> = OpenFiles::new(64);
 
 impl ArraySource {
-    /// The array file at `path`, opened unless it already is.
+    /// The array file at `path`, opened unless it is known.
     ///
     /// # Errors
     /// It is absent, no array file, or damaged.
     pub fn open(path: &str) -> Result<Arc<ArraySource>> {
-        OPEN.get(path, files::stamp(path)?, || {
+        let stamp = files::stamp(path)?;
+        KNOWN.get(path, stamp, || {
             static NEXT: AtomicU64 = AtomicU64::new(0);
-            let file = array::open(path)?;
-            let id = NEXT.fetch_add(1, Relaxed);
-            Ok(ArraySource { id, path: path.into(), file, axes: Mutex::default() })
+            let file = OPEN.get(path, stamp, || array::open(path))?;
+            let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
+            Ok(ArraySource { id, path: path.into(), stamp, header, axes: Mutex::default() })
         })
     }
 
@@ -56,12 +59,26 @@ impl ArraySource {
         &self.path
     }
 
-    pub(super) fn file(&self) -> &dyn ArrayFile {
-        &*self.file
+    /// The file, opened again where too many others were read meanwhile.
+    ///
+    /// # Errors
+    /// It can not be opened any more, or is another by now.
+    pub(super) fn file(&self) -> Result<Arc<Arc<dyn ArrayFile>>> {
+        let file = OPEN.get(&self.path, self.stamp, || array::open(&self.path))?;
+        // NaN among the attributes makes no two headers equal.
+        let arrays = |header: &ArrayHeader| -> Vec<(String, Vec<u64>, String)> {
+            let array = |v: &Variable| (v.name.clone(), v.shape.clone(), v.dtype_name.clone());
+            header.variables.iter().map(array).collect()
+        };
+        if !Arc::ptr_eq(file.header(), &self.header) && arrays(file.header()) != arrays(&self.header) {
+            let reason = "it was replaced while it was read".into();
+            return Err(Error::Unreadable { path: self.path.clone(), reason });
+        }
+        Ok(file)
     }
 
     pub fn header(&self) -> &Arc<ArrayHeader> {
-        self.file.header()
+        &self.header
     }
 
     /// A variable by its place in the header.
@@ -88,10 +105,11 @@ impl ArraySource {
             return Err(fail(format!("its type is {}, and only numbers can be read", variable.dtype_name)));
         };
         let origin = vec![0; variable.shape.len()];
-        let join = self.file.state(place, &origin).is_none();
+        let file = self.file()?;
+        let join = file.state(place, &origin).is_none();
         let sides = block(variable, dtype, join).map_err(fail)?;
         let slab = Hyperslab::new(&variable.shape, &sides, Edge::Cut, runs)?;
-        let blocks = Blocks { source: self, place, variable, sides: &sides };
+        let blocks = Blocks { source: self, file: &**file, place, variable, sides: &sides };
         with_dtype!(dtype, T => blocks.gather::<T>(&slab, threads).map(T::pixels))
     }
 }
@@ -124,6 +142,7 @@ fn block(variable: &Variable, dtype: Dtype, join: bool) -> std::result::Result<V
 /// The chunks of one variable, from the cache or decoded now.
 struct Blocks<'a> {
     source: &'a ArraySource,
+    file: &'a dyn ArrayFile,
     place: usize,
     variable: &'a Variable,
     sides: &'a [u64],
@@ -143,9 +162,9 @@ impl Blocks<'_> {
             variable: self.variable.name.clone(),
             reason: format!("its shape {shape:?} has more chunks than can be counted"),
         })?;
-        let key = self.key(number, self.source.file.state(self.place, &start));
+        let key = self.key(number, self.file.state(self.place, &start));
         let step = vec![1; start.len()];
-        block_cache().get(key, || self.source.file.read(self.place, &start, &count, &step))
+        block_cache().get(key, || self.file.read(self.place, &start, &count, &step))
     }
 
     /// Rasters count their files from 1; array files have the upper half of the numbers, and the state of a chunk

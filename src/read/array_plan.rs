@@ -1,5 +1,6 @@
 //! What a read of one variable over one or several array files takes from each of them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::cf;
@@ -9,6 +10,23 @@ use crate::format::hyperslab::{Run, places};
 use crate::read::Limits;
 use crate::read::array::ArraySource;
 use crate::read::axis::{self, Axis, Selected, Selection};
+
+/// The files of one call, each looked at once: a store of many documents takes long to be told from what it was.
+#[derive(Default)]
+pub struct Opened(HashMap<String, Arc<ArraySource>>);
+
+impl Opened {
+    /// # Errors
+    /// As [`ArraySource::open`].
+    pub fn get(&mut self, path: &str) -> Result<Arc<ArraySource>> {
+        if let Some(source) = self.0.get(path) {
+            return Ok(source.clone());
+        }
+        let source = ArraySource::open(path)?;
+        self.0.insert(path.to_string(), source.clone());
+        Ok(source)
+    }
+}
 
 /// The part of a read that one file gives.
 #[derive(Clone)]
@@ -65,9 +83,14 @@ fn time_dimension(source: &ArraySource, variable: usize) -> Option<usize> {
 ///
 /// # Errors
 /// A file that can not be opened or lacks the variable, a selection that names what is not there.
-pub fn plan(paths: &[String], variable: &str, selection: &Selection) -> Result<Vec<Part>> {
+pub fn plan(
+    paths: &[String],
+    variable: &str,
+    selection: &Selection,
+    opened: &mut Opened,
+) -> Result<Vec<Part>> {
     let open = |path: &String| {
-        let source = ArraySource::open(path)?;
+        let source = opened.get(path)?;
         let variable = source.header().variable(path, variable)?;
         Ok((source, variable))
     };

@@ -236,10 +236,11 @@ fn place(dim: &str, size: u64, index: i64) -> Result<u64> {
 impl Axis {
     fn read(source: &ArraySource, place: usize) -> Result<Axis> {
         let facts = source.variable(place)?;
-        let values = cf::values(source.file(), place)?;
+        let file = source.file()?;
+        let values = cf::values(&**file, place)?;
         let unit = facts.unit.clone();
         let instants = match unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
-            true => Some(cf::time_axis(source.file(), place)?.instants),
+            true => Some(cf::time_axis(&**file, place)?.instants),
             false => None,
         };
         let east = ["degrees_east", "degree_east", "degreeE", "degreesE", "degree_E", "degrees_E"];

@@ -1,4 +1,4 @@
-//! Files that stay open: the last ones that were read, each once.
+//! What is kept of files by path: the last ones that were read, each once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::Result;
 use crate::files::Stamp;
 
-/// How many files stay open when nobody reads them.
-const KEPT_FILES: usize = 64;
-
-/// Open files by path. A file that was replaced meanwhile, seen by its stamp, is opened anew.
+/// Files by path, or what is known of them. A file that was replaced meanwhile, seen by its stamp, is opened anew.
 pub struct OpenFiles<T> {
+    /// How many are kept when nobody uses them.
+    kept: usize,
     open: Mutex<Option<Open<T>>>,
 }
 
@@ -26,8 +25,8 @@ struct Kept<T> {
 }
 
 impl<T> OpenFiles<T> {
-    pub const fn new() -> OpenFiles<T> {
-        OpenFiles { open: Mutex::new(None) }
+    pub const fn new(kept: usize) -> OpenFiles<T> {
+        OpenFiles { kept, open: Mutex::new(None) }
     }
 
     /// The file at `path`, opened by `open` unless it already is.
@@ -49,7 +48,7 @@ impl<T> OpenFiles<T> {
         open.clock += 1;
         let kept = Kept { used: open.clock, stamp, file: file.clone() };
         gone.extend(open.files.insert(path.to_string(), kept));
-        while open.files.len() > KEPT_FILES {
+        while open.files.len() > self.kept {
             let oldest = open.files.iter().min_by_key(|(_, kept)| kept.used).map(|(path, _)| path.clone());
             gone.extend(oldest.and_then(|path| open.files.remove(&path)));
         }
@@ -71,11 +70,5 @@ impl<T> OpenFiles<T> {
     /// The map is never left half-changed by anything that can panic.
     fn lock(&self) -> MutexGuard<'_, Option<Open<T>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T> Default for OpenFiles<T> {
-    fn default() -> Self {
-        Self::new()
     }
 }

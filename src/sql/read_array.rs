@@ -5,8 +5,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::read::Limits;
-use crate::read::array::ArraySource;
-use crate::read::array_plan::{Part, check_size, plan};
+use crate::read::array_plan::{Opened, Part, check_size, plan};
 use crate::read::array_slice::{map_dims, read_onto, with_times};
 use crate::read::axis::Selected;
 use crate::read::values::decode;
@@ -118,8 +117,9 @@ impl ScalarFunction for ReadArray {
         let ty = SqlType::parse(DOC.columns.first().map_or("", |column| column.types))?;
         let mut jobs = Vec::with_capacity(input.rows());
         let mut total = 0u64;
+        let mut opened = Opened::default();
         for row in 0..input.rows() {
-            let job = job(input, row)?;
+            let job = job(input, row, &mut opened)?;
             if let Some(job) = &job {
                 total = total.saturating_add(job.values as u64);
                 let name = job.parts.first().map_or(Ok(""), |part| part.facts().map(|v| v.name.as_str()))?;
@@ -143,7 +143,7 @@ impl ScalarFunction for ReadArray {
 }
 
 /// What a row asks for; `None` for one with a NULL.
-fn job(input: &Input<'_>, row: usize) -> Result<Option<Job>> {
+fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>> {
     if input.any_null(row) {
         return Ok(None);
     }
@@ -183,16 +183,16 @@ fn job(input: &Input<'_>, row: usize) -> Result<Option<Job>> {
     let (mut parts, mut cells) = (Vec::new(), 1);
     match (&request.onto, paths.first()) {
         (Some(onto), Some(path)) => {
-            let source = ArraySource::open(path)?;
+            let source = opened.get(path)?;
             let place = source.header().variable(path, variable)?;
             let selection = with_times(&source, place, &request.selection, &onto.slice)?;
-            for mut part in plan(&paths, variable, &selection)? {
+            for mut part in plan(&paths, variable, &selection, opened)? {
                 take_map_away(&mut part)?;
                 parts.push(part);
             }
             cells = onto.slice.area() as u64;
         }
-        _ => parts = plan(&paths, variable, &request.selection)?,
+        _ => parts = plan(&paths, variable, &request.selection, opened)?,
     }
     let (mut dims, mut shape) = shape(&parts)?;
     let mut values = 0u64;

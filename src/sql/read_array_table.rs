@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::format::hyperslab::places;
 use crate::read::Limits;
-use crate::read::array_plan::{Part, check_size, plan, section};
+use crate::read::array_plan::{Opened, Part, check_size, plan, section};
 use crate::read::values::{Decoding, decode};
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
@@ -140,7 +140,7 @@ impl TableFunction for ReadArrayTable {
                 option(&mut request, name, value)?;
             }
         }
-        let parts = plan(&paths, variable, &request.selection)?;
+        let parts = plan(&paths, variable, &request.selection, &mut Opened::default())?;
         let dtype = dtype(args, &parts, &request.decoding)?;
         for part in &parts {
             let values = part.values() / first(part).map_or(1, |(_, count)| count.max(1));

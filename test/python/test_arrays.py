@@ -388,4 +388,18 @@ def test_variables_are_listed_from_a_path_alone(con, iris_data, tmp_path):
             variable = file[name]
             assert (tuple(dims), tuple(shape), dtype) == (variable.dimensions, variable.shape, str(variable.dtype))
             assert chunk == (None if variable.chunking() == "contiguous" else variable.chunking())
-    assert rows[3][5:] == (-32768, 0.01, 280)
+    assert [row[5:] for row in rows if row[0] == "t2m"] == [(-32768, 0.01, 280)]
+
+
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear"])
+@pytest.mark.parametrize("box,resolution,crs", [((-30, -30, 30, 30), 5, "EPSG:4326"), ((200000, -1500000, 2600000, 3900000), 300000, "EPSG:32633"), ((150, -40, 215, 40), 2.5, "EPSG:4326")])
+def test_a_scene_and_a_cube_of_the_same_field_come_out_aligned(con, box, resolution, crs, resampling):
+    """Example K of seed-004: a raster from -180 on and a cube from 0 on, on one slice."""
+    slice_ = f"geo_slice({{xmin: {box[0]}, ymin: {box[1]}, xmax: {box[2]}, ymax: {box[3]}}}, {resolution}, '{crs}')"
+    scene, cube = con.execute(f"""WITH s AS (SELECT {slice_} AS s) SELECT read_slice('test/data/small/sst_20180101.tif', s, {{resampling: '{resampling}'}}),
+        read_array('test/data/small/sst.nc', 'sst', {{time: '2018-01-01', slice: s, resampling: '{resampling}'}}) FROM s""").fetchone()
+    assert cube["shape"] == list(scene["shape"][1:])
+    ours, theirs = (np.array([np.nan if v is None else v for v in read["data"]]) for read in (cube, scene))
+    seam = np.isnan(theirs) & ~np.isnan(ours)
+    assert not (np.isnan(ours) & ~np.isnan(theirs)).any() and seam.mean() < 0.05
+    np.testing.assert_allclose(ours[~seam], theirs[~seam], rtol=1e-4)

@@ -351,3 +351,37 @@ assert con.execute("SELECT sum(len(data)) FROM read_array(?, 'v')", [str(path)])
 """
     done = run_python(code, timeout=180)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("group", ["", "deep/er/"])
+def test_an_array_that_grew_is_seen(con, tmp_path, zarr_format, group):
+    root = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=zarr_format)
+    array = root.create_array(f"{group}v", shape=(2,), chunks=(2,), dtype="int32")
+    array[...] = [1, 2]
+    sql = f"SELECT read_array('{tmp_path}/a.zarr', '{group}v', {{masked: false}}).data"
+    assert con.execute(sql).fetchone() == ([1, 2],)
+    array.resize((4,))
+    array[2:] = [3, 4]
+    assert con.execute(sql).fetchone() == ([1, 2, 3, 4],)
+
+
+def test_thousands_of_stores_and_files_in_one_query(tmp_path):
+    """More files than a process may have open, a row a file and as one time axis."""
+    netCDF4 = pytest.importorskip("netCDF4")
+    for day in range(300):
+        with netCDF4.Dataset(tmp_path / f"{day:03}.nc", "w") as out:
+            out.createDimension("time", 1)
+            time = out.createVariable("time", "f8", ("time",))
+            time.units, time[:] = "days since 2020-01-01", [day]
+            out.createVariable("v", "f4", ("time",))[:] = [day]
+    code = OPEN_EXTENSION + f"""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (150, 150))
+rows = con.execute("SELECT read_array('{tmp_path}/' || printf('%03d', i) || '.nc', 'v').data[1] FROM range(300) t(i) ORDER BY i").fetchall()
+assert [row[0] for row in rows] == list(range(300))
+assert con.execute("SELECT read_array('{tmp_path}/*.nc', 'v', {{time: ['2020-02-01', '2020-02-29']}}).data").fetchone()[0] == list(range(31, 60))
+assert con.execute("SELECT list(data[1]) FROM read_array('{tmp_path}/*.nc', 'v')").fetchone()[0] == list(range(300))
+"""
+    done = run_python(code, timeout=120)
+    assert done.returncode == 0, done.stderr[-1500:]
