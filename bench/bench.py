@@ -19,12 +19,18 @@ from pathlib import Path
 
 import duckdb
 import geopandas
+import netCDF4
 import numpy as np
 import rasterio
 import shapely
+import xarray as xr
+import zarr
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
+
+from slices import slices
+from vectors import vectors
 
 HERE = Path(__file__).resolve().parent
 EXTENSION = os.environ.get("GEOQUILT_EXTENSION", str(HERE.parent / "build/release/geoquilt.duckdb_extension"))
@@ -612,13 +618,79 @@ def growth(table, work, quick):
             table.add(text, None, best, None, "count, pixels, first pixels")
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth}
+# --- h: arrays ---------------------------------------------------------------------------------------
+
+
+def write_cube(path, zarr_format, shards=None):
+    """A packed daily cube, int16 in chunks of 8 x 180 x 180, as climate archives are."""
+    rng = np.random.default_rng(3)
+    shape = (64, 720, 1440)
+    group = zarr.open_group(path, mode="w", zarr_format=zarr_format)
+    names = {"dimension_names": ["time", "lat", "lon"]} if zarr_format == 3 else {"attributes": {"_ARRAY_DIMENSIONS": ["time", "lat", "lon"]}}
+    array = group.create_array("t2m", shape=shape, chunks=(8, 180, 180), shards=shards, dtype="int16", compressors="auto", **names)
+    lat, lon = np.mgrid[0:720, 0:1440]
+    base = 3000 * np.cos(lat / 230) + 400 * np.sin(lon / 90)
+    for day in range(0, 64, 8):
+        array[day:day + 8] = (base + rng.normal(0, 30, (8, 720, 1440))).astype("int16")
+    return str(path)
+
+
+def arrays(table, work, quick):
+    count = 200 if quick else 2000
+    rng = np.random.default_rng(5)
+    at = [(int(t), int(y), int(x)) for t, y, x in zip(rng.integers(0, 64, count), rng.integers(0, 720 - SIDE, count), rng.integers(0, 1440 - SIDE, count))]
+    rows = [{"t": t, "y": y, "x": x} for t, y, x in at]
+    con = connect()
+    con.execute("CREATE TABLE places AS SELECT unnest(r) FROM (SELECT unnest(?) AS r)", [rows])
+    window = f"{{isel: {{time: t, lat: {{start: y, stop: y + {SIDE}}}, lon: {{start: x, stop: x + {SIDE}}}}}, masked: false}}"
+
+    def ours(path, variable="t2m"):
+        arrow = con.execute(f"SELECT a.data FROM (SELECT read_array('{path}', '{variable}', {window}) AS a FROM places)").to_arrow_table()
+        return np.concatenate([c.flatten().to_numpy() for c in arrow.column(0).chunks]).reshape(-1, SIDE, SIDE)
+
+    def check(path, theirs, variable="t2m"):
+        np.testing.assert_array_equal(ours(path, variable), np.stack(theirs).astype("float32"))
+
+    for name, zarr_format, shards in (("v2", 2, None), ("v3, sharded", 3, (16, 360, 360))):
+        path = write_cube(work / f"{zarr_format}.zarr", zarr_format, shards)
+        array = zarr.open_group(path, mode="r")["t2m"]
+        lazy = xr.open_zarr(path, consolidated=False)["t2m"].variable
+        by_zarr = lambda: [array[t, y:y + SIDE, x:x + SIDE] for t, y, x in at]
+        by_xarray = lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at]
+        check(path, by_zarr())
+        what = f"{count:,} windows of {SIDE} x {SIDE} from a Zarr {name} cube"
+        table.race(f"h  {what}: zarr-python", by_zarr, lambda: ours(path), ("x", 3), "all values", repeats=2)
+        table.race(f"h  {what}: xarray", by_xarray, lambda: ours(path), ("x", 3), "all values", repeats=2)
+
+        def whole():
+            total = con.execute(f"SELECT sum(len(data)) FROM read_array('{path}', 't2m')").fetchone()[0]
+            assert total == 64 * 720 * 1440
+
+        table.race(f"h  the whole Zarr {name} cube, day by day: zarr-python", lambda: [array[t] for t in range(64)], whole, None, "count", repeats=2)
+
+    path = str(work / "cube.nc")
+    cube = np.stack([zarr.open_group(work / "2.zarr", mode="r")["t2m"][t:t + 8] for t in range(0, 64, 8)]).reshape(64, 720, 1440)
+    with netCDF4.Dataset(path, "w") as out:
+        for name, size in zip(("time", "lat", "lon"), cube.shape):
+            out.createDimension(name, size)
+        out.createVariable("t2m", "i2", ("time", "lat", "lon"), zlib=True, complevel=1, chunksizes=(8, 180, 180))[:] = cube
+    file = netCDF4.Dataset(path)
+    file.set_auto_mask(False)
+    lazy = xr.open_dataset(path)["t2m"].variable
+    by_netcdf = lambda: [file["t2m"][t, y:y + SIDE, x:x + SIDE] for t, y, x in at]
+    check(path, by_netcdf())
+    what = f"{count:,} windows of {SIDE} x {SIDE} from a NetCDF-4 cube"
+    table.race(f"h  {what}: netCDF4", by_netcdf, lambda: ours(path), ("x", 3), "all values", repeats=2)
+    table.race(f"h  {what}: xarray", lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at], lambda: ours(path), ("x", 3), "all values", repeats=2)
+
+
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": arrays, "s": lambda *run: slices(*run, connect, write_raster), "v": vectors}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller numbers, to see that it runs")
-    parser.add_argument("--only", default="a,b,e,f", help="letters of a, b (with c, d, g), e, f")
+    parser.add_argument("--only", default=",".join(ROWS), help="letters of the rows, of " + ", ".join(ROWS) + " (b has c, d, g)")
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--out", help="a file for the table")
     args = parser.parse_args()

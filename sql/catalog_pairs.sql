@@ -14,8 +14,8 @@ WITH gq_a AS MATERIALIZED (
     SELECT min(bbox.xmin) AS xmin, min(bbox.ymin) AS ymin, min(t_min)::DOUBLE AS t_min,
            greatest(max(bbox.xmax) - min(bbox.xmin), max(bbox.ymax) - min(bbox.ymin)) AS width,
            greatest(max(t_max)::DOUBLE - min(t_min), 0) AS duration,
-           1.5 * least(quantile_disc(side, 0.98), 4 * quantile_disc(side, 0.5)) AS cell,
-           1.5 * least(quantile_disc(span, 0.98), 4 * quantile_disc(span, 0.5)) AS step
+           3 * least(quantile_disc(side, 0.98), 4 * quantile_disc(side, 0.5)) AS cell,
+           3 * least(quantile_disc(span, 0.98), 4 * quantile_disc(span, 0.5)) AS step
     FROM gq_sizes
 ), gq_grid AS (
     SELECT {xmin: xmin, ymin: ymin, t_min: coalesce(t_min, 0),

@@ -15,8 +15,7 @@ WITH gq_left AS (
             THEN gq_entry.bbox
             ELSE geo_bbox(geo_project(gq_entry.geometry, coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84'), coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84')))
             END AS bbox)
-    FROM query_table(b) AS gq_entry LEFT JOIN (SELECT geometry AS gq_geometry FROM query_table(a) LIMIT 0) AS gq_type ON true
-    WHERE true OR geo_catalog_check(gq_entry, {place: 'catalog_union(b)', paths: true})
+    FROM (SELECT gq_row.* FROM query_table(b) AS gq_row WHERE true OR geo_catalog_check(gq_row, {place: 'catalog_union(b)', paths: true})) AS gq_entry LEFT JOIN (SELECT geometry AS gq_geometry FROM query_table(a) LIMIT 0) AS gq_type ON true
 ), gq_both AS (
     FROM gq_left UNION ALL BY NAME FROM gq_right
 )

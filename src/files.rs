@@ -222,13 +222,13 @@ pub fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
-/// The document that makes a directory a Zarr store, the one that is written last first.
+/// The document that makes a directory a Zarr store, the one that is written last first, or a file geodatabase.
 fn document(folder: &Path) -> Option<PathBuf> {
-    let documents = ["zarr.json", ".zmetadata", ".zgroup", ".zarray"];
+    let documents = ["zarr.json", ".zmetadata", ".zgroup", ".zarray", "a00000001.gdbtable"];
     documents.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-/// A directory that is one file to its users: a Zarr store.
+/// A directory that is one file to its users: a Zarr store or a file geodatabase.
 pub fn is_store(path: &Path) -> bool {
     document(path).is_some()
 }

@@ -7,6 +7,7 @@
 
 pub mod array;
 pub mod array_plan;
+pub mod array_slice;
 pub mod axis;
 pub mod block_cache;
 pub mod handles;
@@ -14,6 +15,7 @@ pub mod mosaic;
 pub mod open_files;
 pub mod patch;
 pub mod plan;
+pub mod resample;
 pub mod series;
 pub mod source;
 pub mod values;

@@ -54,6 +54,7 @@ pub mod read_patch_table;
 pub mod read_series;
 pub mod read_slice;
 pub mod read_stac;
+pub mod read_variables;
 pub mod st_land_fraction;
 
 use duckdb::ffi::duckdb_connection;
@@ -122,6 +123,7 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<geo_zonal_stats::GeoZonalStats>(),
     scalar::<geo_rasterize::GeoRasterize>(),
     scalar::<geo_polygonize::GeoPolygonize>(),
+    table::<read_variables::ReadVariables>(),
     scalar::<read_array::ReadArray>(),
     table::<read_array_table::ReadArrayTable>(),
     scalar::<read_slice::ReadSlice>(),

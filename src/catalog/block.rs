@@ -9,7 +9,7 @@ use crate::format::gdal;
 /// The cylindrical equal-area grid of the EASE-Grid 2.0, in metres.
 pub const EQUAL_AREA: &str = "EPSG:6933";
 /// Half the width and half the height of the world in it.
-const HALF: (f64, f64) = (17_367_530.445_161_5, 7_314_540.830_638_1);
+const HALF: (f64, f64) = (17_367_530.445_161_5, 7_342_230.136_498_7);
 
 /// The block that holds a shape's centre: blocks of `size` metres on a side are numbered from the south-west
 /// corner of the world, row by row.

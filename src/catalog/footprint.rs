@@ -30,8 +30,11 @@ impl Footprint {
         if !to_globe {
             return Footprint::of(MultiPolygon(vec![polygon(&ring)]), from, to);
         }
-        let from_globe = gdal::crs_facts(from)?.geographic;
-        if from_globe {
+        let facts = gdal::crs_facts(from)?;
+        if !facts.geographic && facts.unit == "degree" && bbox.width() > 359.999 {
+            return all_around(bbox, from, to);
+        }
+        if facts.geographic {
             // The file's own longitudes already run without a jump, though perhaps from 0 to 360.
             for (point, (lon, _)) in ring.iter_mut().zip(&source) {
                 point.0 += ((lon - point.0) / 360.0).round() * 360.0;
@@ -163,14 +166,30 @@ pub(super) fn unroll(ring: &mut [(f64, f64)]) {
 
 /// A ring that goes once around holds a pole: it is closed over the pole that lies in the box.
 fn close_over_pole(ring: &mut Vec<(f64, f64)>, bbox: &Bbox, from: &str, to: &str) -> Result<()> {
-    let mut poles = [(0.0, 90.0), (0.0, -90.0)];
-    gdal::project(to, from, &mut poles)?;
-    let north = bbox.contains(poles[0].0, poles[0].1);
+    let [north, _] = holds_poles(bbox, from, to)?;
     let pole = if north { 90.0 } else { -90.0 };
     if let (Some(&first), Some(&last)) = (ring.first(), ring.last()) {
         ring.extend([(last.0, pole), (first.0, pole), first]);
     }
     Ok(())
+}
+
+/// Whether a box of another CRS holds the north and the south pole.
+fn holds_poles(bbox: &Bbox, from: &str, to: &str) -> Result<[bool; 2]> {
+    let mut poles = [(0.0, 90.0), (0.0, -90.0)];
+    gdal::project(to, from, &mut poles)?;
+    // Longitudes of a rotated pole may count from 0 or from -180.
+    let turns: &[f64] = if gdal::crs_facts(from)?.unit == "degree" { &[0.0, 360.0, -360.0] } else { &[0.0] };
+    Ok(poles.map(|(x, y)| turns.iter().any(|turn| bbox.contains(x + turn, y))))
+}
+
+/// The band that a grid all around a rotated pole covers, as a box over all longitudes: its outline is no ring.
+fn all_around(bbox: &Bbox, from: &str, to: &str) -> Result<Footprint> {
+    let [north, south] = holds_poles(bbox, from, to)?;
+    let seen = envelope_of_visible(bbox, from, to)?.bbox;
+    let (ymin, ymax) = (if south { -90.0 } else { seen.ymin }, if north { 90.0 } else { seen.ymax });
+    let band = Bbox::new(-180.0, ymin, 180.0, ymax)?;
+    Footprint::of(MultiPolygon(vec![polygon(&band.densified_ring(2))]), from, to)
 }
 
 /// Cuts a polygon with running longitudes into the parts within [-180, 180].

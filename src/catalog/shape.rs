@@ -5,9 +5,11 @@
 
 use std::borrow::Cow;
 
+use geo::bool_ops::FillRule;
+use geo::orient::{Direction, Orient};
 use geo::{
-    Area, BooleanOps, BoundingRect, Coord, CoordsIter, Geometry, Intersects, MapCoords, MultiPolygon, Rect,
-    Relate, unary_union,
+    Area, BooleanOps, BoundingRect, Coord, CoordsIter, Geometry, Intersects, MapCoords, MultiPolygon,
+    Polygon, Rect, Relate,
 };
 use geo_traits::to_geo::ToGeoGeometry;
 use geo_traits::{CoordTrait, GeometryTrait, GeometryType, LineStringTrait, MultiPolygonTrait, PolygonTrait};
@@ -85,8 +87,7 @@ impl Shape {
         {
             return Some(Shape::Box(bbox));
         }
-        let rect = polygons.bounding_rect()?;
-        let bbox = Bbox { xmin: rect.min().x, ymin: rect.min().y, xmax: rect.max().x, ymax: rect.max().y };
+        let bbox = envelope(&polygons)?;
         Some(Shape::Polygons { polygons, bbox })
     }
 
@@ -173,12 +174,19 @@ impl Shape {
         if cut.iter().any(|o| matches!(o, Shape::Box(outer) if holds(outer, self.bbox()))) {
             return None;
         }
-        let cut: Vec<MultiPolygon<f64>> =
-            cut.into_iter().filter_map(|o| o.intersection(self)?.polygons().map(Cow::into_owned)).collect();
-        // What has no area shares none: points and lines stay whole.
+        // What only touches takes nothing, and what has no area has none to lose.
+        let cut: Vec<Polygon<f64>> = cut
+            .into_iter()
+            .filter(|o| o.intersection(self).is_some())
+            .filter_map(|o| o.polygons().map(Cow::into_owned))
+            .flatten()
+            .collect();
         let Some(whole) = self.polygons().filter(|_| !cut.is_empty()) else { return Some(self.clone()) };
-        let grid = Grid::of(&[self.bbox()], cut.iter().chain([whole.as_ref()]));
-        let mut left = grid.snap(&whole.difference(&unary_union(&cut)));
+        let cut = MultiPolygon(cut).orient(Direction::Default);
+        let grid = Grid::of(&[self.bbox(), &envelope(&cut)?], [whole.as_ref(), &cut]);
+        // One overlay, whose others may overlap each other: a second would round the edges of the first.
+        let left = whole.orient(Direction::Default).difference_with_fill_rule(&cut, FillRule::NonZero);
+        let mut left = grid.snap(&left);
         let smallest = SLIVER * self.area();
         left.0.retain(|part| part.unsigned_area() > smallest);
         Shape::of_polygons(left)
@@ -198,6 +206,11 @@ impl Shape {
         written.map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
         Ok(bytes)
     }
+}
+
+fn envelope(polygons: &MultiPolygon<f64>) -> Option<Bbox> {
+    let rect = polygons.bounding_rect()?;
+    Some(Bbox { xmin: rect.min().x, ymin: rect.min().y, xmax: rect.max().x, ymax: rect.max().y })
 }
 
 fn rect(bbox: &Bbox) -> Rect<f64> {
@@ -269,7 +282,7 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use geo::{LineString, Point, Polygon};
+    use geo::{LineString, Point};
 
     fn boxed(xmin: f64, ymin: f64, xmax: f64, ymax: f64) -> Shape {
         Shape::Box(Bbox::new(xmin, ymin, xmax, ymax).unwrap())

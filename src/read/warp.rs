@@ -7,6 +7,7 @@ use crate::format::Header;
 use crate::format::gdal::warp::{self, Grid, Pixels, Resampling, Rule, Warped};
 use crate::format::gdal::{crs_facts, project, same_crs};
 use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::resample;
 use crate::read::source::Source;
 use crate::slice::Slice;
 use crate::window::Window;
@@ -161,6 +162,11 @@ fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> 
             Ok(())
         })
     };
+    if !facts.masked
+        && let Some(quick) = resample::quick(&from, &to, how, nodata, &image)?
+    {
+        return Ok(Some(quick));
+    }
     let by_mask = facts.masked && nodata.is_none();
     let pixels = Pixels { image: &image, mask: by_mask.then_some(&mask as &warp::Fetch<'_, u8>) };
     let rule = Rule { resampling: how.resampling, tolerance: how.tolerance, nodata };

@@ -93,7 +93,7 @@ static DOC: FunctionDoc = FunctionDoc {
             sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymax, s.t_max FROM (\n\
                   \x20   SELECT geo_slice({xmin: -9, ymin: 36, xmax: -8.9, ymax: 36.1}, 100, 'EPSG:32629',\n\
                   \x20       TIMESTAMP '2023-06-01', TIMESTAMP '2023-06-30', {shape_crs: 'OGC:CRS84', aligned: true}) AS s);",
-            rows: &["91\t112\t500000.0\t3995300.0\t2023-06-30 00:00:00"],
+            rows: &["91\t112\t500000.0\t3995100.0\t2023-06-30 00:00:00"],
         },
     ],
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],

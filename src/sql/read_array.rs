@@ -1,15 +1,21 @@
 //! `read_array(path, variable, selection)`: a hyperslab of an array file as a list.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::files;
 use crate::read::Limits;
+use crate::read::array::ArraySource;
 use crate::read::array_plan::{Part, check_size, plan};
+use crate::read::array_slice::{map_dims, read_onto, with_times};
+use crate::read::axis::Selected;
 use crate::read::values::decode;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::selection::{
-    Coordinates, FILL, ISEL, MASKED, Request, SCALED, SEL, TOLERANCE, coordinates, request, shape,
+    Coordinates, FILL, ISEL, MASKED, ONTO, RESAMPLING, Request, SCALED, SEL, TOLERANCE, coordinates, request,
+    shape,
 };
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
@@ -34,6 +40,13 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         Parameter { name: "sel", types: "STRUCT", given: Given::Option("NULL"), meaning: SEL },
         Parameter { name: "isel", types: "STRUCT", given: Given::Option("NULL"), meaning: ISEL },
+        Parameter { name: "slice", types: "STRUCT", given: Given::Option("NULL"), meaning: ONTO },
+        Parameter {
+            name: "resampling",
+            types: "VARCHAR",
+            given: Given::Option("'nearest'"),
+            meaning: RESAMPLING,
+        },
         Parameter { name: "tolerance", types: "DOUBLE", given: Given::Option("NULL"), meaning: TOLERANCE },
         Parameter { name: "scaled", types: "BOOLEAN", given: Given::Option("true"), meaning: SCALED },
         Parameter { name: "masked", types: "BOOLEAN", given: Given::Option("true"), meaning: MASKED },
@@ -55,15 +68,22 @@ static DOC: FunctionDoc = FunctionDoc {
     examples: &[
         Example {
             title: "By value: the nearest depth, a range of latitudes, one month",
-            sql: "SELECT a.data, a.dims, a.coords['lat'] AS lat, a.times\n\
+            sql: "SELECT a.data, a.dims, a.coords['lat'] AS lat, a.times[1] AS time\n\
                   FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {time: '2020-02', depth: 12, lat: [0, 20], lon: 30}) AS a);",
-            rows: &["[37.5, NULL]\t[lat]\t[5.0, 15.0]\t[2020-02-15 00:00:00]"],
+            rows: &["[37.5, NULL]\t[lat]\t[5.0, 15.0]\t2020-02-15 00:00:00"],
         },
         Example {
             title: "By index, from both ends, and as stored",
             sql: "SELECT a.data, a.shape\n\
                   FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {isel: {time: -1, depth: 0, lat: [0, 1], lon: {stop: 4, step: 2}}, scaled: false, masked: false}) AS a);",
             rows: &["[36.0, 38.0, 42.0, 44.0]\t[2, 2]"],
+        },
+        Example {
+            title: "Onto the grid of a slice, as scenes and elevation are: the month of the slice, bilinear",
+            sql: "SELECT a.data, a.shape, a.dims, a.coords['x'] AS x\n\
+                  FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {depth: 5, resampling: 'bilinear',\n\
+                  \x20   slice: geo_slice({xmin: 30, ymin: 5, xmax: 60, ymax: 15}, [15, 10], 'EPSG:4326', TIMESTAMP '2020-01-01', TIMESTAMP '2020-01-31')}) AS a);",
+            rows: &["[12.125, 12.375]\t[1, 1, 2]\t[time, y, x]\t[37.5, 52.5]"],
         },
     ],
     references: &[
@@ -159,15 +179,84 @@ fn job(input: &Input<'_>, row: usize) -> Result<Option<Job>> {
         let must = "a number that a FLOAT holds, or 'nan'";
         return Err(Error::invalid(fill, must).at("read_array(fill)"));
     }
-    let parts = plan(&paths, input.column(1).str(row), &request.selection)?;
-    let (dims, shape) = shape(&parts)?;
-    let values = parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.values()));
+    let variable = input.column(1).str(row);
+    let (mut parts, mut cells) = (Vec::new(), 1);
+    match (&request.onto, paths.first()) {
+        (Some(onto), Some(path)) => {
+            let source = ArraySource::open(path)?;
+            let place = source.header().variable(path, variable)?;
+            let selection = with_times(&source, place, &request.selection, &onto.slice)?;
+            for mut part in plan(&paths, variable, &selection)? {
+                take_map_away(&mut part)?;
+                parts.push(part);
+            }
+            cells = onto.slice.area() as u64;
+        }
+        _ => parts = plan(&paths, variable, &request.selection)?,
+    }
+    let (mut dims, mut shape) = shape(&parts)?;
+    let mut values = 0u64;
+    for part in &parts {
+        let planes = match &request.onto {
+            Some(_) => {
+                part.kept().filter_map(|dim| part.counts().get(dim).copied()).fold(1, u64::saturating_mul)
+            }
+            None => part.values(),
+        };
+        values = values.saturating_add(planes.saturating_mul(cells));
+    }
+    if let Some(onto) = &request.onto {
+        dims.extend(["y".to_string(), "x".to_string()]);
+        shape.extend([u64::from(onto.slice.height), u64::from(onto.slice.width)]);
+    }
     Ok(Some(Job { parts, request, dims, shape, values: usize::try_from(values).unwrap_or(usize::MAX) }))
+}
+
+/// Rows and columns of the file stay no dimensions of their own: a slice takes their place.
+fn take_map_away(part: &mut Part) -> Result<()> {
+    let (y, x) = map_dims(&part.source, part.variable)?;
+    let facts = part.facts()?;
+    let sizes = facts.shape.clone();
+    let names = facts.dims.clone();
+    for dim in [y, x] {
+        let whole = sizes.get(dim).map(|size| Selected::all(*size));
+        let Some(selected) = part.selected.get_mut(dim) else { continue };
+        if Some(&*selected) != whole.as_ref() {
+            let name = names.get(dim).cloned().unwrap_or_default();
+            let problem = format!("dimension \"{name}\" is selected, and a slice takes its place");
+            return Err(
+                Error::conflict(problem, "Select there by the slice's box alone").at("read_array(slice)")
+            );
+        }
+        selected.kept = false;
+    }
+    Ok(())
 }
 
 fn write_data(bound: &Bound, job: &Job, data: &Vector<'_>, row: usize) -> Result<()> {
     let (places, first) = data.push_list(row, job.values);
     let mut done = first;
+    if let Some(onto) = &job.request.onto {
+        let decoding = &job.request.decoding;
+        for part in &job.parts {
+            let (values, valid) = read_onto(part, onto, decoding.scaled, decoding.masked)?;
+            let out = places.slice_mut::<f32>(done, values.len());
+            out.iter_mut().zip(&values).for_each(|(to, from)| *to = *from as f32);
+            let gaps = runs_of(&valid);
+            match decoding.fill {
+                None => places.set_null_runs(done, &gaps),
+                Some(fill) => {
+                    for gap in gaps {
+                        if let Some(places) = out.get_mut(gap) {
+                            places.fill(fill as f32);
+                        }
+                    }
+                }
+            }
+            done += values.len();
+        }
+        return Ok(());
+    }
     for part in &job.parts {
         let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
         let out = places.slice_mut::<f32>(done, pixels.len());
@@ -178,8 +267,37 @@ fn write_data(bound: &Bound, job: &Job, data: &Vector<'_>, row: usize) -> Result
     Ok(())
 }
 
+/// Names of the dimensions that a slice took the place of.
+fn map_names(part: &Part) -> Vec<String> {
+    let (Ok((y, x)), Ok(facts)) = (map_dims(&part.source, part.variable), part.facts()) else {
+        return Vec::new();
+    };
+    [y, x].into_iter().filter_map(|dim| facts.dims.get(dim).cloned()).collect()
+}
+
+/// Runs of places that hold no value.
+fn runs_of(valid: &[u8]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (place, _) in valid.iter().enumerate().filter(|(_, valid)| **valid == 0) {
+        match runs.last_mut() {
+            Some(last) if last.end == place => last.end += 1,
+            _ => runs.push(place..place + 1),
+        }
+    }
+    runs
+}
+
 fn write_rest(job: &Job, out: &Vector<'_>, row: usize) {
-    let Coordinates { numbers, times } = coordinates(&job.parts);
+    let Coordinates { mut numbers, times } = coordinates(&job.parts);
+    if let Some(onto) = &job.request.onto {
+        let on_map: Vec<String> = job.parts.first().map(map_names).unwrap_or_default();
+        numbers.retain(|(name, _)| !on_map.contains(name));
+        let [x0, dx, _, y0, _, dy] = onto.slice.affine().0;
+        let centres =
+            |first: f64, step: f64, n: u32| (0..n).map(|i| first + (f64::from(i) + 0.5) * step).collect();
+        numbers.push(("y".into(), centres(y0, dy, onto.slice.height)));
+        numbers.push(("x".into(), centres(x0, dx, onto.slice.width)));
+    }
     let list = |values: Vec<Value>| Value::List(values);
     let shape = list(job.shape.iter().map(|n| Value::Int(*n as i64)).collect());
     let dims = list(job.dims.iter().map(|dim| Value::Text(dim.clone())).collect());

@@ -1,11 +1,16 @@
 //! What a user selects of an array: dimensions by value or by index, as fields of a struct.
 
-use crate::error::{Error, Result};
+use crate::bbox::Bbox;
+use crate::crs::Crs;
+use crate::error::{Error, Result, one_of};
+use crate::format::gdal::warp::{RESAMPLINGS, Resampling};
 use crate::format::hyperslab::places;
 use crate::interval::{Interval, written};
 use crate::read::array_plan::Part;
+use crate::read::array_slice::Onto;
 use crate::read::axis::{Point, Selection, Wanted};
 use crate::read::values::Decoding;
+use crate::slice::Slice;
 use crate::sql::args::number;
 use crate::sql::value::Value;
 
@@ -16,6 +21,9 @@ pub const FILL: &str =
     "A number (or 'nan') in place of NULL: a dense list, which reaches NumPy without a copy.";
 pub const ISEL: &str = "Dimensions by index, from 0, negative from the end: `{time: -1}` one place, `{lat: [10, 19]}` places from one to another, both inside, `{lon: {start: 0, stop: 100, step: 4}}` Python's slice.";
 pub const SEL: &str = "Dimensions by value: `{depth: 10}` the nearest place, ties to the larger value; `{time: ['2000-01', '2000-03']}` all places from one value to another, both inside. A time is a TIMESTAMP, a DATE or text; dates stand for the whole of what they say. Longitudes may be those of -180 to 180 or of 0 to 360, whatever the file has.";
+pub const ONTO: &str = "A slice of `geo_slice`: the dimensions on the map are brought onto its grid, as `y` and `x`, and its times select on the time axis unless `time` is selected. For arrays on a regular grid, in degrees or projected.";
+pub const RESAMPLING: &str =
+    "GDAL's method for `slice`: `nearest`, `bilinear`, `cubic`, `average`, and the others of `read_slice`.";
 pub const TOLERANCE: &str = "How far the nearest value may lie, in the axis's units, seconds on a time axis; else half a step beyond the ends.";
 
 /// Puts the parameter's name in front of an error.
@@ -28,10 +36,12 @@ fn place(parameter: &str) -> impl Fn(Error) -> Error + '_ {
 pub struct Request {
     pub selection: Selection,
     pub decoding: Decoding,
+    /// The grid that the dimensions on the map are brought onto.
+    pub onto: Option<Onto>,
 }
 
 /// The keys that are no dimension.
-const OPTIONS: [&str; 6] = ["sel", "isel", "tolerance", "scaled", "masked", "fill"];
+const OPTIONS: [&str; 8] = ["sel", "isel", "slice", "resampling", "tolerance", "scaled", "masked", "fill"];
 
 /// Reads the scalar's struct: dimensions by value beside the options. `None` when a value is NULL.
 ///
@@ -43,16 +53,61 @@ pub fn request(value: &Value) -> Result<Option<Request>> {
         return Err(place("selection")(Error::invalid(value, must)));
     };
     let mut request = Request::default();
+    let mut resampling = None;
     for (name, value) in fields {
         if *value == Value::Null {
             return Ok(None);
+        }
+        if name == "resampling" {
+            let choice = match value {
+                Value::Text(text) => one_of(text, "a resampling method", &RESAMPLINGS),
+                other => Err(Error::invalid(other, "a resampling method such as 'bilinear'")),
+            };
+            resampling = Some(choice.map_err(place(name))?);
+            continue;
+        }
+        if name == "slice" {
+            let Some(slice) = slice(value).map_err(place(name))? else { return Ok(None) };
+            request.onto = Some(Onto { slice, resampling: Resampling::Nearest });
+            continue;
         }
         match OPTIONS.contains(&name.as_str()) {
             true => option(&mut request, name, value)?,
             false => request.selection.dims.push((name.clone(), by_value(value).map_err(place(name))?)),
         }
     }
+    match (&mut request.onto, resampling) {
+        (Some(onto), Some(resampling)) => onto.resampling = resampling,
+        (None, Some(_)) => {
+            let problem = "without a slice nothing is resampled";
+            return Err(place("resampling")(Error::conflict(problem, "Give {slice: geo_slice(...)} too")));
+        }
+        _ => {}
+    }
     Ok(Some(request))
+}
+
+/// A slice, as `geo_slice` makes it; `None` where a field but its times is NULL.
+fn slice(value: &Value) -> Result<Option<Slice>> {
+    let must = "a slice, as geo_slice makes it";
+    let field = |value: &Value, name: &str| match value {
+        Value::Struct(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
+        _ => None,
+    };
+    let of = |name: &str| field(value, name).ok_or_else(|| Error::invalid(value, must));
+    let (corners, crs, width, height) = (of("bbox")?, of("crs")?, of("width")?, of("height")?);
+    let corner = |name: &str| field(&corners, name).as_ref().and_then(number);
+    let time = |name: &str| match field(value, name) {
+        Some(Value::Timestamp(t)) => Some(t),
+        _ => None,
+    };
+    let (Value::Text(crs), Value::Int(width), Value::Int(height)) = (crs, width, height) else {
+        return Ok(None);
+    };
+    let corners = (corner("xmin"), corner("ymin"), corner("xmax"), corner("ymax"));
+    let (Some(xmin), Some(ymin), Some(xmax), Some(ymax)) = corners else { return Ok(None) };
+    let bbox = Bbox { xmin, ymin, xmax, ymax };
+    Slice::new(bbox, Crs::new(&crs), (time("t_min"), time("t_max")), height, width).map(Some)
 }
 
 /// Reads one option of either form.

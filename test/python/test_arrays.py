@@ -287,3 +287,75 @@ assert con.execute("SELECT sum(len(data)) FROM read_array(?, 't2m')", [str(path)
 """
     done = run_python(code, timeout=180)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+# --- onto a slice --------------------------------------------------------------------------------------
+
+
+def onto(con, path, variable, box, resolution, crs, **options):
+    sql = f"SELECT read_array($path, $variable, {{slice: geo_slice({{xmin: {box[0]}, ymin: {box[1]}, xmax: {box[2]}, ymax: {box[3]}}}, {resolution}, '{crs}'), {', '.join(f'{k}: {v}' for k, v in options.items())}}})"
+    answer = con.execute(sql, {"path": str(path), "variable": variable}).fetchone()[0]
+    return array(answer), answer
+
+
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear", "cubic", "average"])
+@pytest.mark.parametrize("crs,box,resolution", [("EPSG:32633", (300000, 4000000, 900000, 5200000), 50000), ("EPSG:4326", (100, -30, 160, 20), 4), ("EPSG:3035", (3000000, 2000000, 6000000, 4500000), 100000)])
+def test_planes_onto_a_slice_as_gdals_warper_has_them(con, tmp_path, resampling, crs, box, resolution):
+    rasterio = pytest.importorskip("rasterio")
+    from rasterio.transform import from_origin
+    from rasterio.warp import reproject
+    theirs = written(tmp_path / "a.nc")["t2m"].isel(time=slice(0, 2), member=0)
+    ours, answer = onto(con, tmp_path / "a.nc", "t2m", box, resolution, crs, isel="{member: 0, time: [0, 1]}", resampling=f"'{resampling}'")
+    height, width = answer["shape"][1:]
+    assert answer["dims"] == ["time", "y", "x"] and len(answer["times"]) == 2
+    assert answer["coords"]["x"][0] == box[0] + resolution / 2 and answer["coords"]["y"][0] == box[3] - resolution / 2
+    # The cells reach half a step over the poles; a grid that goes around the globe has no seam for us, so the oracle is rolled to have it elsewhere.
+    source = theirs.values.astype("float64")
+    expected = np.full((2, height, width), np.nan)
+    reproject(source, expected, src_crs="EPSG:4326", src_transform=from_origin(-185, 95, 10, 10), dst_crs=crs, dst_transform=from_origin(box[0], box[3], resolution, resolution),
+              resampling=rasterio.enums.Resampling[resampling], src_nodata=np.nan, dst_nodata=np.nan, tolerance=0.125)
+    np.testing.assert_allclose(ours, expected.astype("float32"), rtol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("box", [(-35, -25, 45, 35), (135, -25, 235, 35), (-185, -55, 175, 55), (325, 5, 405, 45)])
+def test_a_grid_around_the_globe_has_no_seam(con, rng, tmp_path, box):
+    lon, lat = np.arange(0, 360, 10.0), np.arange(-85, 86, 10.0)
+    field = rng.normal(0, 1, (18, 36)).astype("float32")
+    xr.Dataset({"v": (("lat", "lon"), field)}, {"lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", lon, {"units": "degrees_east"})}).to_netcdf(tmp_path / "a.nc")
+    ours, answer = onto(con, tmp_path / "a.nc", "v", box, 10, "EPSG:4326")
+    x, y = np.array(answer["coords"]["x"]), np.array(answer["coords"]["y"])
+    np.testing.assert_array_equal(ours, field[np.ix_(np.searchsorted(lat, y), (np.round(x / 10) % 36).astype(int))])
+    smooth, _ = onto(con, tmp_path / "a.nc", "v", (-5, -5, 5, 5), 2, "EPSG:4326", resampling="'bilinear'")
+    assert np.isfinite(smooth).all()
+
+
+def test_axes_the_other_way_round_and_times_of_the_slice(con, tmp_path):
+    theirs = written(tmp_path / "a.nc")
+    theirs["t2m"].transpose("lon", "lat", "member", "time").to_dataset().to_netcdf(tmp_path / "b.nc")
+    box = (-45, -35, 55, 65)
+    straight, a = onto(con, tmp_path / "a.nc", "t2m", box, 10, "EPSG:4326', TIMESTAMP '1999-12-31', TIMESTAMP '1999-12-31 18:00", isel="{member: 0}")
+    turned, b = onto(con, tmp_path / "b.nc", "t2m", box, 10, "EPSG:4326', TIMESTAMP '1999-12-31', TIMESTAMP '1999-12-31 18:00", isel="{member: 0}")
+    assert a["times"] == b["times"] == [datetime.datetime(1999, 12, 31, h) for h in (0, 6, 12, 18)]
+    np.testing.assert_array_equal(straight, turned)
+
+
+def test_what_can_not_come_onto_a_slice_says_why(con, iris_data, tmp_path):
+    written(tmp_path / "a.nc")
+    for path, variable, options, word in [(iris_data / "NEMO/nemo_1m_20150101-20150201_grid-T.nc", "tos", {}, "cells of different sizes|no coordinates on the map|regular grid"),
+                                          (tmp_path / "a.nc", "t2m", {"lat": 5}, "takes its place"), (tmp_path / "a.nc", "t2m", {"resampling": "'linear'"}, "not a resampling method")]:
+        with pytest.raises(Exception, match=word):
+            onto(con, path, variable, (0, 0, 20, 20), 10, "EPSG:4326", **options)
+    with pytest.raises(Exception, match="without a slice"):
+        con.execute(f"SELECT read_array('{tmp_path}/a.nc', 't2m', {{resampling: 'cubic'}})")
+
+
+def test_variables_are_listed_from_a_path_alone(con, iris_data, tmp_path):
+    written(tmp_path / "a.nc")
+    rows = con.execute(f"SELECT variable, dims, shape, dtype, chunk, nodata, scale, \"offset\" FROM '{tmp_path}/a.nc' ORDER BY variable").fetchall()
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        assert [row[0] for row in rows] == sorted(file.variables)
+        for name, dims, shape, dtype, chunk, nodata, scale, offset in rows:
+            variable = file[name]
+            assert (tuple(dims), tuple(shape), dtype) == (variable.dimensions, variable.shape, str(variable.dtype))
+            assert chunk == (None if variable.chunking() == "contiguous" else variable.chunking())
+    assert rows[3][5:] == (-32768, 0.01, 280)

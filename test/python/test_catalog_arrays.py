@@ -10,7 +10,7 @@ import pytest
 import scipy.io
 import shapely
 import xarray as xr
-from conftest import sql_list, write_raster
+from conftest import run_python, sql_list, write_raster
 
 HALF = 0.5
 
@@ -23,6 +23,7 @@ def catalog(con, paths, more=""):
     rows = [dict(zip(names, row)) for row in cursor.fetchall()]
     for row in rows:
         row["geometry"] = None if row["geometry"] is None else shapely.from_wkb(bytes(row["geometry"]))
+        row["transform"] = row["transform"] and tuple(row["transform"])
         row["box"] = None if row["bbox"] is None else tuple(row["bbox"][k] for k in ("xmin", "ymin", "xmax", "ymax"))
     return rows
 
@@ -554,8 +555,21 @@ def test_a_rotated_pole_is_unrolled_over_the_antimeridian(con, tmp_path):
         check_place({**row, "transform": None}, pyproj.CRS.from_cf(attributes), x, rlat)
 
 
-def test_a_rotated_grid_that_holds_the_pole_is_closed_over_it(con, iris_data):
+def test_a_rotated_grid_that_holds_the_pole_is_closed_over_it(con, iris_data, tmp_path):
     assert one(con, iris_data / "space_weather.nc")["box"][3] == 90
+    attributes = {"grid_mapping_name": "rotated_latitude_longitude", "grid_north_pole_latitude": 40.0, "grid_north_pole_longitude": 30.0}
+    # The north pole lies at rotated longitude 0, latitude 40.
+    for name, rlon, rlat, box in [("near", np.linspace(340, 380, 41), np.linspace(30, 50, 21), (-180, None, 180, 90)), ("globe", np.arange(0.5, 360), np.arange(-89.5, 90), (-180, -90, 180, 90)),
+                                  ("band", np.arange(0.5, 360), np.arange(-10.5, 50), (-180, None, 180, 90))]:
+        row = one(con, write(tmp_path / f"{name}.nc", {
+            "pole": ((), np.int32(0), attributes),
+            "rlon": (("rlon",), rlon, {"standard_name": "grid_longitude", "units": "degrees"}),
+            "rlat": (("rlat",), rlat, {"standard_name": "grid_latitude", "units": "degrees"}),
+            "t": (("rlat", "rlon"), np.zeros((len(rlat), len(rlon)), "f4"), {"grid_mapping": "pole"})}))
+        assert all(theirs is None or ours == theirs for ours, theirs in zip(row["box"], box)), (name, row["box"])
+        xx, yy = np.meshgrid(rlon, rlat)
+        lon, lat = to_globe(pyproj.CRS.from_cf(attributes)).transform(xx.ravel(), yy.ravel())
+        assert shapely.contains_xy(row["geometry"].buffer(0.05), (lon + 180) % 360 - 180, lat).all(), name
 
 
 def test_another_crs_of_the_catalog_is_projected_to(con, tmp_path):
@@ -672,3 +686,54 @@ def test_one_and_many_threads_give_the_same_rows(con, iris_data):
     many = catalog(con, files)
     strip = lambda rows: [{k: v for k, v in row.items() if k != "geometry"} for row in rows]
     assert strip(alone) == strip(many) and all(a["geometry"].equals_exact(b["geometry"], 0) for a, b in zip(alone, many))
+
+
+# ---------------------------------------------------------------- damage
+
+FUZZ = """
+import pathlib
+import numpy as np
+from conftest import connect
+con = connect()
+folder, source, seed = pathlib.Path(r"{folder}"), pathlib.Path(r"{source}"), {seed}
+data, rng = np.frombuffer(source.read_bytes(), "u1"), np.random.default_rng(seed)
+paths = []
+for i in range(150):
+    damaged = data.copy()
+    head = min(len(data), int(rng.choice([512, 4096, len(data)])))
+    match rng.integers(3):
+        case 0:
+            damaged = damaged[: rng.integers(8, len(data))]
+        case 1:
+            at = rng.integers(8, head, rng.integers(1, 8))
+            damaged[at] ^= (1 << rng.integers(0, 8, len(at))).astype("u1")
+        case 2:
+            at = rng.integers(8, head - 4)
+            damaged[at : at + 4] = rng.choice([0, 255, 127, 128], 4)
+    paths.append(folder / f"{{i}}{{source.suffix}}")
+    paths[-1].write_bytes(damaged.tobytes())
+rows = con.execute("SELECT path, error FROM geo_catalog_build(?, on_error := 'report')", [list(map(str, paths))]).fetchall()
+assert [row[0] for row in rows] == list(map(str, paths))
+assert all(error is None or path in error for path, error in rows), [error for path, error in rows if error and path not in error][:3]
+print(sum(error is not None for _, error in rows), "of", len(rows), "refused")
+"""
+
+
+@pytest.mark.parametrize("name", ["space_weather.nc", "mesh_C4_synthetic_float.nc", "rotated_pole.nc", "atlantic_profiles.nc", "vlstr_type.nc", "polar_stereo.grib2"])
+def test_damaged_files_are_reported_and_nothing_crashes_or_hangs(iris_data, tmp_path, name):
+    done = run_python(FUZZ.format(folder=tmp_path, source=iris_data / name, seed=5), timeout=90)
+    assert done.returncode == 0, done.stderr[-2000:]
+    refused = int(done.stdout.split(" of ")[0].split()[-1])
+    assert refused > 0 and done.stderr == ""
+
+
+def test_truncated_files_are_refused(con, iris_data, tmp_path):
+    for name in ("space_weather.nc", "rotated_pole.nc", "polar_stereo.grib2"):
+        data = (iris_data / name).read_bytes()
+        for share in (0.02, 0.5, 0.95):
+            path = tmp_path / name
+            path.write_bytes(data[: int(len(data) * share)])
+            assert path.name in (error(con, path) or ""), (name, share)
+    path = tmp_path / "space_weather.nc"
+    path.write_bytes((iris_data / "space_weather.nc").read_bytes()[:-100])
+    assert f'cannot open "{path}": its variables end at byte 248208, the file at byte 248108: it is truncated or damaged' in error(con, path)

@@ -96,6 +96,48 @@ def test_every_method_is_gdals(con, tmp_path, method):
     assert compared > 100_000
 
 
+@pytest.mark.parametrize("method", ["nearest", "bilinear", "cubic", "average"])
+@pytest.mark.parametrize("transform", [Affine(8, 3, 500000, 3, -8, 4600000), Affine(10, 0, 500000, 0, 10, 4598500)], ids=["rotated", "south up"])
+def test_rotated_and_south_up_rasters_are_warped(con, raster, method, transform):
+    data = noise("float32")
+    data[0, 30:50, 40:60] = -9
+    path = raster("a.tif", data, nodata=-9, transform=transform)
+    x, y = transform @ (70, 70)
+    for crs, box, res in [("EPSG:32629", (x - 300, y - 300, x + 300, y + 300), 7), ("EPSG:32630", box_in("EPSG:32630", (x - 300, y - 300, x + 300, y + 300)), 20)]:
+        got, nulls, grid = read(con, path, slice_sql(box, res, crs), f"resampling: '{method}'")
+        expected, gone = warped(path, 1, got.shape[1:], grid, crs, method)
+        np.testing.assert_array_equal(nulls[0], gone)
+        np.testing.assert_allclose(got[0][~gone], expected[~gone], rtol=2e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+@pytest.mark.parametrize("method", ["nearest", "bilinear"])
+def test_our_own_loop_is_gdals_to_the_bit(con, raster, dtype, method):
+    """Slices that lie whole inside a file and are finer than it, at random places of random grids. A file with a mask goes through GDAL."""
+    rng = np.random.default_rng(17)
+    for nodata in [None, 50]:
+        data = noise(dtype, (1, 200, 200), 4)
+        if nodata is not None:
+            data[rng.random((1, 200, 200)) < 0.1] = nodata
+        mask = np.full((200, 200), 255, "uint8") if nodata is None else np.where(data[0] == nodata, 0, 255).astype("uint8")
+        path = raster(f"{nodata}.tif", data, nodata=nodata)
+        through_gdal = raster(f"masked_{nodata}.tif", data, mask=mask)
+        for _ in range(12):
+            x, y, res = 500600 + rng.uniform(0, 300), 4598800 + rng.uniform(0, 300), rng.uniform(3, 9)
+            crs = str(rng.choice(["EPSG:32629", "EPSG:32630", "EPSG:3857", "EPSG:3035"]))
+            text = slice_sql(box_in(crs, (x, y, x + 300, y + 300)), float(res), crs)
+            got, nulls, transform = read(con, path, text, f"resampling: '{method}'")
+            gdals, missing, _ = read(con, through_gdal, text, f"resampling: '{method}'")
+            np.testing.assert_array_equal(nulls, missing)
+            np.testing.assert_array_equal(got[~nulls], gdals[~nulls])
+            assert (~nulls).sum() > 800
+            # rasterio's GDAL and PROJ are other versions: a place on the edge of two pixels may fall on either side.
+            expected, gone = warped(path, 1, got.shape[1:], transform, crs, method)
+            assert gone is None or (gone != nulls[0]).mean() < 0.001
+            inside = ~nulls[0] if gone is None else ~nulls[0] & ~gone
+            assert (np.abs(got[0][inside] - expected[inside].astype("float64")) > 0.01).mean() < 0.005
+
+
 def test_mode_weighs_classes_by_the_area_they_cover(con, raster):
     """By brute force: GDAL 3.10 in rasterio counts pixels that are touched however little (docs/disputes.md)."""
     labels = np.random.default_rng(1).integers(0, 4, (12, 14)).repeat(3, 0).repeat(3, 1).astype("uint8")

@@ -234,7 +234,7 @@ def test_what_is_written_anew_is_read_anew(con, tmp_path):
 def test_each_chunk_is_decoded_once_for_the_process(con, rng, tmp_path):
     group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
     group.create_array("v", shape=(64, 64), chunks=(16, 16), dtype="float32")[...] = values(rng, "float32", (64, 64))
-    misses = lambda: con.execute("SELECT block_cache.misses FROM geoquilt_version()").fetchone()[0]
+    misses = lambda: con.execute("SELECT misses FROM geoquilt_cache()").fetchone()[0]
     before = misses()
     slabs = [random_slices(rng, (64, 64)) for _ in range(200)]
     read_slabs(con, tmp_path / "a.zarr", "v", ["dim_0", "dim_1"], slabs)

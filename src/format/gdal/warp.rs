@@ -165,18 +165,81 @@ struct Key {
     tolerance: u64,
 }
 
+impl Key {
+    fn of(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Key {
+        Key {
+            from: from.crs.into(),
+            affine: from.affine.0.map(f64::to_bits),
+            size: (from.height, from.width),
+            to: to.crs.into(),
+            tolerance: tolerance.to_bits(),
+        }
+    }
+}
+
+/// Where the pixels of a grid lie in a source: fractional columns and rows of their centres, row-major over the
+/// grid, where the centre of the source's first pixel is at (0.5, 0.5).
+pub struct Places {
+    pub x: Vec<f64>,
+    pub y: Vec<f64>,
+}
+
+/// The places of `to`'s pixels in `from`, as the warper would find them; `None` where some pixel has none. The last
+/// grid's are kept by each thread, since files of one series and bands of one file share them.
+///
+/// # Errors
+/// A CRS that PROJ does not know, or a pair without a transformation.
+pub fn places(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Option<Rc<Places>>> {
+    type Kept = (Key, [u64; 6], (usize, usize), Option<Rc<Places>>);
+    thread_local! {
+        static LAST: RefCell<Option<Kept>> = const { RefCell::new(None) };
+    }
+    start();
+    let key = Key::of(from, to, tolerance);
+    let (affine, size) = (to.affine.0.map(f64::to_bits), (to.height, to.width));
+    LAST.with_borrow_mut(|last| {
+        if let Some((k, a, s, places)) = last
+            && (&*k, &*a, &*s) == (&key, &affine, &size)
+        {
+            return Ok(places.clone());
+        }
+        let places = find_places(&*plan(from, to, tolerance)?, to, tolerance).map(Rc::new);
+        *last = Some((key, affine, size, places.clone()));
+        Ok(places)
+    })
+}
+
+fn find_places(plan: &Plan, to: &Grid<'_>, tolerance: f64) -> Option<Places> {
+    let (height, width) = (to.height, to.width);
+    let count = c_int::try_from(width).ok()?;
+    let mut places = Places { x: Vec::with_capacity(height * width), y: Vec::with_capacity(height * width) };
+    let (mut z, mut found) = (vec![0.0; width], vec![0 as c_int; width]);
+    for row in 0..height {
+        let begin = places.x.len();
+        places.x.extend((0..width).map(|col| col as f64 + 0.5));
+        places.y.resize(begin + width, row as f64 + 0.5);
+        let (x, y) = (places.x.get_mut(begin..)?, places.y.get_mut(begin..)?);
+        z.fill(0.0);
+        let transform =
+            if tolerance <= 0.0 { sys::GDALGenImgProjTransform } else { sys::GDALApproxTransform };
+        // SAFETY: the plan is this thread's own; the four arrays have `width` places each.
+        unsafe {
+            transform(plan.0, 1, count, x.as_mut_ptr(), y.as_mut_ptr(), z.as_mut_ptr(), found.as_mut_ptr());
+        }
+        let sound = |(x, (y, found)): (&f64, (&f64, &c_int))| *found != 0 && x.is_finite() && y.is_finite();
+        if !x.iter().zip(y.iter().zip(&found)).all(sound) {
+            return None;
+        }
+    }
+    Some(places)
+}
+
 /// The plan for two grids, from this thread's own or made now.
 fn plan(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Rc<Plan>> {
     thread_local! {
         static PLANS: RefCell<HashMap<Key, Rc<Plan>>> = RefCell::default();
     }
-    let key = Key {
-        from: from.crs.into(),
-        affine: from.affine.0.map(f64::to_bits),
-        size: (from.height, from.width),
-        to: to.crs.into(),
-        tolerance: tolerance.to_bits(),
-    };
+    let key = Key::of(from, to, tolerance);
     PLANS.with_borrow_mut(|plans| {
         let plan = match plans.get(&key) {
             Some(plan) => plan.clone(),
