@@ -29,8 +29,14 @@ pub enum Error {
     BadGlob { pattern: String, reason: String },
     #[error("\"{path}\" is a directory\nTo take the files in it, write \"{path}/**/*.tif\"")]
     Directory { path: String },
-    #[error("\"{path}\" is a URL, which this version does not read: give a local path")]
-    Remote { path: String },
+    #[error(
+        "\"{pattern}\" is a glob over URLs, which DuckDB's C interface can not list\nList the files first: SET VARIABLE files = (SELECT list(file) FROM glob('{pattern}')), and give getvariable('files')"
+    )]
+    RemoteGlob { pattern: String },
+    #[error("\"{path}\" does not exist, or may not be read: {reason}")]
+    RemoteAbsent { path: String, reason: String },
+    #[error("cannot read bytes {first} to {last} of \"{path}\": {reason}")]
+    RemoteRead { path: String, first: u64, last: u64, reason: String },
     #[error("cannot open \"{path}\": {reason}")]
     Unreadable { path: String, reason: String },
     #[error("\"{path}\" has zero bands{}", held(subdatasets))]

@@ -1,4 +1,9 @@
-//! Paths, globs and side files: from what the user names to files on disk.
+//! Paths, globs, URLs and side files: from what the user names to files on disk or behind a URL.
+
+pub mod failure;
+pub mod ranges;
+pub mod reader;
+pub mod remote;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,12 +15,12 @@ use std::time::UNIX_EPOCH;
 use crate::error::{Error, Result};
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
-/// glob characters that exists as it stands is taken as it stands. Directories among a glob's matches
+/// glob characters that exists as it stands is taken as it stands, and so is a URL. Directories among a glob's matches
 /// are passed over, unless they are Zarr stores; `**` does not look into a store.
 /// A glob that matches nothing is an error.
 ///
 /// # Errors
-/// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::Remote`], [`Error::Invalid`] for an empty path.
+/// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::RemoteGlob`], [`Error::Invalid`] for an empty path.
 pub fn expand(patterns: &[String]) -> Result<Vec<String>> {
     let mut paths = Vec::new();
     for pattern in patterns {
@@ -31,7 +36,14 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     if pattern.contains('\0') {
         return Err(Error::invalid(format!("{pattern:?}"), "a path without zero bytes"));
     }
-    refuse_url(pattern)?;
+    if remote::is_url(pattern) {
+        // A question mark or a bracket may be part of a URL; a star hardly is.
+        if pattern.contains('*') {
+            return Err(Error::RemoteGlob { pattern: pattern.into() });
+        }
+        paths.push(pattern.to_string());
+        return Ok(());
+    }
     let home = home(pattern);
     let is_glob = pattern.contains(['*', '?', '[']) && !Path::new(&*home).exists() && !is_subdataset(pattern);
     if !is_glob {
@@ -103,17 +115,6 @@ fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
     }
 }
 
-/// # Errors
-/// [`Error::Remote`] for `s3://`, `https://` and the like.
-pub fn refuse_url(path: &str) -> Result<()> {
-    match path.split_once("://") {
-        Some((scheme, _)) if scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
-            Err(Error::Remote { path: path.into() })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The path with `~/` as the user's home folder, as a shell has it.
 pub fn home(path: &str) -> Cow<'_, str> {
     match path.strip_prefix("~/").map(|rest| (rest, std::env::var("HOME"))) {
@@ -135,6 +136,7 @@ pub fn is_subdataset(path: &str) -> bool {
     path.split_once(':').is_some_and(|(driver, rest)| {
         driver.len() > 2
             && !rest.is_empty()
+            && !rest.starts_with("//")
             && driver.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     })
 }
@@ -155,9 +157,10 @@ pub fn container(path: &str) -> &str {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
     pub size: u64,
-    /// Microseconds since 1970, UTC.
-    pub modified: i64,
-    /// Inode and time of last status change: a copy that keeps size and time is another file all the same.
+    /// Microseconds since 1970, UTC; nothing for a remote file, whose file system does not tell.
+    pub modified: Option<i64>,
+    /// Inode and time of last status change: a copy that keeps size and time is another file all the same. For a
+    /// remote file a number of its own in every query, since nothing tells whether it changed in between.
     pub identity: (u64, i64),
 }
 
@@ -165,6 +168,10 @@ pub struct Stamp {
 /// [`Error::Absent`], [`Error::Directory`] or [`Error::Unreadable`].
 pub fn stamp(path: &str) -> Result<Stamp> {
     let file = container(path);
+    if remote::is_url(file) {
+        let file = if is_store_url(file) { remote_document(file)? } else { remote::open(file)? };
+        return Ok(Stamp { size: file.size(), modified: None, identity: (file.id(), 0) });
+    }
     let unreadable = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::NotFound => Error::Absent { path: path.into() },
         _ => Error::Unreadable { path: path.into(), reason: lower(&e.to_string()) },
@@ -189,7 +196,7 @@ fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
         Ok(after) => i64::try_from(after.as_micros()).ok(),
         Err(before) => i64::try_from(before.duration().as_micros()).ok().map(|t| -t),
     });
-    Stamp { size: metadata.len(), modified: modified.unwrap_or(0), identity: identity(metadata) }
+    Stamp { size: metadata.len(), modified, identity: identity(metadata) }
 }
 
 /// The side files that can change what a raster says of itself, whether they are there or may come: metadata,
@@ -222,15 +229,46 @@ pub fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
+const DOCUMENTS: [&str; 4] = ["zarr.json", ".zmetadata", ".zgroup", ".zarray"];
+
 /// The document that makes a directory a Zarr store, the one that is written last first, or a file geodatabase.
 fn document(folder: &Path) -> Option<PathBuf> {
-    let documents = ["zarr.json", ".zmetadata", ".zgroup", ".zarray", "a00000001.gdbtable"];
-    documents.into_iter().map(|name| folder.join(name)).find(|path| path.is_file())
+    let documents = DOCUMENTS.into_iter().chain([GEODATABASE]);
+    documents.map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
+/// The table of tables that each file geodatabase has.
+const GEODATABASE: &str = "a00000001.gdbtable";
+
+/// A directory that is a file geodatabase.
+pub fn is_geodatabase(path: &str) -> bool {
+    Path::new(path).join(GEODATABASE).is_file()
 }
 
 /// A directory that is one file to its users: a Zarr store or a file geodatabase.
 pub fn is_store(path: &Path) -> bool {
-    document(path).is_some()
+    match path.to_str().filter(|path| remote::is_url(path)) {
+        Some(url) => is_store_url(url),
+        None => document(path).is_some(),
+    }
+}
+
+/// A URL that names a Zarr store: a folder can not be told from a file over a network, so its name must.
+fn is_store_url(url: &str) -> bool {
+    url.trim_end_matches('/').to_ascii_lowercase().ends_with(".zarr")
+}
+
+/// The document that makes a URL a Zarr store.
+fn remote_document(url: &str) -> Result<Arc<remote::RemoteFile>> {
+    let base = url.trim_end_matches('/');
+    let mut last = Error::Absent { path: url.into() };
+    for name in DOCUMENTS {
+        match remote::open(&format!("{base}/{name}")) {
+            Err(error @ Error::RemoteAbsent { .. }) => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
 }
 
 #[cfg(unix)]
@@ -251,7 +289,7 @@ fn lower(reason: &str) -> String {
     letters.next().map_or(String::new(), |c| c.to_lowercase().chain(letters).collect())
 }
 
-/// The first bytes of a file, which tell its format.
+/// The first bytes of a file, which tell its format; zeros where it can not be read.
 pub fn magic(path: &str) -> [u8; 8] {
     let mut bytes = [0; 8];
     // A shorter file leaves zeros, which match no format.
@@ -265,6 +303,13 @@ pub fn magic(path: &str) -> [u8; 8] {
 pub fn head(path: &str, n: u64) -> Vec<u8> {
     use std::io::Read;
     let mut bytes = Vec::new();
+    if remote::is_url(container(path)) {
+        if is_store_url(container(path)) {
+            return bytes;
+        }
+        // A file that can not be read says so when it is opened.
+        return remote::open(container(path)).and_then(|file| file.head(n)).unwrap_or_default();
+    }
     if let Ok(file) = std::fs::File::open(container(path)) {
         // What was read before an error is all there is to see.
         let _ = file.take(n).read_to_end(&mut bytes);
@@ -295,7 +340,12 @@ pub struct Listings {
 
 impl Listings {
     /// The names beside `path` that begin like its stem: `a.tif`, `a.tif.aux.xml`, `a.tfw`, `a.ovr`.
+    ///
+    /// A remote folder is not listed: a URL stands alone.
     pub fn beside(&self, path: &str) -> Vec<String> {
+        if remote::is_url(container(path)) {
+            return container(path).rsplit('/').next().map(String::from).into_iter().collect();
+        }
         let path = Path::new(container(path));
         let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|s| s.to_str())) else {
             return Vec::new();
@@ -408,8 +458,11 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_refused_by_name() {
-        assert!(matches!(expand(&["s3://bucket/a.tif".into()]), Err(Error::Remote { .. })));
+    fn a_url_is_taken_as_it_stands_and_a_glob_over_urls_is_refused() {
+        let url = "https://host/a[1].tif?key=value".to_string();
+        assert_eq!(expand(std::slice::from_ref(&url)), Ok(vec![url]));
+        assert!(matches!(expand(&["s3://bucket/*.tif".into()]), Err(Error::RemoteGlob { .. })));
+        assert_eq!(container("HDF5:\"https://h/a.h5\"://v"), "https://h/a.h5");
     }
 
     #[test]

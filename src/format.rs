@@ -7,6 +7,7 @@ pub mod array;
 pub mod classic;
 pub mod gdal;
 pub mod geotiff;
+pub mod heap;
 pub mod hyperslab;
 pub mod parquet;
 pub mod tiff;
@@ -41,6 +42,9 @@ impl Kind {
         // The name of one raster inside a file asks for that raster.
         if files::container(path) != path {
             return Some(Kind::Raster);
+        }
+        if files::is_geodatabase(path) {
+            return Some(Kind::Vector);
         }
         let known = Kind::of_magic(&files::magic(path));
         known.or_else(|| array::is_array(path).then_some(Kind::Array))

@@ -32,12 +32,22 @@ pub struct Limits {
     pub threads: usize,
     /// What one chunk of a scalar's pixels may take, in bytes.
     pub chunk: usize,
+    /// Bytes of remote files kept for the whole process.
+    pub remote_cache: usize,
+    /// How often a remote read that failed is tried again.
+    pub remote_retries: u32,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Limits { block_cache: 512 << 20, threads, chunk: 512 << 20 }
+        Limits {
+            block_cache: 512 << 20,
+            threads,
+            chunk: 512 << 20,
+            remote_cache: 128 << 20,
+            remote_retries: 3,
+        }
     }
 }
 
@@ -47,8 +57,9 @@ pub const HELD_BYTES: usize = 32 << 20;
 static BLOCK_CACHE_BYTES: AtomicUsize = AtomicUsize::new(512 << 20);
 
 impl Limits {
-    /// The block cache is one for the process: the last query that set its size rules.
+    /// The caches are one for the process: the last query that set their size rules.
     pub fn apply(&self) {
+        crate::files::ranges::set_bound(self.remote_cache);
         BLOCK_CACHE_BYTES.store(self.block_cache, Relaxed);
     }
 }

@@ -1,13 +1,15 @@
 //! SQL: the one list of functions, and what stands between them and DuckDB.
 //!
 //! `doc` says what a function is, `callback` registers it and calls it, `chunk`, `value` and `types` carry
-//! rows, constants and types across, `args` reads arguments, `settings` the user's bounds.
+//! rows, constants and types across, `args` reads arguments, `settings` the user's bounds, `file_system` lends DuckDB's
+//! file system to whoever reads a URL.
 
 pub mod args;
 pub mod callback;
 pub mod catalog_columns;
 pub mod chunk;
 pub mod doc;
+pub mod file_system;
 pub mod geometry_type;
 pub mod load;
 pub mod patch_scan;
@@ -44,6 +46,7 @@ pub mod geo_zonal_stats;
 pub mod geoquilt_cache;
 pub mod geoquilt_functions;
 pub mod geoquilt_progress;
+pub mod geoquilt_remote;
 pub mod geoquilt_version;
 pub mod macros;
 pub mod read_array;
@@ -129,6 +132,7 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<read_slice::ReadSlice>(),
     scalar::<read_series::ReadSeries>(),
     table::<geoquilt_functions::GeoquiltFunctions>(),
+    table::<geoquilt_remote::GeoquiltRemote>(),
     table::<geoquilt_progress::GeoquiltProgress>(),
     table::<geoquilt_version::GeoquiltVersion>(),
     table::<geoquilt_cache::GeoquiltCache>(),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
+use crate::files::remote;
 
 /// Runs `work` over `jobs` on threads of its own and hands the results out in the jobs' order. A worker
 /// starts a job only while the results that wait for the reader cost less than the budget, or when the
@@ -101,6 +102,9 @@ impl<T: Send + 'static> Ordered<T> {
                     shared.finish(place, cost, result);
                 }
             };
+            // What the query may read of remote files, its workers may.
+            let session = remote::current();
+            let run = move || remote::within(session, run);
             let thread = std::thread::Builder::new()
                 .name("geoquilt".into())
                 .spawn(run)
@@ -217,12 +221,14 @@ pub fn each<I: Send>(
         }
     };
     let _caller = AtWork::caller();
+    let session = remote::current();
     std::thread::scope(|scope| {
         for _ in 0..helpers {
             let Some(at_work) = AtWork::helper(threads) else { break };
+            let session = session.clone();
             let help = || {
                 let _at_work = at_work;
-                run();
+                remote::within(session, run);
             };
             // Without another thread the caller does all of it.
             if std::thread::Builder::new().name("geoquilt".into()).spawn_scoped(scope, help).is_err() {

@@ -91,10 +91,10 @@ impl Previous {
         Ok(Previous { parts: parts.to_vec(), states })
     }
 
-    /// The row of a file, if the file has not changed since.
+    /// The row of a file, if the file has not changed since, as far as its size and time tell. A URL has no time.
     pub fn find(&self, path: &str, stamp: &Stamp) -> Option<RowId> {
         let state = self.states.get(&key(path))?;
-        let same = i64::try_from(stamp.size) == Ok(state.size) && stamp.modified == state.modified;
+        let same = i64::try_from(stamp.size) == Ok(state.size) && stamp.modified == Some(state.modified);
         same.then_some(state.row)
     }
 

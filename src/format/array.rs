@@ -90,11 +90,14 @@ pub fn is_zarr(path: &str) -> bool {
 
 /// True when the content is an array file's.
 pub fn is_array(path: &str) -> bool {
+    if files::is_store(Path::new(path)) {
+        return true;
+    }
     if files::magic(path).starts_with(b"PK\x03\x04") {
         // Shapefiles come zipped too.
         return zarr::open(path).is_ok();
     }
-    files::is_store(Path::new(path)) || sniff(path).is_some()
+    sniff(path).is_some()
 }
 
 /// What the first bytes of an array file say of its format: `netCDF`, `HDF5` or `GRIB`.

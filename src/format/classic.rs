@@ -3,17 +3,18 @@
 //! The netCDF library trusts the counts of a header: a damaged one makes it read beyond its memory, or wait for minutes.
 //! The grammar is that of "The NetCDF Classic Format Specification", NetCDF User's Guide, Appendix B.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
+
+use crate::files::reader::{Cursor, Reader};
 
 type Checked<T> = std::result::Result<T, String>;
 
 /// # Errors
 /// What is wrong with the file, as the rest of a sentence.
 pub fn check(path: &str) -> Checked<()> {
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let size = file.metadata().map_err(|e| e.to_string())?.len();
-    let mut header = Header { bytes: BufReader::new(file), at: 0, size, version: 1 };
+    let file = Reader::open(path).map_err(|e| e.to_string())?;
+    let size = file.size().map_err(|e| e.to_string())?;
+    let mut header = Header { bytes: BufReader::new(file.cursor()), at: 0, size, version: 1 };
     header.magic()?;
     let records = header.count()?;
     // A file that is still written counts its records by its length.
@@ -42,7 +43,7 @@ pub fn check(path: &str) -> Checked<()> {
 }
 
 struct Header {
-    bytes: BufReader<File>,
+    bytes: BufReader<Cursor>,
     at: u64,
     size: u64,
     version: u8,

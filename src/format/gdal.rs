@@ -8,6 +8,7 @@ mod cf_crs;
 pub mod mdim;
 mod transform;
 pub mod vector;
+mod vsi;
 
 pub use cf_crs::{CfCrs, cf_crs, crs_of};
 pub mod warp;
@@ -30,6 +31,7 @@ use crate::crs::CRS84;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::files::remote::RemoteFile;
 use crate::format::tiff::{Deflated, Packed, Predictor};
 use crate::format::{Band, Header, classic, vrt};
 use crate::window::Window;
@@ -52,12 +54,18 @@ pub fn start() {
             }
         });
         // Blocks are kept by read::block_cache, so GDAL's own cache need hold only what is in hand.
-        for (key, value) in [("GDAL_CACHEMAX", "64"), ("GDAL_PAM_ENABLED", "YES"), ("GDAL_NUM_THREADS", "1")]
-        {
+        // Faults of a mapped remote file would be served on a thread without a session, which never ends.
+        for (key, value) in [
+            ("GDAL_CACHEMAX", "64"),
+            ("GDAL_PAM_ENABLED", "YES"),
+            ("GDAL_NUM_THREADS", "1"),
+            ("CPL_ENABLE_USERFAULTFD", "NO"),
+        ] {
             // These keys and values hold no zero byte, the one thing that could be refused.
             let _ = gdal::config::set_config_option(key, value);
         }
         DriverManager::register_all();
+        vsi::install();
     });
 }
 
@@ -102,6 +110,8 @@ pub struct Raster {
     hdf5: bool,
     /// Its blocks can be unpacked without GDAL.
     deflated: Option<Deflated>,
+    /// Where it is read from; after the dataset, which is closed first.
+    place: vsi::Place,
 }
 
 impl Raster {
@@ -111,29 +121,62 @@ impl Raster {
     /// The file is absent, no raster, damaged, or has no band.
     pub fn open(path: &str, siblings: Option<&[String]>) -> Result<Raster> {
         start();
-        let magic = files::magic(path);
-        let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
-        // Refuses sources that could be waited for for ever.
-        vrt::sources(path, &magic)?;
-        if magic.starts_with(b"CDF") {
-            let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
-            classic::check(files::container(path)).map_err(unreadable)?;
-        }
-        let _guard = guard(hdf5);
-        let names: Option<Vec<&str>> = siblings.map(|names| names.iter().map(String::as_str).collect());
-        let options = DatasetOptions {
-            open_flags: GdalOpenFlags::GDAL_OF_RASTER
-                | GdalOpenFlags::GDAL_OF_READONLY
-                | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
-            sibling_files: names.as_deref(),
-            ..DatasetOptions::default()
-        };
-        let dataset = Dataset::open_ex(path, options)
-            .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
-        OPENED.fetch_add(1, Relaxed);
-        let header = Arc::new(read_header(&dataset, path)?);
-        let deflated = deflated(&dataset, path, &magic);
-        Ok(Raster { dataset, path: path.to_string(), header, hdf5, deflated })
+        vsi::watched(path, || {
+            let place = vsi::Place::of(path, vsi::needs_netcdf)?;
+            let magic = place.magic;
+            let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
+            // Refuses sources that could be waited for for ever.
+            vrt::sources(path, &magic)?;
+            if magic.starts_with(b"CDF") {
+                let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
+                classic::check(files::container(path)).map_err(unreadable)?;
+            }
+            let _guard = guard(hdf5);
+            let names: Option<Vec<&str>> = match place.file_name() {
+                Some(name) => Some(vec![name]),
+                None => siblings.map(|names| names.iter().map(String::as_str).collect()),
+            };
+            let drivers = place.drivers();
+            let options = DatasetOptions {
+                open_flags: GdalOpenFlags::GDAL_OF_RASTER
+                    | GdalOpenFlags::GDAL_OF_READONLY
+                    | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
+                sibling_files: names.as_deref(),
+                allowed_drivers: drivers.as_deref(),
+                ..DatasetOptions::default()
+            };
+            let dataset = Dataset::open_ex(&place.name, options)
+                .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
+            OPENED.fetch_add(1, Relaxed);
+            let header = Arc::new(read_header(&dataset, path)?);
+            let deflated = deflated(&dataset, path, &magic, place.remote.clone());
+            Ok(Raster { dataset, path: path.to_string(), header, hdf5, deflated, place })
+        })
+    }
+
+    /// Whether the file is read over a network.
+    pub fn is_remote(&self) -> bool {
+        self.place.remote.is_some()
+    }
+
+    /// Fetches what blocks of bands lie in, `(band, row, col)`, neighbours in one request. Only a remote TIFF tells
+    /// where its blocks lie; of any other file nothing is fetched ahead.
+    ///
+    /// # Errors
+    /// The bytes can not be read.
+    pub fn prefetch(&self, blocks: &[(usize, usize, usize)]) -> Result<()> {
+        let Some(remote) = &self.place.remote else { return Ok(()) };
+        vsi::watched(&self.path, || {
+            let number = |band: &RasterBand<'_>, key: &str, (row, col): (usize, usize)| {
+                band.metadata_item(&format!("{key}_{col}_{row}"), "TIFF")?.parse::<u64>().ok()
+            };
+            let place = |&(band, row, col): &(usize, usize, usize)| {
+                let band = self.dataset.rasterband(band).ok()?;
+                let first = number(&band, "BLOCK_OFFSET", (row, col))?;
+                Some(first..first.saturating_add(number(&band, "BLOCK_SIZE", (row, col))?))
+            };
+            remote.prefetch(blocks.iter().filter_map(place).collect())
+        })
     }
 
     pub fn header(&self) -> &Arc<Header> {
@@ -146,6 +189,10 @@ impl Raster {
     /// # Errors
     /// The pixels can not be decoded.
     pub fn read_block(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
+        vsi::watched(&self.path, || self.read_block_now(band, block_row, block_col))
+    }
+
+    fn read_block_now(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let fail = |reason: String| self.unreadable(band, self.block_window(block_row, block_col), reason);
         let (height, width) = self.header.block;
@@ -154,7 +201,7 @@ impl Raster {
         if height.saturating_mul(width).saturating_mul(dtype.size()) > MAX_BLOCK_BYTES {
             return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB")));
         }
-        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.path)))?;
+        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.place.name)))?;
         if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
             return Ok(pixels);
         }
@@ -164,7 +211,7 @@ impl Raster {
                 true => raster_band.read_block::<T>((block_col, block_row)).map(|b| b.into_shape_and_vec().1),
                 false => self.read_window::<T>(&raster_band, self.block_window(block_row, block_col)),
             };
-            pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.path)))
+            pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.place.name)))
         })
     }
 
@@ -210,10 +257,12 @@ impl Raster {
     pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);
-        let fail = |e: GdalError| self.unreadable(band, window, reason(&e, &self.path));
-        let raster_band = self.dataset.rasterband(band).map_err(fail)?;
-        let mask = raster_band.open_mask_band().map_err(fail)?;
-        self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+        let fail = |e: GdalError| self.unreadable(band, window, reason(&e, &self.place.name));
+        vsi::watched(&self.path, || {
+            let raster_band = self.dataset.rasterband(band).map_err(fail)?;
+            let mask = raster_band.open_mask_band().map_err(fail)?;
+            self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+        })
     }
 
     /// The part of the raster that a block covers.
@@ -265,7 +314,12 @@ fn reason(error: &GdalError, path: &str) -> String {
 }
 
 /// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
-fn deflated(dataset: &Dataset, path: &str, magic: &[u8]) -> Option<Deflated> {
+fn deflated(
+    dataset: &Dataset,
+    path: &str,
+    magic: &[u8],
+    remote: Option<Arc<RemoteFile>>,
+) -> Option<Deflated> {
     let little = magic.starts_with(b"II*\0") || magic.starts_with(b"II+\0");
     if !little || cfg!(target_endian = "big") || files::is_subdataset(path) {
         return None;
@@ -277,7 +331,7 @@ fn deflated(dataset: &Dataset, path: &str, magic: &[u8]) -> Option<Deflated> {
     }
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
     let predictor = fact("PREDICTOR").map_or(Some(Predictor::None), |number| Predictor::of(&number))?;
-    bits.is_none().then(|| Deflated::new(path, predictor))
+    bits.is_none().then(|| Deflated::new(path, predictor, remote))
 }
 
 fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {

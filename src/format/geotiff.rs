@@ -17,7 +17,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
-use crate::files;
+use crate::files::{self, remote};
 use crate::format::gdal::{self, Raster};
 use crate::format::{Band, Header};
 use directory::{
@@ -106,9 +106,18 @@ pub fn header(path: &str, siblings: &[String]) -> Option<Header> {
     if files::is_subdataset(path) || !alone(path, siblings) || !plain_settings() {
         return None;
     }
-    let file = File::open(path).ok()?;
-    let size = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
-    let draft = read(&mut Bytes::new(size, &|offset, buffer| read_at(&file, offset, buffer)))?;
+    let draft = match remote::is_url(path) {
+        true => {
+            let file = remote::open(path).ok()?;
+            let whole = |offset, buffer: &mut [u8]| file.read_at(offset, buffer).ok() == Some(buffer.len());
+            read(&mut Bytes::new(file.size(), &|offset, buffer| whole(offset, buffer).then_some(())))?
+        }
+        false => {
+            let file = File::open(path).ok()?;
+            let size = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+            read(&mut Bytes::new(size, &|offset, buffer| read_at(&file, offset, buffer)))?
+        }
+    };
     let header = match known(&draft.keys) {
         Some(place) => draft.at(&place?),
         None => return learn(&draft, path, siblings),

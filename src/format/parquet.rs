@@ -1,20 +1,23 @@
 //! Parquet: the one file that names it. A registry comes in as batches of rows.
 
-use std::fs::File;
+use std::io::BufReader;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes as types;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::LogicalType;
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::files::reader::{Cursor, Reader};
 
 /// Rows of one batch.
 const BATCH: usize = 2048;
@@ -58,7 +61,7 @@ impl Table {
         Ok(pair.and_then(|pair| pair.value.clone()))
     }
 
-    fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<File>) -> Result<Table> {
+    fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<Input>) -> Result<Table> {
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = with_uuids(builder.schema(), builder.parquet_schema());
@@ -67,16 +70,48 @@ impl Table {
     }
 }
 
-fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<File>> {
-    files::refuse_url(path)?;
+fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
     let place = files::home(path);
     files::stamp(&place)?;
     let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
-    let file = File::open(&*place).map_err(|e| unreadable(e.to_string()))?;
+    let file = Input::open(&place).map_err(|e| unreadable(e.to_string()))?;
     // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
         .map_err(|e| unreadable(e.to_string()))
+}
+
+/// A Parquet file on disk or behind a URL.
+struct Input {
+    file: Reader,
+    size: u64,
+}
+
+impl Input {
+    fn open(path: &str) -> std::io::Result<Input> {
+        let file = Reader::open(path)?;
+        Ok(Input { size: file.size()?, file })
+    }
+}
+
+impl Length for Input {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+impl ChunkReader for Input {
+    type T = BufReader<Cursor>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(BufReader::new(self.file.cursor().at(start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
+    }
 }
 
 /// The key and the value by which Arrow marks a field of UUIDs.

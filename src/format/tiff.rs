@@ -5,9 +5,10 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::files::remote::RemoteFile;
 use crate::with_dtype;
 
 /// What stands between the unpacked bytes and the pixels.
@@ -35,6 +36,8 @@ impl Predictor {
 /// A little-endian GeoTIFF of deflated blocks, each of one band.
 pub struct Deflated {
     path: String,
+    /// Behind a URL.
+    remote: Option<Arc<RemoteFile>>,
     predictor: Predictor,
     /// Opened with the first block: a catalog reads none.
     file: OnceLock<Option<File>>,
@@ -53,12 +56,16 @@ pub struct Packed {
 }
 
 impl Deflated {
-    pub fn new(path: &str, predictor: Predictor) -> Deflated {
-        Deflated { path: path.into(), predictor, file: OnceLock::new() }
+    pub fn new(path: &str, predictor: Predictor, remote: Option<Arc<RemoteFile>>) -> Deflated {
+        Deflated { path: path.into(), remote, predictor, file: OnceLock::new() }
     }
 
     /// The pixels of a block, row-major; `None` leaves it to GDAL.
     pub fn read(&self, packed: &Packed) -> Option<Pixels> {
+        if let Some(remote) = &self.remote {
+            let end = packed.offset.checked_add(packed.size as u64).filter(|end| *end <= remote.size())?;
+            return unpack(&remote.read(packed.offset..end).ok()?, packed, self.predictor);
+        }
         let mut file = self.file.get_or_init(|| File::open(&self.path).ok()).as_ref()?;
         if packed.offset.checked_add(packed.size as u64)? > file.metadata().ok()?.len() {
             return None;

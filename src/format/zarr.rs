@@ -6,6 +6,7 @@
 mod chunks;
 mod metadata;
 mod store;
+mod web;
 mod zip;
 
 use std::path::Path;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, remote};
 use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
 use crate::read::axis::Axis;
@@ -44,7 +44,6 @@ impl ArraySource {
     /// # Errors
     /// It is absent, no array file, or damaged.
     pub fn open(path: &str) -> Result<Arc<ArraySource>> {
-        files::refuse_url(path)?;
         OPEN.get(path, files::stamp(path)?, || {
             static NEXT: AtomicU64 = AtomicU64::new(0);
             let file = array::open(path)?;
@@ -179,10 +178,11 @@ impl Blocks<'_> {
         // Chunks are decoded on every thread and copied by this one, which is never far behind.
         let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (send, receive) = sync_channel::<Result<(Part, Arc<Pixels>)>>(threads * 2);
+        let session = remote::current();
         std::thread::scope(|scope| {
             for _ in 0..threads {
-                let send = send.clone();
-                scope.spawn(|| {
+                let (send, session) = (send.clone(), session.clone());
+                let work = || {
                     let send = send;
                     while !stop.load(Relaxed) {
                         let number = next.fetch_add(1, Relaxed);
@@ -194,7 +194,8 @@ impl Blocks<'_> {
                         // A reader that is gone met an error, which is what the caller gets.
                         let _ = send.send(chunk.map(|chunk| (part, chunk)));
                     }
-                });
+                };
+                scope.spawn(|| remote::within(session, work));
             }
             drop(send);
             let copied = receive.iter().try_for_each(|chunk| {

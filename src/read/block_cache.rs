@@ -119,6 +119,12 @@ impl BlockCache {
         }
     }
 
+    /// Whether a block is here or under way, without touching it.
+    pub fn holds(&self, key: Key) -> bool {
+        let shard = &self.shards[(FxBuildHasher.hash_one(key) >> 32) as usize % SHARDS];
+        lock(shard).entries.contains_key(&key)
+    }
+
     /// Lets blocks go, the oldest of one shard after another, until the bound is kept. The block that was just
     /// decoded goes last of all: a raster that is one large block must not be decoded for every patch.
     fn shrink(&self, newest: Key) {

@@ -183,7 +183,9 @@ pub fn fetch_patch(
     recent: &mut Recent,
 ) -> Result<Held> {
     let mut held = Held::default();
-    for key in block_keys(source, window, bands, options)? {
+    let keys = block_keys(source, window, bands, options)?;
+    source.prepare(&keys)?;
+    for key in keys {
         held.push(recent.get(source, key)?);
     }
     Ok(held)

@@ -68,6 +68,7 @@ pub fn read_patches<T: Pixel>(
         let (count, mut blocks) = lot(rest);
         let (lot, others) = rest.split_at_mut(count);
         rest = others;
+        prepare(&blocks)?;
         each(&mut blocks, threads, |block| {
             block.pixels = Some(block.source.block(block.key)?);
             Ok(())
@@ -97,6 +98,16 @@ fn lot<T>(planned: &[Planned<'_, '_, T>]) -> (usize, Vec<Wanted>) {
     }
     blocks.sort_unstable_by_key(|block| block.key);
     (count, blocks)
+}
+
+/// Has the blocks of remote files fetched together, before they are decoded one by one.
+fn prepare(blocks: &[Wanted]) -> Result<()> {
+    blocks.chunk_by(|a, b| a.key.source == b.key.source).try_for_each(|run| match run.first() {
+        Some(first) if first.source.is_remote() => {
+            first.source.prepare(&run.iter().map(|block| block.key).collect::<Vec<_>>())
+        }
+        _ => Ok(()),
+    })
 }
 
 fn block_bytes(source: &Source, key: &Key) -> usize {

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp};
+use crate::files::{self, Stamp, remote};
 use crate::format::gdal::Raster;
 use crate::format::{Header, vrt};
 use crate::read::block_cache::{BlockCache, Key};
@@ -91,7 +91,15 @@ impl Source {
     /// # Errors
     /// The file is absent, no raster, or damaged.
     pub fn open(path: &str) -> Result<Arc<Source>> {
-        files::refuse_url(path)?;
+        Source::open_beside(path, None)
+    }
+
+    /// As [`Source::open`], with the folders' listings where the caller has them: GDAL would list the folder for
+    /// each file, which takes longer the more files there are.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    pub fn open_beside(path: &str, listings: Option<&files::Listings>) -> Result<Arc<Source>> {
         let path: Cow<'_, str> = files::home(path);
         let stamp = files::stamp(&path)?;
         let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,11 +108,15 @@ impl Source {
             return Ok(source);
         }
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let mut parts = files::side_files(&path);
-        parts.extend(vrt::sources(&path, &files::magic(&path))?);
+        let mut parts = Vec::new();
+        if !remote::is_url(files::container(&path)) {
+            parts = files::side_files(&path);
+            parts.extend(vrt::sources(&path, &files::magic(&path))?);
+        }
         // Looked at before the file is opened, so that a change meanwhile is seen the next time.
         let parts_state = files::state(&parts);
-        let raster = Raster::open(&path, None)?;
+        let siblings = listings.map(|listings| listings.beside(&path));
+        let raster = Raster::open(&path, siblings.as_deref())?;
         OPENED.fetch_add(1, Relaxed);
         let header = raster.header().clone();
         let id = NEXT.fetch_add(1, Relaxed);
@@ -155,6 +167,32 @@ impl Source {
         })
     }
 
+    /// Whether reading it goes over a network.
+    pub fn is_remote(&self) -> bool {
+        remote::is_url(files::container(&self.path))
+    }
+
+    /// Fetches what blocks that are about to be read lie in: in as few requests as there are gaps between them.
+    /// Nothing is to be gained for a local file.
+    ///
+    /// # Errors
+    /// The bytes can not be read.
+    pub fn prepare(&self, keys: &[Key]) -> Result<()> {
+        if !self.is_remote() {
+            return Ok(());
+        }
+        let missing = keys.iter().filter(|key| key.source == self.id && !key.mask && !CACHE.holds(**key));
+        let blocks: Vec<_> =
+            missing.map(|key| (key.band as usize, key.row as usize, key.col as usize)).collect();
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let raster = self.borrow()?;
+        let fetched = raster.prefetch(&blocks);
+        HANDLES.give_back(self.id, raster);
+        fetched
+    }
+
     fn borrow(&self) -> Result<Raster> {
         if let Some(raster) = HANDLES.take(self.id) {
             return Ok(raster);
@@ -162,7 +200,9 @@ impl Source {
         let raster = Raster::open(&self.path, None)?;
         OPENED.fetch_add(1, Relaxed);
         // Blocks of two states of a file must not meet in one patch.
-        if files::stamp(&self.path)? != self.stamp {
+        let now = files::stamp(&self.path)?;
+        // A remote file has another number in each query: all there is to compare is its size.
+        if now != self.stamp && !(self.is_remote() && now.size == self.stamp.size) {
             let reason = "it was replaced while the query read it".into();
             return Err(Error::Unreadable { path: self.path.clone(), reason });
         }

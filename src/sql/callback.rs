@@ -5,15 +5,17 @@
 use std::any::Any;
 use std::ffi::{CStr, CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use duckdb::ffi;
 
 use crate::error::{Error, Result};
+use crate::files::remote::{self, Session};
 use crate::read::Limits;
 use crate::sql::args::{self, Args};
 use crate::sql::chunk::{Chunk, Input, LogicalType, Vector, text};
 use crate::sql::doc::{FunctionDoc, Given};
+use crate::sql::file_system::DuckFiles;
 use crate::sql::settings;
 use crate::sql::types::SqlType;
 use crate::sql::value::{RawValue, Value, element_type, geometry_crs, struct_fields};
@@ -111,11 +113,30 @@ unsafe extern "C" fn drop_box<T>(data: *mut c_void) {
 
 struct TableBound<B> {
     bound: Arc<B>,
+    /// What bind learned of remote files, for the first scan: one that follows, of a prepared statement, looks anew.
+    session: Mutex<Arc<Session>>,
+    files: Arc<DuckFiles>,
+    retries: u32,
 }
 
 struct TableScan<S> {
+    /// Dropped first: its workers end before the session does.
     scan: S,
     projection: Vec<usize>,
+    session: Arc<Session>,
+}
+
+impl<B> TableBound<B> {
+    /// The session of a scan.
+    fn session(&self) -> Arc<Session> {
+        let next = Arc::new(Session::new(self.files.clone(), self.retries));
+        std::mem::replace(&mut *self.session.lock().unwrap_or_else(PoisonError::into_inner), next)
+    }
+}
+
+/// Runs work that may read through DuckDB's file system.
+fn reading<T>(session: &Arc<Session>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    remote::within(Some(session.clone()), work)
 }
 
 unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
@@ -137,14 +158,23 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
         let mut context = std::ptr::null_mut();
         ffi::duckdb_table_function_get_client_context(info, &mut context);
         let limits = settings::read(context)?;
-        let plan = F::bind(&Args::new(F::DOC, values).with_elements(elements), limits)?;
+        ffi::duckdb_table_function_get_client_context(info, &mut context);
+        let files = Arc::new(DuckFiles::new(context));
+        let session = Arc::new(Session::new(files.clone(), limits.remote_retries));
+        let args = Args::new(F::DOC, values).with_elements(elements);
+        let plan = reading(&session, || F::bind(&args, limits))?;
         for (name, ty) in &plan.columns {
             ffi::duckdb_bind_add_result_column(info, text(name)?.as_ptr(), LogicalType::new(ty)?.raw());
         }
         if let Some(rows) = plan.rows {
             ffi::duckdb_bind_set_cardinality(info, rows, true);
         }
-        let data = Box::new(TableBound { bound: Arc::new(plan.bound) });
+        let data = Box::new(TableBound {
+            bound: Arc::new(plan.bound),
+            session: Mutex::new(session),
+            files,
+            retries: limits.remote_retries,
+        });
         ffi::duckdb_bind_set_bind_data(
             info,
             Box::into_raw(data).cast(),
@@ -165,7 +195,9 @@ unsafe extern "C" fn table_init<F: TableFunction>(info: ffi::duckdb_init_info) {
         let count = ffi::duckdb_init_get_column_count(info);
         let projection: Vec<usize> =
             (0..count).map(|i| ffi::duckdb_init_get_column_index(info, i) as usize).collect();
-        let scan = Box::new(TableScan { scan: F::start(&data.bound, &projection)?, projection });
+        let session = data.session();
+        let scan = reading(&session, || F::start(&data.bound, &projection))?;
+        let scan = Box::new(TableScan { scan, projection, session });
         ffi::duckdb_init_set_init_data(
             info,
             Box::into_raw(scan).cast(),
@@ -187,7 +219,7 @@ unsafe extern "C" fn table_next<F: TableFunction>(
     // SAFETY: the init data is what `table_init` set; the chunk has the projected columns.
     let work = || unsafe {
         let data = &*ffi::duckdb_function_get_init_data(info).cast::<TableScan<F::Scan>>();
-        F::next(&data.scan, &mut Chunk::output(raw, &data.projection))
+        reading(&data.session, || F::next(&data.scan, &mut Chunk::output(raw, &data.projection)))
     };
     if let Err(error) = contain(F::DOC, work) {
         // SAFETY: DuckDB copies the message.
@@ -240,6 +272,26 @@ fn accepted(state: ffi::duckdb_state, name: &str) -> Result<()> {
 // ---------------------------------------------------------------------------------------------------
 // Scalar functions
 
+/// Shared by all copies that DuckDB makes of a call's bind data.
+struct ScalarBound<B> {
+    bound: B,
+    retries: u32,
+    /// The session of the query that runs, while it does.
+    session: Mutex<Weak<Session>>,
+}
+
+impl<B> ScalarBound<B> {
+    /// One session for all threads of a query: the first one makes it, and the last one ends it.
+    fn session(&self, files: DuckFiles) -> Arc<Session> {
+        let mut known = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        known.upgrade().unwrap_or_else(|| {
+            let session = Arc::new(Session::new(Arc::new(files), self.retries));
+            *known = Arc::downgrade(&session);
+            session
+        })
+    }
+}
+
 unsafe extern "C" fn copy_arc<T>(data: *mut c_void) -> *mut c_void {
     // SAFETY: the data is a live Box<Arc<T>>.
     unsafe { Box::into_raw(Box::new((*data.cast::<Arc<T>>()).clone())).cast() }
@@ -252,10 +304,14 @@ unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info)
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
         let call = read_call(F::DOC, info, context);
         let limits = settings::read(context)?;
-        let bound = F::bind(Call { limits, ..call? })?;
-        let data = Box::into_raw(Box::new(Arc::new(bound))).cast();
-        ffi::duckdb_scalar_function_set_bind_data(info, data, Some(drop_box::<Arc<F::Bound>>));
-        ffi::duckdb_scalar_function_set_bind_data_copy(info, Some(copy_arc::<F::Bound>));
+        ffi::duckdb_scalar_function_get_client_context(info, &mut context);
+        let retries = limits.remote_retries;
+        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), retries));
+        let bound = reading(&session, || F::bind(Call { limits, ..call? }))?;
+        let data = Arc::new(ScalarBound { bound, retries, session: Mutex::default() });
+        let data = Box::into_raw(Box::new(data)).cast();
+        ffi::duckdb_scalar_function_set_bind_data(info, data, Some(drop_box::<Arc<ScalarBound<F::Bound>>>));
+        ffi::duckdb_scalar_function_set_bind_data_copy(info, Some(copy_arc::<ScalarBound<F::Bound>>));
         Ok(())
     };
     if let Err(error) = contain(F::DOC, work) {
@@ -323,16 +379,40 @@ unsafe fn fold(
     }
 }
 
+/// Once for each thread of a query: bind data may outlive the connection (an index keeps it), a query does not.
+unsafe extern "C" fn scalar_init<F: ScalarFunction>(info: ffi::duckdb_init_info) {
+    // SAFETY: the bind data is what `scalar_bind` set; the context is owned by the session.
+    let work = || unsafe {
+        let data =
+            &*ffi::duckdb_scalar_function_init_get_bind_data(info).cast::<Arc<ScalarBound<F::Bound>>>();
+        let mut context = std::ptr::null_mut();
+        ffi::duckdb_scalar_function_init_get_client_context(info, &mut context);
+        let session = Box::new(data.session(DuckFiles::new(context)));
+        ffi::duckdb_scalar_function_init_set_state(
+            info,
+            Box::into_raw(session).cast(),
+            Some(drop_box::<Arc<Session>>),
+        );
+        Ok(())
+    };
+    if let Err(error) = contain(F::DOC, work) {
+        // SAFETY: DuckDB copies the message.
+        unsafe { ffi::duckdb_scalar_function_init_set_error(info, error.as_ptr()) }
+    }
+}
+
 unsafe extern "C" fn scalar_call<F: ScalarFunction>(
     info: ffi::duckdb_function_info,
     raw: ffi::duckdb_data_chunk,
     out: ffi::duckdb_vector,
 ) {
-    // SAFETY: the bind data is what `scalar_bind` set; the output vector has the input's rows.
+    // SAFETY: the bind data is what `scalar_bind` set, the state what `scalar_init` set; the output vector has the
+    // input's rows.
     let work = || unsafe {
-        let bound = &*ffi::duckdb_scalar_function_get_bind_data(info).cast::<Arc<F::Bound>>();
+        let data = &*ffi::duckdb_scalar_function_get_bind_data(info).cast::<Arc<ScalarBound<F::Bound>>>();
+        let session = &*ffi::duckdb_scalar_function_get_state(info).cast::<Arc<Session>>();
         let input = Input::from_raw(raw);
-        F::call(bound, &input, Vector::from_raw(out, input.rows()))
+        reading(session, || F::call(&data.bound, &input, Vector::from_raw(out, input.rows())))
     };
     if let Err(error) = contain(F::DOC, work) {
         // SAFETY: DuckDB copies the message.
@@ -365,6 +445,7 @@ pub unsafe fn register_scalar<F: ScalarFunction>(connection: ffi::duckdb_connect
             // NULL arguments reach us, since a NULL may stand in one field of a struct as well.
             ffi::duckdb_scalar_function_set_special_handling(function);
             ffi::duckdb_scalar_function_set_bind(function, Some(scalar_bind::<F>));
+            ffi::duckdb_scalar_function_set_init(function, Some(scalar_init::<F>));
             ffi::duckdb_scalar_function_set_function(function, Some(scalar_call::<F>));
             ffi::duckdb_add_scalar_function_to_set(set, function);
             ffi::duckdb_destroy_scalar_function(&mut function);

@@ -28,7 +28,7 @@ static DOC: FunctionDoc = FunctionDoc {
         title: "A box in the Pacific",
         sql: "SELECT geo_box({xmin: 170, ymin: -20, xmax: -175, ymax: -10}) AS geometry;",
         rows: &[
-            "MULTIPOLYGON (((170 -20, 180 -20, 180 -10, 170 -10, 170 -20)), ((-180 -20, -175 -20, -175 -10, -180 -10, -180 -20)))",
+            "MULTIPOLYGON (((-180 -10, -180 -20, -175 -20, -175 -10, -180 -10)), ((170 -10, 170 -20, 180 -20, 180 -10, 170 -10)))",
         ],
     }],
     references: &[],

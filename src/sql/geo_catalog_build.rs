@@ -39,7 +39,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "paths",
             types: "VARCHAR | VARCHAR[]",
             given: Given::Required,
-            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), or a list of those; rows come in that order, a glob's matches sorted, a file that is named twice once.",
+            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), a URL that DuckDB's file system opens, or a list of those; rows come in that order, a glob's matches sorted, a file that is named twice once.",
         },
         Parameter {
             name: "kind",
@@ -163,7 +163,7 @@ static DOC: FunctionDoc = FunctionDoc {
         ),
         column("attributes", "MAP(VARCHAR, VARCHAR)", "The other named groups of `filename_regex`."),
         column("size", "BIGINT", "Bytes of the file."),
-        column("modified", "TIMESTAMP", "When the file last changed, UTC."),
+        column("modified", "TIMESTAMP", "When the file last changed, UTC; NULL for a URL."),
         column("schema_version", "INTEGER", "1: the version of these columns."),
         column(
             "error",
@@ -173,7 +173,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     nulls: "No parameter may be NULL but filename_regex, which then reads no name.",
     errors: &[
-        "paths: no file matches a glob; a path does not exist, is a directory or a URL",
+        "paths: no file matches a glob; a path does not exist or is a directory; a glob over URLs",
         "filename_regex: does not compile; does not match a file's name; matches a date that does not exist",
         "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
@@ -450,7 +450,7 @@ fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &S
         "crs" => text(&place.crs),
         "attributes" => Value::Map(entry.attributes.iter().map(|(k, v)| (text(k), text(v))).collect()),
         "size" => Value::Int(entry.stamp.size as i64),
-        "modified" => Value::Timestamp(entry.stamp.modified),
+        "modified" => entry.stamp.modified.map_or(Value::Null, Value::Timestamp),
         _ => detail(name, &place.detail),
     };
     value.write(vector, row, ty);

@@ -46,7 +46,7 @@ static DOC: FunctionDoc = FunctionDoc {
         sql: "SELECT geo_catalog_problems(entry) AS problems\n\
               FROM (SELECT * REPLACE (TIMESTAMP '2018-01-01' AS t_max) FROM geo_catalog_build('test/data/small/sst_20180102.tif', filename_regex := '(?P<date>\\d{8})')) AS entry;",
         rows: &[
-            "[{'column': t_max, 'problem': the interval ends before it starts: 2018-01-02 00:00:00 to 2018-01-01 00:00:00}]",
+            "[{'column': t_max, 'problem': 'the interval ends before it starts: 2018-01-02 00:00:00 to 2018-01-01 00:00:00'}]",
         ],
     }],
     references: &["docs/reference.md: geo_catalog_build"],

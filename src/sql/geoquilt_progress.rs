@@ -22,7 +22,11 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[],
     columns: &[
         column("job", "BIGINT", "Number of the job, from 1 in this process; the oldest comes first."),
-        column("function", "VARCHAR", "`geo_catalog_build` or `read_patch` (the streaming one)."),
+        column(
+            "function",
+            "VARCHAR",
+            "`geo_catalog_build`, or one of the streams, `read_patch` and `read_blocks`.",
+        ),
         column("done", "BIGINT", "Files or patches done."),
         column("total", "BIGINT", "Files or patches in all; NULL where that is not known before the end."),
         column("errors", "BIGINT", "Those done that could not be read (on_error `skip` or `report`)."),

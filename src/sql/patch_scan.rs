@@ -7,11 +7,13 @@ use rustc_hash::FxHashMap;
 
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
+use crate::files::{self, remote};
 use crate::format::Header;
 use crate::grid::edge::Edge;
 use crate::progress::Progress;
 use crate::read::patch::{
-    Held, PatchOptions, Recent, band_numbers, check_patch, common_dtype, copy_patch, fetch_patch, pixel_count,
+    Held, PatchOptions, Recent, band_numbers, block_keys, check_patch, common_dtype, copy_patch, fetch_patch,
+    pixel_count,
 };
 use crate::read::source::Source;
 use crate::read::{HELD_BYTES, Limits};
@@ -178,6 +180,7 @@ pub fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
     let work = move |rows: Vec<Result<RegistryRow>>| {
         let recent = Recent::default();
         let mut maker = Maker { bound: &work_bound, files: &files, with_pixels, room: HELD_BYTES, recent };
+        maker.fetch_ahead(&rows);
         rows.into_iter().map(|row| maker.outcome(row)).collect()
     };
     let threads = bound.limits.threads;
@@ -406,6 +409,21 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// Has remote files' bytes fetched for the whole job, what lies together in one request. What can not be read
+    /// says so at its own patch.
+    fn fetch_ahead(&self, rows: &[Result<RegistryRow>]) {
+        let targets = rows.iter().filter_map(|row| row.as_ref().ok()?.target.as_ref().ok());
+        let remote = |target: &&Target| self.with_pixels && remote::is_url(files::container(&target.path));
+        let targets: Vec<&Target> = targets.filter(remote).collect();
+        for run in targets.chunk_by(|a, b| a.path == b.path) {
+            let Some(Ok(file)) = run.first().map(|target| self.file(&target.path)) else { continue };
+            let keys = |target: &&Target| {
+                block_keys(&file.source, &target.window, &file.bands, &self.bound.options).unwrap_or_default()
+            };
+            let _ = file.source.prepare(&run.iter().flat_map(keys).collect::<Vec<_>>());
+        }
+    }
+
     fn outcome(&mut self, row: Result<RegistryRow>) -> Result<Outcome> {
         let (carried, ready) = match row {
             Ok(row) => (row.carried, row.target.and_then(|target| self.ready(&target))),

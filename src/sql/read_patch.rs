@@ -34,7 +34,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "path",
             types: "VARCHAR",
             given: Given::Required,
-            meaning: "A raster that GDAL reads, or one inside a file, such as `NETCDF:\"sst.nc\":tos`.",
+            meaning: "A raster that GDAL reads, or one inside a file, such as `NETCDF:\"sst.nc\":tos`; a path, or a URL that DuckDB's file system opens.",
         },
         Parameter {
             name: "win",

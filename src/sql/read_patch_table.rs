@@ -28,7 +28,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "source",
             types: "VARCHAR | VARCHAR[] | TABLE[]",
             given: Given::Required,
-            meaning: "Rasters (a path, a glob, a list), each cut by size, stride and edge; or a registry: the path of a `.parquet` file, or a LIST of STRUCT, with columns `path` and `win`.",
+            meaning: "Rasters (a path, a glob, a URL, a list), each cut by size, stride and edge; or a registry: the path of a `.parquet` file, or a LIST of STRUCT, with columns `path` and `win`.",
         },
         named(
             "size",

@@ -21,7 +21,7 @@ pub struct Setting {
 /// MiB in all that an address can name.
 const MOST_MIB: u64 = u64::MAX >> 20;
 
-pub const SETTINGS: [Setting; 3] = [
+pub const SETTINGS: [Setting; 5] = [
     Setting {
         name: "geoquilt_block_cache_mb",
         meaning: "MiB of decoded blocks kept for the whole process",
@@ -42,6 +42,20 @@ pub const SETTINGS: [Setting; 3] = [
         range: (1, MOST_MIB),
         get: |limits| limits.chunk as u64 >> 20,
         set: |limits, mb| limits.chunk = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_remote_cache_mb",
+        meaning: "MiB of remote files' bytes kept for the whole process, and the largest NetCDF file read from a URL",
+        range: (1, MOST_MIB),
+        get: |limits| limits.remote_cache as u64 >> 20,
+        set: |limits, mb| limits.remote_cache = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_remote_retries",
+        meaning: "how often a remote read that failed is tried again, after 0.1 s, 0.4 s, 1.6 s and so on",
+        range: (0, 6),
+        get: |limits| u64::from(limits.remote_retries),
+        set: |limits, n| limits.remote_retries = n as u32,
     },
 ];
 

@@ -199,6 +199,36 @@ print(int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) >> 10)
     assert int(peak) < 700, peak
 
 
+def write_grib(path, days=4):
+    """A message a day of a global field, by eccodes; gives the values as eccodes unpacks them, [day, lat, lon]."""
+    eccodes = pytest.importorskip("eccodes")
+    fields = []
+    with open(path, "wb") as out:
+        for day in range(days):
+            message = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+            for key, value in dict(Ni=36, Nj=19, latitudeOfFirstGridPointInDegrees=90, longitudeOfFirstGridPointInDegrees=0, latitudeOfLastGridPointInDegrees=-90,
+                                   longitudeOfLastGridPointInDegrees=350, iDirectionIncrementInDegrees=10, jDirectionIncrementInDegrees=10, dataDate=20200101 + day, dataTime=1200, shortName="2t", bitsPerValue=16).items():
+                eccodes.codes_set(message, key, value)
+            eccodes.codes_set_values(message, (280 + 10 * np.sin(np.arange(19 * 36) / 50) + day).astype("float64"))
+            fields.append(eccodes.codes_get_values(message).reshape(19, 36))
+            eccodes.codes_write(message, out)
+            eccodes.codes_release(message)
+    return np.stack(fields)
+
+
+def test_grib_is_read_as_eccodes_unpacks_it(con, tmp_path):
+    fields = write_grib(tmp_path / "a.grib2")
+    [(name, dims)] = con.execute(f"SELECT variable, dims FROM '{tmp_path}/a.grib2' WHERE len(shape) = 3").fetchall()
+    answer = con.execute(f"SELECT read_array('{tmp_path}/a.grib2', '{name}')").fetchone()[0]
+    lat, lon = (np.array(answer["coords"][dim]) for dim in dims[1:])
+    expected = fields[:, np.round((90 - lat) / 10).astype(int)][:, :, np.round(lon % 360 / 10).astype(int)]
+    # GDAL gives degrees Celsius, and says so in the unit.
+    np.testing.assert_allclose(array(answer) + 273.15, expected, atol=2e-3)
+    assert answer["times"] == [datetime.datetime(2020, 1, day, 12) for day in range(1, 5)]
+    point = con.execute(f"SELECT read_array('{tmp_path}/a.grib2', '{name}', {{time: '2020-01-03', lat: 41, lon: -11}})").fetchone()[0]
+    np.testing.assert_allclose(point["data"][0] + 273.15, fields[2, 5, 35], atol=2e-3)
+
+
 # --- what is refused -----------------------------------------------------------------------------------
 
 OCEAN = "'test/data/small/ocean.zarr'"

@@ -60,6 +60,8 @@ fn unsafe_stands_only_where_c_is_called() {
             "sql/settings.rs",
             "sql/geometry_type.rs",
             "sql/load.rs",
+            "sql/file_system.rs",
+            "format/gdal/vsi.rs",
             "format/gdal/warp.rs",
             "sql/replacement.rs",
             "sql.rs",

@@ -11,12 +11,11 @@ use gdal::cpl::CslStringList;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 use gdal_sys as c;
 
-use super::{guard, reason, start};
+use super::{guard, reason, start, vsi};
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files;
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
-use crate::format::classic;
+use crate::format::{classic, heap};
 use crate::with_dtype;
 
 /// Above these a file is damaged: links of HDF5 may lead back to a group above.
@@ -28,6 +27,8 @@ pub struct MdimFile {
     path: String,
     header: Arc<ArrayHeader>,
     open: Mutex<Open>,
+    /// Where it is read from; after the dataset, which is closed first.
+    _place: vsi::Place,
 }
 
 /// Where the values of each variable are.
@@ -76,25 +77,47 @@ impl MdimFile {
     /// The file is absent, damaged, or none of the three formats.
     pub fn open(path: &str) -> Result<MdimFile> {
         start();
+        vsi::watched(path, || MdimFile::open_now(path))
+    }
+
+    fn open_now(path: &str) -> Result<MdimFile> {
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
         let format = sniff(path).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
-        if format == "netCDF" {
-            classic::check(path).map_err(unreadable)?;
+        match format {
+            "netCDF" => classic::check(path).map_err(unreadable)?,
+            "HDF5" => heap::check(path).map_err(unreadable)?,
+            _ => {}
         }
+        // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
+        let place = vsi::Place::of(path, |_, magic| magic.starts_with(b"CDF"))?;
+        // GDAL knows 64-bit-data files (CDF-5) only when told that they are netCDF.
+        let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
+        let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
+        let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
-        let drivers: &[&str] = if format == "HDF5" { &["netCDF", "HDF5"] } else { &[format] };
+        let drivers: &[&str] = match format {
+            "HDF5" if place.without_netcdf => &["HDF5"],
+            "HDF5" => &["netCDF", "HDF5"],
+            format => &[format],
+        };
         for driver in drivers {
-            match open_with(path, driver, format) {
-                Ok((dataset, root)) => return MdimFile::read_header(path, dataset, &root, format),
+            match open_with(&name, driver, path) {
+                Ok((dataset, root)) => return MdimFile::read_header(path, dataset, &root, format, place),
                 Err(reason) => last = reason,
             }
         }
         Err(unreadable(last))
     }
 
-    fn read_header(path: &str, dataset: Dataset, root: &Group, format: &str) -> Result<MdimFile> {
+    fn read_header(
+        path: &str,
+        dataset: Dataset,
+        root: &Group,
+        format: &str,
+        place: vsi::Place,
+    ) -> Result<MdimFile> {
         let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0 };
         reader.header.attributes = group_attributes(root);
         reader.walk(root, "", 0).map_err(|reason| Error::Unreadable { path: path.into(), reason })?;
@@ -109,7 +132,7 @@ impl MdimFile {
             grib_as_cf(&mut header, &mut sources);
         }
         let open = Mutex::new(Open { sources, dataset: Some(dataset) });
-        Ok(MdimFile { path: path.to_string(), header: Arc::new(header), open })
+        Ok(MdimFile { path: path.to_string(), header: Arc::new(header), open, _place: place })
     }
 }
 
@@ -146,9 +169,10 @@ impl ArrayFile for MdimFile {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         match open.sources.get(variable) {
             Some(Source::Scalar(value)) => Ok(Pixels::Float64(vec![*value; n])),
-            Some(Source::Array(array)) => {
-                with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(fail))
-            }
+            Some(Source::Array(array)) => vsi::watched(
+                &self.path,
+                || with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(fail)),
+            ),
             None => Err(Error::Bug(format!("no source {variable}"))),
         }
     }
@@ -192,10 +216,27 @@ fn read<T: Pixel + gdal::raster::GdalType>(
     Ok(T::pixels(values))
 }
 
-fn open_with(path: &str, driver: &str, format: &str) -> std::result::Result<(Dataset, Group), String> {
-    // GDAL knows 64-bit-data files (CDF-5) only when told that they are netCDF.
-    let cdf5 = format == "netCDF" && files::head(path, 4) == b"CDF\x05";
-    let name = if cdf5 { format!("NETCDF:{path}") } else { path.to_string() };
+/// While a file is opened, longitudes stay as they are stored: GDAL would turn GRIB's coordinates to -180 to 180, and
+/// leave the values of arrays where they are.
+struct AsStored;
+
+const TURNS: &str = "GRIB_ADJUST_LONGITUDE_RANGE";
+
+impl AsStored {
+    fn new() -> AsStored {
+        // The texts hold no zero byte, the one thing that could be refused.
+        let _ = gdal::config::set_thread_local_config_option(TURNS, "NO");
+        AsStored
+    }
+}
+
+impl Drop for AsStored {
+    fn drop(&mut self) {
+        let _ = gdal::config::clear_thread_local_config_option(TURNS);
+    }
+}
+
+fn open_with(name: &str, driver: &str, path: &str) -> std::result::Result<(Dataset, Group), String> {
     let options = DatasetOptions {
         open_flags: GdalOpenFlags::GDAL_OF_MULTIDIM_RASTER
             | GdalOpenFlags::GDAL_OF_READONLY
@@ -204,7 +245,7 @@ fn open_with(path: &str, driver: &str, format: &str) -> std::result::Result<(Dat
         sibling_files: Some(&[]),
         ..DatasetOptions::default()
     };
-    let dataset = Dataset::open_ex(&name, options).map_err(|e| reason(&e, path))?;
+    let dataset = Dataset::open_ex(name, options).map_err(|e| reason(&e, path))?;
     // SAFETY: the dataset is open, and the group is checked before it is used.
     let root = unsafe { c::GDALDatasetGetRootGroup(dataset.c_dataset()) };
     if root.is_null() {

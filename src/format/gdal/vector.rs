@@ -6,7 +6,7 @@ use gdal::vector::{FieldValue, LayerAccess, geometry_type_to_name};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use geo::Geometry;
 
-use super::{failure_of, name_of, project, reason, start};
+use super::{failure_of, name_of, project, reason, start, vsi};
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::files;
@@ -17,6 +17,8 @@ use crate::shape;
 pub struct VectorSource {
     dataset: Dataset,
     path: String,
+    /// Where it is read from; after the dataset, which is closed first.
+    _place: vsi::Place,
 }
 
 /// What a vector file's header says.
@@ -79,9 +81,15 @@ impl VectorSource {
             open_options: is_table.then_some(&CSV_OPTIONS),
             ..DatasetOptions::default()
         };
-        let dataset = Dataset::open_ex(files::container(path), options)
-            .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
-        Ok(VectorSource { dataset, path: path.to_string() })
+        vsi::watched(path, || {
+            let place = vsi::Place::of(files::container(path), |_, _| false)?;
+            // A remote folder is not listed.
+            let alone = place.file_name().map(|name| [name]);
+            let options = DatasetOptions { sibling_files: alone.as_ref().map(|name| &name[..]), ..options };
+            let dataset = Dataset::open_ex(&place.name, options)
+                .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
+            Ok(VectorSource { dataset, path: path.to_string(), _place: place })
+        })
     }
 
     fn names(&self) -> Vec<String> {
@@ -121,7 +129,9 @@ impl VectorSource {
     /// An unknown layer, or one that can not be read.
     pub fn header(&self, wanted: Option<&LayerName>) -> Result<VectorHeader> {
         let places = self.find(wanted)?;
-        let layers = places.into_iter().map(|place| self.layer_header(place)).collect::<Result<_>>()?;
+        let layers = vsi::watched(&self.path, || {
+            places.into_iter().map(|place| self.layer_header(place)).collect::<Result<_>>()
+        })?;
         Ok(VectorHeader { driver: self.dataset.driver().short_name(), layers })
     }
 
@@ -178,6 +188,16 @@ impl VectorSource {
     /// # Errors
     /// No such field, a damaged feature, or what `visit` returns.
     pub fn features(
+        &self,
+        place: usize,
+        field: Option<&str>,
+        within: Option<&Bbox>,
+        visit: impl FnMut(Vec<u8>, Field) -> Result<()>,
+    ) -> Result<()> {
+        vsi::watched(&self.path, || self.features_now(place, field, within, visit))
+    }
+
+    fn features_now(
         &self,
         place: usize,
         field: Option<&str>,

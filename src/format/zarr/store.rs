@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
 use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
 
+use crate::files::{self, remote};
 use crate::format::zarr::metadata::{Documents, Reading};
+use crate::format::zarr::web::Web;
 use crate::format::zarr::zip::Zip;
 
 /// What one read may take: a chunk, encoded, or a document.
@@ -23,18 +25,22 @@ pub struct Folder {
 /// A store that is open for reading.
 pub enum Store {
     Folder(Folder),
+    Web(Web),
     Zip(Zip),
 }
 
 impl Store {
-    /// The store at `path`: a folder, or a zip file, whose store may lie in its one folder.
+    /// The store at `path`: a folder or a URL, or a zip file, whose store may lie in its one folder.
     ///
     /// # Errors
     /// The zip file can not be read.
     pub fn open(path: &str) -> Reading<Store> {
-        let path = Path::new(path);
-        if path.is_dir() {
-            return Ok(Store::Folder(Folder { root: path.to_path_buf() }));
+        let root = Path::new(path);
+        if remote::is_url(path) && files::is_store(root) {
+            return Ok(Store::Web(Web::new(path)));
+        }
+        if root.is_dir() {
+            return Ok(Store::Folder(Folder { root: root.to_path_buf() }));
         }
         Zip::open(path).map(Store::Zip)
     }
@@ -123,6 +129,7 @@ impl ReadableStorageTraits for Store {
     ) -> Result<MaybeBytesIterator<'a>, StorageError> {
         match self {
             Store::Folder(folder) => folder.get_partial_many(key, ranges),
+            Store::Web(web) => web.get_partial_many(key, ranges),
             Store::Zip(zip) => {
                 let Some(bytes) = zip.read(key.as_str()).map_err(StorageError::Other)? else {
                     return Ok(None);
@@ -144,6 +151,7 @@ impl ReadableStorageTraits for Store {
     fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
         match self {
             Store::Folder(folder) => folder.size_key(key),
+            Store::Web(web) => web.size_key(key),
             Store::Zip(zip) => Ok(zip.size(key.as_str())),
         }
     }
@@ -162,6 +170,10 @@ impl Documents for Store {
 
     fn folders(&self, group: &str) -> Reading<Vec<String>> {
         let mut names = match self {
+            // Only consolidated documents tell what there is.
+            Store::Web(_) => {
+                return Err("its documents are not consolidated, and a URL can not be listed".into());
+            }
             Store::Folder(folder) => {
                 subfolders(&folder.root.join(group)).map_err(|e| format!("{group}/: {e}"))?
             }

@@ -2,11 +2,9 @@
 //! directory says of them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufReader, Read};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 
+use crate::files::reader::Reader;
 use crate::format::zarr::metadata::Reading;
 use crate::format::zarr::store::MAX_READ_BYTES;
 
@@ -15,7 +13,7 @@ const MAX_ENTRIES: usize = 1 << 22;
 
 /// A zip file that is open for reading.
 pub struct Zip {
-    file: File,
+    file: Reader,
     length: u64,
     /// What comes before every key: the one folder that the file holds, with its slash, or nothing.
     root: String,
@@ -36,11 +34,11 @@ struct Entry {
 impl Zip {
     /// # Errors
     /// The file can not be read, or its directory is damaged.
-    pub fn open(path: &Path) -> Reading<Zip> {
-        let file = File::open(path).map_err(|e| e.to_string())?;
-        let length = file.metadata().map_err(|e| e.to_string())?.len();
-        let again = file.try_clone().map_err(|e| e.to_string())?;
-        let mut archive = ::zip::ZipArchive::new(BufReader::new(again)).map_err(|e| e.to_string())?;
+    pub fn open(path: &str) -> Reading<Zip> {
+        let file = Reader::open(path).map_err(|e| e.to_string())?;
+        let length = file.size().map_err(|e| e.to_string())?;
+        let directory = BufReader::new(file.cursor());
+        let mut archive = ::zip::ZipArchive::new(directory).map_err(|e| e.to_string())?;
         if archive.len() > MAX_ENTRIES {
             return Err(format!("it holds more than {MAX_ENTRIES} entries"));
         }

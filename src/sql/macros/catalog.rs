@@ -188,7 +188,7 @@ pub static CATALOG_VALIDATE: FunctionDoc = FunctionDoc {
     errors: &[],
     examples: &[Example {
         title: "A file that is catalogued twice",
-        sql: "WITH files AS (FROM geo_catalog_build(['test/data/small/sst_20180101.tif', 'test/data/small/sst_20180101.tif']))\n\
+        sql: "WITH file AS (FROM geo_catalog_build('test/data/small/sst_20180101.tif')), files AS (FROM file UNION ALL FROM file)\n\
               SELECT \"row\", \"column\", problem FROM geoquilt.catalog_validate('files');",
         rows: &["0\tpath\tstands in 2 rows", "1\tpath\tstands in 2 rows"],
     }],

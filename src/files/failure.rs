@@ -1,0 +1,123 @@
+//! What a file system says when it fails: why, and whether to try again.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Why an open or a read failed.
+pub struct Failure {
+    reason: String,
+    tries: u32,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.reason)?;
+        if self.tries > 1 { write!(out, " (tried {} times)", self.tries) } else { Ok(()) }
+    }
+}
+
+impl Failure {
+    /// From the file system's words about a URL, at the last of some tries.
+    pub fn new(said: &str, url: &str, tries: u32) -> Failure {
+        Failure { reason: reason(said, url), tries }
+    }
+
+    /// There is nothing at the URL. Some file systems say so of what is forbidden, too.
+    pub fn is_absent(&self) -> bool {
+        self.says(&["404", "410", "FileNotFoundError", "NoSuchKey"]) || self.reason.contains("No such file")
+    }
+
+    /// No retry mends it.
+    pub fn is_lasting(&self) -> bool {
+        let words = ["it changed", "extension", "disabled by configuration", "support range requests"];
+        self.is_absent()
+            || self.says(&["401", "403", "405", "PermissionError", "NotImplementedError"])
+            || words.iter().any(|word| self.reason.contains(word))
+    }
+
+    /// A number or name that stands alone, as in `HTTP 404` or `404, message='Not Found'`.
+    fn says(&self, codes: &[&str]) -> bool {
+        self.reason.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| codes.contains(&word))
+    }
+}
+
+/// The line that says why, without the URL, which our own message names.
+fn reason(said: &str, url: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // A Python exception is named in some line; other file systems begin with the reason.
+    let is_python = said.contains("Python exception") || said.contains("Traceback");
+    let named = lines.iter().position(|line| is_python && line.contains("Error") && !line.starts_with("At:"));
+    let first = named.unwrap_or(0);
+    let line = match (lines.get(first), lines.get(first + 1)) {
+        (Some(line), Some(next)) if line.ends_with(':') => format!("{line} {next}"),
+        (Some(line), _) => (*line).to_string(),
+        (None, _) => "the file system gave no reason".into(),
+    };
+    let mut line = line.replace(&format!(", url='{url}'"), "");
+    for quote in ['\'', '"'] {
+        line = line.replace(&format!(" {quote}{url}{quote}"), "");
+    }
+    let line = line.replace("<EMPTY MESSAGE>", "no answer in time");
+    let mut line = line.as_str();
+    while let Some(rest) = ["IO Error: ", "HTTP Error: ", "Invalid Input Error: "]
+        .iter()
+        .find_map(|lead| line.strip_prefix(lead))
+    {
+        line = rest;
+    }
+    line.trim_end_matches('.').to_string()
+}
+
+/// URLs that failed after all their retries, and when: DuckDB may ask for the same at once again (it folds
+/// constants twice), and a broken file is met by many patches. They are tried once a time for a while.
+static RECENT: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
+const WHILE: Duration = Duration::from_secs(10);
+
+fn recent() -> MutexGuard<'static, Option<HashMap<String, Instant>>> {
+    RECENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn remember(url: &str) {
+    let mut recent = recent();
+    let recent = recent.get_or_insert_with(HashMap::new);
+    recent.retain(|_, when| when.elapsed() < WHILE);
+    if recent.len() < 4096 {
+        recent.insert(url.into(), Instant::now());
+    }
+}
+
+pub fn is_recent(url: &str) -> bool {
+    recent().as_ref().and_then(|recent| recent.get(url)).is_some_and(|when| when.elapsed() < WHILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_what_went_wrong_and_says_whether_to_try_again() {
+        for (said, expected, lasting) in [
+            ("IO Error: 403, message='Forbidden', url='http://h/a'", "403, message='Forbidden'", true),
+            ("HTTP 500 Oops.", "HTTP 500 Oops", false),
+            ("FileNotFoundError: a", "FileNotFoundError: a", true),
+            ("took 4045 ms", "took 4045 ms", false),
+            (
+                "got 8192 of 16384: <ContentLengthError: 400>",
+                "got 8192 of 16384: <ContentLengthError: 400>",
+                false,
+            ),
+            (
+                "IO Error: cannot install:\nHTTP Error: no route\nmore",
+                "cannot install: HTTP Error: no route",
+                false,
+            ),
+            ("", "the file system gave no reason", false),
+        ] {
+            let failure = Failure::new(said, "http://h/a", 1);
+            assert_eq!((failure.to_string().as_str(), failure.is_lasting()), (expected, lasting));
+        }
+        assert_eq!(Failure::new("reset", "u", 4).to_string(), "reset (tried 4 times)");
+    }
+}

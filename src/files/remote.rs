@@ -1,0 +1,543 @@
+//! Remote files: URLs that a file system outside of this engine opens, read in ranges.
+//!
+//! A [`Session`] is what one call of a query may use of that file system, and ends with it: it owns every open
+//! handle. What outlives a query (an open raster, say) holds a [`RemoteFile`], which is facts alone, and borrows a
+//! handle from the session that runs ([`within`]) for each read. A session looks at each URL anew, so that a
+//! file that changed between two queries is never mixed from both.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::files::failure::{self, Failure};
+use crate::files::ranges::{self, Found};
+
+/// What opens URLs. Any thread calls it while its query runs.
+pub trait RemoteFiles: Send + Sync {
+    /// # Errors
+    /// The file system's own words.
+    fn open(&self, url: &str) -> std::result::Result<Box<dyn RemoteHandle>, String>;
+}
+
+/// An open URL: a cursor that one thread uses at a time.
+pub trait RemoteHandle: Send {
+    /// # Errors
+    /// The file system's own words, here and below.
+    fn size(&mut self) -> std::result::Result<u64, String>;
+    fn seek(&mut self, place: u64) -> std::result::Result<(), String>;
+    fn tell(&mut self) -> std::result::Result<u64, String>;
+    /// Reads on from the cursor; 0 bytes at the end.
+    fn read(&mut self, out: &mut [u8]) -> std::result::Result<usize, String>;
+}
+
+/// Headers are read in pages of this many bytes; a reader that goes on in order gets longer ones.
+const PAGE: u64 = 16 << 10;
+const LONGEST_PAGE: u64 = 1 << 20;
+/// Planned ranges nearer than this are one request.
+const NEAR: u64 = 4 << 10;
+/// The longest single request.
+const LONGEST: u64 = 8 << 20;
+/// Open handles that a session keeps when nobody reads.
+const KEPT_HANDLES: usize = 32;
+/// URLs whose facts a session keeps.
+const KEPT_FILES: usize = 4096;
+/// The wait before the first retry; each further one waits four times as long.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// What was asked of file systems since the process began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub opens: u64,
+    pub requests: u64,
+    pub bytes: u64,
+    pub retries: u64,
+    /// Bytes held in memory now.
+    pub held: u64,
+}
+
+static OPENS: AtomicU64 = AtomicU64::new(0);
+static REQUESTS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+static RETRIES: AtomicU64 = AtomicU64::new(0);
+
+pub fn counters() -> Counters {
+    let held = ranges::held() as u64;
+    let [opens, requests, bytes, retries] = [&OPENS, &REQUESTS, &BYTES, &RETRIES].map(|n| n.load(Relaxed));
+    Counters { opens, requests, bytes, retries, held }
+}
+
+/// A URL such as `s3://bucket/a.tif`.
+pub fn is_url(path: &str) -> bool {
+    path.split_once("://").is_some_and(|(scheme, rest)| {
+        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        scheme.len() > 1
+            && !rest.is_empty()
+            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(word)
+    })
+}
+
+/// What one call of a query may use of the file system.
+pub struct Session {
+    id: u64,
+    files: Arc<dyn RemoteFiles>,
+    retries: u32,
+    open: Mutex<HashMap<String, Slot>>,
+    /// Handles that nobody uses, the longest unused first, each with its file's number.
+    idle: Mutex<Vec<(u64, Box<dyn RemoteHandle>)>>,
+}
+
+/// A place for one file: its lock is held while the file is opened.
+type Slot = Arc<Mutex<Option<Arc<RemoteFile>>>>;
+
+/// What a session knows of a URL.
+pub struct RemoteFile {
+    id: u64,
+    session: u64,
+    url: String,
+    size: u64,
+    /// Ranges under way, which others wait for instead of asking twice.
+    flight: Mutex<Vec<Range<u64>>>,
+    landed: Condvar,
+    /// Where the last page ended, and how long it was.
+    pages: Mutex<(u64, u64)>,
+    /// Held alone where handles share one cursor, else by all readers together.
+    cursor: Arc<RwLock<()>>,
+    shared_cursor: AtomicBool,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Session>>> = const { RefCell::new(None) };
+}
+
+/// Ids of sessions and of files.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// fsspec's memory file system lends every reader the same cursor, across connections too.
+static MEMORY_CURSOR: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The session that this thread reads through.
+pub fn current() -> Option<Arc<Session>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Runs work that may read remote files through a session.
+pub fn within<T>(session: Option<Arc<Session>>, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Arc<Session>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let ended = CURRENT.replace(self.0.take());
+            drop(ended);
+        }
+    }
+    let _restore = Restore(CURRENT.replace(session));
+    work()
+}
+
+/// The remote file at a URL, opened unless the session knows it.
+///
+/// # Errors
+/// [`Error::RemoteAbsent`], or [`Error::Unreadable`], with the file system's reason.
+pub fn open(url: &str) -> Result<Arc<RemoteFile>> {
+    session()?.file(url)
+}
+
+fn session() -> Result<Arc<Session>> {
+    current().ok_or_else(|| Error::Bug("a URL was read while no query runs".into()))
+}
+
+impl Session {
+    pub fn new(files: Arc<dyn RemoteFiles>, retries: u32) -> Session {
+        Session {
+            id: NEXT.fetch_add(1, Relaxed),
+            files,
+            retries,
+            open: Mutex::default(),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Whether the session has opened a URL.
+    pub fn knows(&self, url: &str) -> bool {
+        let slot = lock(&self.open).get(url).cloned();
+        slot.is_some_and(|slot| lock(&slot).is_some())
+    }
+
+    fn file(&self, url: &str) -> Result<Arc<RemoteFile>> {
+        let slot = {
+            let mut open = lock(&self.open);
+            if open.len() >= KEPT_FILES && !open.contains_key(url) {
+                open.clear();
+            }
+            open.entry(url.to_string()).or_default().clone()
+        };
+        let mut place = lock(&slot);
+        if let Some(file) = place.as_ref() {
+            return Ok(file.clone());
+        }
+        let opened = self.attempt(url, || {
+            let mut handle = self.open_handle(url)?;
+            Ok((handle.size()?, handle))
+        });
+        let (size, handle) = opened.map_err(|failure| match failure.is_absent() {
+            true => Error::RemoteAbsent { path: url.into(), reason: failure.to_string() },
+            false => Error::Unreadable { path: url.into(), reason: failure.to_string() },
+        })?;
+        let file = Arc::new(RemoteFile::new(self.id, url, size));
+        self.rest(&file, handle);
+        *place = Some(file.clone());
+        Ok(file)
+    }
+
+    fn open_handle(&self, url: &str) -> std::result::Result<Box<dyn RemoteHandle>, String> {
+        OPENS.fetch_add(1, Relaxed);
+        self.files.open(url)
+    }
+
+    /// Tries again, a bounded number of times, what may work later.
+    fn attempt<T>(
+        &self,
+        url: &str,
+        mut work: impl FnMut() -> std::result::Result<T, String>,
+    ) -> std::result::Result<T, Failure> {
+        let mut wait = FIRST_WAIT;
+        let retries = if failure::is_recent(url) { 0 } else { self.retries };
+        let mut tries = 1;
+        loop {
+            let said = match work() {
+                Ok(done) => return Ok(done),
+                Err(said) => said,
+            };
+            let failure = Failure::new(&said, url, tries);
+            if tries > retries || failure.is_lasting() {
+                if tries > 1 {
+                    failure::remember(url);
+                }
+                return Err(failure);
+            }
+            RETRIES.fetch_add(1, Relaxed);
+            std::thread::sleep(wait);
+            wait *= 4;
+            tries += 1;
+        }
+    }
+
+    /// A handle that nobody uses.
+    fn borrow(&self, file: &RemoteFile) -> Option<Box<dyn RemoteHandle>> {
+        let mut idle = lock(&self.idle);
+        let place = idle.iter().rposition(|(id, _)| *id == file.id)?;
+        Some(idle.remove(place).1)
+    }
+
+    fn rest(&self, file: &RemoteFile, handle: Box<dyn RemoteHandle>) {
+        let mut idle = lock(&self.idle);
+        idle.push((file.id, handle));
+        let oldest = (idle.len() > KEPT_HANDLES).then(|| idle.remove(0));
+        // It closes after the lock is given back.
+        drop(idle);
+        drop(oldest);
+    }
+
+    /// Reads a range from the file system.
+    fn fetch(&self, file: &RemoteFile, range: &Range<u64>) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        let read = self.attempt(&file.url, || {
+            REQUESTS.fetch_add(1, Relaxed);
+            self.fetch_once(file, range.start, &mut bytes)
+        });
+        read.map_err(|failure| Error::RemoteRead {
+            path: file.url.clone(),
+            first: range.start,
+            last: range.end - 1,
+            reason: failure.to_string(),
+        })?;
+        BYTES.fetch_add(bytes.len() as u64, Relaxed);
+        Ok(bytes)
+    }
+
+    fn fetch_once(&self, file: &RemoteFile, start: u64, out: &mut [u8]) -> std::result::Result<(), String> {
+        let (mut shared, mut alone) = (None, None);
+        match file.shared_cursor.load(Relaxed) {
+            true => alone = Some(file.cursor.write().unwrap_or_else(PoisonError::into_inner)),
+            false => shared = Some(file.cursor.read().unwrap_or_else(PoisonError::into_inner)),
+        }
+        let mut handle = match self.borrow(file) {
+            Some(handle) => handle,
+            None => {
+                drop(shared.take());
+                drop(alone.take());
+                let handle = self.another(file)?;
+                match file.shared_cursor.load(Relaxed) {
+                    true => alone = Some(file.cursor.write().unwrap_or_else(PoisonError::into_inner)),
+                    false => shared = Some(file.cursor.read().unwrap_or_else(PoisonError::into_inner)),
+                }
+                handle
+            }
+        };
+        // A handle that failed is dropped: the next try opens another.
+        handle.seek(start)?;
+        let mut filled = 0;
+        while filled < out.len() {
+            let rest = out.get_mut(filled..).unwrap_or_default();
+            let wanted = rest.len();
+            match handle.read(rest)? {
+                0 => return Err(format!("it ended after {filled} of {} bytes", out.len())),
+                more => filled += more.min(wanted),
+            }
+        }
+        self.rest(file, handle);
+        drop((shared, alone));
+        Ok(())
+    }
+
+    /// A further handle on a file, and a look at whether it moves the cursor of the one before: some file
+    /// systems lend every reader the same one.
+    fn another(&self, file: &RemoteFile) -> std::result::Result<Box<dyn RemoteHandle>, String> {
+        let mut new = self.open_handle(&file.url)?;
+        let size = new.size()?;
+        if size != file.size {
+            return Err(format!("it changed while being read, from {} to {size} bytes", file.size));
+        }
+        let _alone = file.cursor.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut old) = self.borrow(file) {
+            let moves = old.seek(0).and_then(|()| new.seek(1)).and_then(|()| old.tell());
+            if moves.is_ok_and(|place| place != 0) {
+                file.shared_cursor.store(true, Relaxed);
+            }
+            self.rest(file, old);
+        }
+        Ok(new)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        for slot in std::mem::take(&mut *lock(&self.open)).into_values() {
+            if let Some(file) = lock(&slot).as_ref() {
+                ranges::forget(file.id);
+            }
+        }
+    }
+}
+
+impl RemoteFile {
+    fn new(session: u64, url: &str, size: u64) -> RemoteFile {
+        let memory = url.starts_with("memory://");
+        RemoteFile {
+            id: NEXT.fetch_add(1, Relaxed),
+            session,
+            url: url.into(),
+            size,
+            flight: Mutex::default(),
+            landed: Condvar::new(),
+            pages: Mutex::new((0, PAGE)),
+            cursor: if memory { MEMORY_CURSOR.clone() } else { Arc::default() },
+            shared_cursor: AtomicBool::new(memory),
+        }
+    }
+
+    /// Tells this state of the file from any other that a query saw.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The same URL as the session that runs sees it.
+    ///
+    /// # Errors
+    /// It can no longer be opened, or it has another size than before.
+    pub fn now(self: &Arc<Self>) -> Result<Arc<RemoteFile>> {
+        let session = session()?;
+        if session.id == self.session {
+            return Ok(self.clone());
+        }
+        let file = session.file(&self.url)?;
+        if file.size != self.size {
+            let reason =
+                format!("it changed from {} to {} bytes since the query was prepared", self.size, file.size);
+            return Err(Error::Unreadable { path: self.url.clone(), reason });
+        }
+        Ok(file)
+    }
+
+    /// Reads from a place on, up to the file's end; gives the number of bytes.
+    ///
+    /// # Errors
+    /// [`Error::RemoteRead`].
+    pub fn read_at(self: &Arc<Self>, place: u64, out: &mut [u8]) -> Result<usize> {
+        let end = self.size.min(place.saturating_add(out.len() as u64));
+        let session = session()?;
+        self.now()?.walk(&session, place..end, false, |at, bytes| {
+            let at = (at - place) as usize;
+            if let Some(out) = out.get_mut(at..at + bytes.len()) {
+                out.copy_from_slice(bytes);
+            }
+        })?;
+        Ok(end.saturating_sub(place) as usize)
+    }
+
+    /// The first bytes, as many as there are of `n`, by way of the header's page.
+    ///
+    /// # Errors
+    /// As [`RemoteFile::read_at`].
+    pub fn head(self: &Arc<Self>, n: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; n.min(self.size) as usize];
+        self.read_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// A range's bytes, cut at the file's end, with no byte beyond it asked for.
+    ///
+    /// # Errors
+    /// As [`RemoteFile::read_at`].
+    pub fn read(self: &Arc<Self>, range: Range<u64>) -> Result<Vec<u8>> {
+        let end = self.size.min(range.end);
+        let mut all = Vec::with_capacity(end.saturating_sub(range.start) as usize);
+        let session = session()?;
+        self.now()?.walk(&session, range.start..end, true, |_, bytes| all.extend_from_slice(bytes))?;
+        Ok(all)
+    }
+
+    /// Fetches the ranges that a reader is about to ask for, neighbours in one request.
+    ///
+    /// # Errors
+    /// As [`RemoteFile::read_at`].
+    pub fn prefetch(self: &Arc<Self>, mut wanted: Vec<Range<u64>>) -> Result<()> {
+        let (file, session) = (self.now()?, session()?);
+        wanted.iter_mut().for_each(|range| range.end = range.end.min(file.size));
+        wanted.retain(|range| range.start < range.end && !file.holds(range));
+        wanted.sort_unstable_by_key(|range| range.start);
+        let mut merged: Vec<Range<u64>> = Vec::new();
+        for range in wanted {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end + NEAR && range.end - last.start <= LONGEST => {
+                    last.end = last.end.max(range.end);
+                }
+                _ => merged.push(range),
+            }
+        }
+        // More than the cache holds would be gone before it is read: the rest comes when its turn does.
+        let mut room = ranges::bound() as u64 / 4;
+        let fits = merged.into_iter().take_while(|range| {
+            let fits = range.end - range.start <= room;
+            room = room.saturating_sub(range.end - range.start);
+            fits
+        });
+        fits.into_iter().try_for_each(|range| file.walk(&session, range, true, |_, _| ()))
+    }
+
+    /// Whether every byte of a range is in memory.
+    fn holds(&self, range: &Range<u64>) -> bool {
+        let mut at = range.start;
+        while at < range.end {
+            match ranges::find(self.id, at) {
+                Found::Bytes(bytes, skip) => at += (bytes.len() - skip) as u64,
+                Found::Gap { .. } => return false,
+            }
+        }
+        true
+    }
+
+    /// Visits the bytes of a range in order, fetching those that are not in memory.
+    fn walk(
+        &self,
+        session: &Session,
+        range: Range<u64>,
+        exact: bool,
+        mut visit: impl FnMut(u64, &[u8]),
+    ) -> Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            let (bytes, skip) = match self.find_or_claim(at..range.end, exact) {
+                Ok(found) => found,
+                Err(claim) => {
+                    // Given back whatever happens, or those who wait for it would wait for ever.
+                    let claimed = Claim { file: self, range: claim };
+                    let bytes: Arc<[u8]> = session.fetch(self, &claimed.range)?.into();
+                    ranges::keep(self.id, claimed.range.start, bytes.clone());
+                    (bytes, (at - claimed.range.start) as usize)
+                }
+            };
+            let run = bytes.get(skip..).unwrap_or_default();
+            let run = run.get(..run.len().min((range.end - at) as usize)).unwrap_or_default();
+            visit(at, run);
+            at += run.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The bytes at a range's beginning, waited for where another thread fetches them; or else the range that
+    /// this thread must fetch now.
+    fn find_or_claim(
+        &self,
+        range: Range<u64>,
+        exact: bool,
+    ) -> std::result::Result<(Arc<[u8]>, usize), Range<u64>> {
+        let mut flight = lock(&self.flight);
+        loop {
+            let (before, after) = match ranges::find(self.id, range.start) {
+                Found::Bytes(bytes, skip) => return Ok((bytes, skip)),
+                Found::Gap { before, after } => (before, after),
+            };
+            if flight.iter().any(|other| other.contains(&range.start)) {
+                flight = self.landed.wait(flight).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            // What is here or under way bounds what is to be fetched.
+            let ends = flight.iter().map(|other| other.end).filter(|end| *end <= range.start);
+            let starts = flight.iter().map(|other| other.start).filter(|start| *start > range.start);
+            let room = ends.fold(before, u64::max)..starts.fold(after, u64::min).min(self.size);
+            let claim = if exact || range.end - range.start >= PAGE {
+                range.start..range.end.min(room.end).min(range.start + LONGEST)
+            } else {
+                self.page(&range, &room)
+            };
+            flight.push(claim.clone());
+            return Err(claim);
+        }
+    }
+
+    /// The page around a small range.
+    fn page(&self, range: &Range<u64>, room: &Range<u64>) -> Range<u64> {
+        let mut pages = lock(&self.pages);
+        let (last_end, last_length) = *pages;
+        let start = (range.start / PAGE * PAGE).max(room.start);
+        let goes_on = last_end > 0 && start == last_end;
+        let length = if goes_on { (last_length * 2).min(LONGEST_PAGE) } else { PAGE };
+        let end = (start / PAGE * PAGE + length).max(range.end.div_ceil(PAGE) * PAGE).min(room.end);
+        *pages = (end, length);
+        start..end
+    }
+}
+
+/// A range that this thread fetches.
+struct Claim<'a> {
+    file: &'a RemoteFile,
+    range: Range<u64>,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        lock(&self.file.flight).retain(|range| *range != self.range);
+        self.file.landed.notify_all();
+    }
+}
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

@@ -1,0 +1,373 @@
+//! GDAL's door to remote files: a virtual file system under [`PREFIX`] that reads through `files::remote`.
+//!
+//! GDAL's handles hold facts alone, so that an open dataset may outlive the query that opened it; each read goes
+//! through the session of the query that runs. A read that failed is kept ([`watched`]), since GDAL tells no reason
+//! and passes over some failures, a mask's, say, in silence.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+
+use gdal_sys::{VSIStatBufL, vsi_l_offset};
+
+use crate::error::{Error, Result};
+use crate::files::remote::{self, RemoteFile};
+use crate::files::{self, ranges};
+
+const PREFIX: &str = "/vsigeoquilt/";
+/// GDAL keeps the pointer.
+static C_PREFIX: &CStr = c"/vsigeoquilt/";
+
+/// Mode bits of a regular file that all may read.
+const REGULAR: u32 = 0o100_444;
+
+thread_local! {
+    /// The file in work: what GDAL may open beside it depends on it.
+    static ROOT: RefCell<String> = const { RefCell::new(String::new()) };
+    static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
+}
+
+/// A file as GDAL is to open it.
+pub struct Place {
+    /// Its first bytes.
+    pub magic: [u8; 8],
+    /// GDAL's name of it.
+    pub name: String,
+    /// Its remote file, where it has one that is read in ranges.
+    pub remote: Option<Arc<RemoteFile>>,
+    /// The netCDF library can not read through here, so that driver is left out.
+    pub without_netcdf: bool,
+    memory: Option<Memory>,
+}
+
+/// A whole file in memory, let go with the dataset that reads it.
+struct Memory(String);
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // It is there, since only this gives it back.
+        let _ = gdal::vsi::unlink_mem_file(Path::new(&self.0));
+    }
+}
+
+impl Place {
+    /// Where GDAL finds a path: as it stands, or through here for a URL. `needs_netcdf` tells by the path and its
+    /// first bytes whether only the netCDF driver will do. The netCDF library reads no virtual file,
+    /// so its files come whole into memory, up to the bound on remote bytes; a larger NetCDF-4 file is read in
+    /// ranges by the HDF5 driver.
+    ///
+    /// # Errors
+    /// The URL can not be opened, or the file must be had whole and is too large.
+    pub fn of(path: &str, needs_netcdf: impl Fn(&str, &[u8]) -> bool) -> Result<Place> {
+        let container = files::container(path);
+        if !remote::is_url(container) {
+            let magic = files::magic(path);
+            return Ok(Place { magic, name: path.into(), remote: None, without_netcdf: false, memory: None });
+        }
+        let file = remote::open(container)?;
+        let mut magic = [0; 8];
+        file.read_at(0, &mut magic)?;
+        let rename = |name: &str| match files::is_subdataset(path) {
+            true => path.replacen(&quoted(path, container), &format!("\"{name}\""), 1),
+            false => name.to_string(),
+        };
+        if !needs_netcdf(path, &magic) {
+            let name = rename(&format!("{PREFIX}{container}"));
+            return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
+        }
+        if file.size() > ranges::bound() as u64 {
+            if magic.starts_with(b"\x89HDF") && !files::is_subdataset(path) {
+                let name = rename(&format!("{PREFIX}{container}"));
+                return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
+            }
+            let mib = file.size().div_ceil(1 << 20);
+            let reason = format!(
+                "the netCDF library needs the whole of it, {mib} MiB, which is above geoquilt_remote_cache_mb"
+            );
+            return Err(Error::Unreadable { path: path.into(), reason });
+        }
+        let bytes = file.read(0..file.size())?;
+        let base = container.rsplit('/').next().unwrap_or("file.nc");
+        static COPIES: AtomicU64 = AtomicU64::new(0);
+        let copy = COPIES.fetch_add(1, Relaxed);
+        let name = format!("/vsimem/geoquilt/{copy}/{base}");
+        gdal::vsi::create_mem_file(&name, bytes)
+            .map_err(|e| Error::Unreadable { path: path.into(), reason: e.to_string() })?;
+        Ok(Place {
+            magic,
+            name: rename(&name),
+            remote: None,
+            without_netcdf: false,
+            memory: Some(Memory(name)),
+        })
+    }
+
+    /// The name of a remote file, which has no side files.
+    pub fn file_name(&self) -> Option<&str> {
+        let is_remote = self.remote.is_some() || self.memory.is_some();
+        is_remote.then(|| self.name.rsplit('/').next().unwrap_or_default())
+    }
+
+    /// The drivers that may open it; all of them where there is no list.
+    pub fn drivers(&self) -> Option<Vec<&'static str>> {
+        static DRIVERS: LazyLock<Vec<String>> = LazyLock::new(|| {
+            let names = gdal::DriverManager::all().map(|driver| driver.short_name());
+            names.filter(|name| name != "netCDF").collect()
+        });
+        self.without_netcdf.then(|| DRIVERS.iter().map(String::as_str).collect())
+    }
+}
+
+/// The container as it is written in a subdataset's name.
+fn quoted(path: &str, container: &str) -> String {
+    let quoted = format!("\"{container}\"");
+    if path.contains(&quoted) { quoted } else { container.to_string() }
+}
+
+/// Whether the netCDF driver is the one that reads a raster: NetCDF classic, or HDF5 inside a NetCDF by its name.
+pub fn needs_netcdf(path: &str, magic: &[u8]) -> bool {
+    let end = files::container(path).rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let named = matches!(end.as_str(), "nc" | "nc4" | "cdf" | "netcdf") || path.starts_with("NETCDF:");
+    magic.starts_with(b"CDF") || (magic.starts_with(b"\x89HDF") && named && !path.starts_with("HDF5:"))
+}
+
+/// Runs work in which GDAL may read remote files; a read that failed is its error, whatever GDAL made of it.
+///
+/// # Errors
+/// That of the read, or of the work.
+pub fn watched<T>(path: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if !remote::is_url(files::container(path)) {
+        return work();
+    }
+    let outer_root = ROOT.replace(files::container(path).to_string());
+    let outer_failure = FAILURE.take();
+    let result = work();
+    ROOT.set(outer_root);
+    match FAILURE.replace(outer_failure) {
+        Some(failure) => Err(failure),
+        None => result,
+    }
+}
+
+/// Tells GDAL of the prefix. Must run once.
+pub fn install() {
+    // SAFETY: the struct is GDAL's own allocation, zeroed; GDAL copies it, and it is given back here. The callbacks
+    // are functions of this file, which live as long as the process.
+    unsafe {
+        let callbacks = gdal_sys::VSIAllocFilesystemPluginCallbacksStruct();
+        if let Some(table) = callbacks.as_mut() {
+            table.stat = Some(stat);
+            table.open = Some(open);
+            table.tell = Some(tell);
+            table.seek = Some(seek);
+            table.read = Some(read);
+            table.read_multi_range = Some(read_multi_range);
+            table.eof = Some(eof);
+            table.error = Some(error);
+            table.clear_err = Some(clear_err);
+            table.close = Some(close);
+            gdal_sys::VSIInstallPluginHandler(C_PREFIX.as_ptr(), callbacks);
+        }
+        gdal_sys::VSIFreeFilesystemPluginCallbacksStruct(callbacks);
+    }
+}
+
+/// An open file of GDAL's.
+struct Handle {
+    file: Arc<RemoteFile>,
+    place: u64,
+    at_end: bool,
+    failed: bool,
+}
+
+impl Handle {
+    fn read(&mut self, out: &mut [u8]) -> usize {
+        match self.file.read_at(self.place, out) {
+            Ok(n) => {
+                self.place += n as u64;
+                self.at_end = n < out.len();
+                n
+            }
+            Err(error) => {
+                self.failed = true;
+                note(error);
+                0
+            }
+        }
+    }
+}
+
+/// Keeps the first failure, which explains the rest.
+fn note(error: Error) {
+    FAILURE.with_borrow_mut(|failure| {
+        failure.get_or_insert(error);
+    });
+}
+
+/// A panic must not reach GDAL.
+fn contain<T>(fallback: T, work: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        note(Error::Bug("a remote read panicked".into()));
+        fallback
+    })
+}
+
+/// Whether the file in work is a VRT that holds a file's name.
+fn is_in_vrt(url: &str) -> bool {
+    const LARGEST_VRT: u64 = 16 << 20;
+    let root = ROOT.with_borrow(String::clone);
+    let name = url.rsplit('/').next().unwrap_or_default().as_bytes();
+    if !root.to_ascii_lowercase().ends_with(".vrt") || name.is_empty() {
+        return false;
+    }
+    let text = remote::open(&root).and_then(|vrt| vrt.read(0..LARGEST_VRT)).unwrap_or_default();
+    text.windows(name.len()).any(|place| place == name)
+}
+
+/// The file that GDAL asks for. Side files are not asked for over the network: only what was opened by name is
+/// there, and beside a VRT the files that it names.
+fn find(name: *const c_char) -> Option<Arc<RemoteFile>> {
+    // SAFETY: GDAL gives a zero-ended text that lives for the call.
+    let url = unsafe { CStr::from_ptr(name) }.to_str().ok()?;
+    let known = remote::current().is_some_and(|session| session.knows(url));
+    if !known && !is_in_vrt(url) {
+        return None;
+    }
+    match remote::open(url) {
+        Ok(file) => Some(file),
+        Err(Error::RemoteAbsent { .. }) => None,
+        Err(error) => {
+            note(error);
+            None
+        }
+    }
+}
+
+unsafe extern "C" fn stat(_: *mut c_void, name: *const c_char, out: *mut VSIStatBufL, _: c_int) -> c_int {
+    contain(-1, || match find(name) {
+        None => -1,
+        Some(file) => {
+            // SAFETY: GDAL gives a zeroed struct of this type, which the bindings leave opaque under its other name.
+            if let Some(out) = unsafe { out.cast::<gdal_sys::stat>().as_mut() } {
+                out.st_size = file.size() as _;
+                out.st_mode = REGULAR as _;
+            }
+            0
+        }
+    })
+}
+
+unsafe extern "C" fn open(_: *mut c_void, name: *const c_char, access: *const c_char) -> *mut c_void {
+    contain(std::ptr::null_mut(), || {
+        // SAFETY: as in `find`.
+        let access = unsafe { CStr::from_ptr(access) }.to_bytes();
+        if !access.starts_with(b"r") || access.contains(&b'+') {
+            return std::ptr::null_mut();
+        }
+        match find(name) {
+            None => std::ptr::null_mut(),
+            Some(file) => {
+                Box::into_raw(Box::new(Handle { file, place: 0, at_end: false, failed: false })).cast()
+            }
+        }
+    })
+}
+
+/// # Safety
+/// The pointer is what `open` gave, and GDAL uses it on one thread at a time until `close`.
+unsafe fn handle<'a>(file: *mut c_void) -> &'a mut Handle {
+    // SAFETY: the caller's.
+    unsafe { &mut *file.cast::<Handle>() }
+}
+
+unsafe extern "C" fn tell(file: *mut c_void) -> vsi_l_offset {
+    // SAFETY: GDAL gives back what `open` gave, here and below.
+    unsafe { handle(file) }.place
+}
+
+unsafe extern "C" fn seek(file: *mut c_void, offset: vsi_l_offset, whence: c_int) -> c_int {
+    // SAFETY: as in `tell`.
+    let handle = unsafe { handle(file) };
+    let from = match whence {
+        0 => 0,
+        1 => handle.place,
+        _ => handle.file.size(),
+    };
+    // Offsets backwards come as wrapped numbers.
+    handle.place = from.wrapping_add(offset);
+    handle.at_end = false;
+    0
+}
+
+unsafe extern "C" fn read(file: *mut c_void, out: *mut c_void, size: usize, count: usize) -> usize {
+    // SAFETY: as in `tell`; GDAL's buffer has size * count bytes.
+    let (handle, out) = unsafe {
+        let length = size.saturating_mul(count);
+        if length == 0 || out.is_null() {
+            return 0;
+        }
+        out.cast::<u8>().write_bytes(0, length);
+        (handle(file), std::slice::from_raw_parts_mut(out.cast::<u8>(), length))
+    };
+    contain(0, || handle.read(out) / size)
+}
+
+unsafe extern "C" fn read_multi_range(
+    file: *mut c_void,
+    count: c_int,
+    data: *mut *mut c_void,
+    offsets: *const vsi_l_offset,
+    sizes: *const usize,
+) -> c_int {
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: as in `tell`; GDAL gives `count` places, offsets and sizes, and each place has its size in bytes.
+    unsafe {
+        let handle = handle(file);
+        let range = |i: usize| (*offsets.add(i), *sizes.add(i));
+        contain(-1, || {
+            let ranges =
+                (0..count).map(range).map(|(offset, size)| offset..offset.saturating_add(size as u64));
+            if let Err(error) = handle.file.prefetch(ranges.collect()) {
+                note(error);
+                return -1;
+            }
+            for i in 0..count {
+                let (offset, size) = range(i);
+                handle.place = offset;
+                let out = (*data.add(i)).cast::<u8>();
+                out.write_bytes(0, size);
+                if handle.read(std::slice::from_raw_parts_mut(out, size)) < size {
+                    return -1;
+                }
+            }
+            0
+        })
+    }
+}
+
+unsafe extern "C" fn eof(file: *mut c_void) -> c_int {
+    // SAFETY: as in `tell`.
+    c_int::from(unsafe { handle(file) }.at_end)
+}
+
+unsafe extern "C" fn error(file: *mut c_void) -> c_int {
+    // SAFETY: as in `tell`.
+    c_int::from(unsafe { handle(file) }.failed)
+}
+
+unsafe extern "C" fn clear_err(file: *mut c_void) {
+    // SAFETY: as in `tell`.
+    let handle = unsafe { handle(file) };
+    (handle.at_end, handle.failed) = (false, false);
+}
+
+unsafe extern "C" fn close(file: *mut c_void) -> c_int {
+    contain(-1, || {
+        // SAFETY: GDAL closes once what `open` gave.
+        drop(unsafe { Box::from_raw(file.cast::<Handle>()) });
+        0
+    })
+}
