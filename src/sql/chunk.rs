@@ -429,6 +429,13 @@ impl<'a> Vector<'a> {
         }
     }
 
+    /// Writes a row's list of plain values: a shape or a transform. They are lists, and no ARRAY of fixed length: DuckDB
+    /// writes a NULL ARRAY to Parquet in a way that other readers refuse.
+    pub fn set_list<T: Plain + Copy>(&self, row: usize, values: &[T]) {
+        let (items, first) = self.push_list(row, values.len());
+        items.slice_mut::<T>(first, values.len()).copy_from_slice(values);
+    }
+
     /// Makes room for all lists of a chunk at once.
     pub fn reserve_list(&self, elements: usize) {
         // SAFETY: this is a list vector; DuckDB keeps what is there.

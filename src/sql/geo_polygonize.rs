@@ -79,7 +79,7 @@ static DOC: FunctionDoc = FunctionDoc {
     examples: &[Example {
         title: "The land of a mask as polygons",
         sql: "SELECT p.value, p.geometry FROM (\n\
-              \x20 SELECT unnest(geo_polygonize(list_transform(data, x -> x > 0), shape, transform, crs)) AS p\n\
+              \x20 SELECT unnest(geo_polygonize(list_transform(data, lambda x: x > 0), shape, transform, crs)) AS p\n\
               \x20 FROM read_patch('test/data/small/land.tif', size := [18, 36]));",
         rows: &["1.0\tPOLYGON ((0 60, 0 -30, 90 -30, 90 60, 0 60))"],
     }],

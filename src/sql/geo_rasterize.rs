@@ -18,7 +18,7 @@ use crate::sql::value::Value;
 
 pub struct GeoRasterize;
 
-const RESULT: &str = "STRUCT(data INTEGER[], shape INTEGER[3], transform DOUBLE[6], crs VARCHAR, objects STRUCT(id INTEGER, label INTEGER, bbox STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE))[])";
+const RESULT: &str = "STRUCT(data INTEGER[], shape INTEGER[], transform DOUBLE[], crs VARCHAR, objects STRUCT(id INTEGER, label INTEGER, bbox STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE))[])";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_rasterize",
@@ -266,14 +266,8 @@ fn write(labels: &Labels, slice: &Slice, out: &Vector<'_>, row: usize) {
         }
         None => data.set_null(row, &SqlType::Integer.list()),
     }
-    let sides = shape.array_child(3);
-    for (i, side) in [1, slice.height as i32, slice.width as i32].into_iter().enumerate() {
-        sides.set(row * 3 + i, side);
-    }
-    let terms = transform.array_child(6);
-    for (i, term) in slice.affine().0.into_iter().enumerate() {
-        terms.set(row * 6 + i, term);
-    }
+    shape.set_list(row, &[1, slice.height as i32, slice.width as i32]);
+    transform.set_list(row, &slice.affine().0);
     crs.set_bytes(row, slice.crs.as_str().as_bytes());
     let Some(found) = &labels.objects else {
         objects.set_null(row, &SqlType::Any.list());

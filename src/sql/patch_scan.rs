@@ -534,12 +534,11 @@ fn write_row(bound: &Bound, patch: &Outcome, error: Option<&Error>, out: &Chunk<
             (1, Some(ready), _) => {
                 let window = &ready.window;
                 let shape = [ready.file.bands.len() as i32, window.height as i32, window.width as i32];
-                vector.array_child(3).slice_mut::<i32>(row * 3, 3).copy_from_slice(&shape);
+                vector.set_list(row, &shape);
             }
             (2, Some(ready), Some(header)) => match header.transform {
                 Some(transform) => {
-                    let six = transform.of_window(&ready.window).0;
-                    vector.array_child(6).slice_mut::<f64>(row * 6, 6).copy_from_slice(&six);
+                    vector.set_list(row, &transform.of_window(&ready.window).0);
                 }
                 None => vector.set_null(row, ty),
             },

@@ -54,10 +54,10 @@ static DOC: FunctionDoc = FunctionDoc {
             "ANY[]",
             "Pixels in the order [band, row, col], in the type of `dtype`; NULL where there is none.",
         ),
-        column("shape", "INTEGER[3]", "Bands, rows, columns of `data`."),
+        column("shape", "INTEGER[]", "Bands, rows, columns of `data`."),
         column(
             "transform",
-            "DOUBLE[6]",
+            "DOUBLE[]",
             "GDAL's six numbers of the window; NULL when the raster has no geotransform.",
         ),
         column("crs", "VARCHAR", "CRS of the raster; NULL when it has none."),
@@ -78,7 +78,7 @@ static DOC: FunctionDoc = FunctionDoc {
         title: "A raster as a table: its blocks, and the sum of all pixels",
         sql: "SELECT count(*) AS blocks, sum(shape[2] * shape[3]) AS pixels, round(sum(list_sum(data))) AS total\n\
               FROM 'test/data/small/sst_20180101.tif';",
-        rows: &["1\t648\t6634.0"],
+        rows: &["1\t648\t12899.0"],
     }],
     references: &["rasterio: DatasetReader.block_windows, DatasetReader.read(window, masked = True)"],
 };

@@ -77,10 +77,10 @@ static DOC: FunctionDoc = FunctionDoc {
             "ANY[]",
             "Pixels in the order [band, row, col], in the type of `dtype`; NULL where there is none.",
         ),
-        column("shape", "INTEGER[3]", "Bands, rows, columns of `data`."),
+        column("shape", "INTEGER[]", "Bands, rows, columns of `data`."),
         column(
             "transform",
-            "DOUBLE[6]",
+            "DOUBLE[]",
             "GDAL's six numbers of the window; NULL when the raster has no geotransform.",
         ),
         column("crs", "VARCHAR", "CRS of the raster; NULL when it has none."),

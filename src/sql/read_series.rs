@@ -74,7 +74,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[Column {
         name: "series",
-        types: "STRUCT(data FLOAT[], shape INTEGER[4], times TIMESTAMP[], transform DOUBLE[6], crs VARCHAR)",
+        types: "STRUCT(data FLOAT[], shape INTEGER[], times TIMESTAMP[], transform DOUBLE[], crs VARCHAR)",
         meaning: "`data` in the order [time, band, row, col], NULL where no file has a pixel; `shape` is steps, bands, rows, columns; `times` the begin of each step, or each time; `transform` and `crs` the slice's.",
     }],
     nulls: "NULL for NULL paths, times or slice; a NULL among the paths or times is an error. A step without a file is all NULL.",
@@ -203,12 +203,12 @@ fn series(
     let runs = read_series(&paths, &bins, &slice, &bound.options, &bound.limits, part)?;
     places.set_null_runs(first, &runs);
     let sides = [bins.len() as i32, bands as i32, slice.height as i32, slice.width as i32];
-    shape.array_child(4).slice_mut::<i32>(row * 4, 4).copy_from_slice(&sides);
+    shape.set_list(row, &sides);
     let (stamps, start) = steps.push_list(row, bins.len());
     for (stamp, bin) in stamps.slice_mut::<i64>(start, bins.len()).iter_mut().zip(&bins) {
         *stamp = bin.time;
     }
-    transform.array_child(6).slice_mut::<f64>(row * 6, 6).copy_from_slice(&slice.affine().0);
+    transform.set_list(row, &slice.affine().0);
     crs.set_bytes(row, slices.field(1).bytes(row));
     Ok(Some(pixels * 4))
 }

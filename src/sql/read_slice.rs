@@ -82,7 +82,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[Column {
         name: "read",
-        types: "STRUCT(data FLOAT[], shape INTEGER[3], transform DOUBLE[6], crs VARCHAR)",
+        types: "STRUCT(data FLOAT[], shape INTEGER[], transform DOUBLE[], crs VARCHAR)",
         meaning: "`data` in the order [band, row, col], NULL where no file has a pixel; `shape` is bands, rows, columns; `transform` GDAL's six numbers of the slice; `crs` the slice's. Pixels are read at full resolution: overviews are not used.",
     }],
     nulls: "NULL for NULL paths or a NULL slice (its times may be NULL); a NULL among the paths is an error. Nodata, masks and alpha bands of each file are respected; NaN stays NaN.",
@@ -265,8 +265,8 @@ impl ScalarFunction for ReadSlice {
             let (places, first) = data.push_list(row, job.pixels());
             child = Some((places, child.map_or(first, |(_, start)| start)));
             let sides = [job.bands as i32, job.slice.height as i32, job.slice.width as i32];
-            shape.array_child(3).slice_mut::<i32>(row * 3, 3).copy_from_slice(&sides);
-            transform.array_child(6).slice_mut::<f64>(row * 6, 6).copy_from_slice(&job.slice.affine().0);
+            shape.set_list(row, &sides);
+            transform.set_list(row, &job.slice.affine().0);
             crs.set_bytes(row, input.column(1).field(1).bytes(row));
         }
         let Some((places, start)) = child else { return Ok(()) };

@@ -73,7 +73,7 @@ fn unsafe_stands_only_where_c_is_called() {
 #[test]
 fn files_are_opened_in_the_rooms_of_files_alone() {
     for word in ["File::open", "std::fs::"] {
-        only_in(word, &["files.rs", "format/"]);
+        only_in(word, &["files.rs", "files/", "format/"]);
     }
 }
 
