@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 
@@ -394,31 +394,65 @@ impl Listings {
     ///
     /// A remote folder is not listed: a URL stands alone.
     pub fn beside(&self, path: &str) -> Vec<String> {
-        if remote::is_url(container(path)) {
-            return container(path).rsplit('/').next().map(String::from).into_iter().collect();
-        }
-        let path = Path::new(container(path));
-        let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|s| s.to_str())) else {
-            return Vec::new();
-        };
-        let names = self.listing(folder);
-        let from = names.partition_point(|name| name.as_str() < stem);
-        names[from..].iter().take_while(|name| name.starts_with(stem)).cloned().collect()
+        names_beside(path, |folder| {
+            let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            folders.entry(folder.to_path_buf()).or_insert_with(|| list(folder)).clone()
+        })
     }
+}
 
-    fn listing(&self, folder: &Path) -> Arc<Vec<String>> {
-        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(names) = folders.get(folder) {
+/// As [`Listings::beside`], for as long as the process lives: a folder is listed again when it has changed.
+pub fn beside(path: &str) -> Vec<String> {
+    const KEPT_FOLDERS: usize = 64;
+    /// A folder that changed so lately may change again within one tick of its clock.
+    const SETTLED: Duration = Duration::from_secs(2);
+    type Folders = HashMap<PathBuf, (SystemTime, Arc<Vec<String>>)>;
+    static FOLDERS: Mutex<Option<Folders>> = Mutex::new(None);
+    names_beside(path, |folder| {
+        let changed = std::fs::metadata(shown(folder)).and_then(|metadata| metadata.modified()).ok();
+        let settled = changed.filter(|time| time.elapsed().is_ok_and(|age| age > SETTLED));
+        let Some(time) = settled else { return list(folder) };
+        let lock = || FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, names)) = lock().as_ref().and_then(|folders| folders.get(folder))
+            && *then == time
+        {
             return names.clone();
         }
-        let shown = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let entries = std::fs::read_dir(shown).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
-        names.sort_unstable();
-        let names = Arc::new(names);
-        folders.insert(folder.to_path_buf(), names.clone());
+        let names = list(folder);
+        let mut folders = lock();
+        let folders = folders.get_or_insert_with(HashMap::new);
+        if folders.len() >= KEPT_FOLDERS {
+            folders.clear();
+        }
+        folders.insert(folder.to_path_buf(), (time, names.clone()));
         names
+    })
+}
+
+fn names_beside(path: &str, listing: impl FnOnce(&Path) -> Arc<Vec<String>>) -> Vec<String> {
+    if remote::is_url(container(path)) {
+        return container(path).rsplit('/').next().map(String::from).into_iter().collect();
     }
+    let path = Path::new(container(path));
+    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|s| s.to_str())) else {
+        return Vec::new();
+    };
+    let names = listing(folder);
+    let from = names.partition_point(|name| name.as_str() < stem);
+    names.get(from..).unwrap_or_default().iter().take_while(|name| name.starts_with(stem)).cloned().collect()
+}
+
+/// All names in a folder, sorted.
+fn list(folder: &Path) -> Arc<Vec<String>> {
+    let entries = std::fs::read_dir(shown(folder)).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    Arc::new(names)
+}
+
+/// The folder of a bare name is the one that the process works in.
+fn shown(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 #[cfg(test)]

@@ -120,6 +120,18 @@ impl Raster {
     /// # Errors
     /// The file is absent, no raster, damaged, or has no band.
     pub fn open(path: &str, siblings: Option<&[String]>) -> Result<Raster> {
+        Raster::open_as(path, siblings, None)
+    }
+
+    /// Another handle of a raster whose header is known.
+    ///
+    /// # Errors
+    /// As [`Raster::open`].
+    pub fn reopen(path: &str, siblings: Option<&[String]>, header: &Arc<Header>) -> Result<Raster> {
+        Raster::open_as(path, siblings, Some(header))
+    }
+
+    fn open_as(path: &str, siblings: Option<&[String]>, header: Option<&Arc<Header>>) -> Result<Raster> {
         start();
         vsi::watched(path, || {
             let place = vsi::Place::of(path, vsi::needs_netcdf)?;
@@ -148,7 +160,10 @@ impl Raster {
             let dataset = Dataset::open_ex(&place.name, options)
                 .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
             OPENED.fetch_add(1, Relaxed);
-            let header = Arc::new(read_header(&dataset, path)?);
+            let header = match header {
+                Some(header) => header.clone(),
+                None => Arc::new(read_header(&dataset, path)?),
+            };
             let deflated = deflated(&dataset, path, &magic, place.remote.clone());
             Ok(Raster { dataset, path: path.to_string(), header, hdf5, deflated, place })
         })

@@ -8,10 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime};
 
 use crate::error::{Error, Result};
-use crate::files::Listings;
 use crate::read::Limits;
 use crate::read::mosaic::{Gaps, Merge, Merger, SliceOptions, fill, gaps, merged, untouched};
-use crate::read::source::Source;
 use crate::slice::Slice;
 use crate::workers;
 
@@ -237,13 +235,8 @@ pub fn read_series(
     let length = (out.len() / bins.len().max(1)).max(1);
     let touched = AtomicBool::new(false);
     let all: Mutex<Vec<(usize, Gaps)>> = Mutex::default();
-    let listings = Listings::default();
     let mut jobs: Vec<_> = bins.iter().zip(out.chunks_mut(length)).enumerate().collect();
     workers::each(&mut jobs, limits.threads, |(place, (bin, part))| {
-        // Files that are opened here are known to the reads that follow.
-        for file in bin.groups.iter().flatten().filter_map(|i| paths.get(*i)) {
-            Source::open_beside(file, Some(&listings))?;
-        }
         let (mut runs, met) = read_bin(paths, bin, slice, options, limits, part)?;
         if met {
             touched.store(true, Relaxed);

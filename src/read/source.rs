@@ -10,12 +10,12 @@ use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
 use crate::format::gdal::Raster;
-use crate::format::{Header, vrt};
+use crate::format::{Header, geotiff, vrt};
 use crate::read::block_cache::{BlockCache, Key};
 use crate::read::handles::{self, Handles};
 
 /// How many files are known at once: what is kept of one is its header and no handle.
-const KEPT_FILES: usize = 4096;
+const KEPT_FILES: usize = 16_384;
 
 /// A raster that any number of threads read. It holds no open file.
 pub struct Source {
@@ -26,6 +26,8 @@ pub struct Source {
     parts: Vec<PathBuf>,
     parts_state: u64,
     header: Arc<Header>,
+    /// Names beside it that begin like its stem, where they are all that its driver looks for.
+    siblings: Option<Vec<String>>,
 }
 
 static CACHE: LazyLock<BlockCache> = LazyLock::new(BlockCache::default);
@@ -91,15 +93,6 @@ impl Source {
     /// # Errors
     /// The file is absent, no raster, or damaged.
     pub fn open(path: &str) -> Result<Arc<Source>> {
-        Source::open_beside(path, None)
-    }
-
-    /// As [`Source::open`], with the folders' listings where the caller has them: GDAL would list the folder for
-    /// each file, which takes longer the more files there are.
-    ///
-    /// # Errors
-    /// As [`Source::open`].
-    pub fn open_beside(path: &str, listings: Option<&files::Listings>) -> Result<Arc<Source>> {
         let path: Cow<'_, str> = files::home(path);
         let stamp = files::stamp(&path)?;
         let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,12 +108,20 @@ impl Source {
         }
         // Looked at before the file is opened, so that a change meanwhile is seen the next time.
         let parts_state = files::state(&parts);
-        let siblings = listings.map(|listings| listings.beside(&path));
-        let raster = Raster::open(&path, siblings.as_deref())?;
-        OPENED.fetch_add(1, Relaxed);
-        let header = raster.header().clone();
+        // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
+        let is_tiff = matches!(files::magic(&path), [b'I', b'I', ..] | [b'M', b'M', ..]);
+        let siblings = is_tiff.then(|| files::beside(&path));
+        let (header, raster) = match siblings.as_deref().and_then(|names| geotiff::header(&path, names)) {
+            Some(header) => (Arc::new(header), None),
+            None => {
+                let raster = Raster::open(&path, siblings.as_deref())?;
+                OPENED.fetch_add(1, Relaxed);
+                (raster.header().clone(), Some(raster))
+            }
+        };
         let id = NEXT.fetch_add(1, Relaxed);
-        let source = Arc::new(Source { id, path: path.into_owned(), stamp, parts, parts_state, header });
+        let path = path.into_owned();
+        let source = Arc::new(Source { id, path, stamp, parts, parts_state, header, siblings });
         let gone = {
             let mut known = lock();
             // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
@@ -134,7 +135,9 @@ impl Source {
         };
         // Files close after the lock is given back.
         drop(gone);
-        HANDLES.offer(id, raster);
+        if let Some(raster) = raster {
+            HANDLES.offer(id, raster);
+        }
         Ok(source)
     }
 
@@ -197,7 +200,7 @@ impl Source {
         if let Some(raster) = HANDLES.take(self.id) {
             return Ok(raster);
         }
-        let raster = Raster::open(&self.path, None)?;
+        let raster = Raster::reopen(&self.path, self.siblings.as_deref(), &self.header)?;
         OPENED.fetch_add(1, Relaxed);
         // Blocks of two states of a file must not meet in one patch.
         let now = files::stamp(&self.path)?;

@@ -289,7 +289,7 @@ def test_an_array_file_by_its_name_lists_its_variables(con, tmp_path):
     for name in ("CUBE.NC", "cube.zarr", "cube.zarr/"):
         rows = con.execute(f"SELECT variable, dims, shape FROM '{tmp_path}/{name}' WHERE len(dims) = 3").fetchall()
         assert rows == [("tos", ["time", "lat", "lon"], [2, 3, 4])]
-        assert con.execute(f"FROM '{tmp_path}/{name}'").fetchall() == con.execute(f"FROM read_variables('{tmp_path}/{name}')").fetchall()
+        assert str(con.execute(f"FROM '{tmp_path}/{name}'").fetchall()) == str(con.execute(f"FROM read_variables('{tmp_path}/{name}')").fetchall())  # a fill of nan equals itself as text only
     (tmp_path / "text.nc").write_text("no array")
     for name, words in [("absent.nc", "(?s)read_variables.*absent.nc.*does not exist"), ("no*.zarr", "(?s)read_variables.*no file matches"), ("text.nc", r"(?s)read_variables.*text\.nc")]:
         with pytest.raises(Exception, match=words):

@@ -506,7 +506,7 @@ def test_null_in_null_out(con, raster):
                 f"read_series(['{path}'], NULL, {s})", "geo_slice(NULL, 10, 'EPSG:32629')", "geo_slice({xmin: NULL, ymin: 0, xmax: 1, ymax: 1}, 1, 'EPSG:32629')"]:
         assert con.execute(f"SELECT {sql}").fetchone()[0] is None, sql
     mixed = con.execute(f"SELECT read_slice(p, {s}).shape FROM (VALUES ('{path}'), (NULL), ('{path}')) t(p)").fetchall()
-    assert [row[0] for row in mixed] == [(1, 10, 10), None, (1, 10, 10)]
+    assert [row[0] for row in mixed] == [[1, 10, 10], None, [1, 10, 10]]
 
 
 OK = "{xmin: 500000, ymin: 4599900, xmax: 500100, ymax: 4600000}"

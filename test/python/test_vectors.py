@@ -216,7 +216,7 @@ def slice_sql(bounds, shape, crs):
 
 def rasterize(con, what, bounds, shape, crs, options=""):
     row = con.execute(f"SELECT geo_rasterize({what}, {slice_sql(bounds, shape, crs)}{options})").fetchone()[0]
-    assert row["shape"] == (1, *shape) and row["crs"] == crs
+    assert row["shape"] == [1, *shape] and row["crs"] == crs
     pixels = None if row["data"] is None else np.array(row["data"]).reshape(shape)
     return pixels, row["objects"], row["transform"]
 
