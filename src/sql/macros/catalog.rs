@@ -154,7 +154,7 @@ pub static CATALOG_PAD: FunctionDoc = FunctionDoc {
         column("t_max", "TIMESTAMP", "Later by the pad."),
     ],
     nulls: "Undated rows stay undated.",
-    errors: &[AMISS, "pad: below zero"],
+    errors: &[AMISS, "pad: below zero, or NULL"],
     examples: &[Example {
         title: "Pair files of neighbouring days",
         sql: "WITH files AS (FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<date>\\d{8})')),\n\
