@@ -376,11 +376,14 @@ const MAX_TEXT_BYTES: u64 = 1 << 30;
 /// # Errors
 /// As [`stamp`], or a file that is no UTF-8 or above 1 GiB.
 pub fn text(path: &str) -> Result<String> {
+    use std::io::Read;
     let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
     if stamp(path)?.size > MAX_TEXT_BYTES {
         return Err(unreadable("it is above 1 GiB: split it, or use Parquet".into()));
     }
-    std::fs::read_to_string(path).map_err(|e| unreadable(lower(&e.to_string())))
+    let mut text = String::new();
+    let read = reader::Reader::open(path).and_then(|file| file.cursor().read_to_string(&mut text));
+    read.map(|_| text).map_err(|e| unreadable(lower(&e.to_string())))
 }
 
 /// Directory listings, each read once, so that opening a file need not list its directory again.

@@ -1,5 +1,7 @@
 """Remote files: the same answers as from disk, at a cost in requests and bytes that a server counts, and clear errors
 when it misbehaves. The server runs in this process, so that a lock held over a read would be a hang."""
+import datetime
+import json
 import pathlib
 import shutil
 
@@ -94,6 +96,18 @@ def tile_ranges(path, window):
             for col in range(col_off // side, -(-(col_off + width) // side)):
                 first = int(file.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", 1))
                 yield first, first + int(file.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", 1)) - 1
+
+
+def test_stac_items_behind_urls_lead_to_files_beside_them(memory, server, web, folder):
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "i", "geometry": {"type": "Point", "coordinates": [1, 2]}, "links": [],
+            "properties": {"datetime": "2020-01-01T00:00:00Z"}, "assets": {"scene": {"href": "./cog_20240101.tif"}}}
+    (folder / "item.json").write_text(json.dumps(item))
+    fsspec.filesystem("memory").pipe("/items/item.json", json.dumps(item).encode())
+    for con, url in ((web, server.url("item.json")), (memory, "memory://items/item.json")):
+        row = con.execute("SELECT path, bbox.ymax, t_min FROM read_stac(?)", [url]).fetchone()
+        assert row == (url.replace("item.json", "cog_20240101.tif"), 2, datetime.datetime(2020, 1, 1))
+        with pytest.raises(duckdb.Error, match="none.json.* does not exist"):
+            con.execute("FROM read_stac(?)", [url.replace("item.json", "none.json")]).fetchall()
 
 
 @pytest.mark.parametrize("name", ["cog_20240101.tif", "plain_20240102.tif"])
