@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::format::gdal::vector::project_shape;
 use crate::shape;
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Holds, Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
@@ -96,7 +95,7 @@ impl ScalarFunction for GeoPolygonize {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         let eight = match args.integer("connectedness", 4, 8)? {
             None | Some(4) => false,
             Some(8) => true,

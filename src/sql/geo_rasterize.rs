@@ -139,8 +139,8 @@ impl ScalarFunction for GeoRasterize {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
-        let crs = crs_of_call(&args, call.crs.first().cloned().flatten())?;
+        let args = call.options()?;
+        let crs = crs_of_call(&args, call.crs(0)?)?;
         let options = LabelOptions {
             task: args.choice("task", "a task", &TASKS)?.unwrap_or(Task::Semantic),
             all_touched: args.flag("all_touched")?.unwrap_or(false),

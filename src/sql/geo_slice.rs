@@ -6,7 +6,6 @@ use crate::crs::{CRS84, Crs};
 use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::slice::Slice;
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
@@ -112,9 +111,9 @@ impl ScalarFunction for GeoSlice {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         let asked = args.text("shape_crs")?;
-        let own = call.crs.first().cloned().flatten();
+        let own = call.crs(0)?;
         if let (Some(own), Some(asked)) = (&own, &asked) {
             let problem = format!("the geometry is in {}, and shape_crs says {asked}", Crs::new(own));
             return Err(args.place("shape_crs")(Error::conflict(problem, "Leave shape_crs out")));
@@ -123,9 +122,9 @@ impl ScalarFunction for GeoSlice {
         if let Some(crs) = &shape_crs {
             gdal::crs_facts(crs).map_err(args.place("shape_crs"))?;
         }
-        let is_geometry = call.is_geometry.first().copied().unwrap_or(false);
+        let is_geometry = call.is_geometry(0)?;
         let aligned = args.flag("aligned")?.unwrap_or(false);
-        Ok(Bound { is_geometry, has_stop: call.crs.len() > 4, shape_crs, aligned })
+        Ok(Bound { is_geometry, has_stop: call.arguments() > 4, shape_crs, aligned })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {

@@ -142,8 +142,8 @@ impl ScalarFunction for GeoZonalStats {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
-        let crs = crs_of_call(&args, call.crs.get(1).cloned().flatten())?;
+        let args = call.options()?;
+        let crs = crs_of_call(&args, call.crs(1)?)?;
         let wanted = wanted(&args)?;
         let band = match args.get("band") {
             None => BandName::Number(1),

@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::read::Limits;
 use crate::read::mosaic::band_count;
 use crate::read::series::{REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
@@ -117,7 +116,7 @@ impl ScalarFunction for ReadSeries {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         let step = match args.get("step") {
             None => None,
             Some(value) => {

@@ -241,7 +241,7 @@ impl ScalarFunction for ReadSlice {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         Ok(Bound { options: slice_options(&args)?, limits: call.limits })
     }
 

@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::grid::land::{Fractions, LandRule};
 use crate::grid::mask::{Mask, OUTSIDE, Outside};
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
@@ -90,8 +89,8 @@ impl ScalarFunction for StLandFraction {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
-        let own = call.crs.first().cloned().flatten();
+        let args = call.options()?;
+        let own = call.crs(0)?;
         let asked = args.text("crs")?;
         if let (Some(own), Some(asked)) = (&own, &asked) {
             let problem = format!("the geometry is in {}, and crs says {asked}", crate::crs::Crs::new(own));
@@ -102,7 +101,7 @@ impl ScalarFunction for StLandFraction {
         let rule = args.number("mask_value")?.map_or(LandRule::AboveHalf, LandRule::Equals);
         let outside =
             args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
-        let is_geometry = call.is_geometry.first().copied().unwrap_or(false);
+        let is_geometry = call.is_geometry(0)?;
         Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Mutex::default() })
     }
 

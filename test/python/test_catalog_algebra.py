@@ -341,6 +341,16 @@ def test_every_kind_of_relation_is_a_catalog(con, tmp_path):
     con.execute("ROLLBACK")
 
 
+def test_an_area_may_be_a_subquery(con):
+    put(con, "files", random_catalog(np.random.default_rng(8), 40)), put(con, "region", random_catalog(np.random.default_rng(9), 1))
+    ask = lambda area: con.execute(f"SELECT path FROM geoquilt.catalog_query('files', {area}) ORDER BY path").fetchall()
+    con.execute("SET VARIABLE region = (SELECT geometry FROM region)")
+    expected = ask("geometry := getvariable('region')")
+    assert 0 < len(expected) < 40
+    assert ask("geometry := (SELECT geometry FROM region)") == ask("bbox := (SELECT bbox FROM geoquilt.catalog_extent('region'))") == expected
+    assert "st_land_fraction: argument 1 holds a subquery" in refusal(con, "SELECT st_land_fraction((SELECT geometry FROM region), 'test/data/small/land.tif')")
+
+
 def test_a_catalog_without_a_crs_keeps_its_shapes(con):
     a, b = random_catalog(np.random.default_rng(4), 12), random_catalog(np.random.default_rng(5), 12)
     put(con, "a", a), put(con, "b", b)
