@@ -339,16 +339,30 @@ unsafe fn read_call(
     // SAFETY: each expression and type is owned and destroyed here.
     unsafe {
         for i in 0..ffi::duckdb_scalar_function_bind_get_argument_count(info) {
-            let mut expression = ffi::duckdb_scalar_function_bind_get_argument(info, i);
-            let ty = LogicalType::from_raw(ffi::duckdb_expression_return_type(expression));
-            call.crs.push(geometry_crs(&ty));
-            call.is_geometry.push(ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY);
-            call.fields.push(struct_fields(&ty));
-            let bag =
-                by_place.get(i as usize).is_some_and(|p| p.given == Given::Optional && p.types == "STRUCT");
-            let options = if bag { Some(fold(doc, expression, context)) } else { None };
-            ffi::duckdb_destroy_expression(&mut expression);
-            call.options = options.transpose()?;
+            let Some(parameter) = by_place.get(i as usize) else { break };
+            let bag = parameter.given == Given::Optional && parameter.types == "STRUCT";
+            let (mut crs, mut is_geometry, mut fields) = (None, false, Vec::new());
+            // DuckDB hands out a copy of an argument, and fails the query where it can not copy it: so ask for none
+            // whose type says nothing more than the parameter's own.
+            if bag || parameter.types == "ANY" || parameter.types.contains("GEOMETRY") {
+                let mut expression = ffi::duckdb_scalar_function_bind_get_argument(info, i);
+                if expression.is_null() {
+                    let problem = "DuckDB lets no subquery stand in this argument";
+                    let remedy = "Select it in WITH or FROM, and give the column";
+                    let place = format!("{}({})", doc.name, parameter.name);
+                    return Err(Error::conflict(problem, remedy).at(place));
+                }
+                let ty = LogicalType::from_raw(ffi::duckdb_expression_return_type(expression));
+                crs = geometry_crs(&ty);
+                is_geometry = ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY;
+                fields = struct_fields(&ty);
+                let options = if bag { Some(fold(doc, expression, context)) } else { None };
+                ffi::duckdb_destroy_expression(&mut expression);
+                call.options = options.transpose()?;
+            }
+            call.crs.push(crs);
+            call.is_geometry.push(is_geometry);
+            call.fields.push(fields);
         }
     }
     Ok(call)
