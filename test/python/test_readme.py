@@ -2,10 +2,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import geopandas
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import shapely
 import xarray as xr
 from conftest import EXTENSION, ROOT, write_raster
 from exactextract import exact_extract
+from range_server import RangeServer
 from rasterio import features
 from rasterio.transform import from_origin
 
@@ -151,6 +154,24 @@ def test_onto_one_grid(tmp_path, monkeypatch, con):
     con.execute("COPY (FROM geo_catalog_build('s2_*.tif', filename_regex := '(?P<date>\\d{8})')) TO 'catalog.parquet'")
     (got,), = con.execute(read).fetchall()
     np.testing.assert_array_equal(np.array(got["data"], float).reshape(got["shape"]), want)
+
+
+def test_remote_files(tmp_path, con):
+    """The Python of the section, on a server and a file system of this machine."""
+    code = re.search(r"```python\n(.*?)```", SECTIONS["Remote files"], re.S).group(1)
+    write_raster(tmp_path / "scene.tif", np.ones((10, 10), "uint8"))
+    shutil.copytree(ROOT / "test/data/small/ocean.zarr", tmp_path / "sst.zarr")
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/scene.tif", (tmp_path / "scene.tif").read_bytes())
+    con.register_filesystem(memory)
+    server = RangeServer(tmp_path)
+    urls = code.replace("https://example.com/", server.url("")).replace("s3://bucket/2024/", "memory://")
+    found = []
+    exec(re.sub(r'(con.execute\("FROM .*)', r"found.append(\1.df())", urls), {"con": con, "found": found})
+    server.close()
+    (scene, zarr), (copied,) = (list(frame.itertuples()) for frame in found)
+    assert (scene.kind, zarr.kind, zarr.time_var) == ("raster", "array", "time")
+    assert copied.path.startswith("memory://") and copied.bbox == scene.bbox
 
 
 def test_arrays(monkeypatch, con):
