@@ -405,14 +405,18 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// As [`Vector::list`]; `None` when this is no list vector.
-    pub fn try_list(&self, row: usize) -> Option<(Vector<'a>, std::ops::Range<usize>)> {
+    pub fn is_list(&self) -> bool {
         // SAFETY: the vector is alive; its type is a copy that the guard destroys.
         let ty = unsafe {
             let ty = LogicalType(ffi::duckdb_vector_get_column_type(self.raw));
             ffi::duckdb_get_type_id(ty.0)
         };
-        (ty == ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST).then(|| self.list(row))
+        ty == ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST
+    }
+
+    /// As [`Vector::list`]; `None` when this is no list vector.
+    pub fn try_list(&self, row: usize) -> Option<(Vector<'a>, std::ops::Range<usize>)> {
+        self.is_list().then(|| self.list(row))
     }
 
     /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the

@@ -213,10 +213,7 @@ impl Grid {
         let (height, width) =
             pair.ok_or_else(|| Error::invalid(format!("{sides:?}"), must)).map_err(place("shape"))?;
         let terms: Vec<f64> = known(transform).into_iter().map(|p| transform.items.get(p)).collect();
-        let affine = <[f64; 6]>::try_from(terms.as_slice()).ok().map(Affine).filter(Affine::is_usable);
-        let must = "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height";
-        let transform =
-            affine.ok_or_else(|| Error::invalid(format!("{terms:?}"), must)).map_err(place("transform"))?;
+        let transform = Affine::from_terms(&terms).map_err(place("transform"))?;
         Ok(Grid { height, width, transform })
     }
 }

@@ -1,5 +1,6 @@
-//! `geo_slice`: a box, a resolution, a CRS and an interval, as the grid that reads fill.
+//! `geo_slice`: a box, a resolution, a CRS and an interval, as the grid that reads fill; or the grid of a read.
 
+use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::catalog::footprint;
 use crate::crs::{CRS84, Crs};
@@ -7,10 +8,11 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::slice::Slice;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{Input, Vector};
+use crate::sql::chunk::{FlatChild, Input, Plain, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::slice_value::{self, SLICE};
 use crate::sql::types::SqlType;
+use crate::window::Window;
 
 pub struct GeoSlice;
 
@@ -21,15 +23,15 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY",
+            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | BIGINT[]",
             given: Given::Required,
-            meaning: "The area: a box, or a geometry, whose envelope is taken. A lon/lat box with xmin > xmax crosses the antimeridian.",
+            meaning: "The area: a box, or a geometry, whose envelope is taken. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
         },
         Parameter {
             name: "resolution",
             types: "DOUBLE | DOUBLE[]",
             given: Given::Required,
-            meaning: "Width of a pixel, or [width, height], in units of `crs`. A slice of one pixel has the box's own size.",
+            meaning: "Width of a pixel, or [width, height], in units of `crs`. A slice of one pixel has the box's own size. Of a grid that is there, its `transform`: GDAL's six numbers.",
         },
         Parameter {
             name: "crs",
@@ -78,6 +80,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a resolution of zero or below, or wider than the box",
         "a box without area, NaN corners, or degrees where the CRS counts in metres",
         "a CRS that PROJ does not know, or a shape that it can not project",
+        "a shape of pixels without a transform, or with one that is rotated",
         "an interval that ends before it starts",
     ],
     examples: &[
@@ -93,6 +96,12 @@ static DOC: FunctionDoc = FunctionDoc {
                   \x20   SELECT geo_slice({xmin: -9, ymin: 36, xmax: -8.9, ymax: 36.1}, 100, 'EPSG:32629',\n\
                   \x20       TIMESTAMP '2023-06-01', TIMESTAMP '2023-06-30', {shape_crs: 'OGC:CRS84', aligned: true}) AS s);",
             rows: &["91\t112\t500000.0\t3995100.0\t2023-06-30 00:00:00"],
+        },
+        Example {
+            title: "The grid of a file, from its row in a catalog",
+            sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymax, s.crs FROM (\n\
+                  \x20   SELECT geo_slice([height, width], transform, crs) AS s FROM geo_catalog_build('test/data/small/land.tif'));",
+            rows: &["36\t18\t-180.0\t90.0\tEPSG:4326"],
         },
     ],
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
@@ -129,8 +138,9 @@ impl ScalarFunction for GeoSlice {
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(SLICE)?;
+        let lists = Lists::of(input);
         for row in 0..input.rows() {
-            match slice(bound, input, row)? {
+            match slice(bound, input, &lists, row)? {
                 Some((slice, crs)) => slice_value::write(&out, row, &slice, crs),
                 None => out.set_null(row, &ty),
             }
@@ -144,7 +154,12 @@ fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
 }
 
 /// The slice of one row, and the user's own name of its CRS.
-fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Slice, &'a str)>> {
+fn slice<'a>(
+    bound: &Bound,
+    input: &Input<'a>,
+    lists: &Lists,
+    row: usize,
+) -> Result<Option<(Slice, &'a str)>> {
     let names = input.column(2);
     if (0..3).any(|i| input.column(i).is_null(row)) {
         return Ok(None);
@@ -152,9 +167,6 @@ fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Sli
     let name = names.str(row).trim();
     let crs = Crs::new(name);
     let facts = gdal::crs_facts(crs.as_str()).map_err(place("crs"))?;
-    let Some(resolution) = resolution(&input.column(1), row)? else { return Ok(None) };
-    let Some(bbox) = area(bound, input, row, &crs).map_err(place("shape"))? else { return Ok(None) };
-    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(place("shape"))?;
     let time = |i: usize| match input.column(i) {
         times if times.is_null(row) => None,
         times => Some(times.get::<i64>(row)),
@@ -162,29 +174,72 @@ fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Sli
     let t_min = if input.columns() > 3 { time(3) } else { None };
     let t_max = if bound.has_stop { time(4) } else { t_min };
     crate::slice::check_times(t_min, t_max).map_err(place("t_max"))?;
+    let times = (t_min, t_max);
+    let sides = match lists.0[1] {
+        Some(_) => lists.row::<f64>(input, 1, row),
+        None => Some(vec![input.column(1).get::<f64>(row)]),
+    };
+    let Some(sides) = sides else { return Ok(None) };
+    if lists.0[0].is_some() {
+        let Some(pixels) = lists.row::<i64>(input, 0, row) else { return Ok(None) };
+        return grid(bound, &pixels, &sides, crs, times).map(|slice| Some((slice, name)));
+    }
+    let resolution = match *sides.as_slice() {
+        [side] => (side, side),
+        [x, y] => (x, y),
+        _ => {
+            let bad = Error::invalid(format!("{sides:?}"), "one number, or [width, height] of a pixel");
+            return Err(place("resolution")(bad));
+        }
+    };
+    let Some(bbox) = area(bound, input, row, &crs).map_err(place("shape"))? else { return Ok(None) };
+    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(place("shape"))?;
     let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
-    let slice = make(bbox, crs, (t_min, t_max), resolution).map_err(place("resolution"))?;
+    let slice = make(bbox, crs, times, resolution).map_err(place("resolution"))?;
     Ok(Some((slice, name)))
 }
 
-/// One number for both sides, or two.
-fn resolution(column: &Vector<'_>, row: usize) -> Result<Option<(f64, f64)>> {
-    let Some((items, places)) = column.try_list(row) else {
-        let side = column.get::<f64>(row);
-        return Ok(Some((side, side)));
+/// The numbers of a row of each list among the first two arguments.
+struct Lists([Option<FlatChild>; 2]);
+
+impl Lists {
+    fn of(input: &Input<'_>) -> Lists {
+        Lists([0, 1].map(|i| Some(input.column(i)).filter(Vector::is_list).map(|list| list.flat_child())))
+    }
+
+    /// `None` where the argument is no list, or a number in it is NULL.
+    fn row<T: Plain>(&self, input: &Input<'_>, argument: usize, row: usize) -> Option<Vec<T>> {
+        let items = self.0[argument].as_ref()?.items();
+        let number = |place: usize| (!items.is_null(place)).then(|| items.get::<T>(place));
+        input.column(argument).places(row).map(number).collect()
+    }
+}
+
+/// The grid of these pixels under this transform. A slice's rows run south, whichever way the grid's do.
+fn grid(
+    bound: &Bound,
+    pixels: &[i64],
+    terms: &[f64],
+    crs: Crs,
+    times: (Option<i64>, Option<i64>),
+) -> Result<Slice> {
+    if bound.shape_crs.is_some() || bound.aligned {
+        let problem = "a shape of pixels is a grid already";
+        return Err(Error::conflict(problem, "Leave shape_crs and aligned out").at("geo_slice(options)"));
+    }
+    let window = match *pixels {
+        [height, width] | [_, height, width] => Window::new(0, 0, height, width).ok(),
+        _ => None,
     };
-    if places.clone().any(|i| items.is_null(i)) {
-        return Ok(None);
+    let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
+    let window = window.ok_or_else(|| place("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
+    let affine = Affine::from_terms(terms).map_err(place("resolution"))?;
+    if affine.is_rotated() {
+        let must = "a transform without rotation: a slice's rows run along x";
+        return Err(place("resolution")(Error::invalid(format!("{terms:?}"), must)));
     }
-    let sides: Vec<f64> = places.map(|i| items.get::<f64>(i)).collect();
-    match sides.as_slice() {
-        [x, y] => Ok(Some((*x, *y))),
-        [side] => Ok(Some((*side, *side))),
-        other => {
-            let bad = Error::invalid(format!("{other:?}"), "one number, or [width, height] of a pixel");
-            Err(place("resolution")(bad))
-        }
-    }
+    Slice::new(affine.bbox(&window), crs, times, window.height.into(), window.width.into())
+        .map_err(place("resolution"))
 }
 
 /// The shape's box in the slice's CRS.

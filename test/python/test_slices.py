@@ -1,6 +1,7 @@
 """geo_slice, read_slice and read_series against rasterio.warp.reproject, rasterio.merge, odc-geo, xarray and NumPy."""
 import datetime
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -379,6 +380,32 @@ def test_an_area_in_another_crs(con):
     assert wrapped["width"] == 10 and wrapped["bbox"]["xmax"] == 185
 
 
+@pytest.mark.parametrize("transform", [UTM29, from_origin(-9.3, 41.7, 0.1, 0.1 / 3), Affine(10, 0, 500000, 0, 10, 4590000)])
+def test_the_grid_of_a_file_or_of_a_read_is_a_slice(con, raster, transform):
+    data = noise("float32", (2, 30, 41))
+    path = raster("a.tif", data, transform=transform, crs="EPSG:4326" if transform.a < 1 else "EPSG:32629")
+    con.execute(f"CREATE OR REPLACE TABLE row AS FROM geo_catalog_build('{path}')")
+    # A slice's rows run south.
+    north_up = data[:, ::-1] if transform.e > 0 else data
+    got, shape = con.execute("SELECT r.data, r.shape FROM (SELECT read_slice(path, geo_slice([height, width], transform, crs)) AS r FROM row)").fetchone()
+    np.testing.assert_array_equal(np.reshape(got, shape), north_up)
+    for patch, place in con.execute(f"SELECT data, geo_slice(shape, transform, crs) FROM read_patch('{path}', size := [7, 9])").fetchall():
+        place = str(place).replace("None", "NULL")
+        again = np.reshape(con.execute(f"SELECT read_slice('{path}', {place}).data").fetchone()[0], (2, 7, 9))
+        np.testing.assert_array_equal(again[:, ::-1] if transform.e > 0 else again, np.reshape(patch, (2, 7, 9)))
+
+
+def test_subqueries_may_stand_in_arguments(con, raster):
+    paths = [raster(f"{i}.tif", np.full((20, 20), i, "float32")) for i in (1, 2)]
+    con.execute("CREATE TABLE files AS SELECT unnest(?) AS path", [paths])
+    con.execute(f"CREATE TABLE places AS SELECT {slice_sql((500000, 4599900, 500100, 4600000), 10, 'EPSG:32629')} AS s, geo_box({OK}) AS g")
+    sql = "SELECT read_slice((SELECT list(path) FROM files), (SELECT s FROM places), {merge: 'sum'}).data[1]"
+    assert con.execute(sql).fetchone()[0] == 3
+    # DuckDB would hand out such an argument's type by copying the subquery, which it can not.
+    with pytest.raises(duckdb.BinderException, match=r"geo_slice\(shape\): DuckDB lets no subquery stand in this argument"):
+        con.execute("SELECT geo_slice((SELECT g FROM places), 10, 'EPSG:32629')")
+
+
 def test_a_quality_band_takes_pixels_away_before_files_merge(con, tmp_path):
     shape = (80, 90)
     paths, scenes, clouds = [], [], []
@@ -521,6 +548,11 @@ BAD = {
     f"geo_slice({OK}, 10, 'EPSG:4326')": ["geo_slice(shape)", "is not in degrees, the unit of OGC:CRS84"],
     "geo_slice({xmin: 5, ymin: 0, xmax: 4, ymax: 1}, 1, 'EPSG:3857')": ["geo_slice(shape)", "xmin <= xmax"],
     f"geo_slice({OK}, 10, 'EPSG:32629', TIMESTAMP '2021-01-01', TIMESTAMP '2020-01-01')": ["geo_slice(t_max)", "t_min <= t_max"],
+    "geo_slice([30, 41], 10, 'EPSG:32629')": ["geo_slice(resolution)", "[10.0] is not valid: must be GDAL's six numbers"],
+    "geo_slice([41], [0, 10, 0, 0, 0, -10], 'EPSG:32629')": ["geo_slice(shape)", "[41] is not valid: must be [rows, columns]"],
+    "geo_slice([0, 41], [0, 10, 0, 0, 0, -10], 'EPSG:32629')": ["geo_slice(shape)", "[0, 41] is not valid", "at least 1 x 1"],
+    "geo_slice([30, 41], [0, 10, 1, 0, 0, -10], 'EPSG:32629')": ["geo_slice(resolution)", "without rotation"],
+    "geo_slice([30, 41], [0, 10, 0, 0, 0, -10], 'EPSG:32629', NULL, NULL, {aligned: true})": ["geo_slice(options)", "a grid already"],
     f"geo_slice({OK}, 10, 'EPSG:32629', NULL, NULL, {{align: true}})": ["geo_slice(options)", '"align" is not an option', "aligned"],
 }
 

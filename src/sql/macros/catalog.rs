@@ -162,7 +162,7 @@ pub static CATALOG_PAD: FunctionDoc = FunctionDoc {
               SELECT parse_filename(path) AS file, parse_filename(right_path) AS other FROM geoquilt.catalog_intersect('loose', 'files') WHERE path < right_path;",
         rows: &["sst_20180101.tif\tsst_20180102.tif"],
     }],
-    references: &["docs/cookbook.md: SAR and optical"],
+    references: &["docs/examples.md: SAR and optical"],
 };
 
 pub static CATALOG_VALIDATE: FunctionDoc = FunctionDoc {
@@ -224,5 +224,5 @@ pub static SPATIAL_BLOCKS: FunctionDoc = FunctionDoc {
               SELECT block, count(*) AS files FROM geoquilt.spatial_blocks('files', 1000) GROUP BY block;",
         rows: &["262\t3"],
     }],
-    references: &["EPSG:6933: NSIDC EASE-Grid 2.0 Global", "docs/cookbook.md: folds"],
+    references: &["EPSG:6933: NSIDC EASE-Grid 2.0 Global", "docs/examples.md: folds"],
 };
