@@ -3,12 +3,12 @@
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
-use crate::label::{self, Feature, Files, LabelOptions, Labels, TASKS, Task};
+use crate::label::{self, Feature, Files, LabelOptions, Labels, Onto, TASKS, Task};
 use crate::read::Limits;
 use crate::slice::Slice;
 use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{FlatChild, Holds, Input, Vector};
+use crate::sql::chunk::{Holds, Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::geo_catalog_build::layer_name;
 use crate::sql::geo_zonal_stats::crs_of_call;
@@ -155,7 +155,6 @@ impl ScalarFunction for GeoRasterize {
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(RESULT)?;
-        let child = (input.column(0).holds() == Holds::List).then(|| input.column(0).flat_child());
         let mut elements = 0;
         for row in 0..input.rows() {
             let slice = slice_value::read(&input.column(1), row).map_err(|e| e.at("geo_rasterize(slice)"))?;
@@ -165,7 +164,7 @@ impl ScalarFunction for GeoRasterize {
             };
             elements += slice.area();
             check(elements, &bound.limits)?;
-            let features = features(bound, &input.column(0), child.as_ref(), row, &slice)?;
+            let features = features(bound, &input.column(0), row, &slice)?;
             let labels = label::draw(&features, &slice, &bound.options)?;
             write(&labels, &slice, &out, row);
         }
@@ -213,18 +212,13 @@ fn check(elements: usize, limits: &Limits) -> Result<()> {
     ))
 }
 
-fn features(
-    bound: &Bound,
-    column: &Vector<'_>,
-    child: Option<&FlatChild>,
-    row: usize,
-    slice: &Slice,
-) -> Result<Vec<Feature>> {
+fn features(bound: &Bound, column: &Vector<'_>, row: usize, slice: &Slice) -> Result<Vec<Feature>> {
     let place = |error: Error| error.at("geo_rasterize(features)");
     if column.holds() == Holds::Text {
         return bound.files.features(column.str(row), slice, &bound.options).map_err(place);
     }
-    let (items, places) = (child.map_or(*column, FlatChild::items), column.places(row));
+    let list = column.list(row);
+    let (items, places) = (list.items(), list.places());
     let kind = items.holds();
     if kind == Holds::Text {
         let mut found = Vec::new();
@@ -239,6 +233,7 @@ fn features(
         let problem = format!("{} labels for {} geometries", labels.len(), places.len());
         return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
     }
+    let onto = Onto::new(slice, &bound.crs).map_err(place)?;
     let mut found = Vec::with_capacity(places.len());
     for (i, at) in places.enumerate() {
         let geometry = if kind == Holds::Struct { items.field(0) } else { items };
@@ -251,8 +246,10 @@ fn features(
             (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(place)?,
             (None, _) => 1,
         };
-        let laid = label::lay(geometry.bytes(at), &bound.crs, slice).map_err(place)?;
-        found.extend(laid.map(|shape| Feature { shape, label }));
+        let parts = onto.lay(geometry.bytes(at)).map_err(place)?;
+        if !parts.is_empty() {
+            found.push(Feature { parts, label });
+        }
     }
     Ok(found)
 }

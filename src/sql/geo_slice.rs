@@ -8,7 +8,7 @@ use crate::format::gdal;
 use crate::slice::Slice;
 use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{Input, Vector};
+use crate::sql::chunk::{Holds, Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::slice_value::{self, SLICE};
 use crate::sql::types::SqlType;
@@ -170,14 +170,16 @@ fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Sli
 
 /// One number for both sides, or two.
 fn resolution(column: &Vector<'_>, row: usize) -> Result<Option<(f64, f64)>> {
-    let Some((items, places)) = column.try_list(row) else {
+    if column.holds() != Holds::List {
         let side = column.get::<f64>(row);
         return Ok(Some((side, side)));
-    };
-    if places.clone().any(|i| items.is_null(i)) {
+    }
+    let list = column.list(row);
+    let items = list.items();
+    if list.places().any(|i| items.is_null(i)) {
         return Ok(None);
     }
-    let sides: Vec<f64> = places.map(|i| items.get::<f64>(i)).collect();
+    let sides: Vec<f64> = list.places().map(|i| items.get::<f64>(i)).collect();
     match sides.as_slice() {
         [x, y] => Ok(Some((*x, *y))),
         [side] => Ok(Some((*side, *side))),
