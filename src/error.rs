@@ -121,6 +121,10 @@ pub enum Error {
         "{window} of {bands} bands would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nCut it into smaller windows, or SET geoquilt_max_chunk_mb = {needed_mb}"
     )]
     PatchTooLarge { window: String, bands: usize, needed_mb: u64, limit_mb: u64 },
+    #[error(
+        "the pixels of one zone take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nLeave out median, majority, minority and variety, for example {{stats: ['count', 'mean']}}, or raise the setting"
+    )]
+    ZoneTooLarge { needed_mb: u64, limit_mb: u64 },
     #[error("{problem} in \"{path}\"; its columns are {}", columns.join(", "))]
     BadRegistry { path: String, problem: String, columns: Vec<String> },
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 
@@ -201,18 +201,27 @@ fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
     Stamp { size: metadata.len(), modified, identity: identity(metadata) }
 }
 
-/// The side files that can change what a raster says of itself, whether they are there or may come: metadata,
-/// validity mask, world file, projection, and the header of a raw file.
-pub fn side_files(path: &str) -> Vec<PathBuf> {
+/// The side files of which any raster may have metadata and a validity mask, whether they are there or may come.
+pub fn own_side_files(path: &str) -> Vec<PathBuf> {
     let file = Path::new(container(path));
     let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
-    let mut sides: Vec<PathBuf> =
-        [".aux.xml", ".msk"].iter().map(|end| file.with_file_name(format!("{name}{end}"))).collect();
-    sides.extend(["wld", "prj", "hdr"].iter().map(|end| file.with_extension(end)));
-    // A world file is named by the first and the last letter of the extension: tif, tfw.
-    let letters = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    if let (Some(first), Some(last)) = (letters.chars().next(), letters.chars().next_back()) {
-        sides.push(file.with_extension(format!("{first}{last}w")));
+    [".aux.xml", ".msk"].iter().map(|end| file.with_file_name(format!("{name}{end}"))).collect()
+}
+
+/// The side files that can change what a raster says of itself: [`own_side_files`], and those that give a place to
+/// a raster without one, in small letters and in capitals: world file, MapInfo table, projection, header of a raw file.
+pub fn side_files(path: &str) -> Vec<PathBuf> {
+    let mut sides = own_side_files(path);
+    let file = Path::new(container(path));
+    let own = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let mut ends: Vec<String> = ["wld", "tab", "prj", "hdr"].map(String::from).into();
+    // A world file is named by the first and the last letter of the extension, or by all of it: tif, tfw, tifw.
+    if let (Some(first), Some(last)) = (own.chars().next(), own.chars().next_back()) {
+        ends.extend([format!("{first}{last}w"), format!("{own}w")]);
+    }
+    for end in ends {
+        sides
+            .extend([end.to_ascii_lowercase(), end.to_ascii_uppercase()].map(|end| file.with_extension(end)));
     }
     sides
 }
@@ -408,16 +417,21 @@ impl Listings {
 pub fn beside(path: &str) -> Vec<String> {
     const KEPT_FOLDERS: usize = 64;
     /// A folder that changed so lately may change again within one tick of its clock.
-    const SETTLED: Duration = Duration::from_secs(2);
-    type Folders = HashMap<PathBuf, (SystemTime, Arc<Vec<String>>)>;
+    const SETTLED: i64 = 2_000_000;
+    type Folders = HashMap<PathBuf, (Stamp, Arc<Vec<String>>)>;
     static FOLDERS: Mutex<Option<Folders>> = Mutex::new(None);
     names_beside(path, |folder| {
-        let changed = std::fs::metadata(shown(folder)).and_then(|metadata| metadata.modified()).ok();
-        let settled = changed.filter(|time| time.elapsed().is_ok_and(|age| age > SETTLED));
-        let Some(time) = settled else { return list(folder) };
+        let Ok(metadata) = std::fs::metadata(shown(folder)) else { return list(folder) };
+        // Also by the time of its last status change: a copy may put the other time back.
+        let stamp = stamp_of(&metadata);
+        let latest = stamp.modified.max(Some(stamp.identity.1 / 1000)).unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as i64);
+        if now.saturating_sub(latest) <= SETTLED {
+            return list(folder);
+        }
         let lock = || FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((then, names)) = lock().as_ref().and_then(|folders| folders.get(folder))
-            && *then == time
+            && *then == stamp
         {
             return names.clone();
         }
@@ -427,7 +441,7 @@ pub fn beside(path: &str) -> Vec<String> {
         if folders.len() >= KEPT_FOLDERS {
             folders.clear();
         }
-        folders.insert(folder.to_path_buf(), (time, names.clone()));
+        folders.insert(folder.to_path_buf(), (stamp, names.clone()));
         names
     })
 }
@@ -508,7 +522,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("geoquilt-sides-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let sides = side_files(&dir.join("a.tif").to_string_lossy());
-        for name in ["a.tif.aux.xml", "a.tif.msk", "a.tfw", "a.prj"] {
+        for name in ["a.tif.aux.xml", "a.tif.msk", "a.tfw", "a.TFW", "a.tifw", "a.WLD", "a.tab", "a.prj"] {
             let before = state(&sides);
             std::fs::write(dir.join(name), b"1").unwrap();
             let written = state(&sides);

@@ -449,8 +449,10 @@ fn name_of(srs: &mut SpatialRef) -> Option<String> {
 fn spatial_ref(definition: &str) -> Result<SpatialRef> {
     start();
     let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
-    let mut srs = SpatialRef::from_definition(name)
-        .map_err(|e| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) })?;
+    let (srs, failure) = failure_of(|| SpatialRef::from_definition(name));
+    let unknown = "it is no code such as EPSG:32629, no WKT and no PROJJSON";
+    let reason = || failure.unwrap_or_else(|| unknown.into());
+    let mut srs = srs.map_err(|_| Error::BadCrs { value: definition.into(), reason: reason() })?;
     srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
     Ok(srs)
 }

@@ -49,14 +49,16 @@ impl Known {
         Some(source.clone())
     }
 
-    /// Keeps a source, and gives those that have to go.
+    /// Keeps a source, and gives those that have to go: the older half at once, so that finding them costs little for
+    /// each.
     fn insert(&mut self, source: &Arc<Source>) -> Vec<(u64, Arc<Source>)> {
         self.clock += 1;
         let mut gone = Vec::new();
         gone.extend(self.sources.insert(source.path.clone(), (self.clock, source.clone())));
         if self.sources.len() > KEPT_FILES {
-            let oldest = self.sources.iter().min_by_key(|(_, (used, _))| *used).map(|(path, _)| path.clone());
-            gone.extend(oldest.and_then(|path| self.sources.remove(&path)));
+            let mut used: Vec<u64> = self.sources.values().map(|(used, _)| *used).collect();
+            let (_, &mut middle, _) = used.select_nth_unstable(KEPT_FILES / 2);
+            gone.extend(self.sources.extract_if(|_, (used, _)| *used < middle).map(|(_, source)| source));
         }
         gone
     }
@@ -101,18 +103,24 @@ impl Source {
             return Ok(source);
         }
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let mut parts = Vec::new();
+        let (mut parts, mut own_parts) = (Vec::new(), Vec::new());
         if !remote::is_url(files::container(&path)) {
             parts = files::side_files(&path);
             parts.extend(vrt::sources(&path, &files::magic(&path))?);
+            own_parts = files::own_side_files(&path);
         }
         // Looked at before the file is opened, so that a change meanwhile is seen the next time.
-        let parts_state = files::state(&parts);
+        let mut parts_state = files::state(&parts);
+        let own_state = files::state(&own_parts);
         // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
         let is_tiff = matches!(files::magic(&path), [b'I', b'I', ..] | [b'M', b'M', ..]);
         let siblings = is_tiff.then(|| files::beside(&path));
         let (header, raster) = match siblings.as_deref().and_then(|names| geotiff::header(&path, names)) {
-            Some(header) => (Arc::new(header), None),
+            // Its place is in the file, before any that a side file could give.
+            Some(header) => {
+                (parts, parts_state) = (own_parts, own_state);
+                (Arc::new(header), None)
+            }
             None => {
                 let raster = Raster::open(&path, siblings.as_deref())?;
                 OPENED.fetch_add(1, Relaxed);

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::slice::Slice;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{FlatChild, Input, Plain, Vector};
+use crate::sql::chunk::{Holds, Input, Plain, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::slice_value::{self, SLICE};
 use crate::sql::types::SqlType;
@@ -138,9 +138,8 @@ impl ScalarFunction for GeoSlice {
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(SLICE)?;
-        let lists = Lists::of(input);
         for row in 0..input.rows() {
-            match slice(bound, input, &lists, row)? {
+            match slice(bound, input, row)? {
                 Some((slice, crs)) => slice_value::write(&out, row, &slice, crs),
                 None => out.set_null(row, &ty),
             }
@@ -154,12 +153,7 @@ fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
 }
 
 /// The slice of one row, and the user's own name of its CRS.
-fn slice<'a>(
-    bound: &Bound,
-    input: &Input<'a>,
-    lists: &Lists,
-    row: usize,
-) -> Result<Option<(Slice, &'a str)>> {
+fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Slice, &'a str)>> {
     let names = input.column(2);
     if (0..3).any(|i| input.column(i).is_null(row)) {
         return Ok(None);
@@ -175,13 +169,14 @@ fn slice<'a>(
     let t_max = if bound.has_stop { time(4) } else { t_min };
     crate::slice::check_times(t_min, t_max).map_err(place("t_max"))?;
     let times = (t_min, t_max);
-    let sides = match lists.0[1] {
-        Some(_) => lists.row::<f64>(input, 1, row),
-        None => Some(vec![input.column(1).get::<f64>(row)]),
+    let is_list = |i: usize| input.column(i).holds() == Holds::List;
+    let sides = match is_list(1) {
+        true => numbers::<f64>(input, 1, row),
+        false => Some(vec![input.column(1).get::<f64>(row)]),
     };
     let Some(sides) = sides else { return Ok(None) };
-    if lists.0[0].is_some() {
-        let Some(pixels) = lists.row::<i64>(input, 0, row) else { return Ok(None) };
+    if is_list(0) {
+        let Some(pixels) = numbers::<i64>(input, 0, row) else { return Ok(None) };
         return grid(bound, &pixels, &sides, crs, times).map(|slice| Some((slice, name)));
     }
     let resolution = match *sides.as_slice() {
@@ -199,20 +194,11 @@ fn slice<'a>(
     Ok(Some((slice, name)))
 }
 
-/// The numbers of a row of each list among the first two arguments.
-struct Lists([Option<FlatChild>; 2]);
-
-impl Lists {
-    fn of(input: &Input<'_>) -> Lists {
-        Lists([0, 1].map(|i| Some(input.column(i)).filter(Vector::is_list).map(|list| list.flat_child())))
-    }
-
-    /// `None` where the argument is no list, or a number in it is NULL.
-    fn row<T: Plain>(&self, input: &Input<'_>, argument: usize, row: usize) -> Option<Vec<T>> {
-        let items = self.0[argument].as_ref()?.items();
-        let number = |place: usize| (!items.is_null(place)).then(|| items.get::<T>(place));
-        input.column(argument).places(row).map(number).collect()
-    }
+/// The numbers of an argument's list; `None` where one of them is NULL.
+fn numbers<T: Plain>(input: &Input<'_>, argument: usize, row: usize) -> Option<Vec<T>> {
+    let list = input.column(argument).list(row);
+    let items = list.items();
+    list.places().map(|place| (!items.is_null(place)).then(|| items.get::<T>(place))).collect()
 }
 
 /// The grid of these pixels under this transform. A slice's rows run south, whichever way the grid's do.

@@ -239,8 +239,8 @@ impl Value {
                 Value::Timestamp(vector.get::<i64>(row).div_euclid(1000))
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
-                let (child, places) = vector.list(row);
-                items(child, places)
+                let list = vector.list(row);
+                items(list.items(), list.places())
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
                 items(vector.array_child(size), row * size..(row + 1) * size)

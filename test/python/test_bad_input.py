@@ -305,6 +305,33 @@ print('survived')
     assert result.returncode == 0 and "survived" in result.stdout, (result.returncode, result.stderr[-2000:])
 
 
+def test_a_series_of_too_many_steps_is_refused_before_it_takes_memory(raster):
+    """A step of one pixel is far larger than its pixel: its time, and the files in it."""
+    path = raster("a.tif", np.ones((1, 1), "float32"))
+    code = OPEN_EXTENSION + f"""
+import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+slice = "geo_slice({{xmin: 500000, ymin: 4599990, xmax: 500010, ymax: 4600000}}, 10, 'EPSG:32629')"
+try:
+    con.execute(f"SELECT read_series(['{path}', '{path}'], [TIMESTAMP '2000-01-01', TIMESTAMP '2020-01-01'], {{slice}}, {{{{step: 'second'}}}})").fetchall()
+except duckdb.Error as error:
+    print('refused', error)
+"""
+    result = run_python(code, timeout=30)
+    assert "refused" in result.stdout and "geoquilt_max_chunk_mb" in result.stdout, (result.stdout[-500:], result.stderr[-500:])
+
+
+def test_what_libtiff_says_of_a_damaged_file_does_not_reach_the_terminal(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II+\0\x08\0\0\0" + (2**64 - 16).to_bytes(8, "little") + bytes(64))
+    code = OPEN_EXTENSION + f"""
+try:
+    con.execute("FROM '{tmp_path}/a.tif'").fetchall()
+except duckdb.Error as error:
+    print('refused', error)
+"""
+    result = run_python(code, timeout=30)
+    assert "refused" in result.stdout and not result.stderr, (result.stdout, result.stderr)
+
+
 def test_a_chunk_above_its_limit_points_to_the_table_function(con, raster):
     path = raster("big.tif", np.ones((600, 600), "uint8"))
     sql = f"SELECT sum(len(read_patch('{path}', {{row_off: i % 10, col_off: 0, height: 500, width: 500}}))) FROM range(100) t(i)"

@@ -437,6 +437,17 @@ def test_a_quality_band_takes_pixels_away_before_files_merge(con, tmp_path):
     np.testing.assert_array_equal(nulls[0], np.isin(qa, [1024, 8]))
 
 
+def test_bits_of_64_are_exact(con, raster):
+    qa = np.array([[1 << 63 | 1, 1 << 63, (1 << 53) + 1, 0]], "uint64")
+    path = raster("a.tif", np.stack([np.ones_like(qa), qa]), nodata=None)
+    for bit in [0, 1, 53, 63]:
+        _, nulls, _ = read(con, path, slice_sql((500000, 4599990, 500040, 4600000), 10, "EPSG:32629"), f"bands: [1], mask_band: 2, mask_bits: [{bit}]")
+        assert nulls[0, 0].tolist() == [bool(v >> bit & 1) for v in qa[0].tolist()], bit
+    signed = raster("b.tif", np.stack([np.ones_like(qa), qa]).view("int64"), nodata=None)
+    _, nulls, _ = read(con, signed, slice_sql((500000, 4599990, 500040, 4600000), 10, "EPSG:32629"), f"bands: [1], mask_band: 2, mask_values: [{(1 << 53) + 1}]")
+    assert nulls[0, 0].tolist() == [False, False, True, False]
+
+
 def test_threads_change_nothing(tmp_path):
     paths = tiles(tmp_path)
     rows = ", ".join(f"({i}, {slice_sql((250000 + 37 * i, 4428000, 251000 + 37 * i, 4429000), 20, 'EPSG:32630')})" for i in range(60))
@@ -536,6 +547,28 @@ def test_null_in_null_out(con, raster):
     assert [row[0] for row in mixed] == [[1, 10, 10], None, [1, 10, 10]]
 
 
+def test_lists_that_duckdb_folds_are_read_as_they_stand(con, raster):
+    """What is in a constant list may be one value that stands for all."""
+    path = raster("a.tif", noise("float32", (1, 20, 20)))
+    s = slice_sql((500000, 4599900, 500100, 4600000), 10, "EPSG:32629")
+    window = "{row_off: 0, col_off: 0, height: 2, width: 2}"
+    fields = "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)"
+    nulls = "[" + ", ".join(["NULL"] * 5000) + "]"
+    for sql, want in {
+        f"read_slice(list_transform(range(3), lambda i: '{path}'), {s}).shape": [1, 10, 10],
+        f"read_series(list_transform(range(3), lambda i: '{path}'), list_transform(range(3), lambda i: TIMESTAMP '2020-01-01'), {s}).shape": [1, 1, 10, 10],
+        f"geo_slice({{xmin: 0, ymin: 0, xmax: 10, ymax: 10}}, {nulls}::DOUBLE[], 'EPSG:4326')": None,
+        "geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, [5, 9, 2][1:3:2], 'EPSG:4326').height": 5,
+        f"geo_windows_overlap({nulls}::{fields}[])": False,
+        f"geo_windows_overlap(list_transform(range(5000), lambda i: {window}))": True,
+        f"geo_difference('POLYGON ((0 0, 1 0, 1 1, 0 0))'::GEOMETRY, {nulls}::GEOMETRY[]) IS NULL": False,
+    }.items():
+        assert con.execute(f"SELECT {sql}").fetchone()[0] == want, sql
+    for sql in [f"read_slice({nulls}::VARCHAR[], {s})", f"read_series(['{path}', '{path}'], [NULL, NULL]::TIMESTAMP[], {s})"]:
+        with pytest.raises(duckdb.Error, match="filter with IS NOT NULL"):
+            con.execute(f"SELECT {sql}").fetchall()
+
+
 OK = "{xmin: 500000, ymin: 4599900, xmax: 500100, ymax: 4600000}"
 BAD = {
     "geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 0, 'EPSG:32629')": ["geo_slice", "looks like degrees"],
@@ -543,7 +576,8 @@ BAD = {
     f"geo_slice({OK}, -10, 'EPSG:32629')": ["geo_slice(resolution)", "-10 is not valid"],
     f"geo_slice({OK}, 150, 'EPSG:32629')": ["geo_slice(resolution)", "150 x 150 is wider than the box", "[100, 100]"],
     f"geo_slice({OK}, [10, 'nan'::DOUBLE], 'EPSG:32629')": ["geo_slice(resolution)", "NaN is not valid"],
-    f"geo_slice({OK}, 10, 'EPSG:0')": ["geo_slice(crs)", '"EPSG:0" is not a coordinate reference system'],
+    f"geo_slice({OK}, 10, 'EPSG:0')": ["geo_slice(crs)", '"EPSG:0" is not a coordinate reference system that PROJ knows: PROJ: proj_create_from_database: crs not found'],
+    f"geo_slice({OK}, 10, 'here')": ["geo_slice(crs)", "no WKT and no PROJJSON"],
     "geo_slice({xmin: -9, ymin: 40, xmax: -8, ymax: 41}, 10, 'EPSG:32629')": ["geo_slice(shape)", "looks like degrees, and EPSG:32629 counts in metre", "shape_crs"],
     f"geo_slice({OK}, 10, 'EPSG:4326')": ["geo_slice(shape)", "is not in degrees, the unit of OGC:CRS84"],
     "geo_slice({xmin: 5, ymin: 0, xmax: 4, ymax: 1}, 1, 'EPSG:3857')": ["geo_slice(shape)", "xmin <= xmax"],

@@ -282,6 +282,30 @@ def test_slices_cross_the_antimeridian(con, tmp_path, bounds):
     np.testing.assert_array_equal(flat, features.rasterize(zip(there.geometry[:4], there["class"]), (50, 10), transform=from_bounds(*plane, 10, 50), dtype="int32"))
 
 
+@pytest.mark.parametrize("form", ["file", "list"])
+def test_a_feature_cut_at_the_antimeridian_is_one_feature(con, tmp_path, form):
+    """GeoJSON asks for the cut, and so are footprints; a list of geometries is drawn as a file is."""
+    cut = shapely.MultiPolygon([shapely.box(172, -15, 180, -10), shapely.box(-180, -15, -176, -11)])
+    shapes = [cut, shapely.box(-180, -90, 180, 90), shapely.box(173, -3, 175, -1)]
+    data = geopandas.GeoDataFrame({"class": [3, 1, 2]}, geometry=shapes, crs="EPSG:4326").iloc[[1, 0, 2]]
+    data.to_file(tmp_path / "cut.geojson")
+    source = f"'{tmp_path}/cut.geojson'" if form == "file" else "[" + ", ".join(
+        f"{{geometry: '{g.wkt}'::GEOMETRY, value: {v}}}" for g, v in zip(data.geometry, data["class"])) + "]"
+    classes = ", label_field: 'class'" if form == "file" else ""
+    affine = from_bounds(170, -20, 190, 0, 80, 40)
+    turned = [(shapely.transform(g, lambda p: p + [turn, 0]), v) for g, v in zip(data.geometry, data["class"]) for turn in (0, 360)]
+    want = features.rasterize(turned, (40, 80), transform=affine, dtype="int32")
+    got, objects, _ = rasterize(con, source, (170, -20, 190, 0), (40, 80), "OGC:CRS84", f", {{task: 'instance_segmentation'{classes}}}")
+    labels = {o["id"]: o["label"] for o in objects}
+    np.testing.assert_array_equal(np.vectorize(labels.get)(got), want)
+    np.testing.assert_allclose([list(o["bbox"].values()) for o in objects], [(0, 0, 80, 40), (8, 20, 56, 30), (12, 2, 20, 6)], atol=1e-9)
+    _, objects, _ = rasterize(con, source, (170, -20, 190, 0), (40, 80), "OGC:CRS84", f", {{task: 'object_detection'{classes}}}")
+    assert [o["label"] for o in objects] == [1, 3, 2]
+    # On a plane over both sides: all of it is on the globe, and the cut feature is whole.
+    flat, _, _ = rasterize(con, source, (0, 8340000, 400000, 8900000), (56, 40), "EPSG:32701", ", {label_field: 'class'}" if form == "file" else "")
+    assert (flat > 0).all() and (flat[30, :] == 3).all()
+
+
 def test_boxes_and_instances(con, tmp_path):
     data = frame(7, 50)
     path = tmp_path / "f.gpkg"

@@ -152,8 +152,16 @@ pub fn watched<T>(path: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
+// The libtiff inside GDAL, whose names GDAL prefixes.
+unsafe extern "C" {
+    fn gdal_TIFFSetErrorHandler(handler: *mut c_void) -> *mut c_void;
+}
+
 /// Tells GDAL of the prefix. Must run once.
 pub fn install() {
+    // What libtiff meets in a damaged file comes to us through GDAL, and would also go to the terminal.
+    // SAFETY: null stands for no handler, and nothing of libtiff runs yet.
+    unsafe { gdal_TIFFSetErrorHandler(std::ptr::null_mut()) };
     // SAFETY: the struct is GDAL's own allocation, zeroed; GDAL copies it, and it is given back here. The callbacks
     // are functions of this file, which live as long as the process.
     unsafe {
