@@ -2,15 +2,18 @@
 --
 -- The area does not depend on a row, since ST_CRS(gq_entry.geometry) is a constant of the column's type: DuckDB folds
 -- it, and compares the columns of bbox with four numbers, by which a Parquet scan passes over row groups.
+--
+-- The guard is a row of its own: a condition of the catalog's rows is not asked when another has passed over them all.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_query(catalog, bbox := NULL, crs := NULL, t_min := NULL, t_max := NULL, geometry := NULL) AS TABLE
+WITH gq_guard AS (
+    SELECT CASE
+        WHEN t_min::TIMESTAMP > t_max::TIMESTAMP + CASE WHEN length(t_max::VARCHAR) = 10 THEN INTERVAL 1 DAY - INTERVAL 1 MICROSECOND ELSE INTERVAL 0 DAY END THEN
+            error('catalog_query(t_max): the interval ends before it starts: ' || t_min || ' to ' || t_max)
+    END AS mistake
+)
 SELECT gq_entry.*
-FROM query_table(catalog) AS gq_entry
-WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'}))
-  AND CASE
-      WHEN t_min::TIMESTAMP > t_max::TIMESTAMP + CASE WHEN length(t_max::VARCHAR) = 10 THEN INTERVAL 1 DAY - INTERVAL 1 MICROSECOND ELSE INTERVAL 0 DAY END THEN
-          error('catalog_query(t_max): the interval ends before it starts: ' || t_min || ' to ' || t_max)
-      ELSE true
-  END
+FROM query_table(catalog) AS gq_entry, gq_guard
+WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'})) AND gq_guard.mistake IS NULL
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR gq_entry.bbox.xmin <= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).xmax)
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
