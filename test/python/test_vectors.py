@@ -37,6 +37,18 @@ def catalog(con, paths, options=""):
     return con.execute(f"SELECT * EXCLUDE (geometry, modified), ST_AsWKB(geometry) AS wkb FROM geo_catalog_build({paths}{options})").df()
 
 
+def test_the_parts_of_a_file_are_no_files_of_their_own(con, tmp_path):
+    for name in ["fields", "roads"]:
+        frame(1, 5).to_file(tmp_path / f"{name}.shp")
+    path = write_raster(tmp_path / "fields.tif", np.zeros((4, 4), "uint8"))
+    for beside in ["fields.tif.aux.xml", "fields.tfw", "fields.shp.xml", "fields.qix"]:
+        (tmp_path / beside).write_text("<x/>")
+    rows = catalog(con, tmp_path / "fields*", ", on_error := 'report'")
+    assert rows["path"].tolist() == [str(tmp_path / "fields.shp"), path] and rows["error"].isna().all()
+    assert catalog(con, tmp_path / "fields.dbf", ", on_error := 'report'")["path"].tolist() == [str(tmp_path / "fields.dbf")]  # named, so tried
+    assert len(catalog(con, tmp_path / "**/*")) == 3
+
+
 WRITERS = {
     "geojson": "GeoJSON", "fgb": "FlatGeobuf", "gpkg": "GPKG", "shp": "ESRI Shapefile", "sqlite": "SQLite", "gmt": "OGR_GMT", "tab": "MapInfo File",
     "jsonfg.json": "JSONFG", "gdb": "OpenFileGDB", "gdb.zip": "OpenFileGDB", "mapml": "MapML", "shp.zip": "ESRI Shapefile",
