@@ -446,11 +446,16 @@ fn name_of(srs: &mut SpatialRef) -> Option<String> {
     srs.authority().or_else(|_| srs.to_projjson()).ok()
 }
 
+/// Nothing where GDAL gives a number alone.
+fn crs_reason(error: &GdalError, definition: &str) -> String {
+    if matches!(error, GdalError::OgrError { .. }) { String::new() } else { reason(error, definition) }
+}
+
 fn spatial_ref(definition: &str) -> Result<SpatialRef> {
     start();
     let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
     let mut srs = SpatialRef::from_definition(name)
-        .map_err(|e| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) })?;
+        .map_err(|e| Error::BadCrs { value: definition.into(), reason: crs_reason(&e, definition) })?;
     srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
     Ok(srs)
 }

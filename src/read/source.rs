@@ -10,7 +10,7 @@ use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
 use crate::format::gdal::Raster;
-use crate::format::{Header, geotiff, vrt};
+use crate::format::{self, Header, Kind, geotiff, vrt};
 use crate::read::block_cache::{BlockCache, Key};
 use crate::read::handles::{self, Handles};
 
@@ -114,7 +114,8 @@ impl Source {
         let (header, raster) = match siblings.as_deref().and_then(|names| geotiff::header(&path, names)) {
             Some(header) => (Arc::new(header), None),
             None => {
-                let raster = Raster::open(&path, siblings.as_deref())?;
+                let raster = Raster::open(&path, siblings.as_deref())
+                    .map_err(|error| format::explain(error, &path, Some(Kind::Raster)))?;
                 OPENED.fetch_add(1, Relaxed);
                 (raster.header().clone(), Some(raster))
             }

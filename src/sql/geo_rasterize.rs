@@ -3,6 +3,7 @@
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::label::{self, Feature, Files, LabelOptions, Labels, TASKS, Task};
 use crate::read::Limits;
 use crate::slice::Slice;
@@ -29,7 +30,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "features",
             types: "VARCHAR | VARCHAR[] | GEOMETRY[] | STRUCT(geometry GEOMETRY, value DOUBLE)[]",
             given: Given::Required,
-            meaning: "A vector file or several, drawn in order; or geometries, with their classes as `value` where they have any, such as `geo_polygonize` gives.",
+            meaning: "A vector file, a glob, or a list of those, drawn in order; or geometries, with their classes as `value` where they have any, such as `geo_polygonize` gives.",
         },
         Parameter {
             name: "slice",
@@ -221,19 +222,20 @@ fn features(
     slice: &Slice,
 ) -> Result<Vec<Feature>> {
     let place = |error: Error| error.at("geo_rasterize(features)");
+    let of_files = |patterns: &[String]| {
+        let features = |path: &String| bound.files.features(path, slice, &bound.options);
+        let found: Result<Vec<_>> =
+            files::expand(patterns).and_then(|paths| paths.iter().map(features).collect());
+        Ok(found.map_err(place)?.into_iter().flatten().collect())
+    };
     if column.holds() == Holds::Text {
-        return bound.files.features(column.str(row), slice, &bound.options).map_err(place);
+        return of_files(&[column.str(row).to_string()]);
     }
     let (items, places) = (child.map_or(*column, FlatChild::items), column.places(row));
     let kind = items.holds();
     if kind == Holds::Text {
-        let mut found = Vec::new();
-        for place_in_list in places.filter(|p| !items.is_null(*p)) {
-            found.extend(
-                bound.files.features(items.str(place_in_list), slice, &bound.options).map_err(place)?,
-            );
-        }
-        return Ok(found);
+        let patterns = places.filter(|p| !items.is_null(*p)).map(|p| items.str(p).to_string());
+        return of_files(&patterns.collect::<Vec<_>>());
     }
     if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != places.len()) {
         let problem = format!("{} labels for {} geometries", labels.len(), places.len());
