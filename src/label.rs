@@ -116,7 +116,7 @@ fn read_layer(
     options: &LabelOptions,
     found: &mut Vec<Feature>,
 ) -> Result<()> {
-    let own = file.layer_crs(place).map(|name| Crs::new(&name));
+    let own = file.layer_crs(place)?.map(|name| Crs::new(&name));
     let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::NoCrs { path: path.into() })?;
     let onto = Onto::new(slice, &crs)?;
     for &turn in onto.turns {
