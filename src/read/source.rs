@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
@@ -117,7 +118,7 @@ impl Source {
                 let raster = Raster::open(&path, siblings.as_deref())
                     .map_err(|error| format::explain(error, &path, Some(Kind::Raster)))?;
                 OPENED.fetch_add(1, Relaxed);
-                (raster.header().clone(), Some(raster))
+                (cf::completed(raster.header(), &path), Some(raster))
             }
         };
         let id = NEXT.fetch_add(1, Relaxed);
