@@ -61,10 +61,10 @@ def test_a_file_of_another_kind_names_the_function_for_it(con, tmp_path):
             con.execute(sql).fetchall()
         return str(failure.value)
 
-    for function in ["SELECT read_patch('{}', {{row_off: 0, col_off: 0, height: 1, width: 1}})", "SELECT read_slice('{}', " + slice_ + ")", "FROM geo_patch_grid('{}')",
-                     "SELECT geo_zonal_stats('{}', 'POLYGON ((0 0, 1 0, 0 1, 0 0))')"]:
-        assert 'a1.gpkg" is a vector file, and no raster\nDraw it on a grid with geo_rasterize' in said(function.format(tmp_path / "a1.gpkg")), function
-        assert 'all.parquet" is a Parquet file, which is a table to DuckDB' in said(function.format(tmp_path / "all.parquet")), function
+    for function in ["SELECT read_patch('%s', {row_off: 0, col_off: 0, height: 1, width: 1})", f"SELECT read_slice('%s', {slice_})", "FROM geo_patch_grid('%s')",
+                     "SELECT geo_zonal_stats('%s', 'POLYGON ((0 0, 1 0, 0 1, 0 0))')"]:
+        assert 'a1.gpkg" is a vector file, and no raster\nDraw it on a grid with geo_rasterize' in said(function % (tmp_path / "a1.gpkg")), function
+        assert 'all.parquet" is a Parquet file, which is a table to DuckDB' in said(function % (tmp_path / "all.parquet")), function
     assert 'r.tif" is a raster, and no vector file\nRead it with read_patch' in said(f"SELECT geo_rasterize('{raster}', {slice_})")
     for function in [f"SELECT geo_rasterize('{tmp_path}/all.parquet', {slice_})", f"FROM geo_catalog_build('{tmp_path}/all.parquet')", f"FROM geo_catalog_build('{tmp_path}/all.parquet', kind := 'vector')"]:
         assert f"SELECT geo_rasterize(list(geometry), slice) FROM '{tmp_path}/all.parquet'" in said(function)
@@ -181,7 +181,7 @@ def test_kinds_are_told_by_content(con, tmp_path):
     for kind in ("auto", "raster", "vector"):
         with pytest.raises(Exception, match=r'cannot open ".*text.tif": not recognized'):
             catalog(con, tmp_path / "text.tif", f", kind := '{kind}'")
-    with pytest.raises(Exception, match="not recognized|zero bands"):
+    with pytest.raises(Exception, match="is a vector file, and no raster"):
         catalog(con, tmp_path / "vectors.geojson", ", kind := 'raster'")
     with pytest.raises(Exception, match=r'"vectors" is not a kind.*\n.*Did you mean "vector"'):
         catalog(con, tmp_path / "vectors.geojson", ", kind := 'vectors'")
