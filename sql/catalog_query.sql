@@ -9,10 +9,17 @@ CREATE OR REPLACE MACRO geoquilt.main.gq_utc(t) AS
     CASE WHEN regexp_matches(t::VARCHAR, ':[0-9.]+ ?[^0-9.: ]') THEN make_timestamp(epoch_us(t::VARCHAR::TIMESTAMPTZ)) ELSE t::TIMESTAMP END;
 CREATE OR REPLACE MACRO geoquilt.main.gq_stop(t) AS
     geoquilt.main.gq_utc(t) + CASE WHEN length(t::VARCHAR) = 10 THEN INTERVAL 1 DAY - INTERVAL 1 MICROSECOND ELSE INTERVAL 0 DAY END;
+-- The guard is a row of its own: a condition of the catalog's rows is not asked when another has passed over them all.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_query(catalog, bbox := NULL, crs := NULL, t_min := NULL, t_max := NULL, geometry := NULL) AS TABLE
+WITH gq_guard AS (
+    SELECT CASE
+        WHEN geoquilt.main.gq_utc(t_min) > geoquilt.main.gq_stop(t_max) THEN
+            error('catalog_query(t_max): the interval ends before it starts: ' || t_min || ' to ' || t_max)
+    END AS mistake
+)
 SELECT gq_entry.*
-FROM query_table(catalog) AS gq_entry
-WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'}))
+FROM query_table(catalog) AS gq_entry, gq_guard
+WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'})) AND gq_guard.mistake IS NULL
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR gq_entry.bbox.xmin <= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).xmax)
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
@@ -21,12 +28,8 @@ WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'}))
        OR gq_entry.bbox.ymin <= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).ymax)
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR gq_entry.bbox.ymax >= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).ymin)
-  -- Times that are out of order are refused before they drop any row. An undated row matches every interval.
-  AND CASE
-      WHEN geoquilt.main.gq_utc(t_min) > geoquilt.main.gq_stop(t_max) THEN
-          error('catalog_query(t_max): the interval ends before it starts: ' || t_min || ' to ' || t_max)
-      ELSE (t_max IS NULL OR gq_entry.t_min IS NULL OR gq_entry.t_min <= geoquilt.main.gq_stop(t_max))
-          AND (t_min IS NULL OR gq_entry.t_max IS NULL OR gq_entry.t_max >= geoquilt.main.gq_utc(t_min))
-  END
+  -- An undated row matches every interval.
+  AND (t_max IS NULL OR gq_entry.t_min IS NULL OR gq_entry.t_min <= geoquilt.main.gq_stop(t_max))
+  AND (t_min IS NULL OR gq_entry.t_max IS NULL OR gq_entry.t_max >= geoquilt.main.gq_utc(t_min))
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR geo_intersects(gq_entry.geometry, geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))))

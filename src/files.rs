@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
 /// glob characters that exists as it stands is taken as it stands, and so is a URL. Directories among a glob's matches
-/// are passed over, unless they are Zarr stores; `**` does not look into a store.
+/// are passed over, unless they are Zarr stores; `**` does not look into a store. Side files of another match are passed
+/// over too ([`is_side_file`]).
 /// A glob that matches nothing is an error.
 ///
 /// # Errors
@@ -53,13 +54,19 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     let bad = |e: glob::PatternError| Error::BadGlob { pattern: pattern.into(), reason: e.msg.into() };
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
     let before = paths.len();
-    for path in matches(&home, options).map_err(bad)? {
-        if path.is_dir() && !is_store(&path) && std::fs::read_dir(&path).is_ok() {
+    let found = matches(&home, options).map_err(bad)?;
+    let mut names: Vec<&str> = found.iter().filter_map(|path| path.to_str()).collect();
+    names.sort_unstable();
+    for path in &found {
+        if path.to_str().is_some_and(|name| is_side_file(name, &names)) {
             continue;
         }
-        match path.into_os_string().into_string() {
-            Ok(path) => paths.push(path),
-            Err(path) => {
+        if path.is_dir() && !is_store(path) && std::fs::read_dir(path).is_ok() {
+            continue;
+        }
+        match path.to_str() {
+            Some(path) => paths.push(path.to_string()),
+            None => {
                 let shown = path.to_string_lossy().into_owned();
                 return Err(Error::Unreadable { path: shown, reason: "its name is not UTF-8".into() });
             }
@@ -69,6 +76,44 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
         return Err(Error::EmptyGlob { pattern: pattern.into() });
     }
     Ok(())
+}
+
+/// Files of several parts, by the extension that names the whole: what a reader needs, and what it can do without.
+pub const PARTS: [(&str, &[&str], &[&str]); 3] = [
+    ("shp", &["shx", "dbf", "prj", "cpg"], &["qix", "qpj", "sbn", "sbx"]),
+    ("tab", &["dat", "map", "id"], &["ind"]),
+    ("mif", &["mid"], &[]),
+];
+
+/// A part of another file among `names`, which are sorted: `a.tif.aux.xml` belongs to `a.tif` by a longer name, and by
+/// another extension `a.dbf` to `a.shp` and `a.tfw` to `a.tif`.
+fn is_side_file(name: &str, names: &[&str]) -> bool {
+    const LONGER: [&str; 5] = [".aux.xml", ".xml", ".ovr", ".msk", ".hdr"];
+    let whole = |end: &&str| name.strip_suffix(end).filter(|whole| names.binary_search(whole).is_ok());
+    if LONGER.iter().find_map(whole).is_some_and(|whole| !Path::new(whole).is_dir()) {
+        return true;
+    }
+    let Some((stem, end)) = name.rsplit_once('.') else { return false };
+    let end = end.to_ascii_lowercase();
+    let stem = format!("{stem}.");
+    let from = names.partition_point(|other| *other < stem.as_str());
+    let others = names.get(from..).unwrap_or_default().iter();
+    let mut ends = others.map_while(|other| other.strip_prefix(&stem)).filter(|whole| !whole.contains('.'));
+    ends.any(|whole| is_part(&end, &whole.to_ascii_lowercase()))
+}
+
+/// Whether a file of one extension belongs to that of another.
+fn is_part(end: &str, whole: &str) -> bool {
+    const OF_RASTERS: [&str; 3] = ["prj", "wld", "hdr"];
+    let mut parts = PARTS.iter().filter(|(name, ..)| *name == whole);
+    if parts.any(|(_, needed, more)| needed.contains(&end) || more.contains(&end)) {
+        return true;
+    }
+    // A world file is named by the first and the last letter, or by all of it: tif, tfw, tifw.
+    let letters = (whole.chars().next(), whole.chars().next_back());
+    let is_world = letters.0.zip(letters.1).is_some_and(|(first, last)| end == format!("{first}{last}w"));
+    let is_raster = !["dbf", "prj", "wld", "hdr"].contains(&whole);
+    is_raster && (is_world || end == format!("{whole}w") || OF_RASTERS.contains(&end))
 }
 
 /// What a pattern matches, sorted. Under `**` linked folders are not entered, as in DuckDB: a link that leads
@@ -501,6 +546,18 @@ mod tests {
         assert!(matches!(stamp(&at("sub.tif")), Err(Error::Directory { .. })));
         assert!(matches!(stamp(&at("none.tif")), Err(Error::Absent { .. })));
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_part_of_another_match_is_no_file_of_its_own() {
+        let files = "a.tif a.tif.aux.xml a.tif.ovr a.tfw a.prj b.shp b.shx b.dbf b.shp.xml c.dbf c.prj d.xml e.tiff \
+                     e.tifw f.TIF f.TFW g.tab g.dat g.id a.b.shp a.b.cpg ab.dbf h.tfw i.hdr i.x.tif";
+        let mut names: Vec<&str> = files.split_whitespace().collect();
+        names.sort_unstable();
+        let kept: Vec<&str> = names.iter().filter(|name| !is_side_file(name, &names)).copied().collect();
+        let whole =
+            "a.b.shp a.tif ab.dbf b.shp c.dbf c.prj d.xml e.tiff e.tifw f.TIF g.tab h.tfw i.hdr i.x.tif";
+        assert_eq!(kept.join(" "), whole);
     }
 
     #[cfg(unix)]

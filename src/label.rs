@@ -10,9 +10,9 @@ use crate::catalog::footprint::running_box;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp};
-use crate::format::LayerName;
 use crate::format::gdal;
 use crate::format::gdal::vector::{Field, VectorSource, project_shape};
+use crate::format::{self, Kind, LayerName};
 use crate::shape;
 use crate::slice::Slice;
 
@@ -93,7 +93,9 @@ impl Files {
         let key = (path.to_string(), files::stamp(path)?);
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().get_mut(&key).and_then(Vec::pop);
-        let file = kept.map_or_else(|| VectorSource::open(path), Ok)?;
+        let file = kept
+            .map_or_else(|| VectorSource::open(path), Ok)
+            .map_err(|error| format::explain(error, path, Some(Kind::Vector)))?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;
@@ -115,7 +117,7 @@ fn read_layer(
     options: &LabelOptions,
     found: &mut Vec<Feature>,
 ) -> Result<()> {
-    let own = file.layer_crs(place).map(|name| Crs::new(&name));
+    let own = file.layer_crs(place)?.map(|name| Crs::new(&name));
     let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::NoCrs { path: path.into() })?;
     let onto = Onto::new(slice, &crs)?;
     // By number: one feature may be found at several turns, and the last one in the file is drawn last.

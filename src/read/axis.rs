@@ -339,7 +339,11 @@ impl Axis {
         let ((low, _), (_, high)) = (self.span(from)?, self.span(to)?);
         if low > high {
             let problem = format!("the range on axis \"{}\" ends before it starts", self.name);
-            return Err(Error::conflict(problem, "Give the lower value first, whichever way the axis runs"));
+            let mut remedy = "Give the lower value first, whichever way the axis runs".to_string();
+            if self.longitude && low - TURN <= high {
+                remedy = format!("{remedy}: [{}, {high}] runs east over the seam", low - TURN);
+            }
+            return Err(Error::conflict(problem, remedy));
         }
         let beyond = self.extent().filter(|(lowest, highest)| low < *lowest || high > *highest);
         let turns = match beyond.filter(|_| self.longitude) {

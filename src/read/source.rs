@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
 use crate::format::gdal::Raster;
-use crate::format::{Header, geotiff, vrt};
+use crate::format::{self, Header, Kind, geotiff, vrt};
 use crate::read::block_cache::{BlockCache, Key};
 use crate::read::handles::{self, Handles};
 
@@ -122,9 +123,10 @@ impl Source {
                 (Arc::new(header), None)
             }
             None => {
-                let raster = Raster::open(&path, siblings.as_deref())?;
+                let raster = Raster::open(&path, siblings.as_deref())
+                    .map_err(|error| format::explain(error, &path, Some(Kind::Raster)))?;
                 OPENED.fetch_add(1, Relaxed);
-                (raster.header().clone(), Some(raster))
+                (cf::completed(raster.header(), &path), Some(raster))
             }
         };
         let id = NEXT.fetch_add(1, Relaxed);

@@ -483,6 +483,12 @@ impl List {
     pub fn places(&self) -> std::ops::Range<usize> {
         0..self.length
     }
+
+    /// The items as plain values; `None` where one of them is NULL.
+    pub fn numbers<T: Plain>(&self) -> Option<Vec<T>> {
+        let items = self.items();
+        self.places().map(|place| (!items.is_null(place)).then(|| items.get(place))).collect()
+    }
 }
 
 impl Drop for List {

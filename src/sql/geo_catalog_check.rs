@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::catalog_columns::{ALGEBRA, problems};
+use crate::sql::catalog_columns::{ALGEBRA, GRID, problems};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 
@@ -32,6 +32,12 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Option("false"),
             meaning: "The column `path` must be there too.",
         },
+        Parameter {
+            name: "grid",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "A grid's columns `patch_id` and `win` must be there, and no catalog's.",
+        },
     ],
     columns: &[column("ok", "BOOLEAN", "True.")],
     nulls: "True for a NULL row.",
@@ -51,7 +57,10 @@ impl ScalarFunction for GeoCatalogCheck {
     fn bind(call: Call) -> Result<()> {
         let args = call.options()?;
         let place = args.text("place")?.unwrap_or_else(|| DOC.name.into());
-        let mut needed = ALGEBRA.to_vec();
+        let mut needed = match args.flag("grid")?.unwrap_or(false) {
+            true => GRID.to_vec(),
+            false => ALGEBRA.to_vec(),
+        };
         if args.flag("paths")?.unwrap_or(false) {
             needed.insert(0, "path");
         }

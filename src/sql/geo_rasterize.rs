@@ -3,6 +3,7 @@
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::label::{self, Feature, Files, LabelOptions, Labels, Onto, TASKS, Task};
 use crate::read::Limits;
 use crate::slice::Slice;
@@ -30,7 +31,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "features",
             types: "VARCHAR | VARCHAR[] | GEOMETRY[] | STRUCT(geometry GEOMETRY, value DOUBLE)[]",
             given: Given::Required,
-            meaning: "A vector file or several, drawn in order; or geometries, with their classes as `value` where they have any, such as `geo_polygonize` gives.",
+            meaning: "A vector file, a glob, or a list of those, drawn in order; or geometries, with their classes as `value` where they have any, such as `geo_polygonize` gives.",
         },
         Parameter {
             name: "slice",
@@ -176,7 +177,7 @@ impl ScalarFunction for GeoRasterize {
                 check(elements, &bound.limits)?;
                 let what = match list {
                     Some(list) => what(bound, list)?,
-                    None => What::Files(vec![features.str(row)]),
+                    None => What::Files(vec![features.str(row).to_string()]),
                 };
                 jobs.push(Job { row, slice, what, labels: Labels::default() });
             }
@@ -203,7 +204,8 @@ struct Job<'a> {
 
 /// What is drawn on a slice: vector files, or geometries with their classes.
 enum What<'a> {
-    Files(Vec<&'a str>),
+    /// Paths and globs.
+    Files(Vec<String>),
     Shapes(Vec<(&'a [u8], i32)>),
 }
 
@@ -215,9 +217,9 @@ impl What<'_> {
     fn features(&self, bound: &Bound, slice: &Slice) -> Result<Vec<Feature>> {
         let mut found = Vec::new();
         match self {
-            What::Files(paths) => {
-                for path in paths {
-                    found.extend(bound.files.features(path, slice, &bound.options).map_err(place)?);
+            What::Files(patterns) => {
+                for path in files::expand(patterns).map_err(place)? {
+                    found.extend(bound.files.features(&path, slice, &bound.options).map_err(place)?);
                 }
             }
             What::Shapes(shapes) => {
@@ -278,7 +280,8 @@ fn what<'a>(bound: &Bound, list: &'a List) -> Result<What<'a>> {
     let (items, places) = (list.items(), list.places());
     let kind = items.holds();
     if kind == Holds::Text {
-        return Ok(What::Files(places.filter(|at| !items.is_null(*at)).map(|at| items.str(at)).collect()));
+        let patterns = places.filter(|at| !items.is_null(*at)).map(|at| items.str(at).to_string());
+        return Ok(What::Files(patterns.collect()));
     }
     if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != places.len()) {
         let problem = format!("{} labels for {} geometries", labels.len(), places.len());

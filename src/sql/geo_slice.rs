@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::slice::Slice;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{Holds, Input, Plain, Vector};
+use crate::sql::chunk::{Holds, Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::slice_value::{self, SLICE};
 use crate::sql::types::SqlType;
@@ -171,12 +171,12 @@ fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Sli
     let times = (t_min, t_max);
     let is_list = |i: usize| input.column(i).holds() == Holds::List;
     let sides = match is_list(1) {
-        true => numbers::<f64>(input, 1, row),
+        true => input.column(1).list(row).numbers::<f64>(),
         false => Some(vec![input.column(1).get::<f64>(row)]),
     };
     let Some(sides) = sides else { return Ok(None) };
     if is_list(0) {
-        let Some(pixels) = numbers::<i64>(input, 0, row) else { return Ok(None) };
+        let Some(pixels) = input.column(0).list(row).numbers::<i64>() else { return Ok(None) };
         return grid(bound, &pixels, &sides, crs, times).map(|slice| Some((slice, name)));
     }
     let resolution = match *sides.as_slice() {
@@ -192,13 +192,6 @@ fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Sli
     let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
     let slice = make(bbox, crs, times, resolution).map_err(place("resolution"))?;
     Ok(Some((slice, name)))
-}
-
-/// The numbers of an argument's list; `None` where one of them is NULL.
-fn numbers<T: Plain>(input: &Input<'_>, argument: usize, row: usize) -> Option<Vec<T>> {
-    let list = input.column(argument).list(row);
-    let items = list.items();
-    list.places().map(|place| (!items.is_null(place)).then(|| items.get::<T>(place))).collect()
 }
 
 /// The grid of these pixels under this transform. A slice's rows run south, whichever way the grid's do.

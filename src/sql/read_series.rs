@@ -125,7 +125,7 @@ impl ScalarFunction for ReadSeries {
                     Value::Interval(i) => Step::of(i.months, i.days, i.micros),
                     _ => None,
                 };
-                let must = "an INTERVAL, or a text such as 'month', '10 days' or 'all'";
+                let must = "an INTERVAL, 'all', or a number of years, months, weeks, days, hours, minutes or seconds such as '3 months'";
                 let bad = || args.place("step")(Error::invalid(value, must));
                 Some(step.ok_or_else(bad)?)
             }

@@ -241,6 +241,7 @@ OCEAN = "'test/data/small/ocean.zarr'"
     (f"SELECT read_array({OCEAN}, 'temp', {{time: '1999'}})", ["1999-01-01", '"time"', "2020-01-15"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{lat: [30, 40]}})", ["30 to 40", '"lat"', "from 5 degrees_north to 25"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{lat: [20, 10]}})", ["ends before it starts"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{lon: [350, 10]}})", ["ends before it starts", "[-10, 10] runs east over the seam"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{lat: [1, 2, 3]}})", ["read_array(lat)", "two of them"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{time: 3}})", ["TIMESTAMP", "time axis"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{lat: '2020'}})", ["no time axis"]),

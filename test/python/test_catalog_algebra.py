@@ -472,11 +472,17 @@ def test_areas_that_can_not_be_asked_for(con):
     assert 'catalog_query(crs): "EPSG:0" is not a coordinate reference system' in ask("bbox := {xmin: 0, ymin: 0, xmax: 1, ymax: 1}, crs := 'EPSG:0'")
     assert "catalog_query(geometry): an empty geometry is not valid" in ask("geometry := 'POLYGON EMPTY'")
     assert "catalog_query(bbox): box (0, 2, 1, 1) is not valid" in ask("bbox := {xmin: 0, ymin: 2, xmax: 1, ymax: 1}")
+    assert "catalog_query(bbox): [0.0, 0.0, 1.0] is not valid: must be a box" in ask("bbox := [0, 0, 1]")
+    assert 'catalog_query(bbox): "0, 0, 1, 1" is not valid: must be a box {xmin: 9' in ask("bbox := '0, 0, 1, 1'")
+    assert con.execute("SELECT count(*) FROM geoquilt.catalog_query('files', bbox := [-180, -90, 180, 90.0])").fetchone() == con.execute("SELECT count(*) FROM geoquilt.catalog_query('files', bbox := NULL)").fetchone()
     assert "catalog_query(bbox): a box with a NULL corner" in ask("bbox := {xmin: 0, ymin: NULL, xmax: 1, ymax: 1}")
     assert "catalog_query(bbox): box (nan" in ask("bbox := {xmin: 'nan'::DOUBLE, ymin: 0, xmax: 1, ymax: 1}").lower()
     assert "catalog_query(crs): box (500000, 4000000, 600000, 4100000) lies off the globe" in ask("bbox := {xmin: 500000, ymin: 4000000, xmax: 600000, ymax: 4100000}")
     assert "catalog_query(geometry): bbox and geometry are two ways" in ask("bbox := {xmin: 0, ymin: 0, xmax: 1, ymax: 1}, geometry := 'POINT (0 0)'")
-    assert "catalog_query(t_max): the interval ends before it starts" in ask("t_min := '2020-01-02', t_max := '2020-01-01'")
+    for kind in ["", "DATE ", "TIMESTAMP "]:  # also where no row meets either bound, or the box
+        for more in ["", ", bbox := {xmin: 170, ymin: 80, xmax: 171, ymax: 81}"]:
+            said = ask(f"t_min := {kind}'2020-03-02', t_max := {kind}'2020-03-01'{more}")
+            assert "catalog_query(t_max): the interval ends before it starts: 2020-03-02" in said and "to 2020-03-01" in said
     con.execute("CREATE TABLE dated AS FROM files WHERE t_min < '2020-01-02' OR t_min >= '2020-01-04'")
     assert "catalog_query(t_max): the interval ends before it starts" in refusal(con, "FROM geoquilt.catalog_query('dated', t_min := '2020-01-04', t_max := DATE '2020-01-02')")
     assert "xmin <= xmax" in ask("bbox := {xmin: 5e5, ymin: 4e6, xmax: 4e5, ymax: 5e6}, crs := 'EPSG:32632'")

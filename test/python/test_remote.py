@@ -7,10 +7,12 @@ import shutil
 
 import duckdb
 import fsspec
+import geopandas
 import netCDF4
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import xarray as xr
 from conftest import OPEN_EXTENSION, connect, run_python, write_raster
 from range_server import RangeServer, http_file_system
@@ -245,6 +247,18 @@ def test_vectors_come_from_urls_too(web, server, folder):
         ' {"type": "Polygon", "coordinates": [[[0, 0], [3, 0], [3, 2], [0, 2], [0, 0]]]}}]}')
     build = "SELECT * EXCLUDE (path, modified) FROM geo_catalog_build('%s')"
     assert web.execute(build % server.url("fields.geojson")).fetchall() == web.execute(build % (folder / "fields.geojson")).fetchall()
+
+
+def test_a_shapefile_behind_a_url_comes_with_its_parts(web, server, folder):
+    shapes = geopandas.GeoDataFrame({"class": [1, 2]}, geometry=[shapely.box(0, 0, 3, 2), shapely.box(5, 0, 6, 1)], crs="EPSG:4326")
+    shapes.to_file(folder / "parts.shp")
+    build = "SELECT * EXCLUDE (path, modified) FROM geo_catalog_build('%s')"
+    rows, cost = counted(web, build % server.url("parts.shp"))
+    assert rows == web.execute(build % (folder / "parts.shp")).fetchall()
+    assert sorted({request.path for request in server.requests}) == [f"parts.{end}" for end in ("cpg", "dbf", "prj", "shp", "shx")]
+    assert cost[0] == 5  # each in one request
+    draw = "SELECT geo_rasterize('%s', geo_slice({xmin: 0, ymin: 0, xmax: 6, ymax: 2}, 1, 'OGC:CRS84'), {label_field: 'class'}).data"
+    assert web.execute(draw % server.url("parts.shp")).fetchall() == web.execute(draw % (folder / "parts.shp")).fetchall() == [([1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 2],)]
 
 
 def test_slices_come_from_urls_too(web, server, folder):

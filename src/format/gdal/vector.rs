@@ -164,11 +164,18 @@ impl VectorSource {
     }
 
     /// The CRS of a layer, by authority code where there is one, else PROJJSON.
-    pub fn layer_crs(&self, place: usize) -> Option<String> {
-        let layer = self.dataset.layer(place).ok()?;
-        let extent = layer.get_extent().ok();
-        let extent = extent.and_then(|e| Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok());
-        self.crs_of(&layer, extent.as_ref())
+    ///
+    /// # Errors
+    /// A remote file can not be read.
+    pub fn layer_crs(&self, place: usize) -> Result<Option<String>> {
+        let read = || {
+            let layer = self.dataset.layer(place).ok()?;
+            let extent = layer.get_extent().ok();
+            let extent = extent.and_then(|e| Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok());
+            self.crs_of(&layer, extent.as_ref())
+        };
+        // The CRS of a Shapefile is a file of its own.
+        vsi::watched(&self.path, || Ok(read()))
     }
 
     /// TopoJSON has no place for a CRS, and is in lon/lat unless it was projected for a screen.

@@ -27,9 +27,9 @@ pub static CATALOG_QUERY: FunctionDoc = FunctionDoc {
         CATALOG,
         named(
             "bbox",
-            BOX,
+            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | DOUBLE[]",
             "NULL",
-            "A box; of longitudes with xmin > xmax it crosses the antimeridian. Touching counts.",
+            "A box, or its four numbers in that order; of longitudes with xmin > xmax it crosses the antimeridian. Touching counts.",
         ),
         named(
             "crs",
@@ -50,7 +50,7 @@ pub static CATALOG_QUERY: FunctionDoc = FunctionDoc {
     nulls: "Rows with a NULL geometry meet no area. Undated rows (NULL, NULL) meet every interval.",
     errors: &[
         AMISS,
-        "bbox: a NULL corner, or in disorder; geometry: empty, or given beside a box",
+        "bbox: no box and no list of four numbers, a NULL corner, or in disorder; geometry: empty, or given beside a box",
         "crs: PROJ does not know it, the area lies off the globe in degrees, or the catalog's CRS does not reach so far",
         "t_max: before t_min",
     ],
