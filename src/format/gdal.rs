@@ -64,6 +64,7 @@ pub fn start() {
             // These keys and values hold no zero byte, the one thing that could be refused.
             let _ = gdal::config::set_config_option(key, value);
         }
+        mdim::never_lock();
         DriverManager::register_all();
         vsi::install();
     });
@@ -144,6 +145,9 @@ impl Raster {
                 classic::check(files::container(path)).map_err(unreadable)?;
             }
             let _guard = guard(hdf5);
+            if hdf5 {
+                mdim::close_earlier(path)?;
+            }
             let names: Option<Vec<&str>> = match place.file_name() {
                 Some(name) => Some(vec![name]),
                 None => siblings.map(|names| names.iter().map(String::as_str).collect()),

@@ -4,8 +4,9 @@
 //! libraries is safe to enter from two threads: every call holds [`HDF5`](super::HDF5).
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_char, c_void};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use gdal::cpl::CslStringList;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
@@ -14,6 +15,7 @@ use gdal_sys as c;
 use super::{guard, reason, start, vsi};
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
+use crate::files::{self, Stamp, remote};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
 use crate::format::{classic, heap};
 use crate::with_dtype;
@@ -26,7 +28,7 @@ const MAX_VARIABLES: usize = 65_536;
 pub struct MdimFile {
     path: String,
     header: Arc<ArrayHeader>,
-    open: Mutex<Open>,
+    open: Arc<Mutex<Open>>,
     /// Where it is read from; after the dataset, which is closed first.
     _place: vsi::Place,
 }
@@ -40,7 +42,46 @@ enum Source {
 
 struct Open {
     sources: Vec<Source>,
+    /// `None` once the file was closed.
     dataset: Option<Dataset>,
+}
+
+impl Open {
+    /// Arrays first, then the file. The caller holds [`HDF5`](super::HDF5), since closing enters the libraries too.
+    fn close(&mut self) {
+        self.sources.clear();
+        drop(self.dataset.take());
+    }
+}
+
+/// A local file, in the state that it was opened in.
+struct Live {
+    place: PathBuf,
+    stamp: Stamp,
+    open: Weak<Mutex<Open>>,
+}
+
+static LIVE: Mutex<Vec<Live>> = Mutex::new(Vec::new());
+
+/// Closes what is open of a file's earlier states: while one is, GDAL (by its name) and HDF5 (by its inode) would give
+/// that one again. Gives its place and its state now; nothing for a remote file. The caller holds
+/// [`HDF5`](super::HDF5).
+pub(super) fn close_earlier(path: &str) -> Result<Option<(PathBuf, Stamp)>> {
+    let file = files::container(path);
+    let Some(place) = std::fs::canonicalize(file).ok().filter(|_| !remote::is_url(file)) else {
+        return Ok(None);
+    };
+    let stamp = files::stamp(file)?;
+    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    live.retain(|file| {
+        let Some(open) = file.open.upgrade() else { return false };
+        let earlier = file.place == place && file.stamp != stamp;
+        if earlier {
+            open.lock().unwrap_or_else(PoisonError::into_inner).close();
+        }
+        !earlier
+    });
+    Ok(Some((place, stamp)))
 }
 
 // SAFETY: GDAL's handles are bound to no thread, and each is used under the file's mutex and HDF5.
@@ -94,6 +135,7 @@ impl MdimFile {
         let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
         let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
+        let local = close_earlier(path)?;
         let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
@@ -104,7 +146,14 @@ impl MdimFile {
         };
         for driver in drivers {
             match open_with(&name, driver, path) {
-                Ok((dataset, root)) => return MdimFile::read_header(path, dataset, &root, format, place),
+                Ok((dataset, root)) => {
+                    let file = MdimFile::read_header(path, dataset, &root, format, place)?;
+                    if let Some((place, stamp)) = local {
+                        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+                        live.push(Live { place, stamp, open: Arc::downgrade(&file.open) });
+                    }
+                    return Ok(file);
+                }
                 Err(reason) => last = reason,
             }
         }
@@ -131,18 +180,15 @@ impl MdimFile {
         if format == "GRIB" {
             grib_as_cf(&mut header, &mut sources);
         }
-        let open = Mutex::new(Open { sources, dataset: Some(dataset) });
+        let open = Arc::new(Mutex::new(Open { sources, dataset: Some(dataset) }));
         Ok(MdimFile { path: path.to_string(), header: Arc::new(header), open, _place: place })
     }
 }
 
 impl Drop for MdimFile {
     fn drop(&mut self) {
-        // Closing enters the libraries too: arrays first, then the file.
         let _guard = guard(true);
-        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
-        open.sources.clear();
-        drop(open.dataset.take());
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).close();
     }
 }
 
@@ -173,7 +219,28 @@ impl ArrayFile for MdimFile {
                 &self.path,
                 || with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(fail)),
             ),
+            None if open.dataset.is_none() => {
+                let reason = "it was replaced while it was read".into();
+                Err(Error::Unreadable { path: self.path.clone(), reason })
+            }
             None => Err(Error::Bug(format!("no source {variable}"))),
+        }
+    }
+}
+
+/// HDF5 locks a file as long as it is open, and files stay open for the next query: nobody could write one anew. An
+/// environment that says HDF5_USE_FILE_LOCKING is heeded.
+pub fn never_lock() {
+    unsafe extern "C" {
+        fn H5open() -> c_int;
+        /// What the environment said: -1 is nothing, 0 no locks.
+        static mut use_locks_env_g: c_int;
+    }
+    // SAFETY: `start` runs once, before any other call of HDF5 here; opening the library reads the environment.
+    unsafe {
+        H5open();
+        if use_locks_env_g == -1 {
+            use_locks_env_g = 0;
         }
     }
 }
