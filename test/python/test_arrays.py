@@ -275,6 +275,40 @@ def test_grib_is_read_as_eccodes_unpacks_it(con, tmp_path):
     np.testing.assert_allclose(point["data"][0] + 273.15, fields[2, 5, 35], atol=2e-3)
 
 
+def grib_message(sample, values, **keys):
+    eccodes = pytest.importorskip("eccodes")
+    message = eccodes.codes_grib_new_from_samples(sample)
+    grid = dict(Ni=36, Nj=19, latitudeOfFirstGridPointInDegrees=90, longitudeOfFirstGridPointInDegrees=0, latitudeOfLastGridPointInDegrees=-90, longitudeOfLastGridPointInDegrees=350, iDirectionIncrementInDegrees=10, jDirectionIncrementInDegrees=10, bitsPerValue=16)
+    for key, value in {**grid, **keys}.items():
+        eccodes.codes_set(message, key, value)
+    eccodes.codes_set_values(message, values)
+    return message
+
+
+def test_fields_that_share_a_grib_message_keep_their_own_values(con, tmp_path):
+    """As NCEP writes winds: GDAL takes the second field for the first."""
+    eccodes = pytest.importorskip("eccodes")
+    fields = {"UGRD": 5 + np.arange(19 * 36) / 100, "VGRD": -7 - np.arange(19 * 36) / 100}
+    both = eccodes.codes_grib_multi_new()
+    for short, values in zip(("10u", "10v"), fields.values()):
+        eccodes.codes_grib_multi_append(grib_message("regular_ll_sfc_grib2", values, shortName=short), 4, both)
+    with open(tmp_path / "a.grib2", "wb") as out:
+        eccodes.codes_grib_multi_write(both, out)
+    for name, values in list(fields.items()) * 2:
+        data = con.execute(f"SELECT read_array('{tmp_path}/a.grib2', '{name}_10-HTGL').data").fetchone()[0]
+        np.testing.assert_allclose(np.sort(data), np.sort(values), atol=1e-3)
+
+
+@pytest.mark.parametrize("sample,packing,words", [("regular_ll_sfc_grib1", "grid_second_order", "second order"), ("regular_ll_sfc_grib2", "grid_jpeg", "JPEG 2000"), ("regular_ll_sfc_grib2", "grid_ccsds", "CCSDS")])
+def test_grib_packings_that_can_not_be_unpacked_are_named(con, tmp_path, sample, packing, words):
+    eccodes = pytest.importorskip("eccodes")
+    with open(tmp_path / "a.grib", "wb") as out:
+        eccodes.codes_write(grib_message(sample, 280 + np.sin(np.arange(19 * 36) / 50), packingType=packing), out)
+    [(name,)] = con.execute(f"SELECT variable FROM '{tmp_path}/a.grib' WHERE len(shape) = 2").fetchall()
+    with pytest.raises(Exception, match=rf'"{name}".*{words}'):
+        con.execute(f"SELECT read_array('{tmp_path}/a.grib', '{name}')")
+
+
 # --- what is refused -----------------------------------------------------------------------------------
 
 OCEAN = "'test/data/small/ocean.zarr'"

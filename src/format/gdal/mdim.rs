@@ -4,6 +4,7 @@
 //! libraries is safe to enter from two threads: every call holds [`HDF5`](super::HDF5).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,6 +18,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
+use crate::format::grib::{self, Messages};
 use crate::format::{classic, heap};
 use crate::with_dtype;
 
@@ -28,9 +30,11 @@ const MAX_VARIABLES: usize = 65_536;
 pub struct MdimFile {
     path: String,
     header: Arc<ArrayHeader>,
+    /// Of a GRIB file.
+    messages: Messages,
     open: Arc<Mutex<Open>>,
     /// Where it is read from; after the dataset, which is closed first.
-    _place: vsi::Place,
+    place: vsi::Place,
 }
 
 /// Where the values of each variable are.
@@ -44,11 +48,18 @@ struct Open {
     sources: Vec<Source>,
     /// `None` once the file was closed.
     dataset: Option<Dataset>,
+    /// Where fields share messages, variables that were read, each with the file opened anew for it.
+    apart: HashMap<usize, Open>,
 }
+
+/// Variables of one file that are open apart.
+const MAX_APART: usize = 16;
 
 impl Open {
     /// Arrays first, then the file. The caller holds [`HDF5`](super::HDF5), since closing enters the libraries too.
     fn close(&mut self) {
+        self.apart.values_mut().for_each(Open::close);
+        self.apart.clear();
         self.sources.clear();
         drop(self.dataset.take());
     }
@@ -167,21 +178,26 @@ impl MdimFile {
         format: &str,
         place: vsi::Place,
     ) -> Result<MdimFile> {
-        let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0 };
-        reader.header.attributes = group_attributes(root);
-        reader.walk(root, "", 0).map_err(|reason| Error::Unreadable { path: path.into(), reason })?;
-        let Reader { mut header, mut sources, .. } = reader;
+        let messages = if format == "GRIB" { grib::messages(path) } else { Messages::default() };
+        let (mut header, sources) =
+            tree(root, format).map_err(|reason| Error::Unreadable { path: path.into(), reason })?;
         let phony = |variable: &Variable| variable.dims.iter().all(|dim| dim.starts_with("phony_dim_"));
         header.driver = match format {
             // A netCDF-4 file names its dimensions; HDF5 alone need not.
             "HDF5" if !header.variables.iter().all(phony) => "netCDF".to_string(),
             other => other.to_string(),
         };
-        if format == "GRIB" {
-            grib_as_cf(&mut header, &mut sources);
-        }
-        let open = Arc::new(Mutex::new(Open { sources, dataset: Some(dataset) }));
-        Ok(MdimFile { path: path.to_string(), header: Arc::new(header), open, _place: place })
+        let open = Open { sources, dataset: Some(dataset), apart: HashMap::new() };
+        let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
+        Ok(MdimFile { path: path.to_string(), header, messages, open, place })
+    }
+
+    /// The file once more: GDAL keeps the last field by its message alone, and gives it for all fields in that.
+    fn apart(&self) -> std::result::Result<Open, String> {
+        let _as_stored = AsStored::new();
+        let (dataset, root) = open_with(&self.place.name, "GRIB", &self.path)?;
+        let (_, sources) = tree(&root, "GRIB")?;
+        Ok(Open { sources, dataset: Some(dataset), apart: HashMap::new() })
     }
 }
 
@@ -212,17 +228,38 @@ impl ArrayFile for MdimFile {
         };
         let n = facts.check_slab(start, count, step).map_err(fail)?;
         let _guard = guard(true);
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.sources.get(variable) {
-            Some(Source::Scalar(value)) => Ok(Pixels::Float64(vec![*value; n])),
-            Some(Source::Array(array)) => vsi::watched(
-                &self.path,
-                || with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(fail)),
-            ),
-            None if open.dataset.is_none() => {
-                let reason = "it was replaced while it was read".into();
-                Err(Error::Unreadable { path: self.path.clone(), reason })
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.dataset.is_none() {
+            let reason = "it was replaced while it was read".into();
+            return Err(Error::Unreadable { path: self.path.clone(), reason });
+        }
+        let mut sources = &open.sources;
+        // Coordinates have one dimension.
+        if facts.dims.len() > 1 {
+            if self.messages.second_order {
+                return Err(fail("its file is packed by second order, which GDAL does not unpack".into()));
             }
+            if self.messages.shared {
+                if open.apart.len() >= MAX_APART && !open.apart.contains_key(&variable) {
+                    open.apart.clear();
+                }
+                let own = match open.apart.entry(variable) {
+                    Entry::Occupied(own) => own.into_mut(),
+                    Entry::Vacant(place) => place.insert(self.apart().map_err(fail)?),
+                };
+                sources = &own.sources;
+            }
+        }
+        match sources.get(variable) {
+            Some(Source::Scalar(value)) => Ok(Pixels::Float64(vec![*value; n])),
+            Some(Source::Array(array)) => vsi::watched(&self.path, || {
+                with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(|reason| {
+                    fail(match self.messages.foreign {
+                        Some(packing) => format!("{reason}; its file has fields packed as {packing}, which this GDAL has no library for"),
+                        None => reason,
+                    })
+                }))
+            }),
             None => Err(Error::Bug(format!("no source {variable}"))),
         }
     }
@@ -281,6 +318,18 @@ fn read<T: Pixel + gdal::raster::GdalType>(
         }
     }
     Ok(T::pixels(values))
+}
+
+/// What a file holds, GRIB in the words of CF.
+fn tree(root: &Group, format: &str) -> std::result::Result<(ArrayHeader, Vec<Source>), String> {
+    let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0 };
+    reader.header.attributes = group_attributes(root);
+    reader.walk(root, "", 0)?;
+    let Reader { mut header, mut sources, .. } = reader;
+    if format == "GRIB" {
+        grib_as_cf(&mut header, &mut sources);
+    }
+    Ok((header, sources))
 }
 
 /// While a file is opened, longitudes stay as they are stored: GDAL would turn GRIB's coordinates to -180 to 180, and
