@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::files::remote::RemoteFile;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, classic, vrt};
+use crate::format::{Band, Header, classic, grib, vrt};
 use crate::window::Window;
 use crate::with_dtype;
 
@@ -143,6 +143,10 @@ impl Raster {
             if magic.starts_with(b"CDF") {
                 let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
                 classic::check(files::container(path)).map_err(unreadable)?;
+            }
+            if magic.starts_with(b"GRIB") && grib::messages(path).second_order {
+                let reason = grib::SECOND_ORDER.into();
+                return Err(Error::Unreadable { path: path.into(), reason });
             }
             let _guard = guard(hdf5);
             if hdf5 {

@@ -17,6 +17,8 @@ pub struct Messages {
     pub foreign: Option<&'static str>,
 }
 
+pub const SECOND_ORDER: &str = "it has fields packed by second order, which GDAL does not unpack";
+
 /// Messages of one file, sections of one message, and bytes between two messages: beyond these a file is damaged.
 const MAX_MESSAGES: usize = 1 << 20;
 const MAX_SECTIONS: usize = 1 << 12;

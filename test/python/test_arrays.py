@@ -307,6 +307,9 @@ def test_grib_packings_that_can_not_be_unpacked_are_named(con, tmp_path, sample,
     [(name,)] = con.execute(f"SELECT variable FROM '{tmp_path}/a.grib' WHERE len(shape) = 2").fetchall()
     with pytest.raises(Exception, match=rf'"{name}".*{words}'):
         con.execute(f"SELECT read_array('{tmp_path}/a.grib', '{name}')")
+    if packing == "grid_second_order":
+        with pytest.raises(Exception, match=words):
+            con.execute(f"SELECT read_patch('{tmp_path}/a.grib', {{row_off: 0, col_off: 0, height: 1, width: 3}})")
 
 
 # --- what is refused -----------------------------------------------------------------------------------

@@ -237,7 +237,7 @@ impl ArrayFile for MdimFile {
         // Coordinates have one dimension.
         if facts.dims.len() > 1 {
             if self.messages.second_order {
-                return Err(fail("its file is packed by second order, which GDAL does not unpack".into()));
+                return Err(fail(grib::SECOND_ORDER.into()));
             }
             if self.messages.shared {
                 if open.apart.len() >= MAX_APART && !open.apart.contains_key(&variable) {
