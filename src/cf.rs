@@ -16,7 +16,7 @@ pub use time::{Calendar, TimeUnits};
 
 use std::sync::Arc;
 
-use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Header;
@@ -46,11 +46,9 @@ pub fn decode(pixels: &Pixels, variable: &Variable) -> Vec<f64> {
     })
 }
 
-/// The stored values that stand for none, in the type of `like`: `_FillValue` and `missing_value`.
+/// The stored values that stand for none, in the type of `like`.
 fn fills<T: Pixel>(variable: &Variable, _like: &[T]) -> Vec<T> {
-    let attribute = |name: &str| variable.attribute(name).and_then(|a| a.number()).map(Nodata::Float);
-    let all = [variable.nodata, attribute("missing_value")];
-    all.into_iter().flatten().filter_map(T::nodata).collect()
+    variable.missing()
 }
 
 fn whole(file: &dyn ArrayFile, variable: usize) -> Result<Pixels> {
@@ -168,6 +166,8 @@ fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<V
                 return Ok(None);
             }
             match v.integer() {
+                // NumPy's NaT, which xarray writes without a fill value that says so.
+                Some(whole) if whole == i128::from(i64::MIN) => return Ok(None),
                 Some(whole) if plain => units.decode_integer(whole),
                 _ => units.decode(v.f64() * scale + offset),
             }.map(Some)

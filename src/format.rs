@@ -7,6 +7,7 @@ pub mod array;
 pub mod classic;
 pub mod gdal;
 pub mod geotiff;
+pub mod grib;
 pub mod heap;
 pub mod hyperslab;
 pub mod parquet;

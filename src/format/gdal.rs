@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::files::remote::RemoteFile;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, classic, vrt};
+use crate::format::{Band, Header, classic, grib, vrt};
 use crate::window::Window;
 use crate::with_dtype;
 
@@ -64,6 +64,7 @@ pub fn start() {
             // These keys and values hold no zero byte, the one thing that could be refused.
             let _ = gdal::config::set_config_option(key, value);
         }
+        mdim::never_lock();
         DriverManager::register_all();
         vsi::install();
     });
@@ -143,7 +144,14 @@ impl Raster {
                 let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
                 classic::check(files::container(path)).map_err(unreadable)?;
             }
+            if magic.starts_with(b"GRIB") && grib::messages(path).second_order {
+                let reason = grib::SECOND_ORDER.into();
+                return Err(Error::Unreadable { path: path.into(), reason });
+            }
             let _guard = guard(hdf5);
+            if hdf5 {
+                mdim::close_earlier(path)?;
+            }
             let names: Option<Vec<&str>> = match place.file_name() {
                 Some(name) => Some(vec![name]),
                 None => siblings.map(|names| names.iter().map(String::as_str).collect()),

@@ -116,6 +116,9 @@ impl Source {
         // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
         let is_tiff = matches!(files::magic(&path), [b'I', b'I', ..] | [b'M', b'M', ..]);
         let siblings = is_tiff.then(|| files::beside(&path));
+        if !is_tiff {
+            Source::close_earlier(&path, stamp);
+        }
         let (header, raster) = match siblings.as_deref().and_then(|names| geotiff::header(&path, names)) {
             // Its place is in the file, before any that a side file could give.
             Some(header) => {
@@ -149,6 +152,17 @@ impl Source {
             HANDLES.offer(id, raster);
         }
         Ok(source)
+    }
+
+    /// Closes the idle handles of a file's earlier states: the netCDF driver would give what one of them has open.
+    pub fn close_earlier(path: &str, stamp: Stamp) {
+        let file = files::container(path);
+        let earlier =
+            |s: &Arc<Source>| (s.stamp != stamp && files::container(&s.path) == file).then_some(s.id);
+        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids: Vec<u64> = known.sources.values().filter_map(|(_, source)| earlier(source)).collect();
+        drop(known);
+        ids.into_iter().for_each(|id| HANDLES.forget(id));
     }
 
     pub fn header(&self) -> &Arc<Header> {

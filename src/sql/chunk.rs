@@ -200,6 +200,10 @@ impl Wide {
     pub fn new(value: i128) -> Wide {
         Wide { lower: value as u64, upper: (value >> 64) as i64 }
     }
+
+    pub fn number(self) -> i128 {
+        i128::from(self.upper) << 64 | i128::from(self.lower)
+    }
 }
 
 /// An INTERVAL: months, days and microseconds.

@@ -57,6 +57,12 @@ pub const RESAMPLINGS: [(&str, Resampling); 15] = [
 ];
 
 impl Resampling {
+    /// Each pixel is one of the source's, never a number between them.
+    pub fn picks(self) -> bool {
+        use Resampling::{Max, Med, Min, Mode, Nearest, Q1, Q3};
+        matches!(self, Nearest | Mode | Max | Min | Med | Q1 | Q3)
+    }
+
     fn code(self) -> sys::GDALResampleAlg::Type {
         use sys::GDALResampleAlg as alg;
         match self {
