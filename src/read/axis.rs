@@ -39,7 +39,7 @@ pub enum Point {
 /// Which places of a dimension are wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
-    /// The place nearest to a value.
+    /// The place nearest to a value, or the one place that a date holds.
     At(Point),
     /// All places from one value to another, both inside.
     Between(Point, Point),
@@ -328,6 +328,14 @@ impl Axis {
 
     fn at(&self, point: Point, tolerance: Option<f64>) -> Result<Selected> {
         let (from, to) = self.span(point)?;
+        let within = self.order.partition_point(|&place| self.keys.get(place).is_some_and(|key| *key <= to));
+        let many = within.saturating_sub(self.below(from));
+        if to > from && many > 1 {
+            let (from, to) = (iso(from as i64), iso(to as i64));
+            let problem = format!("axis \"{}\" has {many} values from {from} to {to}", self.name);
+            let remedy = format!("Give ['{from}', '{to}'] for all of them, or a TIMESTAMP for one");
+            return Err(Error::conflict(problem, remedy));
+        }
         let Some((lowest, highest)) = self.extent() else { return Err(self.off(point)) };
         // The lowest turn that does not leave the value below the axis.
         let turn = ((lowest - to) / TURN).ceil() * TURN;

@@ -1,4 +1,5 @@
 """read_array against xarray: on the real files of iris-sample-data, on files written here, by index and by value, over several files, and streamed."""
+import re
 import datetime
 
 import netCDF4
@@ -112,6 +113,20 @@ def test_a_time_that_is_none_or_can_not_be_decoded_leaves_the_rest_readable(con,
     assert con.execute(f"SELECT data, coord, time FROM read_array('{path}', 'v', sel := {{time: 2}})").fetchall() == [([2], None, None)]
     with pytest.raises(Exception, match="(?s)months since 2000-01-01.*Select by index"):
         con.execute(f"SELECT read_array('{path}', 'v', {{time: '2000-02'}})")
+
+
+def test_a_month_of_many_times_is_no_single_time(con, tmp_path):
+    """xarray takes all of them; a dimension that comes and goes with the data has no place in SQL."""
+    path = tmp_path / "a.nc"
+    data = xr.Dataset({"v": ("time", np.arange(248.0))}, {"time": np.arange("2023-06-01", "2023-08-02", 6, "M8[h]").astype("M8[ns]")[:248]})
+    data.to_netcdf(path)
+    for asked, month in [("'2023-06'", "2023-06"), ("DATE '2023-06-02'", "2023-06-02")]:
+        want = data.v.sel(time=month).values.tolist()
+        with pytest.raises(Exception, match=f"""(?s)axis "time" has {len(want)} values from 2023-06-0. 00:00:00 to .*or a TIMESTAMP""") as error:
+            con.execute(f"SELECT read_array('{path}', 'v', {{time: {asked}}})")
+        remedy = re.search(r"Give (\[.*?\])", str(error.value))[1]
+        assert con.execute(f"SELECT read_array('{path}', 'v', {{time: {remedy}}}).data").fetchone()[0] == want
+    assert con.execute(f"SELECT read_array('{path}', 'v', {{time: '2023-06-02 06'}}).data").fetchone()[0] == [5]
 
 
 @pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
