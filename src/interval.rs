@@ -129,9 +129,9 @@ impl DateFormat {
 }
 
 /// A time as people write it, and the whole of what it says: `2018`, `2018-01`, `2018-01-31`, a day with
-/// `23:59` or `23:59:59` after a blank or a `T`. `None` for any other text.
+/// `23:59`, `23:59:59` or `23:59:59.999999` after a blank or a `T`. `None` for any other text.
 pub fn written(text: &str) -> Option<Interval> {
-    let forms = ["%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
+    let forms = ["%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f"];
     let text = text.trim().trim_end_matches('Z').replacen('T', " ", 1);
     forms.iter().find_map(|form| DateFormat::new(form).ok()?.parse(&text))
 }

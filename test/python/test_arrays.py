@@ -126,7 +126,7 @@ def test_a_month_of_many_times_is_no_single_time(con, tmp_path):
             con.execute(f"SELECT read_array('{path}', 'v', {{time: {asked}}})")
         remedy = re.search(r"Give (\[.*?\])", str(error.value))[1]
         assert con.execute(f"SELECT read_array('{path}', 'v', {{time: {remedy}}}).data").fetchone()[0] == want
-    assert con.execute(f"SELECT read_array('{path}', 'v', {{time: '2023-06-02 06'}}).data").fetchone()[0] == [5]
+    assert con.execute(f"SELECT read_array('{path}', 'v', {{time: '2023-06-02 06:00'}}).data").fetchone()[0] == [5]
 
 
 @pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])

@@ -577,7 +577,7 @@ BAD = {
     f"geo_slice({OK}, 150, 'EPSG:32629')": ["geo_slice(resolution)", "150 x 150 is wider than the box", "[100, 100]"],
     f"geo_slice({OK}, [10, 'nan'::DOUBLE], 'EPSG:32629')": ["geo_slice(resolution)", "NaN is not valid"],
     f"geo_slice({OK}, 10, 'EPSG:0')": ["geo_slice(crs)", '"EPSG:0" is not a coordinate reference system that PROJ knows: PROJ: proj_create_from_database: crs not found'],
-    f"geo_slice({OK}, 10, 'here')": ["geo_slice(crs)", "no WKT and no PROJJSON"],
+    f"geo_slice({OK}, 10, 'here')": ["geo_slice(crs)", "or its WKT or PROJJSON"],
     "geo_slice({xmin: -9, ymin: 40, xmax: -8, ymax: 41}, 10, 'EPSG:32629')": ["geo_slice(shape)", "looks like degrees, and EPSG:32629 counts in metre", "shape_crs"],
     f"geo_slice({OK}, 10, 'EPSG:4326')": ["geo_slice(shape)", "is not in degrees, the unit of OGC:CRS84"],
     "geo_slice({xmin: 5, ymin: 0, xmax: 4, ymax: 1}, 1, 'EPSG:3857')": ["geo_slice(shape)", "xmin <= xmax"],
