@@ -523,7 +523,13 @@ pub fn same_crs(a: &str, b: &str) -> Result<bool> {
         if known.len() >= 4096 {
             known.clear();
         }
-        let same = spatial_ref(a)? == spatial_ref(b)?;
+        // Coordinates are (x, y) whatever order of axes a CRS declares.
+        let declared = |name| {
+            let mut srs = spatial_ref(name)?;
+            srs.set_axis_mapping_strategy(AxisMappingStrategy::AuthorityCompliant);
+            Ok(srs)
+        };
+        let same = declared(a)? == declared(b)?;
         known.insert(pair, same);
         Ok(same)
     })
