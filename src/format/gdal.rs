@@ -552,6 +552,16 @@ pub fn rasterize(wkb: &[u8], grid: &Affine, height: usize, width: usize) -> Resu
     Ok(band.read_as::<u8>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
 }
 
+/// A geometry's WKB from text as people write it.
+///
+/// # Errors
+/// The text is no WKT.
+pub fn wkb_of_text(wkt: &str) -> Result<Vec<u8>> {
+    start();
+    let geometry = gdal::vector::Geometry::from_wkt(wkt).and_then(|geometry| geometry.wkb());
+    geometry.map_err(|_| Error::invalid(format!("\"{wkt}\""), "WKT such as 'POINT (10.3 50.2)'"))
+}
+
 /// The box around any geometry's WKB after projecting every vertex; `None` when it is empty.
 ///
 /// # Errors

@@ -344,8 +344,11 @@ unsafe fn read_call(
             call.crs.push(geometry_crs(&ty));
             call.is_geometry.push(ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY);
             call.fields.push(struct_fields(&ty));
-            let bag =
-                by_place.get(i as usize).is_some_and(|p| p.given == Given::Optional && p.types == "STRUCT");
+            let is_struct = ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT;
+            // Options may stand right after what is given of the arguments before them.
+            let early = is_struct && by_place.last().is_some_and(|p| p.types == "STRUCT");
+            let place = by_place.get(i as usize);
+            let bag = place.is_some_and(|p| p.given == Given::Optional && (p.types == "STRUCT" || early));
             let options = if bag { Some(fold(doc, expression, context)) } else { None };
             ffi::duckdb_destroy_expression(&mut expression);
             call.options = options.transpose()?;

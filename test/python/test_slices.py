@@ -3,6 +3,7 @@ import datetime
 
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 import rasterio
 import xarray as xr
@@ -426,6 +427,57 @@ def test_an_area_in_another_crs(con):
     assert wrapped["width"] == 10 and wrapped["bbox"]["xmax"] == 185
 
 
+def test_options_may_follow_the_crs_or_one_time(con):
+    box, options = "{xmin: 8, ymin: 47, xmax: 8.2, ymax: 47.2}", "{shape_crs: 'OGC:CRS84', aligned: true}"
+    slices = [con.execute(f"SELECT geo_slice({box}, 100, 'EPSG:32632', {times}{options})").fetchone()[0] for times in ("", "NULL, ", "NULL, NULL, ", "'2023', ", "'2023', '2023', ")]
+    assert slices[0] == slices[1] == slices[2] and slices[0]["t_min"] is None and slices[0]["bbox"]["xmin"] % 100 == 0
+    assert slices[3] == slices[4] and slices[3]["t_max"] == datetime.datetime(2023, 12, 31, 23, 59, 59, 999999)
+
+
+def test_shape_crs_may_say_what_the_type_says(con):
+    for own, asked in [("OGC:CRS84", "OGC:CRS84"), ("OGC:CRS84", "EPSG:4326")]:
+        shape = f"'POLYGON ((8 47, 9 47, 8 48, 8 47))'::GEOMETRY('{own}')"
+        plain = con.execute(f"SELECT geo_slice({shape.split('::')[0]}, [1, 1], 'EPSG:32632', {{shape_crs: '{asked}'}})").fetchone()
+        assert con.execute(f"SELECT geo_slice({shape}, [1, 1], 'EPSG:32632', {{shape_crs: '{asked}'}})").fetchone() == plain
+
+
+@pytest.mark.parametrize("crs,res", [("EPSG:4326", 0.5), ("EPSG:32632", 10)])
+def test_a_point_with_a_resolution_is_the_pixel_around_it(con, crs, res):
+    x, y = (10.3, 50.2) if crs == "EPSG:4326" else (8.5, 47.25)
+    to = pyproj.Transformer.from_crs(4326, crs, always_xy=True).transform(x, y)
+    shapes = [f"'POINT ({x} {y})'", f"'POINT ({x} {y})'::GEOMETRY", f"{{xmin: {x}, ymin: {y}, xmax: {x}, ymax: {y}}}"]
+    for shape in shapes:
+        s = con.execute(f"SELECT geo_slice({shape}, {res}, '{crs}', {{shape_crs: 'OGC:CRS84'}})").fetchone()[0]
+        assert (s["width"], s["height"]) == (1, 1)
+        np.testing.assert_allclose(list(s["bbox"].values()), [to[0] - res / 2, to[1] - res / 2, to[0] + res / 2, to[1] + res / 2], rtol=1e-12)
+        s = con.execute(f"SELECT geo_slice({shape}, {res}, '{crs}', {{shape_crs: 'OGC:CRS84', aligned: true}})").fetchone()[0]
+        low = [np.floor(v / res) * res for v in to]
+        np.testing.assert_allclose(list(s["bbox"].values()), low + [v + res for v in low], rtol=1e-12)
+    # A side of no length is one pixel, the other as long as it is.
+    s = con.execute("SELECT geo_slice('LINESTRING (10 50, 10 52)', 0.5, 'EPSG:4326')").fetchone()[0]
+    assert (s["width"], s["height"], s["bbox"]["xmin"], s["bbox"]["ymin"]) == (1, 4, 9.75, 50)
+
+
+def test_text_of_a_shape_comes_from_a_column_too(con):
+    polygon = "POLYGON ((8 47, 9 47, 9 48, 8 48, 8 47))"
+    wanted = con.execute(f"SELECT geo_slice('{polygon}'::GEOMETRY, 0.5, 'EPSG:4326')").fetchone()
+    assert con.execute("SELECT geo_slice(w, 0.5, 'EPSG:4326') FROM (VALUES (?), (NULL)) t(w)", [polygon]).fetchall() == [wanted, (None,)]
+
+
+def test_days_months_and_years_are_meant_whole(con):
+    day = datetime.timedelta(days=1, microseconds=-1)
+    june, end = datetime.datetime(2023, 6, 1), datetime.datetime(2023, 6, 30) + day
+    box = "{xmin: 0, ymin: 0, xmax: 1, ymax: 1}, 1, 'EPSG:4326'"
+    for times, wanted in [("'2023-06-01', '2023-06-30'", (june, end)), ("DATE '2023-06-01', DATE '2023-06-30'", (june, end)), ("'2023-06'", (june, end)), ("'2023-06', '2023'", (june, datetime.datetime(2023, 12, 31) + day)),
+                          ("DATE '2023-06-01'", (june, june + day)), ("TIMESTAMP '2023-06-01', TIMESTAMP '2023-06-30'", (june, datetime.datetime(2023, 6, 30))), ("TIMESTAMP '2023-06-01'", (june, june)),
+                          ("NULL, '2023-06'", (None, end)), ("'2023-06-01', NULL", (june, None)), ("NULL", (None, None))]:
+        s = con.execute(f"SELECT geo_slice({box}, {times})").fetchone()[0]
+        assert (s["t_min"], s["t_max"]) == wanted, times
+    # As parameters and from columns.
+    assert con.execute(f"SELECT geo_slice({box}, ?, ?).t_max", [june.date(), "2023-06-30"]).fetchone()[0] == end
+    assert con.execute(f"SELECT geo_slice({box}, d, d).t_max FROM (SELECT unnest([DATE '2023-06-30', NULL]) AS d)").fetchall() == [(end,), (None,)]
+
+
 def test_a_quality_band_takes_pixels_away_before_files_merge(con, tmp_path):
     shape = (80, 90)
     paths, scenes, clouds = [], [], []
@@ -568,6 +620,10 @@ BAD = {
     f"geo_slice({OK}, 10, 'EPSG:4326')": ["geo_slice(shape)", "is not in degrees, the unit of OGC:CRS84"],
     "geo_slice({xmin: 5, ymin: 0, xmax: 4, ymax: 1}, 1, 'EPSG:3857')": ["geo_slice(shape)", "xmin <= xmax"],
     f"geo_slice({OK}, 10, 'EPSG:32629', TIMESTAMP '2021-01-01', TIMESTAMP '2020-01-01')": ["geo_slice(t_max)", "t_min <= t_max"],
+    f"geo_slice({OK}, 10, 'EPSG:32629', 'yesterday')": ["geo_slice(t_min)", '"yesterday" is not valid', "2023-06-30"],
+    "geo_slice('POINT 10 50', 1, 'EPSG:4326')": ["geo_slice(shape)", '"POINT 10 50" is not valid: must be WKT such as'],
+    "geo_slice('POINT (10 50)'::GEOMETRY('OGC:CRS84'), 1, 'EPSG:4326', {shape_crs: 'EPSG:3857'})": ["geo_slice(shape_crs)", "the geometry is in OGC:CRS84, and shape_crs says EPSG:3857", "Leave shape_crs out"],
+    f"geo_slice({OK}, 10, 'EPSG:32629', {{align: true}})": ["geo_slice(options)", '"align" is not an option', "aligned"],
     f"geo_slice({OK}, 10, 'EPSG:32629', NULL, NULL, {{align: true}})": ["geo_slice(options)", '"align" is not an option', "aligned"],
 }
 
