@@ -308,7 +308,6 @@ def test_longitudes_run_on_over_the_antimeridian_and_over_the_prime_meridian(con
             assert np.abs(got[0].ravel() - truth(np.array(lon), np.array(lat))).max() < near, (crs, method)
 
 
-@pytest.mark.parametrize("left", [-180, 0])
 EDGE = 20037508.342789244
 
 
@@ -351,6 +350,7 @@ def test_a_globe_has_no_seam_around_its_pole(con, raster, method):
             assert differ.sum() <= (0 if method in METHODS[:5] else 8), (left, res)
 
 
+@pytest.mark.parametrize("left", [-180, 0])
 @pytest.mark.parametrize("method", ["nearest", "bilinear", "average"])
 def test_over_the_pole_is_gdals(con, tmp_path, left, method):
     path, truth = globe(tmp_path, left, "globe.tif")
@@ -687,6 +687,30 @@ def test_bad_reads_are_refused_by_name(con, raster, tmp_path):
             assert part in str(error.value), (sql, str(error.value))
     got, nulls, _ = read(con, path, far, "boundless: true")
     assert nulls.all() and got.shape == (2, 10, 10)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])
+def test_whole_numbers_that_a_float_changes_are_refused(con, raster, dtype):
+    big = np.array([[[0, 16777215], [16777216, 16777218]]], dtype)
+    grid = "geo_slice({xmin: 500000, ymin: 4599980, xmax: 500020, ymax: 4600000}, 10, 'EPSG:32629')"
+    turned = "geo_slice({xmin: 500000, ymin: 4599980, xmax: 500020, ymax: 4600000}, 5, 'EPSG:32629')"
+    window = "{row_off: 0, col_off: 0, height: 2, width: 2}"
+    reads = lambda path: [f"read_patch('{path}', {window})", f"read_slice('{path}', {grid}).data", f"read_slice('{path}', {turned}, {{dtype: 'float64'}}).data", f"read_slice('{path}', {turned}, {{dtype: 'float32'}}).data",
+                          f"read_slice(['{path}', '{path}'], {grid}).data"]
+    held = raster("held.tif", big)
+    for sql in reads(held):
+        assert set(con.execute(f"SELECT {sql}").fetchone()[0]) == set(big.ravel().tolist()), sql
+    big[0, 0, 0] = 16777217
+    path = raster("beyond.tif", big)
+    for sql in reads(path):
+        with pytest.raises(Exception, match=r'beyond.tif" has a pixel of 16777217 in band 1, which a FLOAT does not hold exactly\nFROM read_patch'):
+            con.execute(f"SELECT {sql}").fetchone()
+    assert con.execute(f"SELECT data FROM read_patch('{path}', size := 2)").fetchone()[0] == big.ravel().tolist()
+    # What is no pixel does not count.
+    big[0, 0, 0] = 100000001
+    gone = raster("gone.tif", big, nodata=100000001)
+    for sql in reads(gone):
+        assert set(con.execute(f"SELECT {sql}").fetchone()[0]) == {None, 16777215, 16777216, 16777218}, sql
 
 
 def test_a_damaged_block_is_told_and_not_made_up(con, raster):
