@@ -13,113 +13,29 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 
 import duckdb
 import geopandas
-import netCDF4
 import numpy as np
 import rasterio
 import shapely
-import xarray as xr
-import zarr
 from rasterio.transform import from_origin
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from algebra import algebra
+from arrays import arrays
+from common import HERE, SIDE, Table, connect, peak_mib, write_raster
 from slices import slices
 from vectors import vectors
 
-HERE = Path(__file__).resolve().parent
-EXTENSION = os.environ.get("GEOQUILT_EXTENSION", str(HERE.parent / "build/release/geoquilt.duckdb_extension"))
 CACHE = Path.home() / ".cache/geoquilt/test"
-SIDE = 128
 PATCH = SIDE * SIDE
 
 
-# --- running -----------------------------------------------------------------------------------------
-
-
-def connect(geoquilt_threads=None):
-    con = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    con.execute(f"LOAD '{EXTENSION}'")
-    con.execute("SET enable_progress_bar = false")
-    if geoquilt_threads:
-        con.execute(f"SET geoquilt_threads = {geoquilt_threads}")
-    return con
-
-
-def peak_mib():
-    """Peak RSS of this process alone: ru_maxrss would carry over its parent's."""
-    text = Path("/proc/self/status").read_text()
-    return int(text.split("VmHWM:")[1].split()[0]) / 1024
-
-
-def timed(function, *arguments):
-    start = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - start
-
-
-class Table:
-    """The rows of the report; a row whose answers differ stops the run."""
-
-    def __init__(self, repeats):
-        self.repeats = repeats
-        self.rows = []
-
-    def race(self, work, theirs, ours, aim, equal, before=lambda: (), scale=1.0, repeats=None):
-        """`before` makes the arguments of one run (a fresh copy of a file, say), untimed. `theirs` did
-        1 / `scale` of the work."""
-        their_times, our_times = [], []
-        for _ in range(repeats or self.repeats):
-            if theirs:
-                their_times.append(timed(theirs, *before()) * scale)
-            our_times.append(timed(ours, *before()))
-        self.add(work, min(their_times, default=None), min(our_times), aim, equal, our_times[0])
-
-    def add(self, work, theirs, ours, aim, equal, first=None):
-        ratio = theirs / ours if theirs else None
-        met = "" if aim is None else self.met(aim, ratio, ours)
-        show = lambda x, form: "" if x is None else format(x, form)
-        row = [work, show(theirs, ".4f"), show(ours, ".4f"), show(first, ".4f"), show(ratio, ".1f"), self.aim(aim), met, equal]
-        self.rows.append(row)
-        print(" | ".join(row), flush=True)
-
-    @staticmethod
-    def aim(aim):
-        return "" if aim is None else f"{aim[1]:g}x" if aim[0] == "x" else f"< {aim[1]:g} s"
-
-    @staticmethod
-    def met(aim, ratio, ours):
-        return "yes" if (ratio >= aim[1] if aim[0] == "x" else ours < aim[1]) else "NO"
-
-    def markdown(self):
-        head = ["work", "theirs s", "ours s", "ours 1st s", "x", "aim", "met", "answers"]
-        width = [max(len(row[i]) for row in [head, *self.rows]) for i in range(len(head))]
-        line = lambda row: "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, width)) + " |"
-        return "\n".join([line(head), "|" + "|".join("-" * (w + 2) for w in width) + "|", *map(line, self.rows)])
-
-
 # --- data --------------------------------------------------------------------------------------------
-
-
-def write_raster(path, nodata=None, seed=7, height=1800, width=3600):
-    """A smooth field with noise, quantised as measurements are: deflate makes about a third of it."""
-    rng = np.random.default_rng(seed)
-    row, col = np.mgrid[0:height, 0:width]
-    field = 15 + 12 * np.cos(row / 300) + 3 * np.sin(col / 90) * np.cos(row / 45) + rng.normal(0, 0.02, (height, width))
-    field = (np.round(field * 128) / 128).astype("float32")
-    if nodata is not None:
-        field[np.sin(row / 200) * np.sin(col / 260) > 0.4] = nodata
-    profile = dict(driver="GTiff", height=height, width=width, count=1, dtype="float32", crs="EPSG:4326",
-                   transform=from_origin(-180, 90, 0.1, 0.1), tiled=True, blockxsize=256, blockysize=256,
-                   compress="deflate", nodata=nodata)
-    with rasterio.open(path, "w", **profile) as dst:
-        dst.write(field, 1)
-    return str(path)
 
 
 def write_scenes(folder, count):
@@ -379,7 +295,7 @@ def patches(table, work, quick):
     assert one("SELECT sum(len(data)) FROM lists") == n * PATCH and np.isclose(one("SELECT sum(list_sum(data)) FROM lists"), exact, rtol=1e-9)
     table.race(f"b  DuckDB alone: sum(list_sum(data)) over a table of {name}", None, lambda: one("SELECT sum(list_sum(data)) FROM lists"), None, "total to 1e-9")
     table.race(f"b  DuckDB alone: sum(len(data)) over a table of {name}", None, lambda: one("SELECT sum(len(data)) FROM lists"), None, "pixels")
-    table.race(f"b  DuckDB alone: that table to Arrow, chunk by chunk", None, lambda: [len(b) for b in con.execute("SELECT data FROM lists").to_arrow_reader(256)], None, "as above")
+    table.race("b  DuckDB alone: that table to Arrow, chunk by chunk", None, lambda: [len(b) for b in con.execute("SELECT data FROM lists").to_arrow_reader(256)], None, "as above")
     con.execute("DROP TABLE lists")
 
     # Nodata: NULL here, a masked array there.
@@ -618,171 +534,7 @@ def growth(table, work, quick):
             table.add(text, None, best, None, "count, pixels, first pixels")
 
 
-# --- h: arrays ---------------------------------------------------------------------------------------
-
-
-def write_cube(path, zarr_format, shards=None):
-    """A packed daily cube, int16 in chunks of 8 x 180 x 180, as climate archives are."""
-    rng = np.random.default_rng(3)
-    shape = (64, 720, 1440)
-    group = zarr.open_group(path, mode="w", zarr_format=zarr_format)
-    names = {"dimension_names": ["time", "lat", "lon"]} if zarr_format == 3 else {"attributes": {"_ARRAY_DIMENSIONS": ["time", "lat", "lon"]}}
-    array = group.create_array("t2m", shape=shape, chunks=(8, 180, 180), shards=shards, dtype="int16", compressors="auto", **names)
-    lat, lon = np.mgrid[0:720, 0:1440]
-    base = 3000 * np.cos(lat / 230) + 400 * np.sin(lon / 90)
-    for day in range(0, 64, 8):
-        array[day:day + 8] = (base + rng.normal(0, 30, (8, 720, 1440))).astype("int16")
-    return str(path)
-
-
-def arrays(table, work, quick):
-    count = 200 if quick else 2000
-    rng = np.random.default_rng(5)
-    at = [(int(t), int(y), int(x)) for t, y, x in zip(rng.integers(0, 64, count), rng.integers(0, 720 - SIDE, count), rng.integers(0, 1440 - SIDE, count))]
-    rows = [{"t": t, "y": y, "x": x} for t, y, x in at]
-    con = connect()
-    con.execute("CREATE TABLE places AS SELECT unnest(r) FROM (SELECT unnest(?) AS r)", [rows])
-    window = f"{{isel: {{time: t, lat: {{start: y, stop: y + {SIDE}}}, lon: {{start: x, stop: x + {SIDE}}}}}, masked: false}}"
-
-    def ours(path, variable="t2m"):
-        arrow = con.execute(f"SELECT a.data FROM (SELECT read_array('{path}', '{variable}', {window}) AS a FROM places)").to_arrow_table()
-        return np.concatenate([c.flatten().to_numpy() for c in arrow.column(0).chunks]).reshape(-1, SIDE, SIDE)
-
-    def check(path, theirs, variable="t2m"):
-        np.testing.assert_array_equal(ours(path, variable), np.stack(theirs).astype("float32"))
-
-    for name, zarr_format, shards in (("v2", 2, None), ("v3, sharded", 3, (16, 360, 360))):
-        path = write_cube(work / f"{zarr_format}.zarr", zarr_format, shards)
-        array = zarr.open_group(path, mode="r")["t2m"]
-        lazy = xr.open_zarr(path, consolidated=False)["t2m"].variable
-        by_zarr = lambda: [array[t, y:y + SIDE, x:x + SIDE] for t, y, x in at]
-        by_xarray = lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at]
-        check(path, by_zarr())
-        what = f"{count:,} windows of {SIDE} x {SIDE} from a Zarr {name} cube"
-        table.race(f"h  {what}: zarr-python", by_zarr, lambda: ours(path), ("x", 3), "all values", repeats=2)
-        table.race(f"h  {what}: xarray", by_xarray, lambda: ours(path), ("x", 3), "all values", repeats=2)
-
-        def whole():
-            total = con.execute(f"SELECT sum(len(data)) FROM read_array('{path}', 't2m')").fetchone()[0]
-            assert total == 64 * 720 * 1440
-
-        table.race(f"h  the whole Zarr {name} cube, day by day: zarr-python", lambda: [array[t] for t in range(64)], whole, None, "count", repeats=2)
-
-    path = str(work / "cube.nc")
-    cube = np.stack([zarr.open_group(work / "2.zarr", mode="r")["t2m"][t:t + 8] for t in range(0, 64, 8)]).reshape(64, 720, 1440)
-    with netCDF4.Dataset(path, "w") as out:
-        for name, size in zip(("time", "lat", "lon"), cube.shape):
-            out.createDimension(name, size)
-        out.createVariable("t2m", "i2", ("time", "lat", "lon"), zlib=True, complevel=1, chunksizes=(8, 180, 180))[:] = cube
-    file = netCDF4.Dataset(path)
-    file.set_auto_mask(False)
-    lazy = xr.open_dataset(path)["t2m"].variable
-    by_netcdf = lambda: [file["t2m"][t, y:y + SIDE, x:x + SIDE] for t, y, x in at]
-    check(path, by_netcdf())
-    what = f"{count:,} windows of {SIDE} x {SIDE} from a NetCDF-4 cube"
-    table.race(f"h  {what}: netCDF4", by_netcdf, lambda: ours(path), ("x", 3), "all values", repeats=2)
-    table.race(f"h  {what}: xarray", lambda: [lazy[t, y:y + SIDE, x:x + SIDE].values for t, y, x in at], lambda: ours(path), ("x", 3), "all values", repeats=2)
-
-
-# --- i: set algebra of catalogs ----------------------------------------------------------------------
-
-BOXES = """
-SELECT 'f' || i AS path, ST_SetCRS(geo_box(bbox), 'OGC:CRS84') AS geometry, bbox,
-       CASE WHEN dated THEN start END AS t_min, CASE WHEN dated THEN start + to_microseconds((length * 86400e6)::BIGINT) END AS t_max
-FROM (SELECT i, {{xmin: x, ymin: y, xmax: x + size, ymax: y + size * flat}} AS bbox, dated, length,
-             TIMESTAMP '2015-01-01' + to_microseconds((day * 86400e6)::BIGINT) AS start
-      FROM (SELECT i, 0.02 * pow(100, random()) AS size, 0.6 + random() AS flat, random() * 3650 AS day,
-                   pow(720, random()) / 24 AS length, random() > 0.0005 AS dated,
-                   -- Half of them lie anywhere, half in a hundred clusters.
-                   CASE WHEN i % 2 = 0 THEN random() * 355 - 179 ELSE (hash(i % 100) % 340)::INT - 170 + random() * 4 END AS x,
-                   CASE WHEN i % 2 = 0 THEN random() * 170 - 88 ELSE (hash(i % 100 + 7) % 130)::INT - 60 + random() * 4 END AS y
-            FROM range({n}) AS r(i)))
-"""
-
-ALGEBRA_CHILD = """
-import sys, time, json
-sys.path.insert(0, {here!r})
-import bench
-con = bench.connect()
-con.execute("SET memory_limit = '4GB'; SET threads = 2; SELECT setseed(0.25)")
-for name in "ab":
-    con.execute(f"CREATE TABLE {{name}} AS " + bench.BOXES.format(n={n}))
-start, busy = time.perf_counter(), time.process_time()
-con.execute("CREATE TABLE pairs AS FROM geoquilt.catalog_intersect('a', 'b')")
-seconds, busy = time.perf_counter() - start, time.process_time() - busy
-print(json.dumps([seconds, busy, bench.peak_mib(), con.execute("SELECT count(*) FROM pairs").fetchone()[0]]))
-"""
-
-
-def algebra(table, work, quick):
-    con = connect()
-    con.execute("SELECT setseed(0.5)")
-    n = 2_000 if quick else 10_000
-    for name in "ab":
-        con.execute(f"CREATE TABLE {name} AS {BOXES.format(n=n)}")
-    frames = []
-    for name in "ab":
-        got = con.execute(f"SELECT path, t_min, t_max, ST_AsWKB(geometry) AS shape FROM {name}").df()
-        frames.append(geopandas.GeoDataFrame(got.drop(columns="shape"), geometry=shapely.from_wkb(got["shape"].map(bytes).to_numpy()), crs="OGC:CRS84"))
-
-    def theirs(spatial_only=False):
-        both = geopandas.overlay(*frames, how="intersection", keep_geom_type=True)
-        start = both[["t_min_1", "t_min_2"]].max(axis=1)
-        stop = both[["t_max_1", "t_max_2"]].min(axis=1)
-        return both[spatial_only | ~(start > stop)]
-
-    for only in (True, False):
-        # The result in memory, as theirs has it.
-        ours = lambda: con.execute(f"CREATE OR REPLACE TEMP TABLE pairs AS FROM geoquilt.catalog_intersect('a', 'b', spatial_only := {only})")
-        expected = theirs(only)
-        ours()
-        pairs = con.execute("SELECT path, right_path FROM pairs ORDER BY ALL").fetchall()
-        assert pairs == sorted(zip(expected.path_1, expected.path_2)), len(pairs)
-        area = con.execute("SELECT sum((bbox.xmax - bbox.xmin) * (bbox.ymax - bbox.ymin)) FROM pairs").fetchone()[0]
-        assert np.isclose(area, shapely.area(expected.geometry).sum(), rtol=1e-9)
-        what = "by place" if only else "by place and time"
-        table.race(f"i  {n:,} x {n:,} boxes {what}, {len(pairs):,} pairs: geopandas.overlay | catalog_intersect -> table", lambda: theirs(only), ours, ("x", 1), "pairs, total area")
-
-    for size in (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000):
-        code = ALGEBRA_CHILD.format(here=str(HERE), n=size)
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=work).stdout
-        seconds, busy, peak, found = json.loads(out)
-        table.add(f"i  {size:,} x {size:,} mixed boxes with dates, 4 GB, {found:,} pairs: {busy / size * 1e6:.2f} us of CPU a row, peak RSS {peak:.0f} MiB", None, seconds, ("s", 10), "")
-
-    rows = 1_000_000 if quick else 10_000_000
-    path = work / "sorted.parquet"
-    con.execute(f"""SET preserve_insertion_order = true; SET memory_limit = '6GB'; SET temp_directory = '{work}';
-        COPY (FROM ({BOXES.format(n=rows)}) ORDER BY floor(bbox.xmin / 5), bbox.ymin)
-        TO '{path}' (FORMAT parquet, GEOPARQUET_VERSION 'BOTH', ROW_GROUP_SIZE 32768)""")
-    query = f"FROM geoquilt.catalog_query('{path}', bbox := {{xmin: 10, ymin: 40, xmax: 12, ymax: 42}}, t_min := '2018-03-01', t_max := '2018-03-31')"
-    con.execute("SET parquet_metadata_cache = true")
-    groups = con.execute(f"SELECT count(*), count(*) FILTER (xmin <= 12 AND xmax >= 10 AND ymin <= 42 AND ymax >= 40) FROM ({GROUPS.format(path=path)})").fetchone()
-    brute = con.execute(f"""SELECT count(*) FROM '{path}' WHERE (bbox.xmin <= 12) AND bbox.xmax >= 10 AND bbox.ymin <= 42 AND bbox.ymax >= 40
-        AND (t_min IS NULL OR t_min <= '2018-03-31 23:59:59.999999'::TIMESTAMP) AND (t_max IS NULL OR t_max >= '2018-03-01'::TIMESTAMP)""").fetchone()[0]
-    found = con.execute(f"SELECT count(*) {query}").fetchone()[0]
-    assert found == brute, (found, brute)
-    read = bytes_read(con, path, f"SELECT path {query}")
-    share = f", {read / 2**20:.1f} of {path.stat().st_size / 2**20:.0f} MiB read"
-    table.race(f"i  {rows:,} rows of GeoParquet, a box and a month: {found} rows, {groups[1]} of {groups[0]} row groups meet the box{share}", None,
-               lambda: con.execute(f"SELECT path {query}").fetchall(), ("s", 0.1), "count, brute force")
-
-
-GROUPS = """
-SELECT row_group_id, min(stats_min::DOUBLE) FILTER (path_in_schema = 'bbox, xmin') AS xmin, min(stats_min::DOUBLE) FILTER (path_in_schema = 'bbox, ymin') AS ymin,
-       max(stats_max::DOUBLE) FILTER (path_in_schema = 'bbox, xmax') AS xmax, max(stats_max::DOUBLE) FILTER (path_in_schema = 'bbox, ymax') AS ymax
-FROM (SELECT * FROM parquet_metadata('{path}') WHERE path_in_schema LIKE 'bbox, %') GROUP BY row_group_id
-"""
-
-
-def bytes_read(con, path, sql):
-    """What the engine's own log says that a query read from a file."""
-    con.execute("SET enable_external_file_cache = false; CALL truncate_duckdb_logs(); CALL enable_logging('FileSystem')")
-    con.execute(sql).fetchall()
-    con.execute("CALL disable_logging(); SET enable_external_file_cache = true")
-    return con.execute("SELECT sum(bytes::BIGINT) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'READ' AND path = ?", [str(path)]).fetchone()[0]
-
-
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": arrays, "i": algebra, "s": lambda *run: slices(*run, connect, write_raster), "v": vectors}
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "h": arrays, "i": algebra, "s": slices, "v": vectors}
 
 
 def main():

@@ -3,11 +3,11 @@
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import from_origin
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window, from_bounds
 
-SIDE = 128
+from common import SIDE, connect, write_raster
 
 
 def slice_row(i, crs, x, y, res, side=SIDE):
@@ -102,7 +102,7 @@ def series(table, work, con, quick):
     table.race(f"s  one pixel over {count:,} daily files: a loop of rasterio | read_series", theirs, ours, ("x", 3), f"{count:,} values", repeats=3)
 
 
-def slices(table, work, quick, connect, write_raster):
+def slices(table, work, quick):
     con = connect()
     con.execute("SET geoquilt_max_chunk_mb = 1024")
     warps(table, write_raster(work / "scene.tif"), con, quick)

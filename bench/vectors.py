@@ -7,6 +7,8 @@ from exactextract import exact_extract
 from rasterio import features
 from rasterio.transform import from_bounds
 
+from common import connect, write_raster
+
 STATS = ["count", "mean", "min", "max"]
 
 
@@ -30,7 +32,6 @@ def by_rasterio(path, shapes):
 
 
 def vectors(table, work, quick):
-    from bench import connect, write_raster
     path = write_raster(work / "zonal.tif", nodata=-9999.0)
     shapes = zones(200 if quick else 2000)
     frame = geopandas.GeoDataFrame({"class": np.arange(len(shapes)) % 7 + 1}, geometry=shapes, crs="EPSG:4326")

@@ -35,7 +35,7 @@ WITH gq_left AS MATERIALIZED (
     FROM gq_left LEFT JOIN gq_cover ON gq_cover.place = gq_left.gq_place
 )
 SELECT * EXCLUDE (gq_place, gq_whole, gq_rest)
-       REPLACE (CASE WHEN gq_whole THEN geometry ELSE ST_SetCRS(gq_rest, ST_CRS(geometry)) END AS geometry,
+       REPLACE (CASE WHEN gq_whole THEN geometry ELSE ST_SetCRS(gq_rest, coalesce(ST_CRS(geometry), '')) END AS geometry,
                 CASE WHEN gq_whole THEN bbox ELSE geo_bbox(gq_rest) END AS bbox)
 FROM gq_rests
 WHERE gq_whole OR gq_rest IS NOT NULL

@@ -7,6 +7,6 @@ WITH gq_total AS (
     FROM query_table(catalog) AS gq_entry
     WHERE true OR geo_catalog_check(gq_entry, {place: 'catalog_extent(catalog)'})
 )
-SELECT n, n_undated, ST_SetCRS(geo_box(bbox), ST_CRS(gq_geometry)) AS geometry,
+SELECT n, n_undated, ST_SetCRS(geo_box(bbox), coalesce(ST_CRS(gq_geometry), '')) AS geometry,
        CASE WHEN bbox.xmin IS NOT NULL THEN bbox END AS bbox, t_min, t_max
 FROM gq_total

@@ -38,6 +38,6 @@ WITH gq_left AS MATERIALIZED (
     JOIN gq_right AS gq_r ON gq_r.gq_place = gq_pairs.b_place
 )
 SELECT * EXCLUDE (gq_place, gq_shared, gq_start, gq_stop)
-       REPLACE (ST_SetCRS(gq_shared, ST_CRS(geometry)) AS geometry, geo_bbox(gq_shared) AS bbox, gq_start AS t_min, gq_stop AS t_max)
+       REPLACE (ST_SetCRS(gq_shared, coalesce(ST_CRS(geometry), '')) AS geometry, geo_bbox(gq_shared) AS bbox, gq_start AS t_min, gq_stop AS t_max)
 FROM gq_shares
 WHERE gq_shared IS NOT NULL

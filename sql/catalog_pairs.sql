@@ -1,12 +1,13 @@
 -- catalog_pairs(a, b): which boxes of two relations meet. Documented in src/sql/macros/.
 --
 -- A hash join on the cells of space and time that the boxes cover. Cells of level 0 are about as wide as most boxes,
--- and larger boxes live on higher levels, where cells are four times as wide each time: see src/catalog/cells.rs.
+-- and larger boxes live on higher levels, where cells are four times as wide each time: see src/catalog/cells.rs. A box
+-- that is not finite has no pair: it would stretch the grid until one cell held everything.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_pairs(a, b) AS TABLE
 WITH gq_a AS MATERIALIZED (
-    SELECT place, bbox, t_min, t_max FROM query_table(a) WHERE bbox IS NOT NULL
+    SELECT place, bbox, t_min, t_max FROM query_table(a) WHERE isfinite(bbox.xmin + bbox.ymin + bbox.xmax + bbox.ymax)
 ), gq_b AS MATERIALIZED (
-    SELECT place, bbox, t_min, t_max FROM query_table(b) WHERE bbox IS NOT NULL
+    SELECT place, bbox, t_min, t_max FROM query_table(b) WHERE isfinite(bbox.xmin + bbox.ymin + bbox.xmax + bbox.ymax)
 ), gq_sizes AS (
     SELECT bbox, t_min, t_max, greatest(bbox.xmax - bbox.xmin, bbox.ymax - bbox.ymin) AS side, t_max::DOUBLE - t_min AS span
     FROM (FROM gq_a UNION ALL FROM gq_b)

@@ -2,15 +2,24 @@
 --
 -- The area does not depend on a row, since ST_CRS(gq_entry.geometry) is a constant of the column's type: DuckDB folds
 -- it, and compares the columns of bbox with four numbers, by which a Parquet scan passes over row groups.
+--
+-- gq_utc(t) is a time in UTC, whatever the session's time zone: DuckDB's own cast drops the offset that a text or a
+-- TIMESTAMPTZ has. gq_stop(t) is the end of a day that has no time of day.
+CREATE OR REPLACE MACRO geoquilt.main.gq_utc(t) AS
+    CASE WHEN regexp_matches(t::VARCHAR, ':[0-9.]+ ?[^0-9.: ]') THEN make_timestamp(epoch_us(t::VARCHAR::TIMESTAMPTZ)) ELSE t::TIMESTAMP END;
+CREATE OR REPLACE MACRO geoquilt.main.gq_stop(t) AS
+    geoquilt.main.gq_utc(t) + CASE WHEN length(t::VARCHAR) = 10 THEN INTERVAL 1 DAY - INTERVAL 1 MICROSECOND ELSE INTERVAL 0 DAY END;
+-- The guard is a row of its own: a condition of the catalog's rows is not asked when another has passed over them all.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_query(catalog, bbox := NULL, crs := NULL, t_min := NULL, t_max := NULL, geometry := NULL) AS TABLE
+WITH gq_guard AS (
+    SELECT CASE
+        WHEN geoquilt.main.gq_utc(t_min) > geoquilt.main.gq_stop(t_max) THEN
+            error('catalog_query(t_max): the interval ends before it starts: ' || t_min || ' to ' || t_max)
+    END AS mistake
+)
 SELECT gq_entry.*
-FROM query_table(catalog) AS gq_entry
-WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'}))
-  AND CASE
-      WHEN t_min::TIMESTAMP > t_max::TIMESTAMP + CASE WHEN length(t_max::VARCHAR) = 10 THEN INTERVAL 1 DAY - INTERVAL 1 MICROSECOND ELSE INTERVAL 0 DAY END THEN
-          error('catalog_query(t_max): the interval ends before it starts: ' || t_min || ' to ' || t_max)
-      ELSE true
-  END
+FROM query_table(catalog) AS gq_entry, gq_guard
+WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'})) AND gq_guard.mistake IS NULL
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR gq_entry.bbox.xmin <= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).xmax)
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
@@ -20,8 +29,7 @@ WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'}))
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR gq_entry.bbox.ymax >= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).ymin)
   -- An undated row matches every interval.
-  AND (t_max IS NULL OR gq_entry.t_min IS NULL
-       OR gq_entry.t_min <= t_max::TIMESTAMP + CASE WHEN length(t_max::VARCHAR) = 10 THEN INTERVAL 1 DAY - INTERVAL 1 MICROSECOND ELSE INTERVAL 0 DAY END)
-  AND (t_min IS NULL OR gq_entry.t_max IS NULL OR gq_entry.t_max >= t_min::TIMESTAMP)
+  AND (t_max IS NULL OR gq_entry.t_min IS NULL OR gq_entry.t_min <= geoquilt.main.gq_stop(t_max))
+  AND (t_min IS NULL OR gq_entry.t_max IS NULL OR gq_entry.t_max >= geoquilt.main.gq_utc(t_min))
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR geo_intersects(gq_entry.geometry, geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))))

@@ -10,7 +10,7 @@ WITH gq_left AS (
         ST_SetCRS(CASE WHEN coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84') = coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84')
             THEN gq_entry.geometry::GEOMETRY
             ELSE geo_project(gq_entry.geometry, coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84'), coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84'))
-            END, ST_CRS(gq_type.gq_geometry)) AS geometry,
+            END, coalesce(ST_CRS(gq_type.gq_geometry), '')) AS geometry,
         CASE WHEN coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84') = coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84')
             THEN gq_entry.bbox
             ELSE geo_bbox(geo_project(gq_entry.geometry, coalesce(ST_CRS(gq_entry.geometry), 'OGC:CRS84'), coalesce(ST_CRS(gq_type.gq_geometry), 'OGC:CRS84')))
@@ -21,5 +21,5 @@ WITH gq_left AS (
 )
 SELECT * EXCLUDE (gq_side, gq_place)
 FROM gq_both
-QUALIFY NOT dedupe OR path IS NULL OR row_number() OVER (PARTITION BY path ORDER BY gq_side, gq_place) = 1
+QUALIFY NOT coalesce(dedupe, false) OR path IS NULL OR row_number() OVER (PARTITION BY path ORDER BY gq_side, gq_place) = 1
 ORDER BY gq_side, gq_place

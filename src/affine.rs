@@ -1,6 +1,7 @@
 //! From pixels to the map: GDAL's six numbers.
 
 use crate::bbox::Bbox;
+use crate::error::{Error, Result};
 use crate::window::Window;
 
 /// `x = c[0] + col * c[1] + row * c[2]`, `y = c[3] + col * c[4] + row * c[5]`, where (0, 0) is the
@@ -10,6 +11,14 @@ use crate::window::Window;
 pub struct Affine(pub [f64; 6]);
 
 impl Affine {
+    /// # Errors
+    /// Not six numbers, or numbers that span no plane.
+    pub fn from_terms(terms: &[f64]) -> Result<Affine> {
+        let affine = <[f64; 6]>::try_from(terms).ok().map(Affine).filter(Affine::is_usable);
+        let must = "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height";
+        affine.ok_or_else(|| Error::invalid(format!("{terms:?}"), must))
+    }
+
     /// A grid whose upper left corner is (x, y), with square north-up cells.
     pub fn north_up(x: f64, y: f64, resolution: f64) -> Affine {
         Affine([x, resolution, 0.0, y, 0.0, -resolution])

@@ -32,7 +32,7 @@ use crate::error::{Error, Result};
 use crate::files::{Listings, Stamp};
 use crate::format::array::Variable;
 use crate::format::gdal::{self, CrsFacts};
-use crate::format::{Header, Kind, Layer, LayerName};
+use crate::format::{self, Header, Kind, Layer, LayerName};
 use crate::interval::Interval;
 
 /// The version of the columns that a catalog has: see `docs/reference.md`.
@@ -174,12 +174,13 @@ impl Builder {
             Wanted::Only(kind) => Some(kind),
             Wanted::Auto => Kind::of_file(path),
         };
-        match kind {
+        let place = match kind {
             Some(Kind::Vector) => self.vector(path),
             Some(Kind::Array) => self.array(path, dated),
             Some(_) => self.raster(path),
             None => self.raster_or_vector(path),
-        }
+        };
+        place.map_err(|error| format::explain(error, path, kind))
     }
 
     /// A file's box, in its own CRS, as it lies in the catalog's.

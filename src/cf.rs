@@ -14,9 +14,13 @@ pub use grid::{Grid, grid};
 pub use mapping::{Mapping, mapping};
 pub use time::{Calendar, TimeUnits};
 
-use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use std::sync::Arc;
+
+use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::files;
+use crate::format::Header;
+use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
 use crate::interval::Interval;
 use crate::with_pixels;
 
@@ -42,11 +46,9 @@ pub fn decode(pixels: &Pixels, variable: &Variable) -> Vec<f64> {
     })
 }
 
-/// The stored values that stand for none, in the type of `like`: `_FillValue` and `missing_value`.
+/// The stored values that stand for none, in the type of `like`.
 fn fills<T: Pixel>(variable: &Variable, _like: &[T]) -> Vec<T> {
-    let attribute = |name: &str| variable.attribute(name).and_then(|a| a.number()).map(Nodata::Float);
-    let all = [variable.nodata, attribute("missing_value")];
-    all.into_iter().flatten().filter_map(T::nodata).collect()
+    variable.missing()
 }
 
 fn whole(file: &dyn ArrayFile, variable: usize) -> Result<Pixels> {
@@ -64,6 +66,28 @@ fn whole(file: &dyn ArrayFile, variable: usize) -> Result<Pixels> {
 
 fn facts(header: &ArrayHeader, variable: usize) -> Result<&Variable> {
     header.variables.get(variable).ok_or_else(|| Error::Bug(format!("no variable {variable}")))
+}
+
+/// A raster's header with the CRS that CF tells, where GDAL finds none: longitudes and latitudes need no grid mapping.
+pub fn completed(header: &Arc<Header>, path: &str) -> Arc<Header> {
+    let lacks = header.crs.is_none() && header.transform.is_some() && header.driver == "netCDF";
+    match lacks.then(|| crs_of_raster(path)).flatten() {
+        Some(crs) => Arc::new(Header { crs: Some(crs), ..(**header).clone() }),
+        None => header.clone(),
+    }
+}
+
+/// The CRS of one variable by GDAL's name for it, or of a file of one.
+fn crs_of_raster(path: &str) -> Option<String> {
+    let container = files::container(path);
+    let file = array::open(container).ok()?;
+    let header = file.header();
+    let variable = match path == container {
+        true => data_variables(header).into_iter().next(),
+        false => path.rsplit_once(':').and_then(|(_, name)| header.find(name.trim_matches('"'))),
+    }?;
+    let mapping = mapping(header, variable, &axes(header, variable)).ok()??;
+    (mapping.factor == 1.0).then_some(mapping.crs)
 }
 
 /// A time axis, decoded.
@@ -142,6 +166,8 @@ fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<V
                 return Ok(None);
             }
             match v.integer() {
+                // NumPy's NaT, which xarray writes without a fill value that says so.
+                Some(whole) if whole == i128::from(i64::MIN) => return Ok(None),
                 Some(whole) if plain => units.decode_integer(whole),
                 _ => units.decode(v.f64() * scale + offset),
             }.map(Some)

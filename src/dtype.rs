@@ -47,6 +47,24 @@ impl Dtype {
     }
 }
 
+impl Dtype {
+    /// The integers of the same size with or without a sign; floats stay what they are.
+    #[must_use]
+    pub fn with_sign(self, signed: bool) -> Dtype {
+        match (self, signed) {
+            (Dtype::Int8 | Dtype::UInt8, true) => Dtype::Int8,
+            (Dtype::Int8 | Dtype::UInt8, false) => Dtype::UInt8,
+            (Dtype::Int16 | Dtype::UInt16, true) => Dtype::Int16,
+            (Dtype::Int16 | Dtype::UInt16, false) => Dtype::UInt16,
+            (Dtype::Int32 | Dtype::UInt32, true) => Dtype::Int32,
+            (Dtype::Int32 | Dtype::UInt32, false) => Dtype::UInt32,
+            (Dtype::Int64 | Dtype::UInt64, true) => Dtype::Int64,
+            (Dtype::Int64 | Dtype::UInt64, false) => Dtype::UInt64,
+            (float @ (Dtype::Float32 | Dtype::Float64), _) => float,
+        }
+    }
+}
+
 impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = DTYPES.iter().find(|(_, dtype)| dtype == self).map_or("", |(name, _)| name);
@@ -66,6 +84,21 @@ impl Nodata {
         match self {
             Nodata::Float(value) => value,
             Nodata::Integer(value) => value as f64,
+        }
+    }
+}
+
+impl Nodata {
+    /// A negative number as the bits of an unsigned type say it: NetCDF-3 had signed integers alone, and files of it
+    /// say `_Unsigned` and give -1 for 255.
+    #[must_use]
+    pub fn without_sign(self, dtype: Dtype) -> Nodata {
+        match self {
+            Nodata::Integer(value) if value < 0 => Nodata::Integer(value + (1 << (8 * dtype.size()))),
+            Nodata::Float(value) if value < 0.0 && value.fract() == 0.0 => {
+                Nodata::Integer(value as i128).without_sign(dtype)
+            }
+            other => other,
         }
     }
 }

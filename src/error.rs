@@ -21,7 +21,7 @@ pub enum Error {
     #[error("{problem}{}", second_line(remedy))]
     Conflict { problem: String, remedy: String },
 
-    #[error("\"{path}\" does not exist")]
+    #[error("\"{path}\" does not exist{}", no_glob(path))]
     Absent { path: String },
     #[error("no file matches \"{pattern}\"")]
     EmptyGlob { pattern: String },
@@ -39,7 +39,9 @@ pub enum Error {
     RemoteRead { path: String, first: u64, last: u64, reason: String },
     #[error("cannot open \"{path}\": {reason}")]
     Unreadable { path: String, reason: String },
-    #[error("\"{path}\" has zero bands{}", held(subdatasets))]
+    #[error("\"{path}\" is {what}\n{remedy}")]
+    OtherKind { path: String, what: &'static str, remedy: String },
+    #[error("\"{path}\" has zero bands{}", held(path, subdatasets))]
     NoBands { path: String, subdatasets: Vec<String> },
     #[error(
         "\"{path}\" has no CRS\nWrite one into the file or a side file, for example with gdal_edit -a_srs EPSG:4326"
@@ -107,7 +109,7 @@ pub enum Error {
     #[error("the interval of \"{name}\" ends before it starts: {start} to {stop}")]
     Backwards { name: String, start: String, stop: String },
 
-    #[error("\"{value}\" is not a coordinate reference system that PROJ knows: {reason}")]
+    #[error("\"{value}\" is not a coordinate reference system that PROJ knows{}", because(reason))]
     BadCrs { value: String, reason: String },
     #[error("cannot project {what} from {from} to {to}")]
     Unprojectable { what: String, from: String, to: String },
@@ -125,6 +127,10 @@ pub enum Error {
         "{window} of {bands} bands would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nCut it into smaller windows, or SET geoquilt_max_chunk_mb = {needed_mb}"
     )]
     PatchTooLarge { window: String, bands: usize, needed_mb: u64, limit_mb: u64 },
+    #[error(
+        "the pixels of one zone take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nLeave out median, majority, minority and variety, for example {{stats: ['count', 'mean']}}, or raise the setting"
+    )]
+    ZoneTooLarge { needed_mb: u64, limit_mb: u64 },
     #[error("{problem} in \"{path}\"; its columns are {}", columns.join(", "))]
     BadRegistry { path: String, problem: String, columns: Vec<String> },
 
@@ -203,10 +209,23 @@ fn second_line(remedy: &str) -> String {
     if remedy.is_empty() { String::new() } else { format!("\n{remedy}") }
 }
 
-fn held(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        names => format!("; it holds {} subdatasets\nName one of them: {}", names.len(), names.join(", ")),
+fn held(path: &str, names: &[String]) -> String {
+    let Some(first) = names.first() else { return String::new() };
+    let is_array = first.starts_with("NETCDF:") || first.starts_with("HDF5:");
+    let array =
+        format!(", or lay a variable onto a grid with read_array('{path}', variable, {{slice: ...}})");
+    let remedy = if is_array { array.as_str() } else { "" };
+    format!("; it holds {} subdatasets\nName one of them: {}{remedy}", names.len(), names.join(", "))
+}
+
+fn no_glob(path: &str) -> &'static str {
+    if path.contains('*') { "\nOne file is wanted here, and no glob" } else { "" }
+}
+
+fn because(reason: &str) -> String {
+    match reason {
+        "" => "\nWrite a code such as EPSG:32632, or its WKT or PROJJSON".into(),
+        reason => format!(": {reason}"),
     }
 }
 

@@ -10,13 +10,14 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
 /// glob characters that exists as it stands is taken as it stands, and so is a URL. Directories among a glob's matches
-/// are passed over, unless they are Zarr stores; `**` does not look into a store.
+/// are passed over, unless they are Zarr stores; `**` does not look into a store. Side files of another match are passed
+/// over too ([`is_side_file`]).
 /// A glob that matches nothing is an error.
 ///
 /// # Errors
@@ -53,13 +54,19 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     let bad = |e: glob::PatternError| Error::BadGlob { pattern: pattern.into(), reason: e.msg.into() };
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
     let before = paths.len();
-    for path in matches(&home, options).map_err(bad)? {
-        if path.is_dir() && !is_store(&path) && std::fs::read_dir(&path).is_ok() {
+    let found = matches(&home, options).map_err(bad)?;
+    let mut names: Vec<&str> = found.iter().filter_map(|path| path.to_str()).collect();
+    names.sort_unstable();
+    for path in &found {
+        if path.to_str().is_some_and(|name| is_side_file(name, &names)) {
             continue;
         }
-        match path.into_os_string().into_string() {
-            Ok(path) => paths.push(path),
-            Err(path) => {
+        if path.is_dir() && !is_store(path) && std::fs::read_dir(path).is_ok() {
+            continue;
+        }
+        match path.to_str() {
+            Some(path) => paths.push(path.to_string()),
+            None => {
                 let shown = path.to_string_lossy().into_owned();
                 return Err(Error::Unreadable { path: shown, reason: "its name is not UTF-8".into() });
             }
@@ -69,6 +76,44 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
         return Err(Error::EmptyGlob { pattern: pattern.into() });
     }
     Ok(())
+}
+
+/// Files of several parts, by the extension that names the whole: what a reader needs, and what it can do without.
+pub const PARTS: [(&str, &[&str], &[&str]); 3] = [
+    ("shp", &["shx", "dbf", "prj", "cpg"], &["qix", "qpj", "sbn", "sbx"]),
+    ("tab", &["dat", "map", "id"], &["ind"]),
+    ("mif", &["mid"], &[]),
+];
+
+/// A part of another file among `names`, which are sorted: `a.tif.aux.xml` belongs to `a.tif` by a longer name, and by
+/// another extension `a.dbf` to `a.shp` and `a.tfw` to `a.tif`.
+fn is_side_file(name: &str, names: &[&str]) -> bool {
+    const LONGER: [&str; 5] = [".aux.xml", ".xml", ".ovr", ".msk", ".hdr"];
+    let whole = |end: &&str| name.strip_suffix(end).filter(|whole| names.binary_search(whole).is_ok());
+    if LONGER.iter().find_map(whole).is_some_and(|whole| !Path::new(whole).is_dir()) {
+        return true;
+    }
+    let Some((stem, end)) = name.rsplit_once('.') else { return false };
+    let end = end.to_ascii_lowercase();
+    let stem = format!("{stem}.");
+    let from = names.partition_point(|other| *other < stem.as_str());
+    let others = names.get(from..).unwrap_or_default().iter();
+    let mut ends = others.map_while(|other| other.strip_prefix(&stem)).filter(|whole| !whole.contains('.'));
+    ends.any(|whole| is_part(&end, &whole.to_ascii_lowercase()))
+}
+
+/// Whether a file of one extension belongs to that of another.
+fn is_part(end: &str, whole: &str) -> bool {
+    const OF_RASTERS: [&str; 3] = ["prj", "wld", "hdr"];
+    let mut parts = PARTS.iter().filter(|(name, ..)| *name == whole);
+    if parts.any(|(_, needed, more)| needed.contains(&end) || more.contains(&end)) {
+        return true;
+    }
+    // A world file is named by the first and the last letter, or by all of it: tif, tfw, tifw.
+    let letters = (whole.chars().next(), whole.chars().next_back());
+    let is_world = letters.0.zip(letters.1).is_some_and(|(first, last)| end == format!("{first}{last}w"));
+    let is_raster = !["dbf", "prj", "wld", "hdr"].contains(&whole);
+    is_raster && (is_world || end == format!("{whole}w") || OF_RASTERS.contains(&end))
 }
 
 /// What a pattern matches, sorted. Under `**` linked folders are not entered, as in DuckDB: a link that leads
@@ -201,18 +246,27 @@ fn stamp_of(metadata: &std::fs::Metadata) -> Stamp {
     Stamp { size: metadata.len(), modified, identity: identity(metadata) }
 }
 
-/// The side files that can change what a raster says of itself, whether they are there or may come: metadata,
-/// validity mask, world file, projection, and the header of a raw file.
-pub fn side_files(path: &str) -> Vec<PathBuf> {
+/// The side files of which any raster may have metadata and a validity mask, whether they are there or may come.
+pub fn own_side_files(path: &str) -> Vec<PathBuf> {
     let file = Path::new(container(path));
     let Some(name) = file.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
-    let mut sides: Vec<PathBuf> =
-        [".aux.xml", ".msk"].iter().map(|end| file.with_file_name(format!("{name}{end}"))).collect();
-    sides.extend(["wld", "prj", "hdr"].iter().map(|end| file.with_extension(end)));
-    // A world file is named by the first and the last letter of the extension: tif, tfw.
-    let letters = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    if let (Some(first), Some(last)) = (letters.chars().next(), letters.chars().next_back()) {
-        sides.push(file.with_extension(format!("{first}{last}w")));
+    [".aux.xml", ".msk"].iter().map(|end| file.with_file_name(format!("{name}{end}"))).collect()
+}
+
+/// The side files that can change what a raster says of itself: [`own_side_files`], and those that give a place to
+/// a raster without one, in small letters and in capitals: world file, MapInfo table, projection, header of a raw file.
+pub fn side_files(path: &str) -> Vec<PathBuf> {
+    let mut sides = own_side_files(path);
+    let file = Path::new(container(path));
+    let own = file.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let mut ends: Vec<String> = ["wld", "tab", "prj", "hdr"].map(String::from).into();
+    // A world file is named by the first and the last letter of the extension, or by all of it: tif, tfw, tifw.
+    if let (Some(first), Some(last)) = (own.chars().next(), own.chars().next_back()) {
+        ends.extend([format!("{first}{last}w"), format!("{own}w")]);
+    }
+    for end in ends {
+        sides
+            .extend([end.to_ascii_lowercase(), end.to_ascii_uppercase()].map(|end| file.with_extension(end)));
     }
     sides
 }
@@ -376,11 +430,14 @@ const MAX_TEXT_BYTES: u64 = 1 << 30;
 /// # Errors
 /// As [`stamp`], or a file that is no UTF-8 or above 1 GiB.
 pub fn text(path: &str) -> Result<String> {
+    use std::io::Read;
     let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
     if stamp(path)?.size > MAX_TEXT_BYTES {
         return Err(unreadable("it is above 1 GiB: split it, or use Parquet".into()));
     }
-    std::fs::read_to_string(path).map_err(|e| unreadable(lower(&e.to_string())))
+    let mut text = String::new();
+    let read = reader::Reader::open(path).and_then(|file| file.cursor().read_to_string(&mut text));
+    read.map(|_| text).map_err(|e| unreadable(lower(&e.to_string())))
 }
 
 /// Directory listings, each read once, so that opening a file need not list its directory again.
@@ -405,16 +462,21 @@ impl Listings {
 pub fn beside(path: &str) -> Vec<String> {
     const KEPT_FOLDERS: usize = 64;
     /// A folder that changed so lately may change again within one tick of its clock.
-    const SETTLED: Duration = Duration::from_secs(2);
-    type Folders = HashMap<PathBuf, (SystemTime, Arc<Vec<String>>)>;
+    const SETTLED: i64 = 2_000_000;
+    type Folders = HashMap<PathBuf, (Stamp, Arc<Vec<String>>)>;
     static FOLDERS: Mutex<Option<Folders>> = Mutex::new(None);
     names_beside(path, |folder| {
-        let changed = std::fs::metadata(shown(folder)).and_then(|metadata| metadata.modified()).ok();
-        let settled = changed.filter(|time| time.elapsed().is_ok_and(|age| age > SETTLED));
-        let Some(time) = settled else { return list(folder) };
+        let Ok(metadata) = std::fs::metadata(shown(folder)) else { return list(folder) };
+        // Also by the time of its last status change: a copy may put the other time back.
+        let stamp = stamp_of(&metadata);
+        let latest = stamp.modified.max(Some(stamp.identity.1 / 1000)).unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as i64);
+        if now.saturating_sub(latest) <= SETTLED {
+            return list(folder);
+        }
         let lock = || FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((then, names)) = lock().as_ref().and_then(|folders| folders.get(folder))
-            && *then == time
+            && *then == stamp
         {
             return names.clone();
         }
@@ -424,7 +486,7 @@ pub fn beside(path: &str) -> Vec<String> {
         if folders.len() >= KEPT_FOLDERS {
             folders.clear();
         }
-        folders.insert(folder.to_path_buf(), (time, names.clone()));
+        folders.insert(folder.to_path_buf(), (stamp, names.clone()));
         names
     })
 }
@@ -486,6 +548,18 @@ mod tests {
         std::fs::remove_dir_all(dir).unwrap();
     }
 
+    #[test]
+    fn a_part_of_another_match_is_no_file_of_its_own() {
+        let files = "a.tif a.tif.aux.xml a.tif.ovr a.tfw a.prj b.shp b.shx b.dbf b.shp.xml c.dbf c.prj d.xml e.tiff \
+                     e.tifw f.TIF f.TFW g.tab g.dat g.id a.b.shp a.b.cpg ab.dbf h.tfw i.hdr i.x.tif";
+        let mut names: Vec<&str> = files.split_whitespace().collect();
+        names.sort_unstable();
+        let kept: Vec<&str> = names.iter().filter(|name| !is_side_file(name, &names)).copied().collect();
+        let whole =
+            "a.b.shp a.tif ab.dbf b.shp c.dbf c.prj d.xml e.tiff e.tifw f.TIF g.tab h.tfw i.hdr i.x.tif";
+        assert_eq!(kept.join(" "), whole);
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_link_that_leads_back_up_ends_and_repeats_nothing() {
@@ -505,7 +579,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("geoquilt-sides-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let sides = side_files(&dir.join("a.tif").to_string_lossy());
-        for name in ["a.tif.aux.xml", "a.tif.msk", "a.tfw", "a.prj"] {
+        for name in ["a.tif.aux.xml", "a.tif.msk", "a.tfw", "a.TFW", "a.tifw", "a.WLD", "a.tab", "a.prj"] {
             let before = state(&sides);
             std::fs::write(dir.join(name), b"1").unwrap();
             let written = state(&sides);

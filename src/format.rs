@@ -7,6 +7,7 @@ pub mod array;
 pub mod classic;
 pub mod gdal;
 pub mod geotiff;
+pub mod grib;
 pub mod heap;
 pub mod hyperslab;
 pub mod parquet;
@@ -16,6 +17,7 @@ pub mod zarr;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
+use crate::error::Error;
 use crate::files;
 
 /// What a file holds.
@@ -64,6 +66,41 @@ impl Kind {
         } else {
             None
         }
+    }
+}
+
+/// Why a file does not open as one kind, or as any: it may be of another, for which there are other functions.
+pub fn explain(error: Error, path: &str, wanted: Option<Kind>) -> Error {
+    if !matches!(error, Error::Unreadable { .. } | Error::NoBands { .. }) {
+        return error;
+    }
+    let other = |what, remedy: String| Error::OtherKind { path: path.into(), what, remedy };
+    if files::magic(path).starts_with(b"PAR1") {
+        let remedy = format!(
+            "Its geometries are drawn by SELECT geo_rasterize(list(geometry), slice) FROM '{path}', and a catalog is any \
+             query with columns path, geometry, bbox (geo_bbox(geometry)), t_min and t_max"
+        );
+        return other("a Parquet file, which is a table to DuckDB", remedy);
+    }
+    if array::is_array(path) && wanted == Some(Kind::Vector) {
+        return other(
+            "an array file, and no vector file",
+            format!("Read it with read_array('{path}', variable)"),
+        );
+    }
+    let is_vector = || gdal::vector::VectorSource::open(path).is_ok_and(|file| file.layer_count() > 0);
+    match wanted {
+        Some(Kind::Raster) if is_vector() => other(
+            "a vector file, and no raster",
+            format!("Draw it on a grid with geo_rasterize('{path}', slice)"),
+        ),
+        Some(Kind::Vector) if gdal::Raster::open(path, None).is_ok() => other(
+            "a raster, and no vector file",
+            format!(
+                "Read it with read_patch('{path}', win) or read_slice('{path}', slice); geo_polygonize makes shapes of pixels"
+            ),
+        ),
+        _ => error,
     }
 }
 

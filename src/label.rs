@@ -1,6 +1,6 @@
 //! Labels: the features of vector files, or a list of geometries, drawn on a slice's grid.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use geo::{Coord, CoordsIter, Geometry, LinesIter, MapCoords, Translate};
@@ -10,9 +10,9 @@ use crate::catalog::footprint::running_box;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp};
-use crate::format::LayerName;
 use crate::format::gdal;
 use crate::format::gdal::vector::{Field, VectorSource, project_shape};
+use crate::format::{self, Kind, LayerName};
 use crate::shape;
 use crate::slice::Slice;
 
@@ -51,7 +51,8 @@ pub struct LabelOptions {
 /// A feature in the slice's CRS.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feature {
-    pub shape: Geometry<f64>,
+    /// More than one where it meets the slice on both sides of the antimeridian. They may overlap.
+    pub parts: Vec<Geometry<f64>>,
     pub label: i32,
 }
 
@@ -92,7 +93,9 @@ impl Files {
         let key = (path.to_string(), files::stamp(path)?);
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().get_mut(&key).and_then(Vec::pop);
-        let file = kept.map_or_else(|| VectorSource::open(path), Ok)?;
+        let file = kept
+            .map_or_else(|| VectorSource::open(path), Ok)
+            .map_err(|error| format::explain(error, path, Some(Kind::Vector)))?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;
@@ -114,18 +117,25 @@ fn read_layer(
     options: &LabelOptions,
     found: &mut Vec<Feature>,
 ) -> Result<()> {
-    let own = file.layer_crs(place).map(|name| Crs::new(&name));
+    let own = file.layer_crs(place)?.map(|name| Crs::new(&name));
     let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::NoCrs { path: path.into() })?;
     let onto = Onto::new(slice, &crs)?;
+    // By number: one feature may be found at several turns, and the last one in the file is drawn last.
+    let mut laid: BTreeMap<Option<u64>, Vec<Feature>> = BTreeMap::new();
     for &turn in onto.turns {
-        file.features(place, options.field.as_deref(), onto.near(turn).as_ref(), |wkb, value| {
+        file.features(place, options.field.as_deref(), onto.near(turn).as_ref(), |fid, wkb, value| {
             let Some(label) = label_of(value, path, options)? else { return Ok(()) };
             let Some(shape) = shape::read(&wkb).map_err(|e| unreadable(path, &e))? else { return Ok(()) };
-            let laid = onto.lay(shape, turn)?;
-            found.extend(laid.map(|shape| Feature { shape, label }));
+            let Some(part) = onto.lay_at(&shape, turn)? else { return Ok(()) };
+            let same = laid.entry(fid).or_default();
+            match same.last_mut().filter(|_| fid.is_some()) {
+                Some(feature) => feature.parts.push(part),
+                None => same.push(Feature { parts: vec![part], label }),
+            }
             Ok(())
         })?;
     }
+    found.extend(laid.into_values().flatten());
     Ok(())
 }
 
@@ -133,24 +143,9 @@ fn unreadable(path: &str, error: &Error) -> Error {
     Error::Unreadable { path: path.into(), reason: error.to_string() }
 }
 
-/// A list's geometry (WKB in `crs`) in the slice's CRS; `None` when it is empty or far away.
-///
-/// # Errors
-/// A geometry that can not be read or projected.
-pub fn lay(wkb: &[u8], crs: &Crs, slice: &Slice) -> Result<Option<Geometry<f64>>> {
-    let Some(shape) = shape::read(wkb)? else { return Ok(None) };
-    let onto = Onto::new(slice, crs)?;
-    for &turn in onto.turns {
-        if let Some(laid) = onto.lay(shape.clone(), turn)? {
-            return Ok(Some(laid));
-        }
-    }
-    Ok(None)
-}
-
 /// From one CRS onto a slice. What lies more than four times the slice's size away is cut off before it is projected:
 /// much of the globe has no place in a CRS made for one part of it.
-struct Onto<'a> {
+pub struct Onto<'a> {
     slice: &'a Slice,
     from: &'a Crs,
     /// The slice's box in `from`; on a globe it may run on over the antimeridian.
@@ -162,7 +157,9 @@ struct Onto<'a> {
 }
 
 impl<'a> Onto<'a> {
-    fn new(slice: &'a Slice, from: &'a Crs) -> Result<Onto<'a>> {
+    /// # Errors
+    /// A CRS that PROJ does not know.
+    pub fn new(slice: &'a Slice, from: &'a Crs) -> Result<Onto<'a>> {
         let from_globe = gdal::crs_facts(from.as_str())?.geographic;
         let globe = gdal::crs_facts(slice.crs.as_str())?.geographic;
         let within = match *from == slice.crs {
@@ -180,27 +177,36 @@ impl<'a> Onto<'a> {
         Some(grow(&Bbox { xmin: b.xmin - turn, xmax: b.xmax - turn, ..b }, 0.25))
     }
 
+    /// The parts of a geometry (WKB) in the slice's CRS; none when it is empty or far away.
+    ///
+    /// # Errors
+    /// A geometry that can not be read or projected.
+    pub fn lay(&self, wkb: &[u8]) -> Result<Vec<Geometry<f64>>> {
+        let Some(shape) = shape::read(wkb)? else { return Ok(Vec::new()) };
+        self.turns.iter().filter_map(|turn| self.lay_at(&shape, *turn).transpose()).collect()
+    }
+
     /// A geometry in the slice's CRS, moved by `turn` degrees where both are on a globe; `None` when it lies elsewhere.
-    fn lay(&self, shape: Geometry<f64>, turn: f64) -> Result<Option<Geometry<f64>>> {
+    fn lay_at(&self, shape: &Geometry<f64>, turn: f64) -> Result<Option<Geometry<f64>>> {
         let near = self.near(turn);
         let meets =
             |e: Bbox, b: &Bbox| e.xmin <= b.xmax && e.xmax >= b.xmin && e.ymin <= b.ymax && e.ymax >= b.ymin;
         if let Some(near) = &near
-            && !shape::envelope(&shape).is_some_and(|own| meets(own, near))
+            && !shape::envelope(shape).is_some_and(|own| meets(own, near))
         {
             return Ok(None);
         }
         let mut laid = if *self.from == self.slice.crs {
-            shape
+            shape.clone()
         } else {
             let far = near.as_ref().map(|near| grow(near, 4.0));
-            let fits = far.is_none_or(|far| shape::envelope(&shape).is_some_and(|own| holds(&far, &own)));
-            match (self.project(&shape, fits), near) {
+            let fits = far.is_none_or(|far| shape::envelope(shape).is_some_and(|own| holds(&far, &own)));
+            match (self.project(shape, fits), near) {
                 (Ok(whole), _) => whole,
                 (Err(error), None) => return Err(error),
                 (Err(_), Some(near)) => {
                     // Cut, an edge would bend elsewhere: points along it keep it where it was.
-                    let Some(part) = shape::clip(&shape, &near) else { return Ok(None) };
+                    let Some(part) = shape::clip(shape, &near) else { return Ok(None) };
                     self.project(&shape::densify(&part, near.width().max(near.height()) / 64.0), true)?
                 }
             }
@@ -290,18 +296,22 @@ pub fn whole(value: f64) -> Result<i32> {
 /// # Errors
 /// A geometry that GDAL can not draw.
 pub fn draw(features: &[Feature], slice: &Slice, options: &LabelOptions) -> Result<Labels> {
-    let meets = |feature: &&Feature| {
-        shape::envelope(&feature.shape).is_some_and(|e| {
+    let meets = |part: &Geometry<f64>| {
+        shape::envelope(part).is_some_and(|e| {
             let b = &slice.bbox;
             e.xmin <= b.xmax && e.xmax >= b.xmin && e.ymin <= b.ymax && e.ymax >= b.ymin
         })
     };
-    let features: Vec<&Feature> = features.iter().filter(meets).collect();
+    let features: Vec<&Feature> = features.iter().filter(|f| f.parts.iter().any(meets)).collect();
     let size = (slice.height as usize, slice.width as usize);
     let burn = |values: &mut dyn FnMut(usize, &Feature) -> i32, background: i32| {
-        let shapes = features.iter().enumerate();
-        let shapes =
-            shapes.map(|(i, f)| Ok((shape::write(&f.shape)?, values(i, f)))).collect::<Result<Vec<_>>>()?;
+        let mut shapes = Vec::with_capacity(features.len());
+        for (i, feature) in features.iter().enumerate() {
+            let value = values(i, feature);
+            for part in &feature.parts {
+                shapes.push((shape::write(part)?, value));
+            }
+        }
         gdal::burn::burn(&shapes, &slice.affine(), size, background, options.all_touched)
     };
     match options.task {
@@ -336,7 +346,7 @@ fn objects<'a>(features: &'a [&'a Feature], slice: &'a Slice) -> impl Iterator<I
     let (dx, dy) = slice.resolution();
     let area = &slice.bbox;
     features.iter().enumerate().filter_map(move |(i, feature)| {
-        let b = visible_box(&feature.shape, area)?;
+        let b = visible_box(&feature.parts, area)?;
         let bbox = Bbox {
             xmin: (b.xmin - area.xmin) / dx,
             ymin: (area.ymax - b.ymax) / dy,
@@ -347,10 +357,10 @@ fn objects<'a>(features: &'a [&'a Feature], slice: &'a Slice) -> impl Iterator<I
     })
 }
 
-/// The box around the part of a geometry inside a box: of its edges there, and of the corners that it covers.
-fn visible_box(shape: &Geometry<f64>, area: &Bbox) -> Option<Bbox> {
+/// The box around what lies of geometries inside a box: of their edges there, and of the corners that they cover.
+fn visible_box(parts: &[Geometry<f64>], area: &Bbox) -> Option<Bbox> {
     let mut points: Vec<(f64, f64)> = Vec::new();
-    collect_points(shape, area, &mut points);
+    parts.iter().for_each(|part| collect_points(part, area, &mut points));
     Bbox::envelope(points)
 }
 
@@ -400,14 +410,14 @@ mod tests {
     fn the_visible_box_counts_edges_and_covered_corners() {
         let area = Bbox::new(0.0, 0.0, 10.0, 10.0).unwrap();
         let tip = polygon![(x: 5.0, y: -4.0), (x: 9.0, y: 6.0), (x: 1.0, y: 6.0)];
-        let found = visible_box(&Geometry::Polygon(tip), &area).unwrap();
+        let found = visible_box(&[Geometry::Polygon(tip)], &area).unwrap();
         assert!((found.xmin, found.ymin, found.ymax) == (1.0, 0.0, 6.0));
         let around = polygon![(x: -5.0, y: -5.0), (x: 20.0, y: -5.0), (x: 20.0, y: 20.0), (x: -5.0, y: 20.0)];
-        assert_eq!(visible_box(&Geometry::Polygon(around), &area), Some(area));
+        assert_eq!(visible_box(&[Geometry::Polygon(around)], &area), Some(area));
         // Bent around the corner (0, 10), which it does not hold.
         let bent = polygon![(x: -2.0, y: 4.0), (x: 3.0, y: 4.0), (x: 3.0, y: 5.0), (x: -1.0, y: 5.0),
             (x: -1.0, y: 12.0), (x: -2.0, y: 12.0)];
-        let found = visible_box(&Geometry::Polygon(bent), &area).unwrap();
+        let found = visible_box(&[Geometry::Polygon(bent)], &area).unwrap();
         assert_eq!(found, Bbox::new(0.0, 4.0, 3.0, 5.0).unwrap());
     }
 }

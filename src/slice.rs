@@ -194,6 +194,12 @@ mod tests {
         for res in [0.0, -10.0, f64::NAN, f64::INFINITY, 100.1] {
             assert!(sized([0.0, 0.0, 100.0, 100.0], res).is_err(), "{res}");
         }
-        assert!(sized([0.0, 0.0, 0.0, 100.0], 1.0).is_err());
+    }
+
+    #[test]
+    fn a_side_of_no_length_is_one_pixel_around_it() {
+        let slice = sized([5.0, 0.0, 5.0, 100.0], 2.0).unwrap();
+        assert_eq!((slice.width, slice.height), (1, 50));
+        assert_eq!((slice.bbox.xmin, slice.bbox.xmax, slice.bbox.ymin), (4.0, 6.0, 0.0));
     }
 }

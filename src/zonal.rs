@@ -233,11 +233,8 @@ impl Zone {
         }
         let bytes = self.kept.len().saturating_mul(16);
         if bytes > options.limit {
-            let (needed, limit) = (bytes.div_ceil(1 << 20), options.limit >> 20);
-            return Err(Error::conflict(
-                format!("the pixels of one zone take {needed} MiB, above geoquilt_max_chunk_mb = {limit}"),
-                "Leave out median, majority, minority and variety, for example {stats: ['count', 'mean']}, or raise the setting",
-            ));
+            let mib = |bytes: usize| (bytes as u64).div_ceil(1 << 20);
+            return Err(Error::ZoneTooLarge { needed_mb: mib(bytes), limit_mb: mib(options.limit) });
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::catalog::name::NameFacts;
 use crate::catalog::previous::{Fetcher, Kept, Previous, RowId};
-use crate::catalog::{BuildOptions, Builder, Entry, OnError, Wanted};
+use crate::catalog::{BuildOptions, Builder, Detail, Entry, OnError, Wanted};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::parquet::Cell;
@@ -41,6 +41,8 @@ pub struct Build {
     seen: Ordered<(String, Seen)>,
     builder: Arc<Builder>,
     previous: Option<(Arc<Previous>, Fetcher)>,
+    /// Kinds of which a kept row was made again.
+    probed: Vec<Cell>,
     ready: VecDeque<Result<Outcome>>,
     progress: Arc<Progress>,
 }
@@ -71,7 +73,7 @@ pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> 
         }
     })?;
     let previous = previous.map(|previous| (previous, Fetcher::default()));
-    Ok(Build { seen, builder, previous, ready: VecDeque::new(), progress })
+    Ok(Build { seen, builder, previous, probed: Vec::new(), ready: VecDeque::new(), progress })
 }
 
 impl Builder {
@@ -87,6 +89,41 @@ impl Builder {
         match previous.and_then(|previous| previous.find(path, &stamp)) {
             Some(row) => Seen::Unchanged(row, facts),
             None => Seen::Done(self.entry(path, stamp, facts).map(|entry| Found::Made(Box::new(entry)))),
+        }
+    }
+
+    /// A row of an array or a vector file does not tell every parameter that it was made with: the first of each
+    /// kind is made again. A file that can not be read now tells nothing.
+    ///
+    /// # Errors
+    /// [`Error::BadCatalog`], when the row comes out otherwise.
+    fn probe(&self, kept: &Kept, facts: NameFacts, path: &str, catalog: &str) -> Result<()> {
+        let Ok(entry) = files::stamp(path).and_then(|stamp| self.entry(path, stamp, facts)) else {
+            return Ok(());
+        };
+        let text = |text: &str| Cell::Text(text.into());
+        let (mut variables, mut time_var, mut layers) = (Vec::new(), Cell::Null, Vec::new());
+        match &entry.place.detail {
+            Detail::Array(array) => {
+                variables = array.variables.iter().map(|v| v.name.clone()).collect();
+                time_var = array.time_var.as_deref().map_or(Cell::Null, text);
+            }
+            Detail::Vector { layers: found } => layers = found.iter().map(|l| l.name.clone()).collect(),
+            Detail::Raster { .. } => {}
+        }
+        let times = entry
+            .interval
+            .map_or((Cell::Null, Cell::Null), |i| (Cell::Timestamp(i.start), Cell::Timestamp(i.stop)));
+        let same = [
+            ("kind", kept.cell("kind") == text(entry.place.detail.kind().name())),
+            ("variables", names_in(kept, "variables") == variables),
+            ("layer", names_in(kept, "layers") == layers),
+            ("time_var", kept.cell("time_var") == time_var),
+            ("filename_regex or date_format", (kept.cell("t_min"), kept.cell("t_max")) == times),
+        ];
+        match same.iter().find(|(_, same)| !same) {
+            Some((parameter, _)) => Err(built_with_another(parameter, path, catalog)),
+            None => Ok(()),
         }
     }
 }
@@ -138,7 +175,13 @@ impl Build {
                 Seen::Done(found) => found,
                 Seen::Unchanged(row, facts) => match rows.get(&row) {
                     Some(kept) if kept.cell("path") == Cell::Text(path.clone()) => {
-                        check(kept, &facts, &self.builder.options, &path, previous.name(row))?;
+                        let catalog = previous.name(row);
+                        check(kept, &facts, &self.builder.options, &path, catalog)?;
+                        let kind = kept.cell("kind");
+                        if kind != Cell::Text(Kind::Raster.name().into()) && !self.probed.contains(&kind) {
+                            self.probed.push(kind);
+                            self.builder.probe(kept, facts, &path, catalog)?;
+                        }
                         self.progress.count_reused();
                         Ok(Found::Kept(kept.clone()))
                     }
@@ -162,11 +205,6 @@ impl Build {
 /// # Errors
 /// [`Error::BadCatalog`], which names the row.
 fn check(kept: &Kept, facts: &NameFacts, options: &BuildOptions, path: &str, catalog: &str) -> Result<()> {
-    let bad = |problem: String, parameter: &str| Error::BadCatalog {
-        path: catalog.into(),
-        problem,
-        remedy: format!("Give the same {parameter}, or leave previous out"),
-    };
     let (interval, attributes) = facts;
     let is_raster = kept.cell("kind") == Cell::Text(Kind::Raster.name().into());
     let times = (kept.cell("t_min"), kept.cell("t_max"));
@@ -178,12 +216,10 @@ fn check(kept: &Kept, facts: &NameFacts, options: &BuildOptions, path: &str, cat
     let text = |text: &String| Cell::Text(text.clone());
     let pairs = attributes.iter().map(|(key, value)| Cell::Struct(vec![text(key), text(value)]));
     if !same_time || kept.cell("attributes") != Cell::List(pairs.collect()) {
-        let problem =
-            format!("was built with another filename_regex or date_format: see its row of \"{path}\"");
-        return Err(bad(problem, "filename_regex and date_format"));
+        return Err(built_with_another("filename_regex or date_format", path, catalog));
     }
     if let Some(parameter) = other_choice(kept, options) {
-        return Err(bad(format!("was built with another {parameter}: see its row of \"{path}\""), parameter));
+        return Err(built_with_another(parameter, path, catalog));
     }
     let expected = 4 * (options.densify.max(2) - 1) + 1;
     match ring_points(&kept.cell("geometry"), &kept.cell("bbox")).filter(|_| is_raster) {
@@ -194,24 +230,29 @@ fn check(kept: &Kept, facts: &NameFacts, options: &BuildOptions, path: &str, cat
             let theirs = (points.saturating_sub(1)) / 4 + 1;
             let problem =
                 format!("was built with densify := {theirs}, and this call has {}", options.densify);
-            Err(bad(problem, "densify"))
+            let remedy = "Give the same densify, or leave previous out".into();
+            Err(Error::BadCatalog { path: catalog.into(), problem, remedy })
         }
+    }
+}
+
+fn built_with_another(parameter: &str, path: &str, catalog: &str) -> Error {
+    Error::BadCatalog {
+        path: catalog.into(),
+        problem: format!("was built with another {parameter}: see its row of \"{path}\""),
+        remedy: format!("Give the same {}, or leave previous out", parameter.replace(" or ", " and ")),
     }
 }
 
 /// The parameter by which this call would choose another part of the file than the row tells of.
 fn other_choice(kept: &Kept, options: &BuildOptions) -> Option<&'static str> {
-    let names = |column: &str| match kept.cell(column) {
-        Cell::List(items) => items.into_iter().filter_map(first_text).collect(),
-        _ => Vec::new(),
-    };
     let kind = kept.cell("kind");
     let is = |wanted: Kind| kind == Cell::Text(wanted.name().into());
     if matches!(options.kind, Wanted::Only(wanted) if !is(wanted)) {
         return Some("kind");
     }
     if let (Some(wanted), true) = (&options.variables, is(Kind::Array)) {
-        let (mut wanted, mut have) = (wanted.clone(), names("variables"));
+        let (mut wanted, mut have) = (wanted.clone(), names_in(kept, "variables"));
         wanted.sort_unstable();
         wanted.dedup();
         have.sort_unstable();
@@ -223,12 +264,20 @@ fn other_choice(kept: &Kept, options: &BuildOptions) -> Option<&'static str> {
     {
         return Some("time_var");
     }
-    let other_layer = |layer: &LayerName| match (layer, names("layers").as_slice()) {
+    let other_layer = |layer: &LayerName| match (layer, names_in(kept, "layers").as_slice()) {
         (LayerName::Name(name), [one]) => name != one,
         (LayerName::Number(_), [_]) => false,
         _ => true,
     };
     (is(Kind::Vector) && options.layer.as_ref().is_some_and(other_layer)).then_some("layer")
+}
+
+/// The names of the variables or layers in a row's list of them.
+fn names_in(kept: &Kept, column: &str) -> Vec<String> {
+    match kept.cell(column) {
+        Cell::List(items) => items.into_iter().filter_map(first_text).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn first_text(fields: Cell) -> Option<String> {

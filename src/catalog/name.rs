@@ -22,11 +22,17 @@ const TIME_GROUPS: [&str; 3] = ["date", "start", "stop"];
 
 impl NameRule {
     /// # Errors
-    /// The pattern does not compile, or mixes `date` with `start`/`stop`, or has `stop` alone.
+    /// The pattern does not compile, names no group, or mixes `date` with `start`/`stop`, or has `stop` alone.
     pub fn new(pattern: &str, date_format: &str) -> Result<NameRule> {
         let regex = Regex::new(pattern)
             .map_err(|e| Error::Regex { pattern: pattern.into(), reason: last_line(&e.to_string()) })?;
         let names: Vec<String> = regex.capture_names().flatten().map(str::to_string).collect();
+        if names.is_empty() {
+            return Err(Error::conflict(
+                format!("\"{pattern}\" has no named group, so it would tell nothing of a file"),
+                r"Name what is to be found: '(?P<date>\d{8})' is the time, and '(?P<tile>T\w{5})' becomes attributes['tile']",
+            ));
+        }
         let has = |name: &str| names.iter().any(|n| n == name);
         if has("date") && (has("start") || has("stop")) {
             return Err(Error::conflict(
@@ -119,6 +125,7 @@ mod tests {
     #[test]
     fn each_mistake_has_its_error() {
         assert!(matches!(read(r"(?P<date>\d{8}", "x"), Err(Error::Regex { .. })));
+        assert!(matches!(read(r"(\d{8})", "20180101.tif"), Err(Error::Conflict { .. })));
         assert!(matches!(read(r"(?P<date>\d{8})", "x.tif"), Err(Error::NoMatch { .. })));
         assert!(matches!(read(r"(?P<date>\d{8})", "20180230.tif"), Err(Error::NoSuchDate { .. })));
         assert!(matches!(read(r"(?P<date>\d)(?P<start>\d)", "12"), Err(Error::Conflict { .. })));

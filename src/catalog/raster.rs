@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::affine::Affine;
 use crate::catalog::{Builder, Detail, Place};
+use crate::cf;
 use crate::error::{Error, Result};
 use crate::format::Header;
 use crate::format::gdal::Raster;
@@ -17,7 +18,7 @@ impl Builder {
         let siblings = self.listings.beside(path);
         let header = match geotiff::header(path, &siblings) {
             Some(header) => Arc::new(header),
-            None => Raster::open(path, Some(&siblings))?.header().clone(),
+            None => cf::completed(Raster::open(path, Some(&siblings))?.header(), path),
         };
         let (transform, crs) = place(&header, path)?;
         let bbox = transform.bbox(&Window::whole(header.height, header.width)?);

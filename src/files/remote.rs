@@ -81,6 +81,10 @@ pub fn is_url(path: &str) -> bool {
     })
 }
 
+fn is_memory(url: &str) -> bool {
+    url.starts_with("memory://")
+}
+
 /// What one call of a query may use of the file system.
 pub struct Session {
     id: u64,
@@ -108,6 +112,8 @@ pub struct RemoteFile {
     /// Held alone where handles share one cursor, else by all readers together.
     cursor: Arc<RwLock<()>>,
     shared_cursor: AtomicBool,
+    /// Two handles were asked whether they share a cursor.
+    compared: AtomicBool,
 }
 
 thread_local! {
@@ -183,6 +189,9 @@ impl Session {
         if let Some(file) = place.as_ref() {
             return Ok(file.clone());
         }
+        // To open a file in fsspec's memory moves the cursor of those who read it.
+        let alone = || MEMORY_CURSOR.write().unwrap_or_else(PoisonError::into_inner);
+        let _alone = is_memory(url).then(alone);
         let opened = self.attempt(url, || {
             let mut handle = self.open_handle(url)?;
             Ok((handle.size()?, handle))
@@ -264,55 +273,56 @@ impl Session {
     }
 
     fn fetch_once(&self, file: &RemoteFile, start: u64, out: &mut [u8]) -> std::result::Result<(), String> {
-        let (mut shared, mut alone) = (None, None);
-        match file.shared_cursor.load(Relaxed) {
-            true => alone = Some(file.cursor.write().unwrap_or_else(PoisonError::into_inner)),
-            false => shared = Some(file.cursor.read().unwrap_or_else(PoisonError::into_inner)),
-        }
-        let mut handle = match self.borrow(file) {
-            Some(handle) => handle,
-            None => {
-                drop(shared.take());
-                drop(alone.take());
-                let handle = self.another(file)?;
-                match file.shared_cursor.load(Relaxed) {
-                    true => alone = Some(file.cursor.write().unwrap_or_else(PoisonError::into_inner)),
-                    false => shared = Some(file.cursor.read().unwrap_or_else(PoisonError::into_inner)),
+        let mut opened = None;
+        loop {
+            let alone = file.shared_cursor.load(Relaxed);
+            let _shared = (!alone).then(|| file.cursor.read().unwrap_or_else(PoisonError::into_inner));
+            let _alone = alone.then(|| file.cursor.write().unwrap_or_else(PoisonError::into_inner));
+            // What was learned of the cursor while this thread waited rules.
+            if file.shared_cursor.load(Relaxed) != alone {
+                continue;
+            }
+            // A handle that failed is dropped: the next try opens another.
+            let Some(mut handle) = opened.take().or_else(|| self.borrow(file)) else {
+                drop((_shared, _alone));
+                opened = Some(self.another(file)?);
+                continue;
+            };
+            handle.seek(start)?;
+            let mut filled = 0;
+            while filled < out.len() {
+                let rest = out.get_mut(filled..).unwrap_or_default();
+                let wanted = rest.len();
+                match handle.read(rest)? {
+                    0 => return Err(format!("it ended after {filled} of {} bytes", out.len())),
+                    more => filled += more.min(wanted),
                 }
-                handle
             }
-        };
-        // A handle that failed is dropped: the next try opens another.
-        handle.seek(start)?;
-        let mut filled = 0;
-        while filled < out.len() {
-            let rest = out.get_mut(filled..).unwrap_or_default();
-            let wanted = rest.len();
-            match handle.read(rest)? {
-                0 => return Err(format!("it ended after {filled} of {} bytes", out.len())),
-                more => filled += more.min(wanted),
-            }
+            self.rest(file, handle);
+            return Ok(());
         }
-        self.rest(file, handle);
-        drop((shared, alone));
-        Ok(())
     }
 
-    /// A further handle on a file, and a look at whether it moves the cursor of the one before: some file
-    /// systems lend every reader the same one.
+    /// A further handle on a file, opened while nobody reads. Of the first two it is asked whether one moves the
+    /// cursor of the other: some file systems lend every reader the same one.
     fn another(&self, file: &RemoteFile) -> std::result::Result<Box<dyn RemoteHandle>, String> {
+        let _alone = file.cursor.write().unwrap_or_else(PoisonError::into_inner);
         let mut new = self.open_handle(&file.url)?;
         let size = new.size()?;
         if size != file.size {
             return Err(format!("it changed while being read, from {} to {size} bytes", file.size));
         }
-        let _alone = file.cursor.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mut old) = self.borrow(file) {
-            let moves = old.seek(0).and_then(|()| new.seek(1)).and_then(|()| old.tell());
+        if !file.compared.swap(true, Relaxed) {
+            // The one before may be in the hands of a thread that waits to read.
+            let mut other = match self.borrow(file) {
+                Some(other) => other,
+                None => self.open_handle(&file.url)?,
+            };
+            let moves = other.seek(0).and_then(|()| new.seek(1)).and_then(|()| other.tell());
             if moves.is_ok_and(|place| place != 0) {
                 file.shared_cursor.store(true, Relaxed);
             }
-            self.rest(file, old);
+            self.rest(file, other);
         }
         Ok(new)
     }
@@ -330,7 +340,7 @@ impl Drop for Session {
 
 impl RemoteFile {
     fn new(session: u64, url: &str, size: u64) -> RemoteFile {
-        let memory = url.starts_with("memory://");
+        let memory = is_memory(url);
         RemoteFile {
             id: NEXT.fetch_add(1, Relaxed),
             session,
@@ -341,6 +351,7 @@ impl RemoteFile {
             pages: Mutex::new((0, PAGE)),
             cursor: if memory { MEMORY_CURSOR.clone() } else { Arc::default() },
             shared_cursor: AtomicBool::new(memory),
+            compared: AtomicBool::new(memory),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::gdal::mdim::MdimFile;
@@ -158,6 +158,20 @@ impl Variable {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// The stored values that stand for no value, in type `T`: `nodata`, and all of `missing_value`.
+    pub fn missing<T: Pixel>(&self) -> Vec<T> {
+        let mut found: Vec<T> = Vec::new();
+        let listed = self.attribute("missing_value").map(Attribute::stored).unwrap_or_default();
+        for value in self.nodata.into_iter().chain(listed) {
+            let value = match self.dtype {
+                Some(dtype) if self.text("_Unsigned") == Some("true") => value.without_sign(dtype),
+                _ => value,
+            };
+            found.extend(T::nodata(value).filter(|value| !found.iter().any(|known| known.is(*value))));
+        }
+        found
+    }
+
     /// An attribute that is one text, without blanks around it.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.attribute(name).and_then(Attribute::text)
@@ -217,6 +231,15 @@ impl Attribute {
                 _ => None,
             },
             _ => None,
+        }
+    }
+
+    /// Its numbers as stored values; a number written as text counts too.
+    fn stored(&self) -> Vec<Nodata> {
+        match self {
+            Attribute::Integers(values) => values.iter().map(|v| Nodata::Integer((*v).into())).collect(),
+            Attribute::Numbers(values) => values.iter().copied().map(Nodata::Float).collect(),
+            text => text.number().map(Nodata::Float).into_iter().collect(),
         }
     }
 

@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::files::remote::RemoteFile;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, classic, vrt};
+use crate::format::{Band, Header, classic, grib, vrt};
 use crate::window::Window;
 use crate::with_dtype;
 
@@ -64,6 +64,7 @@ pub fn start() {
             // These keys and values hold no zero byte, the one thing that could be refused.
             let _ = gdal::config::set_config_option(key, value);
         }
+        mdim::never_lock();
         DriverManager::register_all();
         vsi::install();
     });
@@ -143,7 +144,14 @@ impl Raster {
                 let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
                 classic::check(files::container(path)).map_err(unreadable)?;
             }
+            if magic.starts_with(b"GRIB") && grib::messages(path).second_order {
+                let reason = grib::SECOND_ORDER.into();
+                return Err(Error::Unreadable { path: path.into(), reason });
+            }
             let _guard = guard(hdf5);
+            if hdf5 {
+                mdim::close_earlier(path)?;
+            }
             let names: Option<Vec<&str>> = match place.file_name() {
                 Some(name) => Some(vec![name]),
                 None => siblings.map(|names| names.iter().map(String::as_str).collect()),
@@ -449,8 +457,10 @@ fn name_of(srs: &mut SpatialRef) -> Option<String> {
 fn spatial_ref(definition: &str) -> Result<SpatialRef> {
     start();
     let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
-    let mut srs = SpatialRef::from_definition(name)
-        .map_err(|e| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) })?;
+    let (srs, failure) = failure_of(|| SpatialRef::from_definition(name));
+    let unknown = "it is no code such as EPSG:32629, no WKT and no PROJJSON";
+    let reason = || failure.unwrap_or_else(|| unknown.into());
+    let mut srs = srs.map_err(|_| Error::BadCrs { value: definition.into(), reason: reason() })?;
     srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
     Ok(srs)
 }

@@ -15,7 +15,7 @@ use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
 use crate::read::axis::Axis;
 use crate::read::block_cache::Key;
 use crate::read::open_files::OpenFiles;
-use crate::read::source::block_cache;
+use crate::read::source::{Source, block_cache};
 use crate::with_dtype;
 
 /// A chunk above this many bytes is refused: no real file has one, a damaged header may.
@@ -49,6 +49,7 @@ impl ArraySource {
         let stamp = files::stamp(path)?;
         KNOWN.get(path, stamp, || {
             static NEXT: AtomicU64 = AtomicU64::new(0);
+            Source::close_earlier(path, stamp);
             let file = OPEN.get(path, stamp, || array::open(path))?;
             let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
             Ok(ArraySource { id, path: path.into(), stamp, header, axes: Mutex::default() })
@@ -64,17 +65,15 @@ impl ArraySource {
     /// # Errors
     /// It can not be opened any more, or is another by now.
     pub(super) fn file(&self) -> Result<Arc<Arc<dyn ArrayFile>>> {
-        let file = OPEN.get(&self.path, self.stamp, || array::open(&self.path))?;
-        // NaN among the attributes makes no two headers equal.
-        let arrays = |header: &ArrayHeader| -> Vec<(String, Vec<u64>, String)> {
-            let array = |v: &Variable| (v.name.clone(), v.shape.clone(), v.dtype_name.clone());
-            header.variables.iter().map(array).collect()
-        };
-        if !Arc::ptr_eq(file.header(), &self.header) && arrays(file.header()) != arrays(&self.header) {
-            let reason = "it was replaced while it was read".into();
-            return Err(Error::Unreadable { path: self.path.clone(), reason });
-        }
-        Ok(file)
+        OPEN.get(&self.path, self.stamp, || {
+            let now = files::stamp(&self.path)?;
+            // Of a remote file nothing but its size tells one query what another saw.
+            if now.size != self.stamp.size || now.modified.is_some() && now != self.stamp {
+                let reason = "it was replaced while it was read".into();
+                return Err(Error::Unreadable { path: self.path.clone(), reason });
+            }
+            array::open(&self.path)
+        })
     }
 
     pub fn header(&self) -> &Arc<ArrayHeader> {

@@ -55,9 +55,10 @@ impl Part {
         self.selected.iter().map(|selected| places(&selected.runs)).collect()
     }
 
-    /// How many values.
-    pub fn values(&self) -> u64 {
-        self.counts().into_iter().fold(1, u64::saturating_mul)
+    /// How many places on all dimensions that stay: values, or planes where a slice takes the place of two.
+    pub fn places(&self) -> u64 {
+        let counts = self.counts();
+        self.kept().filter_map(|dim| counts.get(dim).copied()).fold(1, u64::saturating_mul)
     }
 
     /// The dimensions that stay.
@@ -142,6 +143,9 @@ fn share(parts: Vec<Part>, dim: usize, wanted: &axis::Wanted, tolerance: Option<
     for part in &parts {
         let axis = part.axes.get(dim).and_then(Option::as_ref);
         let Some((axis, times)) = axis.and_then(|axis| Some((axis, axis.instants.as_ref()?))) else {
+            if let Some(axis) = axis {
+                return Err(axis.no_time());
+            }
             let problem =
                 format!("\"{}\" of \"{}\" has no time axis", part.facts()?.name, part.source.path());
             return Err(Error::conflict(

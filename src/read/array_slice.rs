@@ -1,7 +1,10 @@
 //! An array's grid onto a slice's: plane by plane through GDAL's warper, whatever way its axes run.
 
+use std::ops::Range;
+
 use crate::affine::Affine;
 use crate::cf;
+use crate::dtype::Pixel;
 use crate::error::{Error, Result};
 use crate::format::gdal::warp::{self, Pixels, Resampling, Rule};
 use crate::format::gdal::{crs_facts, project};
@@ -14,6 +17,7 @@ use crate::read::globe::{Globe, TURN};
 use crate::read::values::{Decoding, decode};
 use crate::slice::Slice;
 use crate::window::Window;
+use crate::workers;
 
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +60,11 @@ fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     let (Some(y_dim), Some(x_dim)) = (axes.y_dim(), axes.x_dim()) else {
         return Err(none("has no dimensions on the map"));
     };
-    Ok(Place { crs: grid.crs, affine, rows: grid.height, cols: grid.width, y_dim, x_dim })
+    let (turn, n) = (TURN / affine.0[1].abs(), grid.width as f64);
+    // Some grids repeat their first columns at the end, which are then left out.
+    let repeats = n > turn && (turn - turn.round()).abs() < 0.01 && crs_facts(&grid.crs)?.geographic;
+    let cols = if repeats { turn.round() as usize } else { grid.width };
+    Ok(Place { crs: grid.crs, affine, rows: grid.height, cols, y_dim, x_dim })
 }
 
 /// The selection that a slice makes: its interval on the time axis, unless the user selects there.
@@ -86,12 +94,56 @@ pub fn with_times(
     Ok(selection)
 }
 
-/// Every plane of a part on the slice's grid, in the order of the part's other dimensions: NaN and a 0 in the second
-/// list where there is no value.
+/// Planes on a slice's grid, one after another.
+#[derive(Debug, Default)]
+pub struct Planes {
+    values: Vec<f64>,
+    /// 0 where there is no value.
+    valid: Vec<u8>,
+}
+
+impl Planes {
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Writes the values from place `from` on into `out`, and gives the runs of `out` without one, as
+    /// [`decode`] does.
+    ///
+    /// # Errors
+    /// [`Error::Bug`]: there are fewer.
+    pub fn write<T: Pixel>(
+        &self,
+        from: usize,
+        fill: Option<f64>,
+        out: &mut [T],
+    ) -> Result<Vec<Range<usize>>> {
+        let places = from..from + out.len();
+        let (Some(values), Some(valid)) = (self.values.get(places.clone()), self.valid.get(places)) else {
+            return Err(Error::Bug("too few planes".into()));
+        };
+        let mut gaps: Vec<Range<usize>> = Vec::new();
+        for (place, ((to, value), valid)) in out.iter_mut().zip(values).zip(valid).enumerate() {
+            *to = T::of(if *valid == 0 { fill.unwrap_or(f64::NAN) } else { *value });
+            match gaps.last_mut() {
+                _ if *valid != 0 || fill.is_some() => {}
+                Some(last) if last.end == place => last.end += 1,
+                _ => gaps.push(place..place + 1),
+            }
+        }
+        Ok(gaps)
+    }
+}
+
+/// Every plane of a part on the slice's grid, in the order of the part's other dimensions.
 ///
 /// # Errors
 /// No grid, no transformation between the two CRSs, or chunks that can not be decoded.
-pub fn read_onto(part: &Part, onto: &Onto, scaled: bool, masked: bool) -> Result<(Vec<f64>, Vec<u8>)> {
+pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let place = place(&part.source, part.variable)?;
     let facts = part.facts()?;
     let slice = &onto.slice;
@@ -112,12 +164,17 @@ pub fn read_onto(part: &Part, onto: &Onto, scaled: bool, masked: bool) -> Result
     };
     // An eighth of a cell, rasterio's default, is a long way in degrees.
     let rule = Rule { resampling: onto.resampling, tolerance: 0.0, nodata: Some(NONE) };
-    let decoding = Decoding { scaled, masked, fill: Some(NONE) };
-    let (mut values, mut valid) = (Vec::new(), Vec::new());
-    for plane in planes(part, &place) {
+    let decoding = Decoding { fill: Some(NONE), ..*decoding };
+    let planes = planes(part, &place);
+    let area = slice.area();
+    let count = area.checked_mul(planes.len()).ok_or_else(|| Error::Bug("too many planes".into()))?;
+    let mut done = Planes { values: vec![f64::NAN; count], valid: vec![0; count] };
+    let places = done.values.chunks_mut(area).zip(done.valid.chunks_mut(area));
+    let mut jobs: Vec<_> = planes.iter().zip(places).collect();
+    workers::each(&mut jobs, threads, |(plane, (values, valid))| {
         let image = |window: &Window, out: &mut [f64]| -> Result<()> {
             let (height, width) = (window.height as usize, window.width as usize);
-            let mut runs = plane.clone();
+            let mut runs = (*plane).clone();
             let run = |start: i64, count: u32| Run { start: start as u64, count: count.into(), step: 1 };
             let row = run(window.row_off, window.height);
             let cols = match &globe {
@@ -141,18 +198,13 @@ pub fn read_onto(part: &Part, onto: &Onto, scaled: bool, masked: bool) -> Result
             }
             Ok(())
         };
-        match warp::warp(&from, &to, &rule, &Pixels { image: &image, mask: None })? {
-            Some(warped) => {
-                values.extend_from_slice(&warped.pixels);
-                valid.extend_from_slice(&warped.valid);
-            }
-            None => {
-                values.resize(values.len() + slice.area(), f64::NAN);
-                valid.resize(valid.len() + slice.area(), 0);
-            }
+        if let Some(warped) = warp::warp(&from, &to, &rule, &Pixels { image: &image, mask: None })? {
+            values.copy_from_slice(&warped.pixels);
+            valid.copy_from_slice(&warped.valid);
         }
-    }
-    Ok((values, valid))
+        Ok(())
+    })?;
+    Ok(done)
 }
 
 /// The selection of each plane: one place on every dimension that is not on the map.

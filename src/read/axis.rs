@@ -24,6 +24,8 @@ pub struct Axis {
     order: Vec<usize>,
     longitude: bool,
     single: bool,
+    /// Why the times of a time axis are not known: then it is one of numbers.
+    undecoded: Option<Error>,
 }
 
 /// What a user names on an axis.
@@ -37,7 +39,7 @@ pub enum Point {
 /// Which places of a dimension are wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
-    /// The place nearest to a value.
+    /// The place nearest to a value, or the one place that a date holds.
     At(Point),
     /// All places from one value to another, both inside.
     Between(Point, Point),
@@ -239,15 +241,24 @@ impl Axis {
         let file = source.file()?;
         let values = cf::values(&**file, place)?;
         let unit = facts.unit.clone();
-        let instants = match unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
-            true => Some(cf::time_axis(&**file, place)?.instants),
-            false => None,
-        };
+        let (mut instants, mut undecoded) = (None, None);
+        if unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
+            match cf::time_axis(&**file, place) {
+                Ok(axis) => instants = Some(axis.instants),
+                Err(error @ Error::TimeAxis { .. }) => {
+                    let problem = error.to_string().lines().next().unwrap_or_default().to_string();
+                    let hint = "Select by index, or by the numbers that are stored";
+                    undecoded = Some(Error::conflict(problem, hint));
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let east = ["degrees_east", "degree_east", "degreeE", "degreesE", "degree_E", "degrees_E"];
         let longitude = facts.text("standard_name") == Some("longitude")
             || unit.as_deref().is_some_and(|unit| east.contains(&unit));
         let single = facts.dtype == Some(Dtype::Float32);
-        Ok(Axis::new(facts.short_name(), unit, values, instants, longitude, single))
+        let axis = Axis::new(facts.short_name(), unit, values, instants, longitude, single);
+        Ok(Axis { undecoded, ..axis })
     }
 
     /// An axis from its coordinates; `single` when they are stored as float32.
@@ -266,7 +277,13 @@ impl Axis {
         let mut order: Vec<usize> = (0..keys.len()).filter(|&i| keys[i].is_finite()).collect();
         order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
         let single = single && instants.is_none();
-        Axis { name: name.into(), unit, values, instants, keys, order, longitude, single }
+        Axis { name: name.into(), unit, values, instants, keys, order, longitude, single, undecoded: None }
+    }
+
+    /// Why its places are not told by times.
+    pub fn no_time(&self) -> Error {
+        let plain = || Error::invalid("a time", format!("a number: \"{}\" is no time axis", self.name));
+        self.undecoded.clone().unwrap_or_else(plain)
     }
 
     /// A point as a closed interval of keys. Coordinates stored as float32 meet values of that precision.
@@ -281,6 +298,7 @@ impl Axis {
             (Point::Number(value), Some(_)) => {
                 Err(Error::invalid(value, format!("a TIMESTAMP or a DATE: \"{}\" is a time axis", self.name)))
             }
+            (Point::Time(_), None) if self.undecoded.is_some() => Err(self.no_time()),
             (Point::Time(time), None) => {
                 Err(Error::invalid(iso(time.start), format!("a number: \"{}\" is no time axis", self.name)))
             }
@@ -310,6 +328,14 @@ impl Axis {
 
     fn at(&self, point: Point, tolerance: Option<f64>) -> Result<Selected> {
         let (from, to) = self.span(point)?;
+        let within = self.order.partition_point(|&place| self.keys.get(place).is_some_and(|key| *key <= to));
+        let many = within.saturating_sub(self.below(from));
+        if to > from && many > 1 {
+            let (from, to) = (iso(from as i64), iso(to as i64));
+            let problem = format!("axis \"{}\" has {many} values from {from} to {to}", self.name);
+            let remedy = format!("Give ['{from}', '{to}'] for all of them, or a TIMESTAMP for one");
+            return Err(Error::conflict(problem, remedy));
+        }
         let Some((lowest, highest)) = self.extent() else { return Err(self.off(point)) };
         // The lowest turn that does not leave the value below the axis.
         let turn = ((lowest - to) / TURN).ceil() * TURN;
@@ -339,7 +365,11 @@ impl Axis {
         let ((low, _), (_, high)) = (self.span(from)?, self.span(to)?);
         if low > high {
             let problem = format!("the range on axis \"{}\" ends before it starts", self.name);
-            return Err(Error::conflict(problem, "Give the lower value first, whichever way the axis runs"));
+            let mut remedy = "Give the lower value first, whichever way the axis runs".to_string();
+            if self.longitude && low - TURN <= high {
+                remedy = format!("{remedy}: [{}, {high}] runs east over the seam", low - TURN);
+            }
+            return Err(Error::conflict(problem, remedy));
         }
         let beyond = self.extent().filter(|(lowest, highest)| low < *lowest || high > *highest);
         let turns = match beyond.filter(|_| self.longitude) {

@@ -265,10 +265,11 @@ fn gone(source: &Source, slice: &Slice, warp: &Warp, mask: &QualityMask) -> Resu
         let Some(warped) = band_onto::<T>(source, band, slice, &warp)? else { return Ok(None) };
         let Warped { pixels, valid } = warped;
         let bad = |pixel: T| {
-            let value = pixel.f64();
-            // A bit field is a whole number; as two's complement, also where it is kept signed.
-            let bits = if value < 0.0 { value as i64 as u64 } else { value as u64 };
-            bits & mask.bits != 0 || mask.values.iter().any(|v| *v as f64 == value)
+            // A bit field is a whole number: as two's complement where it is kept signed, without its fraction where
+            // it is kept as a float.
+            let whole = pixel.integer().unwrap_or(pixel.f64() as i128);
+            let is_listed = |v: &i64| whole == i128::from(*v) && whole as f64 == pixel.f64();
+            whole as u64 & mask.bits != 0 || mask.values.iter().any(is_listed)
         };
         Ok(Some(pixels.iter().zip(&valid).map(|(pixel, valid)| *valid != 0 && bad(*pixel)).collect()))
     })

@@ -49,7 +49,15 @@ pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize
                 BandName::Number(n) => n.to_string(),
                 BandName::Name(name) => format!("\"{name}\""),
             },
-            available: available(bands),
+            available: match wanted {
+                BandName::Name(_) if bands.iter().all(|band| band.name.is_none()) => {
+                    vec![match bands.len() {
+                        1 => "one band, without a name".into(),
+                        n => format!("{n} bands, without names"),
+                    }]
+                }
+                _ => available(bands),
+            },
         })
     };
     wanted.iter().map(find).collect()

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
 use crate::format::gdal::Raster;
-use crate::format::{Header, geotiff, vrt};
+use crate::format::{self, Header, Kind, geotiff, vrt};
 use crate::read::block_cache::{BlockCache, Key};
 use crate::read::handles::{self, Handles};
 
@@ -49,14 +50,16 @@ impl Known {
         Some(source.clone())
     }
 
-    /// Keeps a source, and gives those that have to go.
+    /// Keeps a source, and gives those that have to go: the older half at once, so that finding them costs little for
+    /// each.
     fn insert(&mut self, source: &Arc<Source>) -> Vec<(u64, Arc<Source>)> {
         self.clock += 1;
         let mut gone = Vec::new();
         gone.extend(self.sources.insert(source.path.clone(), (self.clock, source.clone())));
         if self.sources.len() > KEPT_FILES {
-            let oldest = self.sources.iter().min_by_key(|(_, (used, _))| *used).map(|(path, _)| path.clone());
-            gone.extend(oldest.and_then(|path| self.sources.remove(&path)));
+            let mut used: Vec<u64> = self.sources.values().map(|(used, _)| *used).collect();
+            let (_, &mut middle, _) = used.select_nth_unstable(KEPT_FILES / 2);
+            gone.extend(self.sources.extract_if(|_, (used, _)| *used < middle).map(|(_, source)| source));
         }
         gone
     }
@@ -101,22 +104,32 @@ impl Source {
             return Ok(source);
         }
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let mut parts = Vec::new();
+        let (mut parts, mut own_parts) = (Vec::new(), Vec::new());
         if !remote::is_url(files::container(&path)) {
             parts = files::side_files(&path);
             parts.extend(vrt::sources(&path, &files::magic(&path))?);
+            own_parts = files::own_side_files(&path);
         }
         // Looked at before the file is opened, so that a change meanwhile is seen the next time.
-        let parts_state = files::state(&parts);
+        let mut parts_state = files::state(&parts);
+        let own_state = files::state(&own_parts);
         // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
         let is_tiff = matches!(files::magic(&path), [b'I', b'I', ..] | [b'M', b'M', ..]);
         let siblings = is_tiff.then(|| files::beside(&path));
+        if !is_tiff {
+            Source::close_earlier(&path, stamp);
+        }
         let (header, raster) = match siblings.as_deref().and_then(|names| geotiff::header(&path, names)) {
-            Some(header) => (Arc::new(header), None),
+            // Its place is in the file, before any that a side file could give.
+            Some(header) => {
+                (parts, parts_state) = (own_parts, own_state);
+                (Arc::new(header), None)
+            }
             None => {
-                let raster = Raster::open(&path, siblings.as_deref())?;
+                let raster = Raster::open(&path, siblings.as_deref())
+                    .map_err(|error| format::explain(error, &path, Some(Kind::Raster)))?;
                 OPENED.fetch_add(1, Relaxed);
-                (raster.header().clone(), Some(raster))
+                (cf::completed(raster.header(), &path), Some(raster))
             }
         };
         let id = NEXT.fetch_add(1, Relaxed);
@@ -139,6 +152,17 @@ impl Source {
             HANDLES.offer(id, raster);
         }
         Ok(source)
+    }
+
+    /// Closes the idle handles of a file's earlier states: the netCDF driver would give what one of them has open.
+    pub fn close_earlier(path: &str, stamp: Stamp) {
+        let file = files::container(path);
+        let earlier =
+            |s: &Arc<Source>| (s.stamp != stamp && files::container(&s.path) == file).then_some(s.id);
+        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let ids: Vec<u64> = known.sources.values().filter_map(|(_, source)| earlier(source)).collect();
+        drop(known);
+        ids.into_iter().for_each(|id| HANDLES.forget(id));
     }
 
     pub fn header(&self) -> &Arc<Header> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::dtype::{Nodata, Pixel, Pixels};
+use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::array::Variable;
 use crate::with_pixels;
@@ -58,9 +58,7 @@ pub fn decode<T: Pixel>(
     if !decoding.masked {
         return Ok(Vec::new());
     }
-    let missing = variable.attribute("missing_value").and_then(|a| a.number()).map(Nodata::Float);
-    let nodata = [variable.nodata, missing.filter(|value| Some(*value) != variable.nodata)];
-    let gaps = with_pixels!(pixels, values => gaps(values, &nodata));
+    let gaps = with_pixels!(pixels, values => gaps(values, &variable.missing()));
     let Some(fill) = decoding.fill else { return Ok(gaps) };
     for gap in gaps {
         if let Some(places) = out.get_mut(gap) {
@@ -70,8 +68,7 @@ pub fn decode<T: Pixel>(
     Ok(Vec::new())
 }
 
-fn gaps<P: Pixel>(values: &[P], nodata: &[Option<Nodata>]) -> Vec<Range<usize>> {
-    let nodata: Vec<P> = nodata.iter().flatten().filter_map(|value| P::nodata(*value)).collect();
+fn gaps<P: Pixel>(values: &[P], nodata: &[P]) -> Vec<Range<usize>> {
     let mut gaps: Vec<Range<usize>> = Vec::new();
     // Without a branch in blocks that have none, which are most.
     const BLOCK: usize = 1024;
@@ -94,6 +91,7 @@ fn gaps<P: Pixel>(values: &[P], nodata: &[Option<Nodata>]) -> Vec<Range<usize>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dtype::Nodata;
 
     fn variable(nodata: Option<Nodata>, scale: Option<f64>) -> Variable {
         Variable {
@@ -131,10 +129,7 @@ mod tests {
     fn gaps_run_over_blocks() {
         let mut values = vec![0f32; 5000];
         values[1020..1030].fill(f32::NAN);
-        assert_eq!(
-            gaps(&values, &[Some(Nodata::Float(f64::NAN))]).as_slice(),
-            std::slice::from_ref(&(1020..1030))
-        );
-        assert!(gaps(&values, &[None]).is_empty());
+        assert_eq!(gaps(&values, &[f32::NAN]).as_slice(), std::slice::from_ref(&(1020..1030)));
+        assert!(gaps(&values, &[]).is_empty());
     }
 }

@@ -30,14 +30,6 @@ impl Args {
         self.elements.iter().find(|(name, _)| name == parameter).map(|(_, ty)| ty)
     }
 
-    /// The options of a scalar's call, or none.
-    ///
-    /// # Errors
-    /// As [`Args::of_options`].
-    pub fn of_call(doc: &FunctionDoc, options: Option<&Value>) -> Result<Args> {
-        options.map_or_else(|| Ok(Args::new(doc, Vec::new())), |options| Args::of_options(doc, options))
-    }
-
     /// The keys of an options struct, each of which must be known.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::files::remote::{self, Session};
 use crate::read::Limits;
 use crate::sql::args::{self, Args};
 use crate::sql::chunk::{Chunk, Input, LogicalType, Vector, text};
-use crate::sql::doc::{FunctionDoc, Given};
+use crate::sql::doc::{FunctionDoc, Given, Parameter};
 use crate::sql::file_system::DuckFiles;
 use crate::sql::settings;
 use crate::sql::types::SqlType;
@@ -57,17 +57,99 @@ pub trait TableFunction: 'static {
     fn next(scan: &Self::Scan, out: &mut Chunk<'_>) -> Result<()>;
 }
 
-/// What is known of a scalar's arguments before any row.
+/// What is known of a scalar's arguments before any row. They are looked at one by one, when asked for: DuckDB can not
+/// show one that holds a subquery.
 pub struct Call {
-    /// The CRS of each argument that is a GEOMETRY with one.
-    pub crs: Vec<Option<String>>,
-    /// Which arguments are geometries.
-    pub is_geometry: Vec<bool>,
-    /// Names and types of the fields of each argument that is a STRUCT.
-    pub fields: Vec<Vec<(String, String)>>,
-    /// The options, where given.
-    pub options: Option<Value>,
+    doc: &'static FunctionDoc,
+    info: ffi::duckdb_bind_info,
     pub limits: Limits,
+}
+
+impl Call {
+    /// How many arguments there are.
+    pub fn arguments(&self) -> usize {
+        // SAFETY: `info` is live while the scalar is bound, and a `Call` goes no further.
+        unsafe { ffi::duckdb_scalar_function_bind_get_argument_count(self.info) as usize }
+    }
+
+    /// The CRS of an argument that is a GEOMETRY with one.
+    ///
+    /// # Errors
+    /// The argument holds a subquery.
+    pub fn crs(&self, place: usize) -> Result<Option<String>> {
+        self.of_type(place, geometry_crs)
+    }
+
+    /// # Errors
+    /// The argument holds a subquery.
+    pub fn is_geometry(&self, place: usize) -> Result<bool> {
+        // SAFETY: the type is live.
+        let is = |ty: &LogicalType| unsafe { ffi::duckdb_get_type_id(ty.raw()) };
+        Ok(self.of_type(place, is)? == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
+    }
+
+    /// Names and types of the fields of an argument that is a STRUCT.
+    ///
+    /// # Errors
+    /// The argument holds a subquery.
+    pub fn fields(&self, place: usize) -> Result<Vec<(String, String)>> {
+        self.of_type(place, struct_fields)
+    }
+
+    /// The place of the options, where they were given: at the end, also of fewer arguments than may come before them.
+    pub fn bag(&self) -> Option<usize> {
+        let by_place = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
+        let parameters: Vec<_> = self.doc.parameters.iter().filter(by_place).collect();
+        let bag = parameters.iter().position(|p| p.given == Given::Optional && p.types == "STRUCT")?;
+        let last = self.arguments().checked_sub(1)?;
+        // SAFETY: the type is live.
+        let is_struct = |ty: &LogicalType| unsafe {
+            ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT
+        };
+        let early = parameters.get(last).is_some_and(|p| p.given == Given::Optional)
+            && self.of_type(last, is_struct).unwrap_or(false);
+        (last == bag || early).then_some(last)
+    }
+
+    /// The options, by their names.
+    ///
+    /// # Errors
+    /// They are no constant struct, or a key is unknown.
+    pub fn options(&self) -> Result<Args> {
+        let Some(bag) = self.bag() else { return Ok(Args::new(self.doc, Vec::new())) };
+        // SAFETY: `info` is live, and the context is owned and destroyed here.
+        let options = self.look(bag, |expression| unsafe {
+            let mut context = std::ptr::null_mut();
+            ffi::duckdb_scalar_function_get_client_context(self.info, &mut context);
+            let options = fold(self.doc, expression, context);
+            ffi::duckdb_destroy_client_context(&mut context);
+            options
+        })?;
+        Args::of_options(self.doc, &options?)
+    }
+
+    fn of_type<T>(&self, place: usize, look: impl FnOnce(&LogicalType) -> T) -> Result<T> {
+        // SAFETY: the expression is live, and gives its type away.
+        self.look(place, |expression| unsafe {
+            look(&LogicalType::from_raw(ffi::duckdb_expression_return_type(expression)))
+        })
+    }
+
+    fn look<T>(&self, place: usize, look: impl FnOnce(ffi::duckdb_expression) -> T) -> Result<T> {
+        // SAFETY: `info` is live; the expression is owned and destroyed here.
+        unsafe {
+            let mut expression = ffi::duckdb_scalar_function_bind_get_argument(self.info, place as u64);
+            if expression.is_null() {
+                let problem =
+                    format!("argument {} holds a subquery, whose type DuckDB does not show", place + 1);
+                let remedy = "Put the subquery into FROM, or its result into a variable with SET VARIABLE";
+                return Err(Error::conflict(problem, remedy));
+            }
+            let found = look(expression);
+            ffi::duckdb_destroy_expression(&mut expression);
+            Ok(found)
+        }
+    }
 }
 
 pub trait ScalarFunction: 'static {
@@ -302,12 +384,11 @@ unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info)
     let work = || unsafe {
         let mut context = std::ptr::null_mut();
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
-        let call = read_call(F::DOC, info, context);
         let limits = settings::read(context)?;
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
         let retries = limits.remote_retries;
         let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), retries));
-        let bound = reading(&session, || F::bind(Call { limits, ..call? }))?;
+        let bound = reading(&session, || F::bind(Call { doc: F::DOC, info, limits }))?;
         let data = Arc::new(ScalarBound { bound, retries, session: Mutex::default() });
         let data = Box::into_raw(Box::new(data)).cast();
         ffi::duckdb_scalar_function_set_bind_data(info, data, Some(drop_box::<Arc<ScalarBound<F::Bound>>>));
@@ -318,43 +399,6 @@ unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info)
         // SAFETY: DuckDB copies the message.
         unsafe { ffi::duckdb_scalar_function_bind_set_error(info, error.as_ptr()) }
     }
-}
-
-/// # Safety
-/// `info` and `context` are live.
-unsafe fn read_call(
-    doc: &FunctionDoc,
-    info: ffi::duckdb_bind_info,
-    context: ffi::duckdb_client_context,
-) -> Result<Call> {
-    let mut call = Call {
-        crs: Vec::new(),
-        is_geometry: Vec::new(),
-        fields: Vec::new(),
-        options: None,
-        limits: Limits::default(),
-    };
-    let by_place: Vec<_> =
-        doc.parameters.iter().filter(|p| matches!(p.given, Given::Required | Given::Optional)).collect();
-    // SAFETY: each expression and type is owned and destroyed here.
-    unsafe {
-        for i in 0..ffi::duckdb_scalar_function_bind_get_argument_count(info) {
-            let mut expression = ffi::duckdb_scalar_function_bind_get_argument(info, i);
-            let ty = LogicalType::from_raw(ffi::duckdb_expression_return_type(expression));
-            call.crs.push(geometry_crs(&ty));
-            call.is_geometry.push(ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY);
-            call.fields.push(struct_fields(&ty));
-            let is_struct = ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT;
-            // Options may stand right after what is given of the arguments before them.
-            let early = is_struct && by_place.last().is_some_and(|p| p.types == "STRUCT");
-            let place = by_place.get(i as usize);
-            let bag = place.is_some_and(|p| p.given == Given::Optional && (p.types == "STRUCT" || early));
-            let options = if bag { Some(fold(doc, expression, context)) } else { None };
-            ffi::duckdb_destroy_expression(&mut expression);
-            call.options = options.transpose()?;
-        }
-    }
-    Ok(call)
 }
 
 /// Options are one for the whole query, so that a mistake in them is seen before the first row.

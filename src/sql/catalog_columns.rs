@@ -34,7 +34,7 @@ fn time_remedy(ty: &str) -> &'static str {
     }
 }
 
-static RULES: [Rule; 5] = [
+static RULES: [Rule; 7] = [
     Rule { name: "path", must: "VARCHAR", fits: |ty| ty == "VARCHAR", remedy: |_| "Name each row's file" },
     Rule {
         name: "geometry",
@@ -54,7 +54,18 @@ static RULES: [Rule; 5] = [
     },
     Rule { name: "t_min", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
     Rule { name: "t_max", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
+    Rule { name: "patch_id", must: "BIGINT", fits: |_| true, remedy: grid_remedy },
+    Rule {
+        name: "win",
+        must: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+        fits: |ty| ty.starts_with("STRUCT("),
+        remedy: grid_remedy,
+    },
 ];
+
+fn grid_remedy(_: &str) -> &'static str {
+    "Give the grid first, as geo_patch_grid makes it, and then the catalog"
+}
 
 /// What is wrong with one column, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +93,9 @@ pub fn problems(columns: &[Named], needed: &[&str]) -> Vec<Problem> {
 
 /// The columns that every macro of the algebra stands on.
 pub const ALGEBRA: [&str; 4] = ["geometry", "bbox", "t_min", "t_max"];
+
+/// What a patch grid can not do without.
+pub const GRID: [&str; 2] = ["patch_id", "win"];
 
 /// What is wrong with a row's `schema_version`.
 pub fn version_problem(version: i64) -> Option<String> {

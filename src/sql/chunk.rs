@@ -200,6 +200,10 @@ impl Wide {
     pub fn new(value: i128) -> Wide {
         Wide { lower: value as u64, upper: (value >> 64) as i64 }
     }
+
+    pub fn number(self) -> i128 {
+        i128::from(self.upper) << 64 | i128::from(self.lower)
+    }
 }
 
 /// An INTERVAL: months, days and microseconds.
@@ -317,20 +321,6 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// The child of a list vector, and the places in it that belong to a row.
-    pub fn list(&self, row: usize) -> (Vector<'a>, std::ops::Range<usize>) {
-        let entry = self.get::<ListEntry>(row);
-        let first = entry.offset as usize;
-        // SAFETY: this is a list vector, whose child has its list size of rows.
-        unsafe {
-            let size = ffi::duckdb_list_vector_get_size(self.raw) as usize;
-            (
-                Vector::from_raw(ffi::duckdb_list_vector_get_child(self.raw), size),
-                first..first + entry.length as usize,
-            )
-        }
-    }
-
     pub fn set<T: Plain>(&self, row: usize, value: T) {
         // SAFETY: as `get`.
         unsafe { *self.data::<T>().add(self.check(row)) = value }
@@ -375,44 +365,29 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// The places in a list vector's child that belong to a row.
-    pub fn places(&self, row: usize) -> std::ops::Range<usize> {
+    /// A row's list, copied flat: DuckDB flattens a column but not what is in its lists, so that a list of NULLs may
+    /// come as one NULL that stands for all of them.
+    pub fn list(&self, row: usize) -> List {
         let entry = self.get::<ListEntry>(row);
-        entry.offset as usize..(entry.offset + entry.length) as usize
-    }
-
-    /// The child of a list vector, copied flat: DuckDB flattens a column but not what is in its lists, so that a
-    /// list of NULLs may come as one NULL that stands for all of them.
-    pub fn flat_child(&self) -> FlatChild {
-        // SAFETY: this is a list vector. The selection names each of the child's places once, and the copy has room
-        // for them; both are destroyed by their guards.
+        let length = entry.length;
+        // SAFETY: this is a list vector, whose child has the entry's places. The selection names each of them, and the
+        // copy has room for them; both are destroyed by their guards.
         unsafe {
-            let rows = ffi::duckdb_list_vector_get_size(self.raw);
             let child = ffi::duckdb_list_vector_get_child(self.raw);
             let ty = LogicalType(ffi::duckdb_vector_get_column_type(child));
-            let copy = FlatChild { raw: ffi::duckdb_create_vector(ty.0, rows.max(1)), rows: rows as usize };
-            if rows > 0 {
-                let all = ffi::duckdb_create_selection_vector(rows);
-                let places = std::slice::from_raw_parts_mut(
-                    ffi::duckdb_selection_vector_get_data_ptr(all),
-                    rows as usize,
-                );
-                places.iter_mut().enumerate().for_each(|(i, place)| *place = i as ffi::sel_t);
-                ffi::duckdb_vector_copy_sel(child, copy.raw, all, rows, 0, 0);
-                ffi::duckdb_destroy_selection_vector(all);
+            let copy = List { raw: ffi::duckdb_create_vector(ty.0, length.max(1)), length: length as usize };
+            if length > 0 {
+                let chosen = ffi::duckdb_create_selection_vector(length);
+                let data = ffi::duckdb_selection_vector_get_data_ptr(chosen);
+                let places = std::slice::from_raw_parts_mut(data, length as usize);
+                for (place, from) in places.iter_mut().zip(entry.offset..) {
+                    *place = from as ffi::sel_t;
+                }
+                ffi::duckdb_vector_copy_sel(child, copy.raw, chosen, length, 0, 0);
+                ffi::duckdb_destroy_selection_vector(chosen);
             }
             copy
         }
-    }
-
-    /// As [`Vector::list`]; `None` when this is no list vector.
-    pub fn try_list(&self, row: usize) -> Option<(Vector<'a>, std::ops::Range<usize>)> {
-        // SAFETY: the vector is alive; its type is a copy that the guard destroys.
-        let ty = unsafe {
-            let ty = LogicalType(ffi::duckdb_vector_get_column_type(self.raw));
-            ffi::duckdb_get_type_id(ty.0)
-        };
-        (ty == ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST).then(|| self.list(row))
     }
 
     /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the
@@ -498,19 +473,29 @@ impl<'a> Vector<'a> {
     }
 }
 
-/// A vector of our own: see [`Vector::flat_child`].
-pub struct FlatChild {
+/// The items of a row's list: see [`Vector::list`].
+pub struct List {
     raw: ffi::duckdb_vector,
-    rows: usize,
+    length: usize,
 }
 
-impl FlatChild {
+impl List {
     pub fn items(&self) -> Vector<'_> {
-        Vector { raw: self.raw, rows: self.rows, chunk: PhantomData }
+        Vector { raw: self.raw, rows: self.length, chunk: PhantomData }
+    }
+
+    pub fn places(&self) -> std::ops::Range<usize> {
+        0..self.length
+    }
+
+    /// The items as plain values; `None` where one of them is NULL.
+    pub fn numbers<T: Plain>(&self) -> Option<Vec<T>> {
+        let items = self.items();
+        self.places().map(|place| (!items.is_null(place)).then(|| items.get(place))).collect()
     }
 }
 
-impl Drop for FlatChild {
+impl Drop for List {
     fn drop(&mut self) {
         // SAFETY: we own the vector and drop it once.
         unsafe { ffi::duckdb_destroy_vector(&mut self.raw) }

@@ -39,7 +39,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "paths",
             types: "VARCHAR | VARCHAR[]",
             given: Given::Required,
-            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), a URL that DuckDB's file system opens, or a list of those; rows come in that order, a glob's matches sorted, a file that is named twice once.",
+            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), a URL that DuckDB's file system opens, or a list of those; rows come in that order, a glob's matches sorted, a file that is named twice once. Side files of another match of a glob (the parts of a Shapefile, `.aux.xml`, `.ovr`, `.msk`, world files) are passed over.",
         },
         Parameter {
             name: "kind",
@@ -174,7 +174,7 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "No parameter may be NULL but filename_regex, which then reads no name.",
     errors: &[
         "paths: no file matches a glob; a path does not exist or is a directory; a glob over URLs",
-        "filename_regex: does not compile; does not match a file's name; matches a date that does not exist",
+        "filename_regex: does not compile; has no named group; does not match a file's name; matches a date that does not exist",
         "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
         "previous: no catalog of this schema version; built in another CRS, with another densify, or with names read otherwise",

@@ -1,9 +1,8 @@
 //! `geo_catalog_check`: refuses a relation that is no catalog, before it is read.
 
 use crate::error::{Error, Result};
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::catalog_columns::{ALGEBRA, problems};
+use crate::sql::catalog_columns::{ALGEBRA, GRID, problems};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 
@@ -33,6 +32,12 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Option("false"),
             meaning: "The column `path` must be there too.",
         },
+        Parameter {
+            name: "grid",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "A grid's columns `patch_id` and `win` must be there, and no catalog's.",
+        },
     ],
     columns: &[column("ok", "BOOLEAN", "True.")],
     nulls: "True for a NULL row.",
@@ -50,13 +55,16 @@ impl ScalarFunction for GeoCatalogCheck {
     type Bound = ();
 
     fn bind(call: Call) -> Result<()> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         let place = args.text("place")?.unwrap_or_else(|| DOC.name.into());
-        let mut needed = ALGEBRA.to_vec();
+        let mut needed = match args.flag("grid")?.unwrap_or(false) {
+            true => GRID.to_vec(),
+            false => ALGEBRA.to_vec(),
+        };
         if args.flag("paths")?.unwrap_or(false) {
             needed.insert(0, "path");
         }
-        let columns = call.fields.into_iter().next().unwrap_or_default();
+        let columns = call.fields(0)?;
         let Some(first) = problems(&columns, &needed).into_iter().next() else { return Ok(()) };
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let problem =

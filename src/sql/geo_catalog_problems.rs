@@ -4,7 +4,6 @@ use crate::bbox::Bbox;
 use crate::catalog::Shape;
 use crate::error::{Error, Result};
 use crate::interval::iso;
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::catalog_columns::{problems, version_problem};
 use crate::sql::chunk::{Input, Vector};
@@ -67,8 +66,8 @@ impl ScalarFunction for GeoCatalogProblems {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
-        let fields = call.fields.into_iter().next().unwrap_or_default();
+        let args = call.options()?;
+        let fields = call.fields(0)?;
         let amiss = problems(&fields, &LOOKED_AT);
         let place = |name: &str| fields.iter().position(|(n, _)| n.eq_ignore_ascii_case(name));
         let sound = |name: &&str| place(name).filter(|_| amiss.iter().all(|p| p.column != *name));

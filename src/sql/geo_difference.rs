@@ -67,10 +67,10 @@ fn others(lists: &Vector<'_>, row: usize) -> Result<Vec<Shape>> {
     if lists.is_null(row) {
         return Ok(Vec::new());
     }
-    let (items, places) = lists.list(row);
-    let mut shapes = Shapes::new(items);
-    let mut others = Vec::with_capacity(places.len());
-    for place in places {
+    let list = lists.list(row);
+    let mut shapes = Shapes::new(list.items());
+    let mut others = Vec::with_capacity(list.places().len());
+    for place in list.places() {
         others.extend(shapes.get(place)?.cloned());
     }
     Ok(others)

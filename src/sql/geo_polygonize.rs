@@ -1,7 +1,6 @@
 //! `geo_polygonize`: pixels back to polygons.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use crate::affine::Affine;
 use crate::crs::Crs;
@@ -9,9 +8,8 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::format::gdal::vector::project_shape;
 use crate::shape;
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{Holds, Input, Vector};
+use crate::sql::chunk::{Holds, Input, List, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::types::SqlType;
 
@@ -96,7 +94,7 @@ impl ScalarFunction for GeoPolygonize {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         let eight = match args.integer("connectedness", 4, 8)? {
             None | Some(4) => false,
             Some(8) => true,
@@ -111,15 +109,14 @@ impl ScalarFunction for GeoPolygonize {
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
-        let children = [0, 1, 2].map(|i| input.column(i).flat_child());
         for row in 0..input.rows() {
             if input.any_null(row) {
                 out.set_null(row, &ty);
                 continue;
             }
-            let items = |i: usize| Items { items: children[i].items(), places: input.column(i).places(row) };
-            let grid = Grid::read(&items(1), &items(2))?;
-            let polygons = polygons(bound, &items(0), &grid, &Crs::new(input.column(3).str(row)))?;
+            let [data, shape, transform] = [0, 1, 2].map(|i| input.column(i).list(row));
+            let grid = Grid::read(&shape, &transform)?;
+            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)))?;
             let (items, first) = out.push_list(row, polygons.len());
             for (i, (wkb, value)) in polygons.iter().enumerate() {
                 items.field(0).set_bytes(first + i, wkb);
@@ -128,12 +125,6 @@ impl ScalarFunction for GeoPolygonize {
         }
         Ok(())
     }
-}
-
-/// A row's list.
-struct Items<'a> {
-    items: Vector<'a>,
-    places: Range<usize>,
 }
 
 /// Where the pixels lie.
@@ -148,7 +139,7 @@ fn place(parameter: &str) -> impl Fn(Error) -> Error {
     move |error| error.at(&place)
 }
 
-fn polygons(bound: &Bound, data: &Items<'_>, grid: &Grid, crs: &Crs) -> Result<Vec<(Vec<u8>, f64)>> {
+fn polygons(bound: &Bound, data: &List, grid: &Grid, crs: &Crs) -> Result<Vec<(Vec<u8>, f64)>> {
     let (codes, values) = codes(data);
     let Grid { height, width, transform } = grid;
     if codes.len() != height.saturating_mul(*width) {
@@ -172,11 +163,11 @@ fn project(wkb: Vec<u8>, from: &Crs, to: Option<&Crs>) -> Result<Vec<u8>> {
 }
 
 /// A number from 1 for each value, 0 for no value: GDAL compares whole numbers, and any value is told exactly.
-fn codes(data: &Items<'_>) -> (Vec<i32>, Vec<f64>) {
-    let items = &data.items;
+fn codes(data: &List) -> (Vec<i32>, Vec<f64>) {
+    let items = data.items();
     if items.holds() == Holds::Boolean {
         let code = |place: usize| i32::from(!items.is_null(place) && items.get::<bool>(place));
-        return (data.places.clone().map(code).collect(), vec![1.0]);
+        return (data.places().map(code).collect(), vec![1.0]);
     }
     let mut known: HashMap<u64, i32> = HashMap::new();
     let mut values = Vec::new();
@@ -197,14 +188,16 @@ fn codes(data: &Items<'_>) -> (Vec<i32>, Vec<f64>) {
         }
         last.1
     };
-    (data.places.clone().map(code).collect(), values)
+    (data.places().map(code).collect(), values)
+}
+
+fn known(list: &List) -> impl Iterator<Item = usize> + '_ {
+    list.places().filter(|place| !list.items().is_null(*place))
 }
 
 impl Grid {
-    fn read(shape: &Items<'_>, transform: &Items<'_>) -> Result<Grid> {
-        let known =
-            |list: &Items<'_>| list.places.clone().filter(|p| !list.items.is_null(*p)).collect::<Vec<_>>();
-        let sides: Vec<i64> = known(shape).into_iter().map(|p| shape.items.get(p)).collect();
+    fn read(shape: &List, transform: &List) -> Result<Grid> {
+        let sides: Vec<i64> = known(shape).map(|p| shape.items().get(p)).collect();
         let side = |n: i64| usize::try_from(n).ok().filter(|n| (1..=i32::MAX as usize).contains(n));
         let pair = match sides.as_slice() {
             [rows, cols] | [1, rows, cols] => side(*rows).zip(side(*cols)),
@@ -213,11 +206,8 @@ impl Grid {
         let must = "[rows, columns] or [1, rows, columns], at least 1";
         let (height, width) =
             pair.ok_or_else(|| Error::invalid(format!("{sides:?}"), must)).map_err(place("shape"))?;
-        let terms: Vec<f64> = known(transform).into_iter().map(|p| transform.items.get(p)).collect();
-        let affine = <[f64; 6]>::try_from(terms.as_slice()).ok().map(Affine).filter(Affine::is_usable);
-        let must = "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height";
-        let transform =
-            affine.ok_or_else(|| Error::invalid(format!("{terms:?}"), must)).map_err(place("transform"))?;
+        let terms: Vec<f64> = known(transform).map(|p| transform.items().get(p)).collect();
+        let transform = Affine::from_terms(&terms).map_err(place("transform"))?;
         Ok(Grid { height, width, transform })
     }
 }

@@ -3,7 +3,6 @@
 use crate::catalog::project;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
@@ -66,7 +65,7 @@ impl ScalarFunction for GeoProject {
     type Bound = usize;
 
     fn bind(call: Call) -> Result<usize> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         Ok(args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize)
     }
 

@@ -6,9 +6,9 @@ use crate::crs::{CRS84, Crs};
 use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{Input, Vector};
+use crate::sql::chunk::{Holds, Input, Vector};
 use crate::sql::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
-use crate::sql::shapes::{BOX, Shapes, corners, write};
+use crate::sql::shapes::{Shapes, corners, write};
 
 pub struct GeoQueryArea;
 
@@ -22,9 +22,9 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "bbox",
-            types: BOX,
+            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | DOUBLE[] | VARCHAR",
             given: Given::Required,
-            meaning: "A box, or NULL. One of longitudes with xmin > xmax crosses the antimeridian.",
+            meaning: "A box, or its four numbers in that order, or NULL, which DuckDB takes for text; other text is refused. One of longitudes with xmin > xmax crosses the antimeridian.",
         },
         Parameter {
             name: "geometry",
@@ -87,7 +87,7 @@ impl ScalarFunction for GeoQueryArea {
                     let problem = "bbox and geometry are two ways to say where";
                     return Err(Error::conflict(problem, "Give one of them").at("catalog_query(geometry)"));
                 }
-                (false, true) => Some(of_box(corners(&boxes, row), &from)?),
+                (false, true) => Some(of_box(numbers(&boxes, row)?, &from)?),
                 (true, false) => {
                     let shape = shapes.get(row).map_err(|e| e.at("catalog_query(geometry)"))?;
                     let empty =
@@ -103,6 +103,22 @@ impl ScalarFunction for GeoQueryArea {
         }
         Ok(())
     }
+}
+
+/// The corners of a box, or a list of them; `None` when one is NULL.
+fn numbers(boxes: &Vector<'_>, row: usize) -> Result<Option<[f64; 4]>> {
+    let must = "a box {xmin: 9, ymin: 45, xmax: 10, ymax: 46}, or these four numbers as a list";
+    let wrong = |shown: String| Error::invalid(shown, must).at("catalog_query(bbox)");
+    match boxes.holds() {
+        Holds::List => {}
+        Holds::Text => return Err(wrong(format!("\"{}\"", boxes.str(row)))),
+        _ => return Ok(corners(boxes, row)),
+    }
+    boxes
+        .list(row)
+        .numbers()
+        .map(|list| list.try_into().map_err(|list: Vec<f64>| wrong(format!("{list:?}"))))
+        .transpose()
 }
 
 fn known(crs: &Crs) -> Result<bool> {

@@ -3,18 +3,20 @@
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
-use crate::label::{self, Feature, Files, LabelOptions, Labels, TASKS, Task};
+use crate::files;
+use crate::label::{self, Feature, Files, LabelOptions, Labels, Onto, TASKS, Task};
 use crate::read::Limits;
 use crate::slice::Slice;
 use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{FlatChild, Holds, Input, Vector};
+use crate::sql::chunk::{Holds, Input, List, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::geo_catalog_build::layer_name;
 use crate::sql::geo_zonal_stats::crs_of_call;
 use crate::sql::slice_value::{self, SLICE};
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
+use crate::workers;
 
 pub struct GeoRasterize;
 
@@ -29,7 +31,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "features",
             types: "VARCHAR | VARCHAR[] | GEOMETRY[] | STRUCT(geometry GEOMETRY, value DOUBLE)[]",
             given: Given::Required,
-            meaning: "A vector file or several, drawn in order; or geometries, with their classes as `value` where they have any, such as `geo_polygonize` gives.",
+            meaning: "A vector file, a glob, or a list of those, drawn in order; or geometries, with their classes as `value` where they have any, such as `geo_polygonize` gives.",
         },
         Parameter {
             name: "slice",
@@ -139,8 +141,8 @@ impl ScalarFunction for GeoRasterize {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
-        let crs = crs_of_call(&args, call.crs.first().cloned().flatten())?;
+        let args = call.options()?;
+        let crs = crs_of_call(&args, call.crs(0)?)?;
         let options = LabelOptions {
             task: args.choice("task", "a task", &TASKS)?.unwrap_or(Task::Semantic),
             all_touched: args.flag("all_touched")?.unwrap_or(false),
@@ -155,21 +157,82 @@ impl ScalarFunction for GeoRasterize {
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(RESULT)?;
-        let child = (input.column(0).holds() == Holds::List).then(|| input.column(0).flat_child());
+        let features = input.column(0);
+        let is_list = features.holds() == Holds::List;
+        let rows: Vec<usize> = (0..input.rows()).collect();
         let mut elements = 0;
-        for row in 0..input.rows() {
-            let slice = slice_value::read(&input.column(1), row).map_err(|e| e.at("geo_rasterize(slice)"))?;
-            let Some(slice) = slice.filter(|_| !input.column(0).is_null(row)) else {
-                out.set_null(row, &ty);
-                continue;
-            };
-            elements += slice.area();
-            check(elements, &bound.limits)?;
-            let features = features(bound, &input.column(0), child.as_ref(), row, &slice)?;
-            let labels = label::draw(&features, &slice, &bound.options)?;
-            write(&labels, &slice, &out, row);
+        // A few rows for each thread at a time: their labels wait to be written.
+        for rows in rows.chunks(4 * bound.limits.threads.max(1)) {
+            let list = |row: &usize| (is_list && !features.is_null(*row)).then(|| features.list(*row));
+            let lists: Vec<Option<List>> = rows.iter().map(list).collect();
+            let mut jobs = Vec::with_capacity(rows.len());
+            for (&row, list) in rows.iter().zip(&lists) {
+                let slice =
+                    slice_value::read(&input.column(1), row).map_err(|e| e.at("geo_rasterize(slice)"))?;
+                let Some(slice) = slice.filter(|_| !features.is_null(row)) else {
+                    out.set_null(row, &ty);
+                    continue;
+                };
+                elements += slice.area();
+                check(elements, &bound.limits)?;
+                let what = match list {
+                    Some(list) => what(bound, list)?,
+                    None => What::Files(vec![features.str(row).to_string()]),
+                };
+                jobs.push(Job { row, slice, what, labels: Labels::default() });
+            }
+            workers::each(&mut jobs, bound.limits.threads, |job| {
+                let features = job.what.features(bound, &job.slice)?;
+                job.labels = label::draw(&features, &job.slice, &bound.options)?;
+                Ok(())
+            })?;
+            for job in jobs {
+                write(&job.labels, &job.slice, &out, job.row);
+            }
         }
         Ok(())
+    }
+}
+
+/// A row, and its labels once they are drawn.
+struct Job<'a> {
+    row: usize,
+    slice: Slice,
+    what: What<'a>,
+    labels: Labels,
+}
+
+/// What is drawn on a slice: vector files, or geometries with their classes.
+enum What<'a> {
+    /// Paths and globs.
+    Files(Vec<String>),
+    Shapes(Vec<(&'a [u8], i32)>),
+}
+
+fn place(error: Error) -> Error {
+    error.at("geo_rasterize(features)")
+}
+
+impl What<'_> {
+    fn features(&self, bound: &Bound, slice: &Slice) -> Result<Vec<Feature>> {
+        let mut found = Vec::new();
+        match self {
+            What::Files(patterns) => {
+                for path in files::expand(patterns).map_err(place)? {
+                    found.extend(bound.files.features(&path, slice, &bound.options).map_err(place)?);
+                }
+            }
+            What::Shapes(shapes) => {
+                let onto = Onto::new(slice, &bound.crs).map_err(place)?;
+                for (wkb, label) in shapes {
+                    let parts = onto.lay(wkb).map_err(place)?;
+                    if !parts.is_empty() {
+                        found.push(Feature { parts, label: *label });
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -213,48 +276,32 @@ fn check(elements: usize, limits: &Limits) -> Result<()> {
     ))
 }
 
-fn features(
-    bound: &Bound,
-    column: &Vector<'_>,
-    child: Option<&FlatChild>,
-    row: usize,
-    slice: &Slice,
-) -> Result<Vec<Feature>> {
-    let place = |error: Error| error.at("geo_rasterize(features)");
-    if column.holds() == Holds::Text {
-        return bound.files.features(column.str(row), slice, &bound.options).map_err(place);
-    }
-    let (items, places) = (child.map_or(*column, FlatChild::items), column.places(row));
+fn what<'a>(bound: &Bound, list: &'a List) -> Result<What<'a>> {
+    let (items, places) = (list.items(), list.places());
     let kind = items.holds();
     if kind == Holds::Text {
-        let mut found = Vec::new();
-        for place_in_list in places.filter(|p| !items.is_null(*p)) {
-            found.extend(
-                bound.files.features(items.str(place_in_list), slice, &bound.options).map_err(place)?,
-            );
-        }
-        return Ok(found);
+        let patterns = places.filter(|at| !items.is_null(*at)).map(|at| items.str(at).to_string());
+        return Ok(What::Files(patterns.collect()));
     }
     if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != places.len()) {
         let problem = format!("{} labels for {} geometries", labels.len(), places.len());
         return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
     }
-    let mut found = Vec::with_capacity(places.len());
-    for (i, at) in places.enumerate() {
+    let mut shapes = Vec::with_capacity(places.len());
+    for at in places {
         let geometry = if kind == Holds::Struct { items.field(0) } else { items };
         if items.is_null(at) || geometry.is_null(at) {
             continue;
         }
         let label = match (&bound.labels, kind) {
-            (Some(labels), _) => labels.get(i).copied().unwrap_or(1),
+            (Some(labels), _) => labels.get(at).copied().unwrap_or(1),
             (None, Holds::Struct) if items.field(1).is_null(at) => continue,
             (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(place)?,
             (None, _) => 1,
         };
-        let laid = label::lay(geometry.bytes(at), &bound.crs, slice).map_err(place)?;
-        found.extend(laid.map(|shape| Feature { shape, label }));
+        shapes.push((geometry.bytes(at), label));
     }
-    Ok(found)
+    Ok(What::Shapes(shapes))
 }
 
 fn write(labels: &Labels, slice: &Slice, out: &Vector<'_>, row: usize) {

@@ -1,5 +1,6 @@
-//! `geo_slice`: a box, a resolution, a CRS and an interval, as the grid that reads fill.
+//! `geo_slice`: a box, a resolution, a CRS and an interval, as the grid that reads fill; or the grid of a read.
 
+use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::catalog::footprint;
 use crate::crs::{CRS84, Crs};
@@ -7,14 +8,14 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::interval::Interval;
 use crate::slice::Slice;
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{Input, Vector};
+use crate::sql::chunk::{Holds, Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::geo_zonal_stats::asked_crs;
 use crate::sql::slice_value::{self, SLICE};
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
+use crate::window::Window;
 
 pub struct GeoSlice;
 
@@ -29,15 +30,15 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | VARCHAR",
+            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | VARCHAR | BIGINT[]",
             given: Given::Required,
-            meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian.",
+            meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
         },
         Parameter {
             name: "resolution",
             types: "DOUBLE | DOUBLE[]",
             given: Given::Required,
-            meaning: "Width of a pixel, or [width, height], in units of `crs`. A slice of one pixel has the box's own size.",
+            meaning: "Width of a pixel, or [width, height], in units of `crs`. A slice of one pixel has the box's own size. Of a grid that is there, its `transform`: GDAL's six numbers.",
         },
         Parameter {
             name: "crs",
@@ -86,6 +87,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a resolution of zero or below, or wider than the box",
         "NaN corners, text that is no WKT, or degrees where the CRS counts in metres",
         "a CRS that PROJ does not know, or a shape that it can not project",
+        "a shape of pixels without a transform, or with one that is rotated",
         "an interval that ends before it starts, or a time that is none",
         "shape_crs that is not the CRS of the geometry's type",
     ],
@@ -109,18 +111,17 @@ static DOC: FunctionDoc = FunctionDoc {
                   \x20   SELECT geo_slice('POINT (-9 36)', 100, 'EPSG:32629', {shape_crs: 'OGC:CRS84'}) AS s);",
             rows: &["1\t1\t499950.0\t500050.0"],
         },
+        Example {
+            title: "The grid of a file, from its row in a catalog",
+            sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymax, s.crs FROM (\n\
+                  \x20   SELECT geo_slice([height, width], transform, crs) AS s FROM geo_catalog_build('test/data/small/land.tif'));",
+            rows: &["36\t18\t-180.0\t90.0\tEPSG:4326"],
+        },
     ],
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
 };
 
-enum Shape {
-    Box,
-    Geometry,
-    Text,
-}
-
 pub struct Bound {
-    shape: Shape,
     /// How many times were given: none, `t_min`, or both.
     times: usize,
     /// Where it is not the slice's own.
@@ -133,15 +134,10 @@ impl ScalarFunction for GeoSlice {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
-        let shape_crs = asked_crs(&args, "shape_crs", call.crs.first().cloned().flatten())?;
-        let shape = match (call.is_geometry.first(), call.fields.first()) {
-            (Some(true), _) => Shape::Geometry,
-            (_, Some(fields)) if !fields.is_empty() => Shape::Box,
-            _ => Shape::Text,
-        };
-        let times = call.crs.len() - REQUIRED - usize::from(call.options.is_some());
-        Ok(Bound { shape, times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
+        let args = call.options()?;
+        let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
+        let times = call.arguments() - REQUIRED - usize::from(call.bag().is_some());
+        Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
@@ -169,19 +165,37 @@ fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Sli
     let name = names.str(row).trim();
     let crs = Crs::new(name);
     let facts = gdal::crs_facts(crs.as_str()).map_err(place("crs"))?;
-    let Some(resolution) = resolution(&input.column(1), row)? else { return Ok(None) };
-    let Some(bbox) = area(bound, input, row, &crs).map_err(place("shape"))? else { return Ok(None) };
-    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(place("shape"))?;
-    let times = |place: usize, name: &'static str| match place < bound.times {
+    let time = |place: usize, name: &'static str| match place < bound.times {
         true => interval(&input.column(REQUIRED + place), row).map_err(self::place(name)),
         false => Ok(None),
     };
-    let first = times(0, "t_min")?;
-    let last = if bound.times > 1 { times(1, "t_max")? } else { first };
+    let first = time(0, "t_min")?;
+    let last = if bound.times > 1 { time(1, "t_max")? } else { first };
     let (t_min, t_max) = (first.map(|first| first.start), last.map(|last| last.stop));
     crate::slice::check_times(t_min, t_max).map_err(place("t_max"))?;
+    let times = (t_min, t_max);
+    let is_list = |i: usize| input.column(i).holds() == Holds::List;
+    let sides = match is_list(1) {
+        true => input.column(1).list(row).numbers::<f64>(),
+        false => Some(vec![input.column(1).get::<f64>(row)]),
+    };
+    let Some(sides) = sides else { return Ok(None) };
+    if is_list(0) {
+        let Some(pixels) = input.column(0).list(row).numbers::<i64>() else { return Ok(None) };
+        return grid(bound, &pixels, &sides, crs, times).map(|slice| Some((slice, name)));
+    }
+    let resolution = match *sides.as_slice() {
+        [side] => (side, side),
+        [x, y] => (x, y),
+        _ => {
+            let bad = Error::invalid(format!("{sides:?}"), "one number, or [width, height] of a pixel");
+            return Err(place("resolution")(bad));
+        }
+    };
+    let Some(bbox) = area(bound, input, row, &crs).map_err(place("shape"))? else { return Ok(None) };
+    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(place("shape"))?;
     let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
-    let slice = make(bbox, crs, (t_min, t_max), resolution).map_err(place("resolution"))?;
+    let slice = make(bbox, crs, times, resolution).map_err(place("resolution"))?;
     Ok(Some((slice, name)))
 }
 
@@ -194,37 +208,44 @@ fn interval(times: &Vector<'_>, row: usize) -> Result<Option<Interval>> {
     }
 }
 
-/// One number for both sides, or two.
-fn resolution(column: &Vector<'_>, row: usize) -> Result<Option<(f64, f64)>> {
-    let Some((items, places)) = column.try_list(row) else {
-        let side = column.get::<f64>(row);
-        return Ok(Some((side, side)));
+/// The grid of these pixels under this transform. A slice's rows run south, whichever way the grid's do.
+fn grid(
+    bound: &Bound,
+    pixels: &[i64],
+    terms: &[f64],
+    crs: Crs,
+    times: (Option<i64>, Option<i64>),
+) -> Result<Slice> {
+    if bound.shape_crs.is_some() || bound.aligned {
+        let problem = "a shape of pixels is a grid already";
+        return Err(Error::conflict(problem, "Leave shape_crs and aligned out").at("geo_slice(options)"));
+    }
+    let window = match *pixels {
+        [height, width] | [_, height, width] => Window::new(0, 0, height, width).ok(),
+        _ => None,
     };
-    if places.clone().any(|i| items.is_null(i)) {
-        return Ok(None);
+    let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
+    let window = window.ok_or_else(|| place("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
+    let affine = Affine::from_terms(terms).map_err(place("resolution"))?;
+    if affine.is_rotated() {
+        let must = "a transform without rotation: a slice's rows run along x";
+        return Err(place("resolution")(Error::invalid(format!("{terms:?}"), must)));
     }
-    let sides: Vec<f64> = places.map(|i| items.get::<f64>(i)).collect();
-    match sides.as_slice() {
-        [x, y] => Ok(Some((*x, *y))),
-        [side] => Ok(Some((*side, *side))),
-        other => {
-            let bad = Error::invalid(format!("{other:?}"), "one number, or [width, height] of a pixel");
-            Err(place("resolution")(bad))
-        }
-    }
+    Slice::new(affine.bbox(&window), crs, times, window.height.into(), window.width.into())
+        .map_err(place("resolution"))
 }
 
 /// The shape's box in the slice's CRS.
 fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Option<Bbox>> {
     let from = bound.shape_crs.as_ref().unwrap_or(crs).as_str();
     let shape = input.column(0);
-    match bound.shape {
-        Shape::Geometry => return gdal::geometry_envelope(shape.bytes(row), from, crs.as_str()),
-        Shape::Text => {
+    match shape.holds() {
+        Holds::Geometry => return gdal::geometry_envelope(shape.bytes(row), from, crs.as_str()),
+        Holds::Text => {
             let wkb = gdal::wkb_of_text(shape.str(row))?;
             return gdal::geometry_envelope(&wkb, from, crs.as_str());
         }
-        Shape::Box => {}
+        _ => {}
     }
     let Some(mut bbox) = slice_value::read_box(&shape, row) else { return Ok(None) };
     let from_globe = from == CRS84 || gdal::crs_facts(from)?.geographic;

@@ -46,10 +46,11 @@ impl ScalarFunction for GeoWindowsOverlap {
                 out.set_null(row, &SqlType::Boolean);
                 continue;
             }
-            let (items, places) = lists.list(row);
+            let list = lists.list(row);
+            let items = list.items();
             let [row_off, col_off, height, width] = [0, 1, 2, 3].map(|i| items.field(i));
-            let mut windows = Vec::with_capacity(places.len());
-            for place in places {
+            let mut windows = Vec::with_capacity(list.places().len());
+            for place in list.places() {
                 if items.is_null(place) || [row_off, col_off, height, width].iter().any(|f| f.is_null(place))
                 {
                     continue;

@@ -15,6 +15,7 @@ use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
+use crate::workers;
 use crate::zonal::{COVERAGES, Coverage, Layer, ZonalOptions, Zone, zone};
 
 pub struct GeoZonalStats;
@@ -135,15 +136,26 @@ pub struct Bound {
     weights: Option<Layer>,
     wanted: [bool; STATS.len()],
     layers: Mutex<HashMap<String, Arc<Layer>>>,
+    threads: usize,
 }
+
+/// A row, and its statistics when they are known: all but `variety` in the order of [`STATS`], and that.
+struct Job<'a> {
+    row: usize,
+    path: &'a str,
+    wkb: &'a [u8],
+    done: Option<Option<Numbers>>,
+}
+
+type Numbers = ([Option<f64>; STATS.len() - 1], u64);
 
 impl ScalarFunction for GeoZonalStats {
     const DOC: &'static FunctionDoc = &DOC;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
-        let crs = crs_of_call(&args, call.crs.get(1).cloned().flatten())?;
+        let args = call.options()?;
+        let crs = crs_of_call(&args, call.crs(1)?)?;
         let wanted = wanted(&args)?;
         let band = match args.get("band") {
             None => BandName::Number(1),
@@ -161,19 +173,40 @@ impl ScalarFunction for GeoZonalStats {
             Some(path) => Some(Layer::open(&path, &BandName::Number(1)).map_err(args.place("weights"))?),
             None => None,
         };
-        Ok(Bound { crs, options, weights, wanted, layers: Mutex::default() })
+        let threads = call.limits.threads;
+        Ok(Bound { crs, options, weights, wanted, layers: Mutex::default(), threads })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(RESULT)?;
+        let (paths, shapes) = (input.column(0), input.column(1));
+        let mut jobs = Vec::with_capacity(input.rows());
         for row in 0..input.rows() {
-            let zone = match input.any_null(row) {
-                true => None,
-                false => one(bound, input.column(0).str(row), input.column(1).bytes(row))?,
+            match input.any_null(row) {
+                true => out.set_null(row, &ty),
+                false => {
+                    jobs.push(Job { row, path: paths.str(row), wkb: shapes.bytes(row), done: None });
+                }
+            }
+        }
+        // Side by side, zones share what one may take; those that need more come afterwards, one at a time.
+        let share =
+            ZonalOptions { limit: bound.options.limit / bound.threads.max(1), ..bound.options.clone() };
+        workers::each(&mut jobs, bound.threads, |job| match one(bound, job, &share) {
+            Err(Error::ZoneTooLarge { .. }) => Ok(()),
+            done => {
+                job.done = Some(done?);
+                Ok(())
+            }
+        })?;
+        for job in jobs {
+            let done = match job.done {
+                Some(done) => done,
+                None => one(bound, &job, &bound.options)?,
             };
-            match zone {
-                Some(mut zone) => write(bound, &mut zone, &out, row),
-                None => out.set_null(row, &ty),
+            match done {
+                Some(numbers) => write(bound, &numbers, &out, job.row),
+                None => out.set_null(job.row, &ty),
             }
         }
         Ok(())
@@ -231,36 +264,28 @@ fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
     Ok(wanted)
 }
 
-fn one(bound: &Bound, path: &str, wkb: &[u8]) -> Result<Option<Zone>> {
+fn one(bound: &Bound, job: &Job<'_>, options: &ZonalOptions) -> Result<Option<Numbers>> {
     let place = |error: Error| error.at("geo_zonal_stats(geometry)");
-    let layer = bound.layer(path)?;
-    let Some(mut geometry) = shape::read(wkb).map_err(place)? else { return Ok(None) };
+    let layer = bound.layer(job.path)?;
+    let Some(mut geometry) = shape::read(job.wkb).map_err(place)? else { return Ok(None) };
     if Crs::new(&layer.crs) != bound.crs {
         project_shape(&mut geometry, bound.crs.as_str(), &layer.crs).map_err(place)?;
     }
     let polygons = shape::polygons(geometry).map_err(place)?;
-    zone(&layer, bound.weights.as_ref(), polygons, &bound.options).map(Some)
+    let mut zone = zone(&layer, bound.weights.as_ref(), polygons, options)?;
+    let median = if options.keep { zone.median() } else { None };
+    let (majority, minority, variety) = if options.keep { zone.common() } else { (None, None, 0) };
+    let Zone { count, min, max, .. } = zone;
+    let (mean, std, sum) = (zone.mean(), zone.std(), zone.sum());
+    Ok(Some(([Some(count), min, max, mean, median, std, sum, majority, minority], variety)))
 }
 
-fn write(bound: &Bound, zone: &mut Zone, out: &Vector<'_>, row: usize) {
-    let median = if bound.options.keep { zone.median() } else { None };
-    let (majority, minority, variety) = if bound.options.keep { zone.common() } else { (None, None, 0) };
-    let numbers = [
-        Some(zone.count),
-        zone.min,
-        zone.max,
-        zone.mean(),
-        median,
-        zone.std(),
-        zone.sum(),
-        majority,
-        minority,
-    ];
+fn write(bound: &Bound, (numbers, variety): &Numbers, out: &Vector<'_>, row: usize) {
     for (i, wanted) in bound.wanted.into_iter().enumerate() {
         let field = out.field(i);
         match numbers.get(i) {
             Some(Some(number)) if wanted => field.set(row, *number),
-            None if wanted => field.set(row, variety as i64),
+            None if wanted => field.set(row, *variety as i64),
             None => field.set_null(row, &SqlType::BigInt),
             Some(_) => field.set_null(row, &SqlType::Double),
         }
@@ -269,11 +294,12 @@ fn write(bound: &Bound, zone: &mut Zone, out: &Vector<'_>, row: usize) {
 
 impl Bound {
     fn layer(&self, path: &str) -> Result<Arc<Layer>> {
-        let mut layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(layer) = layers.get(path) {
+        let lock = || self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(layer) = lock().get(path) {
             return Ok(layer.clone());
         }
         let layer = Arc::new(Layer::open(path, &self.options.band)?);
+        let mut layers = lock();
         // A raster for each row must not fill memory.
         if layers.len() >= 64 {
             layers.clear();

@@ -26,7 +26,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column("blocks", "UBIGINT", "Blocks held now."),
         column("bytes", "UBIGINT", "Bytes of the blocks held now."),
         column("limit_bytes", "UBIGINT", "The most that is held: geoquilt_block_cache_mb."),
-        column("files", "UBIGINT", "Files whose header is known; the last 16,384 are."),
+        column("files", "UBIGINT", "Files whose header is known, 16,384 at most: the older half goes first."),
         column("handles", "UBIGINT", "Open handles that no thread uses now."),
         column(
             "handles_limit",

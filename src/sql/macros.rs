@@ -19,13 +19,13 @@ pub static PATCH_REGISTRY: FunctionDoc = FunctionDoc {
             name: "grid",
             types: "VARCHAR",
             given: Given::Required,
-            meaning: "A relation by name (table, view, CTE, Parquet path) with `patch_id` and `win`; rows with status `rejected` are left out.",
+            meaning: "A relation by name (table, view, CTE, Parquet path) with `patch_id` and `win`, and `bbox`, `crs` and `is_partial` as `geo_patch_grid` gives them; rows with status `rejected` are left out.",
         },
         Parameter {
             name: "dates",
             types: "VARCHAR",
             given: Given::Required,
-            meaning: "A relation by name: a catalog (`path`, `t_min`, `t_max`), or any with a column `date`.",
+            meaning: "A relation by name: a catalog (`path`, `t_min`, `t_max`) of files on the grid's raster, or any with a column `date`.",
         },
         Parameter {
             name: "val_year",
@@ -62,7 +62,8 @@ pub static PATCH_REGISTRY: FunctionDoc = FunctionDoc {
     nulls: "A file without a time can not be split by year; without val_year its date is NULL.",
     errors: &[
         "patches overlap and no val_year is given: a split by patch would put the same pixels into train and val",
-        "grid: a patch_id stands in several rows, as in a registry",
+        "grid: a patch_id stands in several rows, as in a registry; no column `patch_id` or `win`",
+        "dates: a file's CRS, pixel size or origin is not the grid's, by 1/1000 of a pixel, or a patch that is not `is_partial` goes beyond it",
         "val_fraction outside [0, 1], or given beside val_year",
         "val_year: no date, or every date, lies in that year",
         "val_year, and a file that is undated or spans the edge of that year",

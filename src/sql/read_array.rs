@@ -1,14 +1,11 @@
 //! `read_array(path, variable, selection)`: a hyperslab of an array file as a list.
 
-use std::ops::Range;
-
 use crate::error::{Error, Result};
 use crate::files;
 use crate::read::Limits;
-use crate::read::array_plan::{Opened, Part, check_size, plan};
-use crate::read::array_slice::{map_dims, read_onto, with_times};
-use crate::read::axis::Selected;
-use crate::read::values::decode;
+use crate::read::array_plan::{Opened, Part, check_size};
+use crate::read::array_slice::{Onto, map_dims, read_onto};
+use crate::read::values::{Decoding, decode};
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
@@ -99,7 +96,8 @@ pub struct Bound {
 /// What one row reads.
 struct Job {
     parts: Vec<Part>,
-    request: Request,
+    decoding: Decoding,
+    onto: Option<Onto>,
     dims: Vec<String>,
     shape: Vec<u64>,
     values: usize,
@@ -180,89 +178,34 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
         return Err(Error::invalid(fill, must).at("read_array(fill)"));
     }
     let variable = input.column(1).str(row);
-    let (mut parts, mut cells) = (Vec::new(), 1);
-    match (&request.onto, paths.first()) {
-        (Some(onto), Some(path)) => {
-            let source = opened.get(path)?;
-            let place = source.header().variable(path, variable)?;
-            let selection = with_times(&source, place, &request.selection, &onto.slice)?;
-            for mut part in plan(&paths, variable, &selection, opened)? {
-                take_map_away(&mut part)?;
-                parts.push(part);
-            }
-            cells = onto.slice.area() as u64;
-        }
-        _ => parts = plan(&paths, variable, &request.selection, opened)?,
-    }
+    let (onto, parts) = (request.onto()?, request.parts(&paths, variable, opened)?);
     let (mut dims, mut shape) = shape(&parts)?;
-    let mut values = 0u64;
-    for part in &parts {
-        let planes = match &request.onto {
-            Some(_) => {
-                part.kept().filter_map(|dim| part.counts().get(dim).copied()).fold(1, u64::saturating_mul)
-            }
-            None => part.values(),
-        };
-        values = values.saturating_add(planes.saturating_mul(cells));
-    }
-    if let Some(onto) = &request.onto {
+    if let Some(Onto { slice, .. }) = &onto {
         dims.extend(["y".to_string(), "x".to_string()]);
-        shape.extend([u64::from(onto.slice.height), u64::from(onto.slice.width)]);
+        shape.extend([u64::from(slice.height), u64::from(slice.width)]);
     }
-    Ok(Some(Job { parts, request, dims, shape, values: usize::try_from(values).unwrap_or(usize::MAX) }))
-}
-
-/// Rows and columns of the file stay no dimensions of their own: a slice takes their place.
-fn take_map_away(part: &mut Part) -> Result<()> {
-    let (y, x) = map_dims(&part.source, part.variable)?;
-    let facts = part.facts()?;
-    let sizes = facts.shape.clone();
-    let names = facts.dims.clone();
-    for dim in [y, x] {
-        let whole = sizes.get(dim).map(|size| Selected::all(*size));
-        let Some(selected) = part.selected.get_mut(dim) else { continue };
-        if Some(&*selected) != whole.as_ref() {
-            let name = names.get(dim).cloned().unwrap_or_default();
-            let problem = format!("dimension \"{name}\" is selected, and a slice takes its place");
-            return Err(
-                Error::conflict(problem, "Select there by the slice's box alone").at("read_array(slice)")
-            );
-        }
-        selected.kept = false;
-    }
-    Ok(())
+    let values = shape.iter().fold(1, |values: u64, size| values.saturating_mul(*size));
+    let values = usize::try_from(values).unwrap_or(usize::MAX);
+    Ok(Some(Job { parts, decoding: request.decoding, onto, dims, shape, values }))
 }
 
 fn write_data(bound: &Bound, job: &Job, data: &Vector<'_>, row: usize) -> Result<()> {
-    let (places, first) = data.push_list(row, job.values);
-    let mut done = first;
-    if let Some(onto) = &job.request.onto {
-        let decoding = &job.request.decoding;
-        for part in &job.parts {
-            let (values, valid) = read_onto(part, onto, decoding.scaled, decoding.masked)?;
-            let out = places.slice_mut::<f32>(done, values.len());
-            out.iter_mut().zip(&values).for_each(|(to, from)| *to = *from as f32);
-            let gaps = runs_of(&valid);
-            match decoding.fill {
-                None => places.set_null_runs(done, &gaps),
-                Some(fill) => {
-                    for gap in gaps {
-                        if let Some(places) = out.get_mut(gap) {
-                            places.fill(fill as f32);
-                        }
-                    }
-                }
-            }
-            done += values.len();
-        }
-        return Ok(());
-    }
+    let (places, mut done) = data.push_list(row, job.values);
     for part in &job.parts {
-        let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
-        let out = places.slice_mut::<f32>(done, pixels.len());
-        let gaps = decode(&pixels, part.facts()?, &job.request.decoding, out)?;
+        let (count, gaps) = match &job.onto {
+            Some(onto) => {
+                let planes = read_onto(part, onto, &job.decoding, bound.limits.threads)?;
+                let out = places.slice_mut::<f32>(done, planes.len());
+                (planes.len(), planes.write(0, job.decoding.fill, out)?)
+            }
+            None => {
+                let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
+                let out = places.slice_mut::<f32>(done, pixels.len());
+                (pixels.len(), decode(&pixels, part.facts()?, &job.decoding, out)?)
+            }
+        };
         places.set_null_runs(done, &gaps);
-        done += pixels.len();
+        done += count;
     }
     Ok(())
 }
@@ -275,28 +218,16 @@ fn map_names(part: &Part) -> Vec<String> {
     [y, x].into_iter().filter_map(|dim| facts.dims.get(dim).cloned()).collect()
 }
 
-/// Runs of places that hold no value.
-fn runs_of(valid: &[u8]) -> Vec<Range<usize>> {
-    let mut runs: Vec<Range<usize>> = Vec::new();
-    for (place, _) in valid.iter().enumerate().filter(|(_, valid)| **valid == 0) {
-        match runs.last_mut() {
-            Some(last) if last.end == place => last.end += 1,
-            _ => runs.push(place..place + 1),
-        }
-    }
-    runs
-}
-
 fn write_rest(job: &Job, out: &Vector<'_>, row: usize) {
     let Coordinates { mut numbers, times } = coordinates(&job.parts);
-    if let Some(onto) = &job.request.onto {
+    if let Some(Onto { slice, .. }) = &job.onto {
         let on_map: Vec<String> = job.parts.first().map(map_names).unwrap_or_default();
         numbers.retain(|(name, _)| !on_map.contains(name));
-        let [x0, dx, _, y0, _, dy] = onto.slice.affine().0;
+        let [x0, dx, _, y0, _, dy] = slice.affine().0;
         let centres =
             |first: f64, step: f64, n: u32| (0..n).map(|i| first + (f64::from(i) + 0.5) * step).collect();
-        numbers.push(("y".into(), centres(y0, dy, onto.slice.height)));
-        numbers.push(("x".into(), centres(x0, dx, onto.slice.width)));
+        numbers.push(("y".into(), centres(y0, dy, slice.height)));
+        numbers.push(("x".into(), centres(x0, dx, slice.width)));
     }
     let list = |values: Vec<Value>| Value::List(values);
     let shape = list(job.shape.iter().map(|n| Value::Int(*n as i64)).collect());

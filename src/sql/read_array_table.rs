@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::format::hyperslab::places;
 use crate::read::Limits;
-use crate::read::array_plan::{Opened, Part, check_size, plan, section};
+use crate::read::array_plan::{Opened, Part, check_size, section};
+use crate::read::array_slice::{Onto, Planes, read_onto};
 use crate::read::values::{Decoding, decode};
 use crate::sql::args::Args;
 use crate::sql::callback::{Plan, TableFunction};
@@ -15,7 +16,9 @@ use crate::sql::chunk::Chunk;
 use crate::sql::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::sql::patch_scan::sql_type;
 use crate::sql::read_array::{PATH, VARIABLE};
-use crate::sql::selection::{FILL, ISEL, MASKED, Request, SCALED, SEL, TOLERANCE, option};
+use crate::sql::selection::{
+    FILL, ISEL, MASKED, ONTO, OPTIONS, RESAMPLING, Request, SCALED, SEL, TOLERANCE, option,
+};
 use crate::sql::types::SqlType;
 use crate::sql::value::Value;
 use crate::with_dtype;
@@ -32,6 +35,8 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter { name: "variable", types: "VARCHAR", given: Given::Required, meaning: VARIABLE },
         named("sel", "STRUCT", "NULL", SEL),
         named("isel", "STRUCT", "NULL", ISEL),
+        named("slice", "STRUCT", "NULL", ONTO),
+        named("resampling", "VARCHAR", "'nearest'", RESAMPLING),
         named("tolerance", "DOUBLE", "NULL", TOLERANCE),
         named("scaled", "BOOLEAN", "true", SCALED),
         named("masked", "BOOLEAN", "true", MASKED),
@@ -40,7 +45,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "dtype",
             "VARCHAR",
             "the variable's",
-            "Type of `data`: the variable's own (once scaled, a float), or `float32` or `float64`.",
+            "Type of `data`: the variable's own (once scaled or resampled, a float; `nearest`, `mode`, `min`, `max`, `med`, `q1` and `q3` pick values), or `float32` or `float64`.",
         ),
     ],
     columns: &[
@@ -61,7 +66,11 @@ static DOC: FunctionDoc = FunctionDoc {
             "ANY[]",
             "The values at that place, row-major in the order of `dims`, in the type of `dtype`; NULL where there is none.",
         ),
-        column("shape", "BIGINT[]", "Sizes of the other dimensions that stay."),
+        column(
+            "shape",
+            "BIGINT[]",
+            "Sizes of the other dimensions that stay, and of `y` and `x` on a slice.",
+        ),
         column("dims", "VARCHAR[]", "Their names."),
     ],
     nulls: "No parameter may be NULL.",
@@ -86,6 +95,16 @@ static DOC: FunctionDoc = FunctionDoc {
                   FROM read_array('test/data/small/ocean.zarr', 'temp', sel := {time: '2020-01', lat: 5, lon: 0}, scaled := false);",
             rows: &["0\t5.0\t[0]\tSMALLINT[]", "1\t15.0\t[18]\tSMALLINT[]"],
         },
+        Example {
+            title: "A row a month, on the grid of a slice",
+            sql: "SELECT place, time, data, shape, dims\n\
+                  FROM read_array('test/data/small/ocean.zarr', 'temp', sel := {depth: 5}, resampling := 'bilinear',\n\
+                  \x20   slice := geo_slice({xmin: 30, ymin: 5, xmax: 60, ymax: 15}, [15, 10], 'EPSG:4326'));",
+            rows: &[
+                "0\t2020-01-15 00:00:00\t[12.125, 12.375]\t[1, 2]\t[y, x]",
+                "1\t2020-02-15 00:00:00\t[30.125, 30.375]\t[1, 2]\t[y, x]",
+            ],
+        },
     ],
     references: &["xarray: DataArray.sel, DataArray.isel, decode_cf"],
 };
@@ -93,6 +112,7 @@ static DOC: FunctionDoc = FunctionDoc {
 pub struct Bound {
     parts: Vec<Part>,
     decoding: Decoding,
+    onto: Option<Onto>,
     dtype: Dtype,
     limits: Limits,
 }
@@ -113,13 +133,27 @@ struct Batch {
     from: u64,
     count: u64,
     /// Nothing when the query asks for no values.
-    pixels: Option<Pixels>,
+    values: Option<Values>,
+}
+
+enum Values {
+    Stored(Pixels),
+    Warped(Planes),
+}
+
+impl Bound {
+    /// Values of one place on a part's other dimensions: pixels of the slice, or one.
+    fn cells(&self) -> u64 {
+        self.onto.as_ref().map_or(1, |onto| onto.slice.area() as u64)
+    }
 }
 
 /// Values that one job reads at once: whole chunks on the first dimension, as far as they fit.
 const JOB_BYTES: u64 = 16 << 20;
 /// Values that wait for the reader.
 const AHEAD_BYTES: usize = 128 << 20;
+/// A value on a slice while it waits: a number, and whether it is one.
+const PLANE_BYTES: u64 = 9;
 /// Values of one chunk: past this, a chunk ends, so that an interrupt is soon seen.
 const CHUNK_BYTES: u64 = 4 << 20;
 
@@ -135,15 +169,17 @@ impl TableFunction for ReadArrayTable {
             return Err(args.place("variable")(Error::invalid("NULL", must)));
         };
         let mut request = Request::default();
-        for name in ["sel", "isel", "tolerance", "scaled", "masked", "fill"] {
+        for name in OPTIONS {
             if let Some(value) = args.get(name) {
                 option(&mut request, name, value)?;
             }
         }
-        let parts = plan(&paths, variable, &request.selection, &mut Opened::default())?;
-        let dtype = dtype(args, &parts, &request.decoding)?;
-        for part in &parts {
-            let values = part.values() / first(part).map_or(1, |(_, count)| count.max(1));
+        let (onto, decoding) = (request.onto()?, request.decoding);
+        let parts = request.parts(&paths, variable, &mut Opened::default())?;
+        let dtype = dtype(args, &parts, &decoding, onto.as_ref())?;
+        let bound = Bound { parts, decoding, onto, dtype, limits };
+        for part in &bound.parts {
+            let values = row_places(part).saturating_mul(bound.cells());
             check_size(&part.facts()?.name, values, dtype.size(), &limits)?;
         }
         let mut columns = Vec::new();
@@ -154,12 +190,8 @@ impl TableFunction for ReadArrayTable {
             };
             columns.push((column.name.to_string(), ty));
         }
-        let rows = parts.iter().map(|part| first(part).map_or(1, |(_, count)| count)).sum();
-        Ok(Plan {
-            columns,
-            rows: Some(rows),
-            bound: Bound { parts, decoding: request.decoding, dtype, limits },
-        })
+        let rows = bound.parts.iter().map(|part| first(part).map_or(1, |(_, count)| count)).sum();
+        Ok(Plan { columns, rows: Some(rows), bound })
     }
 
     fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
@@ -168,7 +200,7 @@ impl TableFunction for ReadArrayTable {
         let work_bound = bound.clone();
         let work = move |mut batch: Batch| {
             if with_values {
-                batch.pixels = Some(read(&work_bound, &batch)?);
+                batch.values = Some(read(&work_bound, &batch)?);
             }
             Ok(batch)
         };
@@ -204,7 +236,12 @@ fn first(part: &Part) -> Option<(usize, u64)> {
     Some((dim, places(&part.selected.get(dim)?.runs)))
 }
 
-fn dtype(args: &Args, parts: &[Part], decoding: &Decoding) -> Result<Dtype> {
+/// Places of a row: those on the other dimensions that stay.
+fn row_places(part: &Part) -> u64 {
+    part.places() / first(part).map_or(1, |(_, count)| count.max(1))
+}
+
+fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) -> Result<Dtype> {
     let asked = args.choice("dtype", "a type of values", &DTYPES)?;
     let mut found = None;
     for part in parts {
@@ -214,9 +251,10 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding) -> Result<Dtype> {
             let (path, variable) = (part.source.path().to_string(), facts.name.clone());
             return Err(Error::Values { path, variable, reason });
         };
-        // Scaled values are no longer the stored integers.
+        // Scaled or resampled values are no longer the stored integers.
+        let as_stored = decoding.linear(facts).is_none() && onto.is_none_or(|onto| onto.resampling.picks());
         let natural = match own {
-            own if decoding.linear(facts).is_none() || matches!(own, Dtype::Float32 | Dtype::Float64) => own,
+            own if as_stored || matches!(own, Dtype::Float32 | Dtype::Float64) => own,
             own if own.size() <= 2 => Dtype::Float32,
             _ => Dtype::Float64,
         };
@@ -246,21 +284,24 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding) -> Result<Dtype> {
 /// Batches of places whose chunks are decoded together, in order.
 fn jobs(bound: Arc<Bound>) -> impl Iterator<Item = Result<(usize, Batch)>> + Send {
     (0..bound.parts.len()).flat_map(move |number| {
-        let (count, value_bytes, chunk) = bound.parts.get(number).map_or((0, 1, 1), |part| {
+        let (count, row_bytes, chunk) = bound.parts.get(number).map_or((0, 1, 1), |part| {
             let (dim, count) = first(part).unwrap_or((0, 1));
             let facts = part.facts().ok();
-            let size = facts.and_then(|v| v.dtype).map_or(8, Dtype::size) as u64;
+            let size = match bound.onto {
+                Some(_) => PLANE_BYTES,
+                None => facts.and_then(|v| v.dtype).map_or(8, Dtype::size) as u64,
+            };
             let chunk = facts.and_then(|v| v.chunk.as_ref()?.get(dim).copied()).unwrap_or(1);
-            (count, part.values() / count.max(1) * size, chunk)
+            (count, row_places(part).saturating_mul(bound.cells()).saturating_mul(size), chunk)
         });
-        let fit = (JOB_BYTES / value_bytes.max(1)).max(1);
-        // Whole chunks where several fit, so that two jobs seldom need the same one.
-        let rows = if fit > chunk { fit - fit % chunk } else { fit.min(chunk) };
+        let fit = (JOB_BYTES / row_bytes.max(1)).max(1);
+        // Whole chunks where several fit, so that two jobs seldom need the same one; planes take longer to warp.
+        let rows = if fit > chunk && bound.onto.is_none() { fit - fit % chunk } else { fit.min(chunk) };
         (0..count.div_ceil(rows)).map(move |job| {
             let from = job * rows;
             let count = rows.min(count - from);
-            let cost = usize::try_from(count.saturating_mul(value_bytes)).unwrap_or(usize::MAX);
-            Ok((cost, Batch { part: number, from, count, pixels: None }))
+            let cost = usize::try_from(count.saturating_mul(row_bytes)).unwrap_or(usize::MAX);
+            Ok((cost, Batch { part: number, from, count, values: None }))
         })
     })
 }
@@ -269,16 +310,18 @@ fn part<'a>(bound: &'a Bound, batch: &Batch) -> Result<&'a Part> {
     bound.parts.get(batch.part).ok_or_else(|| Error::Bug("a batch of no file".into()))
 }
 
-fn read(bound: &Bound, batch: &Batch) -> Result<Pixels> {
-    let part = part(bound, batch)?;
-    let mut runs = part.runs();
-    if let Some((dim, _)) = first(part)
-        && let (Some(place), Some(selected)) = (runs.get_mut(dim), part.selected.get(dim))
+fn read(bound: &Bound, batch: &Batch) -> Result<Values> {
+    let mut part = part(bound, batch)?.clone();
+    if let Some((dim, _)) = first(&part)
+        && let Some(selected) = part.selected.get_mut(dim)
     {
-        *place = section(selected, batch.from, batch.count).runs;
+        *selected = section(selected, batch.from, batch.count);
     }
-    // The jobs themselves are what several threads share.
-    part.source.read(part.variable, &runs, 1)
+    match &bound.onto {
+        // The jobs themselves are what several threads share.
+        Some(onto) => read_onto(&part, onto, &bound.decoding, 1).map(Values::Warped),
+        None => part.source.read(part.variable, &part.runs(), 1).map(Values::Stored),
+    }
 }
 
 /// Writes the `done`-th row of a batch; gives the bytes of its values.
@@ -301,27 +344,42 @@ fn write_row(bound: &Bound, batch: &Batch, done: u64, out: &Chunk<'_>, row: usiz
     let counts = part.counts();
     let size = |dim: usize| Value::Int(counts.get(dim).map_or(0, |n| *n as i64));
     let name = |dim: usize| facts.dims.get(dim).map_or(Value::Null, |name| Value::Text(name.clone()));
+    let (mut shape, mut dims): (Vec<Value>, Vec<Value>) = rest().map(|dim| (size(dim), name(dim))).unzip();
+    if let Some(Onto { slice, .. }) = &bound.onto {
+        shape.extend([slice.height, slice.width].map(|side| Value::Int(side.into())));
+        dims.extend(["y", "x"].map(|dim| Value::Text(dim.into())));
+    }
     let values = [
         Value::Text(part.source.path().to_string()),
         at.map_or(Value::Null, |at| Value::Int(at as i64)),
         time.map_or(Value::Null, Value::Timestamp),
         coord.map_or(Value::Null, Value::Double),
         Value::Null,
-        Value::List(rest().map(size).collect()),
-        Value::List(rest().map(name).collect()),
+        Value::List(shape),
+        Value::List(dims),
     ];
     for (index, (value, column)) in values.iter().zip(DOC.columns).enumerate() {
         if let (Some(vector), true) = (out.column(index), column.name != "data") {
             value.write(&vector, row, &SqlType::parse(column.types)?);
         }
     }
-    let (Some(data), Some(pixels)) = (out.column(4), &batch.pixels) else { return Ok(0) };
-    let length = pixels.len() / batch.count.max(1) as usize;
+    let (Some(data), Some(values)) = (out.column(4), &batch.values) else { return Ok(0) };
+    let total = match values {
+        Values::Stored(pixels) => pixels.len(),
+        Values::Warped(planes) => planes.len(),
+    };
+    let length = total / batch.count.max(1) as usize;
     let from = done as usize * length;
-    let slice = pixels.slice(from, length).ok_or_else(|| Error::Bug("a batch is short".into()))?;
     let (places, start) = data.push_list(row, length);
     let gaps = with_dtype!(bound.dtype, T => {
-        decode(&slice, facts, &bound.decoding, places.slice_mut::<T>(start, length))
+        let out = places.slice_mut::<T>(start, length);
+        match values {
+            Values::Warped(planes) => planes.write(from, bound.decoding.fill, out),
+            Values::Stored(pixels) => {
+                let short = || Error::Bug("a batch is short".into());
+                decode(&pixels.slice(from, length).ok_or_else(short)?, facts, &bound.decoding, out)
+            }
+        }
     })?;
     places.set_null_runs(start, &gaps);
     Ok((length * bound.dtype.size()) as u64)

@@ -139,7 +139,7 @@ impl ScalarFunction for ReadPatch {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         let options = patch_options(&args)?;
         if let Some(fill) = options.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
             return Err(args.place("fill")(Error::invalid(fill, "a number that a FLOAT holds, or 'nan'")));

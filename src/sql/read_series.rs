@@ -3,8 +3,7 @@
 use crate::error::{Error, Result};
 use crate::read::Limits;
 use crate::read::mosaic::band_count;
-use crate::read::series::{REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
-use crate::sql::args::Args;
+use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
@@ -117,7 +116,7 @@ impl ScalarFunction for ReadSeries {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         let step = match args.get("step") {
             None => None,
             Some(value) => {
@@ -126,7 +125,7 @@ impl ScalarFunction for ReadSeries {
                     Value::Interval(i) => Step::of(i.months, i.days, i.micros),
                     _ => None,
                 };
-                let must = "an INTERVAL, or a text such as 'month', '10 days' or 'all'";
+                let must = "an INTERVAL, 'all', or a number of years, months, weeks, days, hours, minutes or seconds such as '3 months'";
                 let bad = || args.place("step")(Error::invalid(value, must));
                 Some(step.ok_or_else(bad)?)
             }
@@ -168,15 +167,16 @@ fn series(
         return Ok(None);
     }
     let Some(slice) = slice_value::read(&slices, row).map_err(place("slice"))? else { return Ok(None) };
-    let (items, range) = instants.list(row);
-    if range.clone().any(|i| items.is_null(i)) {
+    let list = instants.list(row);
+    let items = list.items();
+    if list.places().any(|i| items.is_null(i)) {
         let bad = Error::invalid("a NULL among the times", "times alone: filter with IS NOT NULL");
         return Err(place("times")(bad));
     }
-    let times: Vec<i64> = range.map(|i| items.get::<i64>(i)).collect();
-    let (_, given) = names.list(row);
-    if given.len() != times.len() {
-        let problem = format!("{} paths have {} times", given.len(), times.len());
+    let times: Vec<i64> = list.places().map(|i| items.get::<i64>(i)).collect();
+    let given = names.list(row).places().len();
+    if given != times.len() {
+        let problem = format!("{given} paths have {} times", times.len());
         return Err(place("times")(Error::conflict(
             problem,
             "Give as many, as list(t_min) beside list(path)",
@@ -190,7 +190,9 @@ fn series(
     }
     let bands = band_count(&paths, &bound.options.slice).map_err(place("paths"))?;
     let length = slice.area().saturating_mul(bands);
-    let most = (bound.limits.chunk / 4 / length.max(1)).max(1);
+    // A step takes its pixels, its time, and a list of its files.
+    let each = length.saturating_mul(4).saturating_add(8 + size_of::<Bin>());
+    let most = (bound.limits.chunk / each).max(1);
     let bins = axis(&times, &slice, &bound.options, most).map_err(place("slice"))?;
     let pixels = length.saturating_mul(bins.len());
     let used = bound.limits.chunk - left;

@@ -14,7 +14,7 @@ use crate::read::warp::Warp;
 use crate::slice::Slice;
 use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
-use crate::sql::chunk::{Input, Vector};
+use crate::sql::chunk::{Holds, Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::read_patch::{BANDS, FILL, patch_options};
 use crate::sql::slice_value::{self, SLICE};
@@ -193,14 +193,16 @@ fn whole_numbers(args: &Args, parameter: &'static str, lowest: i64, highest: i64
 /// # Errors
 /// A NULL among them, no path at all, or a glob that matches nothing.
 pub fn paths(column: &Vector<'_>, row: usize) -> Result<Vec<String>> {
-    let given = match column.try_list(row) {
-        None => vec![column.str(row).to_string()],
-        Some((items, places)) => {
-            if places.clone().any(|i| items.is_null(i)) {
+    let given = match column.holds() {
+        Holds::List => {
+            let list = column.list(row);
+            let items = list.items();
+            if list.places().any(|i| items.is_null(i)) {
                 return Err(Error::invalid("a NULL among the paths", "paths alone: filter with IS NOT NULL"));
             }
-            places.map(|i| items.str(i).to_string()).collect()
+            list.places().map(|i| items.str(i).to_string()).collect()
         }
+        _ => vec![column.str(row).to_string()],
     };
     if given.is_empty() {
         return Err(Error::invalid("[]", "at least one path"));
@@ -242,7 +244,7 @@ impl ScalarFunction for ReadSlice {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
+        let args = call.options()?;
         Ok(Bound { options: slice_options(&args)?, limits: call.limits })
     }
 

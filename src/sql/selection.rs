@@ -5,9 +5,9 @@ use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
 use crate::format::gdal::warp::{RESAMPLINGS, Resampling};
 use crate::format::hyperslab::places;
-use crate::read::array_plan::Part;
-use crate::read::array_slice::Onto;
-use crate::read::axis::{Point, Selection, Wanted};
+use crate::read::array_plan::{Opened, Part, plan};
+use crate::read::array_slice::{Onto, map_dims, with_times};
+use crate::read::axis::{Point, Selected, Selection, Wanted};
 use crate::read::values::Decoding;
 use crate::slice::Slice;
 use crate::sql::args::number;
@@ -19,7 +19,7 @@ pub const MASKED: &str =
 pub const FILL: &str =
     "A number (or 'nan') in place of NULL: a dense list, which reaches NumPy without a copy.";
 pub const ISEL: &str = "Dimensions by index, from 0, negative from the end: `{time: -1}` one place, `{lat: [10, 19]}` places from one to another, both inside, `{lon: {start: 0, stop: 100, step: 4}}` Python's slice.";
-pub const SEL: &str = "Dimensions by value: `{depth: 10}` the nearest place, ties to the larger value; `{time: ['2000-01', '2000-03']}` all places from one value to another, both inside. A time is a TIMESTAMP, a DATE or text; dates stand for the whole of what they say. Longitudes may be those of -180 to 180 or of 0 to 360, whatever the file has.";
+pub const SEL: &str = "Dimensions by value: `{depth: 10}` the nearest place, ties to the larger value; `{time: ['2000-01', '2000-03']}` all places from one value to another, both inside. A time is a TIMESTAMP, a DATE or text; a DATE or text such as '2000-01' stands for the whole of what it says, and alone is an error where several places lie in it. Longitudes may be those of -180 to 180 or of 0 to 360, whatever the file has.";
 pub const ONTO: &str = "A slice of `geo_slice`: the dimensions on the map are brought onto its grid, as `y` and `x`, and its times select on the time axis unless `time` is selected. For arrays on a regular grid, in degrees or projected.";
 pub const RESAMPLING: &str =
     "GDAL's method for `slice`: `nearest`, `bilinear`, `cubic`, `average`, and the others of `read_slice`.";
@@ -36,11 +36,13 @@ pub struct Request {
     pub selection: Selection,
     pub decoding: Decoding,
     /// The grid that the dimensions on the map are brought onto.
-    pub onto: Option<Onto>,
+    slice: Option<Slice>,
+    resampling: Option<Resampling>,
 }
 
 /// The keys that are no dimension.
-const OPTIONS: [&str; 8] = ["sel", "isel", "slice", "resampling", "tolerance", "scaled", "masked", "fill"];
+pub const OPTIONS: [&str; 8] =
+    ["sel", "isel", "slice", "resampling", "tolerance", "scaled", "masked", "fill"];
 
 /// Reads the scalar's struct: dimensions by value beside the options. `None` when a value is NULL.
 ///
@@ -52,38 +54,69 @@ pub fn request(value: &Value) -> Result<Option<Request>> {
         return Err(place("selection")(Error::invalid(value, must)));
     };
     let mut request = Request::default();
-    let mut resampling = None;
     for (name, value) in fields {
-        if *value == Value::Null {
+        if *value == Value::Null || name == "slice" && slice(value).map_err(place(name))?.is_none() {
             return Ok(None);
-        }
-        if name == "resampling" {
-            let choice = match value {
-                Value::Text(text) => one_of(text, "a resampling method", &RESAMPLINGS),
-                other => Err(Error::invalid(other, "a resampling method such as 'bilinear'")),
-            };
-            resampling = Some(choice.map_err(place(name))?);
-            continue;
-        }
-        if name == "slice" {
-            let Some(slice) = slice(value).map_err(place(name))? else { return Ok(None) };
-            request.onto = Some(Onto { slice, resampling: Resampling::Nearest });
-            continue;
         }
         match OPTIONS.contains(&name.as_str()) {
             true => option(&mut request, name, value)?,
             false => request.selection.dims.push((name.clone(), by_value(value).map_err(place(name))?)),
         }
     }
-    match (&mut request.onto, resampling) {
-        (Some(onto), Some(resampling)) => onto.resampling = resampling,
-        (None, Some(_)) => {
-            let problem = "without a slice nothing is resampled";
-            return Err(place("resampling")(Error::conflict(problem, "Give {slice: geo_slice(...)} too")));
-        }
-        _ => {}
-    }
     Ok(Some(request))
+}
+
+impl Request {
+    /// The slice that planes come onto, and how; `None` without one.
+    ///
+    /// # Errors
+    /// A resampling method without a slice.
+    pub fn onto(&self) -> Result<Option<Onto>> {
+        match (&self.slice, self.resampling) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                let problem = "without a slice nothing is resampled";
+                Err(place("resampling")(Error::conflict(problem, "Give a slice of geo_slice(...) too")))
+            }
+            (Some(slice), resampling) => {
+                let resampling = resampling.unwrap_or(Resampling::Nearest);
+                Ok(Some(Onto { slice: slice.clone(), resampling }))
+            }
+        }
+    }
+
+    /// What is read of each file. Where it comes onto a slice, the dimensions on the map do not stay.
+    ///
+    /// # Errors
+    /// As [`plan`]; no grid for a slice, or a selection on the map beside one.
+    pub fn parts(&self, paths: &[String], variable: &str, opened: &mut Opened) -> Result<Vec<Part>> {
+        let (Some(slice), Some(path)) = (&self.slice, paths.first()) else {
+            return plan(paths, variable, &self.selection, opened);
+        };
+        let source = opened.get(path)?;
+        let selection =
+            with_times(&source, source.header().variable(path, variable)?, &self.selection, slice)?;
+        let mut parts = plan(paths, variable, &selection, opened)?;
+        parts.iter_mut().try_for_each(take_map_away)?;
+        Ok(parts)
+    }
+}
+
+/// Rows and columns of the file stay no dimensions of their own: a slice takes their place.
+fn take_map_away(part: &mut Part) -> Result<()> {
+    let (y, x) = map_dims(&part.source, part.variable)?;
+    for dim in [y, x] {
+        let facts = part.facts()?;
+        let name = facts.dims.get(dim).cloned().unwrap_or_default();
+        let whole = facts.shape.get(dim).map(|size| Selected::all(*size));
+        let Some(selected) = part.selected.get_mut(dim) else { continue };
+        if Some(&*selected) != whole.as_ref() {
+            let problem = format!("dimension \"{name}\" is selected, and a slice takes its place");
+            return Err(place("slice")(Error::conflict(problem, "Select there by the slice's box alone")));
+        }
+        selected.kept = false;
+    }
+    Ok(())
 }
 
 /// A slice, as `geo_slice` makes it; `None` where a field but its times is NULL.
@@ -128,6 +161,18 @@ pub fn option(request: &mut Request, name: &str, value: &Value) -> Result<()> {
                     number(other).ok_or_else(|| place(name)(Error::invalid(other, "a number, or 'nan'")))?
                 }
             });
+        }
+        "slice" => {
+            let null = || Error::invalid("NULL", "a slice, as geo_slice makes it");
+            let read = slice(value).and_then(|slice| slice.ok_or_else(null));
+            request.slice = Some(read.map_err(place(name))?);
+        }
+        "resampling" => {
+            let choice = match value {
+                Value::Text(text) => one_of(text, "a resampling method", &RESAMPLINGS),
+                other => Err(Error::invalid(other, "a resampling method such as 'bilinear'")),
+            };
+            request.resampling = Some(choice.map_err(place(name))?);
         }
         "tolerance" => {
             let distance = number(value).filter(|v| v.is_finite() && *v >= 0.0);

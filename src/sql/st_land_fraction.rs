@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::format::gdal;
 use crate::grid::land::{Fractions, LandRule};
 use crate::grid::mask::{Mask, OUTSIDE, Outside};
-use crate::sql::args::Args;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
@@ -90,13 +89,13 @@ impl ScalarFunction for StLandFraction {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = Args::of_call(&DOC, call.options.as_ref())?;
-        let crs = crs_of_call(&args, call.crs.first().cloned().flatten())?;
+        let args = call.options()?;
+        let crs = crs_of_call(&args, call.crs(0)?)?;
         let geographic = gdal::crs_facts(crs.as_str())?.geographic;
         let rule = args.number("mask_value")?.map_or(LandRule::AboveHalf, LandRule::Equals);
         let outside =
             args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
-        let is_geometry = call.is_geometry.first().copied().unwrap_or(false);
+        let is_geometry = call.is_geometry(0)?;
         let crs = crs.as_str().to_string();
         Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Mutex::default() })
     }

@@ -117,12 +117,8 @@ impl Value {
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER
                 | ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Value::Int(ffi::duckdb_get_int64(raw.0)),
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT | ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => {
-                    // What a sum gives: mostly small. A number beyond BIGINT is none that we take.
                     let wide = ffi::duckdb_get_hugeint(raw.0);
-                    match i64::try_from(i128::from(wide.upper) << 64 | i128::from(wide.lower)) {
-                        Ok(number) => Value::Int(number),
-                        Err(_) => Value::Other(take_text(ffi::duckdb_value_to_string(raw.0))),
-                    }
+                    whole(i128::from(wide.upper) << 64 | i128::from(wide.lower))
                 }
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL if ffi::duckdb_decimal_width(ty) > 15 => {
                     let decimal = ffi::duckdb_get_decimal(raw.0);
@@ -212,6 +208,8 @@ impl Value {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => Value::Int(vector.get::<i32>(row).into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => Value::Int(vector.get::<u32>(row).into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Value::Int(vector.get(row)),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => whole(vector.get::<u64>(row).into()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => whole(vector.get::<Wide>(row).number()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Value::Double(vector.get::<f32>(row).into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
@@ -239,8 +237,8 @@ impl Value {
                 Value::Timestamp(vector.get::<i64>(row).div_euclid(1000))
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
-                let (child, places) = vector.list(row);
-                items(child, places)
+                let list = vector.list(row);
+                items(list.items(), list.places())
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
                 items(vector.array_child(size), row * size..(row + 1) * size)
@@ -383,6 +381,11 @@ pub fn geometry_crs(ty: &LogicalType) -> Option<String> {
         }
     };
     (!crs.is_empty()).then_some(crs)
+}
+
+/// What a sum gives: mostly small. A number beyond BIGINT is none that we take.
+fn whole(number: i128) -> Value {
+    i64::try_from(number).map_or_else(|_| Value::Other(number.to_string()), Value::Int)
 }
 
 /// Names and types, as SQL text, of a STRUCT's fields; none for another type.

@@ -1,4 +1,5 @@
 """read_array against xarray: on the real files of iris-sample-data, on files written here, by index and by value, over several files, and streamed."""
+import re
 import datetime
 
 import netCDF4
@@ -104,6 +105,51 @@ def test_a_360_day_calendar_keeps_its_dates(con, iris_data):
     assert [(t.year, t.month, t.day, t.hour) for t in ours] == [(t.year, t.month, t.day, t.hour) for t in times]
 
 
+def test_a_time_that_is_none_or_can_not_be_decoded_leaves_the_rest_readable(con, tmp_path):
+    path = tmp_path / "a.nc"
+    time = np.array(["2000-01-01", "2000-01-02", "NaT", "2000-03-01"], "M8[ns]")
+    xr.Dataset({"v": ("time", np.arange(4.0))}, {"time": time}).to_netcdf(path)
+    theirs = [None if np.isnat(t) else t for t in xr.open_dataset(path).time.values.astype("M8[us]")]
+    assert con.execute(f"SELECT read_array('{path}', 'v').times").fetchone()[0] == [t and t.item() for t in theirs]
+    assert con.execute(f"SELECT read_array('{path}', 'v', {{time: '2000-03'}}).data").fetchone()[0] == [3]
+    xr.Dataset({"v": ("time", np.arange(4.0))}, {"time": ("time", [0, 1, 2, 3], {"units": "months since 2000-01-01", "calendar": "standard"})}).to_netcdf(path)
+    assert con.execute(f"SELECT a.data, a.times, a.coords['time'] FROM (SELECT read_array('{path}', 'v', {{isel: {{time: [1, 2]}}}}) AS a)").fetchone() == ([1, 2], None, [1, 2])
+    assert con.execute(f"SELECT data, coord, time FROM read_array('{path}', 'v', sel := {{time: 2}})").fetchall() == [([2], None, None)]
+    with pytest.raises(Exception, match="(?s)months since 2000-01-01.*Select by index"):
+        con.execute(f"SELECT read_array('{path}', 'v', {{time: '2000-02'}})")
+
+
+def test_a_month_of_many_times_is_no_single_time(con, tmp_path):
+    """xarray takes all of them; a dimension that comes and goes with the data has no place in SQL."""
+    path = tmp_path / "a.nc"
+    data = xr.Dataset({"v": ("time", np.arange(248.0))}, {"time": np.arange("2023-06-01", "2023-08-02", 6, "M8[h]").astype("M8[ns]")[:248]})
+    data.to_netcdf(path)
+    for asked, month in [("'2023-06'", "2023-06"), ("DATE '2023-06-02'", "2023-06-02")]:
+        want = data.v.sel(time=month).values.tolist()
+        with pytest.raises(Exception, match=f"""(?s)axis "time" has {len(want)} values from 2023-06-0. 00:00:00 to .*or a TIMESTAMP""") as error:
+            con.execute(f"SELECT read_array('{path}', 'v', {{time: {asked}}})")
+        remedy = re.search(r"Give (\[.*?\])", str(error.value))[1]
+        assert con.execute(f"SELECT read_array('{path}', 'v', {{time: {remedy}}}).data").fetchone()[0] == want
+    assert con.execute(f"SELECT read_array('{path}', 'v', {{time: '2023-06-02 06'}}).data").fetchone()[0] == [5]
+
+
+@pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
+@pytest.mark.parametrize("replace", [True, False])
+def test_a_file_that_is_written_anew_while_open_is_read_anew(con, tmp_path, format, replace):
+    path = tmp_path / "a.nc"
+    window = "{row_off: 0, col_off: 0, height: 5, width: 10}"
+    for turn in range(1, 5):
+        if replace:
+            path.unlink(missing_ok=True)
+        with netCDF4.Dataset(path, "w", format=format) as out:
+            out.createDimension("y", 5), out.createDimension("x", 10 * turn)
+            out.createVariable("v", "f4", ("y", "x"))[:] = turn
+        reads = [f"SELECT read_array('{path}', 'v').data[50 * {turn}]", f"SELECT max(data[10 * {turn}]) FROM read_array('{path}', 'v')",
+                 f"SELECT read_patch('{path}', {window})[50]", f"SELECT shape[2] / 10 FROM read_variables('{path}')"]
+        for read in reads[turn % 4:] + reads[:turn % 4]:
+            assert con.execute(read).fetchone() == (turn,), (turn, read)
+
+
 def test_several_files_are_one_time_axis(con, iris_data):
     files = sorted((iris_data / "NEMO").glob("nemo_1m_*.nc"))
     theirs = xr.concat([xr.open_dataset(file)["tos"] for file in files], "time_counter")
@@ -175,6 +221,21 @@ def test_stored_numbers_their_types_and_fills(con, tmp_path):
     assert dense.count(-1) == 36 and None not in dense
 
 
+def test_every_missing_value_is_none_and_sums_are_numbers(con, tmp_path):
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as out:
+        out.createDimension("x", 5)
+        for name, dtype, missing in (("i", "i2", [2, 7]), ("f", "f4", [2, 7]), ("l", "i8", [2**60 + 1, 7])):
+            variable = out.createVariable(name, dtype, ("x",))
+            variable.missing_value = np.array(missing, dtype)
+            variable[:] = np.array([0, missing[0], 3, 7, 2**60 if name == "l" else 8], dtype)
+    for name in "ifl":
+        theirs = xr.open_dataset(path)[name].values if name != "l" else np.array([0, np.nan, 3, np.nan, 2**60])
+        np.testing.assert_array_equal(array(con.execute(f"SELECT read_array('{path}', '{name}')").fetchone()[0]), theirs.astype("float32"))
+    assert con.execute(f"SELECT read_array('{path}', 'i', {{isel: {{x: sum(i)}}}}).data FROM range(3) t(i)").fetchone()[0] == [None]
+    assert con.execute(f"SELECT read_array('{path}', 'i', {{isel: {{x: 2::UBIGINT}}}}).data").fetchone()[0] == [3]
+
+
 def test_a_row_a_place_on_the_first_dimension_in_order(con, tmp_path):
     theirs = written(tmp_path / "a.nc")["t2m"]
     for sel, expected in {"isel := {time: {start: 3, step: 5}}": theirs.isel(time=slice(3, None, 5)), "isel := {time: 0}": theirs.isel(time=0), "sel := {lon: [170, 200]}": theirs.sel(lon=[170, -180, -170, -160])}.items():
@@ -233,6 +294,43 @@ def test_grib_is_read_as_eccodes_unpacks_it(con, tmp_path):
     np.testing.assert_allclose(point["data"][0] + 273.15, fields[2, 5, 35], atol=2e-3)
 
 
+def grib_message(sample, values, **keys):
+    eccodes = pytest.importorskip("eccodes")
+    message = eccodes.codes_grib_new_from_samples(sample)
+    grid = dict(Ni=36, Nj=19, latitudeOfFirstGridPointInDegrees=90, longitudeOfFirstGridPointInDegrees=0, latitudeOfLastGridPointInDegrees=-90, longitudeOfLastGridPointInDegrees=350, iDirectionIncrementInDegrees=10, jDirectionIncrementInDegrees=10, bitsPerValue=16)
+    for key, value in {**grid, **keys}.items():
+        eccodes.codes_set(message, key, value)
+    eccodes.codes_set_values(message, values)
+    return message
+
+
+def test_fields_that_share_a_grib_message_keep_their_own_values(con, tmp_path):
+    """As NCEP writes winds: GDAL takes the second field for the first."""
+    eccodes = pytest.importorskip("eccodes")
+    fields = {"UGRD": 5 + np.arange(19 * 36) / 100, "VGRD": -7 - np.arange(19 * 36) / 100}
+    both = eccodes.codes_grib_multi_new()
+    for short, values in zip(("10u", "10v"), fields.values()):
+        eccodes.codes_grib_multi_append(grib_message("regular_ll_sfc_grib2", values, shortName=short), 4, both)
+    with open(tmp_path / "a.grib2", "wb") as out:
+        eccodes.codes_grib_multi_write(both, out)
+    for name, values in list(fields.items()) * 2:
+        data = con.execute(f"SELECT read_array('{tmp_path}/a.grib2', '{name}_10-HTGL').data").fetchone()[0]
+        np.testing.assert_allclose(np.sort(data), np.sort(values), atol=1e-3)
+
+
+@pytest.mark.parametrize("sample,packing,words", [("regular_ll_sfc_grib1", "grid_second_order", "second order"), ("regular_ll_sfc_grib2", "grid_jpeg", "JPEG 2000"), ("regular_ll_sfc_grib2", "grid_ccsds", "CCSDS")])
+def test_grib_packings_that_can_not_be_unpacked_are_named(con, tmp_path, sample, packing, words):
+    eccodes = pytest.importorskip("eccodes")
+    with open(tmp_path / "a.grib", "wb") as out:
+        eccodes.codes_write(grib_message(sample, 280 + np.sin(np.arange(19 * 36) / 50), packingType=packing), out)
+    [(name,)] = con.execute(f"SELECT variable FROM '{tmp_path}/a.grib' WHERE len(shape) = 2").fetchall()
+    with pytest.raises(Exception, match=rf'"{name}".*{words}'):
+        con.execute(f"SELECT read_array('{tmp_path}/a.grib', '{name}')")
+    if packing == "grid_second_order":
+        with pytest.raises(Exception, match=words):
+            con.execute(f"SELECT read_patch('{tmp_path}/a.grib', {{row_off: 0, col_off: 0, height: 1, width: 3}})")
+
+
 # --- what is refused -----------------------------------------------------------------------------------
 
 OCEAN = "'test/data/small/ocean.zarr'"
@@ -245,6 +343,7 @@ OCEAN = "'test/data/small/ocean.zarr'"
     (f"SELECT read_array({OCEAN}, 'temp', {{time: '1999'}})", ["1999-01-01", '"time"', "2020-01-15"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{lat: [30, 40]}})", ["30 to 40", '"lat"', "from 5 degrees_north to 25"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{lat: [20, 10]}})", ["ends before it starts"]),
+    (f"SELECT read_array({OCEAN}, 'temp', {{lon: [350, 10]}})", ["ends before it starts", "[-10, 10] runs east over the seam"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{lat: [1, 2, 3]}})", ["read_array(lat)", "two of them"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{time: 3}})", ["TIMESTAMP", "time axis"]),
     (f"SELECT read_array({OCEAN}, 'temp', {{lat: '2020'}})", ["no time axis"]),
@@ -266,6 +365,10 @@ OCEAN = "'test/data/small/ocean.zarr'"
     (f"FROM read_array({OCEAN}, NULL)", ["read_array(variable)"]),
     (f"FROM read_array({OCEAN}, 'temp', isel := 3)", ["read_array(isel)"]),
     (f"FROM read_array({OCEAN}, 'temp', isel := {{depht: 3}})", ['Did you mean "depth"']),
+    (f"FROM read_array({OCEAN}, 'temp', slice := 5)", ["read_array(slice)", "geo_slice"]),
+    (f"FROM read_array({OCEAN}, 'temp', slice := NULL)", ["read_array(slice)", "geo_slice"]),
+    (f"FROM read_array({OCEAN}, 'temp', resampling := 'cubic')", ["read_array(resampling)", "slice"]),
+    (f"FROM read_array({OCEAN}, 'temp', isel := {{lat: 0}}, slice := geo_slice({{xmin: 0, ymin: 0, xmax: 20, ymax: 20}}, 10, 'EPSG:4326'))", ["read_array(slice)", '"lat"']),
 ])
 def test_what_is_refused_names_what_there_is(con, sql, words):
     with pytest.raises(Exception) as caught:
@@ -353,6 +456,25 @@ def test_planes_onto_a_slice_as_gdals_warper_has_them(con, tmp_path, resampling,
     # The cells reach half a step over the poles; a grid that goes around the globe has no seam for us, so the oracle is rolled to have it elsewhere.
     expected = warped_exactly(theirs.values.astype("float64"), from_origin(-185, 95, 10, 10), crs, from_origin(box[0], box[3], resolution, resolution), (height, width), resampling)
     np.testing.assert_allclose(ours, expected.astype("float32"), rtol=1e-5, equal_nan=True)
+    slice_ = f"geo_slice({{xmin: {box[0]}, ymin: {box[1]}, xmax: {box[2]}, ymax: {box[3]}}}, {resolution}, '{crs}')"
+    streamed = con.execute(f"SELECT place, time, data, shape, dims FROM read_array('{tmp_path}/a.nc', 't2m', isel := {{member: 0, time: [0, 1]}}, slice := {slice_}, resampling := '{resampling}', fill := 'nan')").fetchall()
+    assert [row[:2] + row[3:] for row in streamed] == [(k, time, [height, width], ["y", "x"]) for k, time in enumerate(answer["times"])]
+    np.testing.assert_array_equal(np.array([row[2] for row in streamed], "float32").reshape(ours.shape), ours)
+
+
+def test_a_stream_onto_a_slice_keeps_stored_types_and_every_other_dimension(con, tmp_path):
+    theirs = written(tmp_path / "a.nc")
+    stored = xr.open_dataset(tmp_path / "a.nc", mask_and_scale=False)["t2m"]
+    theirs["t2m"].transpose("lon", "time", "lat", "member").to_dataset().to_netcdf(tmp_path / "b.nc")
+    box = "geo_slice({xmin: -45, ymin: -35, xmax: 55, ymax: 65}, 10, 'EPSG:4326', TIMESTAMP '1999-12-31', TIMESTAMP '2000-01-03')"
+    expected = stored.sel(time=slice("1999-12-31", "2000-01-03T00"), lat=slice(60, -30), lon=slice(-40, 50))
+    for file in ("a", "b"):
+        rows = con.execute(f"SELECT time, data, typeof(data), shape, dims FROM read_array('{tmp_path}/{file}.nc', 't2m', slice := {box}, scaled := false, masked := false)").fetchall()
+        assert [row[0] for row in rows] == expected.time.values.astype("datetime64[us]").tolist()
+        assert {tuple(map(str, row[2:])) for row in rows} == {("SMALLINT[]", "[2, 10, 10]", "['member', 'y', 'x']")}
+        np.testing.assert_array_equal(np.array([row[1] for row in rows]), expected.values.reshape(len(rows), -1))
+    [(kind,)] = con.execute(f"SELECT DISTINCT typeof(data) FROM read_array('{tmp_path}/a.nc', 't2m', slice := {box}, scaled := false, resampling := 'average')").fetchall()
+    assert kind == "FLOAT[]"
 
 
 @pytest.mark.parametrize("box", [(-35, -25, 45, 35), (135, -25, 235, 35), (-185, -55, 175, 55), (325, 5, 405, 45)])
@@ -404,6 +526,17 @@ def test_a_slice_takes_the_last_day_whole(con, tmp_path):
     for start, stop in [("2023-06-01", "2023-06-30"), ("2023-06", "2023-06"), ("2023-07-30", "2023")]:
         ours, _ = onto(con, tmp_path / "a.nc", "v", (4.5, 9.5, 8.5, 12.5), 1, f"EPSG:4326', '{start}', '{stop}")
         np.testing.assert_array_equal(ours, cube.v.sel(time=slice(start, stop)).values[:, ::-1])
+
+
+@pytest.mark.parametrize("west", [0, -180])
+def test_a_grid_that_repeats_its_first_column_goes_around_the_globe(con, rng, tmp_path, west):
+    lat, field = np.arange(-85, 86, 10.0), rng.normal(0, 1, (18, 36)).astype("float32")
+    for name, columns in {"whole": 36, "repeats": 37}.items():
+        xr.Dataset({"v": (("lat", "lon"), field[:, np.arange(columns) % 36])}, {"lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", west + 10.0 * np.arange(columns), {"units": "degrees_east"})}).to_netcdf(tmp_path / f"{name}.nc")
+    for box, resolution, crs in [((-35, -25, 45, 35), 4, "EPSG:4326"), ((135, -25, 235, 35), 4, "EPSG:4326"), ((-180, -80, 180, 80), 7, "EPSG:4326"), ((-3e6, -3e6, 3e6, 3e6), 200000, "EPSG:3413")]:
+        ours, theirs = (onto(con, tmp_path / f"{name}.nc", "v", box, resolution, crs, resampling="'bilinear'")[0] for name in ("repeats", "whole"))
+        np.testing.assert_array_equal(ours, theirs)
+        assert np.isfinite(ours).mean() > 0.9
 
 
 def test_axes_the_other_way_round_and_times_of_the_slice(con, tmp_path):

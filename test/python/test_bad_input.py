@@ -244,12 +244,9 @@ def test_land_options_that_are_wrong(con, good, options, words):
 
 @pytest.mark.parametrize("more,words", [
     ("on_error := 'ignore'", ["on_error", "ignore", "skip"]), ("kind := 'rasters'", ["kind", "rasters", "raster"]), ("crs := 'EPSG:999999'", ["crs", "EPSG:999999"]), ("crs := ''", ["crs"]), ("crs := NULL", ["crs"]), ("densify := 0", ["densify", "0"]),
-    ("densify := -5", ["densify"]), ("densify := 1000000000", ["densify"]), ("on_errors := 'skip'", ["on_error"]), ("date_format := NULL", ["date_format"]), ("filename_regex := ''", []), ("crs := 'EPSG:27205'", ["crs"]), ("crs := 'nonsense'", ["crs", "nonsense"]),
+    ("densify := -5", ["densify"]), ("densify := 1000000000", ["densify"]), ("on_errors := 'skip'", ["on_error"]), ("date_format := NULL", ["date_format"]), ("filename_regex := ''", ["filename_regex", "no named group", r"\?P<date>"]), (r"filename_regex := '\d{8}'", ["filename_regex", "no named group", r"\?P<date>"]), ("crs := 'EPSG:27205'", ["crs"]), ("crs := 'nonsense'", ["crs", "nonsense"]),
 ])
 def test_catalog_options_that_are_wrong(con, good, more, words):
-    if more == "filename_regex := ''":
-        assert con.execute(f"SELECT t_min FROM geo_catalog_build('{good}', {more})").fetchall() == [(None,)]  # it matches every name, and has no groups
-        return
     refused(con, f"FROM geo_catalog_build('{good}', {more})", *words)
 
 
@@ -303,6 +300,33 @@ print('survived')
 """
     result = run_python(code, timeout=30)
     assert result.returncode == 0 and "survived" in result.stdout, (result.returncode, result.stderr[-2000:])
+
+
+def test_a_series_of_too_many_steps_is_refused_before_it_takes_memory(raster):
+    """A step of one pixel is far larger than its pixel: its time, and the files in it."""
+    path = raster("a.tif", np.ones((1, 1), "float32"))
+    code = OPEN_EXTENSION + f"""
+import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+slice = "geo_slice({{xmin: 500000, ymin: 4599990, xmax: 500010, ymax: 4600000}}, 10, 'EPSG:32629')"
+try:
+    con.execute(f"SELECT read_series(['{path}', '{path}'], [TIMESTAMP '2000-01-01', TIMESTAMP '2020-01-01'], {{slice}}, {{{{step: 'second'}}}})").fetchall()
+except duckdb.Error as error:
+    print('refused', error)
+"""
+    result = run_python(code, timeout=30)
+    assert "refused" in result.stdout and "geoquilt_max_chunk_mb" in result.stdout, (result.stdout[-500:], result.stderr[-500:])
+
+
+def test_what_libtiff_says_of_a_damaged_file_does_not_reach_the_terminal(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II+\0\x08\0\0\0" + (2**64 - 16).to_bytes(8, "little") + bytes(64))
+    code = OPEN_EXTENSION + f"""
+try:
+    con.execute("FROM '{tmp_path}/a.tif'").fetchall()
+except duckdb.Error as error:
+    print('refused', error)
+"""
+    result = run_python(code, timeout=30)
+    assert "refused" in result.stdout and not result.stderr, (result.stdout, result.stderr)
 
 
 def test_a_chunk_above_its_limit_points_to_the_table_function(con, raster):

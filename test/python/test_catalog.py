@@ -275,7 +275,7 @@ def test_a_catalog_survives_parquet_and_geopandas(con, many, tmp_path, mode, crs
     types = dict(con.execute("SELECT column_name, column_type FROM (DESCRIBE again)").fetchall())
     assert types["geometry"].startswith("GEOMETRY")
     assert con.execute("SELECT count(*) FROM again JOIN files USING (path) WHERE ST_AsWKB(again.geometry) = ST_AsWKB(files.geometry) AND again.t_min = files.t_min AND again.bbox = files.bbox").fetchone()[0] == len(ours)
-    con.execute("CREATE TABLE grid AS FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 8, ymax: 8}, resolution := 1, size := 4)")
+    con.execute("CREATE TABLE grid AS SELECT patch_id, win FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 8, ymax: 8}, resolution := 1, size := 4)")
     rows = con.execute("SELECT count(*), count(DISTINCT path), min(split) FROM geoquilt.patch_registry('grid', 'again')").fetchone()
     assert rows[:2] == (4 * len(ours), len(ours))
 

@@ -150,6 +150,19 @@ def test_query_is_sjoin_and_interval_overlaps(con, polygons):
     assert met > 300
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Auckland"])
+def test_times_with_an_offset_are_utc_in_every_time_zone(con, zone):
+    put(con, "files", random_catalog(np.random.default_rng(6), 60, undated=0))
+    con.execute(f"SET TimeZone = '{zone}'")
+    ask = lambda t_min, t_max: sorted(con.execute("SELECT path FROM geoquilt.catalog_query('files', t_min := $1, t_max := $2)", [t_min, t_max]).fetchall())
+    expected = sorted(con.execute("SELECT path FROM files WHERE t_max >= TIMESTAMP '2020-01-03 00:00:00' AND t_min <= TIMESTAMP '2020-01-04 23:00:00'").fetchall())
+    start, stop = pd.Timestamp("2020-01-03", tz="UTC"), pd.Timestamp("2020-01-04 23:00", tz="UTC")
+    assert 0 < len(expected) < 60
+    assert ask("2020-01-03", "2020-01-04 23:00:00") == ask("2020-01-03T02:00:00+02:00", "2020-01-04T18:00:00-05:00") == expected
+    assert ask(start.to_pydatetime(), stop.tz_convert("Asia/Tokyo").to_pydatetime()) == expected
+    assert ask("2020-01-03 00:00:00Z", "2020-01-04 23:00:00 UTC") == expected
+
+
 def test_difference_is_overlay_difference_among_rows_of_one_time(con):
     left = 0
     for seed in range(60):
@@ -328,6 +341,27 @@ def test_every_kind_of_relation_is_a_catalog(con, tmp_path):
     con.execute("ROLLBACK")
 
 
+def test_an_area_may_be_a_subquery(con):
+    put(con, "files", random_catalog(np.random.default_rng(8), 40)), put(con, "region", random_catalog(np.random.default_rng(9), 1))
+    ask = lambda area: con.execute(f"SELECT path FROM geoquilt.catalog_query('files', {area}) ORDER BY path").fetchall()
+    con.execute("SET VARIABLE region = (SELECT geometry FROM region)")
+    expected = ask("geometry := getvariable('region')")
+    assert 0 < len(expected) < 40
+    assert ask("geometry := (SELECT geometry FROM region)") == ask("bbox := (SELECT bbox FROM geoquilt.catalog_extent('region'))") == expected
+    assert "st_land_fraction: argument 1 holds a subquery" in refusal(con, "SELECT st_land_fraction((SELECT geometry FROM region), 'test/data/small/land.tif')")
+
+
+def test_a_catalog_without_a_crs_keeps_its_shapes(con):
+    a, b = random_catalog(np.random.default_rng(4), 12), random_catalog(np.random.default_rng(5), 12)
+    put(con, "a", a), put(con, "b", b)
+    con.execute("CREATE TABLE bare AS SELECT * REPLACE (geometry::GEOMETRY AS geometry) FROM a")
+    for made in ("catalog_intersect('{}', 'b')", "catalog_difference('{}', 'b')", "catalog_union('{}', 'b')", "catalog_union('{}', '{}')", "catalog_extent('{}')", "catalog_coverage('{}', cell := 5)"):
+        rows = "SELECT bbox, ST_AsText(geometry) FROM geoquilt." + made + " ORDER BY ALL"
+        bare = con.execute(rows.format("bare", "bare")).fetchall()
+        assert bare and bare == con.execute(rows.format("a", "a")).fetchall() and all(shape for _, shape in bare), made
+        assert con.execute("SELECT any_value(ST_CRS(geometry)) FROM geoquilt." + made.format("bare", "bare")).fetchone() == (None,)
+
+
 def test_results_are_catalogs_themselves(con, tmp_path):
     a, b, c = (random_catalog(np.random.default_rng(s), 12) for s in (1, 2, 3))
     put(con, "a", a), put(con, "b", b), put(con, "c", c)
@@ -438,15 +472,26 @@ def test_areas_that_can_not_be_asked_for(con):
     assert 'catalog_query(crs): "EPSG:0" is not a coordinate reference system' in ask("bbox := {xmin: 0, ymin: 0, xmax: 1, ymax: 1}, crs := 'EPSG:0'")
     assert "catalog_query(geometry): an empty geometry is not valid" in ask("geometry := 'POLYGON EMPTY'")
     assert "catalog_query(bbox): box (0, 2, 1, 1) is not valid" in ask("bbox := {xmin: 0, ymin: 2, xmax: 1, ymax: 1}")
+    assert "catalog_query(bbox): [0.0, 0.0, 1.0] is not valid: must be a box" in ask("bbox := [0, 0, 1]")
+    assert 'catalog_query(bbox): "0, 0, 1, 1" is not valid: must be a box {xmin: 9' in ask("bbox := '0, 0, 1, 1'")
+    assert con.execute("SELECT count(*) FROM geoquilt.catalog_query('files', bbox := [-180, -90, 180, 90.0])").fetchone() == con.execute("SELECT count(*) FROM geoquilt.catalog_query('files', bbox := NULL)").fetchone()
     assert "catalog_query(bbox): a box with a NULL corner" in ask("bbox := {xmin: 0, ymin: NULL, xmax: 1, ymax: 1}")
     assert "catalog_query(bbox): box (nan" in ask("bbox := {xmin: 'nan'::DOUBLE, ymin: 0, xmax: 1, ymax: 1}").lower()
     assert "catalog_query(crs): box (500000, 4000000, 600000, 4100000) lies off the globe" in ask("bbox := {xmin: 500000, ymin: 4000000, xmax: 600000, ymax: 4100000}")
     assert "catalog_query(geometry): bbox and geometry are two ways" in ask("bbox := {xmin: 0, ymin: 0, xmax: 1, ymax: 1}, geometry := 'POINT (0 0)'")
-    assert "catalog_query(t_max): the interval ends before it starts" in ask("t_min := '2020-01-02', t_max := '2020-01-01'")
+    for kind in ["", "DATE ", "TIMESTAMP "]:  # also where no row meets either bound, or the box
+        for more in ["", ", bbox := {xmin: 170, ymin: 80, xmax: 171, ymax: 81}"]:
+            said = ask(f"t_min := {kind}'2020-03-02', t_max := {kind}'2020-03-01'{more}")
+            assert "catalog_query(t_max): the interval ends before it starts: 2020-03-02" in said and "to 2020-03-01" in said
+    con.execute("CREATE TABLE dated AS FROM files WHERE t_min < '2020-01-02' OR t_min >= '2020-01-04'")
+    assert "catalog_query(t_max): the interval ends before it starts" in refusal(con, "FROM geoquilt.catalog_query('dated', t_min := '2020-01-04', t_max := DATE '2020-01-02')")
     assert "xmin <= xmax" in ask("bbox := {xmin: 5e5, ymin: 4e6, xmax: 4e5, ymax: 5e6}, crs := 'EPSG:32632'")
     con.execute("CREATE TABLE utm AS SELECT * REPLACE (ST_SetCRS(geometry::GEOMETRY, 'EPSG:32632') AS geometry) FROM files")
     assert "the area reaches beyond what EPSG:32632 can map" in refusal(con, "FROM geoquilt.catalog_query('utm', bbox := {xmin: -180, ymin: -80, xmax: 180, ymax: 80})")
     assert "catalog_pad(pad)" in refusal(con, "FROM geoquilt.catalog_pad('files', INTERVAL '-1' DAY)")
+    assert "catalog_pad(pad): NULL is not zero or more" in refusal(con, "FROM geoquilt.catalog_pad('files', NULL)")
+    assert "catalog_coverage(cell): nan" in refusal(con, "FROM geoquilt.catalog_coverage('files', cell := 'nan'::DOUBLE)").lower()
+    assert "such cells" in refusal(con, "FROM geoquilt.catalog_coverage('files', cell := 1e-9)")
     assert "catalog_coverage(cell): 0" in refusal(con, "FROM geoquilt.catalog_coverage('files', cell := 0)")
     assert 'catalog_coverage(every): "week"' in refusal(con, "FROM geoquilt.catalog_coverage('files', every := 'week')")
     assert "geo_block(size)" in refusal(con, "FROM geoquilt.spatial_blocks('files', -1)")
@@ -463,6 +508,20 @@ def test_a_row_without_a_place_is_in_no_answer_and_is_reported(con):
     assert con.execute("SELECT count(*) FROM geoquilt.catalog_difference('files', 'files')").fetchone()[0] == 2
     found = con.execute("SELECT path, \"column\", problem FROM geoquilt.catalog_validate('files')").fetchall()
     assert sorted((p, c) for p, c, _ in found) == [("empty", "bbox"), ("empty", "geometry"), ("none", "bbox"), ("none", "geometry")]
+
+
+@pytest.mark.parametrize("corner", ["'nan'", "'inf'", "'-inf'"])
+def test_a_box_that_is_not_finite_has_no_pair_and_holds_up_nothing(con, corner):
+    con.execute("SELECT setseed(0.5)")
+    con.execute("""CREATE TABLE files AS SELECT 'f' || i AS path, {xmin: x, ymin: y, xmax: x + 0.1, ymax: y + 0.1} AS bbox, geo_box(bbox) AS geometry, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max
+        FROM (SELECT i, random() * 359 - 180 AS x, random() * 179 - 90 AS y FROM range(20000) AS t(i))""")
+    con.execute(f"CREATE TABLE bad AS FROM files UNION ALL BY NAME (SELECT * REPLACE ('bad' AS path, {{xmin: bbox.xmin, ymin: {corner}::DOUBLE, xmax: bbox.xmax, ymax: bbox.ymax}} AS bbox) FROM files LIMIT 1)")
+    candidates = "SELECT count(*) FROM geoquilt.catalog_intersect('files', '{}')"
+    assert con.execute(candidates.format("bad")).fetchone() == con.execute(candidates.format("files")).fetchone()
+    # One cell for all would compare 400 million pairs.
+    plan = con.execute("EXPLAIN ANALYZE " + candidates.format("bad")).fetchall()[0][1]
+    assert float(re.search(r"Total Time: ([0-9.]+)s", plan)[1]) < 5
+    assert con.execute("SELECT count(*) FROM geoquilt.catalog_coverage('bad') WHERE n < 1").fetchone() == (0,)
 
 
 def test_validate_finds_each_fault_and_nothing_in_a_sound_catalog(con):

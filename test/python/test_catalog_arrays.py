@@ -678,6 +678,29 @@ def test_mixed_folders_give_one_catalog_told_by_content(con, tmp_path, iris_data
         catalog(con, tmp_path / "b.nc", ", kind := 'array'")
 
 
+def test_a_variable_by_gdals_name_has_the_catalogs_crs(con, tmp_path):
+    """Longitudes and latitudes need no grid mapping: rasters of them work as if GDAL knew, against NumPy."""
+    values = np.random.default_rng(2).integers(0, 99, (3, 8, 12)).astype("f4")
+    times = xr.date_range("2020-01-01", periods=3, use_cftime=False)
+    coordinates = {"time": times, "lat": ("lat", np.arange(8.0)[::-1] + 40.5, LAT), "lon": ("lon", np.arange(12.0) + 0.5, LON)}
+    xr.Dataset({name: (("time", "lat", "lon"), values + i) for i, name in enumerate(["t2m", "tp"])}, coordinates).to_netcdf(tmp_path / "era.nc")
+    name = f'NETCDF:"{tmp_path}/era.nc":tp'
+    whole = one(con, tmp_path / "era.nc")
+    raster = one(con, name)
+    assert (raster["kind"], raster["crs"], raster["transform"]) == ("raster", whole["crs"], whole["transform"]) and whole["crs"] == "OGC:CRS84"
+    grid = con.execute("SELECT crs, bbox FROM geo_patch_grid(?, size := [8, 12])", [name]).fetchall()
+    assert grid == [("OGC:CRS84", {"xmin": 0.0, "ymin": 40.0, "xmax": 12.0, "ymax": 48.0})]
+    stats = con.execute("SELECT geo_zonal_stats(?, 'POLYGON ((2 42, 6 42, 6 45, 2 45, 2 42))', {band: 2})", [name]).fetchone()[0]
+    assert (stats["count"], stats["sum"]) == (12, float((values[1, 3:6, 2:6] + 1).sum()))
+    box = "geo_slice({xmin: 2, ymin: 42, xmax: 6, ymax: 45}, 1, 'OGC:CRS84')"
+    (data,) = con.execute(f"SELECT read_slice(?, {box}).data", [name]).fetchone()
+    assert np.array_equal(np.reshape(data, (3, 3, 4)), values[:, 3:6, 2:6] + 1)
+    (data,) = con.execute(f"SELECT read_series([?], [TIMESTAMP '2020-01-01'], {box}, {{bands: [3]}}).data", [name]).fetchone()
+    assert np.array_equal(np.reshape(data, (3, 4)), values[2, 3:6, 2:6] + 1)
+    with pytest.raises(Exception, match=r"(?s)holds 2 subdatasets.*NETCDF:.*tp, or lay a variable onto a grid with read_array\(.*era.nc', variable, \{slice: ...\}\)"):
+        con.execute(f"SELECT read_slice('{tmp_path}/era.nc', {box})").fetchall()
+
+
 def test_one_and_many_threads_give_the_same_rows(con, iris_data):
     files = [iris_data / name for name in IRIS] * 3 + [iris_data / "polar_stereo.grib2"] * 5
     con.execute("SET geoquilt_threads = 1")

@@ -679,17 +679,26 @@ def test_arrays_and_vectors_are_kept_too_and_what_was_chosen_of_them_is_checked(
             variable[:] = list(values)
         for name in ["sst", "chl"]:
             file.createVariable(name, "f4", ("time", "lat", "lon"))[:] = 1
-    geopandas.GeoDataFrame({"n": [1]}, geometry=geopandas.points_from_xy([3], [4]), crs=4326).to_file(folder / "c.gpkg", layer="places")
+        file.createVariable("made", "f8", ("time",)).units = "days since 2021-01-01"
+        file["made"].standard_name = "forecast_reference_time"
+        file["made"][:] = range(3)
+    for layer in ["places", "roads"]:
+        geopandas.GeoDataFrame({"n": [1]}, geometry=geopandas.points_from_xy([3], [4]), crs=4326).to_file(folder / "c.gpkg", layer=layer)
     fresh = every_row(con, f"geo_catalog_build('{folder}/*')")
     assert [row[1] for row in fresh] == ["raster", "array", "vector"]
     catalog = tmp_path / "mixed.parquet"
     con.execute(f"COPY (FROM geo_catalog_build('{folder}/*')) TO '{catalog}'")
     geopandas.read_parquet(catalog)
+    # A row does not tell every parameter: the first array and the first vector file are looked at again.
+    for more, parameter in [("variables := 'sst'", "variables"), ("layer := 'places'", "layer"), ("time_var := 'made'", "time_var")]:
+        con.execute(f"COPY (FROM geo_catalog_build('{folder}/*', {more})) TO '{tmp_path}/chosen.parquet'")
+        with pytest.raises(duckdb.Error, match=f'chosen.parquet" was built with another {parameter}: see its row of'):
+            con.execute(f"FROM geo_catalog_build('{folder}/*', previous := '{tmp_path}/chosen.parquet')").fetchall()
     for path in folder.iterdir():
         garble(path)
     again = f"geo_catalog_build('{folder}/*', previous := '{catalog}'"
     assert every_row(con, again + ")") == fresh
-    for more, parameter in [("variables := ['sst']", "variables"), ("time_var := 't2'", "time_var"), ("layer := 'roads'", "layer"), ("kind := 'array'", "kind")]:
+    for more, parameter in [("variables := ['sst']", "variables"), ("time_var := 't2'", "time_var"), ("layer := 'rivers'", "layer"), ("kind := 'array'", "kind")]:
         with pytest.raises(duckdb.Error, match=f'"{catalog}" was built with another {parameter}: see its row of'):
             con.execute(f"FROM {again}, {more})").fetchall()
-    assert every_row(con, again + ", variables := ['chl', 'sst'], time_var := 'time', layer := 'places')") == fresh
+    assert every_row(con, again + ", variables := ['chl', 'made', 'sst'], time_var := 'time')") == fresh

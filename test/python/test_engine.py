@@ -1,5 +1,6 @@
 """The read engine: blocks unpacked past GDAL, bounded handles, counters, files that change while cached, replacement scans."""
 import os
+import shutil
 import time
 
 import duckdb
@@ -220,6 +221,27 @@ def test_side_files_that_come_later_are_seen(con, raster, tmp_path):
     assert both(con, path) is None
     (tmp_path / "a.tif.aux.xml").unlink()
     assert both(con, path) == 5
+    # A folder that says it did not change since it was listed.
+    other = shutil.copy(path, tmp_path / "b.tif")
+    os.utime(tmp_path, (1e9, 1e9))
+    time.sleep(2.1)
+    assert both(con, other) == 5
+    (tmp_path / "b.tif.aux.xml").write_text('<PAMDataset><PAMRasterBand band="1"><NoDataValue>5</NoDataValue></PAMRasterBand></PAMDataset>')
+    os.utime(tmp_path, (1e9, 1e9))
+    assert both(con, other) is None
+
+
+def test_a_place_that_comes_later_beside_a_raster_without_one_is_seen(con, tmp_path):
+    path = str(tmp_path / "a.tif")
+    with pytest.warns(), rasterio.open(path, "w", driver="GTiff", count=1, height=4, width=4, dtype="uint8", crs="EPSG:32629") as file:
+        file.write(np.ones((1, 4, 4), "uint8"))
+    transform = lambda: con.execute(f"SELECT transform FROM '{path}'").fetchone()[0]
+    assert transform() is None
+    for name in ["a.tfw", "a.TFW", "a.tifw", "a.wld", "a.WLD"]:
+        (tmp_path / name).write_text("10\n0\n0\n-10\n500005\n3999995\n")
+        assert transform() == [500000, 10, 0, 4000000, 0, -10], name
+        (tmp_path / name).unlink()
+        assert transform() is None, name
 
 
 def test_a_vrt_over_a_pipe_is_refused_and_waits_for_nobody(tmp_path):

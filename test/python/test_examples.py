@@ -1,127 +1,224 @@
-"""The blocks of docs/examples.md, run over generated files and compared with rasterio."""
+"""docs/examples.md prints what it shows, on the archive that it tells its reader to make, and its pixels are those of
+rasterio, xarray and NumPy."""
 import csv
-import datetime
-import pathlib
+import json
 import re
+import subprocess
+import sys
+import types
+from pathlib import Path
 
+import geopandas
 import numpy as np
+import pyarrow
 import pytest
 import rasterio
-from conftest import ROOT, connect, write_raster
-from rasterio.transform import from_origin
+import shapely
+import xarray as xr
+from conftest import ROOT, connect
+from rasterio import features
+from rasterio.merge import merge
+from rasterio.transform import Affine, from_origin
 from rasterio.warp import Resampling, reproject
 
-TEXT = (ROOT / "docs/examples.md").read_text()
-BANDS = ["B02", "B03", "B04", "B08", "QA60"]
-SINUSOIDAL = "+proj=sinu +R=6371007.181 +units=m +no_defs"
+UTM = from_origin(500000, 4040000, 200, 200)
+TORCH = types.SimpleNamespace(utils=types.SimpleNamespace(data=types.SimpleNamespace(IterableDataset=object)))
 
 
-def block(name):
-    return re.search(rf"<!-- {re.escape(name)} -->\n```\w+\n(.*?)```", TEXT, re.S).group(1)
-
-
-def scene(seed, shape=(200, 200)):
-    rng = np.random.default_rng(seed)
-    data = rng.integers(1, 5000, (5, *shape)).astype("uint16")
-    data[4] = rng.choice([0, 1 << 3, 1 << 10, 1 << 11, 3 << 10], shape, p=[0.5, 0.1, 0.15, 0.15, 0.1])
-    return data
-
-
-DATES = ["20230529", "20230603", "20230613", "20230623", "20230703"]
-
-
-@pytest.fixture
-def world(tmp_path, monkeypatch):
-    """A folder `data` with what the examples read, and a connection in it."""
-    for name in ("s2", "modis", "coarse"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-    for place, date in enumerate(DATES):
-        write_raster(tmp_path / f"data/s2/T29SND_{date}_L2A.tif", scene(place), crs="EPSG:32629", transform=from_origin(500000, 4000000, 10, 10), descriptions=BANDS)
-    coarse = np.random.default_rng(9).normal(size=(2, 30, 30)).cumsum(1).astype("float32")
-    x, y = rasterio.warp.transform("EPSG:32629", SINUSOIDAL, [501000], [3999000])
-    write_raster(tmp_path / "data/coarse/coarse.tif", coarse, crs=SINUSOIDAL, transform=from_origin(x[0] - 7500, y[0] + 7500, 500, 500))
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page, run from top to bottom: its connection, the names of its Python, and what it printed beside what it shows."""
+    text = (ROOT / "docs/examples.md").read_text()
     con = connect()
-    yield con
+    frame = geopandas.GeoDataFrame({"path": ["in", "out"]}, geometry=[shapely.box(1, 41, 2, 42), shapely.box(60, 0, 61, 1)], crs="EPSG:4326")
+    page = types.SimpleNamespace(con=con, drawn=[], printed=[])
+    page.names = {"con": con, "np": np, "pyarrow": pyarrow, "geopandas": geopandas, "torch": TORCH, "frame": frame}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("examples"))
+        patch.setattr(geopandas.GeoDataFrame, "plot", lambda self, *a, **k: page.drawn.append(self))
+        subprocess.run([sys.executable, ROOT / "test/data/make_archive.py", "archive"], check=True, timeout=120)
+        for language, code, shown in re.findall(r"```(sql|python)\n(.*?)```(?:\n\n```text\n(.*?)```)?", text, re.S):
+            if language == "python":
+                exec(code, page.names)
+                page.found = con.fetchall() if "frame" in code else None
+            else:
+                con.execute(code.strip().rstrip(";"))
+                page.printed.append((code, "".join("\t".join(str(cell) for cell in row) + "\n" for row in con.fetchall()), shown))
+        yield page
     con.close()
 
 
-def lists(con, sql):
-    struct = con.execute(sql).to_arrow_table().column(0).combine_chunks()
-    data = struct.field("data").flatten()
-    shape = struct.field("shape").flatten().to_pylist()
-    return np.asarray(data.fill_null(0)).reshape(shape), np.asarray(data.is_null()).reshape(shape)
+def read(name, band=None):
+    with rasterio.open(f"archive/{name}.tif") as src:
+        return src.read(band)
 
 
-def last_clear(seeds):
-    values, there = np.zeros((4, 200, 200)), np.zeros((200, 200), bool)
-    for seed in seeds:
-        data = scene(seed)
-        clear = (data[4] & (1 << 10 | 1 << 11)) == 0
-        values[:, clear] = data[:4][:, clear]
-        there |= clear
-    return values, np.broadcast_to(~there, values.shape)
+def era5():
+    return xr.concat([xr.open_dataset(path) for path in sorted(Path("archive/era5").glob("*.nc"))], "time")
 
 
-def test_a_cloud_free_composite(world):
-    world.execute(block("A"))
-    got, nulls = lists(world, "SELECT rgbn FROM composite")
-    values, gone = last_clear([1, 2, 3])
-    np.testing.assert_array_equal(nulls, gone)
-    np.testing.assert_array_equal(got[~gone], values[~gone])
-    world.execute(block("A months"))
-    got, nulls = lists(world, "SELECT rgbn FROM months")
-    assert got.shape == (3, 4, 200, 200)
-    for step, seeds in enumerate([[0], [1, 2, 3], [4]]):
-        values, gone = last_clear(seeds)
-        np.testing.assert_array_equal(nulls[step], gone)
-        np.testing.assert_array_equal(got[step][~gone], values[~gone])
+def pixels(con, sql):
+    """A read's data as an array of its shape, NaN where NULL."""
+    data, shape = con.execute(sql).fetchone()
+    return np.array(data, "float64").reshape(shape)
 
 
-def test_b_a_daily_series_at_one_point(world):
-    days, expected = [datetime.date(2009, 12, 30) + datetime.timedelta(16 * i) for i in range(40)], []
-    for place, day in enumerate(days):
-        data = np.random.default_rng(place).integers(-2000, 10000, (1, 40, 40)).astype("int16")
-        if place % 7 == 3:
-            data[0, 12:22, 18:28] = -3000
-        path = write_raster(f"data/modis/MOD13A2_{day:%Y%m%d}.tif", data, crs="EPSG:4326", transform=from_origin(-3.75, 40.45, 0.002, 0.002), nodata=-3000, scales=[0.0001])
+def onto(name, band, transform, shape, method, crs="EPSG:32629"):
+    out = np.full(shape, np.nan, "float32")
+    with rasterio.open(f"archive/{name}.tif") as src:
+        reproject(rasterio.band(src, band), out, dst_transform=transform, dst_crs=crs, dst_nodata=np.nan, resampling=method)
+    return out
+
+
+def clear(name):
+    """Four bands, NaN under clouds."""
+    data = read(name)
+    return np.where(data[4] & (1 << 10 | 1 << 11), np.nan, data[:4])
+
+
+def test_every_statement_prints_what_the_page_shows(page):
+    assert len(page.printed) == (ROOT / "docs/examples.md").read_text().count("```sql")
+    for sql, printed, shown in page.printed:
+        assert printed == shown, sql
+
+
+def test_a_the_last_clear_pixel(page):
+    want = clear("s2/T29SND_20230603")
+    later = clear("s2/T29SND_20230613")
+    want = np.where(np.isnan(later), want, later)
+    np.testing.assert_array_equal(pixels(page.con, "SELECT rgbn.data, rgbn.shape FROM composite"), want)
+    assert 0 < np.isnan(want).mean() < 0.5
+
+
+def test_b_a_series_at_one_point(page):
+    rows = list(csv.DictReader(open("archive/madrid_ndvi.csv")))
+    paths = sorted(Path("archive/modis").glob("*.tif"))
+    assert len(rows) == len(paths) == 322
+    row, col = int((45 - 40.75) * 4), int((11 - 4) * 4)
+    for line, path in zip(rows, paths):
+        assert line["time"][:10].replace("-", "") == path.stem.split("_")[1]
         with rasterio.open(path) as src:
-            out = np.full((1, 1), np.nan)
-            values = np.where(data[0] == -3000, np.nan, data[0] * 0.0001)
-            reproject(values, out, src_transform=src.transform, src_crs=src.crs, dst_transform=from_origin(-3.7088, 40.4178, 0.005, 0.005), dst_crs="EPSG:4326",
-                      src_nodata=np.nan, dst_nodata=np.nan, resampling=Resampling.average)
-            expected.append(out[0, 0])
-    world.execute(block("B"))
-    rows = list(csv.DictReader(open("data/madrid_ndvi.csv")))
-    assert [row["time"][:10] for row in rows] == [str(day) for day in days[1:]]
-    got = np.array([float(row["ndvi"] or "nan") for row in rows])
-    assert 0 < np.isnan(got).sum() < 10
-    np.testing.assert_allclose(got, expected[1:], rtol=1e-5)
+            around = src.read(1, masked=True)[row:row + 2, col:col + 2]
+        want = float(around.mean()) * 0.0001 if around.count() else np.nan
+        assert float(line["ndvi"] or "nan") == pytest.approx(want, rel=1e-6, nan_ok=True)
+    want = era5().t2m.sel(time=slice("2023-06-15", "2023-07-14")).sel(latitude=40.4168, longitude=-3.7038, method="nearest")
+    _, printed, _ = next(entry for entry in page.printed if "'t2m', {time" in entry[0])
+    assert printed == f"{want.size}\t{float(want.mean()) - 273.15:.2f}\t[{float(want.latitude)}]\n"
 
 
-def test_j_two_resolutions_on_one_slice(world):
-    world.execute(block("J"))
-    data, shape, same = world.execute("SELECT * FROM stack").fetchone()
-    assert shape == [6, 200, 200] and same
-    data = np.array(data, "float32").reshape(shape)
-    np.testing.assert_array_equal(data[:4], scene(1)[:4])
-    with rasterio.open("data/coarse/coarse.tif") as src:
-        for band in (1, 2):
-            out = np.zeros((200, 200), "float32")
-            reproject(rasterio.band(src, band), out, dst_transform=from_origin(500000, 4000000, 10, 10), dst_crs="EPSG:32629", resampling=Resampling.bilinear)
-            np.testing.assert_allclose(data[3 + band], out, rtol=1e-4, atol=1e-5)
+def test_c_monthly_means_of_reflectance(page):
+    boa = {"20230601": [clear("s2/T29SND_20230603"), clear("s2/T29SND_20230613")], "20230701": [clear("s2/T29SND_20230702")]}
+    want = np.stack([np.ma.masked_invalid(scenes).mean(0).filled(np.nan) * 0.0001 - 0.1 for scenes in boa.values()])
+    for patch in range(4):
+        got = pixels(page.con, f"SELECT boa.data, boa.shape FROM monthly WHERE patch_id = {patch}")
+        rows, cols = slice(patch // 2 * 100, patch // 2 * 100 + 100), slice(patch % 2 * 100, patch % 2 * 100 + 100)
+        np.testing.assert_allclose(got, want[:, :, rows, cols], rtol=1e-5, atol=1e-6)
 
 
-def test_l_random_chips(world):
-    world.execute(block("A").split(";")[0])
-    world.execute(block("L"))
-    count, files = world.execute("SELECT count(*), count(DISTINCT path) FROM chips").fetchone()
-    assert count == 100 and files == len(DATES)
-    scope = {"con": world, "torch": type("torch", (), {"utils": type("u", (), {"data": type("d", (), {"IterableDataset": object})})})}
-    exec(block("L loader"), scope)
-    chips = list(scope["Chips"]())
-    assert len(chips) == 100 and all(chip.shape == (4, 32, 32) for chip in chips)
-    rows = world.execute("SELECT path, place.bbox.xmin, place.bbox.ymax FROM chips ORDER BY chip").fetchall()
-    for chip, (path, x, y) in zip(chips, rows):
-        row, col = int((4000000 - y) / 10), int((x - 500000) / 10)
-        np.testing.assert_array_equal(chip, scene(DATES.index(pathlib.Path(path).name[7:15]))[:4, row:row + 32, col:col + 32])
+def test_d_bands_of_sentinel_2(page):
+    cube = read("enmap/ENMAP_L2A_20230613")
+    weights = {row["band"]: row["weights"] for row in json.loads(Path("archive/enmap/srf.json").read_text())}
+    got = page.con.execute("SELECT patch_id, band, data FROM as_s2").fetchall()
+    assert len(got) == 4 * 13 == 4 * len(weights)
+    for patch, band, data in got:
+        row, col = patch // 2 * 20, patch % 2 * 20
+        want = np.einsum("j,jhw->hw", weights[band], cube[:, row:row + 20, col:col + 20])
+        np.testing.assert_allclose(np.reshape(data, (20, 20)), want, rtol=1e-12)
+
+
+def test_e_stitched_predictions_and_their_anomalies(page):
+    chips = sorted(Path("archive/model").glob("*.tif"))
+    total, count = merge(chips, method="sum")[0], merge(chips, method="count")[0]
+    mu, sigma = total / count
+    np.testing.assert_allclose(pixels(page.con, "SELECT mu.data, mu.shape FROM stitched")[0], mu, rtol=1e-6)
+    np.testing.assert_allclose(pixels(page.con, "SELECT sigma.data, sigma.shape FROM stitched")[0], sigma, rtol=1e-6)
+    stitched = [pixels(page.con, f"SELECT {name}.data, {name}.shape FROM stitched")[0] for name in ("mu", "sigma")]
+    flags = (stitched[0] > 0.7) & (stitched[1] > 0.2)
+    want = [shapely.geometry.shape(shape) for shape, _ in features.shapes(flags.astype("uint8"), flags, transform=UTM)]
+    want = geopandas.GeoSeries(want, crs="EPSG:32629").to_crs("OGC:CRS84")
+    got = geopandas.read_parquet("archive/anomalies.parquet").geometry
+    assert len(got) == len(want) > 3 and got.crs == want.crs
+    assert got.union_all().symmetric_difference(want.union_all()).area < 1e-9 * want.union_all().area
+
+
+def test_f_both_epochs_on_their_shared_area(page):
+    for name, want in (("before", read("before/S2_20230815")[:, :, 10:]), ("after", read("after/S2_20230920")[:, :, :10])):
+        got = pixels(page.con, f"SELECT r.data, r.shape FROM (SELECT read_slice({name}, place) AS r FROM change)")
+        np.testing.assert_array_equal(got, want)
+
+
+def test_g_masks_on_the_grid_of_each_tile(page):
+    rows = page.con.execute("SELECT path, sidecar, shape, transform, crs, cloud FROM masks").fetchall()
+    assert len(rows) == 4
+    for path, sidecar, shape, transform, crs, cloud in rows:
+        with rasterio.open(path) as src:
+            assert (src.shape, src.transform, src.crs) == (tuple(shape), Affine.from_gdal(*transform), crs)
+            np.testing.assert_array_equal(np.reshape(cloud, shape), src.read(1) * 0.0001 - 0.1 > 0.4)
+        assert sidecar == path.replace(".tif", ".cloud.tif")
+
+
+def test_h_labels_on_the_grid_of_their_image(page):
+    got = pixels(page.con, """SELECT y.data, y.shape[2:] FROM (SELECT geo_rasterize(fields, place, {label_field: 'class_id'}) AS y FROM pairs)""")
+    west, north = page.con.execute("SELECT place.bbox.xmin, place.bbox.ymax FROM pairs").fetchone()
+    fields = geopandas.read_file("archive/labels/fields_20230603.geojson").to_crs("EPSG:32629")
+    want = features.rasterize(zip(fields.geometry, fields.class_id), got.shape, transform=from_origin(west, north, 200, 200))
+    np.testing.assert_array_equal(got, want)
+
+
+def test_j_two_resolutions_on_one_slice(page):
+    got = pixels(page.con, "SELECT data, shape FROM stack")
+    np.testing.assert_array_equal(got[:4], read("s2/T29SND_20230613")[:4, 50:150, 50:150])
+    want = onto("modis/MOD13_20230610_20230625", 1, from_origin(510000, 4030000, 200, 200), (100, 100), Resampling.bilinear)
+    # Results are rounded to the file's own type, a short.
+    np.testing.assert_allclose(got[4], want, atol=0.51)
+
+
+def test_k_three_kinds_of_file_on_one_grid(page):
+    cube = era5()
+    rows = page.con.execute("SELECT path, day, rgbn.data, elevation.data, t2m, tp FROM multimodal ORDER BY path").fetchall()
+    assert len(rows) == 4
+    for path, day, rgbn, elevation, t2m, tp in rows:
+        with rasterio.open(path) as src:
+            corner = src.transform @ (50, 86)
+            np.testing.assert_array_equal(np.reshape(rgbn, (4, 64, 64)), src.read([1, 2, 3, 4])[:, 86:150, 50:114])
+        grid = from_origin(*corner, 200, 200)
+        np.testing.assert_allclose(np.reshape(elevation, (64, 64)), onto("dem/dem_west", 1, grid, (64, 64), Resampling.bilinear), rtol=1e-4)
+        # Bilinear in longitude and latitude at the centre of each pixel.
+        x, y = np.meshgrid(*[corner[i] + s * 200 * (np.arange(64) + 0.5) for i, s in ((0, 1), (1, -1))])
+        lon, lat = rasterio.warp.transform("EPSG:32629", "OGC:CRS84", x.ravel(), y.ravel())
+        at = {"longitude": xr.DataArray(lon, dims="p"), "latitude": xr.DataArray(lat, dims="p")}
+        for name, got in (("t2m", t2m), ("tp", tp)):
+            want = cube[name].sel(time=f"{day:%Y-%m-%d}").interp(at).mean()
+            assert got == pytest.approx(float(want), rel=1e-4)
+
+
+def test_l_random_chips_reach_torch(page):
+    chips = list(page.names["Chips"]())
+    rows = page.con.execute("SELECT path, win.row_off, win.col_off FROM chips ORDER BY chip").fetchall()
+    assert len(chips) == len(rows) == 100
+    for chip, (path, row, col) in zip(chips, rows):
+        np.testing.assert_array_equal(chip, read(path[8:-4])[:4, row:row + 32, col:col + 32])
+
+
+def test_m_pairs_are_one_place_ten_days_apart(page):
+    pairs = page.con.execute("SELECT DISTINCT parse_filename(anchor), parse_filename(positive) FROM positives").fetchall()
+    days = ["20230603", "20230613", "20230702"]
+    assert sorted(pairs) == [(f"T29SND_{a}.tif", f"T29SND_{b}.tif") for a in days for b in days if a != b]
+
+
+def test_o_a_store_of_embeddings(page):
+    got = page.con.execute("SELECT path, patch_id, bbox.xmin, bbox.ymax, t_min, embedding FROM 'archive/embeddings.parquet' ORDER BY path, patch_id").fetchall()
+    assert len(got) == 4 * 16
+    for path, patch, xmin, ymax, t_min, embedding in got:
+        row, col = patch // 4 * 50, patch % 4 * 50
+        with rasterio.open(path) as src:
+            chip = src.read([1, 2, 3, 4])[:, row:row + 50, col:col + 50].astype("float32")
+            assert (xmin, ymax) == src.transform @ (col, row)
+        assert f"{t_min:%Y%m%d}" in path
+        np.testing.assert_allclose(embedding, chip.ravel() @ page.names["encoder"], rtol=1e-4, atol=1)
+
+
+def test_the_picture_and_the_data_frame(page):
+    cells, = page.drawn
+    assert len(cells) > 1 and cells.area.sum() == len(cells) * 100
+    assert [row[0] for row in page.found] == ["in"]

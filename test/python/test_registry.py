@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from rasterio.transform import from_origin
 
 DAYS = [dt.date(2017, 12, 31), dt.date(2018, 1, 1), dt.date(2018, 6, 1), dt.date(2018, 12, 31), dt.date(2019, 1, 1)]
 
@@ -152,6 +153,40 @@ def test_a_catalog_gives_a_row_per_file_and_patch(con):
     rows = con.execute("SELECT path, date, t_min, t_max, split, count(*) FROM geoquilt.patch_registry('grid', 'files', val_year := 2018) GROUP BY ALL ORDER BY path").fetchall()
     assert rows == [("a", dt.date(2017, 5, 1), at(2017, 5, 1), at(2017, 5, 1, 23, 59, 59, 999999), "train", n),
                     ("b", dt.date(2018, 5, 1), at(2018, 5, 1), at(2018, 5, 31, 23, 59, 59, 999999), "val", n), ("c", dt.date(2018, 5, 1), at(2018, 5, 1), at(2018, 5, 1, 23), "val", n)]
+
+
+def test_a_file_that_is_not_on_the_grids_raster_is_refused(con, raster):
+    def build(name, shape=(8, 12), x=500000.0, y=4600000.0, size=10.0, crs="EPSG:32629"):
+        path = raster(f"{name}.tif", np.zeros(shape, "uint8"), crs=crs, transform=from_origin(x, y, size, size))
+        return con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM geo_catalog_build(?)", [path]) and path
+
+    con.execute("CREATE TABLE grid AS FROM geo_patch_grid(?, size := 5, edge := 'overflow')", [build("home")])
+    build("near", x=500000.0005)  # by float32 coordinates, say
+    build("taller", shape=(10, 15))
+    for files in ["home", "near", "taller"]:
+        assert con.execute(f"SELECT count(*) FROM geoquilt.patch_registry('grid', '{files}')").fetchone() == (6,), files
+    others = {"east": {"x": 500640.0}, "south": {"y": 4599990.0}, "coarse": {"size": 20.0}, "zone": {"crs": "EPSG:32630"}, "short": {"shape": (4, 12)}}
+    said = {"east": r"begins at \(500640", "south": r"begins at \(500000.0, 4599990", "coarse": r"pixels of 20.0 x 20.0, and the grid of 10.0 x 10.0",
+            "zone": "is in EPSG:32630, and the grid in EPSG:32629", "short": "has 4 rows and 12 columns, and patch 0 of the grid reaches to row 5"}
+    for name, other in others.items():
+        build(name, **other)
+        con.execute(f"CREATE OR REPLACE VIEW files AS FROM home UNION ALL BY NAME FROM {name}")
+        with pytest.raises(Exception, match=rf"(?s)patch_registry\(dates\): .*{name}.tif.*{said[name]}.*read_slice"):
+            con.execute("SELECT count(*) FROM geoquilt.patch_registry('grid', 'files', val_year := 2018)").fetchall()
+
+
+def test_one_crs_by_two_names_is_one_raster(con, raster):
+    path = raster("a.tif", np.zeros((8, 12), "uint8"), crs="EPSG:4326", transform=from_origin(350, 10, 1, 1))
+    con.execute("CREATE TABLE grid AS FROM geo_patch_grid({xmin: 350, ymin: 2, xmax: 362, ymax: 10}, resolution := 1, size := 4)")
+    con.execute("CREATE TABLE files AS FROM geo_catalog_build(?)", [path])
+    assert con.execute("SELECT DISTINCT crs FROM (SELECT crs FROM grid UNION ALL SELECT crs FROM files) ORDER BY ALL").fetchall() == [("EPSG:4326",), ("OGC:CRS84",)]
+    assert con.execute("SELECT count(*) FROM geoquilt.patch_registry('grid', 'files')").fetchone() == (6,)
+
+
+def test_swapped_arguments_are_told(con, days):
+    make_grid(con)
+    with pytest.raises(Exception, match=r"(?s)patch_registry\(grid\): column \"patch_id\" is missing.*geo_patch_grid"):
+        con.execute("FROM geoquilt.patch_registry('days', 'grid')").fetchall()
 
 
 def test_undated_files_are_refused_under_val_year_and_kept_without(con):

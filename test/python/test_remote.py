@@ -1,14 +1,18 @@
 """Remote files: the same answers as from disk, at a cost in requests and bytes that a server counts, and clear errors
 when it misbehaves. The server runs in this process, so that a lock held over a read would be a hang."""
+import datetime
+import json
 import pathlib
 import shutil
 
 import duckdb
 import fsspec
+import geopandas
 import netCDF4
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import xarray as xr
 from conftest import OPEN_EXTENSION, connect, run_python, write_raster
 from range_server import RangeServer, http_file_system
@@ -94,6 +98,18 @@ def tile_ranges(path, window):
             for col in range(col_off // side, -(-(col_off + width) // side)):
                 first = int(file.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", 1))
                 yield first, first + int(file.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", 1)) - 1
+
+
+def test_stac_items_behind_urls_lead_to_files_beside_them(memory, server, web, folder):
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "i", "geometry": {"type": "Point", "coordinates": [1, 2]}, "links": [],
+            "properties": {"datetime": "2020-01-01T00:00:00Z"}, "assets": {"scene": {"href": "./cog_20240101.tif"}}}
+    (folder / "item.json").write_text(json.dumps(item))
+    fsspec.filesystem("memory").pipe("/items/item.json", json.dumps(item).encode())
+    for con, url in ((web, server.url("item.json")), (memory, "memory://items/item.json")):
+        row = con.execute("SELECT path, bbox.ymax, t_min FROM read_stac(?)", [url]).fetchone()
+        assert row == (url.replace("item.json", "cog_20240101.tif"), 2, datetime.datetime(2020, 1, 1))
+        with pytest.raises(duckdb.Error, match="none.json.* does not exist"):
+            con.execute("FROM read_stac(?)", [url.replace("item.json", "none.json")]).fetchall()
 
 
 @pytest.mark.parametrize("name", ["cog_20240101.tif", "plain_20240102.tif"])
@@ -231,6 +247,18 @@ def test_vectors_come_from_urls_too(web, server, folder):
         ' {"type": "Polygon", "coordinates": [[[0, 0], [3, 0], [3, 2], [0, 2], [0, 0]]]}}]}')
     build = "SELECT * EXCLUDE (path, modified) FROM geo_catalog_build('%s')"
     assert web.execute(build % server.url("fields.geojson")).fetchall() == web.execute(build % (folder / "fields.geojson")).fetchall()
+
+
+def test_a_shapefile_behind_a_url_comes_with_its_parts(web, server, folder):
+    shapes = geopandas.GeoDataFrame({"class": [1, 2]}, geometry=[shapely.box(0, 0, 3, 2), shapely.box(5, 0, 6, 1)], crs="EPSG:4326")
+    shapes.to_file(folder / "parts.shp")
+    build = "SELECT * EXCLUDE (path, modified) FROM geo_catalog_build('%s')"
+    rows, cost = counted(web, build % server.url("parts.shp"))
+    assert rows == web.execute(build % (folder / "parts.shp")).fetchall()
+    assert sorted({request.path for request in server.requests}) == [f"parts.{end}" for end in ("cpg", "dbf", "prj", "shp", "shx")]
+    assert cost[0] == 5  # each in one request
+    draw = "SELECT geo_rasterize('%s', geo_slice({xmin: 0, ymin: 0, xmax: 6, ymax: 2}, 1, 'OGC:CRS84'), {label_field: 'class'}).data"
+    assert web.execute(draw % server.url("parts.shp")).fetchall() == web.execute(draw % (folder / "parts.shp")).fetchall() == [([1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 2],)]
 
 
 def test_slices_come_from_urls_too(web, server, folder):

@@ -1,6 +1,7 @@
 """geo_slice, read_slice and read_series against rasterio.warp.reproject, rasterio.merge, odc-geo, xarray and NumPy."""
 import datetime
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyproj
@@ -318,7 +319,7 @@ def test_a_globe_has_no_seam_whatever_the_slices_width(con, raster, left):
     path = raster("globe.tif", data, crs="EPSG:4326", transform=from_origin(left, 90, 2.5, 2.5), nodata=-9)
     source, transform = np.tile(data[0], 9), from_origin(left - 4 * 360, 90, 2.5, 2.5)
     wide = [("EPSG:4326", (-180, -20, 180, 20), 1), ("EPSG:4326", (0, -20, 360, 20), 1), ("EPSG:4326", (0.7, -20, 360.7, 20), 1.5), ("EPSG:4326", (100.3, -20, 700.3, 20), 4),
-            ("EPSG:4326", (-180, -21, 184, 21), 7), ("EPSG:4258", (-180, -20, 180, 20), 1), ("EPSG:3857", (-EDGE, -3e6, EDGE, 3e6), (EDGE / 100, 60000)), ("EPSG:3857", (-EDGE, -3e6, EDGE, 3e6), (EDGE / 30, 600000))]
+            ("EPSG:4326", (-180.3, -21, 183.7, 21), 7), ("EPSG:4258", (-180, -20, 180, 20), 1), ("EPSG:3857", (-EDGE, -3e6, EDGE, 3e6), (EDGE / 100, 60000)), ("EPSG:3857", (-EDGE, -3e6, EDGE, 3e6), (EDGE / 30, 600000))]
     for method in METHODS:
         for crs, box, res in wide:
             # Elsewhere GDAL adds up pixels that are there twice.
@@ -364,8 +365,8 @@ def test_over_the_pole_is_gdals(con, tmp_path, left, method):
                       resampling=Resampling[method], XSCALE=str(60 / 180))
         inside = ~nulls[0]
         assert inside.mean() > 0.95
-        # GDAL 3.10 in rasterio and 3.12 here treat the pixel at the pole itself apart.
-        assert (np.abs(got[0][inside] - expected[inside]) > 1e-4).mean() < 0.01
+        # GDAL 3.10 in rasterio and 3.12 here treat the pixel at the pole itself apart, and the turn ends elsewhere.
+        assert (np.abs(got[0][inside] - expected[inside]) > 1e-4).mean() < 0.02
 
 
 def test_tiles_on_both_sides_of_the_antimeridian_are_one(con, tmp_path):
@@ -478,6 +479,32 @@ def test_days_months_and_years_are_meant_whole(con):
     assert con.execute(f"SELECT geo_slice({box}, d, d).t_max FROM (SELECT unnest([DATE '2023-06-30', NULL]) AS d)").fetchall() == [(end,), (None,)]
 
 
+@pytest.mark.parametrize("transform", [UTM29, from_origin(-9.3, 41.7, 0.1, 0.1 / 3), Affine(10, 0, 500000, 0, 10, 4590000)])
+def test_the_grid_of_a_file_or_of_a_read_is_a_slice(con, raster, transform):
+    data = noise("float32", (2, 30, 41))
+    path = raster("a.tif", data, transform=transform, crs="EPSG:4326" if transform.a < 1 else "EPSG:32629")
+    con.execute(f"CREATE OR REPLACE TABLE row AS FROM geo_catalog_build('{path}')")
+    # A slice's rows run south.
+    north_up = data[:, ::-1] if transform.e > 0 else data
+    got, shape = con.execute("SELECT r.data, r.shape FROM (SELECT read_slice(path, geo_slice([height, width], transform, crs)) AS r FROM row)").fetchone()
+    np.testing.assert_array_equal(np.reshape(got, shape), north_up)
+    for patch, place in con.execute(f"SELECT data, geo_slice(shape, transform, crs) FROM read_patch('{path}', size := [7, 9])").fetchall():
+        place = str(place).replace("None", "NULL")
+        again = np.reshape(con.execute(f"SELECT read_slice('{path}', {place}).data").fetchone()[0], (2, 7, 9))
+        np.testing.assert_array_equal(again[:, ::-1] if transform.e > 0 else again, np.reshape(patch, (2, 7, 9)))
+
+
+def test_subqueries_may_stand_in_arguments(con, raster):
+    paths = [raster(f"{i}.tif", np.full((20, 20), i, "float32")) for i in (1, 2)]
+    con.execute("CREATE TABLE files AS SELECT unnest(?) AS path", [paths])
+    con.execute(f"CREATE TABLE places AS SELECT {slice_sql((500000, 4599900, 500100, 4600000), 10, 'EPSG:32629')} AS s, geo_box({OK}) AS g")
+    sql = "SELECT read_slice((SELECT list(path) FROM files), (SELECT s FROM places), {merge: 'sum'}).data[1]"
+    assert con.execute(sql).fetchone()[0] == 3
+    # DuckDB would hand out such an argument's type by copying the subquery, which it can not.
+    with pytest.raises(duckdb.BinderException, match=r"geo_slice\(shape\): DuckDB lets no subquery stand in this argument"):
+        con.execute("SELECT geo_slice((SELECT g FROM places), 10, 'EPSG:32629')")
+
+
 def test_a_quality_band_takes_pixels_away_before_files_merge(con, tmp_path):
     shape = (80, 90)
     paths, scenes, clouds = [], [], []
@@ -507,6 +534,17 @@ def test_a_quality_band_takes_pixels_away_before_files_merge(con, tmp_path):
     np.testing.assert_array_equal(nulls[0], (qa & 1 << 10) > 0)
     _, nulls, _ = read(con, paths[0], text, "bands: [1], mask_band: 3, mask_values: [1024, 8]")
     np.testing.assert_array_equal(nulls[0], np.isin(qa, [1024, 8]))
+
+
+def test_bits_of_64_are_exact(con, raster):
+    qa = np.array([[1 << 63 | 1, 1 << 63, (1 << 53) + 1, 0]], "uint64")
+    path = raster("a.tif", np.stack([np.ones_like(qa), qa]), nodata=None)
+    for bit in [0, 1, 53, 63]:
+        _, nulls, _ = read(con, path, slice_sql((500000, 4599990, 500040, 4600000), 10, "EPSG:32629"), f"bands: [1], mask_band: 2, mask_bits: [{bit}]")
+        assert nulls[0, 0].tolist() == [bool(v >> bit & 1) for v in qa[0].tolist()], bit
+    signed = raster("b.tif", np.stack([np.ones_like(qa), qa]).view("int64"), nodata=None)
+    _, nulls, _ = read(con, signed, slice_sql((500000, 4599990, 500040, 4600000), 10, "EPSG:32629"), f"bands: [1], mask_band: 2, mask_values: [{(1 << 53) + 1}]")
+    assert nulls[0, 0].tolist() == [False, False, True, False]
 
 
 def test_threads_change_nothing(tmp_path):
@@ -608,6 +646,28 @@ def test_null_in_null_out(con, raster):
     assert [row[0] for row in mixed] == [[1, 10, 10], None, [1, 10, 10]]
 
 
+def test_lists_that_duckdb_folds_are_read_as_they_stand(con, raster):
+    """What is in a constant list may be one value that stands for all."""
+    path = raster("a.tif", noise("float32", (1, 20, 20)))
+    s = slice_sql((500000, 4599900, 500100, 4600000), 10, "EPSG:32629")
+    window = "{row_off: 0, col_off: 0, height: 2, width: 2}"
+    fields = "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)"
+    nulls = "[" + ", ".join(["NULL"] * 5000) + "]"
+    for sql, want in {
+        f"read_slice(list_transform(range(3), lambda i: '{path}'), {s}).shape": [1, 10, 10],
+        f"read_series(list_transform(range(3), lambda i: '{path}'), list_transform(range(3), lambda i: TIMESTAMP '2020-01-01'), {s}).shape": [1, 1, 10, 10],
+        f"geo_slice({{xmin: 0, ymin: 0, xmax: 10, ymax: 10}}, {nulls}::DOUBLE[], 'EPSG:4326')": None,
+        "geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, [5, 9, 2][1:3:2], 'EPSG:4326').height": 5,
+        f"geo_windows_overlap({nulls}::{fields}[])": False,
+        f"geo_windows_overlap(list_transform(range(5000), lambda i: {window}))": True,
+        f"geo_difference('POLYGON ((0 0, 1 0, 1 1, 0 0))'::GEOMETRY, {nulls}::GEOMETRY[]) IS NULL": False,
+    }.items():
+        assert con.execute(f"SELECT {sql}").fetchone()[0] == want, sql
+    for sql in [f"read_slice({nulls}::VARCHAR[], {s})", f"read_series(['{path}', '{path}'], [NULL, NULL]::TIMESTAMP[], {s})"]:
+        with pytest.raises(duckdb.Error, match="filter with IS NOT NULL"):
+            con.execute(f"SELECT {sql}").fetchall()
+
+
 OK = "{xmin: 500000, ymin: 4599900, xmax: 500100, ymax: 4600000}"
 BAD = {
     "geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 0, 'EPSG:32629')": ["geo_slice", "looks like degrees"],
@@ -615,7 +675,8 @@ BAD = {
     f"geo_slice({OK}, -10, 'EPSG:32629')": ["geo_slice(resolution)", "-10 is not valid"],
     f"geo_slice({OK}, 150, 'EPSG:32629')": ["geo_slice(resolution)", "150 x 150 is wider than the box", "[100, 100]"],
     f"geo_slice({OK}, [10, 'nan'::DOUBLE], 'EPSG:32629')": ["geo_slice(resolution)", "NaN is not valid"],
-    f"geo_slice({OK}, 10, 'EPSG:0')": ["geo_slice(crs)", '"EPSG:0" is not a coordinate reference system'],
+    f"geo_slice({OK}, 10, 'EPSG:0')": ["geo_slice(crs)", '"EPSG:0" is not a coordinate reference system that PROJ knows: PROJ: proj_create_from_database: crs not found'],
+    f"geo_slice({OK}, 10, 'here')": ["geo_slice(crs)", "no WKT and no PROJJSON"],
     "geo_slice({xmin: -9, ymin: 40, xmax: -8, ymax: 41}, 10, 'EPSG:32629')": ["geo_slice(shape)", "looks like degrees, and EPSG:32629 counts in metre", "shape_crs"],
     f"geo_slice({OK}, 10, 'EPSG:4326')": ["geo_slice(shape)", "is not in degrees, the unit of OGC:CRS84"],
     "geo_slice({xmin: 5, ymin: 0, xmax: 4, ymax: 1}, 1, 'EPSG:3857')": ["geo_slice(shape)", "xmin <= xmax"],
@@ -624,6 +685,11 @@ BAD = {
     "geo_slice('POINT 10 50', 1, 'EPSG:4326')": ["geo_slice(shape)", '"POINT 10 50" is not valid: must be WKT such as'],
     "geo_slice('POINT (10 50)'::GEOMETRY('OGC:CRS84'), 1, 'EPSG:4326', {shape_crs: 'EPSG:3857'})": ["geo_slice(shape_crs)", "the geometry is in OGC:CRS84, and shape_crs says EPSG:3857", "Leave shape_crs out"],
     f"geo_slice({OK}, 10, 'EPSG:32629', {{align: true}})": ["geo_slice(options)", '"align" is not an option', "aligned"],
+    "geo_slice([30, 41], 10, 'EPSG:32629')": ["geo_slice(resolution)", "[10.0] is not valid: must be GDAL's six numbers"],
+    "geo_slice([41], [0, 10, 0, 0, 0, -10], 'EPSG:32629')": ["geo_slice(shape)", "[41] is not valid: must be [rows, columns]"],
+    "geo_slice([0, 41], [0, 10, 0, 0, 0, -10], 'EPSG:32629')": ["geo_slice(shape)", "[0, 41] is not valid", "at least 1 x 1"],
+    "geo_slice([30, 41], [0, 10, 1, 0, 0, -10], 'EPSG:32629')": ["geo_slice(resolution)", "without rotation"],
+    "geo_slice([30, 41], [0, 10, 0, 0, 0, -10], 'EPSG:32629', NULL, NULL, {aligned: true})": ["geo_slice(options)", "a grid already"],
     f"geo_slice({OK}, 10, 'EPSG:32629', NULL, NULL, {{align: true}})": ["geo_slice(options)", '"align" is not an option', "aligned"],
 }
 
@@ -676,7 +742,9 @@ def test_bad_reads_are_refused_by_name(con, raster, tmp_path):
         f"read_series(['{path}'], []::TIMESTAMP[], {s})": ["read_series(times)", "1 paths have 0 times"],
         f"read_series(['{path}'], [NULL::TIMESTAMP], {s})": ["read_series(times)", "NULL among the times"],
         f"read_series(['{path}'], {times}, {s}, {{reduce: 'mean'}})": ["read_series(reduce)", "no step is given"],
-        f"read_series(['{path}'], {times}, {s}, {{step: 'fortnight'}})": ["read_series(step)", "'10 days'"],
+        f"read_series(['{path}'], {times}, {s}, {{step: 'fortnight'}})": ["read_series(step)", "years, months, weeks, days, hours, minutes or seconds"],
+        f"read_slice('{three}', {s}, {{bands: ['B02']}})": ['has no band "B02": it has 3 bands, without names'],
+        f"read_slice('{path}', {s.replace('EPSG:32629', 'utm29')})": ['"utm29" is not a coordinate reference system that PROJ knows\nWrite a code such as EPSG:32632, or its WKT or PROJJSON'],
         f"read_series(['{path}'], {times}, {s}, {{step: 'day', reduce: 'avg'}})": ["read_series(reduce)", "nearest, mean, median"],
         f"read_series(['{path}'], {times}, {s.replace(')', ', TIMESTAMP $$2021-01-01$$)')})": ["read_series(slice)", "none of 1 times lies in the slice's interval"],
         f"read_series(['{path}'], {times}, {far})": ["does not reach"],

@@ -37,6 +37,46 @@ def catalog(con, paths, options=""):
     return con.execute(f"SELECT * EXCLUDE (geometry, modified), ST_AsWKB(geometry) AS wkb FROM geo_catalog_build({paths}{options})").df()
 
 
+def test_the_parts_of_a_file_are_no_files_of_their_own(con, tmp_path):
+    for name in ["fields", "roads"]:
+        frame(1, 5).to_file(tmp_path / f"{name}.shp")
+    path = write_raster(tmp_path / "fields.tif", np.zeros((4, 4), "uint8"))
+    for beside in ["fields.tif.aux.xml", "fields.tfw", "fields.shp.xml", "fields.qix"]:
+        (tmp_path / beside).write_text("<x/>")
+    rows = catalog(con, tmp_path / "fields*", ", on_error := 'report'")
+    assert rows["path"].tolist() == [str(tmp_path / "fields.shp"), path] and rows["error"].isna().all()
+    assert catalog(con, tmp_path / "fields.dbf", ", on_error := 'report'")["path"].tolist() == [str(tmp_path / "fields.dbf")]  # named, so tried
+    assert len(catalog(con, tmp_path / "**/*")) == 3
+
+
+def test_a_file_of_another_kind_names_the_function_for_it(con, tmp_path):
+    data, slice_ = frame(1, 20), "geo_slice({xmin: -9, ymin: 38, xmax: -7, ymax: 40}, 0.1, 'OGC:CRS84')"
+    for part, name in enumerate(["a1", "a2"]):
+        data.iloc[part * 10:part * 10 + 10].to_file(tmp_path / f"{name}.gpkg")
+    data.to_parquet(tmp_path / "all.parquet")
+    raster = write_raster(tmp_path / "r.tif", np.zeros((4, 4), "uint8"))
+
+    def said(sql):
+        with pytest.raises(duckdb.Error) as failure:
+            con.execute(sql).fetchall()
+        return str(failure.value)
+
+    for function in ["SELECT read_patch('%s', {row_off: 0, col_off: 0, height: 1, width: 1})", f"SELECT read_slice('%s', {slice_})", "FROM geo_patch_grid('%s')",
+                     "SELECT geo_zonal_stats('%s', 'POLYGON ((0 0, 1 0, 0 1, 0 0))')"]:
+        assert 'a1.gpkg" is a vector file, and no raster\nDraw it on a grid with geo_rasterize' in said(function % (tmp_path / "a1.gpkg")), function
+        assert 'all.parquet" is a Parquet file, which is a table to DuckDB' in said(function % (tmp_path / "all.parquet")), function
+    assert 'r.tif" is a raster, and no vector file\nRead it with read_patch' in said(f"SELECT geo_rasterize('{raster}', {slice_})")
+    for function in [f"SELECT geo_rasterize('{tmp_path}/all.parquet', {slice_})", f"FROM geo_catalog_build('{tmp_path}/all.parquet')", f"FROM geo_catalog_build('{tmp_path}/all.parquet', kind := 'vector')"]:
+        assert f"SELECT geo_rasterize(list(geometry), slice) FROM '{tmp_path}/all.parquet'" in said(function)
+    assert "One file is wanted here, and no glob" in said(f"SELECT geo_zonal_stats('{tmp_path}/*.tif', 'POLYGON ((0 0, 1 0, 0 1, 0 0))')")
+    # What the messages advise works, and a glob is drawn file by file.
+    want = con.execute(f"SELECT geo_rasterize(['{tmp_path}/a1.gpkg', '{tmp_path}/a2.gpkg'], {slice_}).data").fetchone()[0]
+    assert any(want) and con.execute(f"SELECT geo_rasterize('{tmp_path}/a*.gpkg', {slice_}).data").fetchone()[0] == want
+    assert con.execute(f"SELECT geo_rasterize(list(geometry), {slice_}).data FROM '{tmp_path}/all.parquet'").fetchone()[0] == want
+    con.execute(f"CREATE VIEW files AS SELECT 'all.parquet' AS path, geometry, geo_bbox(geometry) AS bbox, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max FROM '{tmp_path}/all.parquet'")
+    assert con.execute("SELECT count(*) FROM geoquilt.catalog_query('files', bbox := {xmin: -9, ymin: 38, xmax: -7, ymax: 40})").fetchone() == (20,)
+
+
 WRITERS = {
     "geojson": "GeoJSON", "fgb": "FlatGeobuf", "gpkg": "GPKG", "shp": "ESRI Shapefile", "sqlite": "SQLite", "gmt": "OGR_GMT", "tab": "MapInfo File",
     "jsonfg.json": "JSONFG", "gdb": "OpenFileGDB", "gdb.zip": "OpenFileGDB", "mapml": "MapML", "shp.zip": "ESRI Shapefile",
@@ -141,7 +181,7 @@ def test_kinds_are_told_by_content(con, tmp_path):
     for kind in ("auto", "raster", "vector"):
         with pytest.raises(Exception, match=r'cannot open ".*text.tif": not recognized'):
             catalog(con, tmp_path / "text.tif", f", kind := '{kind}'")
-    with pytest.raises(Exception, match="not recognized|zero bands"):
+    with pytest.raises(Exception, match="is a vector file, and no raster"):
         catalog(con, tmp_path / "vectors.geojson", ", kind := 'raster'")
     with pytest.raises(Exception, match=r'"vectors" is not a kind.*\n.*Did you mean "vector"'):
         catalog(con, tmp_path / "vectors.geojson", ", kind := 'vectors'")
@@ -280,6 +320,30 @@ def test_slices_cross_the_antimeridian(con, tmp_path, bounds):
     flat, _, _ = rasterize(con, f"'{tmp_path}/fiji.gpkg'", plane, (50, 10), "EPSG:32701", ", {label_field: 'class'}")
     there = data.to_crs("EPSG:32701")
     np.testing.assert_array_equal(flat, features.rasterize(zip(there.geometry[:4], there["class"]), (50, 10), transform=from_bounds(*plane, 10, 50), dtype="int32"))
+
+
+@pytest.mark.parametrize("form", ["file", "list"])
+def test_a_feature_cut_at_the_antimeridian_is_one_feature(con, tmp_path, form):
+    """GeoJSON asks for the cut, and so are footprints; a list of geometries is drawn as a file is."""
+    cut = shapely.MultiPolygon([shapely.box(172, -15, 180, -10), shapely.box(-180, -15, -176, -11)])
+    shapes = [cut, shapely.box(-180, -90, 180, 90), shapely.box(173, -3, 175, -1)]
+    data = geopandas.GeoDataFrame({"class": [3, 1, 2]}, geometry=shapes, crs="EPSG:4326").iloc[[1, 0, 2]]
+    data.to_file(tmp_path / "cut.geojson")
+    source = f"'{tmp_path}/cut.geojson'" if form == "file" else "[" + ", ".join(
+        f"{{geometry: '{g.wkt}'::GEOMETRY, value: {v}}}" for g, v in zip(data.geometry, data["class"])) + "]"
+    classes = ", label_field: 'class'" if form == "file" else ""
+    affine = from_bounds(170, -20, 190, 0, 80, 40)
+    turned = [(shapely.transform(g, lambda p: p + [turn, 0]), v) for g, v in zip(data.geometry, data["class"]) for turn in (0, 360)]
+    want = features.rasterize(turned, (40, 80), transform=affine, dtype="int32")
+    got, objects, _ = rasterize(con, source, (170, -20, 190, 0), (40, 80), "OGC:CRS84", f", {{task: 'instance_segmentation'{classes}}}")
+    labels = {o["id"]: o["label"] for o in objects}
+    np.testing.assert_array_equal(np.vectorize(labels.get)(got), want)
+    np.testing.assert_allclose([list(o["bbox"].values()) for o in objects], [(0, 0, 80, 40), (8, 20, 56, 30), (12, 2, 20, 6)], atol=1e-9)
+    _, objects, _ = rasterize(con, source, (170, -20, 190, 0), (40, 80), "OGC:CRS84", f", {{task: 'object_detection'{classes}}}")
+    assert [o["label"] for o in objects] == [1, 3, 2]
+    # On a plane over both sides: all of it is on the globe, and the cut feature is whole.
+    flat, _, _ = rasterize(con, source, (0, 8340000, 400000, 8900000), (56, 40), "EPSG:32701", ", {label_field: 'class'}" if form == "file" else "")
+    assert (flat > 0).all() and (flat[30, :] == 3).all()
 
 
 def test_boxes_and_instances(con, tmp_path):

@@ -158,6 +158,30 @@ def test_the_stores_own_fill_value_masks_as_xarray_has_it(con, tmp_path, zarr_fo
     assert np.isnan(theirs).any() == masked
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_signs_and_missing_values_are_those_of_xarray(con, tmp_path, zarr_format):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=zarr_format)
+    cases = {"unsigned": ("i1", {"_Unsigned": "true"}), "filled": ("i2", {"_Unsigned": "true", "_FillValue": -1, "scale_factor": 0.5}), "signed": ("u1", {"_Unsigned": "false"}), "listed": ("i2", {"missing_value": [1, 100]})}
+    for name, (dtype, attributes) in cases.items():
+        dims = {"attributes": {"_ARRAY_DIMENSIONS": ["x"], **attributes}} if zarr_format == 2 else {"dimension_names": ["x"], "attributes": attributes}
+        group.create_array(name, shape=(5,), chunks=(3,), dtype=dtype, fill_value=None, **dims)[...] = np.array([0, 1, -1, -128, 100]).astype(dtype)
+    theirs = xr.open_zarr(tmp_path / "a.zarr", consolidated=False)
+    for name in cases:
+        ours = con.execute(f"SELECT read_array('{tmp_path}/a.zarr', '{name}', {{fill: 'nan'}}).data").fetchone()[0]
+        np.testing.assert_array_equal(np.array(ours, "float32"), theirs[name].values.astype("float32"), err_msg=name)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_numpys_times_are_times(con, tmp_path, zarr_format):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=zarr_format)
+    times = np.array(["2020-01-01", "2020-01-02", "NaT"], "M8[s]")
+    for name, values in {"time": times, "v": np.arange(3.0)}.items():
+        dims = {"attributes": {"_ARRAY_DIMENSIONS": ["time"]}} if zarr_format == 2 else {"dimension_names": ["time"]}
+        group.create_array(name, shape=(3,), chunks=(2,), dtype=values.dtype, **dims)[...] = values
+    assert con.execute(f"SELECT read_array('{tmp_path}/a.zarr', 'v').times").fetchone()[0] == times.tolist()[:2] + [None]
+    assert con.execute(f"SELECT read_array('{tmp_path}/a.zarr', 'v', {{time: '2020-01-02'}}).data").fetchone()[0] == [1]
+
+
 def cube(rng, times=6):
     time = xr.date_range("2020-01-01", periods=times, freq="7D")
     lat, lon = np.linspace(60, -60, 13).astype("float32"), np.arange(0, 360, 15.0)

@@ -180,6 +180,20 @@ def test_nan_is_not_counted_and_huge_rasters_are_read_in_strips(con, tmp_path):
     assert stats(con, path, [shapely.box(499000, 4570000, 520000, 4610000)], f"{{crs: '{UTM}', stats: 'mean'}}")[0]["mean"] == pytest.approx(got["mean"])
 
 
+def test_threads_change_nothing_and_large_zones_wait_for_their_turn(con, tmp_path):
+    data = np.random.default_rng(4).integers(0, 200, (900, 1000)).astype("uint8")
+    path = write_raster(tmp_path / "a.tif", data, tiled=True, blockxsize=128, blockysize=128)
+    shapes = blobs(8, 40, (500000, 4591000, 510000, 4600000), 800) + [shapely.box(500000, 4595000, 510000, 4600000)] * 2
+    con.execute("SET geoquilt_threads = 1")
+    alone = stats(con, path, shapes)
+    # Half a million pixels take 8 MB: more than an eighth of the limit, and less than the limit.
+    con.execute("SET geoquilt_threads = 8; SET geoquilt_max_chunk_mb = 9")
+    assert stats(con, path, shapes) == alone and alone[-1]["count"] == 500_000
+    con.execute("SET geoquilt_max_chunk_mb = 4")
+    with pytest.raises(duckdb.Error, match="one zone take 8 MiB, above geoquilt_max_chunk_mb = 4"):
+        stats(con, path, shapes)
+
+
 def test_shapes_in_another_crs_are_projected_vertex_by_vertex(con, noise):
     path, data = noise
     shapes = [s for s in blobs(12, 60) if s.area > 2000]

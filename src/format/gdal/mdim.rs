@@ -4,8 +4,10 @@
 //! libraries is safe to enter from two threads: every call holds [`HDF5`](super::HDF5).
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_char, c_void};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::hash_map::Entry;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use gdal::cpl::CslStringList;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
@@ -14,7 +16,9 @@ use gdal_sys as c;
 use super::{guard, reason, start, vsi};
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
+use crate::files::{self, Stamp, remote};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
+use crate::format::grib::{self, Messages};
 use crate::format::{classic, heap};
 use crate::with_dtype;
 
@@ -26,9 +30,11 @@ const MAX_VARIABLES: usize = 65_536;
 pub struct MdimFile {
     path: String,
     header: Arc<ArrayHeader>,
-    open: Mutex<Open>,
+    /// Of a GRIB file.
+    messages: Messages,
+    open: Arc<Mutex<Open>>,
     /// Where it is read from; after the dataset, which is closed first.
-    _place: vsi::Place,
+    place: vsi::Place,
 }
 
 /// Where the values of each variable are.
@@ -40,7 +46,53 @@ enum Source {
 
 struct Open {
     sources: Vec<Source>,
+    /// `None` once the file was closed.
     dataset: Option<Dataset>,
+    /// Where fields share messages, variables that were read, each with the file opened anew for it.
+    apart: HashMap<usize, Open>,
+}
+
+/// Variables of one file that are open apart.
+const MAX_APART: usize = 16;
+
+impl Open {
+    /// Arrays first, then the file. The caller holds [`HDF5`](super::HDF5), since closing enters the libraries too.
+    fn close(&mut self) {
+        self.apart.values_mut().for_each(Open::close);
+        self.apart.clear();
+        self.sources.clear();
+        drop(self.dataset.take());
+    }
+}
+
+/// A local file, in the state that it was opened in.
+struct Live {
+    place: PathBuf,
+    stamp: Stamp,
+    open: Weak<Mutex<Open>>,
+}
+
+static LIVE: Mutex<Vec<Live>> = Mutex::new(Vec::new());
+
+/// Closes what is open of a file's earlier states: while one is, GDAL (by its name) and HDF5 (by its inode) would give
+/// that one again. Gives its place and its state now; nothing for a remote file. The caller holds
+/// [`HDF5`](super::HDF5).
+pub(super) fn close_earlier(path: &str) -> Result<Option<(PathBuf, Stamp)>> {
+    let file = files::container(path);
+    let Some(place) = std::fs::canonicalize(file).ok().filter(|_| !remote::is_url(file)) else {
+        return Ok(None);
+    };
+    let stamp = files::stamp(file)?;
+    let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    live.retain(|file| {
+        let Some(open) = file.open.upgrade() else { return false };
+        let earlier = file.place == place && file.stamp != stamp;
+        if earlier {
+            open.lock().unwrap_or_else(PoisonError::into_inner).close();
+        }
+        !earlier
+    });
+    Ok(Some((place, stamp)))
 }
 
 // SAFETY: GDAL's handles are bound to no thread, and each is used under the file's mutex and HDF5.
@@ -94,6 +146,7 @@ impl MdimFile {
         let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
         let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
+        let local = close_earlier(path)?;
         let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
@@ -104,7 +157,14 @@ impl MdimFile {
         };
         for driver in drivers {
             match open_with(&name, driver, path) {
-                Ok((dataset, root)) => return MdimFile::read_header(path, dataset, &root, format, place),
+                Ok((dataset, root)) => {
+                    let file = MdimFile::read_header(path, dataset, &root, format, place)?;
+                    if let Some((place, stamp)) = local {
+                        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+                        live.push(Live { place, stamp, open: Arc::downgrade(&file.open) });
+                    }
+                    return Ok(file);
+                }
                 Err(reason) => last = reason,
             }
         }
@@ -118,31 +178,33 @@ impl MdimFile {
         format: &str,
         place: vsi::Place,
     ) -> Result<MdimFile> {
-        let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0 };
-        reader.header.attributes = group_attributes(root);
-        reader.walk(root, "", 0).map_err(|reason| Error::Unreadable { path: path.into(), reason })?;
-        let Reader { mut header, mut sources, .. } = reader;
+        let messages = if format == "GRIB" { grib::messages(path) } else { Messages::default() };
+        let (mut header, sources) =
+            tree(root, format).map_err(|reason| Error::Unreadable { path: path.into(), reason })?;
         let phony = |variable: &Variable| variable.dims.iter().all(|dim| dim.starts_with("phony_dim_"));
         header.driver = match format {
             // A netCDF-4 file names its dimensions; HDF5 alone need not.
             "HDF5" if !header.variables.iter().all(phony) => "netCDF".to_string(),
             other => other.to_string(),
         };
-        if format == "GRIB" {
-            grib_as_cf(&mut header, &mut sources);
-        }
-        let open = Mutex::new(Open { sources, dataset: Some(dataset) });
-        Ok(MdimFile { path: path.to_string(), header: Arc::new(header), open, _place: place })
+        let open = Open { sources, dataset: Some(dataset), apart: HashMap::new() };
+        let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
+        Ok(MdimFile { path: path.to_string(), header, messages, open, place })
+    }
+
+    /// The file once more: GDAL keeps the last field by its message alone, and gives it for all fields in that.
+    fn apart(&self) -> std::result::Result<Open, String> {
+        let _as_stored = AsStored::new();
+        let (dataset, root) = open_with(&self.place.name, "GRIB", &self.path)?;
+        let (_, sources) = tree(&root, "GRIB")?;
+        Ok(Open { sources, dataset: Some(dataset), apart: HashMap::new() })
     }
 }
 
 impl Drop for MdimFile {
     fn drop(&mut self) {
-        // Closing enters the libraries too: arrays first, then the file.
         let _guard = guard(true);
-        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
-        open.sources.clear();
-        drop(open.dataset.take());
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).close();
     }
 }
 
@@ -166,14 +228,56 @@ impl ArrayFile for MdimFile {
         };
         let n = facts.check_slab(start, count, step).map_err(fail)?;
         let _guard = guard(true);
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.sources.get(variable) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.dataset.is_none() {
+            let reason = "it was replaced while it was read".into();
+            return Err(Error::Unreadable { path: self.path.clone(), reason });
+        }
+        let mut sources = &open.sources;
+        // Coordinates have one dimension.
+        if facts.dims.len() > 1 {
+            if self.messages.second_order {
+                return Err(fail(grib::SECOND_ORDER.into()));
+            }
+            if self.messages.shared {
+                if open.apart.len() >= MAX_APART && !open.apart.contains_key(&variable) {
+                    open.apart.clear();
+                }
+                let own = match open.apart.entry(variable) {
+                    Entry::Occupied(own) => own.into_mut(),
+                    Entry::Vacant(place) => place.insert(self.apart().map_err(fail)?),
+                };
+                sources = &own.sources;
+            }
+        }
+        match sources.get(variable) {
             Some(Source::Scalar(value)) => Ok(Pixels::Float64(vec![*value; n])),
-            Some(Source::Array(array)) => vsi::watched(
-                &self.path,
-                || with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(fail)),
-            ),
+            Some(Source::Array(array)) => vsi::watched(&self.path, || {
+                with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(|reason| {
+                    fail(match self.messages.foreign {
+                        Some(packing) => format!("{reason}; its file has fields packed as {packing}, which this GDAL has no library for"),
+                        None => reason,
+                    })
+                }))
+            }),
             None => Err(Error::Bug(format!("no source {variable}"))),
+        }
+    }
+}
+
+/// HDF5 locks a file as long as it is open, and files stay open for the next query: nobody could write one anew. An
+/// environment that says HDF5_USE_FILE_LOCKING is heeded.
+pub fn never_lock() {
+    unsafe extern "C" {
+        fn H5open() -> c_int;
+        /// What the environment said: -1 is nothing, 0 no locks.
+        static mut use_locks_env_g: c_int;
+    }
+    // SAFETY: `start` runs once, before any other call of HDF5 here; opening the library reads the environment.
+    unsafe {
+        H5open();
+        if use_locks_env_g == -1 {
+            use_locks_env_g = 0;
         }
     }
 }
@@ -214,6 +318,18 @@ fn read<T: Pixel + gdal::raster::GdalType>(
         }
     }
     Ok(T::pixels(values))
+}
+
+/// What a file holds, GRIB in the words of CF.
+fn tree(root: &Group, format: &str) -> std::result::Result<(ArrayHeader, Vec<Source>), String> {
+    let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0 };
+    reader.header.attributes = group_attributes(root);
+    reader.walk(root, "", 0)?;
+    let Reader { mut header, mut sources, .. } = reader;
+    if format == "GRIB" {
+        grib_as_cf(&mut header, &mut sources);
+    }
+    Ok((header, sources))
 }
 
 /// While a file is opened, longitudes stay as they are stored: GDAL would turn GRIB's coordinates to -180 to 180, and

@@ -164,11 +164,18 @@ impl VectorSource {
     }
 
     /// The CRS of a layer, by authority code where there is one, else PROJJSON.
-    pub fn layer_crs(&self, place: usize) -> Option<String> {
-        let layer = self.dataset.layer(place).ok()?;
-        let extent = layer.get_extent().ok();
-        let extent = extent.and_then(|e| Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok());
-        self.crs_of(&layer, extent.as_ref())
+    ///
+    /// # Errors
+    /// A remote file can not be read.
+    pub fn layer_crs(&self, place: usize) -> Result<Option<String>> {
+        let read = || {
+            let layer = self.dataset.layer(place).ok()?;
+            let extent = layer.get_extent().ok();
+            let extent = extent.and_then(|e| Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok());
+            self.crs_of(&layer, extent.as_ref())
+        };
+        // The CRS of a Shapefile is a file of its own.
+        vsi::watched(&self.path, || Ok(read()))
     }
 
     /// TopoJSON has no place for a CRS, and is in lon/lat unless it was projected for a screen.
@@ -182,8 +189,8 @@ impl VectorSource {
         })
     }
 
-    /// Gives every feature of a layer whose box meets `within` (in the layer's CRS), in file order, as WKB with
-    /// the value of a field. Features without a geometry are passed over.
+    /// Gives every feature of a layer whose box meets `within` (in the layer's CRS), in file order: its
+    /// number where it has one, WKB, and the value of a field. Features without a geometry are passed over.
     ///
     /// # Errors
     /// No such field, a damaged feature, or what `visit` returns.
@@ -192,7 +199,7 @@ impl VectorSource {
         place: usize,
         field: Option<&str>,
         within: Option<&Bbox>,
-        visit: impl FnMut(Vec<u8>, Field) -> Result<()>,
+        visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
         vsi::watched(&self.path, || self.features_now(place, field, within, visit))
     }
@@ -202,7 +209,7 @@ impl VectorSource {
         place: usize,
         field: Option<&str>,
         within: Option<&Bbox>,
-        mut visit: impl FnMut(Vec<u8>, Field) -> Result<()>,
+        mut visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
         let unreadable = |reason: String| Error::Unreadable { path: self.path.clone(), reason };
         let mut layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
@@ -240,7 +247,7 @@ impl VectorSource {
         }
         // A spatial index gives them in its own order.
         found.sort_by_key(|(fid, ..)| *fid);
-        found.into_iter().try_for_each(|(_, wkb, value)| visit(wkb, value))
+        found.into_iter().try_for_each(|(fid, wkb, value)| visit(fid, wkb, value))
     }
 
     fn field_index(&self, layer: &gdal::vector::Layer<'_>, name: &str) -> Result<usize> {

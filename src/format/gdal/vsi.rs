@@ -152,8 +152,16 @@ pub fn watched<T>(path: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
+// The libtiff inside GDAL, whose names GDAL prefixes.
+unsafe extern "C" {
+    fn gdal_TIFFSetErrorHandler(handler: *mut c_void) -> *mut c_void;
+}
+
 /// Tells GDAL of the prefix. Must run once.
 pub fn install() {
+    // What libtiff meets in a damaged file comes to us through GDAL, and would also go to the terminal.
+    // SAFETY: null stands for no handler, and nothing of libtiff runs yet.
+    unsafe { gdal_TIFFSetErrorHandler(std::ptr::null_mut()) };
     // SAFETY: the struct is GDAL's own allocation, zeroed; GDAL copies it, and it is given back here. The callbacks
     // are functions of this file, which live as long as the process.
     unsafe {
@@ -227,13 +235,27 @@ fn is_in_vrt(url: &str) -> bool {
     text.windows(name.len()).any(|place| place == name)
 }
 
+/// Whether the file in work has several parts, of which this is one that a reader needs.
+fn is_part(url: &str) -> bool {
+    let root = ROOT.with_borrow(String::clone);
+    let (Some((whole, end)), Some((stem, part))) = (root.rsplit_once('.'), url.rsplit_once('.')) else {
+        return false;
+    };
+    let upper = end.chars().all(|letter| letter.is_ascii_uppercase());
+    // GDAL tries both cases: an absent part costs one request.
+    let same_case = part.chars().all(|letter| letter.is_ascii_uppercase() == upper);
+    let parts = files::PARTS.iter().find(|(name, ..)| end.eq_ignore_ascii_case(name));
+    let needed = parts.is_some_and(|(_, needed, _)| needed.contains(&part.to_ascii_lowercase().as_str()));
+    whole == stem && same_case && needed
+}
+
 /// The file that GDAL asks for. Side files are not asked for over the network: only what was opened by name is
-/// there, and beside a VRT the files that it names.
+/// there, its parts, and beside a VRT the files that it names.
 fn find(name: *const c_char) -> Option<Arc<RemoteFile>> {
     // SAFETY: GDAL gives a zero-ended text that lives for the call.
     let url = unsafe { CStr::from_ptr(name) }.to_str().ok()?;
     let known = remote::current().is_some_and(|session| session.knows(url));
-    if !known && !is_in_vrt(url) {
+    if !known && !is_part(url) && !is_in_vrt(url) {
         return None;
     }
     match remote::open(url) {

@@ -215,7 +215,7 @@ fn deeper(groups: &mut Vec<String>, path: String) -> Reading<()> {
     Ok(())
 }
 
-fn node_2(path: &str, name: &str, metadata: Value, attributes: Option<&Value>) -> Reading<Node> {
+fn node_2(path: &str, name: &str, mut metadata: Value, attributes: Option<&Value>) -> Reading<Node> {
     let place = |what: String| format!("{}: {what}", join(path, ".zarray"));
     if metadata.get("zarr_format").and_then(Value::as_u64) != Some(2) {
         return Err(place("\"zarr_format\" is not 2".into()));
@@ -223,11 +223,14 @@ fn node_2(path: &str, name: &str, metadata: Value, attributes: Option<&Value>) -
     let shape = numbers(&metadata, "shape").map_err(&place)?;
     let chunk = numbers(&metadata, "chunks").map_err(&place)?;
     let (dtype_name, element) = match metadata.get("dtype") {
-        Some(Value::String(text)) => dtype_2(text),
+        Some(Value::String(text)) => with_sign(dtype_2(text), attributes),
         Some(Value::Array(_)) => ("structured".into(), None),
         _ => return Err(place("it has no \"dtype\"".into())),
     };
     let fill = metadata.get("fill_value").filter(|fill| !fill.is_null()).cloned();
+    if is_temporal(&dtype_name) {
+        as_integers(&mut metadata);
+    }
     let dims = attributes.and_then(|a| a.get("_ARRAY_DIMENSIONS")).cloned();
     let stored = Stored { path, name, shape, chunk: chunk.clone(), dtype_name, element, dims, fill };
     let variable = stored.variable(attributes).map_err(&place)?;
@@ -261,6 +264,41 @@ fn dtype_2(text: &str) -> (String, Option<Element>) {
             (_, Some('S' | 'V')) => ("bytes".into(), None),
             _ => (text.to_string(), None),
         },
+    }
+}
+
+fn is_temporal(dtype_name: &str) -> bool {
+    dtype_name.starts_with("datetime64") || dtype_name.starts_with("timedelta64")
+}
+
+/// NumPy's times are 64-bit integers, which is how zarrs reads them.
+fn as_integers(metadata: &mut Value) {
+    let order = match metadata.get("dtype").and_then(Value::as_str) {
+        Some(text) if text.starts_with('>') => '>',
+        _ => '<',
+    };
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.insert("dtype".into(), format!("{order}i8").into());
+        if fields.get("fill_value").is_some_and(Value::is_string) {
+            fields.insert("fill_value".into(), i64::MIN.into());
+        }
+    }
+}
+
+/// What NetCDF-3 could not say of an integer's sign, an attribute does, and xarray keeps it so.
+fn with_sign(
+    (name, element): (String, Option<Element>),
+    attributes: Option<&Value>,
+) -> (String, Option<Element>) {
+    let says = attributes.and_then(|a| a.get("_Unsigned")).and_then(Value::as_str);
+    match (element, says) {
+        (Some(Element::Number(stored)), Some(says @ ("true" | "false")))
+            if name != "bool" && !is_temporal(&name) =>
+        {
+            let dtype = stored.with_sign(says == "false");
+            (dtype.to_string(), Some(Element::Number(dtype)))
+        }
+        _ => (name, element),
     }
 }
 
@@ -346,7 +384,7 @@ fn node_3(path: &str, name: &str, metadata: Value) -> Reading<Node> {
         None => (outer_chunk.clone(), None),
     };
     let data_type = metadata.get("data_type").ok_or_else(|| place("it has no \"data_type\"".into()))?;
-    let (dtype_name, element) = dtype_3(data_type);
+    let (dtype_name, element) = with_sign(dtype_3(data_type), metadata.get("attributes"));
     let fill = metadata.get("fill_value").filter(|fill| is_nan(fill, element)).cloned();
     let dims = metadata.get("dimension_names").cloned();
     let own = metadata.get("attributes").cloned();
@@ -441,11 +479,17 @@ impl Stored<'_> {
         {
             attributes.push(("units".into(), Attribute::Text(since)));
         }
+        let unit = attributes.iter().find(|(name, _)| name == "units");
+        let unit = unit.and_then(|(_, unit)| unit.text()).map(str::to_string);
         let find = |name: &str| own.and_then(|a| a.get(name));
+        let text = |name: &str| find(name).and_then(Value::as_str).map(str::to_string);
         let dtype = self.element.map(Element::dtype);
         let fill = ["_FillValue", "missing_value"].into_iter().find_map(&find).or(self.fill.as_ref());
         let mut nodata = fill.and_then(|fill| nodata(fill, dtype?));
-        if self.dtype_name.starts_with("datetime64") || self.dtype_name.starts_with("timedelta64") {
+        if let (Some(dtype), true) = (dtype, text("_Unsigned").as_deref() == Some("true")) {
+            nodata = nodata.map(|value| value.without_sign(dtype));
+        }
+        if is_temporal(&self.dtype_name) {
             // NumPy's NaT.
             nodata = Some(Nodata::Integer(i64::MIN.into()));
         }
@@ -454,7 +498,6 @@ impl Stored<'_> {
         {
             *attribute = Attribute::Numbers(vec![value.f64()]);
         }
-        let text = |name: &str| find(name).and_then(Value::as_str).map(str::to_string);
         Ok(Variable {
             name: if self.path.is_empty() { self.name.to_string() } else { self.path.to_string() },
             dims: dims(self.dims.as_ref(), rank),
@@ -465,7 +508,7 @@ impl Stored<'_> {
             nodata,
             scale: find("scale_factor").and_then(Value::as_f64),
             offset: find("add_offset").and_then(Value::as_f64),
-            unit: text("units"),
+            unit,
             attributes,
         })
     }

@@ -27,9 +27,9 @@ pub static CATALOG_QUERY: FunctionDoc = FunctionDoc {
         CATALOG,
         named(
             "bbox",
-            BOX,
+            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | DOUBLE[]",
             "NULL",
-            "A box; of longitudes with xmin > xmax it crosses the antimeridian. Touching counts.",
+            "A box, or its four numbers in that order; of longitudes with xmin > xmax it crosses the antimeridian. Touching counts.",
         ),
         named(
             "crs",
@@ -50,7 +50,7 @@ pub static CATALOG_QUERY: FunctionDoc = FunctionDoc {
     nulls: "Rows with a NULL geometry meet no area. Undated rows (NULL, NULL) meet every interval.",
     errors: &[
         AMISS,
-        "bbox: a NULL corner, or in disorder; geometry: empty, or given beside a box",
+        "bbox: no box and no list of four numbers, a NULL corner, or in disorder; geometry: empty, or given beside a box",
         "crs: PROJ does not know it, the area lies off the globe in degrees, or the catalog's CRS does not reach so far",
         "t_max: before t_min",
     ],
@@ -154,7 +154,7 @@ pub static CATALOG_PAD: FunctionDoc = FunctionDoc {
         column("t_max", "TIMESTAMP", "Later by the pad."),
     ],
     nulls: "Undated rows stay undated.",
-    errors: &[AMISS, "pad: below zero"],
+    errors: &[AMISS, "pad: below zero, or NULL"],
     examples: &[Example {
         title: "Pair files of neighbouring days",
         sql: "WITH files AS (FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<date>\\d{8})')),\n\
@@ -162,7 +162,7 @@ pub static CATALOG_PAD: FunctionDoc = FunctionDoc {
               SELECT parse_filename(path) AS file, parse_filename(right_path) AS other FROM geoquilt.catalog_intersect('loose', 'files') WHERE path < right_path;",
         rows: &["sst_20180101.tif\tsst_20180102.tif"],
     }],
-    references: &["docs/cookbook.md: SAR and optical"],
+    references: &["docs/examples.md: SAR and optical"],
 };
 
 pub static CATALOG_VALIDATE: FunctionDoc = FunctionDoc {
@@ -224,5 +224,5 @@ pub static SPATIAL_BLOCKS: FunctionDoc = FunctionDoc {
               SELECT block, count(*) AS files FROM geoquilt.spatial_blocks('files', 1000) GROUP BY block;",
         rows: &["262\t3"],
     }],
-    references: &["EPSG:6933: NSIDC EASE-Grid 2.0 Global", "docs/cookbook.md: folds"],
+    references: &["EPSG:6933: NSIDC EASE-Grid 2.0 Global", "docs/examples.md: folds"],
 };
