@@ -458,9 +458,8 @@ fn spatial_ref(definition: &str) -> Result<SpatialRef> {
     start();
     let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
     let (srs, failure) = failure_of(|| SpatialRef::from_definition(name));
-    let unknown = "it is no code such as EPSG:32629, no WKT and no PROJJSON";
-    let reason = || failure.unwrap_or_else(|| unknown.into());
-    let mut srs = srs.map_err(|_| Error::BadCrs { value: definition.into(), reason: reason() })?;
+    let bad = |_| Error::BadCrs { value: definition.into(), reason: failure.unwrap_or_default() };
+    let mut srs = srs.map_err(bad)?;
     srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
     Ok(srs)
 }

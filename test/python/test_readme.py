@@ -68,6 +68,13 @@ def test_the_readme_python_reads_every_patch(tmp_path, monkeypatch, con):
     np.testing.assert_array_equal(got, want)
 
 
+def test_an_array_in_numpy_is_xarrays(monkeypatch, con):
+    monkeypatch.chdir(ROOT)
+    seen = {"con": con}
+    exec(re.findall(r"```python\n(.*?)```", SECTIONS["Into NumPy"], re.S)[1], seen)
+    np.testing.assert_array_equal(seen["temp"], xr.open_zarr("test/data/small/ocean.zarr")["temp"])
+
+
 def test_keeping_a_catalog(tmp_path, monkeypatch, con):
     monkeypatch.chdir(tmp_path)
     build, query, progress, rebuild, append, latest, whole = statements("Keeping a catalog")
@@ -121,8 +128,7 @@ def test_vectors_and_stac(tmp_path, monkeypatch, con):
 
     rng = np.random.default_rng(8)
     write_raster("ndvi.tif", rng.random((60, 50)).astype("float32"), transform=transform)
-    con.execute("CREATE TABLE fields AS SELECT unnest([1, 2]) AS id, ST_SetCRS(ST_GeomFromWKB(unnest(?::BLOB[])), 'OGC:CRS84') AS geometry",
-                [[shape.wkb for shape in fields.to_crs("OGC:CRS84").geometry]])
+    fields.to_crs("OGC:CRS84").to_parquet("fields.parquet")
     want = exact_extract("ndvi.tif", fields, ["mean", "count"], output="pandas")
     for (_, got), (_, row) in zip(sorted(con.execute(means).fetchall()), want.iterrows()):
         assert (got["mean"], got["count"]) == pytest.approx((row["mean"], row["count"]), rel=1e-5)
