@@ -40,6 +40,11 @@ impl Dtype {
             Dtype::Int64 | Dtype::UInt64 | Dtype::Float64 => 8,
         }
     }
+
+    /// Holds whole numbers that a FLOAT does not.
+    pub fn is_wide_integer(self) -> bool {
+        matches!(self, Dtype::Int32 | Dtype::UInt32 | Dtype::Int64 | Dtype::UInt64)
+    }
 }
 
 impl Dtype {
@@ -107,6 +112,12 @@ pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
     fn nodata(value: Nodata) -> Option<Self>;
     /// The value, where the type holds integers alone.
     fn integer(self) -> Option<i128>;
+    /// A whole number that a FLOAT would change.
+    fn beyond_float(self) -> Option<i128> {
+        let whole = self.f64().fract() == 0.0 && self.f32().is_finite();
+        let whole = self.integer().or_else(|| whole.then_some(self.f64() as i128))?;
+        (self.f32() as i128 != whole).then_some(whole)
+    }
     /// True for the value itself, and for NaN when the value is NaN.
     fn is(self, value: Self) -> bool;
     /// `value` in this type; a caller that asks for another type than the file's asks for a float.

@@ -57,6 +57,10 @@ pub enum Error {
     Complex { path: String, dtype: String },
     #[error("\"{path}\" has no band {band}: it has {}", available.join(", "))]
     NoBand { path: String, band: String, available: Vec<String> },
+    #[error(
+        "\"{path}\" has a pixel of {value} in band {band}, which a FLOAT does not hold exactly\nFROM read_patch(...) gives pixels in the file's own type"
+    )]
+    BeyondFloat { path: String, band: usize, value: i128 },
     #[error("\"{path}\" has no layer {layer}: it has {}", available.join(", "))]
     NoLayer { path: String, layer: String, available: Vec<String> },
     #[error(

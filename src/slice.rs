@@ -53,6 +53,8 @@ impl Slice {
     /// rounded to the nearest whole number of pixels, and the right and lower edge move there. This is what
     /// rasterio.merge and gdalwarp -tr do.
     ///
+    /// A side of no length becomes one pixel, in whose middle it lies.
+    ///
     /// # Errors
     /// A resolution that is not positive, or wider than the box.
     pub fn at_resolution(
@@ -66,7 +68,9 @@ impl Slice {
         // Halves go to the even number, as Python's round does.
         let width = (bbox.width() / xres).round_ties_even().max(1.0);
         let height = (bbox.height() / yres).round_ties_even().max(1.0);
-        let bbox = Bbox { xmax: bbox.xmin + width * xres, ymin: bbox.ymax - height * yres, ..bbox };
+        let half = |side: f64, res: f64| if side > 0.0 { 0.0 } else { res / 2.0 };
+        let (xmin, ymax) = (bbox.xmin - half(bbox.width(), xres), bbox.ymax + half(bbox.height(), yres));
+        let bbox = Bbox { xmin, xmax: xmin + width * xres, ymin: ymax - height * yres, ymax };
         Slice::new(bbox, crs, times, height as i64, width as i64)
     }
 
@@ -85,8 +89,8 @@ impl Slice {
         let down = |v: f64, res: f64| (v / res + SLACK).floor();
         let up = |v: f64, res: f64| (v / res - SLACK).ceil();
         let (xres, yres) = resolution;
-        let (left, right) = (down(bbox.xmin, xres), up(bbox.xmax, xres));
-        let (lower, upper) = (down(bbox.ymin, yres), up(bbox.ymax, yres));
+        let (left, lower) = (down(bbox.xmin, xres), down(bbox.ymin, yres));
+        let (right, upper) = (up(bbox.xmax, xres).max(left + 1.0), up(bbox.ymax, yres).max(lower + 1.0));
         let bbox = Bbox { xmin: left * xres, ymin: lower * yres, xmax: right * xres, ymax: upper * yres };
         Slice::new(bbox, crs, times, (upper - lower) as i64, (right - left) as i64)
     }
@@ -125,11 +129,17 @@ fn check_resolution(bbox: &Bbox, (xres, yres): (f64, f64)) -> Result<()> {
             return Err(Error::invalid(res, "a resolution above 0, in units of the CRS"));
         }
     }
-    if xres > bbox.width() * (1.0 + SLACK) || yres > bbox.height() * (1.0 + SLACK) {
-        let (width, height) = (bbox.width(), bbox.height());
+    let (width, height) = (bbox.width(), bbox.height());
+    let too_wide = |res: f64, side: f64| side > 0.0 && res > side * (1.0 + SLACK);
+    let or = |side: f64, res: f64| if side > 0.0 { side } else { res };
+    if too_wide(xres, width) || too_wide(yres, height) {
         return Err(Error::conflict(
             format!("a resolution of {xres} x {yres} is wider than the {bbox}, which is {width} x {height}"),
-            format!("For a slice of one pixel give the box itself: [{width}, {height}]"),
+            format!(
+                "For a slice of one pixel give the box itself: [{}, {}]",
+                or(width, xres),
+                or(height, yres)
+            ),
         ));
     }
     Ok(())
@@ -184,6 +194,12 @@ mod tests {
         for res in [0.0, -10.0, f64::NAN, f64::INFINITY, 100.1] {
             assert!(sized([0.0, 0.0, 100.0, 100.0], res).is_err(), "{res}");
         }
-        assert!(sized([0.0, 0.0, 0.0, 100.0], 1.0).is_err());
+    }
+
+    #[test]
+    fn a_side_of_no_length_is_one_pixel_around_it() {
+        let slice = sized([5.0, 0.0, 5.0, 100.0], 2.0).unwrap();
+        assert_eq!((slice.width, slice.height), (1, 50));
+        assert_eq!((slice.bbox.xmin, slice.bbox.xmax, slice.bbox.ymin), (4.0, 6.0, 0.0));
     }
 }

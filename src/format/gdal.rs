@@ -532,7 +532,13 @@ pub fn same_crs(a: &str, b: &str) -> Result<bool> {
         if known.len() >= 4096 {
             known.clear();
         }
-        let same = spatial_ref(a)? == spatial_ref(b)?;
+        // Coordinates are (x, y) whatever order of axes a CRS declares.
+        let declared = |name| {
+            let mut srs = spatial_ref(name)?;
+            srs.set_axis_mapping_strategy(AxisMappingStrategy::AuthorityCompliant);
+            Ok(srs)
+        };
+        let same = declared(a)? == declared(b)?;
         known.insert(pair, same);
         Ok(same)
     })
@@ -553,6 +559,16 @@ pub fn rasterize(wkb: &[u8], grid: &Affine, height: usize, width: usize) -> Resu
     let band = dataset.rasterband(1).map_err(bad)?;
     let size = (width, height);
     Ok(band.read_as::<u8>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
+}
+
+/// A geometry's WKB from text as people write it.
+///
+/// # Errors
+/// The text is no WKT.
+pub fn wkb_of_text(wkt: &str) -> Result<Vec<u8>> {
+    start();
+    let geometry = gdal::vector::Geometry::from_wkt(wkt).and_then(|geometry| geometry.wkb());
+    geometry.map_err(|_| Error::invalid(format!("\"{wkt}\""), "WKT such as 'POINT (10.3 50.2)'"))
 }
 
 /// The box around any geometry's WKB after projecting every vertex; `None` when it is empty.

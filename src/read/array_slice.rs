@@ -13,6 +13,7 @@ use crate::interval::Interval;
 use crate::read::array::ArraySource;
 use crate::read::array_plan::Part;
 use crate::read::axis::{Point, Selection, Wanted};
+use crate::read::globe::{Globe, TURN};
 use crate::read::values::{Decoding, decode};
 use crate::slice::Slice;
 use crate::window::Window;
@@ -25,11 +26,8 @@ pub struct Onto {
     pub resampling: Resampling,
 }
 
-/// How far a pixel's place may be interpolated beside the exact one, in cells of the array.
-const TOLERANCE: f64 = 0.125;
 /// Stands for no value while planes are warped: NaN may be a value of the file.
 const NONE: f64 = f64::MIN;
-const TURN: f64 = 360.0;
 
 /// The grid of a variable, and the dimensions that its rows and columns are.
 struct Place {
@@ -39,8 +37,6 @@ struct Place {
     cols: usize,
     y_dim: usize,
     x_dim: usize,
-    /// Columns of a whole turn around the globe, where the grid goes all around.
-    around: bool,
 }
 
 /// The dimensions that lie on the map, rows and columns; a slice takes their place.
@@ -66,10 +62,9 @@ fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     };
     let (turn, n) = (TURN / affine.0[1].abs(), grid.width as f64);
     // Some grids repeat their first columns at the end, which are then left out.
-    let repeats = n > turn && (turn - turn.round()).abs() < 0.01;
-    let around = crs_facts(&grid.crs)?.geographic && (repeats || (turn - n).abs() < 0.5);
-    let cols = if around && repeats { turn.round() as usize } else { grid.width };
-    Ok(Place { crs: grid.crs, affine, rows: grid.height, cols, y_dim, x_dim, around })
+    let repeats = n > turn && (turn - turn.round()).abs() < 0.01 && crs_facts(&grid.crs)?.geographic;
+    let cols = if repeats { turn.round() as usize } else { grid.width };
+    Ok(Place { crs: grid.crs, affine, rows: grid.height, cols, y_dim, x_dim })
 }
 
 /// The selection that a slice makes: its interval on the time axis, unless the user selects there.
@@ -151,16 +146,24 @@ impl Planes {
 pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let place = place(&part.source, part.variable)?;
     let facts = part.facts()?;
-    let (affine, first) = turned(&place, &onto.slice)?;
-    let from = warp::Grid { crs: &place.crs, affine, height: place.rows, width: place.cols };
     let slice = &onto.slice;
+    let globe = Globe::of(&place.crs, &place.affine, place.cols, slice, onto.resampling)?;
+    let from = warp::Grid {
+        crs: globe.filter(|globe| globe.turn.is_none()).map_or(&place.crs, |_| slice.crs.as_str()),
+        affine: globe.map_or(turned(&place, slice)?, |globe| globe.affine),
+        height: place.rows,
+        width: globe.map_or(place.cols, |globe| globe.width),
+        turn: globe.and_then(|globe| globe.turn),
+    };
     let to = warp::Grid {
         crs: slice.crs.as_str(),
         affine: slice.affine(),
         height: slice.height as usize,
         width: slice.width as usize,
+        turn: None,
     };
-    let rule = Rule { resampling: onto.resampling, tolerance: TOLERANCE, nodata: Some(NONE) };
+    // An eighth of a cell, rasterio's default, is a long way in degrees.
+    let rule = Rule { resampling: onto.resampling, tolerance: 0.0, nodata: Some(NONE) };
     let decoding = Decoding { fill: Some(NONE), ..*decoding };
     let planes = planes(part, &place);
     let area = slice.area();
@@ -172,8 +175,12 @@ pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) 
         let image = |window: &Window, out: &mut [f64]| -> Result<()> {
             let (height, width) = (window.height as usize, window.width as usize);
             let mut runs = (*plane).clone();
-            let row = Run { start: window.row_off as u64, count: height as u64, step: 1 };
-            let cols = around(window.col_off as u64, width as u64, first, place.cols as u64);
+            let run = |start: i64, count: u32| Run { start: start as u64, count: count.into(), step: 1 };
+            let row = run(window.row_off, window.height);
+            let cols = match &globe {
+                Some(globe) => globe.runs(window.col_off, window.width).map(|(col, n)| run(col, n)).collect(),
+                None => vec![run(window.col_off, window.width)],
+            };
             if let Some(runs) = runs.get_mut(place.y_dim) {
                 *runs = vec![row];
             }
@@ -220,56 +227,18 @@ fn planes(part: &Part, place: &Place) -> Vec<Vec<Vec<Run>>> {
     planes
 }
 
-/// The grid a whole number of columns further round, so that the slice lies near its middle, and the column that is
-/// then the first. Only quarters of a turn, so that slices near each other share their warper's plan.
-fn turned(place: &Place, slice: &Slice) -> Result<(Affine, u64)> {
+/// A grid in degrees a whole turn further, so that it lies nearest to the slice.
+fn turned(place: &Place, slice: &Slice) -> Result<Affine> {
     let mut affine = place.affine;
     if !crs_facts(&place.crs)?.geographic {
-        return Ok((affine, 0));
+        return Ok(affine);
     }
     let b = &slice.bbox;
     let mut middle = [((b.xmin + b.xmax) / 2.0, (b.ymin + b.ymax) / 2.0)];
     project(slice.crs.as_str(), &place.crs, &mut middle)?;
     let [(lon, _)] = middle;
-    if !lon.is_finite() {
-        return Ok((affine, 0));
+    if lon.is_finite() {
+        affine.0[0] += ((lon - affine.x(place.cols as f64 / 2.0)) / TURN).round() * TURN;
     }
-    let [x0, dx, ..] = affine.0;
-    let cols = place.cols as f64;
-    if !place.around {
-        // The turn that brings the grid nearest to the slice.
-        affine.0[0] = x0 + ((lon - (x0 + dx * cols / 2.0)) / TURN).round() * TURN;
-        return Ok((affine, 0));
-    }
-    let lon = (lon / 90.0).round() * 90.0;
-    let first = ((lon - dx.signum() * TURN / 2.0 - x0) / dx).round();
-    affine.0[0] = x0 + first * dx;
-    Ok((affine, first.rem_euclid(cols) as u64))
-}
-
-/// Columns `from .. from + count` of a grid whose column `first` comes first.
-fn around(from: u64, count: u64, first: u64, cols: u64) -> Vec<Run> {
-    let start = (from + first) % cols.max(1);
-    let before = count.min(cols - start);
-    let mut runs = vec![Run { start, count: before, step: 1 }];
-    if count > before {
-        runs.push(Run { start: 0, count: count - before, step: 1 });
-    }
-    runs
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_go_around_the_globe() {
-        let places = |from, count, first| -> Vec<u64> {
-            around(from, count, first, 8).into_iter().flat_map(Run::places).collect()
-        };
-        assert_eq!(places(0, 8, 0), [0, 1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(places(0, 8, 5), [5, 6, 7, 0, 1, 2, 3, 4]);
-        assert_eq!(places(2, 3, 5), [7, 0, 1]);
-        assert_eq!(places(4, 2, 5), [1, 2]);
-    }
+    Ok(affine)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::format::gdal::warp::{Resampling, Warped};
-use crate::read::patch::{BandName, PatchOptions, band_numbers, read_patch};
+use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, read_patch};
 use crate::read::source::Source;
 use crate::read::warp::{Warp, aligned_windows, band_onto};
 use crate::slice::Slice;
@@ -154,7 +154,9 @@ fn one(
         && let Some([window]) = aligned_windows(source, slice)?.as_deref()
     {
         let plain = PatchOptions { scaled: options.patch.scaled, ..PatchOptions::default() };
-        return Ok((read_patch(source, window, &bands, &plain, out)?, true));
+        let gaps = read_patch(source, window, &bands, &plain, out)?;
+        check_floats(source, window, &bands, &plain, out, &gaps)?;
+        return Ok((gaps, true));
     }
     match layer(source, slice, options, &bands)? {
         Some(layer) => {
@@ -218,10 +220,20 @@ fn layer(source: &Source, slice: &Slice, options: &SliceOptions, bands: &[usize]
         let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
         let dtype = match options.warp.scaled {
             true => Dtype::Float64,
+            // A float32 of such a pixel would be another number before anyone could tell.
+            false if own.is_wide_integer() && options.warp.dtype.is_some() => Dtype::Float64,
             false => options.warp.dtype.unwrap_or(own),
         };
+        // Numbers between pixels are rounded as floats are; pixels are not.
+        let exact = own.is_wide_integer()
+            && !options.warp.scaled
+            && (options.warp.resampling.picks() || aligned_windows(source, slice)?.is_some());
         let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, slice, &options.warp)? {
             Some(warped) => {
+                let pixels = warped.pixels.iter().zip(&warped.valid).filter(|(_, valid)| exact && **valid != 0);
+                if let Some(value) = pixels.map(|(pixel, _)| *pixel).find_map(Pixel::beyond_float) {
+                    return Err(Error::BeyondFloat { path: source.path().into(), band, value });
+                }
                 layer.pixels.extend(warped.pixels.iter().map(|v| v.f32()));
                 layer.valid.extend(&warped.valid);
                 true

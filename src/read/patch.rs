@@ -10,7 +10,7 @@ use crate::read::Limits;
 use crate::read::block_cache::Key;
 use crate::read::source::Source;
 use crate::window::Window;
-use crate::with_pixels;
+use crate::{with_dtype, with_pixels};
 
 /// How a patch is read. The default is the file as it is: all bands, pixels as stored, NULL for nodata.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -246,6 +246,51 @@ pub fn copy_patch<T: Pixel>(
         copy_band(header, band, options.scaled, &target, &mut blocks, out, &mut gaps)?;
     }
     Ok(fill_gaps(gaps.finish(), options, out))
+}
+
+/// Refuses pixels, as [`read_patch`] gave them in `out`, that are other numbers in the file.
+///
+/// # Errors
+/// [`Error::BeyondFloat`], and as [`read_patch`].
+pub fn check_floats(
+    source: &Source,
+    window: &Window,
+    bands: &[usize],
+    options: &PatchOptions,
+    out: &[f32],
+    gaps: &[Range<usize>],
+) -> Result<()> {
+    /// The first that has a neighbour which it hides.
+    const FIRST: f32 = 16_777_216.0;
+    for (plane, &band) in bands.iter().enumerate() {
+        let facts = source.header().bands.get(band.wrapping_sub(1));
+        let Some(facts) = facts.filter(|facts| facts.dtype.is_wide_integer()) else { continue };
+        let (start, end) = (plane * window.area(), (plane + 1) * window.area());
+        // Gaps and a fill value lie there too: whether a pixel does, its own type tells.
+        let large = |run: Range<usize>| {
+            out.get(run).is_some_and(|run| run.iter().fold(false, |any, v| any | (v.abs() >= FIRST)))
+        };
+        let mut from = start;
+        let inside = gaps.iter().filter(|gap| (start..end).contains(&gap.start));
+        let mut any = inside.fold(false, |any, gap| {
+            let pixels = from..gap.start;
+            from = gap.end.min(end);
+            any || large(pixels)
+        });
+        any = any || large(from..end);
+        if !any || Rule::of(facts, options.scaled).linear.is_some() {
+            continue;
+        }
+        let plain = PatchOptions { fill: Some(0.0), boundless: true, ..PatchOptions::default() };
+        with_dtype!(facts.dtype, P => {
+            let mut pixels = vec![P::default(); window.area()];
+            read_patch(source, window, &[band], &plain, &mut pixels)?;
+            if let Some(value) = pixels.iter().find_map(|pixel| pixel.beyond_float()) {
+                return Err(Error::BeyondFloat { path: source.path().into(), band, value });
+            }
+        });
+    }
+    Ok(())
 }
 
 /// The part of a window inside the raster; `None` when there is none and that was allowed.

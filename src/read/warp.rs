@@ -5,7 +5,8 @@ use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::format::Header;
 use crate::format::gdal::warp::{self, Grid, Pixels, Resampling, Rule, Warped};
-use crate::format::gdal::{crs_facts, project, same_crs};
+use crate::format::gdal::{crs_facts, same_crs};
+use crate::read::globe::{Globe, MOST_TURNS, TURN};
 use crate::read::patch::{PatchOptions, read_patch};
 use crate::read::resample;
 use crate::read::source::Source;
@@ -46,8 +47,8 @@ pub fn band_onto<T: Pixel>(
     }
 }
 
-/// Where the slice lies in a raster whose pixels are the slice's own: one window, or two where a lon/lat slice runs
-/// on over the raster's end; none when it lies beside the raster. `None` when the pixels are others.
+/// Where the slice lies in a raster whose pixels are the slice's own: one window, or one more for each turn of a
+/// lon/lat slice that runs on over the raster's end; none when it lies beside the raster. `None` when the pixels are others.
 ///
 /// # Errors
 /// As [`band_onto`].
@@ -57,10 +58,20 @@ pub fn aligned_windows(source: &Source, slice: &Slice) -> Result<Option<Vec<Wind
     if affine.is_rotated() || c[1] <= 0.0 || c[5] >= 0.0 || !same_crs(crs, slice.crs.as_str())? {
         return Ok(None);
     }
-    let turns: &[f64] = if crs_facts(crs)?.geographic { &[0.0, 360.0, -360.0] } else { &[0.0] };
     let header = source.header();
+    let turns = match crs_facts(crs)?.geographic {
+        true => {
+            let first = ((affine.x(0.0) - slice.bbox.xmax) / TURN).floor() + 1.0;
+            let last = ((affine.x(header.width as f64) - slice.bbox.xmin) / TURN).ceil() - 1.0;
+            first as i64..=last as i64
+        }
+        false => 0..=0,
+    };
+    if turns.clone().count() > MOST_TURNS {
+        return Ok(None);
+    }
     let mut windows = Vec::new();
-    for turn in turns {
+    for turn in turns.map(|turn| turn as f64 * TURN) {
         let (row, col) = affine.row_col(slice.bbox.xmin + turn, slice.bbox.ymax);
         let (row_end, col_end) = affine.row_col(slice.bbox.xmax + turn, slice.bbox.ymin);
         let (row_off, col_off) = (row.round(), col.round());
@@ -128,15 +139,20 @@ fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> 
     let header = source.header();
     let no_band = || Error::Bug(format!("no band {band}"));
     let facts = header.bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
-    let shift = if meets_the_ends(source, slice)? { header.width / 2 } else { 0 };
-    let affine =
-        Affine([affine.x(shift as f64), affine.0[1], affine.0[2], affine.0[3], affine.0[4], affine.0[5]]);
-    let from = Grid { crs, affine, height: header.height, width: header.width };
+    let globe = Globe::of(crs, &affine, header.width, slice, how.resampling)?;
+    let from = Grid {
+        crs: globe.filter(|globe| globe.turn.is_none()).map_or(crs, |_| slice.crs.as_str()),
+        affine: globe.map_or(affine, |globe| globe.affine),
+        height: header.height,
+        width: globe.map_or(header.width, |globe| globe.width),
+        turn: globe.and_then(|globe| globe.turn),
+    };
     let to = Grid {
         crs: slice.crs.as_str(),
         affine: slice.affine(),
         height: slice.height as usize,
         width: slice.width as usize,
+        turn: None,
     };
     // A scaled pixel is no longer comparable with the file's nodata value, so gaps get a value of their own.
     let fill = how.scaled.then_some(NONE);
@@ -146,12 +162,12 @@ fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> 
         None => facts.nodata.filter(|_| !facts.masked).and_then(T::nodata),
     };
     let image = |window: &Window, out: &mut [T]| -> Result<()> {
-        around(window, header.width, shift, out, |part, out| {
+        around(window, globe.as_ref(), out, |part, out| {
             read_patch(source, part, &[band], &options, out).map(|_| ())
         })
     };
     let mask = |window: &Window, out: &mut [u8]| -> Result<()> {
-        around(window, header.width, shift, out, |part, out| {
+        around(window, globe.as_ref(), out, |part, out| {
             let mut pixels = vec![T::default(); out.len()];
             out.fill(255);
             for gap in read_patch(source, part, &[band], &options, &mut pixels)? {
@@ -173,94 +189,28 @@ fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> 
     warp::warp(&from, &to, &rule, &pixels)
 }
 
-/// Whether a file that goes once around the globe begins and ends within the slice. Its columns are then handed to
-/// the warper from the opposite side on, so that pixels are weighed over its ends as anywhere else. A slice of half a
-/// globe or more has such a line somewhere, wherever the columns begin.
-fn meets_the_ends(source: &Source, slice: &Slice) -> Result<bool> {
-    let (crs, affine) = place(source)?;
-    let width = source.header().width as f64;
-    let turn = affine.0[1] * width;
-    if affine.is_rotated() || (turn - 360.0).abs() > 1e-6 * affine.0[1] || !crs_facts(crs)?.geographic {
-        return Ok(false);
-    }
-    let b = &slice.bbox;
-    let (x, y) = ((b.xmin + b.xmax) / 2.0, (b.ymin + b.ymax) / 2.0);
-    let mut points = vec![(x, y)];
-    points.extend(b.densified_ring(5));
-    project(slice.crs.as_str(), crs, &mut points)?;
-    let Some(&(centre, _)) = points.first() else { return Ok(false) };
-    if points.iter().any(|(lon, _)| lon.is_nan()) {
-        return Ok(false);
-    }
-    // Longitudes from the slice's centre, each the short way around.
-    let from_centre = |lon: f64| lon - centre - ((lon - centre) / 360.0).round() * 360.0;
-    let (west, east) = if slice_is_geographic(slice)? {
-        (b.xmin - centre, b.xmax - centre)
-    } else {
-        let reach = points.iter().map(|(lon, _)| from_centre(*lon));
-        reach.fold((0.0f64, 0.0f64), |(west, east), lon| (west.min(lon), east.max(lon)))
-    };
-    // The widest of the kernels, with pixels as wide as the slice's where those are the wider.
-    let margin = 10.0 * affine.0[1].max((east - west) / f64::from(slice.width));
-    if east - west > 180.0 {
-        return Ok(false);
-    }
-    let end = from_centre(affine.0[0]);
-    Ok([end - 360.0, end, end + 360.0].iter().any(|end| west - margin <= *end && *end <= east + margin))
-}
-
-fn slice_is_geographic(slice: &Slice) -> Result<bool> {
-    Ok(crs_facts(slice.crs.as_str())?.geographic)
-}
-
-/// Reads a window of a raster whose columns are counted from `shift` on, around its end.
+/// Reads a window of a raster; of one that is laid around the globe, run by run of its own columns.
 fn around<P: Copy + Default>(
     window: &Window,
-    columns: usize,
-    shift: usize,
+    globe: Option<&Globe>,
     out: &mut [P],
     read: impl Fn(&Window, &mut [P]) -> Result<()>,
 ) -> Result<()> {
-    let (columns, start) = (columns as i64, window.col_off + shift as i64);
-    if start + i64::from(window.width) <= columns {
-        return read(&Window { col_off: start, ..*window }, out);
-    }
-    if start >= columns {
-        return read(&Window { col_off: start - columns, ..*window }, out);
-    }
-    let first = (columns - start) as u32;
-    let parts = [(0, start, first), (first as usize, 0, window.width - first)];
-    for (to, col_off, width) in parts {
-        let mut part = vec![P::default(); window.height as usize * width as usize];
-        read(&Window { col_off, width, ..*window }, &mut part)?;
-        for (row, pixels) in out.chunks_mut(window.width as usize).zip(part.chunks(width as usize)) {
+    let Some(globe) = globe else { return read(window, out) };
+    let mut to = 0;
+    for (col_off, width) in globe.runs(window.col_off, window.width) {
+        let part = Window { col_off, width, ..*window };
+        if width == window.width {
+            return read(&part, out);
+        }
+        let mut pixels = vec![P::default(); part.area()];
+        read(&part, &mut pixels)?;
+        for (row, pixels) in out.chunks_mut(window.width as usize).zip(pixels.chunks(width as usize)) {
             if let Some(places) = row.get_mut(to..to + pixels.len()) {
                 places.copy_from_slice(pixels);
             }
         }
+        to += width as usize;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_raster_read_from_its_middle_goes_around_its_end() {
-        let read = |window: &Window, out: &mut [i64]| {
-            for (row, line) in out.chunks_mut(window.width as usize).enumerate() {
-                for (col, cell) in line.iter_mut().enumerate() {
-                    *cell = 100 * (window.row_off + row as i64) + window.col_off + col as i64;
-                }
-            }
-            Ok(())
-        };
-        let mut out = [0; 8];
-        for (col, wanted) in [(0, [5, 6, 7, 8]), (3, [8, 9, 0, 1]), (6, [1, 2, 3, 4])] {
-            around(&Window::new(0, col, 2, 4).unwrap(), 10, 5, &mut out, read).unwrap();
-            assert_eq!(out[..4], wanted);
-            assert_eq!(out[4..], wanted.map(|v| v + 100));
-        }
-    }
 }

@@ -96,17 +96,27 @@ impl Call {
         self.of_type(place, struct_fields)
     }
 
+    /// The place of the options, where they were given: at the end, also of fewer arguments than may come before them.
+    pub fn bag(&self) -> Option<usize> {
+        let by_place = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
+        let parameters: Vec<_> = self.doc.parameters.iter().filter(by_place).collect();
+        let bag = parameters.iter().position(|p| p.given == Given::Optional && p.types == "STRUCT")?;
+        let last = self.arguments().checked_sub(1)?;
+        // SAFETY: the type is live.
+        let is_struct = |ty: &LogicalType| unsafe {
+            ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT
+        };
+        let early = parameters.get(last).is_some_and(|p| p.given == Given::Optional)
+            && self.of_type(last, is_struct).unwrap_or(false);
+        (last == bag || early).then_some(last)
+    }
+
     /// The options, by their names.
     ///
     /// # Errors
     /// They are no constant struct, or a key is unknown.
     pub fn options(&self) -> Result<Args> {
-        let by_place = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
-        let mut parameters = self.doc.parameters.iter().filter(by_place);
-        let bag = parameters.position(|p| p.given == Given::Optional && p.types == "STRUCT");
-        let Some(bag) = bag.filter(|bag| *bag < self.arguments()) else {
-            return Ok(Args::new(self.doc, Vec::new()));
-        };
+        let Some(bag) = self.bag() else { return Ok(Args::new(self.doc, Vec::new())) };
         // SAFETY: `info` is live, and the context is owned and destroyed here.
         let options = self.look(bag, |expression| unsafe {
             let mut context = std::ptr::null_mut();

@@ -142,7 +142,8 @@ impl Parameter {
     /// # Errors
     /// As [`FunctionDoc::overloads`].
     pub fn alternatives(&self) -> Result<Vec<SqlType>> {
-        if self.types == "STRUCT" {
+        // What may be left out takes any type and looks itself, also at options that stand in its place.
+        if self.types == "STRUCT" || self.given == Given::Optional && self.types.contains(" | ") {
             return Ok(vec![SqlType::Any]);
         }
         self.types.split(" | ").map(SqlType::parse).collect()

@@ -6,15 +6,22 @@ use crate::catalog::footprint;
 use crate::crs::{CRS84, Crs};
 use crate::error::{Error, Result};
 use crate::format::gdal;
+use crate::interval::Interval;
 use crate::slice::Slice;
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Holds, Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::geo_zonal_stats::asked_crs;
 use crate::sql::slice_value::{self, SLICE};
 use crate::sql::types::SqlType;
+use crate::sql::value::Value;
 use crate::window::Window;
 
 pub struct GeoSlice;
+
+const TIME: &str = "TIMESTAMP | DATE | VARCHAR";
+/// Shape, resolution and CRS.
+const REQUIRED: usize = 3;
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_slice",
@@ -23,9 +30,9 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | BIGINT[]",
+            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | VARCHAR | BIGINT[]",
             given: Given::Required,
-            meaning: "The area: a box, or a geometry, whose envelope is taken. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
+            meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
         },
         Parameter {
             name: "resolution",
@@ -41,27 +48,27 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         Parameter {
             name: "t_min",
-            types: "TIMESTAMP",
+            types: TIME,
             given: Given::Optional,
-            meaning: "Start of the interval, UTC, inside; NULL is open.",
+            meaning: "Start of the interval, UTC, inside; NULL is open. A DATE, or text that names a day, a month or a year, stands for the whole of it.",
         },
         Parameter {
             name: "t_max",
-            types: "TIMESTAMP",
+            types: TIME,
             given: Given::Optional,
-            meaning: "Its stop, inside; NULL is open, and left out it is `t_min`.",
+            meaning: "Its stop, inside, so that a day is meant to its end; NULL is open, and left out it is `t_min`.",
         },
         Parameter {
             name: "options",
             types: "STRUCT",
             given: Given::Optional,
-            meaning: "The keys below, constant for the query.",
+            meaning: "The keys below, constant for the query; they may follow `crs` at once.",
         },
         Parameter {
             name: "shape_crs",
             types: "VARCHAR",
             given: Given::Option("crs"),
-            meaning: "CRS of the shape where it is not the slice's (a geometry type's own CRS needs no word): its outline is projected, and the slice is the box around it.",
+            meaning: "CRS of the shape where it is not the slice's (a geometry type's own CRS needs no word, but takes one that says the same): its outline is projected, and the slice is the box around it.",
         },
         Parameter {
             name: "aligned",
@@ -78,10 +85,11 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL or empty shape, resolution or CRS; a NULL time leaves the interval open on that side.",
     errors: &[
         "a resolution of zero or below, or wider than the box",
-        "a box without area, NaN corners, or degrees where the CRS counts in metres",
+        "NaN corners, text that is no WKT, or degrees where the CRS counts in metres",
         "a CRS that PROJ does not know, or a shape that it can not project",
         "a shape of pixels without a transform, or with one that is rotated",
-        "an interval that ends before it starts",
+        "an interval that ends before it starts, or a time that is none",
+        "shape_crs that is not the CRS of the geometry's type",
     ],
     examples: &[
         Example {
@@ -94,8 +102,14 @@ static DOC: FunctionDoc = FunctionDoc {
             title: "An area in degrees on a metric grid, aligned to it, for June",
             sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymax, s.t_max FROM (\n\
                   \x20   SELECT geo_slice({xmin: -9, ymin: 36, xmax: -8.9, ymax: 36.1}, 100, 'EPSG:32629',\n\
-                  \x20       TIMESTAMP '2023-06-01', TIMESTAMP '2023-06-30', {shape_crs: 'OGC:CRS84', aligned: true}) AS s);",
-            rows: &["91\t112\t500000.0\t3995100.0\t2023-06-30 00:00:00"],
+                  \x20       '2023-06-01', '2023-06-30', {shape_crs: 'OGC:CRS84', aligned: true}) AS s);",
+            rows: &["91\t112\t500000.0\t3995100.0\t2023-06-30 23:59:59.999999"],
+        },
+        Example {
+            title: "One pixel of 100 m around a place",
+            sql: "SELECT s.width, s.height, round(s.bbox.xmin) AS xmin, round(s.bbox.xmax) AS xmax FROM (\n\
+                  \x20   SELECT geo_slice('POINT (-9 36)', 100, 'EPSG:32629', {shape_crs: 'OGC:CRS84'}) AS s);",
+            rows: &["1\t1\t499950.0\t500050.0"],
         },
         Example {
             title: "The grid of a file, from its row in a catalog",
@@ -108,10 +122,10 @@ static DOC: FunctionDoc = FunctionDoc {
 };
 
 pub struct Bound {
-    is_geometry: bool,
-    has_stop: bool,
+    /// How many times were given: none, `t_min`, or both.
+    times: usize,
     /// Where it is not the slice's own.
-    shape_crs: Option<String>,
+    shape_crs: Option<Crs>,
     aligned: bool,
 }
 
@@ -121,19 +135,9 @@ impl ScalarFunction for GeoSlice {
 
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
-        let asked = args.text("shape_crs")?;
-        let own = call.crs(0)?;
-        if let (Some(own), Some(asked)) = (&own, &asked) {
-            let problem = format!("the geometry is in {}, and shape_crs says {asked}", Crs::new(own));
-            return Err(args.place("shape_crs")(Error::conflict(problem, "Leave shape_crs out")));
-        }
-        let shape_crs = own.or(asked).map(|crs| Crs::new(&crs).as_str().to_string());
-        if let Some(crs) = &shape_crs {
-            gdal::crs_facts(crs).map_err(args.place("shape_crs"))?;
-        }
-        let is_geometry = call.is_geometry(0)?;
-        let aligned = args.flag("aligned")?.unwrap_or(false);
-        Ok(Bound { is_geometry, has_stop: call.arguments() > 4, shape_crs, aligned })
+        let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
+        let times = call.arguments() - REQUIRED - usize::from(call.bag().is_some());
+        Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
@@ -155,18 +159,19 @@ fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
 /// The slice of one row, and the user's own name of its CRS.
 fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Slice, &'a str)>> {
     let names = input.column(2);
-    if (0..3).any(|i| input.column(i).is_null(row)) {
+    if (0..REQUIRED).any(|i| input.column(i).is_null(row)) {
         return Ok(None);
     }
     let name = names.str(row).trim();
     let crs = Crs::new(name);
     let facts = gdal::crs_facts(crs.as_str()).map_err(place("crs"))?;
-    let time = |i: usize| match input.column(i) {
-        times if times.is_null(row) => None,
-        times => Some(times.get::<i64>(row)),
+    let time = |place: usize, name: &'static str| match place < bound.times {
+        true => interval(&input.column(REQUIRED + place), row).map_err(self::place(name)),
+        false => Ok(None),
     };
-    let t_min = if input.columns() > 3 { time(3) } else { None };
-    let t_max = if bound.has_stop { time(4) } else { t_min };
+    let first = time(0, "t_min")?;
+    let last = if bound.times > 1 { time(1, "t_max")? } else { first };
+    let (t_min, t_max) = (first.map(|first| first.start), last.map(|last| last.stop));
     crate::slice::check_times(t_min, t_max).map_err(place("t_max"))?;
     let times = (t_min, t_max);
     let is_list = |i: usize| input.column(i).holds() == Holds::List;
@@ -192,6 +197,15 @@ fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Sli
     let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
     let slice = make(bbox, crs, times, resolution).map_err(place("resolution"))?;
     Ok(Some((slice, name)))
+}
+
+/// What a time stands for; `None` where it is NULL.
+fn interval(times: &Vector<'_>, row: usize) -> Result<Option<Interval>> {
+    let must = "a TIMESTAMP, a DATE, or text such as '2023-06', '2023-06-30' or '2023-06-30 12:00:00'";
+    match Value::of(times, row) {
+        Value::Null => Ok(None),
+        value => value.time().map(Some).ok_or_else(|| Error::invalid(value, must)),
+    }
 }
 
 /// The grid of these pixels under this transform. A slice's rows run south, whichever way the grid's do.
@@ -223,10 +237,15 @@ fn grid(
 
 /// The shape's box in the slice's CRS.
 fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Option<Bbox>> {
-    let from = bound.shape_crs.as_deref().unwrap_or(crs.as_str());
+    let from = bound.shape_crs.as_ref().unwrap_or(crs).as_str();
     let shape = input.column(0);
-    if bound.is_geometry {
-        return gdal::geometry_envelope(shape.bytes(row), from, crs.as_str());
+    match shape.holds() {
+        Holds::Geometry => return gdal::geometry_envelope(shape.bytes(row), from, crs.as_str()),
+        Holds::Text => {
+            let wkb = gdal::wkb_of_text(shape.str(row))?;
+            return gdal::geometry_envelope(&wkb, from, crs.as_str());
+        }
+        _ => {}
     }
     let Some(mut bbox) = slice_value::read_box(&shape, row) else { return Ok(None) };
     let from_globe = from == CRS84 || gdal::crs_facts(from)?.geographic;

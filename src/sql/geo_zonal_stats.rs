@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::crs::{CRS84, Crs};
+use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
 use crate::format::gdal;
 use crate::format::gdal::vector::project_shape;
@@ -218,14 +218,30 @@ impl ScalarFunction for GeoZonalStats {
 /// # Errors
 /// Both are given, or PROJ does not know it.
 pub fn crs_of_call(args: &Args, own: Option<String>) -> Result<Crs> {
-    let asked = args.text("crs")?;
-    if let (Some(own), Some(asked)) = (&own, &asked) {
-        let problem = format!("the geometry is in {}, and crs says {asked}", Crs::new(own));
-        return Err(args.place("crs")(Error::conflict(problem, "Leave crs out")));
+    Ok(asked_crs(args, "crs", own)?.unwrap_or_else(Crs::lon_lat))
+}
+
+/// The CRS of a geometry's type, or that which a parameter names; both may say the same.
+///
+/// # Errors
+/// They say different things, or PROJ does not know it.
+pub fn asked_crs(args: &Args, parameter: &str, own: Option<String>) -> Result<Option<Crs>> {
+    let place = args.place(parameter);
+    let asked = args.text(parameter)?.map(|crs| Crs::new(&crs));
+    let own = own.map(|crs| Crs::new(&crs));
+    if let Some(asked) = &asked {
+        gdal::crs_facts(asked.as_str()).map_err(&place)?;
     }
-    let crs = Crs::new(&own.or(asked).unwrap_or_else(|| CRS84.into()));
-    gdal::crs_facts(crs.as_str()).map_err(args.place("crs"))?;
-    Ok(crs)
+    if let (Some(own), Some(asked)) = (&own, &asked)
+        && !gdal::same_crs(own.as_str(), asked.as_str()).map_err(&place)?
+    {
+        let problem = format!("the geometry is in {own}, and {parameter} says {asked}");
+        return Err(place(Error::conflict(problem, format!("Leave {parameter} out"))));
+    }
+    if let Some(own) = &own {
+        gdal::crs_facts(own.as_str()).map_err(&place)?;
+    }
+    Ok(own.or(asked))
 }
 
 fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::read::Limits;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, check_patch, pixel_count};
+use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, check_patch, pixel_count};
 use crate::read::plan::{Request, read_patches};
 use crate::read::source::Source;
 use crate::sql::args::{Args, number};
@@ -68,6 +68,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "the file is absent, no raster, or damaged",
         "the window is below 1 x 1, or wholly outside and not boundless",
         "a band that the file does not have (those it has are listed)",
+        "a whole number that a FLOAT does not hold exactly, from 16777217 on: the table function read_patch does",
         "a chunk above geoquilt_max_chunk_mb: the table function read_patch streams instead",
         "options that are not constant, or an unknown key",
     ],
@@ -166,7 +167,9 @@ impl ScalarFunction for ReadPatch {
         read_patches(&mut requests, &bound.options, bound.limits.threads)?;
         let mut first = 0;
         for request in requests {
-            places.set_null_runs(first, &request.gaps);
+            let Request { source, window, bands, out, gaps } = &request;
+            check_floats(source, window, bands, &bound.options, out, gaps)?;
+            places.set_null_runs(first, gaps);
             first += request.out.len();
         }
         Ok(())

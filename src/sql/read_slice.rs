@@ -31,7 +31,7 @@ pub const MASK_BITS: &str =
     "Bits of the quality band (0 is the lowest): a pixel with any of them set is no pixel.";
 pub const MASK_VALUES: &str = "Values of the quality band that make a pixel none, as classes do.";
 pub const SCALED: &str = "Give `pixel * scale + offset` of the band's header instead of the stored pixel; computed before resampling, in float64.";
-pub const DTYPE: &str = "`float32` or `float64`: weigh pixels in this type, so that means of integers keep their fraction. Otherwise results are rounded to the file's own type, as gdalwarp and rasterio do.";
+pub const DTYPE: &str = "`float32` or `float64`: weigh pixels in this type, so that means of integers keep their fraction; what comes out is FLOAT all the same. Otherwise results are rounded to the file's own type, as gdalwarp and rasterio do.";
 pub const TOLERANCE: &str = "How far, in pixels of the file, a pixel's place may be interpolated beside the exact one; 0 projects each.";
 pub const BOUNDLESS: &str = "A slice that no file touches is all NULL instead of an error.";
 
@@ -91,6 +91,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "no transformation between the two CRSs",
         "no file touches the slice, which is not boundless",
         "a band that a file does not have (those it has are listed), or files with different numbers of bands",
+        "a whole number that a FLOAT does not hold exactly, from 16777217 on, where pixels are copied or picked",
         "a slice, or a chunk of them, above geoquilt_max_chunk_mb",
         "options that are not constant, or an unknown key",
     ],

@@ -5,7 +5,6 @@ use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
 use crate::format::gdal::warp::{RESAMPLINGS, Resampling};
 use crate::format::hyperslab::places;
-use crate::interval::{Interval, written};
 use crate::read::array_plan::{Opened, Part, plan};
 use crate::read::array_slice::{Onto, map_dims, with_times};
 use crate::read::axis::{Point, Selected, Selection, Wanted};
@@ -196,15 +195,7 @@ pub fn option(request: &mut Request, name: &str, value: &Value) -> Result<()> {
 
 fn by_value(value: &Value) -> Result<Wanted> {
     let must = "a number, a time, or two of them as [lowest, highest]";
-    let one = |value: &Value| match value {
-        Value::Text(text) => written(text).map(Point::Time),
-        Value::Date(days) => {
-            let start = i64::from(*days) * DAY;
-            Some(Point::Time(Interval { start, stop: start + DAY - 1 }))
-        }
-        Value::Timestamp(t) => Some(Point::Time(Interval { start: *t, stop: *t })),
-        other => number(other).map(Point::Number),
-    };
+    let one = |value: &Value| value.time().map(Point::Time).or_else(|| number(value).map(Point::Number));
     let wanted = match value {
         Value::List(items) => match items.as_slice() {
             [from, to] => one(from).zip(one(to)).map(|(from, to)| Wanted::Between(from, to)),
@@ -214,8 +205,6 @@ fn by_value(value: &Value) -> Result<Wanted> {
     };
     wanted.ok_or_else(|| Error::invalid(value, must))
 }
-
-const DAY: i64 = 86_400_000_000;
 
 fn by_index(value: &Value) -> Result<Wanted> {
     let must = "a whole number, two as [first, last], or {start: ..., stop: ..., step: ...}";

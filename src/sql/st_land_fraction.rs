@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bbox::Bbox;
-use crate::crs::CRS84;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::gdal;
 use crate::grid::land::{Fractions, LandRule};
 use crate::grid::mask::{Mask, OUTSIDE, Outside};
 use crate::sql::callback::{Call, ScalarFunction};
 use crate::sql::chunk::{Input, Vector};
 use crate::sql::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::geo_zonal_stats::crs_of_call;
 use crate::sql::types::SqlType;
 
 pub struct StLandFraction;
@@ -90,18 +90,13 @@ impl ScalarFunction for StLandFraction {
 
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
-        let own = call.crs(0)?;
-        let asked = args.text("crs")?;
-        if let (Some(own), Some(asked)) = (&own, &asked) {
-            let problem = format!("the geometry is in {}, and crs says {asked}", crate::crs::Crs::new(own));
-            return Err(args.place("crs")(Error::conflict(problem, "Leave crs out")));
-        }
-        let crs = own.or(asked).unwrap_or_else(|| CRS84.into());
-        let geographic = gdal::crs_facts(&crs).map_err(args.place("crs"))?.geographic;
+        let crs = crs_of_call(&args, call.crs(0)?)?;
+        let geographic = gdal::crs_facts(crs.as_str())?.geographic;
         let rule = args.number("mask_value")?.map_or(LandRule::AboveHalf, LandRule::Equals);
         let outside =
             args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
         let is_geometry = call.is_geometry(0)?;
+        let crs = crs.as_str().to_string();
         Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Mutex::default() })
     }
 

@@ -251,6 +251,21 @@ impl Value {
         }
     }
 
+    /// The time that a value says, and the whole of it: a date is a day, text what it names, and a timestamp an instant.
+    pub fn time(&self) -> Option<crate::interval::Interval> {
+        use crate::interval::{Interval, written};
+        const DAY: i64 = 86_400_000_000;
+        match self {
+            Value::Text(text) => written(text),
+            Value::Date(days) => {
+                let start = i64::from(*days).saturating_mul(DAY);
+                Some(Interval { start, stop: start.saturating_add(DAY - 1) })
+            }
+            Value::Timestamp(at) => Some(Interval { start: *at, stop: *at }),
+            _ => None,
+        }
+    }
+
     /// Writes the value into a row of a vector of type `ty`. A value of another type becomes NULL: the
     /// types of values were chosen together with the vector's.
     pub fn write(&self, vector: &Vector<'_>, row: usize, ty: &SqlType) {

@@ -4,9 +4,13 @@ import datetime
 
 import netCDF4
 import numpy as np
+import pyproj
 import pytest
+import rasterio
 import xarray as xr
 from conftest import connect, run_python, OPEN_EXTENSION, sql_list
+from rasterio.transform import from_origin
+from rasterio.vrt import WarpedVRT
 
 FILES = ["A1B_north_america.nc", "E1_north_america.nc", "NEMO/nemo_1m_20150101-20150201_grid-T.nc", "SOI_Darwin.nc", "atlantic_profiles.nc", "hybrid_height.nc",
          "orca2_votemper.nc", "ostia_monthly.nc", "rotated_pole.nc", "space_weather.nc", "toa_brightness_stereographic.nc", "mesh_C4_synthetic_float.nc"]
@@ -431,22 +435,26 @@ def onto(con, path, variable, box, resolution, crs, **options):
     return array(answer), answer
 
 
+def warped_exactly(planes, transform, crs, grid, shape, resampling):
+    """rasterio's warp of planes in degrees, each pixel projected: its reproject takes no tolerance."""
+    count, height, width = planes.shape
+    with rasterio.MemoryFile() as memory:
+        with memory.open(driver="GTiff", count=count, height=height, width=width, dtype="float64", crs="EPSG:4326", transform=transform, nodata=np.nan) as file:
+            file.write(planes)
+        with memory.open() as file, WarpedVRT(file, crs=crs, transform=grid, height=shape[0], width=shape[1], resampling=rasterio.enums.Resampling[resampling], tolerance=1e-9) as vrt:
+            return vrt.read()
+
+
 @pytest.mark.parametrize("resampling", ["nearest", "bilinear", "cubic", "average"])
 @pytest.mark.parametrize("crs,box,resolution", [("EPSG:32633", (300000, 4000000, 900000, 5200000), 50000), ("EPSG:4326", (100, -30, 160, 20), 4), ("EPSG:3035", (3000000, 2000000, 6000000, 4500000), 100000)])
 def test_planes_onto_a_slice_as_gdals_warper_has_them(con, tmp_path, resampling, crs, box, resolution):
-    rasterio = pytest.importorskip("rasterio")
-    from rasterio.transform import from_origin
-    from rasterio.warp import reproject
     theirs = written(tmp_path / "a.nc")["t2m"].isel(time=slice(0, 2), member=0)
     ours, answer = onto(con, tmp_path / "a.nc", "t2m", box, resolution, crs, isel="{member: 0, time: [0, 1]}", resampling=f"'{resampling}'")
     height, width = answer["shape"][1:]
     assert answer["dims"] == ["time", "y", "x"] and len(answer["times"]) == 2
     assert answer["coords"]["x"][0] == box[0] + resolution / 2 and answer["coords"]["y"][0] == box[3] - resolution / 2
     # The cells reach half a step over the poles; a grid that goes around the globe has no seam for us, so the oracle is rolled to have it elsewhere.
-    source = theirs.values.astype("float64")
-    expected = np.full((2, height, width), np.nan)
-    reproject(source, expected, src_crs="EPSG:4326", src_transform=from_origin(-185, 95, 10, 10), dst_crs=crs, dst_transform=from_origin(box[0], box[3], resolution, resolution),
-              resampling=rasterio.enums.Resampling[resampling], src_nodata=np.nan, dst_nodata=np.nan, tolerance=0.125)
+    expected = warped_exactly(theirs.values.astype("float64"), from_origin(-185, 95, 10, 10), crs, from_origin(box[0], box[3], resolution, resolution), (height, width), resampling)
     np.testing.assert_allclose(ours, expected.astype("float32"), rtol=1e-5, equal_nan=True)
     slice_ = f"geo_slice({{xmin: {box[0]}, ymin: {box[1]}, xmax: {box[2]}, ymax: {box[3]}}}, {resolution}, '{crs}')"
     streamed = con.execute(f"SELECT place, time, data, shape, dims FROM read_array('{tmp_path}/a.nc', 't2m', isel := {{member: 0, time: [0, 1]}}, slice := {slice_}, resampling := '{resampling}', fill := 'nan')").fetchall()
@@ -479,6 +487,45 @@ def test_a_grid_around_the_globe_has_no_seam(con, rng, tmp_path, box):
     np.testing.assert_array_equal(ours, field[np.ix_(np.searchsorted(lat, y), (np.round(x / 10) % 36).astype(int))])
     smooth, _ = onto(con, tmp_path / "a.nc", "v", (-5, -5, 5, 5), 2, "EPSG:4326", resampling="'bilinear'")
     assert np.isfinite(smooth).all()
+
+
+@pytest.mark.parametrize("left,step", [(0, 1), (-180, 1), (0, -1)])
+@pytest.mark.parametrize("resampling", ["bilinear", "cubic", "average"])
+def test_a_wide_slice_has_no_seam_either(con, rng, tmp_path, left, step, resampling):
+    """Cells as of a reanalysis, around each longitude, against rasterio on the same with further turns on both sides."""
+    lon, lat = left + np.arange(0, 360, 2.5), np.arange(-88.75, 90, 2.5)
+    field = rng.random((72, 144)).astype("float32") * 10
+    cube = xr.Dataset({"v": (("lat", "lon"), field)}, {"lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", lon, {"units": "degrees_east"})})
+    cube.isel(lon=slice(None, None, step)).to_netcdf(tmp_path / "a.nc")
+    source = np.tile(field[::-1], 7).astype("float64")[None]
+    edge = 20037508.342789244
+    for crs, box, resolution in [("EPSG:4326", (-180, 0, 180, 10), 1), ("EPSG:4326", (0, 0, 360, 10), 1), ("EPSG:4326", (170, 0, 540, 10), 1), ("EPSG:3857", (-edge, -1000000, edge, 1000000), edge / 200)]:
+        ours, answer = onto(con, tmp_path / "a.nc", "v", box, resolution, crs, resampling=f"'{resampling}'")
+        expected = warped_exactly(source, from_origin(left - 1.25 - 3 * 360, 90, 2.5, 2.5), crs, from_origin(box[0], box[3], resolution, resolution), ours.shape, resampling)
+        np.testing.assert_allclose(ours, expected[0], rtol=1e-4)
+
+
+def test_nearest_onto_a_slice_is_xarrays_nearest_at_each_pixel(con, rng, tmp_path):
+    """Fine pixels over coarse cells, where a place that is a little beside the right one is another cell."""
+    lon, lat = np.arange(0, 360, 2.5), np.arange(-90, 90.1, 2.5)
+    field = rng.random((73, 144)).astype("float32")
+    cube = xr.Dataset({"v": (("lat", "lon"), field)}, {"lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", lon, {"units": "degrees_east"})})
+    cube.to_netcdf(tmp_path / "a.nc")
+    ours, answer = onto(con, tmp_path / "a.nc", "v", (-100000, 4500000, 1100000, 6000000), 25000, "EPSG:32632")
+    x, y = np.meshgrid(answer["coords"]["x"], answer["coords"]["y"])
+    lons, lats = pyproj.Transformer.from_crs(32632, 4326, always_xy=True).transform(x, y)
+    nearest = cube.v.sel(lon=xr.DataArray(lons % 360, dims=("y", "x")), lat=xr.DataArray(lats, dims=("y", "x")), method="nearest")
+    np.testing.assert_array_equal(ours, nearest.values)
+
+
+def test_a_slice_takes_the_last_day_whole(con, tmp_path):
+    times = np.arange("2023-06-01", "2023-08-01", 6, dtype="datetime64[h]").astype("datetime64[ns]")
+    cube = xr.Dataset({"v": (("time", "lat", "lon"), np.arange(len(times), dtype="float32")[:, None, None] * np.ones((1, 3, 4), "float32"))},
+                      {"time": times, "lat": ("lat", [10.0, 11, 12], {"units": "degrees_north"}), "lon": ("lon", [5.0, 6, 7, 8], {"units": "degrees_east"})})
+    cube.to_netcdf(tmp_path / "a.nc")
+    for start, stop in [("2023-06-01", "2023-06-30"), ("2023-06", "2023-06"), ("2023-07-30", "2023")]:
+        ours, _ = onto(con, tmp_path / "a.nc", "v", (4.5, 9.5, 8.5, 12.5), 1, f"EPSG:4326', '{start}', '{stop}")
+        np.testing.assert_array_equal(ours, cube.v.sel(time=slice(start, stop)).values[:, ::-1])
 
 
 @pytest.mark.parametrize("west", [0, -180])
@@ -529,7 +576,7 @@ def test_variables_are_listed_from_a_path_alone(con, iris_data, tmp_path):
 def test_a_scene_and_a_cube_of_the_same_field_come_out_aligned(con, box, resolution, crs, resampling):
     """Example K of seed-004: a raster from -180 on and a cube from 0 on, on one slice."""
     slice_ = f"geo_slice({{xmin: {box[0]}, ymin: {box[1]}, xmax: {box[2]}, ymax: {box[3]}}}, {resolution}, '{crs}')"
-    scene, cube = con.execute(f"""WITH s AS (SELECT {slice_} AS s) SELECT read_slice('test/data/small/sst_20180101.tif', s, {{resampling: '{resampling}'}}),
+    scene, cube = con.execute(f"""WITH s AS (SELECT {slice_} AS s) SELECT read_slice('test/data/small/sst_20180101.tif', s, {{resampling: '{resampling}', tolerance: 0}}),
         read_array('test/data/small/sst.nc', 'sst', {{time: '2018-01-01', slice: s, resampling: '{resampling}'}}) FROM s""").fetchone()
     assert cube["shape"] == list(scene["shape"][1:])
     ours, theirs = (np.array([np.nan if v is None else v for v in read["data"]]) for read in (cube, scene))

@@ -4,6 +4,7 @@ import datetime
 import duckdb
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 import rasterio
 import xarray as xr
@@ -308,17 +309,64 @@ def test_longitudes_run_on_over_the_antimeridian_and_over_the_prime_meridian(con
             assert np.abs(got[0].ravel() - truth(np.array(lon), np.array(lat))).max() < near, (crs, method)
 
 
+EDGE = 20037508.342789244
+
+
+@pytest.mark.parametrize("left", [-180, 0, -1.25])
+def test_a_globe_has_no_seam_whatever_the_slices_width(con, raster, left):
+    """Against rasterio on the globe with further turns of it on both sides."""
+    data = np.random.default_rng(1).random((1, 72, 144), "float32") * 10
+    path = raster("globe.tif", data, crs="EPSG:4326", transform=from_origin(left, 90, 2.5, 2.5), nodata=-9)
+    source, transform = np.tile(data[0], 9), from_origin(left - 4 * 360, 90, 2.5, 2.5)
+    wide = [("EPSG:4326", (-180, -20, 180, 20), 1), ("EPSG:4326", (0, -20, 360, 20), 1), ("EPSG:4326", (0.7, -20, 360.7, 20), 1.5), ("EPSG:4326", (100.3, -20, 700.3, 20), 4),
+            ("EPSG:4326", (-180.3, -21, 183.7, 21), 7), ("EPSG:4258", (-180, -20, 180, 20), 1), ("EPSG:3857", (-EDGE, -3e6, EDGE, 3e6), (EDGE / 100, 60000)), ("EPSG:3857", (-EDGE, -3e6, EDGE, 3e6), (EDGE / 30, 600000))]
+    for method in METHODS:
+        for crs, box, res in wide:
+            # Elsewhere GDAL adds up pixels that are there twice.
+            if method == "sum" and crs != "EPSG:4326":
+                continue
+            got, nulls, grid = read(con, path, slice_sql(box, res, crs), f"resampling: '{method}', tolerance: 0")
+            expected = np.full(got.shape[1:], -9, "float32")
+            # How many columns lie under one of the slice, which GDAL would count from further turns as well.
+            scale = {} if crs == "EPSG:4326" else {"XSCALE": str(min(1, got.shape[2] / 144))}
+            reproject(source, expected, src_transform=transform, src_crs="EPSG:4326", dst_transform=grid, dst_crs=crs, resampling=Resampling[method], src_nodata=-9, dst_nodata=-9,
+                      tolerance=0, **scale)
+            np.testing.assert_array_equal(nulls[0], expected == -9)
+            # GDAL 3.10 in rasterio and 3.12 here do not round the last bit alike, which tells between equal shares.
+            assert (np.abs(got[0] - expected) > 1e-3).sum() <= max(1, 0.002 * expected.size), (method, crs, box, res)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_globe_has_no_seam_around_its_pole(con, raster, method):
+    """A globe turned by half is the same picture upside down."""
+    data = np.random.default_rng(2).random((1, 72, 144), "float32") * 10
+    for left in (-180, -1.25):
+        for half, res in [(3e6, 100_000), (3e6, 600_000), (1e6, 40_000)]:
+            pictures = []
+            for shift in (0, 72):
+                path = raster(f"{shift}.tif", np.roll(data, shift, -1), crs="EPSG:4326", transform=from_origin(left, 90, 2.5, 2.5))
+                got, nulls, _ = read(con, path, slice_sql((-half, -half, half, half), res, "EPSG:3413"), f"resampling: '{method}', tolerance: 0")
+                pictures.append(np.where(nulls, -9, got)[0])
+            differ = np.abs(pictures[0] - pictures[1][::-1, ::-1]) > 1e-3
+            assert differ.sum() <= (0 if method in METHODS[:5] else 8), (left, res)
+
+
 @pytest.mark.parametrize("left", [-180, 0])
 @pytest.mark.parametrize("method", ["nearest", "bilinear", "average"])
 def test_over_the_pole_is_gdals(con, tmp_path, left, method):
     path, truth = globe(tmp_path, left, "globe.tif")
     for crs in ["EPSG:3413", "EPSG:3031"]:
         got, nulls, transform = read(con, path, slice_sql((-3_000_000, -3_000_000, 3_000_000, 3_000_000), 100_000, crs), f"resampling: '{method}'")
-        expected, _ = warped(path, 1, got.shape[1:], transform, crs, method)
+        with rasterio.open(path) as file:
+            # What weighs pixels around a place needs them on both sides of it; what takes an area finds its way.
+            turns = 0 if method == "average" else 1
+            expected = np.zeros(got.shape[1:], "float32")
+            reproject(np.tile(file.read(1), 2 * turns + 1), expected, src_crs=file.crs, src_transform=from_origin(left - 360 * turns, 90, 2, 2), dst_crs=crs, dst_transform=transform,
+                      resampling=Resampling[method], XSCALE=str(60 / 180))
         inside = ~nulls[0]
         assert inside.mean() > 0.95
-        # GDAL 3.10 in rasterio and 3.12 here treat the pixel at the pole itself apart.
-        assert (np.abs(got[0][inside] - expected[inside]) > 1e-4).mean() < 0.01
+        # GDAL 3.10 in rasterio and 3.12 here treat the pixel at the pole itself apart, and the turn ends elsewhere.
+        assert (np.abs(got[0][inside] - expected[inside]) > 1e-4).mean() < 0.02
 
 
 def test_tiles_on_both_sides_of_the_antimeridian_are_one(con, tmp_path):
@@ -378,6 +426,57 @@ def test_an_area_in_another_crs(con):
     assert abs(geometry - expected[3]) < 100
     wrapped = con.execute(f"SELECT {slice_sql((175, 0, -175, 5), 1, 'EPSG:4326')}").fetchone()[0]
     assert wrapped["width"] == 10 and wrapped["bbox"]["xmax"] == 185
+
+
+def test_options_may_follow_the_crs_or_one_time(con):
+    box, options = "{xmin: 8, ymin: 47, xmax: 8.2, ymax: 47.2}", "{shape_crs: 'OGC:CRS84', aligned: true}"
+    slices = [con.execute(f"SELECT geo_slice({box}, 100, 'EPSG:32632', {times}{options})").fetchone()[0] for times in ("", "NULL, ", "NULL, NULL, ", "'2023', ", "'2023', '2023', ")]
+    assert slices[0] == slices[1] == slices[2] and slices[0]["t_min"] is None and slices[0]["bbox"]["xmin"] % 100 == 0
+    assert slices[3] == slices[4] and slices[3]["t_max"] == datetime.datetime(2023, 12, 31, 23, 59, 59, 999999)
+
+
+def test_shape_crs_may_say_what_the_type_says(con):
+    for own, asked in [("OGC:CRS84", "OGC:CRS84"), ("OGC:CRS84", "EPSG:4326")]:
+        shape = f"'POLYGON ((8 47, 9 47, 8 48, 8 47))'::GEOMETRY('{own}')"
+        plain = con.execute(f"SELECT geo_slice({shape.split('::')[0]}, [1, 1], 'EPSG:32632', {{shape_crs: '{asked}'}})").fetchone()
+        assert con.execute(f"SELECT geo_slice({shape}, [1, 1], 'EPSG:32632', {{shape_crs: '{asked}'}})").fetchone() == plain
+
+
+@pytest.mark.parametrize("crs,res", [("EPSG:4326", 0.5), ("EPSG:32632", 10)])
+def test_a_point_with_a_resolution_is_the_pixel_around_it(con, crs, res):
+    x, y = (10.3, 50.2) if crs == "EPSG:4326" else (8.5, 47.25)
+    to = pyproj.Transformer.from_crs(4326, crs, always_xy=True).transform(x, y)
+    shapes = [f"'POINT ({x} {y})'", f"'POINT ({x} {y})'::GEOMETRY", f"{{xmin: {x}, ymin: {y}, xmax: {x}, ymax: {y}}}"]
+    for shape in shapes:
+        s = con.execute(f"SELECT geo_slice({shape}, {res}, '{crs}', {{shape_crs: 'OGC:CRS84'}})").fetchone()[0]
+        assert (s["width"], s["height"]) == (1, 1)
+        np.testing.assert_allclose(list(s["bbox"].values()), [to[0] - res / 2, to[1] - res / 2, to[0] + res / 2, to[1] + res / 2], rtol=1e-12)
+        s = con.execute(f"SELECT geo_slice({shape}, {res}, '{crs}', {{shape_crs: 'OGC:CRS84', aligned: true}})").fetchone()[0]
+        low = [np.floor(v / res) * res for v in to]
+        np.testing.assert_allclose(list(s["bbox"].values()), low + [v + res for v in low], rtol=1e-12)
+    # A side of no length is one pixel, the other as long as it is.
+    s = con.execute("SELECT geo_slice('LINESTRING (10 50, 10 52)', 0.5, 'EPSG:4326')").fetchone()[0]
+    assert (s["width"], s["height"], s["bbox"]["xmin"], s["bbox"]["ymin"]) == (1, 4, 9.75, 50)
+
+
+def test_text_of_a_shape_comes_from_a_column_too(con):
+    polygon = "POLYGON ((8 47, 9 47, 9 48, 8 48, 8 47))"
+    wanted = con.execute(f"SELECT geo_slice('{polygon}'::GEOMETRY, 0.5, 'EPSG:4326')").fetchone()
+    assert con.execute("SELECT geo_slice(w, 0.5, 'EPSG:4326') FROM (VALUES (?), (NULL)) t(w)", [polygon]).fetchall() == [wanted, (None,)]
+
+
+def test_days_months_and_years_are_meant_whole(con):
+    day = datetime.timedelta(days=1, microseconds=-1)
+    june, end = datetime.datetime(2023, 6, 1), datetime.datetime(2023, 6, 30) + day
+    box = "{xmin: 0, ymin: 0, xmax: 1, ymax: 1}, 1, 'EPSG:4326'"
+    for times, wanted in [("'2023-06-01', '2023-06-30'", (june, end)), ("DATE '2023-06-01', DATE '2023-06-30'", (june, end)), ("'2023-06'", (june, end)), ("'2023-06', '2023'", (june, datetime.datetime(2023, 12, 31) + day)),
+                          ("DATE '2023-06-01'", (june, june + day)), ("TIMESTAMP '2023-06-01', TIMESTAMP '2023-06-30'", (june, datetime.datetime(2023, 6, 30))), ("TIMESTAMP '2023-06-01'", (june, june)),
+                          ("NULL, '2023-06'", (None, end)), ("'2023-06-01', NULL", (june, None)), ("NULL", (None, None))]:
+        s = con.execute(f"SELECT geo_slice({box}, {times})").fetchone()[0]
+        assert (s["t_min"], s["t_max"]) == wanted, times
+    # As parameters and from columns.
+    assert con.execute(f"SELECT geo_slice({box}, ?, ?).t_max", [june.date(), "2023-06-30"]).fetchone()[0] == end
+    assert con.execute(f"SELECT geo_slice({box}, d, d).t_max FROM (SELECT unnest([DATE '2023-06-30', NULL]) AS d)").fetchall() == [(end,), (None,)]
 
 
 @pytest.mark.parametrize("transform", [UTM29, from_origin(-9.3, 41.7, 0.1, 0.1 / 3), Affine(10, 0, 500000, 0, 10, 4590000)])
@@ -582,6 +681,10 @@ BAD = {
     f"geo_slice({OK}, 10, 'EPSG:4326')": ["geo_slice(shape)", "is not in degrees, the unit of OGC:CRS84"],
     "geo_slice({xmin: 5, ymin: 0, xmax: 4, ymax: 1}, 1, 'EPSG:3857')": ["geo_slice(shape)", "xmin <= xmax"],
     f"geo_slice({OK}, 10, 'EPSG:32629', TIMESTAMP '2021-01-01', TIMESTAMP '2020-01-01')": ["geo_slice(t_max)", "t_min <= t_max"],
+    f"geo_slice({OK}, 10, 'EPSG:32629', 'yesterday')": ["geo_slice(t_min)", '"yesterday" is not valid', "2023-06-30"],
+    "geo_slice('POINT 10 50', 1, 'EPSG:4326')": ["geo_slice(shape)", '"POINT 10 50" is not valid: must be WKT such as'],
+    "geo_slice('POINT (10 50)'::GEOMETRY('OGC:CRS84'), 1, 'EPSG:4326', {shape_crs: 'EPSG:3857'})": ["geo_slice(shape_crs)", "the geometry is in OGC:CRS84, and shape_crs says EPSG:3857", "Leave shape_crs out"],
+    f"geo_slice({OK}, 10, 'EPSG:32629', {{align: true}})": ["geo_slice(options)", '"align" is not an option', "aligned"],
     "geo_slice([30, 41], 10, 'EPSG:32629')": ["geo_slice(resolution)", "[10.0] is not valid: must be GDAL's six numbers"],
     "geo_slice([41], [0, 10, 0, 0, 0, -10], 'EPSG:32629')": ["geo_slice(shape)", "[41] is not valid: must be [rows, columns]"],
     "geo_slice([0, 41], [0, 10, 0, 0, 0, -10], 'EPSG:32629')": ["geo_slice(shape)", "[0, 41] is not valid", "at least 1 x 1"],
@@ -652,6 +755,30 @@ def test_bad_reads_are_refused_by_name(con, raster, tmp_path):
             assert part in str(error.value), (sql, str(error.value))
     got, nulls, _ = read(con, path, far, "boundless: true")
     assert nulls.all() and got.shape == (2, 10, 10)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])
+def test_whole_numbers_that_a_float_changes_are_refused(con, raster, dtype):
+    big = np.array([[[0, 16777215], [16777216, 16777218]]], dtype)
+    grid = "geo_slice({xmin: 500000, ymin: 4599980, xmax: 500020, ymax: 4600000}, 10, 'EPSG:32629')"
+    turned = "geo_slice({xmin: 500000, ymin: 4599980, xmax: 500020, ymax: 4600000}, 5, 'EPSG:32629')"
+    window = "{row_off: 0, col_off: 0, height: 2, width: 2}"
+    reads = lambda path: [f"read_patch('{path}', {window})", f"read_slice('{path}', {grid}).data", f"read_slice('{path}', {turned}, {{dtype: 'float64'}}).data", f"read_slice('{path}', {turned}, {{dtype: 'float32'}}).data",
+                          f"read_slice(['{path}', '{path}'], {grid}).data"]
+    held = raster("held.tif", big)
+    for sql in reads(held):
+        assert set(con.execute(f"SELECT {sql}").fetchone()[0]) == set(big.ravel().tolist()), sql
+    big[0, 0, 0] = 16777217
+    path = raster("beyond.tif", big)
+    for sql in reads(path):
+        with pytest.raises(Exception, match=r'beyond.tif" has a pixel of 16777217 in band 1, which a FLOAT does not hold exactly\nFROM read_patch'):
+            con.execute(f"SELECT {sql}").fetchone()
+    assert con.execute(f"SELECT data FROM read_patch('{path}', size := 2)").fetchone()[0] == big.ravel().tolist()
+    # What is no pixel does not count.
+    big[0, 0, 0] = 100000001
+    gone = raster("gone.tif", big, nodata=100000001)
+    for sql in reads(gone):
+        assert set(con.execute(f"SELECT {sql}").fetchone()[0]) == {None, 16777215, 16777216, 16777218}, sql
 
 
 def test_a_damaged_block_is_told_and_not_made_up(con, raster):

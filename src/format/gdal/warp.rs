@@ -63,6 +63,12 @@ impl Resampling {
         matches!(self, Nearest | Mode | Max | Min | Med | Q1 | Q3)
     }
 
+    /// Takes all pixels of the source that a pixel covers, instead of weighing those around its centre.
+    pub fn is_by_area(self) -> bool {
+        use Resampling::{Average, Max, Med, Min, Mode, Q1, Q3, Rms, Sum};
+        matches!(self, Average | Max | Med | Min | Mode | Q1 | Q3 | Rms | Sum)
+    }
+
     fn code(self) -> sys::GDALResampleAlg::Type {
         use sys::GDALResampleAlg as alg;
         match self {
@@ -91,6 +97,20 @@ pub struct Grid<'a> {
     pub affine: Affine,
     pub height: usize,
     pub width: usize,
+    /// Of a source in degrees that is laid around the globe, more than one turn of it.
+    pub turn: Option<Turn>,
+}
+
+/// What GDAL can not see of a source that is laid around the globe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turn {
+    /// Places come within half a turn of this longitude.
+    pub centre: f64,
+    /// Places on the far side of the globe are warped with the opposite centre.
+    pub twice: bool,
+    /// Columns of the source under one of the target, where the target reaches so far around that GDAL would count
+    /// some of them twice.
+    pub under: Option<f64>,
 }
 
 /// How one band is warped.
@@ -129,13 +149,36 @@ pub fn warp<T: Pixel>(
     rule: &Rule<T>,
     pixels: &Pixels<'_, T>,
 ) -> Result<Option<Warped<T>>> {
+    let near = warp_once(from, to, rule, pixels)?;
+    let Some(turn) = from.turn.filter(|turn| turn.twice) else { return Ok(near) };
+    let Some(mut near) = near else { return Ok(None) };
+    let opposite = Grid { turn: Some(Turn { centre: turn.centre + 180.0, ..turn }), ..*from };
+    let Some(far) = warp_once(&opposite, to, rule, pixels)? else { return Ok(Some(near)) };
+    // Beyond the world, where some pixel has no place, GDAL's way with the ends must do.
+    let Some(places) = places(from, to, 0.0)? else { return Ok(Some(near)) };
+    let cells = near.pixels.iter_mut().zip(&mut near.valid).zip(far.pixels.iter().zip(&far.valid));
+    for (((pixel, valid), (far, there)), col) in cells.zip(&places.x) {
+        if (from.affine.x(*col) - turn.centre).abs() > 90.0 {
+            (*pixel, *valid) = (*far, *there);
+        }
+    }
+    Ok(Some(near))
+}
+
+fn warp_once<T: Pixel>(
+    from: &Grid<'_>,
+    to: &Grid<'_>,
+    rule: &Rule<T>,
+    pixels: &Pixels<'_, T>,
+) -> Result<Option<Warped<T>>> {
     start();
     let plan = plan(from, to, rule.tolerance)?;
     let image = Lender { fetch: pixels.image, failed: RefCell::default(), asked: Cell::new(false) };
     let mask = pixels.mask.map(|fetch| Lender { fetch, failed: RefCell::default(), asked: Cell::new(false) });
     let source = source::<T>(from, &image, mask.as_ref())?;
     let target = Target::of::<T>(to, rule)?;
-    let done = run(&source, &target, &plan, rule);
+    let under = from.turn.and_then(|turn| turn.under);
+    let done = run(&source, &target, &plan, rule, under);
     // What a callback met says more than what GDAL makes of it.
     let masked = mask.and_then(|mask| mask.failed.take());
     if let Some(error) = image.failed.take().or(masked) {
@@ -167,6 +210,7 @@ struct Key {
     from: String,
     affine: [u64; 6],
     size: (usize, usize),
+    turn: Option<u64>,
     to: String,
     tolerance: u64,
 }
@@ -177,6 +221,7 @@ impl Key {
             from: from.crs.into(),
             affine: from.affine.0.map(f64::to_bits),
             size: (from.height, from.width),
+            turn: from.turn.map(|turn| turn.centre.to_bits()),
             to: to.crs.into(),
             tolerance: tolerance.to_bits(),
         }
@@ -270,23 +315,10 @@ fn make_plan(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Plan> {
         from: crate::crs::Crs::new(from.crs).to_string(),
         to: crate::crs::Crs::new(to.crs).to_string(),
     };
-    let source = virtual_raster(from)?;
-    let target = virtual_raster(to)?;
-    for (dataset, grid) in [(&source, from), (&target, to)] {
-        let srs = spatial_ref(grid.crs)?;
-        // SAFETY: both are alive; GDAL copies the CRS and the six numbers.
-        let failed = unsafe {
-            sys::GDALSetSpatialRef(dataset.0, srs.to_c_hsrs()) != sys::CPLErr::CE_None
-                || sys::GDALSetGeoTransform(dataset.0, grid.affine.0.as_ptr()) != sys::CPLErr::CE_None
-        };
-        if failed {
-            return Err(Error::Bug(format!("GDAL takes no georeference: {}", said())));
-        }
-    }
-    // A pixel for a unit of the CRS is a transform like any other.
-    let options = Texts::new(&[("SRC_METHOD", "GEOTRANSFORM"), ("DST_METHOD", "GEOTRANSFORM")]);
-    // SAFETY: the datasets and the options are alive; the transformer keeps none of them.
-    let exact = unsafe { sys::GDALCreateGenImgProjTransformer2(source.0, target.0, options.0.cast()) };
+    let exact = match from.turn {
+        Some(turn) => around_globe(from, to, turn.centre)?,
+        None => between_rasters(from, to)?,
+    };
     if exact.is_null() {
         return Err(impossible());
     }
@@ -304,6 +336,43 @@ fn make_plan(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Plan> {
         std::mem::forget(exact);
         Ok(Plan(arg))
     }
+}
+
+/// GDAL's own choice, which knows how far each raster reaches; null where it finds none.
+fn between_rasters(from: &Grid<'_>, to: &Grid<'_>) -> Result<*mut c_void> {
+    let source = virtual_raster(from)?;
+    let target = virtual_raster(to)?;
+    for (dataset, grid) in [(&source, from), (&target, to)] {
+        let srs = spatial_ref(grid.crs)?;
+        // SAFETY: both are alive; GDAL copies the CRS and the six numbers.
+        let failed = unsafe {
+            sys::GDALSetSpatialRef(dataset.0, srs.to_c_hsrs()) != sys::CPLErr::CE_None
+                || sys::GDALSetGeoTransform(dataset.0, grid.affine.0.as_ptr()) != sys::CPLErr::CE_None
+        };
+        if failed {
+            return Err(Error::Bug(format!("GDAL takes no georeference: {}", said())));
+        }
+    }
+    // A pixel for a unit of the CRS is a transform like any other.
+    let options = Texts::new(&[("SRC_METHOD", "GEOTRANSFORM"), ("DST_METHOD", "GEOTRANSFORM")]);
+    // SAFETY: the datasets and the options are alive; the transformer keeps none of them.
+    Ok(unsafe { sys::GDALCreateGenImgProjTransformer2(source.0, target.0, options.0.cast()) })
+}
+
+/// GDAL centres no raster of more than a turn, so it is told where; null where it finds no transformation.
+fn around_globe(from: &Grid<'_>, to: &Grid<'_>, centre: f64) -> Result<*mut c_void> {
+    let (source, target) = (spatial_ref(from.crs)?, spatial_ref(to.crs)?);
+    let options = Texts::new(&[("CENTER_LONG", &centre.to_string())]);
+    // SAFETY: the CRSs, the numbers and the options are alive; GDAL copies them all.
+    Ok(unsafe {
+        sys::GDALCreateGenImgProjTransformer4(
+            source.to_c_hsrs(),
+            from.affine.0.as_ptr(),
+            target.to_c_hsrs(),
+            to.affine.0.as_ptr(),
+            options.0.cast_const().cast(),
+        )
+    })
 }
 
 // ---------------------------------------------------------------------------------------------------
@@ -552,10 +621,21 @@ unsafe fn alloc<T: Copy>(value: T) -> *mut T {
     }
 }
 
-fn run<T: Pixel>(source: &Owned, target: &Target, plan: &Plan, rule: &Rule<T>) -> Result<()> {
+fn run<T: Pixel>(
+    source: &Owned,
+    target: &Target,
+    plan: &Plan,
+    rule: &Rule<T>,
+    under: Option<f64>,
+) -> Result<()> {
     let initial = if rule.nodata.is_some() { "NO_DATA" } else { "0" };
     // A slice of which nothing can be projected into the source is one that it does not touch.
-    let texts = Texts::new(&[("INIT_DEST", initial), ("ERROR_OUT_IF_EMPTY_SOURCE_WINDOW", "FALSE")]);
+    let mut texts = vec![("INIT_DEST", initial), ("ERROR_OUT_IF_EMPTY_SOURCE_WINDOW", "FALSE")];
+    // GDAL, too, takes what is nearly whole as whole.
+    let whole = |under: f64| if (under - under.round()).abs() < 0.05 { under.round() } else { under };
+    let scale = under.map(|under| (1.0 / whole(under.max(1.0))).to_string());
+    texts.extend(scale.as_deref().map(|scale| ("XSCALE", scale)));
+    let texts = Texts::new(&texts);
     let exact = rule.tolerance <= 0.0;
     // SAFETY: every pointer in the options is either alive for this call or allocated by GDAL and destroyed with
     // them; the operation copies the options and is destroyed before what they point to.
