@@ -86,7 +86,7 @@ const fn table_macro(doc: &'static FunctionDoc, sql: &'static str) -> Function {
     Function { doc, register: None, sql: Some(sql) }
 }
 
-/// Every SQL function of geoquilt, in the order in which data walks.
+/// Every SQL function of geoquilt, in the order in which data walks; the inner parts of macros come last.
 pub static FUNCTIONS: &[Function] = &[
     table::<geo_catalog_build::GeoCatalogBuild>(),
     table::<read_stac::ReadStac>(),
@@ -108,12 +108,6 @@ pub static FUNCTIONS: &[Function] = &[
     scalar::<geo_intersects::GeoIntersects>(),
     scalar::<geo_intersection::GeoIntersection>(),
     scalar::<geo_difference::GeoDifference>(),
-    scalar::<geo_block::GeoBlock>(),
-    scalar::<geo_query_area::GeoQueryArea>(),
-    scalar::<geo_box_levels::GeoBoxLevels>(),
-    scalar::<geo_box_cells::GeoBoxCells>(),
-    scalar::<geo_catalog_check::GeoCatalogCheck>(),
-    scalar::<geo_catalog_problems::GeoCatalogProblems>(),
     table::<geo_patch_grid::GeoPatchGrid>(),
     scalar::<st_land_fraction::StLandFraction>(),
     scalar::<geo_permutation::GeoPermutation>(),
@@ -136,4 +130,11 @@ pub static FUNCTIONS: &[Function] = &[
     table::<geoquilt_progress::GeoquiltProgress>(),
     table::<geoquilt_version::GeoquiltVersion>(),
     table::<geoquilt_cache::GeoquiltCache>(),
+    // What the macros stand on, and few will call.
+    scalar::<geo_block::GeoBlock>(),
+    scalar::<geo_query_area::GeoQueryArea>(),
+    scalar::<geo_box_levels::GeoBoxLevels>(),
+    scalar::<geo_box_cells::GeoBoxCells>(),
+    scalar::<geo_catalog_check::GeoCatalogCheck>(),
+    scalar::<geo_catalog_problems::GeoCatalogProblems>(),
 ];
