@@ -32,6 +32,11 @@ def pixels(dtype, bands=1, seed=0, shape=(HEIGHT, WIDTH)):
     return rng.integers(info.min, info.max, (bands, *shape), dtype=dtype, endpoint=True)
 
 
+def small(data):
+    """Whole numbers that a FLOAT holds: the scalar refuses others."""
+    return data % (1 << 24) if data.dtype.kind in "iu" and data.dtype.itemsize >= 4 else data
+
+
 def expected(path, window, bands=None):
     """Values and masks of rasterio, with the outside of a window filled by hand: its own boundless read goes through a VRT."""
     row, col, height, width = window
@@ -88,9 +93,8 @@ def check_table(con, path, dtype, windows=WINDOWS, more="", bands=None, sql_type
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", list(LAYOUTS))
 def test_pixels_equal_rasterio_for_every_dtype_and_layout(con, raster, dtype, layout):
-    path = raster("a.tif", pixels(dtype), **LAYOUTS[layout])
-    check_scalar(con, path)
-    check_table(con, path, dtype)
+    check_table(con, raster("a.tif", pixels(dtype), **LAYOUTS[layout]), dtype)
+    check_scalar(con, raster("small.tif", small(pixels(dtype)), **LAYOUTS[layout]))
 
 
 COMPRESSIONS = [("none", 1), ("deflate", 1), ("deflate", 2), ("deflate", 3), ("lzw", 1), ("lzw", 2), ("lzw", 3), ("packbits", 1)]
@@ -147,7 +151,7 @@ def test_interleaves_and_bands_equal_rasterio(con, raster, interleave, layout):
     ("uint64", 7), ("float32", np.nan), ("float32", -9999.0), ("float32", 1e20), ("float32", -3.4028234663852886e38),
     ("float64", np.nan), ("float64", 0.1), ("float64", np.inf)])
 def test_nodata_is_null(con, raster, dtype, nodata):
-    data = pixels(dtype, 2, seed=1)
+    data = small(pixels(dtype, 2, seed=1))
     hole = np.random.default_rng(2).random(data.shape) < 0.3
     data[hole] = nodata
     path = raster("a.tif", data, nodata=nodata, **LAYOUTS["tiled 64x32"])
@@ -190,7 +194,7 @@ def test_nodata_that_the_dtype_can_not_hold_masks_nothing(con, raster, dtype, no
     data[0, :40] = 0
     data[0, 40:50] = np.iinfo(dtype).max
     path = with_nodata_text(raster("a.tif", data, nodata=77), nodata)
-    _, nulls = lists(con, f"SELECT read_patch('{path}', {win(WINDOWS['whole'])})")
+    _, nulls = lists(con, f"SELECT data FROM read_patch({registry_sql(path, [WINDOWS['whole']])})")
     assert nulls.sum() == 0
     with rasterio.open(path) as file:
         assert np.ma.getmaskarray(file.read(masked=True)).sum() == 0, "the reference"
@@ -276,7 +280,7 @@ def test_a_window_wholly_outside_is_an_error_unless_boundless(con, raster, windo
 
 
 def test_south_up_rasters_keep_their_own_rows(con, raster):
-    data = pixels("int32")
+    data = small(pixels("int32"))
     transform = rasterio.Affine(0.5, 0, -20, 0, 0.25, -10)
     path = raster("a.tif", data, crs="EPSG:4326", transform=transform)
     check_scalar(con, path)
@@ -465,7 +469,7 @@ def test_random_windows_equal_rasterio(con, raster):
     def law(dtype, layout, bands, nodata, row, col, height, width):
         key = (dtype, layout, bands, nodata)
         if key not in files:
-            data = pixels(dtype, bands)
+            data = small(pixels(dtype, bands))
             if nodata is not None:
                 data[np.random.default_rng(3).random(data.shape) < 0.2] = nodata
             files[key] = raster("-".join(map(str, key)) + ".tif", data, nodata=nodata, **LAYOUTS[layout])
