@@ -4,11 +4,18 @@
 -- it, and compares the columns of bbox with four numbers, by which a Parquet scan passes over row groups.
 --
 -- gq_utc(t) is a time in UTC, whatever the session's time zone: DuckDB's own cast drops the offset that a text or a
--- TIMESTAMPTZ has. gq_stop(t) is the end of a day that has no time of day.
-CREATE OR REPLACE MACRO geoquilt.main.gq_utc(t) AS
-    CASE WHEN regexp_matches(t::VARCHAR, ':[0-9.]+ ?[^0-9.: ]') THEN make_timestamp(epoch_us(t::VARCHAR::TIMESTAMPTZ)) ELSE t::TIMESTAMP END;
-CREATE OR REPLACE MACRO geoquilt.main.gq_stop(t) AS
-    geoquilt.main.gq_utc(t) + CASE WHEN length(t::VARCHAR) = 10 THEN INTERVAL 1 DAY - INTERVAL 1 MICROSECOND ELSE INTERVAL 0 DAY END;
+-- TIMESTAMPTZ has. gq_stop(t) is the end of a day, a month or a year that has no time of day.
+CREATE OR REPLACE MACRO geoquilt.main.gq_utc(t) AS CASE
+    WHEN regexp_matches(t::VARCHAR, ':[0-9.]+ ?[^0-9.: ]') THEN make_timestamp(epoch_us(t::VARCHAR::TIMESTAMPTZ))
+    WHEN regexp_full_match(t::VARCHAR, '\d{4}') THEN CAST(t::VARCHAR || '-01-01' AS TIMESTAMP)
+    WHEN regexp_full_match(t::VARCHAR, '\d{4}-\d{1,2}') THEN CAST(t::VARCHAR || '-01' AS TIMESTAMP)
+    ELSE t::TIMESTAMP
+END;
+CREATE OR REPLACE MACRO geoquilt.main.gq_stop(t) AS CASE
+    WHEN regexp_full_match(t::VARCHAR, '\d{4}(-\d{1,2}){0,2}') THEN
+        geoquilt.main.gq_utc(t) + [INTERVAL 1 YEAR, INTERVAL 1 MONTH, INTERVAL 1 DAY][len(string_split(t::VARCHAR, '-'))] - INTERVAL 1 MICROSECOND
+    ELSE geoquilt.main.gq_utc(t)
+END;
 -- The guard is a row of its own: a condition of the catalog's rows is not asked when another has passed over them all.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_query(catalog, bbox := NULL, crs := NULL, t_min := NULL, t_max := NULL, geometry := NULL) AS TABLE
 WITH gq_guard AS (

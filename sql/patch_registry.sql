@@ -10,9 +10,9 @@ WITH patches AS (
                   WHERE true OR geo_catalog_check(gq_patch, {place: 'patch_registry(grid)', grid: true})) AS kept
     WHERE kept_status IS DISTINCT FROM 'rejected'
 ), days AS (
-    SELECT coalesce(file.date_column::TIMESTAMP, file.start_column)::DATE AS date,
-           coalesce(file.start_column, file.date_column::TIMESTAMP) AS t_min,
-           coalesce(file.stop_column, file.date_column::TIMESTAMP + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND) AS t_max,
+    SELECT coalesce(file.date_column, file.start_column)::DATE AS date,
+           coalesce(file.start_column, file.date_column) AS t_min,
+           coalesce(file.stop_column, file.date_column + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND) AS t_max,
            file.path_column AS path,
            file.attributes_column AS attributes,
            file.crs_column::VARCHAR AS crs, file.transform_column::DOUBLE[] AS transform, file.width_column AS width, file.height_column AS height,
@@ -20,7 +20,8 @@ WITH patches AS (
     FROM (SELECT NULL::VARCHAR AS path, NULL::DATE AS date, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max,
                  NULL::MAP(VARCHAR, VARCHAR) AS attributes, NULL::VARCHAR AS crs, NULL::DOUBLE[] AS transform,
                  NULL::BIGINT AS width, NULL::BIGINT AS height, NULL::VARCHAR AS kind) AS absent,
-         LATERAL (SELECT path AS path_column, date AS date_column, t_min AS start_column, t_max AS stop_column,
+         LATERAL (SELECT path AS path_column, geoquilt.main.gq_utc(date) AS date_column,
+                         geoquilt.main.gq_utc(t_min) AS start_column, geoquilt.main.gq_utc(t_max) AS stop_column,
                          attributes AS attributes_column, crs AS crs_column, transform AS transform_column,
                          width AS width_column, height AS height_column, kind AS kind_column
                   FROM query_table(dates)) AS file
@@ -31,9 +32,11 @@ WITH patches AS (
            CASE WHEN is_array THEN -abs(transform[6]) ELSE transform[6] END AS dy
     FROM days WHERE transform IS NOT NULL GROUP BY ALL
 ), windows AS (
-    SELECT known.*, (known.bbox.xmax - known.bbox.xmin) / known.win.width AS px, (known.bbox.ymax - known.bbox.ymin) / known.win.height AS py
+    SELECT patch_id, place, win, box AS bbox, box_crs AS crs, partial AS is_partial,
+           (box.xmax - box.xmin) / win.width AS px, (box.ymax - box.ymin) / win.height AS py
     FROM (SELECT NULL::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS bbox, NULL::VARCHAR AS crs, NULL::BOOLEAN AS is_partial) AS absent,
-         LATERAL (SELECT patch_id, place, win, bbox, crs, is_partial FROM patches) AS known
+         LATERAL (SELECT patch_id, place, win, bbox::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS box, crs::VARCHAR AS box_crs, is_partial::BOOLEAN AS partial
+                  FROM patches) AS known
 ), boxes AS (
     -- Each window as the file has it.
     SELECT r.*, w.* EXCLUDE (crs), w.crs AS grid_crs,
@@ -46,10 +49,13 @@ WITH patches AS (
         WHEN crs <> grid_crs AND NOT coalesce(TRY(geo_project(geo_box({xmin: 0, ymin: 0, xmax: 1, ymax: 1}), crs, grid_crs)
                                                   = geo_box({xmin: 0, ymin: 0, xmax: 1, ymax: 1})), false) THEN
             'is in ' || crs || ', and the grid in ' || grid_crs
-        WHEN greatest(abs(abs(dx) - px) * win.width / px, abs(abs(dy) - py) * win.height / py) > 1e-3 THEN
-            'has pixels of ' || abs(dx) || ' x ' || abs(dy) || ', and the grid of ' || px || ' x ' || py
-        WHEN greatest(abs(least(x1, x2) - bbox.xmin) / px, abs(least(y1, y2) - bbox.ymin) / py) > 1e-3 THEN
-            'begins at (' || x0 || ', ' || y0 || '), and the grid at (' || (bbox.xmin - win.col_off * px) || ', ' || (bbox.ymax + win.row_off * py) || ')'
+        -- Pixel sizes of few digits and float32 coordinates part by some hundredths of a pixel over a wide raster.
+        WHEN greatest(abs(least(x1, x2) - bbox.xmin) / px, abs(greatest(x1, x2) - bbox.xmax) / px,
+                      abs(least(y1, y2) - bbox.ymin) / py, abs(greatest(y1, y2) - bbox.ymax) / py) > 0.05 THEN CASE
+            WHEN greatest(abs(abs(dx) - px) * (win.col_off + win.width) / px, abs(abs(dy) - py) * (win.row_off + win.height) / py) > 0.025 THEN
+                'has pixels of ' || abs(dx) || ' x ' || abs(dy) || ', and the grid of ' || px || ' x ' || py
+            ELSE 'begins at (' || x0 || ', ' || y0 || '), and the grid at (' || (bbox.xmin - win.col_off * px) || ', ' || (bbox.ymax + win.row_off * py) || ')'
+        END
         WHEN NOT is_partial AND (least(win.row_off, win.col_off) < 0 OR win.row_off + win.height > height OR win.col_off + win.width > width) THEN
             'has ' || height || ' rows and ' || width || ' columns, and patch ' || patch_id || ' of the grid reaches to row ' ||
             (win.row_off + win.height) || ' and column ' || (win.col_off + win.width)

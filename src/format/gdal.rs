@@ -561,16 +561,6 @@ pub fn rasterize(wkb: &[u8], grid: &Affine, height: usize, width: usize) -> Resu
     Ok(band.read_as::<u8>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
 }
 
-/// A geometry's WKB from text as people write it.
-///
-/// # Errors
-/// The text is no WKT.
-pub fn wkb_of_text(wkt: &str) -> Result<Vec<u8>> {
-    start();
-    let geometry = gdal::vector::Geometry::from_wkt(wkt).and_then(|geometry| geometry.wkb());
-    geometry.map_err(|_| Error::invalid(format!("\"{wkt}\""), "WKT such as 'POINT (10.3 50.2)'"))
-}
-
 /// The box around any geometry's WKB after projecting every vertex; `None` when it is empty.
 ///
 /// # Errors
@@ -578,14 +568,28 @@ pub fn wkb_of_text(wkt: &str) -> Result<Vec<u8>> {
 pub fn geometry_envelope(wkb: &[u8], from: &str, to: &str) -> Result<Option<Bbox>> {
     start();
     let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
-    let mut geometry = gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?;
+    envelope(gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?, from, to)
+}
+
+/// As [`geometry_envelope`], of WKT.
+///
+/// # Errors
+/// As there.
+pub fn text_envelope(wkt: &str, from: &str, to: &str) -> Result<Option<Bbox>> {
+    start();
+    let geometry = gdal::vector::Geometry::from_wkt(wkt);
+    let bad = |_| Error::invalid(format!("\"{wkt}\""), "WKT such as 'POINT (10.3 50.2)'");
+    envelope(geometry.map_err(bad)?, from, to)
+}
+
+fn envelope(mut geometry: gdal::vector::Geometry, from: &str, to: &str) -> Result<Option<Bbox>> {
     if geometry.is_empty() {
         return Ok(None);
     }
     if from != to {
-        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(bad)?;
         let unprojectable =
             |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
+        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(unprojectable)?;
         geometry.transform_inplace(&transform).map_err(unprojectable)?;
     }
     let e = geometry.envelope();
@@ -612,9 +616,9 @@ pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<
         ));
     }
     if from != to {
-        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(bad)?;
         let unprojectable =
             |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
+        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(unprojectable)?;
         geometry.transform_inplace(&transform).map_err(unprojectable)?;
     }
     let e = geometry.envelope();

@@ -7,7 +7,7 @@ use crate::format::gdal::{crs_facts, project, same_crs};
 use crate::slice::Slice;
 
 pub const TURN: f64 = 360.0;
-/// A slice that goes around more often is a mistake, and is not laid out.
+/// A slice that goes around more often is a mistake.
 pub const MOST_TURNS: usize = 8;
 
 /// Columns of a grid laid around the globe, from as far west to as far east as a slice needs.
@@ -23,7 +23,7 @@ pub struct Globe {
 }
 
 impl Globe {
-    /// `None` for a grid that does not go once around the globe.
+    /// `None` for a grid that does not go around the globe.
     ///
     /// # Errors
     /// A CRS that PROJ does not know, or a pair without a transformation.
@@ -35,14 +35,18 @@ impl Globe {
         resampling: Resampling,
     ) -> Result<Option<Globe>> {
         let [x0, dx, c, d, e, f] = affine.0;
-        let turn = dx.abs() * columns as f64;
+        // Columns of one turn: some grids repeat their first columns as their last.
+        let turn = (TURN / dx.abs()).round();
         // A hundredth of a column is what degrees of few digits leave.
-        if affine.is_rotated() || (turn - TURN).abs() > 0.01 * dx.abs() || !crs_facts(crs)?.geographic {
+        let is_whole = (turn * dx.abs() - TURN).abs() <= 0.01 * dx.abs() && turn <= columns as f64;
+        if affine.is_rotated() || !is_whole || !crs_facts(crs)?.geographic {
             return Ok(None);
         }
+        let columns = turn as usize;
         let Reach { west, east, pole } = reach(crs, slice)?;
         if east - west > MOST_TURNS as f64 * TURN {
-            return Ok(None);
+            let problem = format!("the {slice} goes around the globe more than {MOST_TURNS} times");
+            return Err(Error::conflict(problem, "Ask for 360 degrees at most"));
         }
         let wide = (east - west).min(TURN);
         // Columns of the grid under one of the slice, and what the widest of the kernels reaches to one side.

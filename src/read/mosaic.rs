@@ -216,6 +216,12 @@ fn bands_of(source: &Source, options: &SliceOptions, count: usize) -> Result<Vec
 fn layer(source: &Source, slice: &Slice, options: &SliceOptions, bands: &[usize]) -> Result<Option<Layer>> {
     let area = slice.area();
     let mut layer = Layer { pixels: Vec::new(), valid: Vec::new() };
+    let gone = match &options.mask {
+        Some(mask) => gone(source, slice, &options.warp, mask)?,
+        None => None,
+    };
+    let is_gone = |place: usize| gone.as_ref().is_some_and(|gone| gone.get(place) == Some(&true));
+    let is_aligned = aligned_windows(source, slice)?.is_some();
     for &band in bands {
         let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
         let dtype = match options.warp.scaled {
@@ -227,11 +233,14 @@ fn layer(source: &Source, slice: &Slice, options: &SliceOptions, bands: &[usize]
         // Numbers between pixels are rounded as floats are; pixels are not.
         let exact = own.is_wide_integer()
             && !options.warp.scaled
-            && (options.warp.resampling.picks() || aligned_windows(source, slice)?.is_some());
+            && options.merge != Merge::Count
+            && (options.warp.resampling.picks() || is_aligned);
         let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, slice, &options.warp)? {
             Some(warped) => {
-                let pixels = warped.pixels.iter().zip(&warped.valid).filter(|(_, valid)| exact && **valid != 0);
-                if let Some(value) = pixels.map(|(pixel, _)| *pixel).find_map(Pixel::beyond_float) {
+                let kept = |place: &usize| warped.valid.get(*place) != Some(&0) && !is_gone(*place);
+                let places = (0..if exact { warped.pixels.len() } else { 0 }).filter(kept);
+                let mut pixels = places.filter_map(|place| warped.pixels.get(place));
+                if let Some(value) = pixels.find_map(|pixel| beyond_float(*pixel, is_aligned)) {
                     return Err(Error::BeyondFloat { path: source.path().into(), band, value });
                 }
                 layer.pixels.extend(warped.pixels.iter().map(|v| v.f32()));
@@ -244,14 +253,19 @@ fn layer(source: &Source, slice: &Slice, options: &SliceOptions, bands: &[usize]
             return Ok(None);
         }
     }
-    if let Some(mask) = &options.mask
-        && let Some(gone) = gone(source, slice, &options.warp, mask)?
-    {
+    if let Some(gone) = &gone {
         for valid in layer.valid.chunks_mut(area.max(1)) {
-            valid.iter_mut().zip(&gone).filter(|(_, gone)| **gone).for_each(|(v, _)| *v = 0);
+            valid.iter_mut().zip(gone).filter(|(_, gone)| **gone).for_each(|(v, _)| *v = 0);
         }
     }
     Ok(Some(layer))
+}
+
+/// A whole number that a FLOAT would change, or that GDAL's warper, which reckons in float64, may have changed.
+fn beyond_float<T: Pixel>(pixel: T, is_aligned: bool) -> Option<i128> {
+    const WARPED: f64 = 9_007_199_254_740_992.0;
+    let warped = || (!is_aligned && pixel.f64().abs() >= WARPED).then_some(pixel.f64() as i128);
+    pixel.beyond_float().or_else(warped)
 }
 
 /// Which pixels of the slice a quality band takes away. It is always brought there by nearest: a mean of bit

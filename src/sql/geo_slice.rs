@@ -136,7 +136,7 @@ impl ScalarFunction for GeoSlice {
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
         let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
-        let times = call.arguments() - REQUIRED - usize::from(call.bag().is_some());
+        let times = call.arguments() - REQUIRED - usize::from(call.bag()?.is_some());
         Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
     }
 
@@ -241,10 +241,7 @@ fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Optio
     let shape = input.column(0);
     match shape.holds() {
         Holds::Geometry => return gdal::geometry_envelope(shape.bytes(row), from, crs.as_str()),
-        Holds::Text => {
-            let wkb = gdal::wkb_of_text(shape.str(row))?;
-            return gdal::geometry_envelope(&wkb, from, crs.as_str());
-        }
+        Holds::Text => return gdal::text_envelope(shape.str(row), from, crs.as_str()),
         _ => {}
     }
     let Some(mut bbox) = slice_value::read_box(&shape, row) else { return Ok(None) };

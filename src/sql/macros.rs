@@ -63,7 +63,7 @@ pub static PATCH_REGISTRY: FunctionDoc = FunctionDoc {
     errors: &[
         "patches overlap and no val_year is given: a split by patch would put the same pixels into train and val",
         "grid: a patch_id stands in several rows, as in a registry; no column `patch_id` or `win`",
-        "dates: a file's CRS, pixel size or origin is not the grid's, by 1/1000 of a pixel, or a patch that is not `is_partial` goes beyond it",
+        "dates: a file's CRS, pixel size or origin is not the grid's, by 1/20 of a pixel, or a patch that is not `is_partial` goes beyond it",
         "val_fraction outside [0, 1], or given beside val_year",
         "val_year: no date, or every date, lies in that year",
         "val_year, and a file that is undated or spans the edge of that year",

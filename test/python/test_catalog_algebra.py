@@ -602,3 +602,13 @@ def bytes_read(con, path, sql):
     con.execute(sql).fetchall()
     con.execute("CALL disable_logging()")
     return con.execute("SELECT sum(bytes::BIGINT) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'READ' AND path = ?", [str(path)]).fetchone()[0]
+
+
+def test_days_months_and_years_are_whole_as_text(con):
+    con.execute("CREATE TABLE one AS SELECT 'a' AS path, geo_box({xmin: 0, ymin: 0, xmax: 1, ymax: 1}) AS geometry, {xmin: 0.0::DOUBLE, ymin: 0.0::DOUBLE, xmax: 1.0::DOUBLE, ymax: 1.0::DOUBLE} AS bbox, "
+                "TIMESTAMP '2018-01-31 12:00' AS t_min, TIMESTAMP '2018-01-31 12:30' AS t_max")
+    count = lambda bounds: con.execute(f"SELECT count(*) FROM geoquilt.catalog_query('one', {bounds})").fetchone()[0]
+    for text in ("2018", "2018-01", "2018-1", "2018-01-31", "2018-1-31"):
+        assert count(f"t_max := '{text}'") == count(f"t_min := '{text}'") == 1, text
+    for text in ("2017", "2017-12", "2018-1-30", "2018-01-31 11:59"):
+        assert count(f"t_max := '{text}'") == 0, text

@@ -8,6 +8,8 @@ import pyarrow as pa
 import pytest
 from rasterio.transform import from_origin
 
+from conftest import ROOT
+
 DAYS = [dt.date(2017, 12, 31), dt.date(2018, 1, 1), dt.date(2018, 6, 1), dt.date(2018, 12, 31), dt.date(2019, 1, 1)]
 
 
@@ -260,3 +262,23 @@ def test_a_large_registry_is_made_in_seconds(con):
     assert con.execute("SELECT count(*), count(*) FILTER (split = 'val') FROM (SELECT split FROM geoquilt.patch_registry('grid', 'days'))").fetchone() == (10_000_000, 2_000_000)
     alarm.cancel()
     assert (dt.datetime.now() - start).total_seconds() < 60
+
+
+def test_instants_are_dated_in_utc_wherever_the_session_is(con):
+    con.execute("SET TimeZone = 'America/New_York'")
+    con.execute(f"CREATE TABLE g AS FROM geo_patch_grid('{ROOT}/test/data/small/land.tif', size := 18, edge := 'drop')")
+    for column in ("t_min", "date"):
+        con.execute(f"CREATE OR REPLACE TABLE x AS SELECT unnest(['2019-01-01 02:00:00+00', '2018-06-01 02:00:00+00']::TIMESTAMPTZ[]) AS {column}")
+        got = con.execute("SELECT DISTINCT date::VARCHAR, split, typeof(t_min) FROM geoquilt.patch_registry('g', 'x', val_year := 2019) ORDER BY 1").fetchall()
+        assert got == [("2018-06-01", "train", "TIMESTAMP"), ("2019-01-01", "val", "TIMESTAMP")]
+
+
+def test_pixel_sizes_of_few_digits_are_the_grids(con):
+    con.execute("CREATE TABLE g AS FROM geo_patch_grid({xmin: -180, ymin: -90, xmax: 180, ymax: 90}, crs := 'EPSG:4326', resolution := 1 / 120, size := 1024, edge := 'overflow')")
+    con.execute("CREATE TABLE f AS SELECT 'a.tif' AS path, 'EPSG:4326' AS crs, 43200 AS width, 21600 AS height, [-180, x, 0, 90, 0, -x]::DOUBLE[] AS transform, DATE '2020-01-01' AS date FROM (SELECT 0.00833333::DOUBLE AS x)")
+    assert con.execute("SELECT count(*) > 0 FROM geoquilt.patch_registry('g', 'f', val_fraction := 0.5)").fetchone() == (True,)
+    con.execute("UPDATE f SET transform = [-180, 0.008333, 0, 90, 0, -0.008333]")
+    with pytest.raises(Exception, match=r'patch_registry\(dates\): "a.tif" has pixels of 0.008333 x 0.008333, and the grid of 0.00833333'):
+        con.execute("FROM geoquilt.patch_registry('g', 'f', val_fraction := 0.5)").fetchall()
+    con.execute("CREATE TABLE bare AS SELECT * REPLACE (NULL AS crs, NULL AS bbox) FROM g")
+    con.execute("FROM geoquilt.patch_registry('bare', 'f', val_fraction := 0.5)")

@@ -11,7 +11,7 @@ const A: Parameter = Parameter {
     name: "a",
     types: "VARCHAR",
     given: Given::Required,
-    meaning: "A catalog by name: table, view, CTE, temp table, Parquet path, in Python a data frame. Its CRS is the result's.",
+    meaning: "A catalog by name: table, view, CTE, temp table, Parquet path, in Python an Arrow table (pandas has no geometry: `ST_GeomFromWKB` first). Its CRS is the result's.",
 };
 const B: Parameter = Parameter {
     name: "b",

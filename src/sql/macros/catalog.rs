@@ -13,7 +13,7 @@ const CATALOG: Parameter = Parameter {
     name: "catalog",
     types: "VARCHAR",
     given: Given::Required,
-    meaning: "A catalog by name: table, view, CTE, temp table, Parquet path, in Python a data frame.",
+    meaning: "A catalog by name: table, view, CTE, temp table, Parquet path, in Python an Arrow table (pandas has no geometry: `ST_GeomFromWKB` first).",
 };
 const ALL: Column = column("path", "VARCHAR", "With it all columns of the catalog, as they are.");
 const AMISS: &str = "catalog: `geometry`, `bbox`, `t_min` or `t_max` is missing or of another type, by name";
