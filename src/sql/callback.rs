@@ -97,18 +97,21 @@ impl Call {
     }
 
     /// The place of the options, where they were given: at the end, also of fewer arguments than may come before them.
-    pub fn bag(&self) -> Option<usize> {
+    ///
+    /// # Errors
+    /// An argument that may be the options holds a subquery.
+    pub fn bag(&self) -> Result<Option<usize>> {
         let by_place = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
         let parameters: Vec<_> = self.doc.parameters.iter().filter(by_place).collect();
-        let bag = parameters.iter().position(|p| p.given == Given::Optional && p.types == "STRUCT")?;
-        let last = self.arguments().checked_sub(1)?;
+        let bag = parameters.iter().position(|p| p.given == Given::Optional && p.types == "STRUCT");
+        let (Some(bag), Some(last)) = (bag, self.arguments().checked_sub(1)) else { return Ok(None) };
         // SAFETY: the type is live.
         let is_struct = |ty: &LogicalType| unsafe {
             ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT
         };
-        let early = parameters.get(last).is_some_and(|p| p.given == Given::Optional)
-            && self.of_type(last, is_struct).unwrap_or(false);
-        (last == bag || early).then_some(last)
+        let optional = parameters.get(last).is_some_and(|p| p.given == Given::Optional);
+        let given = last == bag || optional && self.of_type(last, is_struct)?;
+        Ok(given.then_some(last))
     }
 
     /// The options, by their names.
@@ -116,7 +119,7 @@ impl Call {
     /// # Errors
     /// They are no constant struct, or a key is unknown.
     pub fn options(&self) -> Result<Args> {
-        let Some(bag) = self.bag() else { return Ok(Args::new(self.doc, Vec::new())) };
+        let Some(bag) = self.bag()? else { return Ok(Args::new(self.doc, Vec::new())) };
         // SAFETY: `info` is live, and the context is owned and destroyed here.
         let options = self.look(bag, |expression| unsafe {
             let mut context = std::ptr::null_mut();
