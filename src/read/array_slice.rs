@@ -60,11 +60,7 @@ fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     let (Some(y_dim), Some(x_dim)) = (axes.y_dim(), axes.x_dim()) else {
         return Err(none("has no dimensions on the map"));
     };
-    let (turn, n) = (TURN / affine.0[1].abs(), grid.width as f64);
-    // Some grids repeat their first columns at the end, which are then left out.
-    let repeats = n > turn && (turn - turn.round()).abs() < 0.01 && crs_facts(&grid.crs)?.geographic;
-    let cols = if repeats { turn.round() as usize } else { grid.width };
-    Ok(Place { crs: grid.crs, affine, rows: grid.height, cols, y_dim, x_dim })
+    Ok(Place { crs: grid.crs, affine, rows: grid.height, cols: grid.width, y_dim, x_dim })
 }
 
 /// The selection that a slice makes: its interval on the time axis, unless the user selects there.

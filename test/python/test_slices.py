@@ -807,8 +807,14 @@ def test_a_raster_that_repeats_its_first_columns_goes_round_the_globe(con, raste
         for sql in ["geo_slice({xmin: 170, ymin: -20, xmax: 190, ymax: 20}, 2, 'EPSG:4326')", "geo_slice({xmin: -180, ymin: -80, xmax: 180, ymax: 80}, 4, 'EPSG:4326')",
                     "geo_slice({xmin: 200000, ymin: 0, xmax: 800000, ymax: 600000}, 50000, 'EPSG:32601')"]:
             for method in ("nearest", "bilinear", "average", "sum"):
-                read = lambda file: con.execute(f"SELECT read_slice('{file}', {sql}, {{resampling: '{method}'}}).data").fetchone()[0]
-                assert read(path) == read(twin), (sql, method)
+                pixels = lambda file: con.execute(f"SELECT read_slice('{file}', {sql}, {{resampling: '{method}'}}).data").fetchone()[0]
+                assert pixels(path) == pixels(twin), (sql, method)
+        # The twin stands on rasterio above; here once more on the file itself, with further turns of it on both sides.
+        got, nulls, grid = read(con, path, "geo_slice({xmin: 170.3, ymin: -20, xmax: 190.3, ymax: 20}, 2, 'EPSG:4326')", "resampling: 'bilinear', tolerance: 0")
+        expected = np.zeros(got.shape[1:], "float32")
+        reproject(np.tile(whole[0], 3), expected, src_transform=from_origin(-542.5, 90, 5, 5), src_crs="EPSG:4326", dst_transform=grid, dst_crs="EPSG:4326", resampling=Resampling.bilinear)
+        assert not nulls.any()
+        np.testing.assert_allclose(got[0], expected, atol=1e-5)
     with pytest.raises(Exception, match="goes around the globe more than 8 times"):
         con.execute(f"""SELECT read_slice('{twin}', {{bbox: {{xmin: 0::DOUBLE, ymin: 0::DOUBLE, xmax: 3240::DOUBLE, ymax: 3::DOUBLE}}, crs: 'EPSG:4326',
             t_min: NULL::TIMESTAMP, t_max: NULL::TIMESTAMP, width: 1080::INTEGER, height: 1::INTEGER}}, {{resampling: 'bilinear'}})""")

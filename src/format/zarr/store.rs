@@ -1,6 +1,7 @@
 //! Where a Zarr store's keys lie: a folder, or a zip file. Every read is of a range within the file, and bounded.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,21 @@ impl Folder {
     }
 }
 
+/// Where a range of a key of `size` bytes lies.
+///
+/// # Errors
+/// It goes beyond the end, or is longer than any chunk may be.
+pub fn place(name: &str, range: &ByteRange, size: u64) -> Result<Range<u64>, StorageError> {
+    let place = range.start(size)..range.end(size);
+    if place.start > place.end || place.end > size {
+        return Err(format!("{name} ends after {size} bytes").into());
+    }
+    if place.end - place.start > MAX_READ_BYTES {
+        return Err(format!("{name} is above {} MiB", MAX_READ_BYTES >> 20).into());
+    }
+    Ok(place)
+}
+
 impl ReadableStorageTraits for Folder {
     fn get_partial_many<'a>(
         &'a self,
@@ -92,15 +108,9 @@ impl ReadableStorageTraits for Folder {
         let Some((file, size)) = self.file(key)? else { return Ok(None) };
         let name = key.as_str().to_string();
         let read = move |range: ByteRange| {
-            let (start, end) = (range.start(size), range.end(size));
-            if start > end || end > size {
-                return Err(format!("{name} ends after {size} bytes").into());
-            }
-            if end - start > MAX_READ_BYTES {
-                return Err(format!("{name} is above {} MiB", MAX_READ_BYTES >> 20).into());
-            }
-            let mut bytes = vec![0; (end - start) as usize];
-            file.read_exact_at(&mut bytes, start)?;
+            let place = place(&name, &range, size)?;
+            let mut bytes = vec![0; (place.end - place.start) as usize];
+            file.read_exact_at(&mut bytes, place.start)?;
             Ok(Bytes::from(bytes))
         };
         Ok(Some(Box::new(ranges.map(read))))
@@ -138,11 +148,8 @@ impl ReadableStorageTraits for Store {
                 let size = bytes.len() as u64;
                 let name = key.as_str().to_string();
                 Ok(Some(Box::new(ranges.map(move |range| {
-                    let (start, end) = (range.start(size), range.end(size));
-                    match start <= end && end <= size {
-                        true => Ok(bytes.slice(start as usize..end as usize)),
-                        false => Err(format!("{name} ends after {size} bytes").into()),
-                    }
+                    let place = place(&name, &range, size)?;
+                    Ok(bytes.slice(place.start as usize..place.end as usize))
                 }))))
             }
         }

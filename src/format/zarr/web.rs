@@ -7,7 +7,7 @@ use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageEr
 
 use crate::error::Error;
 use crate::files::remote::{self, RemoteFile};
-use crate::format::zarr::store::MAX_READ_BYTES;
+use crate::format::zarr::store::place;
 
 /// Keys under a URL.
 pub struct Web {
@@ -44,16 +44,10 @@ impl ReadableStorageTraits for Web {
             file.prefetch(places).map_err(|e| StorageError::from(e.to_string()))?;
         }
         let read = move |range: ByteRange| {
-            let (start, end) = (range.start(size), range.end(size));
-            if start > end || end > size {
-                return Err(format!("{name} ends after {size} bytes").into());
-            }
-            if end - start > MAX_READ_BYTES {
-                return Err(format!("{name} is above {} MiB", MAX_READ_BYTES >> 20).into());
-            }
+            let place = place(&name, &range, size)?;
             // By pages where it is small, as the index of a shard and its chunks mostly are.
-            let mut bytes = vec![0; (end - start) as usize];
-            file.read_at(start, &mut bytes).map_err(|e| StorageError::from(e.to_string()))?;
+            let mut bytes = vec![0; (place.end - place.start) as usize];
+            file.read_at(place.start, &mut bytes).map_err(|e| StorageError::from(e.to_string()))?;
             Ok(Bytes::from(bytes))
         };
         Ok(Some(Box::new(ranges.into_iter().map(read))))
