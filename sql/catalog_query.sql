@@ -20,6 +20,10 @@ END;
 CREATE OR REPLACE MACRO geoquilt.main.catalog_query(catalog, bbox := NULL, crs := NULL, t_min := NULL, t_max := NULL, geometry := NULL) AS TABLE
 WITH gq_guard AS (
     SELECT CASE
+        WHEN t_min IS NOT NULL AND TRY(geoquilt.main.gq_utc(t_min)) IS NULL THEN
+            error('catalog_query(t_min): "' || t_min || '" is not valid: must be a TIMESTAMP, a DATE, or text such as 2023-06 or 2023-06-30 12:00:00')
+        WHEN t_max IS NOT NULL AND TRY(geoquilt.main.gq_stop(t_max)) IS NULL THEN
+            error('catalog_query(t_max): "' || t_max || '" is not valid: must be a TIMESTAMP, a DATE, or text such as 2023-06 or 2023-06-30 12:00:00')
         WHEN geoquilt.main.gq_utc(t_min) > geoquilt.main.gq_stop(t_max) THEN
             error('catalog_query(t_max): the interval ends before it starts: ' || t_min || ' to ' || t_max)
     END AS mistake
@@ -36,7 +40,7 @@ WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'})) A
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR gq_entry.bbox.ymax >= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).ymin)
   -- An undated row matches every interval.
-  AND (t_max IS NULL OR gq_entry.t_min IS NULL OR gq_entry.t_min <= geoquilt.main.gq_stop(t_max))
-  AND (t_min IS NULL OR gq_entry.t_max IS NULL OR gq_entry.t_max >= geoquilt.main.gq_utc(t_min))
+  AND (t_max IS NULL OR gq_entry.t_min IS NULL OR gq_entry.t_min <= TRY(geoquilt.main.gq_stop(t_max)))
+  AND (t_min IS NULL OR gq_entry.t_max IS NULL OR gq_entry.t_max >= TRY(geoquilt.main.gq_utc(t_min)))
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR geo_intersects(gq_entry.geometry, geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))))

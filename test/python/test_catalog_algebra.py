@@ -612,3 +612,7 @@ def test_days_months_and_years_are_whole_as_text(con):
         assert count(f"t_max := '{text}'") == count(f"t_min := '{text}'") == 1, text
     for text in ("2017", "2017-12", "2018-1-30", "2018-01-31 11:59"):
         assert count(f"t_max := '{text}'") == 0, text
+    for name in ("t_min", "t_max"):
+        for text in ("", "abc", "2018-13", "2018-02-30"):
+            with pytest.raises(Exception, match=f'catalog_query.{name}.: "{text}" is not valid: must be a TIMESTAMP'):
+                count(f"{name} := '{text}'")
