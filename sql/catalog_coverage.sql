@@ -1,4 +1,4 @@
--- catalog_coverage(catalog): how many rows each cell has in each period. Documented in src/sql/macros/.
+-- catalog_coverage(catalog): how many rows each cell has in each period. Documented in src/sql/catalog/catalog_coverage.rs.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_coverage(catalog, cell := 10, every := 'month') AS TABLE
 WITH gq_guard AS (
     SELECT CASE

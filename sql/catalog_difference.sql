@@ -1,4 +1,4 @@
--- catalog_difference(a, b): what a has and b lacks. Documented in src/sql/macros/.
+-- catalog_difference(a, b): what a has and b lacks. Documented in src/sql/algebra/catalog_difference.rs.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_difference(a, b, spatial_only := false) AS TABLE
 WITH gq_left AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_place, gq_entry.*

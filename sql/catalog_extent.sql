@@ -1,4 +1,4 @@
--- catalog_extent(catalog): the box and the interval of a whole catalog. Documented in src/sql/macros/.
+-- catalog_extent(catalog): the box and the interval of a whole catalog. Documented in src/sql/catalog/catalog_extent.rs.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_extent(catalog) AS TABLE
 WITH gq_total AS (
     SELECT count(*) AS n, count(*) FILTER (t_min IS NULL AND t_max IS NULL) AS n_undated,

@@ -1,4 +1,4 @@
--- catalog_intersect(a, b): pairs of rows with what they share. Documented in src/sql/macros/.
+-- catalog_intersect(a, b): pairs of rows with what they share. Documented in src/sql/algebra/catalog_intersect.rs.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_intersect(a, b, spatial_only := false) AS TABLE
 WITH gq_left AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_place, gq_entry.*

@@ -1,4 +1,4 @@
--- catalog_migrate(catalog): any catalog with the columns of schema version 1. Documented in src/sql/catalog_upkeep.rs.
+-- catalog_migrate(catalog): any catalog with the columns of schema version 1. Documented in src/sql/catalog/catalog_migrate.rs.
 --
 -- Version 0, before catalogs told their version, held rasters only: it lacks variables, time_var, n_times, t_step,
 -- layers and schema_version. What it lacks is NULL; kind is 'raster'. Version 1 comes back as it is.

@@ -1,4 +1,4 @@
--- catalog_pairs(a, b): which boxes of two relations meet. Documented in src/sql/macros/.
+-- catalog_pairs(a, b): which boxes of two relations meet. Documented in src/sql/algebra/catalog_pairs.rs.
 --
 -- A hash join on the cells of space and time that the boxes cover. Cells of level 0 are about as wide as most boxes,
 -- and larger boxes live on higher levels, where cells are four times as wide each time: see src/catalog/cells.rs. A box

@@ -1,4 +1,4 @@
--- catalog_query(catalog): the rows that meet a box or a shape, and an interval. Documented in src/sql/macros/.
+-- catalog_query(catalog): the rows that meet a box or a shape, and an interval. Documented in src/sql/algebra/catalog_query.rs.
 --
 -- The area does not depend on a row, since ST_CRS(gq_entry.geometry) is a constant of the column's type: DuckDB folds
 -- it, and compares the columns of bbox with four numbers, by which a Parquet scan passes over row groups.

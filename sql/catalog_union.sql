@@ -1,4 +1,4 @@
--- catalog_union(a, b): the rows of both, by column name. Documented in src/sql/macros/.
+-- catalog_union(a, b): the rows of both, by column name. Documented in src/sql/algebra/catalog_union.rs.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_union(a, b, dedupe := false) AS TABLE
 WITH gq_left AS (
     SELECT 0 AS gq_side, row_number() OVER () AS gq_place, gq_entry.*

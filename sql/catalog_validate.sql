@@ -1,4 +1,4 @@
--- catalog_validate(catalog): what is wrong with it, one row a problem. Documented in src/sql/macros/.
+-- catalog_validate(catalog): what is wrong with it, one row a problem. Documented in src/sql/catalog/catalog_validate.rs.
 --
 -- A relation without a column path sees the NULL of the same name in gq_absent.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_validate(catalog) AS TABLE

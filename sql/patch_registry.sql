@@ -1,4 +1,4 @@
--- patch_registry(grid, dates): (patch, date) rows with a split. Documented in src/sql/macros.rs.
+-- patch_registry(grid, dates): (patch, date) rows with a split. Documented in src/sql/grid/patch_registry.rs.
 --
 -- A relation may lack a column that is optional here: the subquery then sees the NULL of the same name that
 -- stands outside it, in `absent`.

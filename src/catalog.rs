@@ -1,26 +1,17 @@
 //! The catalog: one entry a file, from headers alone.
 
 mod array;
-pub mod block;
 mod build;
-pub mod cells;
-pub mod footprint;
 mod name;
 mod previous;
-mod project;
 mod raster;
-mod shape;
 pub mod stac;
 mod vector;
 
 pub use build::{Build, Found, Outcome, build};
-pub use footprint::Footprint;
 use name::NameFacts;
 pub use name::NameRule;
 pub use previous::Kept;
-pub use project::project;
-pub use raster::place;
-pub use shape::Shape;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,9 +22,11 @@ use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{Listings, Stamp};
 use crate::format::array::Variable;
-use crate::format::gdal::{self, CrsFacts};
 use crate::format::{self, Header, Kind, Layer, LayerName};
 use crate::interval::Interval;
+use crate::map::Footprint;
+use crate::projection;
+use crate::projection::CrsFacts;
 
 /// The version of the columns that a catalog has: see `docs/reference.md`.
 pub const SCHEMA_VERSION: i32 = 1;
@@ -217,7 +210,7 @@ impl BuildOptions {
         on_error: OnError,
     ) -> Result<BuildOptions> {
         let crs = Crs::new(crs);
-        let crs_facts = gdal::crs_facts(crs.as_str())?;
+        let crs_facts = projection::crs_facts(crs.as_str())?;
         let (kind, layer) = (Wanted::Auto, None);
         Ok(BuildOptions {
             name_rule,
@@ -232,19 +225,4 @@ impl BuildOptions {
             previous: Vec::new(),
         })
     }
-}
-
-/// A footprint as little-endian WKB: a polygon where one is enough.
-///
-/// # Errors
-/// A polygon that can not be written, which is a defect.
-pub fn wkb(shape: &geo::MultiPolygon<f64>) -> Result<Vec<u8>> {
-    let options = wkb::writer::WriteOptions { endianness: wkb::Endianness::LittleEndian };
-    let mut bytes = Vec::new();
-    let written = match shape.0.as_slice() {
-        [one] => wkb::writer::write_polygon(&mut bytes, one, &options),
-        _ => wkb::writer::write_multi_polygon(&mut bytes, shape, &options),
-    };
-    written.map_err(|e| Error::Bug(format!("a footprint can not be written: {e}")))?;
-    Ok(bytes)
 }

@@ -9,7 +9,7 @@ pub mod region;
 use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
-use crate::format::gdal;
+use crate::projection;
 use crate::window::Window;
 use edge::Edge;
 use land::{Fractions, SummedRows};
@@ -53,7 +53,7 @@ impl Lattice {
                 "coarse enough for at most 2,000,000,000 cells on a side",
             ));
         }
-        let geographic = gdal::crs_facts(crs)?.geographic;
+        let geographic = projection::crs_facts(crs)?.geographic;
         Ok(Lattice {
             height: height as usize,
             width: width as usize,
@@ -224,7 +224,7 @@ impl Grid {
         }
         let centre = |b: &Bbox| (0.5 * (b.xmin + b.xmax), 0.5 * (b.ymin + b.ymax));
         let mut points: Vec<(f64, f64)> = patches.iter().map(|p| centre(&p.bbox)).collect();
-        gdal::project(&self.lattice.crs, crate::crs::CRS84, &mut points)?;
+        projection::project(&self.lattice.crs, crate::crs::CRS84, &mut points)?;
         for (patch, (lon, lat)) in patches.iter_mut().zip(points) {
             patch.lon_center = lon;
             patch.lat_center = lat;

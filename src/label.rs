@@ -6,14 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use geo::{Coord, CoordsIter, Geometry, LinesIter, MapCoords, Translate};
 
 use crate::bbox::Bbox;
-use crate::catalog::footprint::running_box;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp};
-use crate::format::gdal;
-use crate::format::gdal::vector::{Field, VectorSource, project_shape};
-use crate::format::{self, Kind, LayerName};
-use crate::shape;
+use crate::format::gdal::vector::{Field, VectorSource};
+use crate::format::{self, Kind, LayerName, gdal};
+use crate::map::footprint::running_box;
+use crate::map::geometry;
+use crate::map::geometry;
+use crate::projection;
 use crate::slice::Slice;
 
 /// What a model is to learn.
@@ -125,7 +126,7 @@ fn read_layer(
     for &turn in onto.turns {
         file.features(place, options.field.as_deref(), onto.near(turn).as_ref(), |fid, wkb, value| {
             let Some(label) = label_of(value, path, options)? else { return Ok(()) };
-            let Some(shape) = shape::read(&wkb).map_err(|e| unreadable(path, &e))? else { return Ok(()) };
+            let Some(shape) = geometry::read(&wkb).map_err(|e| unreadable(path, &e))? else { return Ok(()) };
             let Some(part) = onto.lay_at(&shape, turn)? else { return Ok(()) };
             let same = laid.entry(fid).or_default();
             match same.last_mut().filter(|_| fid.is_some()) {
@@ -160,8 +161,8 @@ impl<'a> Onto<'a> {
     /// # Errors
     /// A CRS that PROJ does not know.
     pub fn new(slice: &'a Slice, from: &'a Crs) -> Result<Onto<'a>> {
-        let from_globe = gdal::crs_facts(from.as_str())?.geographic;
-        let globe = gdal::crs_facts(slice.crs.as_str())?.geographic;
+        let from_globe = projection::crs_facts(from.as_str())?.geographic;
+        let globe = projection::crs_facts(slice.crs.as_str())?.geographic;
         let within = match *from == slice.crs {
             true => Some(slice.bbox),
             // Where the slice has no image, nothing can be left out.
@@ -182,7 +183,7 @@ impl<'a> Onto<'a> {
     /// # Errors
     /// A geometry that can not be read or projected.
     pub fn lay(&self, wkb: &[u8]) -> Result<Vec<Geometry<f64>>> {
-        let Some(shape) = shape::read(wkb)? else { return Ok(Vec::new()) };
+        let Some(shape) = geometry::read(wkb)? else { return Ok(Vec::new()) };
         self.turns.iter().filter_map(|turn| self.lay_at(&shape, *turn).transpose()).collect()
     }
 
@@ -192,7 +193,7 @@ impl<'a> Onto<'a> {
         let meets =
             |e: Bbox, b: &Bbox| e.xmin <= b.xmax && e.xmax >= b.xmin && e.ymin <= b.ymax && e.ymax >= b.ymin;
         if let Some(near) = &near
-            && !shape::envelope(shape).is_some_and(|own| meets(own, near))
+            && !geometry::envelope(shape).is_some_and(|own| meets(own, near))
         {
             return Ok(None);
         }
@@ -200,14 +201,14 @@ impl<'a> Onto<'a> {
             shape.clone()
         } else {
             let far = near.as_ref().map(|near| grow(near, 4.0));
-            let fits = far.is_none_or(|far| shape::envelope(shape).is_some_and(|own| holds(&far, &own)));
+            let fits = far.is_none_or(|far| geometry::envelope(shape).is_some_and(|own| holds(&far, &own)));
             match (self.project(shape, fits), near) {
                 (Ok(whole), _) => whole,
                 (Err(error), None) => return Err(error),
                 (Err(_), Some(near)) => {
                     // Cut, an edge would bend elsewhere: points along it keep it where it was.
-                    let Some(part) = shape::clip(shape, &near) else { return Ok(None) };
-                    self.project(&shape::densify(&part, near.width().max(near.height()) / 64.0), true)?
+                    let Some(part) = geometry::clip(shape, &near) else { return Ok(None) };
+                    self.project(&geometry::densify(&part, near.width().max(near.height()) / 64.0), true)?
                 }
             }
         };
@@ -226,7 +227,7 @@ impl<'a> Onto<'a> {
             });
         }
         let mut laid = shape.clone();
-        project_shape(&mut laid, self.from.as_str(), self.slice.crs.as_str())?;
+        geometry::project(&mut laid, self.from.as_str(), self.slice.crs.as_str())?;
         Ok(if self.globe { self.unwrap(&laid, shape) } else { laid })
     }
 
@@ -297,7 +298,7 @@ pub fn whole(value: f64) -> Result<i32> {
 /// A geometry that GDAL can not draw.
 pub fn draw(features: &[Feature], slice: &Slice, options: &LabelOptions) -> Result<Labels> {
     let meets = |part: &Geometry<f64>| {
-        shape::envelope(part).is_some_and(|e| {
+        geometry::envelope(part).is_some_and(|e| {
             let b = &slice.bbox;
             e.xmin <= b.xmax && e.xmax >= b.xmin && e.ymin <= b.ymax && e.ymax >= b.ymin
         })
@@ -309,7 +310,7 @@ pub fn draw(features: &[Feature], slice: &Slice, options: &LabelOptions) -> Resu
         for (i, feature) in features.iter().enumerate() {
             let value = values(i, feature);
             for part in &feature.parts {
-                shapes.push((shape::write(part)?, value));
+                shapes.push((geometry::write(part)?, value));
             }
         }
         gdal::burn::burn(&shapes, &slice.affine(), size, background, options.all_touched)
@@ -367,7 +368,7 @@ fn visible_box(parts: &[Geometry<f64>], area: &Bbox) -> Option<Bbox> {
 fn collect_points(shape: &Geometry<f64>, area: &Bbox, points: &mut Vec<(f64, f64)>) {
     let mut edges = |lines: &mut dyn Iterator<Item = geo::Line<f64>>| {
         for line in lines {
-            if let Some((a, b)) = shape::clip_segment(line.start, line.end, area) {
+            if let Some((a, b)) = geometry::clip_segment(line.start, line.end, area) {
                 points.extend([(a.x, a.y), (b.x, b.y)]);
             }
         }

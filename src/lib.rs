@@ -2,16 +2,19 @@
 //!
 //! Data walks down this list, and no module imports a later one of the walk:
 //!
-//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`slice`], [`dtype`],
-//!   [`shape`], [`error`]
+//! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`slice`], [`dtype`], [`value`],
+//!   [`sql_type`], [`limits`], [`resampling`], [`error`]
+//! - [`projection`]: what is known of a CRS, and the way from one to another
+//! - [`map`]: geometries and footprints on the globe
 //! - [`files`]: from paths and globs to files
 //! - [`format`](mod@format): a file's header, and the pixels of a block
 //! - [`cf`]: what the variables of an array file mean
 //! - [`read`]: windows of files into arrays
 //! - [`catalog`]: files into entries
-//! - [`grid`]: rasters, masks and boxes into patches
+//! - [`grid`]: rasters, masks and boxes into patches, patches and dates into registries
 //! - [`label`]: features drawn on a slice's grid
 //! - [`zonal`]: the pixels under polygons, in numbers
+//! - [`bridge`]: DuckDB's C API
 //! - [`sql`]: the functions of DuckDB over all of it
 //!
 //! [`workers`] lends threads to whoever has much to do, [`progress`] tells how far it is, and [`random`] is NumPy's
@@ -19,6 +22,7 @@
 
 pub mod affine;
 pub mod bbox;
+pub mod bridge;
 pub mod catalog;
 pub mod cf;
 pub mod crs;
@@ -29,12 +33,17 @@ pub mod format;
 pub mod grid;
 pub mod interval;
 pub mod label;
+pub mod limits;
+pub mod map;
 pub mod progress;
+pub mod projection;
 pub mod random;
 pub mod read;
-pub mod shape;
+pub mod resampling;
 pub mod slice;
 pub mod sql;
+pub mod sql_type;
+pub mod value;
 pub mod window;
 pub mod workers;
 pub mod zonal;
@@ -51,5 +60,5 @@ pub unsafe extern "C" fn geoquilt_init_c_api(
     access: *const duckdb_extension_access,
 ) -> bool {
     // SAFETY: the pointers are DuckDB's.
-    unsafe { sql::load::entry(info, access) }
+    unsafe { bridge::load::entry(info, access, &sql::load::EXTENSION) }
 }

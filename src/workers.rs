@@ -1,6 +1,8 @@
 //! Threads: [`Ordered`] works ahead of a reader and keeps order under a byte budget, [`each`] shares a slice
 //! among threads while its caller waits.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -8,7 +10,31 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
-use crate::files::remote;
+
+/// What a thread carries for the work in hand: workers inherit it from whoever starts them.
+pub type Carried = Option<Arc<dyn Any + Send + Sync>>;
+
+thread_local! {
+    static CARRIED: RefCell<Carried> = const { RefCell::new(None) };
+}
+
+/// What this thread carries.
+pub fn carried() -> Carried {
+    CARRIED.with_borrow(Clone::clone)
+}
+
+/// Runs work while this thread, and the workers it starts, carry something.
+pub fn carrying<T>(what: Carried, work: impl FnOnce() -> T) -> T {
+    struct Restore(Carried);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let ended = CARRIED.replace(self.0.take());
+            drop(ended);
+        }
+    }
+    let _restore = Restore(CARRIED.replace(what));
+    work()
+}
 
 /// Runs `work` over `jobs` on threads of its own and hands the results out in the jobs' order. A worker
 /// starts a job only while the results that wait for the reader cost less than the budget, or when the
@@ -103,8 +129,8 @@ impl<T: Send + 'static> Ordered<T> {
                 }
             };
             // What the query may read of remote files, its workers may.
-            let session = remote::current();
-            let run = move || remote::within(session, run);
+            let carried = carried();
+            let run = move || carrying(carried, run);
             let thread = std::thread::Builder::new()
                 .name("geoquilt".into())
                 .spawn(run)
@@ -221,14 +247,14 @@ pub fn each<I: Send>(
         }
     };
     let _caller = AtWork::caller();
-    let session = remote::current();
+    let carried = carried();
     std::thread::scope(|scope| {
         for _ in 0..helpers {
             let Some(at_work) = AtWork::helper(threads) else { break };
-            let session = session.clone();
+            let carried = carried.clone();
             let help = || {
                 let _at_work = at_work;
-                remote::within(session, run);
+                carrying(carried, run);
             };
             // Without another thread the caller does all of it.
             if std::thread::Builder::new().name("geoquilt".into()).spawn_scoped(scope, help).is_err() {

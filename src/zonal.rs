@@ -9,13 +9,13 @@ use geo::{Geometry, MultiPolygon, Polygon, Translate};
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
-use crate::catalog::place;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::format::gdal;
+use crate::map::geometry;
+use crate::projection;
 use crate::read::patch::{BandName, PatchOptions, band_numbers, read_patch};
 use crate::read::source::Source;
-use crate::shape;
 use crate::window::Window;
 
 /// How much of a pixel a polygon covers.
@@ -77,8 +77,8 @@ impl Layer {
     /// No raster with a place on the map, or one without the band.
     pub fn open(path: &str, band: &BandName) -> Result<Layer> {
         let source = Source::open(path)?;
-        let (transform, crs) = place(source.header(), path)?;
-        let geographic = gdal::crs_facts(&crs)?.geographic;
+        let (transform, crs) = source.header().georeference(path)?;
+        let geographic = projection::crs_facts(&crs)?.geographic;
         let options = PatchOptions { bands: Some(vec![band.clone()]), ..PatchOptions::default() };
         let bands = band_numbers(&source, &options)?;
         Ok(Layer { source, transform, crs, geographic, bands })
@@ -154,7 +154,7 @@ pub fn zone(
     options: &ZonalOptions,
 ) -> Result<Zone> {
     let polygons = MultiPolygon(polygons);
-    let Some(bbox) = shape::envelope(&Geometry::MultiPolygon(polygons.clone())) else {
+    let Some(bbox) = geometry::envelope(&Geometry::MultiPolygon(polygons.clone())) else {
         return Ok(Zone::default());
     };
     let extent = layer.extent()?;
@@ -316,7 +316,7 @@ fn cover(
         let cells = |polygon: &Polygon<f64>| coverage::in_cells(polygon, grid);
         return Ok(coverage::fractions(polygons.iter().map(cells), size));
     }
-    let wkb = shape::write(&Geometry::MultiPolygon(polygons.clone()))?;
+    let wkb = geometry::write(&Geometry::MultiPolygon(polygons.clone()))?;
     let burnt = gdal::burn::burn(&[(wkb, 1)], grid, size, 0, coverage == Coverage::Touched)?;
     Ok(burnt.into_iter().map(f64::from).collect())
 }

@@ -1,10 +1,11 @@
 //! Array files in a catalog: which data variables they hold, when, and where their cells lie.
 
-use super::{ArrayDetail, Builder, Detail, Footprint, Place};
+use crate::catalog::{ArrayDetail, Builder, Detail, Place};
 use crate::cf::{self, Axes, Grid, TimeAxis};
 use crate::error::{Error, Result};
 use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
 use crate::interval::Interval;
+use crate::map::Footprint;
 
 impl Builder {
     /// `dated` files have a time in their name, which goes first: their own then need not be readable.

@@ -6,9 +6,8 @@ use crate::affine::Affine;
 use crate::catalog::{Builder, Detail, Place};
 use crate::cf;
 use crate::error::{Error, Result};
-use crate::format::Header;
 use crate::format::gdal::Raster;
-use crate::format::geotiff;
+use crate::format::{Header, geotiff};
 use crate::window::Window;
 
 impl Builder {
@@ -20,23 +19,10 @@ impl Builder {
             Some(header) => Arc::new(header),
             None => cf::completed(Raster::open(path, Some(&siblings))?.header(), path),
         };
-        let (transform, crs) = place(&header, path)?;
+        let (transform, crs) = header.georeference(path)?;
         let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
         let footprint = self.footprint(&bbox, &crs, path)?;
         let driver = header.driver.clone();
         Ok(Place { driver, crs, footprint, detail: Detail::Raster { header, transform }, interval: None })
     }
-}
-
-/// The transform and CRS of a raster that lies north-up (or south-up) on the map.
-///
-/// # Errors
-/// [`Error::NoTransform`], [`Error::Rotated`] or [`Error::NoCrs`].
-pub fn place(header: &Header, path: &str) -> Result<(Affine, String)> {
-    let transform = header.transform.ok_or_else(|| Error::NoTransform { path: path.into() })?;
-    if transform.is_rotated() {
-        return Err(Error::Rotated { path: path.into(), transform: transform.0 });
-    }
-    let crs = header.crs.clone().ok_or_else(|| Error::NoCrs { path: path.into() })?;
-    Ok((transform, crs))
 }

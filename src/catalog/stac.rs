@@ -13,14 +13,13 @@ use serde_json::{Map, Value};
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
-use crate::catalog::Footprint;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Kind;
-use crate::format::gdal::vector::from_geojson;
 use crate::format::parquet::{self, Cell, Table};
 use crate::interval::Interval;
-use crate::shape;
+use crate::map::{Footprint, geometry};
+use crate::projection::geometry::from_geojson;
 
 /// An asset of an item, as a row of a catalog.
 #[derive(Debug, Clone, PartialEq)]
@@ -306,18 +305,18 @@ fn crosses_antimeridian(bbox: Option<&Value>) -> bool {
 
 /// A geometry as it stands in a catalog.
 fn lay(wkb: &[u8], crosses: bool) -> Result<Option<(Vec<u8>, Bbox)>> {
-    let Some(geometry) = shape::read(wkb)? else { return Ok(None) };
+    let Some(geometry) = geometry::read(wkb)? else { return Ok(None) };
     let whole = match geometry {
         Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
         Geometry::MultiPolygon(parts) => parts,
         other => {
             let bbox =
-                shape::envelope(&other).ok_or_else(|| Error::Bug("a geometry without a box".into()))?;
-            return Ok(Some((shape::write(&other)?, bbox)));
+                geometry::envelope(&other).ok_or_else(|| Error::Bug("a geometry without a box".into()))?;
+            return Ok(Some((geometry::write(&other)?, bbox)));
         }
     };
     let footprint = Footprint::of_lon_lat(whole, crosses)?;
-    Ok(Some((crate::catalog::wkb(&footprint.polygons)?, footprint.bbox)))
+    Ok(Some((crate::map::geometry::polygons_wkb(&footprint.polygons)?, footprint.bbox)))
 }
 
 /// Who the asset is, and the properties of its item that are no lists or objects.

@@ -1,10 +1,11 @@
 //! Vector files in a catalog: their layers, and where these lie.
 
-use crate::catalog::{Builder, Detail, Footprint, Place};
+use crate::catalog::{Builder, Detail, Place};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Layer;
 use crate::format::gdal::vector::{LayerHeader, VectorSource};
+use crate::map::Footprint;
 
 impl Builder {
     /// Each layer is projected from its own CRS, and all of them together are the footprint.

@@ -4,7 +4,7 @@ use crate::cf::axis::{Axes, listed};
 use crate::crs::CRS84;
 use crate::error::Result;
 use crate::format::array::{ArrayHeader, Attribute, Variable};
-use crate::format::gdal;
+use crate::projection;
 
 /// The CRS that x and y are in.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub fn mapping(header: &ArrayHeader, variable: usize, axes: &Axes) -> Result<Opt
         return Ok(lon_lat.then(crs84));
     };
     if let Some((definition, height)) = geostationary(attributes) {
-        let crs = gdal::crs_of(&definition)?;
+        let crs = projection::crs_of(&definition)?;
         let factor = match angle(unit) {
             Some(radians) => radians * height,
             None => length(unit).unwrap_or(1.0),
@@ -41,7 +41,7 @@ pub fn mapping(header: &ArrayHeader, variable: usize, axes: &Axes) -> Result<Opt
     let mut pairs: Vec<(String, String)> =
         attributes.iter().filter_map(|(key, value)| Some((key.clone(), plain(value)?))).collect();
     secant_cone(&mut pairs);
-    let crs = gdal::cf_crs(&pairs)?;
+    let crs = projection::cf_crs(&pairs)?;
     let degrees = crs.metres.is_none();
     let projected = x.text("standard_name").is_some_and(|name| name.starts_with("projection_x"));
     match crs.metres {

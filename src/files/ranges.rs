@@ -1,8 +1,9 @@
 //! Bytes of remote files, kept in memory: a byte is fetched once while it stays, whoever asks.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+
+use crate::limits::remote_cache_bytes;
 
 /// What is kept at a place of a file.
 pub enum Found {
@@ -28,16 +29,6 @@ struct Runs {
 }
 
 static RUNS: LazyLock<Mutex<Runs>> = LazyLock::new(Mutex::default);
-static BOUND: AtomicUsize = AtomicUsize::new(128 << 20);
-
-/// Sets how many bytes are kept: the last query that set it rules.
-pub fn set_bound(bytes: usize) {
-    BOUND.store(bytes, Relaxed);
-}
-
-pub fn bound() -> usize {
-    BOUND.load(Relaxed)
-}
 
 /// Bytes held now.
 pub fn held() -> usize {
@@ -80,7 +71,7 @@ pub fn keep(file: u64, start: u64, bytes: Arc<[u8]>) {
         runs.order.remove(&old.tick);
         runs.bytes -= old.bytes.len();
     }
-    while runs.bytes > bound() {
+    while runs.bytes > remote_cache_bytes() {
         let Some((_, (file, start))) = runs.order.pop_first() else { return };
         let Some(kept) = runs.files.get_mut(&file) else { continue };
         let freed = kept.remove(&start).map_or(0, |run| run.bytes.len());

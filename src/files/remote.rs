@@ -5,7 +5,6 @@
 //! handle from the session that runs ([`within`]) for each read. A session looks at each URL anew, so that a
 //! file that changed between two queries is never mixed from both.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -15,6 +14,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::files::failure::{self, Failure};
 use crate::files::ranges::{self, Found};
+use crate::workers;
 
 /// What opens URLs. Any thread calls it while its query runs.
 pub trait RemoteFiles: Send + Sync {
@@ -116,10 +116,6 @@ pub struct RemoteFile {
     compared: AtomicBool,
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<Arc<Session>>> = const { RefCell::new(None) };
-}
-
 /// Ids of sessions and of files.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -132,20 +128,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The session that this thread reads through.
 pub fn current() -> Option<Arc<Session>> {
-    CURRENT.with_borrow(Clone::clone)
+    workers::carried().and_then(|carried| carried.downcast().ok())
 }
 
 /// Runs work that may read remote files through a session.
 pub fn within<T>(session: Option<Arc<Session>>, work: impl FnOnce() -> T) -> T {
-    struct Restore(Option<Arc<Session>>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let ended = CURRENT.replace(self.0.take());
-            drop(ended);
-        }
-    }
-    let _restore = Restore(CURRENT.replace(session));
-    work()
+    workers::carrying(session.map(|session| session as _), work)
 }
 
 /// The remote file at a URL, opened unless the session knows it.
@@ -443,7 +431,7 @@ impl RemoteFile {
             }
         }
         // More than the cache holds would be gone before it is read: the rest comes when its turn does.
-        let mut room = ranges::bound() as u64 / 4;
+        let mut room = crate::limits::remote_cache_bytes() as u64 / 4;
         let fits = merged.into_iter().take_while(|range| {
             let fits = range.end - range.start <= room;
             room = room.saturating_sub(range.end - range.start);

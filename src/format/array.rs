@@ -1,13 +1,9 @@
 //! Array files: named variables on named dimensions (NetCDF, HDF5, GRIB, Zarr), whatever the library.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files;
-use crate::format::gdal::mdim::MdimFile;
-use crate::format::zarr;
 
 /// What an array file's header says, without one value of a data variable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,50 +66,6 @@ pub trait ArrayFile: Send + Sync {
     fn state(&self, _variable: usize, _start: &[u64]) -> Option<u64> {
         None
     }
-}
-
-/// Opens an array file of any format, told by its content.
-///
-/// # Errors
-/// The file is absent, no array file, or damaged.
-pub fn open(path: &str) -> Result<Arc<dyn ArrayFile>> {
-    if is_zarr(path) {
-        return Ok(Arc::new(zarr::open(path)?));
-    }
-    Ok(Arc::new(MdimFile::open(path)?))
-}
-
-/// A Zarr store: a directory of one, or a zip file, which no other array file is.
-pub fn is_zarr(path: &str) -> bool {
-    files::is_store(Path::new(path)) || files::magic(path).starts_with(b"PK\x03\x04")
-}
-
-/// True when the content is an array file's.
-pub fn is_array(path: &str) -> bool {
-    if files::is_store(Path::new(path)) {
-        return true;
-    }
-    if files::magic(path).starts_with(b"PK\x03\x04") {
-        // Shapefiles come zipped too.
-        return zarr::open(path).is_ok();
-    }
-    sniff(path).is_some()
-}
-
-/// What the first bytes of an array file say of its format: `netCDF`, `HDF5` or `GRIB`.
-pub fn sniff(path: &str) -> Option<&'static str> {
-    let head = files::head(path, 2056);
-    let hdf5 = |at: usize| head.get(at..).is_some_and(|rest| rest.starts_with(b"\x89HDF\r\n\x1a\n"));
-    if head.starts_with(b"CDF\x01") || head.starts_with(b"CDF\x02") || head.starts_with(b"CDF\x05") {
-        return Some("netCDF");
-    }
-    // A user block of 512 bytes and its doubles may stand before the signature.
-    if [0, 512, 1024, 2048].into_iter().any(hdf5) {
-        return Some("HDF5");
-    }
-    // A bulletin's heading may stand before the first message.
-    let grib = head.windows(8).take(1024).any(|w| w.starts_with(b"GRIB") && matches!(w.last(), Some(1 | 2)));
-    grib.then_some("GRIB")
 }
 
 impl ArrayHeader {

@@ -4,38 +4,30 @@
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
 pub mod burn;
-mod cf_crs;
 pub mod mdim;
-mod transform;
 pub mod vector;
 mod vsi;
-
-pub use cf_crs::{CfCrs, cf_crs, crs_of};
 pub mod warp;
 
-pub use transform::project;
-
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
-use gdal::errors::{CplErrType, GdalError};
+use gdal::errors::GdalError;
 use gdal::raster::{GdalDataType, GdalType, RasterBand};
-use gdal::spatial_ref::{AxisMappingStrategy, CoordTransform, SpatialRef};
+use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::affine::Affine;
-use crate::bbox::Bbox;
-use crate::crs::CRS84;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files;
 use crate::files::remote::RemoteFile;
 use crate::format::tiff::{Deflated, Packed, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
+use crate::projection::library::{self, reason};
+use crate::projection::name_of;
 use crate::window::Window;
-use crate::with_dtype;
+use crate::{files, with_dtype};
 
 static HDF5: Mutex<()> = Mutex::new(());
 
@@ -46,13 +38,7 @@ const MAX_BLOCK_BYTES: usize = 1 << 30;
 pub fn start() {
     static START: Once = Once::new();
     START.call_once(|| {
-        // What GDAL says would go to the terminal of whoever runs the query. Errors come back as results, but for
-        // a few, which `failure_of` asks for.
-        gdal::config::set_error_handler(|class, _, text| {
-            if matches!(class, CplErrType::Failure | CplErrType::Fatal) {
-                let _ = FAILURE.try_with(|failure| *failure.borrow_mut() = Some(text.to_string()));
-            }
-        });
+        library::start();
         // Blocks are kept by read::block_cache, so GDAL's own cache need hold only what is in hand.
         // Faults of a mapped remote file would be served on a thread without a session, which never ends.
         for (key, value) in [
@@ -68,18 +54,6 @@ pub fn start() {
         DriverManager::register_all();
         vsi::install();
     });
-}
-
-thread_local! {
-    /// The last failure that GDAL told of on this thread.
-    static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Runs something that may fail without returning an error, and gives what GDAL said of it.
-fn failure_of<T>(work: impl FnOnce() -> T) -> (T, Option<String>) {
-    FAILURE.take();
-    let outcome = work();
-    (outcome, FAILURE.take().map(|text| text.trim_end_matches('.').to_string()))
 }
 
 /// GDAL's version and the short names of its drivers.
@@ -322,20 +296,6 @@ fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
     needed.then(|| HDF5.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// What GDAL said, without its numbers and without the path, which our own message names.
-fn reason(error: &GdalError, path: &str) -> String {
-    let text = match error {
-        GdalError::CplError { msg, .. } | GdalError::NullPointer { msg, .. } => msg.clone(),
-        other => other.to_string(),
-    };
-    let text = text
-        .replace(&format!("`{path}' "), "")
-        .replace(&format!("{path}: "), "")
-        .replace(&format!("{path}, "), "");
-    let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("GDAL gave no reason").trim();
-    line.trim_end_matches('.').to_string()
-}
-
 /// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
 fn deflated(
     dataset: &Dataset,
@@ -447,103 +407,6 @@ fn crs_of_dataset(dataset: &Dataset) -> Option<String> {
     name
 }
 
-/// Authority code where there is one, else PROJJSON.
-fn name_of(srs: &mut SpatialRef) -> Option<String> {
-    // Older files leave the code out of a WKT that has one; a CRS that has none stays as it is.
-    let _ = srs.authority().or_else(|_| srs.auto_identify_epsg().and_then(|()| srs.authority()));
-    srs.authority().or_else(|_| srs.to_projjson()).ok()
-}
-
-fn spatial_ref(definition: &str) -> Result<SpatialRef> {
-    start();
-    let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
-    let (srs, failure) = failure_of(|| SpatialRef::from_definition(name));
-    let bad = |_| Error::BadCrs { value: definition.into(), reason: failure.unwrap_or_default() };
-    let mut srs = srs.map_err(bad)?;
-    srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
-    Ok(srs)
-}
-
-/// What a catalog needs to know of a CRS.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CrsFacts {
-    /// Coordinates are longitudes and latitudes, and not those of a rotated pole.
-    pub geographic: bool,
-    pub projjson: String,
-    /// In degrees, where PROJ knows it; over the antimeridian `xmax` is beyond 180.
-    pub area_of_use: Option<Bbox>,
-    /// Of the coordinates: `degree`, `metre`, `US survey foot`.
-    pub unit: String,
-}
-
-/// Each definition is looked up once: PROJ takes a third of a millisecond for one.
-///
-/// # Errors
-/// [`Error::BadCrs`].
-pub fn crs_facts(definition: &str) -> Result<Arc<CrsFacts>> {
-    static KNOWN: Mutex<Option<HashMap<String, Arc<CrsFacts>>>> = Mutex::new(None);
-    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(facts) = lock().as_ref().and_then(|known| known.get(definition).cloned()) {
-        return Ok(facts);
-    }
-    let facts = Arc::new(look_up_crs(definition)?);
-    let mut known = lock();
-    let known = known.get_or_insert_with(HashMap::new);
-    if known.len() < 4096 {
-        known.insert(definition.to_string(), facts.clone());
-    }
-    Ok(facts)
-}
-
-fn look_up_crs(definition: &str) -> Result<CrsFacts> {
-    let srs = spatial_ref(definition)?;
-    let bad = |e: GdalError| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) };
-    let geographic = srs.is_geographic() && !srs.is_derived_geographic();
-    let area_of_use = srs.area_of_use().map(|a| {
-        let (west, east) = (a.west_lon_degree, a.east_lon_degree);
-        let east = if east < west { east + 360.0 } else { east };
-        Bbox { xmin: west, ymin: a.south_lat_degree, xmax: east, ymax: a.north_lat_degree }
-    });
-    let degrees = srs.is_geographic();
-    let unit = if degrees {
-        "degree".to_string()
-    } else {
-        srs.linear_units_name().unwrap_or_else(|| "unknown units".into())
-    };
-    Ok(CrsFacts { geographic, projjson: srs.to_projjson().map_err(bad)?, area_of_use, unit })
-}
-
-/// Two names of one CRS, as PROJ compares them.
-///
-/// # Errors
-/// [`Error::BadCrs`].
-pub fn same_crs(a: &str, b: &str) -> Result<bool> {
-    thread_local! {
-        static KNOWN: RefCell<HashMap<(String, String), bool>> = RefCell::default();
-    }
-    if a == b {
-        return Ok(true);
-    }
-    KNOWN.with_borrow_mut(|known| {
-        let pair = (a.to_string(), b.to_string());
-        if let Some(same) = known.get(&pair) {
-            return Ok(*same);
-        }
-        if known.len() >= 4096 {
-            known.clear();
-        }
-        // Coordinates are (x, y) whatever order of axes a CRS declares.
-        let declared = |name| {
-            let mut srs = spatial_ref(name)?;
-            srs.set_axis_mapping_strategy(AxisMappingStrategy::AuthorityCompliant);
-            Ok(srs)
-        };
-        let same = declared(a)? == declared(b)?;
-        known.insert(pair, same);
-        Ok(same)
-    })
-}
-
 /// Burns a geometry (WKB, in the grid's CRS) into a grid: 1 where a pixel's centre lies inside.
 ///
 /// # Errors
@@ -559,69 +422,4 @@ pub fn rasterize(wkb: &[u8], grid: &Affine, height: usize, width: usize) -> Resu
     let band = dataset.rasterband(1).map_err(bad)?;
     let size = (width, height);
     Ok(band.read_as::<u8>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
-}
-
-/// The box around any geometry's WKB after projecting every vertex; `None` when it is empty.
-///
-/// # Errors
-/// The WKB can not be read, or a vertex has no image.
-pub fn geometry_envelope(wkb: &[u8], from: &str, to: &str) -> Result<Option<Bbox>> {
-    start();
-    let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
-    envelope(gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?, from, to)
-}
-
-/// As [`geometry_envelope`], of WKT.
-///
-/// # Errors
-/// As there.
-pub fn text_envelope(wkt: &str, from: &str, to: &str) -> Result<Option<Bbox>> {
-    start();
-    let geometry = gdal::vector::Geometry::from_wkt(wkt);
-    let bad = |_| Error::invalid(format!("\"{wkt}\""), "WKT such as 'POINT (10.3 50.2)'");
-    envelope(geometry.map_err(bad)?, from, to)
-}
-
-fn envelope(mut geometry: gdal::vector::Geometry, from: &str, to: &str) -> Result<Option<Bbox>> {
-    if geometry.is_empty() {
-        return Ok(None);
-    }
-    if from != to {
-        let unprojectable =
-            |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
-        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(unprojectable)?;
-        geometry.transform_inplace(&transform).map_err(unprojectable)?;
-    }
-    let e = geometry.envelope();
-    Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).map(Some)
-}
-
-/// The envelope of a geometry's WKB after projecting every vertex; `None` when it is empty.
-///
-/// # Errors
-/// The WKB can not be read, or a vertex has no image.
-pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<u8>, Bbox)>> {
-    start();
-    let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
-    let mut geometry = gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?;
-    if geometry.is_empty() {
-        return Ok(None);
-    }
-    // Codes of a polygon, a multipolygon and their curved kin, whatever further dimensions they have.
-    let kind = (geometry.geometry_type() & 0x7fff_ffff) % 1000;
-    if ![3, 6, 10, 12].contains(&kind) {
-        return Err(Error::invalid(
-            geometry.geometry_name(),
-            "a polygon or a multipolygon, which has an area",
-        ));
-    }
-    if from != to {
-        let unprojectable =
-            |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
-        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(unprojectable)?;
-        geometry.transform_inplace(&transform).map_err(unprojectable)?;
-    }
-    let e = geometry.envelope();
-    let bbox = Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY)?;
-    Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
 }

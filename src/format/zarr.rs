@@ -5,6 +5,7 @@
 
 mod chunks;
 mod metadata;
+mod range;
 mod store;
 mod web;
 mod zip;

@@ -6,16 +6,16 @@ use geo::MultiPolygon;
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
-use crate::catalog::{Footprint, place};
 use crate::crs::Crs;
 use crate::dtype::Pixel;
 use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::grid::land::{Fractions, LandRule, count};
+use crate::map::Footprint;
 use crate::read::patch::{PatchOptions, read_patch};
 use crate::read::source::Source;
 use crate::window::Window;
-use crate::with_dtype;
+use crate::{projection, with_dtype};
 
 /// What to do about the part of a box that the mask does not cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,8 @@ impl Mask {
     /// The mask is no raster with a place on the map.
     pub fn open(path: &str, rule: LandRule) -> Result<Mask> {
         let source = Source::open(path)?;
-        let (transform, crs) = place(source.header(), path)?;
-        let geographic = gdal::crs_facts(&crs)?.geographic;
+        let (transform, crs) = source.header().georeference(path)?;
+        let geographic = projection::crs_facts(&crs)?.geographic;
         Ok(Mask { source, rule, transform, crs, geographic })
     }
 
@@ -86,7 +86,7 @@ impl Mask {
     /// As [`Mask::in_box`], or a geometry without area.
     pub fn in_geometry(&self, wkb: &[u8], crs: &str, outside: Outside) -> Result<Option<Fractions>> {
         let from = if same_crs(crs, &self.crs) { self.crs.as_str() } else { crs };
-        match gdal::project_geometry(wkb, from, &self.crs)? {
+        match projection::geometry::project_geometry(wkb, from, &self.crs)? {
             None => Ok(None),
             Some((wkb, bbox)) => self.in_wkb(&wkb, &bbox, &bbox, outside).map(Some),
         }
@@ -99,7 +99,7 @@ impl Mask {
         asked: &Bbox,
         outside: Outside,
     ) -> Result<Fractions> {
-        self.in_wkb(&crate::catalog::wkb(shape)?, bbox, asked, outside)
+        self.in_wkb(&crate::map::geometry::polygons_wkb(shape)?, bbox, asked, outside)
     }
 
     fn in_wkb(&self, wkb: &[u8], bbox: &Bbox, asked: &Bbox, outside: Outside) -> Result<Fractions> {

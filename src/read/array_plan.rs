@@ -7,7 +7,7 @@ use crate::cf;
 use crate::error::{Error, Result};
 use crate::format::array::Variable;
 use crate::format::hyperslab::{Run, places};
-use crate::read::Limits;
+use crate::limits::Limits;
 use crate::read::array::ArraySource;
 use crate::read::axis::{self, Axis, Selected, Selection};
 
@@ -104,8 +104,8 @@ pub fn plan(
     };
     let mut parts = Vec::with_capacity(files.len());
     for (source, variable) in files {
-        let selected = axis::select(&source, variable, &own)?;
-        let axes = axis::axes(&source, variable)?;
+        let selected = select::select(&source, variable, &own)?;
+        let axes = select::axes(&source, variable)?;
         parts.push(Part { source, variable, selected, axes });
     }
     match (time, shared.dims.as_slice()) {
@@ -124,7 +124,7 @@ fn split(
     let mut shared = Vec::new();
     let mut own = Vec::new();
     for item in &selection.dims {
-        let is_time = axis::dimension(source, variable, &item.0)? == dim;
+        let is_time = select::dimension(source, variable, &item.0)? == dim;
         if is_time { shared.push(item.clone()) } else { own.push(item.clone()) }
     }
     if shared.len() > 1 {

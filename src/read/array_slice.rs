@@ -3,21 +3,22 @@
 use std::ops::Range;
 
 use crate::affine::Affine;
-use crate::cf;
 use crate::dtype::Pixel;
 use crate::error::{Error, Result};
-use crate::format::gdal::warp::{self, Pixels, Resampling, Rule};
-use crate::format::gdal::{crs_facts, project};
+use crate::format::gdal::warp;
+use crate::format::gdal::warp::{Pixels, Rule};
 use crate::format::hyperslab::Run;
 use crate::interval::Interval;
+use crate::projection::{crs_facts, project};
 use crate::read::array::ArraySource;
 use crate::read::array_plan::Part;
 use crate::read::axis::{Point, Selection, Wanted};
 use crate::read::globe::{Globe, TURN};
 use crate::read::values::{Decoding, decode};
+use crate::resampling::Resampling;
 use crate::slice::Slice;
 use crate::window::Window;
-use crate::workers;
+use crate::{cf, workers};
 
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +67,7 @@ fn place(source: &ArraySource, variable: usize) -> Result<Place> {
 /// The selection that a slice makes: its interval on the time axis, unless the user selects there.
 ///
 /// # Errors
-/// As [`crate::read::axis::select`].
+/// As [`crate::read::select::select`].
 pub fn with_times(
     source: &ArraySource,
     variable: usize,
@@ -78,7 +79,7 @@ pub fn with_times(
         return Ok(selection);
     };
     for (name, _) in &selection.dims {
-        if time.dims == [crate::read::axis::dimension(source, variable, name)?] {
+        if time.dims == [crate::read::select::dimension(source, variable, name)?] {
             return Ok(selection);
         }
     }

@@ -1,13 +1,8 @@
-//! Axes of array files: which places of a dimension a value, a range or an index names.
+//! Axes: which indices of a dimension a value, a range or an index names. Nothing is read here.
 
-use std::sync::Arc;
-
-use crate::cf;
-use crate::dtype::Dtype;
-use crate::error::{Error, Result, one_of};
+use crate::error::{Error, Result};
 use crate::format::hyperslab::Run;
 use crate::interval::{Interval, iso};
-use crate::read::array::ArraySource;
 
 /// The coordinates of one dimension.
 #[derive(Debug)]
@@ -86,95 +81,6 @@ pub struct Selection {
 /// A turn around the globe.
 const TURN: f64 = 360.0;
 
-/// The axis of each dimension of a variable, where it has one.
-///
-/// # Errors
-/// Coordinates that can not be read or decoded.
-pub fn axes(source: &ArraySource, variable: usize) -> Result<Vec<Option<Arc<Axis>>>> {
-    let facts = source.variable(variable)?;
-    (0..facts.dims.len()).map(|dim| axis_of(source, variable, dim)).collect()
-}
-
-fn axis_of(source: &ArraySource, variable: usize, dim: usize) -> Result<Option<Arc<Axis>>> {
-    let (header, facts) = (source.header(), source.variable(variable)?);
-    let (Some(name), Some(size)) = (facts.dims.get(dim), facts.shape.get(dim)) else { return Ok(None) };
-    let along =
-        |place: &usize| header.variables.get(*place).is_some_and(|v| v.dtype.is_some() && v.shape == [*size]);
-    let own = header.resolve(&facts.name, name).filter(along);
-    let own = own.filter(|place| header.variables.get(*place).is_some_and(|v| v.dims == [name.as_str()]));
-    let axes = cf::axes(header, variable);
-    let along_dim = |c: &cf::Coordinate| c.dims == [dim] && along(&c.variable);
-    // NEMO's own time_counter has no units, and its time stands beside it.
-    let time = axes.time.filter(along_dim);
-    let others = [axes.x, axes.y, axes.lon, axes.lat, axes.vertical];
-    let other = || others.into_iter().flatten().find(along_dim).map(|c| c.variable);
-    let Some(place) = time.map(|c| c.variable).or(own).or_else(other) else { return Ok(None) };
-    source.axis(place, || Axis::read(source, place)).map(Some)
-}
-
-/// The places that a selection names on each dimension of a variable.
-///
-/// # Errors
-/// A dimension that the variable does not have, a dimension named twice, values or places outside.
-pub fn select(source: &ArraySource, variable: usize, selection: &Selection) -> Result<Vec<Selected>> {
-    let facts = source.variable(variable)?;
-    let mut selected: Vec<Option<Selected>> = vec![None; facts.dims.len()];
-    for (name, wanted) in &selection.dims {
-        let dim = dimension(source, variable, name)?;
-        let (Some(slot), Some(&size)) = (selected.get_mut(dim), facts.shape.get(dim)) else {
-            return Err(Error::Bug(format!("no dimension {dim}")));
-        };
-        if slot.is_some() {
-            let problem = format!("dimension \"{}\" is selected twice", facts.dims[dim]);
-            return Err(Error::conflict(problem, "Select it once, by value or by index"));
-        }
-        let axis = axis_of(source, variable, dim)?;
-        *slot = Some(resolve(&facts.dims[dim], size, axis.as_deref(), wanted, selection.tolerance)?);
-    }
-    let whole = |(slot, &size): (Option<Selected>, &u64)| slot.unwrap_or_else(|| Selected::all(size));
-    Ok(selected.into_iter().zip(&facts.shape).map(whole).collect())
-}
-
-/// A dimension by its own name, its coordinate's, or what it is: `time`, `lat`, `lon`, `x`, `y`, `depth`.
-///
-/// # Errors
-/// A name that is none of these; the dimensions are listed.
-pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<usize> {
-    let facts = source.variable(variable)?;
-    if let Some(dim) = facts.dims.iter().position(|dim| dim == name) {
-        return Ok(dim);
-    }
-    let axes = cf::axes(source.header(), variable);
-    let coordinates = [&axes.time, &axes.x, &axes.y, &axes.lon, &axes.lat, &axes.vertical];
-    let named = |c: &&cf::Coordinate| {
-        source.header().variables.get(c.variable).is_some_and(|v| v.short_name() == name)
-    };
-    let meant = match name {
-        "time" => axes.time.as_ref(),
-        "lat" | "latitude" => axes.lat.as_ref(),
-        "lon" | "longitude" => axes.lon.as_ref(),
-        "x" => axes.x.as_ref(),
-        "y" => axes.y.as_ref(),
-        "depth" | "level" | "z" => axes.vertical.as_ref(),
-        _ => None,
-    };
-    match coordinates.into_iter().flatten().find(named).or(meant).map(|c| (c, c.dims.as_slice())) {
-        Some((_, &[dim])) => Ok(dim),
-        Some((coordinate, dims)) if dims.len() > 1 => {
-            let array = source.variable(coordinate.variable)?;
-            let on: Vec<String> =
-                dims.iter().filter_map(|&d| facts.dims.get(d)).map(|d| format!("{d}: ...")).collect();
-            let problem = format!("\"{}\" varies along {} dimensions", array.name, dims.len());
-            Err(Error::conflict(problem, format!("Select by index: {{isel: {{{}}}}}", on.join(", "))))
-        }
-        _ => {
-            let choices: Vec<(&str, ())> = facts.dims.iter().map(|dim| (dim.as_str(), ())).collect();
-            one_of(name, "a dimension of the variable, nor an option", &choices)?;
-            Err(Error::Bug(format!("lost dimension \"{name}\"")))
-        }
-    }
-}
-
 /// The places of a dimension of `size` that are wanted.
 ///
 /// # Errors
@@ -236,31 +142,6 @@ fn place(dim: &str, size: u64, index: i64) -> Result<u64> {
 }
 
 impl Axis {
-    fn read(source: &ArraySource, place: usize) -> Result<Axis> {
-        let facts = source.variable(place)?;
-        let file = source.file()?;
-        let values = cf::values(&**file, place)?;
-        let unit = facts.unit.clone();
-        let (mut instants, mut undecoded) = (None, None);
-        if unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
-            match cf::time_axis(&**file, place) {
-                Ok(axis) => instants = Some(axis.instants),
-                Err(error @ Error::TimeAxis { .. }) => {
-                    let problem = error.to_string().lines().next().unwrap_or_default().to_string();
-                    let hint = "Select by index, or by the numbers that are stored";
-                    undecoded = Some(Error::conflict(problem, hint));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let east = ["degrees_east", "degree_east", "degreeE", "degreesE", "degree_E", "degrees_E"];
-        let longitude = facts.text("standard_name") == Some("longitude")
-            || unit.as_deref().is_some_and(|unit| east.contains(&unit));
-        let single = facts.dtype == Some(Dtype::Float32);
-        let axis = Axis::new(facts.short_name(), unit, values, instants, longitude, single);
-        Ok(Axis { undecoded, ..axis })
-    }
-
     /// An axis from its coordinates; `single` when they are stored as float32.
     pub fn new(
         name: &str,
@@ -278,6 +159,12 @@ impl Axis {
         order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
         let single = single && instants.is_none();
         Axis { name: name.into(), unit, values, instants, keys, order, longitude, single, undecoded: None }
+    }
+
+    /// The same axis, whose times are not known for this reason.
+    #[must_use]
+    pub fn undecoded(self, undecoded: Option<Error>) -> Axis {
+        Axis { undecoded, ..self }
     }
 
     /// Why its places are not told by times.

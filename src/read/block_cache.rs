@@ -12,7 +12,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::dtype::Pixels;
 use crate::error::Result;
-use crate::read::block_cache_bytes;
+use crate::limits::block_cache_bytes;
 
 /// Which block of which file: `band` counts from 1, and `mask` asks for its validity instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,8 +2,9 @@
 
 use crate::affine::Affine;
 use crate::error::{Error, Result};
-use crate::format::gdal::warp::{Resampling, Turn};
-use crate::format::gdal::{crs_facts, project, same_crs};
+use crate::format::gdal::warp::Turn;
+use crate::projection::{crs_facts, project, same_crs};
+use crate::resampling::Resampling;
 use crate::slice::Slice;
 
 pub const TURN: f64 = 360.0;

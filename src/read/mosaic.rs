@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::format::gdal::warp::{Resampling, Warped};
+use crate::format::gdal::warp::Warped;
 use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, read_patch};
 use crate::read::source::Source;
-use crate::read::warp::{Warp, aligned_windows, band_onto};
+use crate::read::warp::{aligned_windows, band_onto};
+use crate::resampling::{Resampling, Warp};
 use crate::slice::Slice;
 use crate::with_dtype;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::{Band, Header};
-use crate::read::Limits;
+use crate::limits::Limits;
 use crate::read::block_cache::Key;
 use crate::read::source::Source;
 use crate::window::Window;

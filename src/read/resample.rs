@@ -6,8 +6,8 @@
 
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::format::gdal::warp::{Grid, Places, Resampling, Warped, places};
-use crate::read::warp::Warp;
+use crate::format::gdal::warp::{Grid, Places, Warped, places};
+use crate::resampling::{Resampling, Warp};
 use crate::window::Window;
 
 /// GDAL splits what takes more memory than 64 MiB, and with it the rows along which it interpolates places.

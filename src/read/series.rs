@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime};
 
 use crate::error::{Error, Result};
-use crate::read::Limits;
+use crate::limits::Limits;
 use crate::read::mosaic::{Gaps, Merge, Merger, SliceOptions, fill, gaps, merged, untouched};
 use crate::slice::Slice;
 use crate::workers;
@@ -342,9 +342,9 @@ mod tests {
     use super::*;
     use crate::bbox::Bbox;
     use crate::crs::Crs;
-    use crate::format::gdal::warp::Resampling;
     use crate::read::patch::PatchOptions;
-    use crate::read::warp::Warp;
+    use crate::resampling::Resampling;
+    use crate::resampling::Warp;
 
     fn day(year: i32, month: u32, day: u32) -> i64 {
         let date = NaiveDate::from_ymd_opt(year, month, day).unwrap();

@@ -4,26 +4,16 @@ use crate::affine::Affine;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::format::Header;
-use crate::format::gdal::warp::{self, Grid, Pixels, Resampling, Rule, Warped};
-use crate::format::gdal::{crs_facts, same_crs};
+use crate::format::gdal::warp;
+use crate::format::gdal::warp::{Grid, Pixels, Rule, Warped};
+use crate::projection::{crs_facts, same_crs};
 use crate::read::globe::{Globe, MOST_TURNS, TURN};
 use crate::read::patch::{PatchOptions, read_patch};
 use crate::read::resample;
 use crate::read::source::Source;
+use crate::resampling::Resampling;
 use crate::slice::Slice;
 use crate::window::Window;
-
-/// How the pixels of one file come onto a slice's grid.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Warp {
-    pub resampling: Resampling,
-    /// In pixels of the file; 0 projects every pixel.
-    pub tolerance: f64,
-    /// `pixel * scale + offset`, computed before any resampling, in float64.
-    pub scaled: bool,
-    /// The type in which pixels are weighed and rounded; `None` is the band's own.
-    pub dtype: Option<Dtype>,
-}
 
 /// Stands for no pixel while scaled values are warped: NaN may be a value of the file.
 const NONE: f64 = f64::MIN;

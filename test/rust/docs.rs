@@ -7,8 +7,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use geoquilt::sql::FUNCTIONS;
-use geoquilt::sql::doc::{FunctionDoc, Given, Kind};
+use geoquilt::bridge::doc::{FunctionDoc, Given, Kind};
+use geoquilt::sql::{GROUPS, functions};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -16,7 +16,7 @@ fn root() -> PathBuf {
 
 /// `read_patch` is a scalar and a table function, and each has its own test.
 fn file_name(doc: &FunctionDoc) -> String {
-    let twin = FUNCTIONS.iter().any(|f| f.doc.name == doc.name && f.doc.kind != doc.kind);
+    let twin = functions().any(|f| f.doc.name == doc.name && f.doc.kind != doc.kind);
     if twin && doc.kind == Kind::Table {
         format!("{}_table.test", doc.name)
     } else {
@@ -94,16 +94,27 @@ fn title(doc: &FunctionDoc) -> String {
 fn reference() -> String {
     let mut out = String::from(
         "# Reference\n\nWritten by `make docs` from the constants that register each function; \
-         `FROM geoquilt_functions()` gives the same inside DuckDB.\n\n| function | what it does |\n| --- | --- |\n",
+         `FROM geoquilt_functions()` gives the same inside DuckDB.\n",
     );
-    for function in FUNCTIONS {
-        let title = title(function.doc);
-        let anchor: String = title.to_lowercase().replace(' ', "-").replace(['(', ')', '.'], "");
-        let _ = writeln!(out, "| [{title}](#{anchor}) | {} |", function.doc.summary);
+    let anchor = |title: &str| title.to_lowercase().replace(' ', "-").replace(['(', ')', '.'], "");
+    for group in GROUPS {
+        let _ = write!(
+            out,
+            "\n**[{}](#{})**\n\n| function | what it does |\n| --- | --- |\n",
+            group.title,
+            anchor(group.title)
+        );
+        for function in group.functions {
+            let title = title(function.doc);
+            let _ = writeln!(out, "| [{title}](#{}) | {} |", anchor(&title), function.doc.summary);
+        }
     }
-    for function in FUNCTIONS {
-        out += "\n";
-        out += &section(function.doc);
+    for group in GROUPS {
+        let _ = write!(out, "\n# {}\n", group.title);
+        for function in group.functions {
+            out += "\n";
+            out += &section(function.doc);
+        }
     }
     out
 }
@@ -126,7 +137,7 @@ fn the_reference_is_what_the_functions_say() {
 #[test]
 fn every_function_has_its_example_test_and_no_other_is_left() {
     let mut names = Vec::new();
-    for function in FUNCTIONS {
+    for function in functions() {
         let name = file_name(function.doc);
         fresh(&format!("test/sql/examples/{name}"), &example_test(function.doc));
         names.push(name);
@@ -139,7 +150,7 @@ fn every_function_has_its_example_test_and_no_other_is_left() {
 
 #[test]
 fn every_function_says_all_that_a_user_needs() {
-    for function in FUNCTIONS {
+    for function in functions() {
         let doc = function.doc;
         assert!(!doc.summary.is_empty() && doc.summary.len() <= 80, "{}: summary", doc.name);
         assert!(doc.summary.ends_with('.'), "{}: the summary is a sentence", doc.name);

@@ -5,9 +5,10 @@ use gdal::errors::GdalError;
 use gdal::raster::{Buffer, RasterizeOptions};
 use gdal::vector::{Geometry, LayerAccess, LayerOptions, OGRFieldType, OGRwkbGeometryType};
 
-use super::{reason, start};
 use crate::affine::Affine;
 use crate::error::{Error, Result};
+use crate::format::gdal::start;
+use crate::projection::library::reason;
 
 /// Draws geometries (WKB, in the grid's CRS) with their values, one after another, so that the last one drawn
 /// stays. Row-major, `background` where none was drawn. A pixel is drawn when its centre lies inside, or, under

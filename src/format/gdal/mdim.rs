@@ -13,13 +13,15 @@ use gdal::cpl::CslStringList;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 use gdal_sys as c;
 
-use super::{guard, reason, start, vsi};
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
-use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable, sniff};
+use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
+use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
+use crate::format::magic::sniff;
 use crate::format::{classic, heap};
+use crate::projection::library::reason;
 use crate::with_dtype;
 
 /// Above these a file is damaged: links of HDF5 may lead back to a group above.

@@ -6,12 +6,14 @@ use gdal::vector::{FieldValue, LayerAccess, geometry_type_to_name};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use geo::Geometry;
 
-use super::{failure_of, name_of, project, reason, start, vsi};
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::format::gdal::{start, vsi};
 use crate::format::{Layer, LayerName};
-use crate::shape;
+use crate::map::geometry;
+use crate::projection::library::{failure_of, reason};
+use crate::projection::{name_of, project};
 
 /// An open vector file. One thread uses it at a time.
 pub struct VectorSource {
@@ -270,36 +272,4 @@ fn value_of(value: FieldValue) -> Field {
         FieldValue::StringValue(v) => Field::Text(v),
         other => Field::Text(format!("{other:?}")),
     }
-}
-
-/// A geometry written as GeoJSON, as WKB.
-///
-/// # Errors
-/// It is none.
-pub fn from_geojson(text: &str) -> Result<Vec<u8>> {
-    start();
-    let bad =
-        |e: gdal::errors::GdalError| Error::invalid("the geometry", format!("GeoJSON ({})", reason(&e, "")));
-    gdal::vector::Geometry::from_geojson(text).and_then(|geometry| geometry.wkb()).map_err(bad)
-}
-
-/// Projects a geometry vertex by vertex.
-///
-/// # Errors
-/// A vertex without an image, or as [`project`].
-pub fn project_shape(geometry: &mut Geometry<f64>, from: &str, to: &str) -> Result<()> {
-    if from == to {
-        return Ok(());
-    }
-    shape::change(geometry, |points| {
-        project(from, to, points)?;
-        match points.iter().any(|(x, _)| x.is_nan()) {
-            true => Err(Error::Unprojectable {
-                what: "the geometry".into(),
-                from: crate::crs::Crs::new(from).to_string(),
-                to: crate::crs::Crs::new(to).to_string(),
-            }),
-            false => Ok(()),
-        }
-    })
 }

@@ -78,7 +78,7 @@ impl Place {
             let name = rename(&format!("{PREFIX}{container}"));
             return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
         }
-        if file.size() > ranges::bound() as u64 {
+        if file.size() > crate::limits::remote_cache_bytes() as u64 {
             if magic.starts_with(b"\x89HDF") && !files::is_subdataset(path) {
                 let name = rename(&format!("{PREFIX}{container}"));
                 return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });

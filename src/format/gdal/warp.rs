@@ -15,78 +15,29 @@ use gdal_sys as sys;
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::format::gdal::{spatial_ref, start};
+use crate::format::gdal::start;
+use crate::projection::spatial_ref;
+use crate::resampling::Resampling;
 use crate::window::Window;
 
-/// How a pixel is made from the source's pixels around it: GDAL's methods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resampling {
-    Nearest,
-    Bilinear,
-    Cubic,
-    CubicSpline,
-    Lanczos,
-    Average,
-    Mode,
-    Max,
-    Min,
-    Med,
-    Q1,
-    Q3,
-    Sum,
-    Rms,
-}
-
-/// By the names that gdalwarp and rasterio use.
-pub const RESAMPLINGS: [(&str, Resampling); 15] = [
-    ("nearest", Resampling::Nearest),
-    ("bilinear", Resampling::Bilinear),
-    ("cubic", Resampling::Cubic),
-    ("cubic_spline", Resampling::CubicSpline),
-    ("cubicspline", Resampling::CubicSpline),
-    ("lanczos", Resampling::Lanczos),
-    ("average", Resampling::Average),
-    ("mode", Resampling::Mode),
-    ("max", Resampling::Max),
-    ("min", Resampling::Min),
-    ("med", Resampling::Med),
-    ("q1", Resampling::Q1),
-    ("q3", Resampling::Q3),
-    ("sum", Resampling::Sum),
-    ("rms", Resampling::Rms),
-];
-
-impl Resampling {
-    /// Each pixel is one of the source's, never a number between them.
-    pub fn picks(self) -> bool {
-        use Resampling::{Max, Med, Min, Mode, Nearest, Q1, Q3};
-        matches!(self, Nearest | Mode | Max | Min | Med | Q1 | Q3)
-    }
-
-    /// Takes all pixels of the source that a pixel covers, instead of weighing those around its centre.
-    pub fn is_by_area(self) -> bool {
-        use Resampling::{Average, Max, Med, Min, Mode, Q1, Q3, Rms, Sum};
-        matches!(self, Average | Max | Med | Min | Mode | Q1 | Q3 | Rms | Sum)
-    }
-
-    fn code(self) -> sys::GDALResampleAlg::Type {
-        use sys::GDALResampleAlg as alg;
-        match self {
-            Resampling::Nearest => alg::GRA_NearestNeighbour,
-            Resampling::Bilinear => alg::GRA_Bilinear,
-            Resampling::Cubic => alg::GRA_Cubic,
-            Resampling::CubicSpline => alg::GRA_CubicSpline,
-            Resampling::Lanczos => alg::GRA_Lanczos,
-            Resampling::Average => alg::GRA_Average,
-            Resampling::Mode => alg::GRA_Mode,
-            Resampling::Max => alg::GRA_Max,
-            Resampling::Min => alg::GRA_Min,
-            Resampling::Med => alg::GRA_Med,
-            Resampling::Q1 => alg::GRA_Q1,
-            Resampling::Q3 => alg::GRA_Q3,
-            Resampling::Sum => alg::GRA_Sum,
-            Resampling::Rms => alg::GRA_RMS,
-        }
+/// GDAL's own number.
+fn algorithm(resampling: Resampling) -> sys::GDALResampleAlg::Type {
+    use sys::GDALResampleAlg as alg;
+    match resampling {
+        Resampling::Nearest => alg::GRA_NearestNeighbour,
+        Resampling::Bilinear => alg::GRA_Bilinear,
+        Resampling::Cubic => alg::GRA_Cubic,
+        Resampling::CubicSpline => alg::GRA_CubicSpline,
+        Resampling::Lanczos => alg::GRA_Lanczos,
+        Resampling::Average => alg::GRA_Average,
+        Resampling::Mode => alg::GRA_Mode,
+        Resampling::Max => alg::GRA_Max,
+        Resampling::Min => alg::GRA_Min,
+        Resampling::Med => alg::GRA_Med,
+        Resampling::Q1 => alg::GRA_Q1,
+        Resampling::Q3 => alg::GRA_Q3,
+        Resampling::Sum => alg::GRA_Sum,
+        Resampling::Rms => alg::GRA_RMS,
     }
 }
 
@@ -642,7 +593,7 @@ fn run<T: Pixel>(
     let result = unsafe {
         let options = Options(sys::GDALCreateWarpOptions());
         let o = &mut *options.0;
-        o.eResampleAlg = rule.resampling.code();
+        o.eResampleAlg = algorithm(rule.resampling);
         o.eWorkingDataType = code(T::DTYPE);
         o.hSrcDS = source.0;
         o.hDstDS = target.dataset.0;

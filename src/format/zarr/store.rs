@@ -1,7 +1,6 @@
 //! Where a Zarr store's keys lie: a folder, or a zip file. Every read is of a range within the file, and bounded.
 
 use std::fs::File;
-use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -10,11 +9,10 @@ use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageEr
 
 use crate::files::{self, remote};
 use crate::format::zarr::metadata::{Documents, Reading};
+use crate::format::zarr::range::checked_range;
 use crate::format::zarr::web::Web;
 use crate::format::zarr::zip::Zip;
 
-/// What one read may take: a chunk, encoded, or a document.
-pub const MAX_READ_BYTES: u64 = 2 << 30;
 /// Names in one folder.
 const MAX_FOLDERS: usize = 100_000;
 
@@ -84,21 +82,6 @@ impl Folder {
     }
 }
 
-/// Where a range of a key of `size` bytes lies.
-///
-/// # Errors
-/// It goes beyond the end, or is longer than any chunk may be.
-pub fn place(name: &str, range: &ByteRange, size: u64) -> Result<Range<u64>, StorageError> {
-    let place = range.start(size)..range.end(size);
-    if place.start > place.end || place.end > size {
-        return Err(format!("{name} ends after {size} bytes").into());
-    }
-    if place.end - place.start > MAX_READ_BYTES {
-        return Err(format!("{name} is above {} MiB", MAX_READ_BYTES >> 20).into());
-    }
-    Ok(place)
-}
-
 impl ReadableStorageTraits for Folder {
     fn get_partial_many<'a>(
         &'a self,
@@ -108,7 +91,7 @@ impl ReadableStorageTraits for Folder {
         let Some((file, size)) = self.file(key)? else { return Ok(None) };
         let name = key.as_str().to_string();
         let read = move |range: ByteRange| {
-            let place = place(&name, &range, size)?;
+            let place = checked_range(&name, &range, size)?;
             let mut bytes = vec![0; (place.end - place.start) as usize];
             file.read_exact_at(&mut bytes, place.start)?;
             Ok(Bytes::from(bytes))
@@ -148,7 +131,7 @@ impl ReadableStorageTraits for Store {
                 let size = bytes.len() as u64;
                 let name = key.as_str().to_string();
                 Ok(Some(Box::new(ranges.map(move |range| {
-                    let place = place(&name, &range, size)?;
+                    let place = checked_range(&name, &range, size)?;
                     Ok(bytes.slice(place.start as usize..place.end as usize))
                 }))))
             }

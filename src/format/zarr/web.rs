@@ -7,7 +7,7 @@ use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageEr
 
 use crate::error::Error;
 use crate::files::remote::{self, RemoteFile};
-use crate::format::zarr::store::place;
+use crate::format::zarr::range::checked_range;
 
 /// Keys under a URL.
 pub struct Web {
@@ -44,7 +44,7 @@ impl ReadableStorageTraits for Web {
             file.prefetch(places).map_err(|e| StorageError::from(e.to_string()))?;
         }
         let read = move |range: ByteRange| {
-            let place = place(&name, &range, size)?;
+            let place = checked_range(&name, &range, size)?;
             // By pages where it is small, as the index of a shard and its chunks mostly are.
             let mut bytes = vec![0; (place.end - place.start) as usize];
             file.read_at(place.start, &mut bytes).map_err(|e| StorageError::from(e.to_string()))?;

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read};
 
 use crate::files::reader::Reader;
 use crate::format::zarr::metadata::Reading;
-use crate::format::zarr::store::MAX_READ_BYTES;
+use crate::format::zarr::range::MAX_READ_BYTES;
 
 /// Entries of one file.
 const MAX_ENTRIES: usize = 1 << 22;

@@ -1,0 +1,225 @@
+//! The constant arguments of one call, read by name. Each reader says which parameter it was that failed.
+
+use crate::bbox::Bbox;
+use crate::bridge::doc::{FunctionDoc, Given};
+use crate::error::{Error, Result, one_of};
+use crate::sql_type::SqlType;
+use crate::value::Value;
+
+/// Arguments by parameter name; a parameter that was not given is absent.
+pub struct Args {
+    function: &'static str,
+    values: Vec<(String, Value)>,
+    /// The type of the items of each argument that is a list.
+    elements: Vec<(String, SqlType)>,
+}
+
+impl Args {
+    pub fn new(doc: &FunctionDoc, values: Vec<(String, Value)>) -> Args {
+        Args { function: doc.name, values, elements: Vec::new() }
+    }
+
+    /// Adds the types of the items of lists, which an empty list's values can not tell.
+    #[must_use]
+    pub fn with_elements(self, elements: Vec<(String, SqlType)>) -> Args {
+        Args { elements, ..self }
+    }
+
+    /// The type of the items of a parameter that is a list.
+    pub fn element(&self, parameter: &str) -> Option<&SqlType> {
+        self.elements.iter().find(|(name, _)| name == parameter).map(|(_, ty)| ty)
+    }
+
+    /// The keys of an options struct, each of which must be known.
+    ///
+    /// # Errors
+    /// An unknown key, or options that are no struct.
+    pub fn of_options(doc: &FunctionDoc, options: &Value) -> Result<Args> {
+        let place = format!("{}(options)", doc.name);
+        let known = doc.option_names();
+        let fields = match options {
+            Value::Struct(fields) => fields,
+            other => {
+                let must = format!("a struct such as {{{}: ...}}", known.first().unwrap_or(&"key"));
+                return Err(Error::invalid(other, must).at(place));
+            }
+        };
+        for (name, _) in fields {
+            let choices: Vec<(&str, ())> = known.iter().map(|k| (*k, ())).collect();
+            one_of(name, "an option", &choices).map_err(|e| e.at(&place))?;
+        }
+        Ok(Args::new(doc, fields.clone()))
+    }
+
+    /// The fields of a struct argument, each of which must be among `known`.
+    ///
+    /// # Errors
+    /// An unknown field, or a value that is no struct.
+    pub fn of_struct(function: &'static str, value: &Value, known: &[&str], must: &str) -> Result<Args> {
+        let Value::Struct(fields) = value else { return Err(Error::invalid(value, must)) };
+        let choices: Vec<(&str, ())> = known.iter().map(|k| (*k, ())).collect();
+        for (name, _) in fields {
+            one_of(name, "a field", &choices)?;
+        }
+        Ok(Args { function, values: fields.clone(), elements: Vec::new() })
+    }
+
+    /// Puts `function(parameter)` in front of an error.
+    pub fn place<'a>(&'a self, parameter: &'a str) -> impl Fn(Error) -> Error + 'a {
+        move |error| error.at(format!("{}({parameter})", self.function))
+    }
+
+    fn bad(&self, parameter: &str, value: &Value, must: &str) -> Error {
+        self.place(parameter)(Error::invalid(value, must))
+    }
+
+    /// The value, or `None` when it was not given. NULL counts as a value.
+    pub fn get(&self, parameter: &str) -> Option<&Value> {
+        self.values.iter().find(|(name, _)| name == parameter).map(|(_, value)| value)
+    }
+
+    /// # Errors
+    /// The parameter is NULL.
+    pub fn required(&self, parameter: &str, must: &str) -> Result<&Value> {
+        match self.get(parameter) {
+            Some(Value::Null) | None => Err(self.bad(parameter, &Value::Null, must)),
+            Some(value) => Ok(value),
+        }
+    }
+
+    fn given<T>(&self, parameter: &str, must: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>> {
+        match self.get(parameter) {
+            None => Ok(None),
+            Some(value) => read(value).map(Some).ok_or_else(|| self.bad(parameter, value, must)),
+        }
+    }
+
+    /// # Errors
+    /// Anything but text; NULL is one such thing.
+    pub fn text(&self, parameter: &str) -> Result<Option<String>> {
+        self.given(parameter, "text", |value| match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// # Errors
+    /// Anything but TRUE or FALSE.
+    pub fn flag(&self, parameter: &str) -> Result<Option<bool>> {
+        self.given(parameter, "true or false", |value| match value {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        })
+    }
+
+    /// # Errors
+    /// A value outside `lowest ..= highest`, or no whole number.
+    pub fn integer(&self, parameter: &str, lowest: i64, highest: i64) -> Result<Option<i64>> {
+        let must = format!("a whole number between {lowest} and {highest}");
+        self.given(parameter, &must, |value| match value {
+            Value::Int(n) if (lowest..=highest).contains(n) => Some(*n),
+            _ => None,
+        })
+    }
+
+    /// One whole number for both, or a list of two: rows, then columns.
+    ///
+    /// # Errors
+    /// Anything else, or a number outside `lowest ..= highest`.
+    pub fn pair(&self, parameter: &str, lowest: i64, highest: i64) -> Result<Option<(usize, usize)>> {
+        let must = format!("a whole number between {lowest} and {highest}, or two of them as [rows, cols]");
+        let side = |value: &Value| match value {
+            Value::Int(n) if (lowest..=highest).contains(n) => usize::try_from(*n).ok(),
+            _ => None,
+        };
+        self.given(parameter, &must, |value| match value {
+            Value::List(sides) => match sides.as_slice() {
+                [rows, cols] => Some((side(rows)?, side(cols)?)),
+                _ => None,
+            },
+            value => side(value).map(|n| (n, n)),
+        })
+    }
+
+    /// # Errors
+    /// Anything but a number; NaN and infinity are refused.
+    pub fn number(&self, parameter: &str) -> Result<Option<f64>> {
+        self.given(parameter, "a finite number", |value| number(value).filter(|v| v.is_finite()))
+    }
+
+    /// # Errors
+    /// A value outside [0, 1].
+    pub fn fraction(&self, parameter: &str) -> Result<Option<f64>> {
+        self.given(parameter, "a fraction between 0 and 1", |value| {
+            number(value).filter(|v| (0.0..=1.0).contains(v))
+        })
+    }
+
+    /// # Errors
+    /// None of the choices.
+    pub fn choice<T: Copy>(
+        &self,
+        parameter: &str,
+        noun: &'static str,
+        choices: &[(&str, T)],
+    ) -> Result<Option<T>> {
+        match self.text(parameter)? {
+            None => Ok(None),
+            Some(text) => one_of(&text, noun, choices).map(Some).map_err(self.place(parameter)),
+        }
+    }
+
+    /// A path, or a list of paths.
+    ///
+    /// # Errors
+    /// Anything else, an empty list, or a NULL among the paths.
+    pub fn paths(&self, parameter: &str) -> Result<Vec<String>> {
+        let must = "a path, a glob such as 'data/**/*.tif', or a list of those";
+        let value = self.required(parameter, must)?;
+        texts(value).ok_or_else(|| self.bad(parameter, value, must))
+    }
+
+    /// A name, or a list of names.
+    ///
+    /// # Errors
+    /// Anything else, an empty list, or a NULL among the names.
+    pub fn names(&self, parameter: &str) -> Result<Option<Vec<String>>> {
+        self.given(parameter, "a name, or a list of names", texts)
+    }
+}
+
+/// One text, or a list of them that is not empty.
+fn texts(value: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    match value {
+        Value::List(items) if !items.is_empty() => items.iter().map(text).collect(),
+        value => text(value).map(|text| vec![text]),
+    }
+}
+
+/// # Errors
+/// The struct lacks a corner, or the corners are no box.
+pub fn bbox(args: &Args) -> Result<Bbox> {
+    let corner = |name: &str| {
+        let missing = || Error::invalid("NULL", format!("a finite number for {name}"));
+        args.get(name).and_then(number).ok_or_else(missing)
+    };
+    Bbox::new(corner("xmin")?, corner("ymin")?, corner("xmax")?, corner("ymax")?)
+}
+
+pub fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(n) => Some(*n as f64),
+        Value::Double(v) => Some(*v),
+        Value::Decimal(digits, scale) => Some(*digits as f64 / 10f64.powi(i32::from(*scale))),
+        _ => None,
+    }
+}
+
+/// The names of the parameters that a table function takes by name.
+pub fn named(doc: &FunctionDoc) -> impl Iterator<Item = &'static str> + '_ {
+    doc.parameters.iter().filter(|p| matches!(p.given, Given::Named(_))).map(|p| p.name)
+}

@@ -1,0 +1,145 @@
+//! DuckDB's file system behind `files::remote`: s3://, https://, hf:// and, in Python, whatever fsspec file system
+//! the user registered.
+//!
+//! A context is the connection's and outlives every query on it, and so do the file systems had from it; handles are
+//! closed when the session of a call ends. One C file system keeps one last error, so each open makes its own.
+
+use std::ffi::CStr;
+
+use duckdb::ffi;
+
+use crate::bridge::text::text;
+use crate::files::remote::{RemoteFiles, RemoteHandle};
+
+type Said<T> = std::result::Result<T, String>;
+
+/// The file system of a connection.
+pub struct DuckFiles(ffi::duckdb_client_context);
+
+// SAFETY: the context only leads to the connection's file system, which DuckDB's own threads share.
+unsafe impl Send for DuckFiles {}
+// SAFETY: as above.
+unsafe impl Sync for DuckFiles {}
+
+impl DuckFiles {
+    /// # Safety
+    /// `context` is live and owned by the caller, who gives it away; the value must not outlive the connection.
+    pub unsafe fn new(context: ffi::duckdb_client_context) -> DuckFiles {
+        DuckFiles(context)
+    }
+}
+
+impl Drop for DuckFiles {
+    fn drop(&mut self) {
+        // SAFETY: it is owned here.
+        unsafe { ffi::duckdb_destroy_client_context(&mut self.0) }
+    }
+}
+
+impl RemoteFiles for DuckFiles {
+    fn open(&self, url: &str) -> Said<Box<dyn RemoteHandle>> {
+        let path = text(url).map_err(|e| e.to_string())?;
+        // SAFETY: the context is live; the file system and the options are made and destroyed here, and the handle is
+        // owned by the value returned.
+        unsafe {
+            let mut files = ffi::duckdb_client_context_get_file_system(self.0);
+            if files.is_null() {
+                return Err("DuckDB gives no file system".into());
+            }
+            let mut options = ffi::duckdb_create_file_open_options();
+            ffi::duckdb_file_open_options_set_flag(
+                options,
+                ffi::duckdb_file_flag_DUCKDB_FILE_FLAG_READ,
+                true,
+            );
+            let mut handle = std::ptr::null_mut();
+            let state = ffi::duckdb_file_system_open(files, path.as_ptr(), options, &mut handle);
+            ffi::duckdb_destroy_file_open_options(&mut options);
+            let opened: Said<Box<dyn RemoteHandle>> = match state == ffi::DuckDBSuccess && !handle.is_null() {
+                true => Ok(Box::new(DuckHandle(handle))),
+                false => Err(words(ffi::duckdb_file_system_error_data(files))),
+            };
+            ffi::duckdb_destroy_file_system(&mut files);
+            opened
+        }
+    }
+}
+
+struct DuckHandle(ffi::duckdb_file_handle);
+
+// SAFETY: a handle may move between threads; `&mut` keeps it to one at a time.
+unsafe impl Send for DuckHandle {}
+
+impl Drop for DuckHandle {
+    fn drop(&mut self) {
+        // SAFETY: it is owned here. `destroy` closes too and lets a failure escape as a C++ exception, so the close
+        // is tried first, where it is caught; a handle that can not be closed is left behind.
+        unsafe {
+            if ffi::duckdb_file_handle_close(self.0) == ffi::DuckDBSuccess {
+                ffi::duckdb_destroy_file_handle(&mut self.0);
+            }
+        }
+    }
+}
+
+impl DuckHandle {
+    /// # Safety
+    /// The call before on this handle failed.
+    unsafe fn failure(&self) -> String {
+        // SAFETY: the handle is live.
+        unsafe { words(ffi::duckdb_file_handle_error_data(self.0)) }
+    }
+
+    fn number(&self, number: i64) -> Said<u64> {
+        // SAFETY: a negative number is how the C interface says that its call failed.
+        u64::try_from(number).map_err(|_| unsafe { self.failure() })
+    }
+}
+
+impl RemoteHandle for DuckHandle {
+    fn size(&mut self) -> Said<u64> {
+        // SAFETY: the handle is live, here and below.
+        let size = unsafe { ffi::duckdb_file_handle_size(self.0) };
+        self.number(size)
+    }
+
+    fn seek(&mut self, place: u64) -> Said<()> {
+        let place = i64::try_from(place).map_err(|_| "a place beyond 2^63".to_string())?;
+        // SAFETY: as above.
+        match unsafe { ffi::duckdb_file_handle_seek(self.0, place) } == ffi::DuckDBSuccess {
+            true => Ok(()),
+            // SAFETY: the call failed.
+            false => Err(unsafe { self.failure() }),
+        }
+    }
+
+    fn tell(&mut self) -> Said<u64> {
+        // SAFETY: as above.
+        let place = unsafe { ffi::duckdb_file_handle_tell(self.0) };
+        self.number(place)
+    }
+
+    fn read(&mut self, out: &mut [u8]) -> Said<usize> {
+        // SAFETY: as above; DuckDB writes at most as many bytes as there are.
+        let read = unsafe { ffi::duckdb_file_handle_read(self.0, out.as_mut_ptr().cast(), out.len() as i64) };
+        self.number(read).map(|n| n as usize)
+    }
+}
+
+/// What an error says, and gives it back to DuckDB.
+///
+/// # Safety
+/// `error` is live and owned by the caller.
+unsafe fn words(mut error: ffi::duckdb_error_data) -> String {
+    // SAFETY: the message lives as long as the error, which is destroyed here.
+    unsafe {
+        let message = ffi::duckdb_error_data_message(error);
+        let text = if message.is_null() {
+            String::new()
+        } else {
+            CStr::from_ptr(message).to_string_lossy().into_owned()
+        };
+        ffi::duckdb_destroy_error_data(&mut error);
+        text
+    }
+}

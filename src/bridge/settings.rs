@@ -1,0 +1,153 @@
+//! The settings that a user can `SET`: the bounds of memory and threads.
+
+use duckdb::ffi;
+
+use crate::bridge::connection::Connection;
+use crate::bridge::logical_type::LogicalType;
+use crate::bridge::text::text;
+use crate::bridge::value::RawValue;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+
+/// One setting: its name, its meaning, and how it is kept in [`Limits`].
+pub struct Setting {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    /// The least and the most that it may be.
+    pub range: (u64, u64),
+    get: fn(&Limits) -> u64,
+    set: fn(&mut Limits, u64),
+}
+
+/// MiB in all that an address can name.
+const MOST_MIB: u64 = u64::MAX >> 20;
+
+pub const SETTINGS: [Setting; 5] = [
+    Setting {
+        name: "geoquilt_block_cache_mb",
+        meaning: "MiB of decoded blocks kept for the whole process",
+        range: (0, MOST_MIB),
+        get: |limits| limits.block_cache as u64 >> 20,
+        set: |limits, mb| limits.block_cache = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_threads",
+        meaning: "threads that one call of a function of geoquilt works on",
+        range: (1, 1024),
+        get: |limits| limits.threads as u64,
+        set: |limits, n| limits.threads = n as usize,
+    },
+    Setting {
+        name: "geoquilt_max_chunk_mb",
+        meaning: "MiB of pixels that one chunk of a scalar function may take",
+        range: (1, MOST_MIB),
+        get: |limits| limits.chunk as u64 >> 20,
+        set: |limits, mb| limits.chunk = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_remote_cache_mb",
+        meaning: "MiB of remote files' bytes kept for the whole process, and the largest NetCDF file read from a URL",
+        range: (1, MOST_MIB),
+        get: |limits| limits.remote_cache as u64 >> 20,
+        set: |limits, mb| limits.remote_cache = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_remote_retries",
+        meaning: "how often a remote read that failed is tried again, after 0.1 s, 0.4 s, 1.6 s and so on",
+        range: (0, 6),
+        get: |limits| u64::from(limits.remote_retries),
+        set: |limits, n| limits.remote_retries = n as u32,
+    },
+];
+
+impl Setting {
+    pub fn value(&self, limits: &Limits) -> u64 {
+        (self.get)(limits)
+    }
+}
+
+fn mib(mb: u64) -> usize {
+    (mb as usize).saturating_mul(1 << 20)
+}
+
+/// # Errors
+/// DuckDB refuses a setting.
+pub fn register(connection: &Connection) -> Result<()> {
+    let defaults = Limits::default();
+    for setting in &SETTINGS {
+        let ty = LogicalType::new(&SqlType::UBigInt)?;
+        let (name, meaning) = (text(setting.name)?, text(setting.meaning)?);
+        // SAFETY: every handle is made, filled, registered and destroyed here.
+        unsafe {
+            let default = RawValue(ffi::duckdb_create_uint64((setting.get)(&defaults)));
+            let mut option = ffi::duckdb_create_config_option();
+            ffi::duckdb_config_option_set_name(option, name.as_ptr());
+            ffi::duckdb_config_option_set_type(option, ty.raw());
+            ffi::duckdb_config_option_set_default_value(option, default.0);
+            ffi::duckdb_config_option_set_description(option, meaning.as_ptr());
+            let state = ffi::duckdb_register_config_option(connection.raw(), option);
+            ffi::duckdb_destroy_config_option(&mut option);
+            if state != ffi::DuckDBSuccess {
+                return Err(Error::Bug(format!("DuckDB refuses the setting {}", setting.name)));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Setting {
+    /// # Errors
+    /// A value out of range. DuckDB lets a setting be any number, so that it is seen with the next query only.
+    fn read(&self, value: &Value, limits: &mut Limits) -> Result<()> {
+        let (least, most) = self.range;
+        let number = match value {
+            Value::Double(v) if *v >= 0.0 => *v as u64,
+            Value::Int(v) => u64::try_from(*v).unwrap_or(0),
+            // A setting that was never set, or set to NULL, has its default.
+            Value::Null => return Ok(()),
+            _ => u64::MAX,
+        };
+        if !(least..=most).contains(&number) {
+            let must =
+                format!("between {least} and {most}: SET {} = {}", self.name, (self.get)(&Limits::default()));
+            return Err(Error::invalid(value, must).at(self.name));
+        }
+        (self.set)(limits, number);
+        Ok(())
+    }
+}
+
+/// The settings in force for a query; gives the context back to DuckDB.
+///
+/// # Errors
+/// A setting out of its range.
+///
+/// # Safety
+/// `context` is null or live and owned by the caller, who must not use it afterwards.
+pub unsafe fn read(mut context: ffi::duckdb_client_context) -> Result<Limits> {
+    let mut limits = Limits::default();
+    if context.is_null() {
+        return Ok(limits);
+    }
+    // SAFETY: the context is live until it is destroyed at the end; each value is owned here.
+    let values = unsafe {
+        let value = |setting: &Setting| {
+            let raw = RawValue(ffi::duckdb_client_context_get_config_option(
+                context,
+                text(setting.name)?.as_ptr(),
+                std::ptr::null_mut(),
+            ));
+            Ok(Value::read(&raw))
+        };
+        let values: Vec<Result<Value>> = SETTINGS.iter().map(value).collect();
+        ffi::duckdb_destroy_client_context(&mut context);
+        values
+    };
+    for (setting, value) in SETTINGS.iter().zip(values) {
+        setting.read(&value?, &mut limits)?;
+    }
+    limits.apply();
+    Ok(limits)
+}

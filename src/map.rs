@@ -1,0 +1,12 @@
+//! The map: geometries, footprints and shapes, from one CRS to another, and the cells and blocks that they lie in.
+
+pub mod block;
+pub mod cells;
+pub mod footprint;
+pub mod geometry;
+pub mod project;
+pub mod shape;
+
+pub use footprint::Footprint;
+pub use project::project;
+pub use shape::Shape;

@@ -1,0 +1,81 @@
+//! Blocks of equal area: folds that keep neighbours together.
+
+use geo::{BoundingRect, Centroid, Geometry, MultiPolygon, Polygon, Translate};
+
+use crate::error::{Error, Result};
+use crate::map::Shape;
+use crate::projection;
+
+/// The cylindrical equal-area grid of the EASE-Grid 2.0, in metres.
+pub const EQUAL_AREA: &str = "EPSG:6933";
+/// Half the width and half the height of the world in it.
+const HALF: (f64, f64) = (17_367_530.445_161_5, 7_342_230.136_498_7);
+
+/// The block that holds a shape's centre: blocks of `size` metres on a side are numbered from the south-west
+/// corner of the world, row by row.
+///
+/// # Errors
+/// A CRS that PROJ does not know, or a centre that has no place on Earth.
+pub fn block(shape: &Shape, crs: &str, size: f64) -> Result<i64> {
+    let lost = || Error::Unprojectable { what: "a centre".into(), from: crs.into(), to: EQUAL_AREA.into() };
+    let mut point = [centre(shape, projection::crs_facts(crs)?.geographic).ok_or_else(lost)?];
+    projection::project(crs, EQUAL_AREA, &mut point)?;
+    let [(x, y)] = point;
+    if x.is_nan() {
+        return Err(lost());
+    }
+    let columns = (2.0 * HALF.0 / size).ceil();
+    // A centre on the rim of the world belongs to the last block.
+    let rows = (2.0 * HALF.1 / size).ceil();
+    let place =
+        |value: f64, half: f64, count: f64| ((value + half) / size).floor().clamp(0.0, count - 1.0) as i64;
+    Ok(place(y, HALF.1, rows) * columns as i64 + place(x, HALF.0, columns))
+}
+
+/// The centroid. A shape that was cut at the antimeridian is put together again first.
+fn centre(shape: &Shape, globe: bool) -> Option<(f64, f64)> {
+    let geometry = shape.geometry();
+    let bbox = shape.bbox();
+    if let (Geometry::MultiPolygon(parts), true) =
+        (&geometry, globe && bbox.xmin == -180.0 && bbox.xmax == 180.0)
+    {
+        // Parts west of Greenwich are moved one turn east, unless one part alone goes around the world.
+        let turn = |part: &Polygon<f64>| {
+            part.bounding_rect().map_or(0.0, |r| if r.max().x <= 0.0 { 360.0 } else { 0.0 })
+        };
+        let east = MultiPolygon(parts.iter().map(|part| part.translate(turn(part), 0.0)).collect());
+        if east.bounding_rect().is_some_and(|r| r.width() < bbox.width()) {
+            let (x, y) = east.centroid()?.x_y();
+            return Some(((x + 180.0).rem_euclid(360.0) - 180.0, y));
+        }
+    }
+    geometry.centroid().map(|c| c.x_y())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bbox::Bbox;
+    use crate::map::project;
+
+    fn of(bbox: [f64; 4]) -> i64 {
+        let [xmin, ymin, xmax, ymax] = bbox;
+        let shape = Shape::Box(Bbox::new(xmin, ymin, xmax, ymax).unwrap());
+        let shape = project(&shape, "OGC:CRS84", "OGC:CRS84", 2).unwrap();
+        block(&shape, "OGC:CRS84", 1_000_000.0).unwrap()
+    }
+
+    #[test]
+    fn blocks_are_numbered_from_the_south_west() {
+        assert_eq!(of([-180.0, -90.0, -179.0, -89.0]), 0);
+        assert_eq!(of([179.0, -90.0, 180.0, -89.0]), 34);
+        assert_eq!(of([-180.0, 89.0, -179.0, 90.0]), 14 * 35);
+    }
+
+    #[test]
+    fn a_shape_on_the_antimeridian_has_its_centre_there() {
+        assert_eq!(of([-180.0, -90.0, 180.0, 90.0]), 7 * 35 + 17);
+        assert_eq!(of([179.0, -1.0, 183.0, 0.0]), of([-179.5, -1.0, -178.5, 0.0]));
+        assert_eq!(of([176.0, -1.0, 181.0, 0.0]), of([178.0, -1.0, 179.0, 0.0]));
+    }
+}

@@ -1,0 +1,84 @@
+//! Geometries from one CRS to another, vertex by vertex.
+
+use gdal::errors::GdalError;
+use gdal::spatial_ref::CoordTransform;
+
+use crate::bbox::Bbox;
+use crate::error::{Error, Result};
+use crate::projection::library::{reason, start};
+use crate::projection::spatial_ref;
+
+/// The box around any geometry's WKB after projecting every vertex; `None` when it is empty.
+///
+/// # Errors
+/// The WKB can not be read, or a vertex has no image.
+pub fn geometry_envelope(wkb: &[u8], from: &str, to: &str) -> Result<Option<Bbox>> {
+    start();
+    let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
+    envelope(gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?, from, to)
+}
+
+/// As [`geometry_envelope`], of WKT.
+///
+/// # Errors
+/// As there.
+pub fn text_envelope(wkt: &str, from: &str, to: &str) -> Result<Option<Bbox>> {
+    start();
+    let geometry = gdal::vector::Geometry::from_wkt(wkt);
+    let bad = |_| Error::invalid(format!("\"{wkt}\""), "WKT such as 'POINT (10.3 50.2)'");
+    envelope(geometry.map_err(bad)?, from, to)
+}
+
+fn envelope(mut geometry: gdal::vector::Geometry, from: &str, to: &str) -> Result<Option<Bbox>> {
+    if geometry.is_empty() {
+        return Ok(None);
+    }
+    if from != to {
+        let unprojectable =
+            |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
+        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(unprojectable)?;
+        geometry.transform_inplace(&transform).map_err(unprojectable)?;
+    }
+    let e = geometry.envelope();
+    Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).map(Some)
+}
+
+/// The envelope of a geometry's WKB after projecting every vertex; `None` when it is empty.
+///
+/// # Errors
+/// The WKB can not be read, or a vertex has no image.
+pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<u8>, Bbox)>> {
+    start();
+    let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
+    let mut geometry = gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?;
+    if geometry.is_empty() {
+        return Ok(None);
+    }
+    // Codes of a polygon, a multipolygon and their curved kin, whatever further dimensions they have.
+    let kind = (geometry.geometry_type() & 0x7fff_ffff) % 1000;
+    if ![3, 6, 10, 12].contains(&kind) {
+        return Err(Error::invalid(
+            geometry.geometry_name(),
+            "a polygon or a multipolygon, which has an area",
+        ));
+    }
+    if from != to {
+        let unprojectable =
+            |_| Error::Unprojectable { what: "the geometry".into(), from: from.into(), to: to.into() };
+        let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?).map_err(unprojectable)?;
+        geometry.transform_inplace(&transform).map_err(unprojectable)?;
+    }
+    let e = geometry.envelope();
+    let bbox = Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY)?;
+    Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
+}
+
+/// A geometry written as GeoJSON, as WKB.
+///
+/// # Errors
+/// It is none.
+pub fn from_geojson(text: &str) -> Result<Vec<u8>> {
+    start();
+    let bad = |e: GdalError| Error::invalid("the geometry", format!("GeoJSON ({})", reason(&e, "")));
+    gdal::vector::Geometry::from_geojson(text).and_then(|geometry| geometry.wkb()).map_err(bad)
+}

@@ -1,0 +1,12 @@
+//! Values of array files. Variables of NetCDF, HDF5, GRIB and Zarr by their coordinates.
+
+pub mod selection;
+
+use crate::sql::group;
+
+group! {
+    "Values of array files";
+    table read_variables::ReadVariables,
+    scalar read_array::ReadArray,
+    table read_array_table::ReadArrayTable,
+}

@@ -1,0 +1,246 @@
+//! `read_array(path, variable, selection)`: a hyperslab of an array file as a list.
+
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::Vector;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::limits::Limits;
+use crate::read::array_plan::{Opened, Part, check_size};
+use crate::read::array_slice::{Onto, map_dims, read_onto};
+use crate::read::values::{Decoding, decode};
+use crate::sql::array::selection::{
+    Coordinates, FILL, ISEL, MASKED, ONTO, RESAMPLING, Request, SCALED, SEL, TOLERANCE, coordinates, request,
+    shape,
+};
+use crate::sql_type::SqlType;
+use crate::value::Value;
+
+pub struct ReadArray;
+
+pub const PATH: &str = "A NetCDF, HDF5 or GRIB file, a Zarr store (a folder or a zip file), a glob, or a list of those: several files are joined along their time.";
+pub const VARIABLE: &str = "The variable; one in a group by its path, `ocean/temp`.";
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "read_array",
+    kind: Kind::Scalar,
+    summary: "Reads a hyperslab of an array file, selected by value or by index.",
+    parameters: &[
+        Parameter { name: "path", types: "VARCHAR | VARCHAR[]", given: Given::Required, meaning: PATH },
+        Parameter { name: "variable", types: "VARCHAR", given: Given::Required, meaning: VARIABLE },
+        Parameter {
+            name: "selection",
+            types: "ANY",
+            given: Given::Optional,
+            meaning: "A struct, which may differ from row to row: a field for each dimension selected by value, as in `sel`, and the keys below. A dimension is named as in the file, by its coordinate, or as `time`, `lat`, `lon`, `x`, `y`, `depth`; one that is not named is read whole. One value or index takes its dimension away.",
+        },
+        Parameter { name: "sel", types: "STRUCT", given: Given::Option("NULL"), meaning: SEL },
+        Parameter { name: "isel", types: "STRUCT", given: Given::Option("NULL"), meaning: ISEL },
+        Parameter { name: "slice", types: "STRUCT", given: Given::Option("NULL"), meaning: ONTO },
+        Parameter {
+            name: "resampling",
+            types: "VARCHAR",
+            given: Given::Option("'nearest'"),
+            meaning: RESAMPLING,
+        },
+        Parameter { name: "tolerance", types: "DOUBLE", given: Given::Option("NULL"), meaning: TOLERANCE },
+        Parameter { name: "scaled", types: "BOOLEAN", given: Given::Option("true"), meaning: SCALED },
+        Parameter { name: "masked", types: "BOOLEAN", given: Given::Option("true"), meaning: MASKED },
+        Parameter { name: "fill", types: "DOUBLE | VARCHAR", given: Given::Option("NULL"), meaning: FILL },
+    ],
+    columns: &[Column {
+        name: "array",
+        types: "STRUCT(data FLOAT[], shape BIGINT[], dims VARCHAR[], coords MAP(VARCHAR, DOUBLE[]), times TIMESTAMP[])",
+        meaning: "`data` row-major in the order of `dims`, the last one fastest, NULL where there is no value; `shape` and `dims` of the dimensions that stay; `coords` of every dimension that has them, those taken away too; `times` of the time axis, NULL without one.",
+    }],
+    nulls: "NULL for a NULL path, variable, selection or field of it.",
+    errors: &[
+        "the file is absent, no array file, or damaged; a chunk can not be decoded: file, variable and chunk are named",
+        "a variable or dimension that the file does not have (those it has are listed)",
+        "a value or index outside its axis (what the axis has is told)",
+        "a dimension without coordinates selected by value",
+        "a chunk above geoquilt_max_chunk_mb: the table function read_array streams instead",
+    ],
+    examples: &[
+        Example {
+            title: "By value: the nearest depth, a range of latitudes, one month",
+            sql: "SELECT a.data, a.dims, a.coords['lat'] AS lat, a.times[1] AS time\n\
+                  FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {time: '2020-02', depth: 12, lat: [0, 20], lon: 30}) AS a);",
+            rows: &["[37.5, NULL]\t[lat]\t[5.0, 15.0]\t2020-02-15 00:00:00"],
+        },
+        Example {
+            title: "By index, from both ends, and as stored",
+            sql: "SELECT a.data, a.shape\n\
+                  FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {isel: {time: -1, depth: 0, lat: [0, 1], lon: {stop: 4, step: 2}}, scaled: false, masked: false}) AS a);",
+            rows: &["[36.0, 38.0, 42.0, 44.0]\t[2, 2]"],
+        },
+        Example {
+            title: "Onto the grid of a slice, as scenes and elevation are: the month of the slice, bilinear",
+            sql: "SELECT a.data, a.shape, a.dims, a.coords['x'] AS x\n\
+                  FROM (SELECT read_array('test/data/small/ocean.zarr', 'temp', {depth: 5, resampling: 'bilinear',\n\
+                  \x20   slice: geo_slice({xmin: 30, ymin: 5, xmax: 60, ymax: 15}, [15, 10], 'EPSG:4326', TIMESTAMP '2020-01-01', TIMESTAMP '2020-01-31')}) AS a);",
+            rows: &["[12.125, 12.375]\t[1, 1, 2]\t[time, y, x]\t[37.5, 52.5]"],
+        },
+    ],
+    references: &[
+        "xarray: Dataset.sel(method = 'nearest'), Dataset.isel, decode_cf",
+        "https://cfconventions.org/cf-conventions/cf-conventions.html",
+        "https://zarr-specs.readthedocs.io",
+    ],
+};
+
+pub struct Bound {
+    limits: Limits,
+}
+
+/// What one row reads.
+struct Job {
+    parts: Vec<Part>,
+    decoding: Decoding,
+    onto: Option<Onto>,
+    dims: Vec<String>,
+    shape: Vec<u64>,
+    values: usize,
+}
+
+impl ScalarFunction for ReadArray {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        Ok(Bound { limits: call.limits })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let ty = SqlType::parse(DOC.columns.first().map_or("", |column| column.types))?;
+        let mut jobs = Vec::with_capacity(input.rows());
+        let mut total = 0u64;
+        let mut opened = Opened::default();
+        for row in 0..input.rows() {
+            let job = job(input, row, &mut opened)?;
+            if let Some(job) = &job {
+                total = total.saturating_add(job.values as u64);
+                let name = job.parts.first().map_or(Ok(""), |part| part.facts().map(|v| v.name.as_str()))?;
+                check_size(name, total, size_of::<f32>(), &bound.limits)?;
+            }
+            jobs.push(job);
+        }
+        let data = out.field(0);
+        data.reserve_list(total as usize);
+        for (row, job) in jobs.iter().enumerate() {
+            match job {
+                None => out.set_null(row, &ty),
+                Some(job) => {
+                    write_data(bound, job, &data, row)?;
+                    write_rest(job, &out, row);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a row asks for; `None` for one with a NULL.
+fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>> {
+    if input.any_null(row) {
+        return Ok(None);
+    }
+    let patterns = match Value::of(&input.column(0), row) {
+        Value::Text(path) => vec![path],
+        Value::List(items) => {
+            let text = |item: &Value| match item {
+                Value::Text(path) => Some(path.clone()),
+                _ => None,
+            };
+            match items.iter().map(text).collect::<Option<Vec<String>>>() {
+                Some(paths) if !paths.is_empty() => paths,
+                Some(_) => {
+                    return Err(
+                        Error::invalid("[]", "a path, or a list with paths in it").at("read_array(path)")
+                    );
+                }
+                None => return Ok(None),
+            }
+        }
+        _ => return Ok(None),
+    };
+    let paths = files::expand(&patterns).map_err(|e| e.at("read_array(path)"))?;
+    let request = match input.columns() {
+        3.. => match request(&Value::of(&input.column(2), row))? {
+            Some(request) => request,
+            None => return Ok(None),
+        },
+        _ => Request::default(),
+    };
+    if let Some(fill) = request.decoding.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite())
+    {
+        let must = "a number that a FLOAT holds, or 'nan'";
+        return Err(Error::invalid(fill, must).at("read_array(fill)"));
+    }
+    let variable = input.column(1).str(row);
+    let (onto, parts) = (request.onto()?, request.parts(&paths, variable, opened)?);
+    let (mut dims, mut shape) = shape(&parts)?;
+    if let Some(Onto { slice, .. }) = &onto {
+        dims.extend(["y".to_string(), "x".to_string()]);
+        shape.extend([u64::from(slice.height), u64::from(slice.width)]);
+    }
+    let values = shape.iter().fold(1, |values: u64, size| values.saturating_mul(*size));
+    let values = usize::try_from(values).unwrap_or(usize::MAX);
+    Ok(Some(Job { parts, decoding: request.decoding, onto, dims, shape, values }))
+}
+
+fn write_data(bound: &Bound, job: &Job, data: &Vector<'_>, row: usize) -> Result<()> {
+    let (places, mut done) = data.push_list(row, job.values);
+    for part in &job.parts {
+        let (count, gaps) = match &job.onto {
+            Some(onto) => {
+                let planes = read_onto(part, onto, &job.decoding, bound.limits.threads)?;
+                let out = places.slice_mut::<f32>(done, planes.len());
+                (planes.len(), planes.write(0, job.decoding.fill, out)?)
+            }
+            None => {
+                let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
+                let out = places.slice_mut::<f32>(done, pixels.len());
+                (pixels.len(), decode(&pixels, part.facts()?, &job.decoding, out)?)
+            }
+        };
+        places.set_null_runs(done, &gaps);
+        done += count;
+    }
+    Ok(())
+}
+
+/// Names of the dimensions that a slice took the place of.
+fn map_names(part: &Part) -> Vec<String> {
+    let (Ok((y, x)), Ok(facts)) = (map_dims(&part.source, part.variable), part.facts()) else {
+        return Vec::new();
+    };
+    [y, x].into_iter().filter_map(|dim| facts.dims.get(dim).cloned()).collect()
+}
+
+fn write_rest(job: &Job, out: &Vector<'_>, row: usize) {
+    let Coordinates { mut numbers, times } = coordinates(&job.parts);
+    if let Some(Onto { slice, .. }) = &job.onto {
+        let on_map: Vec<String> = job.parts.first().map(map_names).unwrap_or_default();
+        numbers.retain(|(name, _)| !on_map.contains(name));
+        let [x0, dx, _, y0, _, dy] = slice.affine().0;
+        let centres =
+            |first: f64, step: f64, n: u32| (0..n).map(|i| first + (f64::from(i) + 0.5) * step).collect();
+        numbers.push(("y".into(), centres(y0, dy, slice.height)));
+        numbers.push(("x".into(), centres(x0, dx, slice.width)));
+    }
+    let list = |values: Vec<Value>| Value::List(values);
+    let shape = list(job.shape.iter().map(|n| Value::Int(*n as i64)).collect());
+    let dims = list(job.dims.iter().map(|dim| Value::Text(dim.clone())).collect());
+    let doubles = |values: Vec<f64>| list(values.into_iter().map(Value::Double).collect());
+    let coords =
+        Value::Map(numbers.into_iter().map(|(dim, values)| (Value::Text(dim), doubles(values))).collect());
+    let time = |t: Option<i64>| t.map_or(Value::Null, Value::Timestamp);
+    let times = times.map_or(Value::Null, |times| list(times.into_iter().map(time).collect()));
+    let map = SqlType::Map(Box::new(SqlType::Varchar), Box::new(SqlType::Double.list()));
+    let types = [SqlType::BigInt.list(), SqlType::Varchar.list(), map, SqlType::Timestamp.list()];
+    for (field, (value, ty)) in [shape, dims, coords, times].into_iter().zip(types).enumerate() {
+        value.write(&out.field(field + 1), row, &ty);
+    }
+}

@@ -1,0 +1,527 @@
+//! `geo_catalog_build`: one row a file, from headers alone.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::bridge::args::Args;
+use crate::bridge::chunk::Chunk;
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::table::{Plan, TableFunction};
+use crate::bridge::vector::Vector;
+use crate::catalog::{
+    self, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, ON_ERROR, OnError, Outcome,
+    SCHEMA_VERSION, Wanted,
+};
+use crate::crs::CRS84;
+use crate::dtype::Nodata;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::format::array::Variable;
+use crate::format::parquet::Table;
+use crate::format::{Band, Layer, LayerName};
+use crate::grid::registry::{sql_type, value};
+use crate::limits::Limits;
+use crate::sql::shared::catalog_crs;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+
+pub struct GeoCatalogBuild;
+
+pub const BAND: &str =
+    "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_catalog_build",
+    kind: Kind::Table,
+    summary: "Catalogs raster, array and vector files: one row each, from their headers.",
+    parameters: &[
+        Parameter {
+            name: "paths",
+            types: "VARCHAR | VARCHAR[]",
+            given: Given::Required,
+            meaning: "A path, a glob (`*`, `?`, `[a-z]`, `**` for any depth), a URL that DuckDB's file system opens, or a list of those; rows come in that order, a glob's matches sorted, a file that is named twice once. Side files of another match of a glob (the parts of a Shapefile, `.aux.xml`, `.ovr`, `.msk`, world files) are passed over.",
+        },
+        Parameter {
+            name: "kind",
+            types: "VARCHAR",
+            given: Given::Named("'auto'"),
+            meaning: "`raster`, `array` (NetCDF, HDF5, GRIB, Zarr) or `vector`, or `auto` to tell by each file's content, not by its name. One variable of an array file by GDAL's name for it (`NETCDF:\"sst.nc\":tos`) is a raster.",
+        },
+        Parameter {
+            name: "layer",
+            types: "VARCHAR | BIGINT",
+            given: Given::Named("NULL"),
+            meaning: "One layer of each vector file, by name or by number (from 1); all of them unless given.",
+        },
+        Parameter {
+            name: "variables",
+            types: "VARCHAR | VARCHAR[]",
+            given: Given::Named("NULL"),
+            meaning: "Variables of each array file, by name (`ocean/temp` in a group): only these are listed, placed and dated. All that hold data unless given.",
+        },
+        Parameter {
+            name: "time_var",
+            types: "VARCHAR",
+            given: Given::Named("NULL"),
+            meaning: "The variable that tells the times of each array file; by CF unless given.",
+        },
+        Parameter {
+            name: "filename_regex",
+            types: "VARCHAR",
+            given: Given::Named("NULL"),
+            meaning: "Searched in the file's name (in the whole path when it holds a `/`). Named groups: `date`, or `start` and `stop`, give the interval (`start` alone is read like `date`); the others become `attributes`.",
+        },
+        Parameter {
+            name: "date_format",
+            types: "VARCHAR",
+            given: Given::Named("'%Y%m%d'"),
+            meaning: "How the time groups are written (strftime). A text stands for the whole of its finest part: a day for `%Y%m%d`, a month for `%Y%m`.",
+        },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Named("'OGC:CRS84'"),
+            meaning: "CRS of `geometry` and `bbox`: `OGC:CRS84` (lon/lat; `EPSG:4326` is its alias), a UTM zone, or another of those in `geoquilt_version()`.",
+        },
+        Parameter {
+            name: "densify",
+            types: "BIGINT",
+            given: Given::Named("21"),
+            meaning: "Points on each edge of a footprint before it is projected, 2 to 10000.",
+        },
+        Parameter {
+            name: "on_error",
+            types: "VARCHAR",
+            given: Given::Named("'fail'"),
+            meaning: "A file that can not be catalogued stops the build (`fail`), is left out (`skip`), or gets a row of its path and a column `error` (`report`).",
+        },
+        Parameter {
+            name: "previous",
+            types: "VARCHAR | VARCHAR[]",
+            given: Given::Named("NULL"),
+            meaning: "Parquet files of this catalog as it was built before, with the same parameters: only files that are new, or whose size or time of change differs, are read again. The others' rows are taken over as they stand; files that are gone drop out.",
+        },
+    ],
+    columns: &[
+        column("path", "VARCHAR", "The file, as the glob found it."),
+        column("kind", "VARCHAR", "`raster`, `array` or `vector`."),
+        column(
+            "driver",
+            "VARCHAR",
+            "The format, by GDAL's short name: `GTiff`, `netCDF`, `HDF5`, `GRIB`, `Zarr`, `GPKG`.",
+        ),
+        column(
+            "geometry",
+            "GEOMETRY",
+            "Footprint in the catalog's CRS: a polygon, or two when it crosses the antimeridian. Of a vector file, the box of each layer, projected; of an array file, the outer edges of its cells (not their centres).",
+        ),
+        column(
+            "bbox",
+            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+            "Envelope of `geometry`; `xmin <= xmax` always.",
+        ),
+        column(
+            "t_min",
+            "TIMESTAMP",
+            "Start, UTC, inside; NULL when undated, which matches every interval. The file's name tells it, else an array file's time axis: from the first bound to the last, or from the first time to the last.",
+        ),
+        column("t_max", "TIMESTAMP", "Stop, UTC, inside."),
+        column(
+            "crs",
+            "VARCHAR",
+            "CRS of the file (of its first layer or grid): an authority code, or PROJJSON where it has none.",
+        ),
+        column(
+            "transform",
+            // No array of six: DuckDB writes a NULL array to Parquet so that no other reader can read the column.
+            "DOUBLE[]",
+            "GDAL's six numbers: x origin, pixel width, 0, y origin, 0, pixel height (negative north-up). Of an array file, along its dimensions of x and y, when all its variables lie on one evenly spaced grid.",
+        ),
+        column(
+            "width",
+            "INTEGER",
+            "Columns; NULL for a vector file, like `transform` and `height`, and for arrays on several grids.",
+        ),
+        column("height", "INTEGER", "Rows."),
+        column(
+            "bands",
+            BAND,
+            "Of a raster, in file order; `value = pixel * scale + offset`, NULL scale is 1 and NULL offset is 0.",
+        ),
+        column(
+            "variables",
+            VARIABLE,
+            "Of an array file: those that hold data, without coordinates, bounds and grid mappings, in file order; `value = stored * scale + offset`.",
+        ),
+        column("time_var", "VARCHAR", "Of an array file: the variable of its longest time axis."),
+        column("n_times", "BIGINT", "How many values that axis has."),
+        column("t_step", "DOUBLE", "Seconds between its values, in its own calendar, where evenly spaced."),
+        column(
+            "layers",
+            "STRUCT(name VARCHAR, geometry_type VARCHAR, n_features BIGINT)[]",
+            "Of a vector file, in file order; NULL for a raster. A table without geometries has type `None`.",
+        ),
+        column("attributes", "MAP(VARCHAR, VARCHAR)", "The other named groups of `filename_regex`."),
+        column("size", "BIGINT", "Bytes of the file."),
+        column("modified", "TIMESTAMP", "When the file last changed, UTC; NULL for a URL."),
+        column("schema_version", "INTEGER", "1: the version of these columns."),
+        column(
+            "error",
+            "VARCHAR",
+            "Only with `on_error := 'report'`: why the file could not be catalogued, else NULL.",
+        ),
+    ],
+    nulls: "No parameter may be NULL but filename_regex, which then reads no name.",
+    errors: &[
+        "paths: no file matches a glob; a path does not exist or is a directory; a glob over URLs",
+        "filename_regex: does not compile; has no named group; does not match a file's name; matches a date that does not exist",
+        "date_format: given, and no group of filename_regex is a time",
+        "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
+        "previous: no catalog of this schema version; built in another CRS, with another densify, or with names read otherwise",
+        "variables: an array file has no variable of that name (those it has are listed)",
+        "time_var: an array file has no variable of that name, or its units and calendar are no time of CF",
+        "an array file whose variables have no coordinates that CF tells x and y by, whose time axis is empty or all filling, or holds a time outside TIMESTAMP's range (unless its name tells the time)",
+        "layer: no layer of a vector file has that name or number (those it has are listed)",
+        "kind := 'auto' and a GeoPackage that holds both a raster and vector layers",
+        "a vector file without features, or without a CRS",
+        "a raster is damaged, has no CRS, no geotransform, zero bands, complex pixels, or a rotated transform",
+    ],
+    examples: &[
+        Example {
+            title: "Catalog a folder and read the date from the names",
+            sql: "SELECT parse_filename(path) AS file, attributes['var'] AS var, t_min, t_max, width, height\n\
+                  FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<var>[a-z]+)_(?P<date>\\d{8})');",
+            rows: &[
+                "sst_20180101.tif\tsst\t2018-01-01 00:00:00\t2018-01-01 23:59:59.999999\t36\t18",
+                "sst_20180102.tif\tsst\t2018-01-02 00:00:00\t2018-01-02 23:59:59.999999\t36\t18",
+                "sst_20190101.tif\tsst\t2019-01-01 00:00:00\t2019-01-01 23:59:59.999999\t36\t18",
+            ],
+        },
+        Example {
+            title: "Vector files stand in the same catalog",
+            sql: "SELECT parse_filename(path) AS file, kind, layers[1].name AS layer, layers[1].n_features AS features, bbox.xmin, bbox.ymax\n\
+                  FROM geo_catalog_build(['test/data/small/land.tif', 'test/data/small/regions.geojson']);",
+            rows: &[
+                "land.tif\traster\tNULL\tNULL\t-180.0\t90.0",
+                "regions.geojson\tvector\tregions\t3\t-40.0\t50.0",
+            ],
+        },
+        Example {
+            title: "Array files by their coordinates and time axes",
+            sql: "SELECT driver, variables[1].name AS variable, variables[1].dims AS dims, t_min, t_max, n_times, t_step, bbox.xmin, bbox.xmax\n\
+                  FROM geo_catalog_build('test/data/small/sst.nc', variables := 'sst');",
+            rows: &[
+                "netCDF\tsst\t[time, lat, lon]\t2018-01-01 00:00:00\t2018-01-04 00:00:00\t3\t86400.0\t-180.0\t180.0",
+            ],
+        },
+        Example {
+            title: "Keep going over broken files, and name them",
+            sql: "SELECT parse_filename(path) AS file, error IS NULL AS ok\n\
+                  FROM geo_catalog_build(['test/data/small/sst_20180101.tif', 'README.md'], on_error := 'report');",
+            rows: &["sst_20180101.tif\ttrue", "README.md\tfalse"],
+        },
+    ],
+    references: &[
+        "docs/decisions.md: footprints, dates, the CRS of the geometry column",
+        "https://geoparquet.org/releases/v1.1.0/",
+        "https://gdal.org/en/stable/tutorials/geotransforms_tut.html",
+    ],
+};
+
+pub struct Bound {
+    paths: Arc<Vec<String>>,
+    options: BuildOptions,
+    types: Vec<SqlType>,
+    limits: Limits,
+}
+
+pub struct Scan {
+    entries: Mutex<Build>,
+    types: Vec<SqlType>,
+    on_error: OnError,
+    time_var: Option<String>,
+}
+
+impl Scan {
+    /// Puts the parameter in front of an error that it is to blame for.
+    fn place(&self, error: Error) -> Error {
+        let parameter = match &error {
+            Error::NoVariable { name, .. } if self.time_var.as_ref() == Some(name) => "time_var",
+            Error::NoVariable { .. } => "variables",
+            _ => return error,
+        };
+        error.at(format!("{}({parameter})", DOC.name))
+    }
+}
+
+impl TableFunction for GeoCatalogBuild {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+    type Scan = Scan;
+
+    fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
+        let patterns = args.paths("paths")?;
+        let kind = args.choice("kind", "a kind of this version", &KINDS)?.unwrap_or(Wanted::Auto);
+        let on_error =
+            args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
+        let date_format = args.text("date_format")?.unwrap_or_else(|| "%Y%m%d".into());
+        let rule = match args.get("filename_regex") {
+            None | Some(Value::Null) => None,
+            Some(_) => {
+                let pattern = args.text("filename_regex")?.unwrap_or_default();
+                let place = |error| match error {
+                    Error::Invalid { .. } => args.place("date_format")(error),
+                    error => args.place("filename_regex")(error),
+                };
+                Some(NameRule::new(&pattern, &date_format).map_err(place)?)
+            }
+        };
+        if args.get("date_format").is_some() && !rule.as_ref().is_some_and(NameRule::tells_time) {
+            let problem = "no group of filename_regex is named date, start or stop, so no date would be read";
+            return Err(args.place("date_format")(Error::conflict(
+                problem,
+                "For example filename_regex := '(?P<date>\\d{8})'",
+            )));
+        }
+        let densify = args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize;
+        let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
+        let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
+        let previous = previous(args).map_err(args.place("previous"))?;
+        let (variables, time_var) = (args.names("variables")?, args.text("time_var")?);
+        let options =
+            BuildOptions { kind, layer: layer_name(args)?, variables, time_var, previous, ..options };
+        catalog_crs::check(&options.crs).map_err(args.place("crs"))?;
+        let mut paths = files::expand(&patterns).map_err(args.place("paths"))?;
+        if patterns.len() > 1 {
+            once_each(&mut paths);
+        }
+        let paths = Arc::new(paths);
+        let columns = columns(&options)?;
+        let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
+        let rows = (on_error != OnError::Skip).then_some(paths.len() as u64);
+        Ok(Plan { columns, rows, bound: Bound { paths, options, types, limits } })
+    }
+
+    fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Scan> {
+        let on_error = bound.options.on_error;
+        let entries = catalog::build(bound.paths.clone(), bound.options.clone(), bound.limits.threads)
+            .map_err(of_previous)?;
+        let time_var = bound.options.time_var.clone();
+        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error, time_var })
+    }
+
+    fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let mut entries = scan.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = 0;
+        while rows < out.capacity() {
+            let Some(outcome) = entries.next() else { break };
+            let outcome = outcome.map_err(|error| scan.place(of_previous(error)))?;
+            if outcome.found.is_err() && scan.on_error == OnError::Skip {
+                continue;
+            }
+            write_row(&outcome, out, rows, &scan.types)?;
+            rows += 1;
+        }
+        out.set_rows(rows);
+        Ok(())
+    }
+}
+
+/// # Errors
+/// A layer that is neither a name nor a number.
+pub fn layer_name(args: &Args) -> Result<Option<LayerName>> {
+    Ok(match args.get("layer") {
+        None | Some(Value::Null) => None,
+        Some(Value::Text(name)) => Some(LayerName::Name(name.clone())),
+        Some(Value::Int(number)) => Some(LayerName::Number(*number)),
+        Some(other) => {
+            let must = "a layer's name, or its number (from 1)";
+            return Err(args.place("layer")(Error::invalid(other, must)));
+        }
+    })
+}
+
+fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {
+    let mut columns = Vec::new();
+    for column in DOC.columns {
+        let ty = match column.name {
+            "geometry" => SqlType::Geometry(Some(options.crs.as_str().to_string())),
+            "error" if options.on_error != OnError::Report => continue,
+            _ => SqlType::parse(column.types)?,
+        };
+        columns.push((column.name.to_string(), ty));
+    }
+    Ok(columns)
+}
+
+/// Globs that overlap name a file twice: it is one file, at its first place.
+fn once_each(paths: &mut Vec<String>) {
+    let mut seen = HashSet::with_capacity(paths.len());
+    let first: Vec<bool> = paths.iter().map(|path| seen.insert(path.as_str())).collect();
+    let mut first = first.into_iter();
+    paths.retain(|_| first.next().unwrap_or(true));
+}
+
+/// Only an earlier catalog is a bad one.
+fn of_previous(error: Error) -> Error {
+    if matches!(error, Error::BadCatalog { .. }) { error.at("geo_catalog_build(previous)") } else { error }
+}
+
+/// The Parquet files of the earlier catalog, none where it is not given.
+fn previous(args: &Args) -> Result<Vec<String>> {
+    if matches!(args.get("previous"), None | Some(Value::Null)) {
+        return Ok(Vec::new());
+    }
+    let parts = files::expand(&args.paths("previous")?)?;
+    for path in &parts {
+        let table = Table::open(path)?;
+        for column in DOC.columns.iter().filter(|column| column.name != "error") {
+            let wanted = SqlType::parse(column.types)?;
+            let field = table.schema.field_with_name(column.name).ok();
+            let have = field.map(sql_type);
+            if !have.as_ref().is_some_and(|have| have.as_ref().is_some_and(|have| fits(have, &wanted))) {
+                return Err(not_a_catalog(path, column.name, &wanted, have.is_some()));
+            }
+        }
+    }
+    Ok(parts)
+}
+
+fn not_a_catalog(path: &str, column: &str, wanted: &SqlType, is_there: bool) -> Error {
+    let problem = match is_there {
+        true => format!("has a column {column} that is no {wanted}"),
+        false => format!("has no column {column}"),
+    };
+    let remedy = match column {
+        "path" | "geometry" => "Give a catalog that geo_catalog_build made".to_string(),
+        _ => {
+            format!("Migrate it first: COPY (FROM geoquilt.catalog_migrate('{path}')) TO 'migrated.parquet'")
+        }
+    };
+    Error::BadCatalog { path: path.into(), problem, remedy }
+}
+
+/// True when a column of Parquet holds what a column of a catalog does: an array is a list there, a geometry bytes.
+fn fits(have: &SqlType, wanted: &SqlType) -> bool {
+    match (have, wanted) {
+        (SqlType::List(have), SqlType::List(wanted) | SqlType::Array(wanted, _)) => fits(have, wanted),
+        (SqlType::Struct(have), SqlType::Struct(wanted)) => {
+            have.len() == wanted.len()
+                && have.iter().zip(wanted).all(|((a, have), (b, wanted))| a == b && fits(have, wanted))
+        }
+        (SqlType::Blob, SqlType::Geometry(_)) => true,
+        (have, wanted) => have == wanted,
+    }
+}
+
+fn write_row(outcome: &Outcome, out: &Chunk<'_>, row: usize, types: &[SqlType]) -> Result<()> {
+    for (index, (column, ty)) in DOC.columns.iter().zip(types).enumerate() {
+        let Some(vector) = out.column(index) else { continue };
+        match (column.name, &outcome.found) {
+            ("path", _) => vector.set_bytes(row, outcome.path.as_bytes()),
+            ("schema_version", _) => vector.set(row, SCHEMA_VERSION),
+            ("error", Err(error)) => vector.set_bytes(row, error.to_string().as_bytes()),
+            (_, Err(_)) => vector.set_null(row, ty),
+            (name, Ok(Found::Made(entry))) => write_cell(name, entry, &vector, row, ty)?,
+            (name, Ok(Found::Kept(kept))) => value(kept.cell(name)).write(&vector, row, ty),
+        }
+    }
+    Ok(())
+}
+
+fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &SqlType) -> Result<()> {
+    let place = &entry.place;
+    let value = match name {
+        "kind" => text(place.detail.kind().name()),
+        "driver" => text(&place.driver),
+        "geometry" => {
+            vector.set_bytes(row, &catalog::wkb(&place.footprint.polygons)?);
+            return Ok(());
+        }
+        "bbox" => {
+            let b = &place.footprint.bbox;
+            for (i, value) in [b.xmin, b.ymin, b.xmax, b.ymax].into_iter().enumerate() {
+                vector.field(i).set(row, value);
+            }
+            return Ok(());
+        }
+        "t_min" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.start)),
+        "t_max" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.stop)),
+        "crs" => text(&place.crs),
+        "attributes" => Value::Map(entry.attributes.iter().map(|(k, v)| (text(k), text(v))).collect()),
+        "size" => Value::Int(entry.stamp.size as i64),
+        "modified" => entry.stamp.modified.map_or(Value::Null, Value::Timestamp),
+        _ => detail(name, &place.detail),
+    };
+    value.write(vector, row, ty);
+    Ok(())
+}
+
+/// A column that only one kind of file has.
+fn detail(name: &str, detail: &Detail) -> Value {
+    let (transform, shape) = match detail {
+        Detail::Raster { header, transform } => (Some(*transform), Some((header.height, header.width))),
+        Detail::Array(array) => (array.transform, array.shape),
+        Detail::Vector { .. } => (None, None),
+    };
+    let count = |n: Option<usize>| n.map_or(Value::Null, |n| Value::Int(n as i64));
+    match (name, detail) {
+        ("transform", _) => {
+            transform.map_or(Value::Null, |t| Value::List(t.0.into_iter().map(Value::Double).collect()))
+        }
+        ("height", _) => count(shape.map(|(height, _)| height)),
+        ("width", _) => count(shape.map(|(_, width)| width)),
+        ("bands", Detail::Raster { header, .. }) => Value::List(header.bands.iter().map(band).collect()),
+        ("variables", Detail::Array(array)) => Value::List(array.variables.iter().map(variable).collect()),
+        ("time_var", Detail::Array(array)) => array.time_var.as_deref().map_or(Value::Null, text),
+        ("n_times", Detail::Array(array)) => count(array.n_times.map(|n| n as usize)),
+        ("t_step", Detail::Array(array)) => number(array.t_step),
+        ("layers", Detail::Vector { layers }) => Value::List(layers.iter().map(layer).collect()),
+        _ => Value::Null,
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_string())
+}
+
+fn number(number: Option<f64>) -> Value {
+    number.map_or(Value::Null, Value::Double)
+}
+
+fn record<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Struct(fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
+}
+
+fn band(band: &Band) -> Value {
+    record([
+        ("name", band.name.as_deref().map_or(Value::Null, text)),
+        ("dtype", Value::Text(band.dtype.to_string())),
+        ("nodata", number(band.nodata.map(Nodata::f64))),
+        ("scale", number(band.scale)),
+        ("offset", number(band.offset)),
+        ("unit", band.unit.as_deref().map_or(Value::Null, text)),
+    ])
+}
+
+fn variable(variable: &Variable) -> Value {
+    record([
+        ("name", text(&variable.name)),
+        ("dims", Value::List(variable.dims.iter().map(|dim| text(dim)).collect())),
+        ("shape", Value::List(variable.shape.iter().map(|n| Value::Int(*n as i64)).collect())),
+        ("dtype", text(&variable.dtype_name)),
+        ("nodata", number(variable.nodata.map(Nodata::f64))),
+        ("scale", number(variable.scale)),
+        ("offset", number(variable.offset)),
+        ("unit", variable.unit.as_deref().map_or(Value::Null, text)),
+    ])
+}
+
+fn layer(layer: &Layer) -> Value {
+    record([
+        ("name", text(&layer.name)),
+        ("geometry_type", text(&layer.geometry_type)),
+        ("n_features", Value::Int(layer.features as i64)),
+    ])
+}

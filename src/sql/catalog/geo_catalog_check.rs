@@ -1,0 +1,82 @@
+//! `geo_catalog_check`: refuses a relation that is no catalog, before it is read.
+
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::Vector;
+use crate::error::{Error, Result};
+use crate::sql::catalog::columns::{ALGEBRA, GRID, problems};
+
+pub struct GeoCatalogCheck;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_catalog_check",
+    kind: Kind::Scalar,
+    summary: "True for a row of a catalog; an error names the column that is amiss.",
+    parameters: &[
+        Parameter {
+            name: "entry",
+            types: "ANY",
+            given: Given::Required,
+            meaning: "A whole row: the name of a relation in FROM. Its columns are looked at, not its values.",
+        },
+        Parameter { name: "options", types: "STRUCT", given: Given::Optional, meaning: "The keys below." },
+        Parameter {
+            name: "place",
+            types: "VARCHAR",
+            given: Given::Option("'geo_catalog_check'"),
+            meaning: "What the error names: a macro and its parameter.",
+        },
+        Parameter {
+            name: "paths",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "The column `path` must be there too.",
+        },
+        Parameter {
+            name: "grid",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "A grid's columns `patch_id` and `win` must be there, and no catalog's.",
+        },
+    ],
+    columns: &[column("ok", "BOOLEAN", "True.")],
+    nulls: "True for a NULL row.",
+    errors: &["geometry, bbox, t_min or t_max is missing or of another type"],
+    examples: &[Example {
+        title: "A catalog is one",
+        sql: "SELECT DISTINCT geo_catalog_check(entry) AS ok FROM geo_catalog_build('test/data/small/sst*.tif') AS entry;",
+        rows: &["true"],
+    }],
+    references: &["docs/reference.md: geo_catalog_build"],
+};
+
+impl ScalarFunction for GeoCatalogCheck {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = ();
+
+    fn bind(call: Call) -> Result<()> {
+        let args = call.options()?;
+        let place = args.text("place")?.unwrap_or_else(|| DOC.name.into());
+        let mut needed = match args.flag("grid")?.unwrap_or(false) {
+            true => GRID.to_vec(),
+            false => ALGEBRA.to_vec(),
+        };
+        if args.flag("paths")?.unwrap_or(false) {
+            needed.insert(0, "path");
+        }
+        let columns = call.fields(0)?;
+        let Some(first) = problems(&columns, &needed).into_iter().next() else { return Ok(()) };
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        let problem =
+            format!("column \"{}\" {}; the columns are {}", first.column, first.problem, names.join(", "));
+        Err(Error::conflict(problem, first.remedy).at(place))
+    }
+
+    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        for row in 0..input.rows() {
+            out.set(row, true);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,14 @@
+//! Geometries. Boxes and shapes, from one CRS to another.
+
+use crate::sql::group;
+
+group! {
+    "Geometries";
+    scalar geo_bbox::GeoBbox,
+    scalar geo_box::GeoBox,
+    scalar geo_project::GeoProject,
+    scalar geo_intersects::GeoIntersects,
+    scalar geo_intersection::GeoIntersection,
+    scalar geo_difference::GeoDifference,
+    scalar geo_block::GeoBlock,
+}

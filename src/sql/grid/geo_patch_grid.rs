@@ -1,0 +1,381 @@
+//! `geo_patch_grid`: patches over a raster, a mask, or a box.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::bridge::args::{Args, bbox, number};
+use crate::bridge::chunk::Chunk;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, column, named};
+use crate::bridge::table::{Plan, TableFunction};
+use crate::bridge::vector::Vector;
+use crate::crs::{CRS84, Crs};
+use crate::error::{Error, Result};
+use crate::grid::edge::{EDGES, Edge};
+use crate::grid::land::{Fractions, LandRule, SummedRows};
+use crate::grid::mask::Mask;
+use crate::grid::region::Region;
+use crate::grid::{Grid, GridOptions, LandSource, Lattice, Patch};
+use crate::limits::Limits;
+use crate::projection;
+use crate::read::source::Source;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+use crate::workers::Ordered;
+
+pub struct GeoPatchGrid;
+
+const MAX_SIDE: i64 = 1 << 20;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_patch_grid",
+    kind: Kind::Table,
+    summary: "Places patches over a raster, a mask or a box, and filters them by land.",
+    parameters: &[
+        Parameter {
+            name: "source",
+            types: "VARCHAR | STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+            given: Given::Required,
+            meaning: "A raster, whose pixels the patches are cut from; or a box, cut into square cells of `resolution` from its upper left corner.",
+        },
+        named(
+            "size",
+            "BIGINT | BIGINT[]",
+            "128",
+            "Height and width of a patch in pixels: one number, or [rows, cols].",
+        ),
+        named("stride", "BIGINT | BIGINT[]", "size", "Rows and columns from one patch to the next."),
+        named(
+            "edge",
+            "VARCHAR",
+            "'snap'",
+            "Where the last window does not fit: `drop` leaves it out, `snap` moves it inward, `overflow` lets it hang over, `center` splits the overhang on both sides, `pad` starts one at every multiple of the stride.",
+        ),
+        named(
+            "resolution",
+            "DOUBLE",
+            "NULL",
+            "Side of a cell over a box, in units of its CRS. Where the box is no whole number of cells, the last row and column reach beyond it.",
+        ),
+        named("crs", "VARCHAR", "'OGC:CRS84'", "CRS of a box."),
+        named(
+            "mask",
+            "VARCHAR",
+            "source",
+            "Land mask, a raster in any CRS. Without it the source itself is the mask, and must be one: pixels above 0.5 count as land.",
+        ),
+        named(
+            "mask_value",
+            "DOUBLE",
+            "NULL",
+            "Mask pixels of this value are land; without it, those above 0.5.",
+        ),
+        named(
+            "max_land_fraction",
+            "DOUBLE",
+            "NULL",
+            "Patches with a larger share of land are rejected; without it, none is.",
+        ),
+        named(
+            "force_include",
+            "STRUCT(name VARCHAR, xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE, max_land_fraction DOUBLE)[]",
+            "[]",
+            "Regions in degrees with a land cap of their own (1 unless given): a patch whose centre lies in one is kept up to that cap. xmin > xmax crosses the antimeridian. The first that takes a patch names it.",
+        ),
+        named("include_rejected", "BOOLEAN", "false", "Give rejected patches too, with their status."),
+    ],
+    columns: &[
+        column(
+            "patch_id",
+            "BIGINT",
+            "Place in the full grid, row-major from the upper left, whatever is filtered.",
+        ),
+        column(
+            "win",
+            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            "The window, in pixels.",
+        ),
+        column(
+            "bbox",
+            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+            "Outer edges of the window, in `crs`.",
+        ),
+        column("crs", "VARCHAR", "CRS of the grid."),
+        column("lon_center", "DOUBLE", "Longitude of the centre, degrees; a circular mean on a globe."),
+        column("lat_center", "DOUBLE", "Latitude of the centre, degrees."),
+        column("is_partial", "BOOLEAN", "The window hangs over the raster's edge."),
+        column(
+            "land_fraction",
+            "DOUBLE",
+            "Land pixels / (height x width); NULL when no land filter was asked for.",
+        ),
+        column("ocean_fraction", "DOUBLE", "1 - land_fraction - invalid_fraction."),
+        column("invalid_fraction", "DOUBLE", "Pixels with nodata or beyond the mask / (height x width)."),
+        column("force_included", "BOOLEAN", "A forced region takes the patch."),
+        column("force_region", "VARCHAR", "Its name, or NULL."),
+        column("status", "VARCHAR", "`kept` within the cap, `forced` above it by a region's, `rejected`."),
+    ],
+    nulls: "No parameter may be NULL. Fractions are NULL unless max_land_fraction, force_include, mask or mask_value asks for them.",
+    errors: &[
+        "size, stride: not a whole number of at least 1; edge 'snap' and an axis shorter than the window",
+        "source: no raster, a rotated transform, no CRS; a box out of order or without a resolution",
+        "resolution: not above 0, or wider than the box",
+        "mask: does not cover the grid",
+        "max_land_fraction: outside [0, 1]",
+    ],
+    examples: &[
+        Example {
+            title: "The five edge rules over 30 columns, windows of 16, stride 8",
+            sql: "SELECT edge, list(DISTINCT win.col_off ORDER BY win.col_off) AS starts FROM (\n\
+                  \x20   SELECT 'drop' AS edge, win FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 30, ymax: 30}, resolution := 1, size := 16, stride := 8, edge := 'drop')\n\
+                  \x20   UNION ALL SELECT 'snap', win FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 30, ymax: 30}, resolution := 1, size := 16, stride := 8)\n\
+                  \x20   UNION ALL SELECT 'overflow', win FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 30, ymax: 30}, resolution := 1, size := 16, stride := 8, edge := 'overflow')\n\
+                  \x20   UNION ALL SELECT 'center', win FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 30, ymax: 30}, resolution := 1, size := 16, stride := 8, edge := 'center')\n\
+                  \x20   UNION ALL SELECT 'pad', win FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 30, ymax: 30}, resolution := 1, size := 16, stride := 8, edge := 'pad')\n\
+                  ) GROUP BY edge ORDER BY edge;",
+            rows: &[
+                "center\t[-1, 7, 15]",
+                "drop\t[0, 8]",
+                "overflow\t[0, 8, 16]",
+                "pad\t[0, 8, 16, 24]",
+                "snap\t[0, 8, 14]",
+            ],
+        },
+        Example {
+            title: "Ocean patches, and a region that may hold more land",
+            sql: "SELECT status, count(*) AS patches, round(max(land_fraction), 3) AS most_land\n\
+                  FROM geo_patch_grid('test/data/small/land.tif', size := 6, max_land_fraction := 0.3, include_rejected := true,\n\
+                  \x20   force_include := [{name: 'home', xmin: -60, ymin: 0, xmax: 60, ymax: 90, max_land_fraction: 0.6}])\n\
+                  GROUP BY status ORDER BY status;",
+            rows: &["forced\t1\t0.5", "kept\t15\t0.25", "rejected\t2\t1.0"],
+        },
+    ],
+    references: &[
+        "The production grid: PyPI depth-recon, dataset_grid_utils.py",
+        "Edge rules: xbatcher, rslearn, torchgeo GridGeoSampler, georeader",
+    ],
+};
+
+pub struct Bound {
+    lattice: Lattice,
+    options: GridOptions,
+    /// The source, where it is a raster.
+    source: Option<String>,
+    mask: Option<String>,
+    rule: Option<LandRule>,
+    limits: Limits,
+}
+
+pub struct Scan {
+    batches: Mutex<Batches>,
+    crs: String,
+    regions: Vec<String>,
+}
+
+struct Batches {
+    pool: Ordered<Vec<Patch>>,
+    /// What is left of the batch in hand.
+    left: std::vec::IntoIter<Patch>,
+}
+
+/// Candidates that one worker judges at once: few enough to share out, enough to pay for the trip.
+const BATCH: usize = 16_384;
+
+impl TableFunction for GeoPatchGrid {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+    type Scan = Scan;
+
+    fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
+        let size = args.pair("size", 1, MAX_SIDE)?.unwrap_or((128, 128));
+        let stride = args.pair("stride", 1, MAX_SIDE)?.unwrap_or(size);
+        let edge = args.choice("edge", "an edge rule", &EDGES)?.unwrap_or(Edge::Snap);
+        let (lattice, source) = lattice(args)?;
+        let max_land_fraction = args.fraction("max_land_fraction")?;
+        let regions = regions(args)?;
+        let mask = args.text("mask")?;
+        let mask_value = args.number("mask_value")?;
+        let wants_land =
+            max_land_fraction.is_some() || !regions.is_empty() || mask.is_some() || mask_value.is_some();
+        let rule = wants_land.then(|| mask_value.map_or(LandRule::AboveHalf, LandRule::Equals));
+        if wants_land && mask.is_none() && source.is_none() {
+            let error =
+                Error::conflict("a land filter over a box needs a mask", "Give mask := 'land_mask.tif'");
+            return Err(args.place("max_land_fraction")(error));
+        }
+        if let (Some(path), Some(rule)) = (&mask, rule) {
+            Mask::open(path, rule).map_err(args.place("mask"))?;
+        }
+        let include_rejected = args.flag("include_rejected")?.unwrap_or(false);
+        let options = GridOptions { size, stride, edge, max_land_fraction, regions, include_rejected };
+        let (row_starts, col_starts) = Grid::starts(&lattice, &options).map_err(args.place("size"))?;
+        let column = |c: &Column| Ok((c.name.to_string(), SqlType::parse(c.types)?));
+        let columns = DOC.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
+        let rows = Some((row_starts.len() * col_starts.len()) as u64);
+        Ok(Plan { columns, rows, bound: Bound { lattice, options, source, mask, rule, limits } })
+    }
+
+    fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Scan> {
+        let land = match (bound.rule, &bound.mask, &bound.source) {
+            (None, _, _) => LandSource::None,
+            (Some(rule), Some(mask), _) => LandSource::Other(Mask::open(mask, rule)?),
+            (Some(rule), None, Some(path)) => {
+                let source = Source::open(path)?;
+                let (rows, _) = Grid::starts(&bound.lattice, &bound.options)?;
+                LandSource::Own(SummedRows::build(&source, rule, &rows, bound.options.size.0)?)
+            }
+            (Some(_), None, None) => return Err(Error::Bug("a land filter without a mask".into())),
+        };
+        let crs = bound.lattice.crs.clone();
+        let regions = bound.options.regions.iter().map(|r| r.name.clone()).collect();
+        let grid = Grid::new(bound.lattice.clone(), bound.options.clone(), land)?;
+        let jobs = (0..grid.len()).step_by(BATCH).map(|from| Ok((1, from)));
+        let work = move |from: usize| grid.patches(from, from + BATCH);
+        let pool = Ordered::start(jobs, bound.limits.threads, 8, work)?;
+        let batches = Batches { pool, left: Vec::new().into_iter() };
+        Ok(Scan { batches: Mutex::new(batches), crs, regions })
+    }
+
+    fn threads(bound: &Bound) -> usize {
+        bound.limits.threads
+    }
+
+    fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let patches = take(scan, out.capacity())?;
+        write_rows(scan, &patches, out);
+        out.set_rows(patches.len());
+        Ok(())
+    }
+}
+
+/// The patches of one chunk. What follows, the writing, needs no lock.
+fn take(scan: &Scan, capacity: usize) -> Result<Vec<Patch>> {
+    let mut batches = scan.batches.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut patches = Vec::with_capacity(capacity);
+    loop {
+        let missing = capacity - patches.len();
+        patches.extend(batches.left.by_ref().take(missing));
+        if patches.len() == capacity {
+            return Ok(patches);
+        }
+        match batches.pool.next() {
+            Some(batch) => batches.left = batch?.into_iter(),
+            None => return Ok(patches),
+        }
+    }
+}
+
+/// The pixels to cut, and the raster they belong to, if any.
+fn lattice(args: &Args) -> Result<(Lattice, Option<String>)> {
+    let at = args.place("source");
+    let resolution = args.number("resolution")?;
+    match args.required("source", "a raster's path, or a box {xmin, ymin, xmax, ymax}")? {
+        Value::Text(path) => {
+            if resolution.is_some() || args.get("crs").is_some() {
+                let problem = format!("\"{path}\" is a raster, which has its own resolution and crs");
+                return Err(at(Error::conflict(
+                    problem,
+                    "Leave resolution and crs out, or give a box as source",
+                )));
+            }
+            let source = Source::open(path).map_err(&at)?;
+            let header = source.header();
+            let (transform, crs) = place(header, path).map_err(&at)?;
+            let geographic = projection::crs_facts(&crs)?.geographic;
+            let (height, width) = (header.height, header.width);
+            Ok((Lattice { height, width, transform, crs, geographic }, Some(path.clone())))
+        }
+        value => {
+            let must = "a raster's path, or a box {xmin, ymin, xmax, ymax}";
+            let fields = ["xmin", "ymin", "xmax", "ymax"];
+            let corners = Args::of_struct(DOC.name, value, &fields, must).map_err(&at)?;
+            let bbox = bbox(&corners).map_err(&at)?;
+            let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
+            let Some(resolution) = resolution else {
+                let problem = "a box needs a resolution, the side of a cell in units of its CRS";
+                return Err(args.place("resolution")(Error::conflict(
+                    problem,
+                    "For example resolution := 0.1",
+                )));
+            };
+            let lattice =
+                Lattice::over_box(&bbox, resolution, Crs::new(&crs).as_str()).map_err(
+                    |error| match error {
+                        Error::BadCrs { .. } => args.place("crs")(error),
+                        error => args.place("resolution")(error),
+                    },
+                )?;
+            Ok((lattice, None))
+        }
+    }
+}
+
+fn regions(args: &Args) -> Result<Vec<Region>> {
+    let at = args.place("force_include");
+    let must = "a list of {name, xmin, ymin, xmax, ymax, max_land_fraction}";
+    let items = match args.get("force_include") {
+        None => return Ok(Vec::new()),
+        Some(Value::List(items)) => items,
+        Some(value) => return Err(at(Error::invalid(value, must))),
+    };
+    let known = ["name", "xmin", "ymin", "xmax", "ymax", "max_land_fraction"];
+    let region = |(i, item): (usize, &Value)| {
+        let fields = Args::of_struct(DOC.name, item, &known, must)?;
+        let name = fields.text("name")?.unwrap_or_else(|| format!("region_{i}"));
+        let missing = |key: &str| Error::invalid(item, format!("{must}: a number for {key}"));
+        let corner = |key: &str| fields.get(key).and_then(number).ok_or_else(|| missing(key));
+        let bounds = [corner("xmin")?, corner("ymin")?, corner("xmax")?, corner("ymax")?];
+        let cap = match fields.get("max_land_fraction") {
+            None | Some(Value::Null) => 1.0,
+            Some(value) => number(value).ok_or_else(|| missing("max_land_fraction"))?,
+        };
+        Region::new(name, bounds, cap)
+    };
+    items.iter().enumerate().map(region).collect::<Result<_>>().map_err(at)
+}
+
+fn write_rows(scan: &Scan, patches: &[Patch], out: &Chunk<'_>) {
+    for (index, column) in DOC.columns.iter().enumerate() {
+        if let Some(vector) = out.column(index) {
+            write_column(scan, column.name, patches, &vector);
+        }
+    }
+}
+
+fn write_column(scan: &Scan, name: &str, patches: &[Patch], vector: &Vector<'_>) {
+    let rows = || patches.iter().enumerate();
+    let fraction = |of: fn(&Fractions) -> f64| {
+        rows().for_each(|(row, patch)| match &patch.fractions {
+            Some(fractions) => vector.set(row, of(fractions)),
+            None => vector.set_null(row, &SqlType::Double),
+        });
+    };
+    match name {
+        "patch_id" => rows().for_each(|(row, p)| vector.set(row, p.id)),
+        "win" => {
+            let [row_off, col_off, height, width] = [0, 1, 2, 3].map(|i| vector.field(i));
+            rows().for_each(|(row, p)| row_off.set(row, p.window.row_off));
+            rows().for_each(|(row, p)| col_off.set(row, p.window.col_off));
+            rows().for_each(|(row, p)| height.set(row, p.window.height as i32));
+            rows().for_each(|(row, p)| width.set(row, p.window.width as i32));
+        }
+        "bbox" => {
+            let [xmin, ymin, xmax, ymax] = [0, 1, 2, 3].map(|i| vector.field(i));
+            rows().for_each(|(row, p)| xmin.set(row, p.bbox.xmin));
+            rows().for_each(|(row, p)| ymin.set(row, p.bbox.ymin));
+            rows().for_each(|(row, p)| xmax.set(row, p.bbox.xmax));
+            rows().for_each(|(row, p)| ymax.set(row, p.bbox.ymax));
+        }
+        "crs" => rows().for_each(|(row, _)| vector.set_bytes(row, scan.crs.as_bytes())),
+        "lon_center" => rows().for_each(|(row, p)| vector.set(row, p.lon_center)),
+        "lat_center" => rows().for_each(|(row, p)| vector.set(row, p.lat_center)),
+        "is_partial" => rows().for_each(|(row, p)| vector.set(row, p.is_partial)),
+        "land_fraction" => fraction(Fractions::land),
+        "ocean_fraction" => fraction(Fractions::ocean),
+        "invalid_fraction" => fraction(Fractions::invalid),
+        "force_included" => rows().for_each(|(row, p)| vector.set(row, p.region.is_some())),
+        "force_region" => rows().for_each(|(row, p)| match p.region.and_then(|i| scan.regions.get(i)) {
+            Some(name) => vector.set_bytes(row, name.as_bytes()),
+            None => vector.set_null(row, &SqlType::Varchar),
+        }),
+        _ => rows().for_each(|(row, p)| vector.set_bytes(row, p.status.name().as_bytes())),
+    }
+}

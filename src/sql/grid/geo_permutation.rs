@@ -1,0 +1,71 @@
+//! `geo_permutation`: NumPy's seeded shuffle, which splits are drawn with.
+
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::Vector;
+use crate::error::{Error, Result};
+use crate::random::Pcg64;
+use crate::sql_type::SqlType;
+
+pub struct GeoPermutation;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_permutation",
+    kind: Kind::Scalar,
+    summary: "The numbers 0 to n - 1 in the random order that NumPy draws for a seed.",
+    parameters: &[
+        Parameter {
+            name: "n",
+            types: "BIGINT",
+            given: Given::Required,
+            meaning: "How many numbers, 0 to 100,000,000: some seconds that can not be interrupted.",
+        },
+        Parameter {
+            name: "seed",
+            types: "BIGINT",
+            given: Given::Required,
+            meaning: "Seed of the stream, 0 or above.",
+        },
+    ],
+    columns: &[Column {
+        name: "order",
+        types: "BIGINT[]",
+        meaning: "`numpy.random.default_rng(seed).permutation(n)`, bit for bit.",
+    }],
+    nulls: "NULL for a NULL argument.",
+    errors: &["n or seed below 0, or n above 100,000,000"],
+    examples: &[Example {
+        title: "A seeded order",
+        sql: "SELECT geo_permutation(10, 7) AS places;",
+        rows: &["[8, 0, 7, 1, 3, 6, 2, 4, 5, 9]"],
+    }],
+    references: &["numpy.random.Generator.permutation (PCG64, SeedSequence)"],
+};
+
+impl ScalarFunction for GeoPermutation {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = ();
+
+    fn bind(_call: Call) -> Result<()> {
+        Ok(())
+    }
+
+    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        for row in 0..input.rows() {
+            if input.any_null(row) {
+                out.set_null(row, &SqlType::BigInt.list());
+                continue;
+            }
+            let (n, seed) = (input.column(0).get::<i64>(row), input.column(1).get::<i64>(row));
+            let count = usize::try_from(n).ok().filter(|n| *n <= 100_000_000);
+            let count =
+                count.ok_or_else(|| Error::invalid(n, "between 0 and 100000000").at("geo_permutation(n)"))?;
+            let seed = u64::try_from(seed)
+                .map_err(|_| Error::invalid(seed, "0 or above").at("geo_permutation(seed)"))?;
+            let (places, first) = out.push_list(row, count);
+            places.slice_mut::<i64>(first, count).copy_from_slice(&Pcg64::new(seed).permutation(count));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! `st_land_fraction`: the share of land under a box or a geometry.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::bbox::Bbox;
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::Vector;
+use crate::error::Result;
+use crate::grid::land::{Fractions, LandRule};
+use crate::grid::mask::{Mask, OUTSIDE, Outside};
+use crate::projection;
+use crate::sql::vector::geo_zonal_stats::crs_of_call;
+use crate::sql_type::SqlType;
+
+pub struct StLandFraction;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "st_land_fraction",
+    kind: Kind::Scalar,
+    summary: "Share of land among a mask's pixels inside a box or a geometry.",
+    parameters: &[
+        Parameter {
+            name: "shape",
+            types: "GEOMETRY | STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+            given: Given::Required,
+            meaning: "A polygon or multipolygon in its own CRS, or a box. A lon/lat box with xmin > xmax crosses the antimeridian; so does a geometry that runs on past 180 degrees.",
+        },
+        Parameter {
+            name: "mask",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: "The land mask, a raster in any CRS; band 1 is read.",
+        },
+        Parameter { name: "options", types: "STRUCT", given: Given::Optional, meaning: "The keys below." },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Option("'OGC:CRS84'"),
+            meaning: "CRS of a box, or of a geometry whose type has none.",
+        },
+        Parameter {
+            name: "mask_value",
+            types: "DOUBLE",
+            given: Given::Option("NULL"),
+            meaning: "Mask pixels of this value are land; without it, those above 0.5.",
+        },
+        Parameter {
+            name: "outside",
+            types: "VARCHAR",
+            given: Given::Option("'error'"),
+            meaning: "What the mask does not cover: `error`, or `ignore` to take the share of what it does.",
+        },
+    ],
+    columns: &[Column {
+        name: "land_fraction",
+        types: "DOUBLE",
+        meaning: "Land pixels / pixels whose centres lie inside (half-open); nodata and NaN count as not land.",
+    }],
+    nulls: "NULL for a NULL or empty shape, a NULL mask, and a shape that holds no pixel centre.",
+    errors: &[
+        "the mask is no raster, or has no CRS, or a rotated transform",
+        "the mask does not cover the shape",
+        "the shape is no polygon, has NaN corners, or can not be projected",
+        "an unknown option",
+    ],
+    examples: &[Example {
+        title: "Land under a box and under the same box as a geometry",
+        sql: "SELECT st_land_fraction({xmin: -20, ymin: -20, xmax: 20, ymax: 20}, 'test/data/small/land.tif') AS box,\n\
+              \x20      st_land_fraction('POLYGON ((-20 -20, 20 -20, 20 20, -20 20, -20 -20))'::GEOMETRY, 'test/data/small/land.tif') AS polygon;",
+        rows: &["0.5\t0.5"],
+    }],
+    references: &["rasterio.features.rasterize, all_touched = False: pixel-centre rule"],
+};
+
+pub struct Bound {
+    is_geometry: bool,
+    /// The geometry type's own CRS, or the option, or lon/lat.
+    crs: String,
+    geographic: bool,
+    rule: LandRule,
+    outside: Outside,
+    masks: Mutex<HashMap<String, Arc<Mask>>>,
+}
+
+impl ScalarFunction for StLandFraction {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let args = call.options()?;
+        let crs = crs_of_call(&args, call.crs(0)?)?;
+        let geographic = projection::crs_facts(crs.as_str())?.geographic;
+        let rule = args.number("mask_value")?.map_or(LandRule::AboveHalf, LandRule::Equals);
+        let outside =
+            args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
+        let is_geometry = call.is_geometry(0)?;
+        let crs = crs.as_str().to_string();
+        Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Mutex::default() })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let (shape, paths) = (input.column(0), input.column(1));
+        for row in 0..input.rows() {
+            let fractions = match input.any_null(row) {
+                true => None,
+                false => fractions(bound, &shape, row, paths.str(row))?,
+            };
+            match fractions.filter(|f| f.total > 0) {
+                Some(fractions) => out.set(row, fractions.land()),
+                None => out.set_null(row, &SqlType::Double),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fractions(bound: &Bound, shape: &Vector<'_>, row: usize, path: &str) -> Result<Option<Fractions>> {
+    let mask = bound.mask(path)?;
+    if bound.is_geometry {
+        return mask.in_geometry(shape.bytes(row), &bound.crs, bound.outside);
+    }
+    let corners = [0, 1, 2, 3].map(|i| shape.field(i));
+    if corners.iter().any(|corner| corner.is_null(row)) {
+        return Ok(None);
+    }
+    let [xmin, ymin, mut xmax, ymax] = corners.map(|corner| corner.get::<f64>(row));
+    if bound.geographic && xmin > xmax {
+        xmax += 360.0;
+    }
+    let bbox = Bbox::new(xmin, ymin, xmax, ymax)?;
+    mask.in_box(&bbox, &bound.crs, bound.outside).map(Some)
+}
+
+impl Bound {
+    fn mask(&self, path: &str) -> Result<Arc<Mask>> {
+        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mask) = masks.get(path) {
+            return Ok(mask.clone());
+        }
+        let mask = Arc::new(Mask::open(path, self.rule)?);
+        // A mask for each row would be a strange query, and must still not fill memory.
+        if masks.len() >= 64 {
+            masks.clear();
+        }
+        masks.insert(path.to_string(), mask.clone());
+        Ok(mask)
+    }
+}

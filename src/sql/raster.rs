@@ -1,0 +1,15 @@
+//! Pixels of rasters. Windows of files, and slices that files are brought onto.
+
+pub mod patch_scan;
+
+use crate::sql::group;
+
+group! {
+    "Pixels of rasters";
+    scalar geo_slice::GeoSlice,
+    scalar read_patch::ReadPatch,
+    table read_patch_table::ReadPatchTable,
+    table read_blocks::ReadBlocks,
+    scalar read_slice::ReadSlice,
+    scalar read_series::ReadSeries,
+}

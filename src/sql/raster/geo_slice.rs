@@ -1,0 +1,258 @@
+//! `geo_slice`: a box, a resolution, a CRS and an interval, as the grid that reads fill; or the grid of a read.
+
+use crate::affine::Affine;
+use crate::bbox::Bbox;
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::{Holds, Vector};
+use crate::crs::{CRS84, Crs};
+use crate::error::{Error, Result};
+use crate::interval::Interval;
+use crate::map::footprint;
+use crate::projection;
+use crate::slice::Slice;
+use crate::sql::shared::slice_value;
+use crate::sql::shared::slice_value::SLICE;
+use crate::sql::vector::geo_zonal_stats::asked_crs;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+use crate::window::Window;
+
+pub struct GeoSlice;
+
+const TIME: &str = "TIMESTAMP | DATE | VARCHAR";
+/// Shape, resolution and CRS.
+const REQUIRED: usize = 3;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_slice",
+    kind: Kind::Scalar,
+    summary: "Makes a slice, the grid that reads fill, from a box and a resolution.",
+    parameters: &[
+        Parameter {
+            name: "shape",
+            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | VARCHAR | BIGINT[]",
+            given: Given::Required,
+            meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
+        },
+        Parameter {
+            name: "resolution",
+            types: "DOUBLE | DOUBLE[]",
+            given: Given::Required,
+            meaning: "Width of a pixel, or [width, height], in units of `crs`. A slice of one pixel has the box's own size. Of a grid that is there, its `transform`: GDAL's six numbers.",
+        },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: "CRS of the slice: a code such as `EPSG:32629`, WKT or PROJJSON.",
+        },
+        Parameter {
+            name: "t_min",
+            types: TIME,
+            given: Given::Optional,
+            meaning: "Start of the interval, UTC, inside; NULL is open. A DATE, or text that names a day, a month or a year, stands for the whole of it.",
+        },
+        Parameter {
+            name: "t_max",
+            types: TIME,
+            given: Given::Optional,
+            meaning: "Its stop, inside, so that a day is meant to its end; NULL is open, and left out it is `t_min`.",
+        },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query; they may follow `crs` at once.",
+        },
+        Parameter {
+            name: "shape_crs",
+            types: "VARCHAR",
+            given: Given::Option("crs"),
+            meaning: "CRS of the shape where it is not the slice's (a geometry type's own CRS needs no word, but takes one that says the same): its outline is projected, and the slice is the box around it.",
+        },
+        Parameter {
+            name: "aligned",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "Grow the box to multiples of the resolution, as gdalwarp -tap and odc-geo do. Otherwise the upper left corner is kept, each side is rounded to whole pixels (halves to even), and the right and lower edges move, as in rasterio.merge.",
+        },
+    ],
+    columns: &[Column {
+        name: "slice",
+        types: SLICE,
+        meaning: "The box as rounded, and its pixels; the resolution is box / pixels. A box over the antimeridian runs on beyond 180.",
+    }],
+    nulls: "NULL for a NULL or empty shape, resolution or CRS; a NULL time leaves the interval open on that side.",
+    errors: &[
+        "a resolution of zero or below, or wider than the box",
+        "NaN corners, text that is no WKT, or degrees where the CRS counts in metres",
+        "a CRS that PROJ does not know, or a shape that it can not project",
+        "a shape of pixels without a transform, or with one that is rotated",
+        "an interval that ends before it starts, or a time that is none",
+        "shape_crs that is not the CRS of the geometry's type",
+    ],
+    examples: &[
+        Example {
+            title: "A box that is no whole number of pixels: its upper left stays",
+            sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymin, s.bbox.xmax, s.bbox.ymax FROM (\n\
+                  \x20   SELECT geo_slice({xmin: 500003, ymin: 4000000, xmax: 500104, ymax: 4000096}, 10, 'EPSG:32629') AS s);",
+            rows: &["10\t10\t500003.0\t3999996.0\t500103.0\t4000096.0"],
+        },
+        Example {
+            title: "An area in degrees on a metric grid, aligned to it, for June",
+            sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymax, s.t_max FROM (\n\
+                  \x20   SELECT geo_slice({xmin: -9, ymin: 36, xmax: -8.9, ymax: 36.1}, 100, 'EPSG:32629',\n\
+                  \x20       '2023-06-01', '2023-06-30', {shape_crs: 'OGC:CRS84', aligned: true}) AS s);",
+            rows: &["91\t112\t500000.0\t3995100.0\t2023-06-30 23:59:59.999999"],
+        },
+        Example {
+            title: "One pixel of 100 m around a place",
+            sql: "SELECT s.width, s.height, round(s.bbox.xmin) AS xmin, round(s.bbox.xmax) AS xmax FROM (\n\
+                  \x20   SELECT geo_slice('POINT (-9 36)', 100, 'EPSG:32629', {shape_crs: 'OGC:CRS84'}) AS s);",
+            rows: &["1\t1\t499950.0\t500050.0"],
+        },
+        Example {
+            title: "The grid of a file, from its row in a catalog",
+            sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymax, s.crs FROM (\n\
+                  \x20   SELECT geo_slice([height, width], transform, crs) AS s FROM geo_catalog_build('test/data/small/land.tif'));",
+            rows: &["36\t18\t-180.0\t90.0\tEPSG:4326"],
+        },
+    ],
+    references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
+};
+
+pub struct Bound {
+    /// How many times were given: none, `t_min`, or both.
+    times: usize,
+    /// Where it is not the slice's own.
+    shape_crs: Option<Crs>,
+    aligned: bool,
+}
+
+impl ScalarFunction for GeoSlice {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let args = call.options()?;
+        let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
+        let times = call.arguments() - REQUIRED - usize::from(call.bag()?.is_some());
+        Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let ty = SqlType::parse(SLICE)?;
+        for row in 0..input.rows() {
+            match slice(bound, input, row)? {
+                Some((slice, crs)) => slice_value::write(&out, row, &slice, crs),
+                None => out.set_null(row, &ty),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
+    move |error| error.at(format!("geo_slice({parameter})"))
+}
+
+/// The slice of one row, and the user's own name of its CRS.
+fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Slice, &'a str)>> {
+    let names = input.column(2);
+    if (0..REQUIRED).any(|i| input.column(i).is_null(row)) {
+        return Ok(None);
+    }
+    let name = names.str(row).trim();
+    let crs = Crs::new(name);
+    let facts = projection::crs_facts(crs.as_str()).map_err(place("crs"))?;
+    let time = |place: usize, name: &'static str| match place < bound.times {
+        true => interval(&input.column(REQUIRED + place), row).map_err(self::place(name)),
+        false => Ok(None),
+    };
+    let first = time(0, "t_min")?;
+    let last = if bound.times > 1 { time(1, "t_max")? } else { first };
+    let (t_min, t_max) = (first.map(|first| first.start), last.map(|last| last.stop));
+    crate::slice::check_times(t_min, t_max).map_err(place("t_max"))?;
+    let times = (t_min, t_max);
+    let is_list = |i: usize| input.column(i).holds() == Holds::List;
+    let sides = match is_list(1) {
+        true => input.column(1).list(row).numbers::<f64>(),
+        false => Some(vec![input.column(1).get::<f64>(row)]),
+    };
+    let Some(sides) = sides else { return Ok(None) };
+    if is_list(0) {
+        let Some(pixels) = input.column(0).list(row).numbers::<i64>() else { return Ok(None) };
+        return grid(bound, &pixels, &sides, crs, times).map(|slice| Some((slice, name)));
+    }
+    let resolution = match *sides.as_slice() {
+        [side] => (side, side),
+        [x, y] => (x, y),
+        _ => {
+            let bad = Error::invalid(format!("{sides:?}"), "one number, or [width, height] of a pixel");
+            return Err(place("resolution")(bad));
+        }
+    };
+    let Some(bbox) = area(bound, input, row, &crs).map_err(place("shape"))? else { return Ok(None) };
+    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(place("shape"))?;
+    let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
+    let slice = make(bbox, crs, times, resolution).map_err(place("resolution"))?;
+    Ok(Some((slice, name)))
+}
+
+/// What a time stands for; `None` where it is NULL.
+fn interval(times: &Vector<'_>, row: usize) -> Result<Option<Interval>> {
+    let must = "a TIMESTAMP, a DATE, or text such as '2023-06', '2023-06-30' or '2023-06-30 12:00:00'";
+    match Value::of(times, row) {
+        Value::Null => Ok(None),
+        value => value.time().map(Some).ok_or_else(|| Error::invalid(value, must)),
+    }
+}
+
+/// The grid of these pixels under this transform. A slice's rows run south, whichever way the grid's do.
+fn grid(
+    bound: &Bound,
+    pixels: &[i64],
+    terms: &[f64],
+    crs: Crs,
+    times: (Option<i64>, Option<i64>),
+) -> Result<Slice> {
+    if bound.shape_crs.is_some() || bound.aligned {
+        let problem = "a shape of pixels is a grid already";
+        return Err(Error::conflict(problem, "Leave shape_crs and aligned out").at("geo_slice(options)"));
+    }
+    let window = match *pixels {
+        [height, width] | [_, height, width] => Window::new(0, 0, height, width).ok(),
+        _ => None,
+    };
+    let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
+    let window = window.ok_or_else(|| place("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
+    let affine = Affine::from_terms(terms).map_err(place("resolution"))?;
+    if affine.is_rotated() {
+        let must = "a transform without rotation: a slice's rows run along x";
+        return Err(place("resolution")(Error::invalid(format!("{terms:?}"), must)));
+    }
+    Slice::new(affine.bbox(&window), crs, times, window.height.into(), window.width.into())
+        .map_err(place("resolution"))
+}
+
+/// The shape's box in the slice's CRS.
+fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Option<Bbox>> {
+    let from = bound.shape_crs.as_ref().unwrap_or(crs).as_str();
+    let shape = input.column(0);
+    match shape.holds() {
+        Holds::Geometry => {
+            return projection::geometry::geometry_envelope(shape.bytes(row), from, crs.as_str());
+        }
+        Holds::Text => return projection::geometry::text_envelope(shape.str(row), from, crs.as_str()),
+        _ => {}
+    }
+    let Some(mut bbox) = slice_value::read_box(&shape, row) else { return Ok(None) };
+    let from_globe = from == CRS84 || projection::crs_facts(from)?.geographic;
+    if from_globe && bbox.xmin > bbox.xmax {
+        bbox.xmax += 360.0;
+    }
+    let bbox = Bbox::new(bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax)?;
+    footprint::running_box(&bbox, from, crs.as_str()).map(Some)
+}

@@ -1,0 +1,108 @@
+//! `FROM read_blocks(source)`: a raster as it is stored, a row a block. `FROM 'scene.tif'` is this.
+
+use std::sync::Arc;
+
+use crate::bridge::args::Args;
+use crate::bridge::chunk::Chunk;
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
+use crate::bridge::table::{Plan, TableFunction};
+use crate::error::Result;
+use crate::files;
+use crate::limits::Limits;
+use crate::sql::raster::patch_scan;
+use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
+use crate::sql::raster::read_patch::{BANDS, FILL, SCALED};
+
+pub struct ReadBlocks;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "read_blocks",
+    kind: Kind::Table,
+    summary: "Streams rasters as they are stored, a row a block; `FROM 'scene.tif'` does this.",
+    parameters: &[
+        Parameter {
+            name: "source",
+            types: "VARCHAR | VARCHAR[]",
+            given: Given::Required,
+            meaning: "Rasters: a path, a glob, or a list of those.",
+        },
+        named("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
+        named("scaled", "BOOLEAN", "false", SCALED),
+        named("fill", "DOUBLE | VARCHAR", "NULL", FILL),
+        named(
+            "dtype",
+            "VARCHAR",
+            "the first file's",
+            "Type of `data`: the file's own (once scaled, a float), or `float32` or `float64`.",
+        ),
+        named(
+            "on_error",
+            "VARCHAR",
+            "'fail'",
+            "A block that can not be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
+        ),
+    ],
+    columns: &[
+        column("path", "VARCHAR", "The raster."),
+        column("block_id", "BIGINT", "Place of the block, row-major from the upper left."),
+        column(
+            "win",
+            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            "The block's window, in pixels, cut off where the raster ends: each pixel lies in one block.",
+        ),
+        column(
+            "data",
+            "ANY[]",
+            "Pixels in the order [band, row, col], in the type of `dtype`; NULL where there is none.",
+        ),
+        column("shape", "INTEGER[]", "Bands, rows, columns of `data`."),
+        column(
+            "transform",
+            "DOUBLE[]",
+            "GDAL's six numbers of the window; NULL when the raster has no geotransform.",
+        ),
+        column("crs", "VARCHAR", "CRS of the raster; NULL when it has none."),
+        column(
+            "error",
+            "VARCHAR",
+            "Only with `on_error := 'report'`: why the block could not be read, else NULL.",
+        ),
+    ],
+    nulls: "No parameter may be NULL.",
+    errors: &[
+        "source: no such file, or no raster",
+        "dtype: not the file's own type and no float; files of one query that differ in type",
+        "a block above geoquilt_max_chunk_mb: read_patch cuts it by size",
+        "pixels that can not be decoded: the file, the band and the window are named",
+    ],
+    examples: &[Example {
+        title: "A raster as a table: its blocks, and the sum of all pixels",
+        sql: "SELECT count(*) AS blocks, sum(shape[2] * shape[3]) AS pixels, round(sum(list_sum(data))) AS total\n\
+              FROM 'test/data/small/sst_20180101.tif';",
+        rows: &["1\t648\t12899.0"],
+    }],
+    references: &["rasterio: DatasetReader.block_windows, DatasetReader.read(window, masked = True)"],
+};
+
+impl TableFunction for ReadBlocks {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+    type Scan = Scan;
+
+    fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
+        let paths = files::expand(&args.paths("source")?).map_err(args.place("source"))?;
+        patch_scan::bind(&DOC, args, limits, Origin::Rasters { paths, cut: Cut::Blocks })
+    }
+
+    fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
+        patch_scan::start(bound, wanted)
+    }
+
+    fn threads(bound: &Bound) -> usize {
+        bound.threads()
+    }
+
+    fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
+        patch_scan::next(scan, out)
+    }
+}

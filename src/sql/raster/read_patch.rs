@@ -1,0 +1,222 @@
+//! `read_patch(path, window)`: the pixels of one window as a list.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::bridge::args::{Args, number};
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::Vector;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, check_patch, pixel_count};
+use crate::read::plan::{Request, read_patches};
+use crate::read::source::Source;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+use crate::window::Window;
+
+pub struct ReadPatch;
+
+pub const BANDS: &str =
+    "Bands to read, by number (from 1) or by name, in this order; all bands of the file unless given.";
+pub const SCALED: &str = "Give `pixel * scale + offset` of the band's header instead of the stored pixel.";
+pub const FILL: &str =
+    "A number (or 'nan') in place of NULL pixels: a dense list, which reaches NumPy without a copy.";
+pub const BOUNDLESS: &str = "A window wholly outside the raster is all NULL instead of an error.";
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "read_patch",
+    kind: Kind::Scalar,
+    summary: "Reads the native pixels of one window of a raster as a list.",
+    parameters: &[
+        Parameter {
+            name: "path",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: "A raster that GDAL reads, or one inside a file, such as `NETCDF:\"sst.nc\":tos`; a path, or a URL that DuckDB's file system opens.",
+        },
+        Parameter {
+            name: "win",
+            types: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            given: Given::Required,
+            meaning: "The window in pixels, from the upper left; it may hang over the edge.",
+        },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query.",
+        },
+        Parameter {
+            name: "bands",
+            types: "BIGINT[] | VARCHAR[]",
+            given: Given::Option("all"),
+            meaning: BANDS,
+        },
+        Parameter { name: "scaled", types: "BOOLEAN", given: Given::Option("false"), meaning: SCALED },
+        Parameter { name: "fill", types: "DOUBLE | VARCHAR", given: Given::Option("NULL"), meaning: FILL },
+        Parameter { name: "boundless", types: "BOOLEAN", given: Given::Option("false"), meaning: BOUNDLESS },
+    ],
+    columns: &[Column {
+        name: "pixels",
+        types: "FLOAT[]",
+        meaning: "`bands x height x width` values in the order [band, row, col]; NULL where there is no pixel (nodata, masked, or beyond the raster). NaN stays NaN.",
+    }],
+    nulls: "NULL for a NULL path or window, or a window with a NULL field.",
+    errors: &[
+        "the file is absent, no raster, or damaged",
+        "the window is below 1 x 1, or wholly outside and not boundless",
+        "a band that the file does not have (those it has are listed)",
+        "a whole number that a FLOAT does not hold exactly, from 16777217 on: the table function read_patch does",
+        "a chunk above geoquilt_max_chunk_mb: the table function read_patch streams instead",
+        "options that are not constant, or an unknown key",
+    ],
+    examples: &[
+        Example {
+            title: "Four pixels, one of them nodata",
+            sql: "SELECT read_patch('test/data/small/sst_20180101.tif', {row_off: 8, col_off: 2, height: 2, width: 2}) AS sst;",
+            rows: &["[18.125, 18.1875, NULL, 20.4375]"],
+        },
+        Example {
+            title: "A window that hangs over the edge, dense",
+            sql: "SELECT read_patch('test/data/small/sst_20180101.tif', {row_off: -1, col_off: 0, height: 2, width: 2}, {fill: 'nan'}) AS sst;",
+            rows: &["[nan, nan, 0.0, 0.0625]"],
+        },
+    ],
+    references: &["rasterio: DatasetReader.read(window, masked = True, boundless = True)"],
+};
+
+pub struct Bound {
+    options: PatchOptions,
+    limits: Limits,
+}
+
+/// Reads the options that the scalar and the table function share.
+///
+/// # Errors
+/// A value of the wrong form.
+pub fn patch_options(args: &Args) -> Result<PatchOptions> {
+    let must = "a list of band numbers (from 1) or names";
+    let bands = match args.get("bands") {
+        None => None,
+        Some(value) => {
+            let band = |item: &Value| match item {
+                Value::Int(n) => Some(BandName::Number(*n)),
+                Value::Text(name) => Some(BandName::Name(name.clone())),
+                _ => None,
+            };
+            let bands: Option<Vec<BandName>> = match value {
+                Value::List(items) => items.iter().map(band).collect(),
+                one => band(one).map(|b| vec![b]),
+            };
+            let bad = || args.place("bands")(Error::invalid(value, must));
+            Some(bands.filter(|b| !b.is_empty()).ok_or_else(bad)?)
+        }
+    };
+    let fill = match args.get("fill") {
+        None => None,
+        Some(Value::Text(text)) if text.eq_ignore_ascii_case("nan") => Some(f64::NAN),
+        Some(value) => {
+            let bad = || args.place("fill")(Error::invalid(value, "a number, or 'nan'"));
+            Some(number(value).ok_or_else(bad)?)
+        }
+    };
+    let scaled = args.flag("scaled")?.unwrap_or(false);
+    let boundless = args.flag("boundless")?.unwrap_or(false);
+    Ok(PatchOptions { bands, scaled, fill, boundless })
+}
+
+/// One row's work.
+struct Job {
+    source: Arc<Source>,
+    window: Window,
+    bands: Arc<[usize]>,
+}
+
+impl ScalarFunction for ReadPatch {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let args = call.options()?;
+        let options = patch_options(&args)?;
+        if let Some(fill) = options.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
+            return Err(args.place("fill")(Error::invalid(fill, "a number that a FLOAT holds, or 'nan'")));
+        }
+        Ok(Bound { options, limits: call.limits })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let jobs = jobs(bound, input)?;
+        let elements = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
+        check_chunk(elements.saturating_mul(4), &bound.limits)?;
+        let lengths: Vec<Option<usize>> = jobs.iter().map(|job| job.as_ref().map(Job::pixels)).collect();
+        let (places, pixels) = out.lists::<f32>(&lengths);
+        for (row, _) in jobs.iter().enumerate().filter(|(_, job)| job.is_none()) {
+            out.set_null(row, &SqlType::Float.list());
+        }
+        let request = |(job, pixels): (Job, _)| Request {
+            source: job.source,
+            window: job.window,
+            bands: job.bands,
+            out: pixels,
+            gaps: Vec::new(),
+        };
+        let mut requests: Vec<_> = jobs.into_iter().flatten().zip(pixels).map(request).collect();
+        read_patches(&mut requests, &bound.options, bound.limits.threads)?;
+        let mut first = 0;
+        for request in requests {
+            let Request { source, window, bands, out, gaps } = &request;
+            check_floats(source, window, bands, &bound.options, out, gaps)?;
+            places.set_null_runs(first, gaps);
+            first += request.out.len();
+        }
+        Ok(())
+    }
+}
+
+impl Job {
+    fn pixels(&self) -> usize {
+        pixel_count(&self.window, self.bands.len())
+    }
+}
+
+/// What each row asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
+fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
+    let (paths, windows) = (input.column(0), input.column(1));
+    let fields = [0, 1, 2, 3].map(|i| windows.field(i));
+    let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
+    let mut jobs = Vec::with_capacity(input.rows());
+    for row in 0..input.rows() {
+        if input.any_null(row) || fields.iter().any(|field| field.is_null(row)) {
+            jobs.push(None);
+            continue;
+        }
+        let path = paths.str(row);
+        let (source, bands) = match known.get(path) {
+            Some(both) => both.clone(),
+            None => {
+                let source = Source::open(path)?;
+                let bands: Arc<[usize]> = band_numbers(&source, &bound.options)?.into();
+                known.insert(path, (source.clone(), bands.clone()));
+                (source, bands)
+            }
+        };
+        let [row_off, col_off] = [fields[0], fields[1]].map(|field| field.get::<i64>(row));
+        let [height, width] = [fields[2], fields[3]].map(|field| i64::from(field.get::<i32>(row)));
+        let window = Window::new(row_off, col_off, height, width)?;
+        check_patch(&window, bands.len(), 4, &bound.limits)?;
+        jobs.push(Some(Job { source, window, bands }));
+    }
+    Ok(jobs)
+}
+
+fn check_chunk(bytes: usize, limits: &Limits) -> Result<()> {
+    if bytes <= limits.chunk {
+        return Ok(());
+    }
+    let mib = |bytes: usize| (bytes as u64).div_ceil(1 << 20);
+    Err(Error::ChunkTooLarge { needed_mb: mib(bytes), limit_mb: mib(limits.chunk) })
+}

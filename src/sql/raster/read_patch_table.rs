@@ -1,0 +1,204 @@
+//! `FROM read_patch(source)`: streams patches of rasters, or of a registry, in bounded memory.
+
+use std::sync::Arc;
+
+use crate::bridge::args::Args;
+use crate::bridge::chunk::Chunk;
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
+use crate::bridge::table::{Plan, TableFunction};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::grid::edge::{EDGES, Edge};
+use crate::grid::registry::Registry;
+use crate::limits::Limits;
+use crate::read::source::Source;
+use crate::sql::raster::patch_scan;
+use crate::sql::raster::patch_scan::{Bound, Cut, OnError, Origin, Scan};
+use crate::sql::raster::read_patch::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql_type::SqlType;
+use crate::value::Value;
+
+pub struct ReadPatchTable;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "read_patch",
+    kind: Kind::Table,
+    summary: "Streams the patches of rasters, or of a registry, in bounded memory.",
+    parameters: &[
+        Parameter {
+            name: "source",
+            types: "VARCHAR | VARCHAR[] | TABLE[]",
+            given: Given::Required,
+            meaning: "Rasters (a path, a glob, a URL, a list), each cut by size, stride and edge; or a registry: the path of a `.parquet` file, or a LIST of STRUCT, with columns `path` and `win`.",
+        },
+        named(
+            "size",
+            "BIGINT | BIGINT[]",
+            "128",
+            "Height and width of a patch over a raster: one number, or [rows, cols].",
+        ),
+        named("stride", "BIGINT | BIGINT[]", "size", "Rows and columns from one patch to the next."),
+        named(
+            "edge",
+            "VARCHAR",
+            "'snap'",
+            "`drop`, `snap`, `overflow`, `center` or `pad`, as in geo_patch_grid.",
+        ),
+        named("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
+        named("scaled", "BOOLEAN", "false", SCALED),
+        named("fill", "DOUBLE | VARCHAR", "NULL", FILL),
+        named("boundless", "BOOLEAN", "false", BOUNDLESS),
+        named(
+            "dtype",
+            "VARCHAR",
+            "the first file's",
+            "Type of `data`: the file's own (once scaled, a float), or `float32` or `float64`.",
+        ),
+        named(
+            "on_error",
+            "VARCHAR",
+            "'fail'",
+            "A patch that can not be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
+        ),
+    ],
+    columns: &[
+        column(
+            "path",
+            "VARCHAR",
+            "The raster. Over a registry, its columns come first, in their order, except those named like one of the following.",
+        ),
+        column("patch_id", "BIGINT", "Over rasters: place in the full grid, row-major."),
+        column(
+            "win",
+            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            "The window, in pixels.",
+        ),
+        column(
+            "data",
+            "ANY[]",
+            "Pixels in the order [band, row, col], in the type of `dtype`; NULL where there is none.",
+        ),
+        column("shape", "INTEGER[]", "Bands, rows, columns of `data`."),
+        column(
+            "transform",
+            "DOUBLE[]",
+            "GDAL's six numbers of the window; NULL when the raster has no geotransform.",
+        ),
+        column("crs", "VARCHAR", "CRS of the raster; NULL when it has none."),
+        column(
+            "error",
+            "VARCHAR",
+            "Only with `on_error := 'report'`: why the patch could not be read, else NULL.",
+        ),
+    ],
+    nulls: "No parameter may be NULL. A registry row whose path or win is NULL is an error.",
+    errors: &[
+        "source: no such file, no raster, no Parquet, or a registry without path and win",
+        "size, stride, edge: as in geo_patch_grid",
+        "dtype: not the file's own type and no float; files of one query that differ in type",
+        "a window wholly outside its raster, unless boundless",
+        "pixels that can not be decoded: the file, the band and the window are named",
+    ],
+    examples: &[
+        Example {
+            title: "Every patch of a raster, in its own type",
+            sql: "SELECT patch_id, win.col_off AS col, shape, len(data) AS n, list_min(data) AS lowest, typeof(data) AS type\n\
+                  FROM read_patch('test/data/small/sst_20180101.tif', size := 12, edge := 'drop');",
+            rows: &[
+                "0\t0\t[1, 12, 12]\t144\t0.0\tFLOAT[]",
+                "1\t12\t[1, 12, 12]\t144\t0.75\tFLOAT[]",
+                "2\t24\t[1, 12, 12]\t144\t1.5\tFLOAT[]",
+            ],
+        },
+        Example {
+            title: "Rows of a registry, given as a list",
+            sql: "SELECT split, data FROM read_patch([\n\
+                  \x20   {path: 'test/data/small/sst_20180101.tif', win: {row_off: 0, col_off: 0, height: 1, width: 3}, split: 'train'},\n\
+                  \x20   {path: 'test/data/small/sst_20190101.tif', win: {row_off: 0, col_off: 0, height: 1, width: 3}, split: 'val'}]);",
+            rows: &["train\t[0.0, 0.0625, 0.125]", "val\t[2.0, 2.0625, 2.125]"],
+        },
+    ],
+    references: &[
+        "rasterio: DatasetReader.read(window, masked = True, boundless = True), DatasetReader.window_transform",
+    ],
+};
+
+impl TableFunction for ReadPatchTable {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+    type Scan = Scan;
+
+    fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
+        patch_scan::bind(&DOC, args, limits, origin(args)?)
+    }
+
+    fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
+        patch_scan::start(bound, wanted)
+    }
+
+    fn threads(bound: &Bound) -> usize {
+        bound.threads()
+    }
+
+    fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
+        patch_scan::next(scan, out)
+    }
+}
+
+fn origin(args: &Args) -> Result<Origin> {
+    let must =
+        "a raster's path, a glob, a list of those, or a registry (a .parquet path, or a list of structs)";
+    let source = args.required("source", must)?;
+    let grid_parameter = ["size", "stride", "edge"].into_iter().find(|p| args.get(p).is_some());
+    let registry = match source {
+        Value::Text(path) if path.to_lowercase().ends_with(".parquet") => Some(Registry::parquet(path)),
+        Value::List(items) if is_registry(items, args.element("source")) => {
+            Some(Registry::list(items, args.element("source")))
+        }
+        _ => None,
+    };
+    if let Some(registry) = registry {
+        let registry = registry.map_err(args.place("source"))?;
+        return match grid_parameter {
+            None => Ok(Origin::Registry(registry)),
+            Some(parameter) => {
+                let problem = "a registry has its own windows";
+                Err(args.place(parameter)(Error::conflict(problem, "Leave size, stride and edge out")))
+            }
+        };
+    }
+    if let Value::Text(name) = source
+        && !name.contains(['/', '.', '*'])
+        && files::stamp(name).is_err()
+    {
+        let problem = format!("\"{name}\" is no file, and a table can not be read by name");
+        let remedy = format!(
+            "COPY {name} TO 'registry.parquet' and read that, or SET VARIABLE rows = (SELECT list({name}) FROM {name}) and read getvariable('rows')"
+        );
+        return Err(args.place("source")(Error::conflict(problem, remedy)));
+    }
+    let is_parquet = |v: &Value| matches!(v, Value::Text(path) if path.to_lowercase().ends_with(".parquet"));
+    if matches!(source, Value::List(items) if items.iter().any(is_parquet)) {
+        let problem = "a registry is one .parquet file, and no list of them";
+        let remedy = "COPY (FROM 'registries_*.parquet') TO 'registry.parquet' puts several into one";
+        return Err(args.place("source")(Error::conflict(problem, remedy)));
+    }
+    let patterns = args.paths("source").map_err(|_| args.place("source")(Error::invalid(source, must)))?;
+    let paths = files::expand(&patterns).map_err(args.place("source"))?;
+    let size = args.pair("size", 1, 1 << 20)?.unwrap_or((128, 128));
+    let stride = args.pair("stride", 1, 1 << 20)?.unwrap_or(size);
+    let edge = args.choice("edge", "an edge rule", &EDGES)?.unwrap_or(Edge::Snap);
+    if let (Some(path), OnError::Fail) = (paths.first(), patch_scan::on_error(args)?) {
+        let source = Source::open(path).map_err(args.place("source"))?;
+        let header = source.header();
+        edge.starts(header.height, size.0, stride.0).map_err(args.place("size"))?;
+        edge.starts(header.width, size.1, stride.1).map_err(args.place("size"))?;
+    }
+    Ok(Origin::Rasters { paths, cut: Cut::Grid { size, stride, edge } })
+}
+
+/// A list of structs; where it is empty, its type tells.
+fn is_registry(items: &[Value], element: Option<&SqlType>) -> bool {
+    let by_type = items.is_empty() && matches!(element, Some(SqlType::Struct(_)));
+    by_type || matches!(items.first(), Some(Value::Struct(_)))
+}

@@ -1,0 +1,151 @@
+//! `geoquilt_functions`: help in the tool itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::bridge::args::Args;
+use crate::bridge::chunk::Chunk;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::table::{Plan, TableFunction};
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::sql::{GROUPS, functions};
+use crate::sql_type::SqlType;
+use crate::value::Value;
+
+pub struct GeoquiltFunctions;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geoquilt_functions",
+    kind: Kind::Table,
+    summary: "Every function of geoquilt, with its parameters and runnable examples.",
+    parameters: &[],
+    columns: &[
+        Column {
+            name: "name",
+            types: "VARCHAR",
+            meaning: "Name of the function, with its schema where it has one.",
+        },
+        Column { name: "kind", types: "VARCHAR", meaning: "`scalar`, `table` or `table macro`." },
+        Column { name: "signature", types: "VARCHAR", meaning: "As one would type it, with defaults." },
+        Column { name: "summary", types: "VARCHAR", meaning: "What it does, in a sentence." },
+        Column {
+            name: "parameters",
+            types: "STRUCT(name VARCHAR, type VARCHAR, given VARCHAR, \"default\" VARCHAR, meaning VARCHAR)[]",
+            meaning: "`given` is `required`, `optional`, `named` (with :=) or `option` (a key of options).",
+        },
+        Column {
+            name: "columns",
+            types: "STRUCT(name VARCHAR, type VARCHAR, meaning VARCHAR)[]",
+            meaning: "Result columns, or a scalar's one result.",
+        },
+        Column { name: "nulls", types: "VARCHAR", meaning: "What NULL does and means." },
+        Column { name: "errors", types: "VARCHAR[]", meaning: "What is refused." },
+        Column {
+            name: "examples",
+            types: "STRUCT(title VARCHAR, sql VARCHAR)[]",
+            meaning: "Statements that run as they stand from the repository's root.",
+        },
+        Column { name: "references", types: "VARCHAR[]", meaning: "Where the rules come from." },
+        Column {
+            name: "chapter",
+            types: "VARCHAR",
+            meaning: "The subject that it belongs to, as in the reference.",
+        },
+    ],
+    nulls: "There are none.",
+    errors: &[],
+    examples: &[Example {
+        title: "What there is",
+        sql: "SELECT signature FROM geoquilt_functions() WHERE name = 'st_land_fraction';",
+        rows: &["st_land_fraction(shape, mask, [options])"],
+    }],
+    references: &[],
+};
+
+impl TableFunction for GeoquiltFunctions {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Vec<SqlType>;
+    type Scan = (Vec<SqlType>, AtomicBool);
+
+    fn bind(_args: &Args, _limits: Limits) -> Result<Plan<Vec<SqlType>>> {
+        let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<Vec<_>>>()?;
+        let columns =
+            DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
+        Ok(Plan { columns, rows: Some(functions().count() as u64), bound: types })
+    }
+
+    fn start(types: &Arc<Vec<SqlType>>, _wanted: &[usize]) -> Result<Self::Scan> {
+        Ok((types.as_ref().clone(), AtomicBool::new(false)))
+    }
+
+    fn next((types, done): &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
+        if done.swap(true, Relaxed) {
+            out.set_rows(0);
+            return Ok(());
+        }
+        let all = GROUPS.iter().flat_map(|group| group.functions.iter().map(|f| (group.title, f.doc)));
+        let mut rows = 0;
+        for (row, (chapter, doc)) in all.enumerate() {
+            rows = row + 1;
+            for (index, (ty, value)) in types.iter().zip(describe(chapter, doc)).enumerate() {
+                if let Some(vector) = out.column(index) {
+                    value.write(&vector, row, ty);
+                }
+            }
+        }
+        out.set_rows(rows);
+        Ok(())
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_string())
+}
+
+fn texts(texts: &[&str]) -> Value {
+    Value::List(texts.iter().map(|t| text(t)).collect())
+}
+
+fn row(fields: &[(&str, Value)]) -> Value {
+    Value::Struct(fields.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect())
+}
+
+fn describe(chapter: &str, doc: &FunctionDoc) -> Vec<Value> {
+    let parameter = |p: &Parameter| {
+        let (given, default) = match p.given {
+            Given::Required => ("required", Value::Null),
+            Given::Optional => ("optional", Value::Null),
+            Given::Named(default) => ("named", text(default)),
+            Given::Option(default) => ("option", text(default)),
+        };
+        row(&[
+            ("name", text(p.name)),
+            ("type", text(p.types)),
+            ("given", text(given)),
+            ("default", default),
+            ("meaning", text(p.meaning)),
+        ])
+    };
+    let column =
+        |c: &Column| row(&[("name", text(c.name)), ("type", text(c.types)), ("meaning", text(c.meaning))]);
+    let example = |e: &Example| row(&[("title", text(e.title)), ("sql", text(e.sql))]);
+    let signature = doc.signature();
+    vec![
+        text(if doc.kind == Kind::Macro {
+            signature.split('(').next().unwrap_or_default()
+        } else {
+            doc.name
+        }),
+        text(doc.kind.name()),
+        text(&signature),
+        text(doc.summary),
+        Value::List(doc.parameters.iter().map(parameter).collect()),
+        Value::List(doc.columns.iter().map(column).collect()),
+        text(doc.nulls),
+        texts(doc.errors),
+        Value::List(doc.examples.iter().map(example).collect()),
+        texts(doc.references),
+        text(chapter),
+    ]
+}

@@ -1,0 +1,95 @@
+//! `geoquilt_progress`: how far the jobs of this process are.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use crate::bridge::args::Args;
+use crate::bridge::chunk::Chunk;
+use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
+use crate::bridge::table::{Plan, TableFunction};
+use crate::error::Result;
+use crate::limits::Limits;
+use crate::progress::{self, Job};
+use crate::sql_type::SqlType;
+use crate::value::Value;
+
+pub struct GeoquiltProgress;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geoquilt_progress",
+    kind: Kind::Table,
+    summary: "Jobs of this process that are under way, for another connection to watch.",
+    parameters: &[],
+    columns: &[
+        column("job", "BIGINT", "Number of the job, from 1 in this process; the oldest comes first."),
+        column(
+            "function",
+            "VARCHAR",
+            "`geo_catalog_build`, or one of the streams, `read_patch` and `read_blocks`.",
+        ),
+        column("done", "BIGINT", "Files or patches done."),
+        column("total", "BIGINT", "Files or patches in all; NULL where that is not known before the end."),
+        column("errors", "BIGINT", "Those done that could not be read (on_error `skip` or `report`)."),
+        column("reused", "BIGINT", "Those done that were taken from the catalog given as `previous`."),
+        column("started", "TIMESTAMP", "When the job began, UTC."),
+        column("elapsed", "DOUBLE", "Seconds since."),
+        column("rate", "DOUBLE", "Files or patches a second, on average."),
+    ],
+    nulls: "`total` alone may be NULL. No job, no row.",
+    errors: &[],
+    examples: &[Example {
+        title: "How far is it? From a second connection, or a second cursor in Python; here nothing is under way",
+        sql: "SELECT count(*) AS jobs, max(100 * done / total) AS percent, sum(errors) AS errors FROM geoquilt_progress();",
+        rows: &["0\tNULL\tNULL"],
+    }],
+    references: &[],
+};
+
+impl TableFunction for GeoquiltProgress {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Vec<SqlType>;
+    type Scan = (Arc<Vec<SqlType>>, Mutex<std::vec::IntoIter<Job>>);
+
+    fn bind(_args: &Args, _limits: Limits) -> Result<Plan<Self::Bound>> {
+        let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<Vec<_>>>()?;
+        let columns =
+            DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
+        Ok(Plan { columns, rows: None, bound: types })
+    }
+
+    fn start(bound: &Arc<Self::Bound>, _wanted: &[usize]) -> Result<Self::Scan> {
+        Ok((bound.clone(), Mutex::new(progress::running().into_iter())))
+    }
+
+    fn next((types, jobs): &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = 0;
+        for job in jobs.by_ref().take(out.capacity()) {
+            for (index, (ty, value)) in types.iter().zip(cells(&job)).enumerate() {
+                if let Some(vector) = out.column(index) {
+                    value.write(&vector, rows, ty);
+                }
+            }
+            rows += 1;
+        }
+        out.set_rows(rows);
+        Ok(())
+    }
+}
+
+fn cells(job: &Job) -> [Value; 9] {
+    let count = |n: u64| Value::Int(n as i64);
+    let started = job.started.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
+    let elapsed = job.elapsed.as_secs_f64();
+    [
+        count(job.job),
+        Value::Text(job.function.into()),
+        count(job.done),
+        job.total.map_or(Value::Null, count),
+        count(job.errors),
+        count(job.reused),
+        Value::Timestamp(started),
+        Value::Double(elapsed),
+        Value::Double(job.done as f64 / elapsed.max(1e-9)),
+    ]
+}

@@ -1,0 +1,10 @@
+//! Features and labels. Vector files on a grid, and pixels as features.
+
+use crate::sql::group;
+
+group! {
+    "Features and labels";
+    scalar geo_rasterize::GeoRasterize,
+    scalar geo_polygonize::GeoPolygonize,
+    scalar geo_zonal_stats::GeoZonalStats,
+}

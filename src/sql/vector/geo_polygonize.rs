@@ -1,0 +1,215 @@
+//! `geo_polygonize`: pixels back to polygons.
+
+use std::collections::HashMap;
+
+use crate::affine::Affine;
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::{Holds, List, Vector};
+use crate::crs::Crs;
+use crate::error::{Error, Result};
+use crate::format::gdal;
+use crate::map::geometry;
+use crate::map::geometry;
+use crate::projection;
+use crate::sql_type::SqlType;
+
+pub struct GeoPolygonize;
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_polygonize",
+    kind: Kind::Scalar,
+    summary: "Turns connected pixels of equal value into polygons along their edges.",
+    parameters: &[
+        Parameter {
+            name: "data",
+            types: "DOUBLE[] | BOOLEAN[]",
+            given: Given::Required,
+            meaning: "Pixels of one band, row-major, in any numeric type, such as `read_slice(...).data`; of BOOLEAN, those that are true.",
+        },
+        Parameter {
+            name: "shape",
+            types: "BIGINT[]",
+            given: Given::Required,
+            meaning: "Rows and columns, or [1, rows, columns]: the `shape` of a read.",
+        },
+        Parameter {
+            name: "transform",
+            types: "DOUBLE[]",
+            given: Given::Required,
+            meaning: "GDAL's six numbers: the `transform` of a read.",
+        },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: "CRS of the transform: the `crs` of a read.",
+        },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query.",
+        },
+        Parameter {
+            name: "connectedness",
+            types: "INTEGER",
+            given: Given::Option("4"),
+            meaning: "4: pixels hang together over their edges; 8: over their corners too.",
+        },
+        Parameter {
+            name: "to_crs",
+            types: "VARCHAR",
+            given: Given::Option("NULL"),
+            meaning: "CRS to project the polygons to, vertex by vertex; without it they stay in `crs`.",
+        },
+    ],
+    columns: &[Column {
+        name: "polygons",
+        types: "STRUCT(geometry GEOMETRY, value DOUBLE)[]",
+        meaning: "A polygon (with holes) for each region, and the value of its pixels.",
+    }],
+    nulls: "NULL for a NULL argument. Pixels that are NULL or NaN, or false, belong to no polygon; an empty list when there is no other.",
+    errors: &[
+        "data does not have rows x columns values",
+        "a transform that is not six numbers that span a plane",
+        "a connectedness other than 4 and 8, or a CRS that PROJ does not know",
+    ],
+    examples: &[Example {
+        title: "The land of a mask as polygons",
+        sql: "SELECT p.value, p.geometry FROM (\n\
+              \x20 SELECT unnest(geo_polygonize(list_transform(data, lambda x: x > 0), shape, transform, crs)) AS p\n\
+              \x20 FROM read_patch('test/data/small/land.tif', size := [18, 36]));",
+        rows: &["1.0\tPOLYGON ((0 60, 0 -30, 90 -30, 90 60, 0 60))"],
+    }],
+    references: &["GDALPolygonize, as rasterio.features.shapes"],
+};
+
+pub struct Bound {
+    eight: bool,
+    to: Option<Crs>,
+}
+
+impl ScalarFunction for GeoPolygonize {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let args = call.options()?;
+        let eight = match args.integer("connectedness", 4, 8)? {
+            None | Some(4) => false,
+            Some(8) => true,
+            Some(other) => return Err(args.place("connectedness")(Error::invalid(other, "4 or 8"))),
+        };
+        let to = args.text("to_crs")?.map(|name| Crs::new(&name));
+        if let Some(to) = &to {
+            projection::crs_facts(to.as_str()).map_err(args.place("to_crs"))?;
+        }
+        Ok(Bound { eight, to })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
+        for row in 0..input.rows() {
+            if input.any_null(row) {
+                out.set_null(row, &ty);
+                continue;
+            }
+            let [data, shape, transform] = [0, 1, 2].map(|i| input.column(i).list(row));
+            let grid = Grid::read(&shape, &transform)?;
+            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)))?;
+            let (items, first) = out.push_list(row, polygons.len());
+            for (i, (wkb, value)) in polygons.iter().enumerate() {
+                items.field(0).set_bytes(first + i, wkb);
+                items.field(1).set(first + i, *value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the pixels lie.
+struct Grid {
+    height: usize,
+    width: usize,
+    transform: Affine,
+}
+
+fn place(parameter: &str) -> impl Fn(Error) -> Error {
+    let place = format!("geo_polygonize({parameter})");
+    move |error| error.at(&place)
+}
+
+fn polygons(bound: &Bound, data: &List, grid: &Grid, crs: &Crs) -> Result<Vec<(Vec<u8>, f64)>> {
+    let (codes, values) = codes(data);
+    let Grid { height, width, transform } = grid;
+    if codes.len() != height.saturating_mul(*width) {
+        let problem = format!("{} values for {height} rows and {width} columns", codes.len());
+        return Err(place("data")(Error::conflict(problem, "Give one band, row by row, and its own shape")));
+    }
+    let found = gdal::burn::polygonize(codes, transform, (*height, *width), bound.eight)?;
+    let finish = |(wkb, code): (Vec<u8>, i32)| {
+        let value = usize::try_from(code - 1).ok().and_then(|i| values.get(i).copied());
+        let value = value.ok_or_else(|| Error::Bug(format!("a polygon of code {code}")))?;
+        Ok((project(wkb, crs, bound.to.as_ref()).map_err(place("crs"))?, value))
+    };
+    found.into_iter().map(finish).collect()
+}
+
+fn project(wkb: Vec<u8>, from: &Crs, to: Option<&Crs>) -> Result<Vec<u8>> {
+    let Some(to) = to.filter(|to| *to != from) else { return Ok(wkb) };
+    let Some(mut polygon) = geometry::read(&wkb)? else { return Ok(wkb) };
+    geometry::project(&mut polygon, from.as_str(), to.as_str())?;
+    geometry::write(&polygon)
+}
+
+/// A number from 1 for each value, 0 for no value: GDAL compares whole numbers, and any value is told exactly.
+fn codes(data: &List) -> (Vec<i32>, Vec<f64>) {
+    let items = data.items();
+    if items.holds() == Holds::Boolean {
+        let code = |place: usize| i32::from(!items.is_null(place) && items.get::<bool>(place));
+        return (data.places().map(code).collect(), vec![1.0]);
+    }
+    let mut known: HashMap<u64, i32> = HashMap::new();
+    let mut values = Vec::new();
+    let mut last = (f64::NAN, 0);
+    let code = |place: usize| {
+        // Adding 0 makes one value of 0 and -0.
+        let value = if items.is_null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
+        if value.is_nan() {
+            return 0;
+        }
+        if value != last.0 {
+            let next = values.len() as i32 + 1;
+            let code = *known.entry(value.to_bits()).or_insert(next);
+            if code == next {
+                values.push(value);
+            }
+            last = (value, code);
+        }
+        last.1
+    };
+    (data.places().map(code).collect(), values)
+}
+
+fn known(list: &List) -> impl Iterator<Item = usize> + '_ {
+    list.places().filter(|place| !list.items().is_null(*place))
+}
+
+impl Grid {
+    fn read(shape: &List, transform: &List) -> Result<Grid> {
+        let sides: Vec<i64> = known(shape).map(|p| shape.items().get(p)).collect();
+        let side = |n: i64| usize::try_from(n).ok().filter(|n| (1..=i32::MAX as usize).contains(n));
+        let pair = match sides.as_slice() {
+            [rows, cols] | [1, rows, cols] => side(*rows).zip(side(*cols)),
+            _ => None,
+        };
+        let must = "[rows, columns] or [1, rows, columns], at least 1";
+        let (height, width) =
+            pair.ok_or_else(|| Error::invalid(format!("{sides:?}"), must)).map_err(place("shape"))?;
+        let terms: Vec<f64> = known(transform).map(|p| transform.items().get(p)).collect();
+        let transform = Affine::from_terms(&terms).map_err(place("transform"))?;
+        Ok(Grid { height, width, transform })
+    }
+}

@@ -1,0 +1,333 @@
+//! `geo_rasterize`: vector labels on a slice's grid.
+
+use crate::bbox::Bbox;
+use crate::bridge::args::Args;
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::{Holds, List, Vector};
+use crate::crs::Crs;
+use crate::error::{Error, Result};
+use crate::label::{self, Feature, Files, LabelOptions, Labels, Onto, TASKS, Task};
+use crate::limits::Limits;
+use crate::slice::Slice;
+use crate::sql::catalog::geo_catalog_build::layer_name;
+use crate::sql::shared::slice_value;
+use crate::sql::shared::slice_value::SLICE;
+use crate::sql::vector::geo_zonal_stats::crs_of_call;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+use crate::{files, workers};
+
+pub struct GeoRasterize;
+
+const RESULT: &str = "STRUCT(data INTEGER[], shape INTEGER[], transform DOUBLE[], crs VARCHAR, objects STRUCT(id INTEGER, label INTEGER, bbox STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE))[])";
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_rasterize",
+    kind: Kind::Scalar,
+    summary: "Draws vector labels on a slice's grid: classes, boxes or instances.",
+    parameters: &[
+        Parameter {
+            name: "features",
+            types: "VARCHAR | VARCHAR[] | GEOMETRY[] | STRUCT(geometry GEOMETRY, value DOUBLE)[]",
+            given: Given::Required,
+            meaning: "A vector file, a glob, or a list of those, drawn in order; or geometries, with their classes as `value` where they have any, such as `geo_polygonize` gives.",
+        },
+        Parameter {
+            name: "slice",
+            types: SLICE,
+            given: Given::Required,
+            meaning: "The grid to draw on: see `geo_slice`. Features are projected onto it vertex by vertex.",
+        },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query.",
+        },
+        Parameter {
+            name: "task",
+            types: "VARCHAR",
+            given: Given::Option("'semantic_segmentation'"),
+            meaning: "`semantic_segmentation`: the class of each pixel. `object_detection`: a box and a class for each feature. `instance_segmentation`: the feature of each pixel, with its box and class.",
+        },
+        Parameter {
+            name: "label_field",
+            types: "VARCHAR",
+            given: Given::Option("NULL"),
+            meaning: "The field of the file that holds the class, a whole number; without it every feature is of class 1. A feature whose field is NULL is not drawn.",
+        },
+        Parameter {
+            name: "classes",
+            types: "VARCHAR[]",
+            given: Given::Option("NULL"),
+            meaning: "Names of the classes where the field holds text: the first is class 1.",
+        },
+        Parameter {
+            name: "labels",
+            types: "BIGINT[]",
+            given: Given::Option("NULL"),
+            meaning: "Classes of a list of bare geometries, one for each.",
+        },
+        Parameter {
+            name: "layer",
+            types: "VARCHAR | BIGINT",
+            given: Given::Option("NULL"),
+            meaning: "One layer of the file, by name or by number (from 1); all of them unless given.",
+        },
+        Parameter {
+            name: "all_touched",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "Draw every pixel that a feature touches, not only those whose centre lies inside.",
+        },
+        Parameter {
+            name: "background",
+            types: "INTEGER",
+            given: Given::Option("0"),
+            meaning: "The value of pixels that no feature holds.",
+        },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Option("'OGC:CRS84'"),
+            meaning: "CRS of geometries whose type has none; of a file, only where it names none itself.",
+        },
+    ],
+    columns: &[Column {
+        name: "labels",
+        types: RESULT,
+        meaning: "`data` is [row, col]: classes, or ids from 1 in the order of drawing (the last one drawn stays), or NULL for detection. `shape` is [1, rows, columns]. `objects` are in the order of drawing, NULL for semantic labels: their boxes are in pixels from the upper left (x counts columns), of the part within the slice; a detected one has a width and a height, an instance at least one pixel.",
+    }],
+    nulls: "NULL for NULL features and for a slice that is NULL or lacks its box, CRS or size. NULL and empty geometries are not drawn; NULL in a list of paths is passed over.",
+    errors: &[
+        "a file that is absent, no vector file, damaged, or without a CRS",
+        "a layer or a field that the file does not have (those it has are listed)",
+        "a class that is no whole number, text without `classes`, or text that is none of them",
+        "labels that are not as many as the geometries",
+        "a feature near the slice that can not be projected",
+        "a chunk above geoquilt_max_chunk_mb",
+    ],
+    examples: &[
+        Example {
+            title: "Classes on a coarse grid: the box of class 2 lies over that of class 1",
+            sql: "SELECT geo_rasterize('test/data/small/regions.geojson', geo_slice({xmin: 0, ymin: 0, xmax: 60, ymax: 60}, 20, 'OGC:CRS84'), {label_field: 'class'}).data AS classes;",
+            rows: &["[0, 2, 2, 1, 2, 2, 1, 1, 0]"],
+        },
+        Example {
+            title: "Boxes in pixels, classes by name",
+            sql: "SELECT o.id, o.label, o.bbox FROM (SELECT unnest(geo_rasterize('test/data/small/regions.geojson', geo_slice({xmin: 0, ymin: 0, xmax: 60, ymax: 60}, 20, 'OGC:CRS84'),\n\
+                  \x20 {task: 'object_detection', label_field: 'name', classes: ['plain', 'forest', 'lake']}).objects) AS o);",
+            rows: &[
+                "1\t1\t{'xmin': 0.0, 'ymin': 1.0, 'xmax': 2.0, 'ymax': 3.0}",
+                "2\t2\t{'xmin': 1.0, 'ymin': 0.5, 'xmax': 3.0, 'ymax': 2.0}",
+            ],
+        },
+    ],
+    references: &["rasterio.features.rasterize", "torchgeo 0.7: the three tasks of VectorDataset"],
+};
+
+pub struct Bound {
+    options: LabelOptions,
+    /// Of geometries in a list.
+    crs: Crs,
+    labels: Option<Vec<i32>>,
+    files: Files,
+    limits: Limits,
+}
+
+impl ScalarFunction for GeoRasterize {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let args = call.options()?;
+        let crs = crs_of_call(&args, call.crs(0)?)?;
+        let options = LabelOptions {
+            task: args.choice("task", "a task", &TASKS)?.unwrap_or(Task::Semantic),
+            all_touched: args.flag("all_touched")?.unwrap_or(false),
+            background: args.integer("background", i32::MIN.into(), i32::MAX.into())?.unwrap_or(0) as i32,
+            field: args.text("label_field")?,
+            classes: classes(&args)?,
+            layer: layer_name(&args)?,
+            crs: args.text("crs")?.map(|_| crs.clone()),
+        };
+        Ok(Bound { options, crs, labels: labels(&args)?, files: Files::default(), limits: call.limits })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let ty = SqlType::parse(RESULT)?;
+        let features = input.column(0);
+        let is_list = features.holds() == Holds::List;
+        let rows: Vec<usize> = (0..input.rows()).collect();
+        let mut elements = 0;
+        // A few rows for each thread at a time: their labels wait to be written.
+        for rows in rows.chunks(4 * bound.limits.threads.max(1)) {
+            let list = |row: &usize| (is_list && !features.is_null(*row)).then(|| features.list(*row));
+            let lists: Vec<Option<List>> = rows.iter().map(list).collect();
+            let mut jobs = Vec::with_capacity(rows.len());
+            for (&row, list) in rows.iter().zip(&lists) {
+                let slice =
+                    slice_value::read(&input.column(1), row).map_err(|e| e.at("geo_rasterize(slice)"))?;
+                let Some(slice) = slice.filter(|_| !features.is_null(row)) else {
+                    out.set_null(row, &ty);
+                    continue;
+                };
+                elements += slice.area();
+                check(elements, &bound.limits)?;
+                let what = match list {
+                    Some(list) => what(bound, list)?,
+                    None => What::Files(vec![features.str(row).to_string()]),
+                };
+                jobs.push(Job { row, slice, what, labels: Labels::default() });
+            }
+            workers::each(&mut jobs, bound.limits.threads, |job| {
+                let features = job.what.features(bound, &job.slice)?;
+                job.labels = label::draw(&features, &job.slice, &bound.options)?;
+                Ok(())
+            })?;
+            for job in jobs {
+                write(&job.labels, &job.slice, &out, job.row);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A row, and its labels once they are drawn.
+struct Job<'a> {
+    row: usize,
+    slice: Slice,
+    what: What<'a>,
+    labels: Labels,
+}
+
+/// What is drawn on a slice: vector files, or geometries with their classes.
+enum What<'a> {
+    /// Paths and globs.
+    Files(Vec<String>),
+    Shapes(Vec<(&'a [u8], i32)>),
+}
+
+fn place(error: Error) -> Error {
+    error.at("geo_rasterize(features)")
+}
+
+impl What<'_> {
+    fn features(&self, bound: &Bound, slice: &Slice) -> Result<Vec<Feature>> {
+        let mut found = Vec::new();
+        match self {
+            What::Files(patterns) => {
+                for path in files::expand(patterns).map_err(place)? {
+                    found.extend(bound.files.features(&path, slice, &bound.options).map_err(place)?);
+                }
+            }
+            What::Shapes(shapes) => {
+                let onto = Onto::new(slice, &bound.crs).map_err(place)?;
+                for (wkb, label) in shapes {
+                    let parts = onto.lay(wkb).map_err(place)?;
+                    if !parts.is_empty() {
+                        found.push(Feature { parts, label: *label });
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn classes(args: &Args) -> Result<Vec<String>> {
+    let Some(value) = args.get("classes") else { return Ok(Vec::new()) };
+    let name = |item: &Value| match item {
+        Value::Text(name) => Some(name.clone()),
+        _ => None,
+    };
+    let names: Option<Vec<String>> = match value {
+        Value::List(items) => items.iter().map(name).collect(),
+        _ => None,
+    };
+    let bad = || args.place("classes")(Error::invalid(value, "a list of names such as ['water', 'forest']"));
+    names.filter(|names| !names.is_empty()).ok_or_else(bad)
+}
+
+fn labels(args: &Args) -> Result<Option<Vec<i32>>> {
+    let Some(value) = args.get("labels") else { return Ok(None) };
+    let label = |item: &Value| match item {
+        Value::Int(n) => i32::try_from(*n).ok(),
+        _ => None,
+    };
+    let labels: Option<Vec<i32>> = match value {
+        Value::List(items) => items.iter().map(label).collect(),
+        _ => None,
+    };
+    let bad = || args.place("labels")(Error::invalid(value, "a list of whole numbers of 32 bits"));
+    labels.ok_or_else(bad).map(Some)
+}
+
+fn check(elements: usize, limits: &Limits) -> Result<()> {
+    let bytes = elements.saturating_mul(4);
+    if bytes <= limits.chunk {
+        return Ok(());
+    }
+    let (needed, limit) = ((bytes as u64).div_ceil(1 << 20), limits.chunk >> 20);
+    Err(Error::conflict(
+        format!("one chunk of labels takes {needed} MiB or more, above geoquilt_max_chunk_mb = {limit}"),
+        format!("Ask for smaller slices, or SET geoquilt_max_chunk_mb = {}", needed.saturating_mul(2)),
+    ))
+}
+
+fn what<'a>(bound: &Bound, list: &'a List) -> Result<What<'a>> {
+    let (items, places) = (list.items(), list.places());
+    let kind = items.holds();
+    if kind == Holds::Text {
+        let patterns = places.filter(|at| !items.is_null(*at)).map(|at| items.str(at).to_string());
+        return Ok(What::Files(patterns.collect()));
+    }
+    if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != places.len()) {
+        let problem = format!("{} labels for {} geometries", labels.len(), places.len());
+        return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
+    }
+    let mut shapes = Vec::with_capacity(places.len());
+    for at in places {
+        let geometry = if kind == Holds::Struct { items.field(0) } else { items };
+        if items.is_null(at) || geometry.is_null(at) {
+            continue;
+        }
+        let label = match (&bound.labels, kind) {
+            (Some(labels), _) => labels.get(at).copied().unwrap_or(1),
+            (None, Holds::Struct) if items.field(1).is_null(at) => continue,
+            (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(place)?,
+            (None, _) => 1,
+        };
+        shapes.push((geometry.bytes(at), label));
+    }
+    Ok(What::Shapes(shapes))
+}
+
+fn write(labels: &Labels, slice: &Slice, out: &Vector<'_>, row: usize) {
+    let [data, shape, transform, crs, objects] = [0, 1, 2, 3, 4].map(|i| out.field(i));
+    match &labels.pixels {
+        Some(pixels) => {
+            let (items, first) = data.push_list(row, pixels.len());
+            items.slice_mut::<i32>(first, pixels.len()).copy_from_slice(pixels);
+        }
+        None => data.set_null(row, &SqlType::Integer.list()),
+    }
+    shape.set_list(row, &[1, slice.height as i32, slice.width as i32]);
+    transform.set_list(row, &slice.affine().0);
+    crs.set_bytes(row, slice.crs.as_str().as_bytes());
+    let Some(found) = &labels.objects else {
+        objects.set_null(row, &SqlType::Any.list());
+        return;
+    };
+    let (items, first) = objects.push_list(row, found.len());
+    for (i, object) in found.iter().enumerate() {
+        items.field(0).set(first + i, object.id);
+        items.field(1).set(first + i, object.label);
+        let Bbox { xmin, ymin, xmax, ymax } = object.bbox;
+        for (corner, value) in [xmin, ymin, xmax, ymax].into_iter().enumerate() {
+            items.field(2).field(corner).set(first + i, value);
+        }
+    }
+}

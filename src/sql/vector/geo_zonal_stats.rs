@@ -1,0 +1,310 @@
+//! `geo_zonal_stats`: a raster's pixels under a polygon, in numbers.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::bridge::args::Args;
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::scalar::{Call, ScalarFunction};
+use crate::bridge::vector::Vector;
+use crate::crs::Crs;
+use crate::error::{Error, Result, one_of};
+use crate::map::geometry;
+use crate::map::geometry;
+use crate::read::patch::BandName;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+use crate::zonal::{COVERAGES, Coverage, Layer, ZonalOptions, Zone, zone};
+use crate::{projection, workers};
+
+pub struct GeoZonalStats;
+
+/// The statistics in the order of the result's fields, and whether they need all pixels at once.
+const STATS: [(&str, bool); 10] = [
+    ("count", false),
+    ("min", false),
+    ("max", false),
+    ("mean", false),
+    ("median", true),
+    ("std", false),
+    ("sum", false),
+    ("majority", true),
+    ("minority", true),
+    ("variety", true),
+];
+
+const RESULT: &str = "STRUCT(count DOUBLE, min DOUBLE, max DOUBLE, mean DOUBLE, median DOUBLE, std DOUBLE, sum DOUBLE, majority DOUBLE, minority DOUBLE, variety BIGINT)";
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "geo_zonal_stats",
+    kind: Kind::Scalar,
+    summary: "Statistics of a raster's pixels under a polygon.",
+    parameters: &[
+        Parameter {
+            name: "path",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: "A raster with a place on the map.",
+        },
+        Parameter {
+            name: "geometry",
+            types: "GEOMETRY",
+            given: Given::Required,
+            meaning: "A polygon or multipolygon, projected to the raster's CRS vertex by vertex.",
+        },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query.",
+        },
+        Parameter {
+            name: "stats",
+            types: "VARCHAR[]",
+            given: Given::Option("all"),
+            meaning: "Fields to fill, the others are NULL. Without median, majority, minority and variety a zone of any size takes no memory.",
+        },
+        Parameter {
+            name: "coverage",
+            types: "VARCHAR",
+            given: Given::Option("'center'"),
+            meaning: "`center`: a pixel counts when its centre lies inside. `touched`: when any of it does. `exact`: with the share of its area that lies inside.",
+        },
+        Parameter {
+            name: "band",
+            types: "BIGINT | VARCHAR",
+            given: Given::Option("1"),
+            meaning: "The band, by number (from 1) or by name.",
+        },
+        Parameter {
+            name: "scaled",
+            types: "BOOLEAN",
+            given: Given::Option("false"),
+            meaning: "Take `pixel * scale + offset` of the band's header instead of the stored pixel.",
+        },
+        Parameter {
+            name: "weights",
+            types: "VARCHAR",
+            given: Given::Option("NULL"),
+            meaning: "A raster on the same grid (cell areas, population): its first band, scaled, weighs `mean`, `sum` and `std`.",
+        },
+        Parameter {
+            name: "crs",
+            types: "VARCHAR",
+            given: Given::Option("'OGC:CRS84'"),
+            meaning: "CRS of a geometry whose type has none.",
+        },
+    ],
+    columns: &[Column {
+        name: "stats",
+        types: RESULT,
+        meaning: "`count` is the number of pixels, or the sum of their coverage when exact; `std` is the population's; `majority` is the value that covers most (the greatest of several), `minority` the one that covers least (the smallest of several), `variety` the number of values. Under exact coverage `median` is the weighted quantile.",
+    }],
+    nulls: "NULL for a NULL path and for a NULL or empty geometry. NULL, nodata, masked and NaN pixels are not counted, nor are those without a weight. Where no pixel is left, also beyond the raster, `count` and `variety` are 0 and the others NULL.",
+    errors: &[
+        "the raster is absent, damaged, rotated, or has no CRS or no such band (those it has are listed)",
+        "the geometry is no polygon, or can not be projected",
+        "weights on another grid",
+        "a zone whose pixels take more than geoquilt_max_chunk_mb, with statistics that need them all at once",
+        "an unknown statistic, coverage or option",
+    ],
+    examples: &[
+        Example {
+            title: "Pixels whose centres lie inside, and the same with exact coverage",
+            sql: "SELECT s.count, s.mean, round(e.count, 4) AS exact_count, round(e.mean, 4) AS exact_mean FROM (\n\
+                  \x20 SELECT geo_zonal_stats('test/data/small/sst_20180101.tif', zone) AS s,\n\
+                  \x20        geo_zonal_stats('test/data/small/sst_20180101.tif', zone, {coverage: 'exact'}) AS e\n\
+                  \x20 FROM (SELECT 'POLYGON ((0 0, 24 0, 24 30, 0 30, 0 0))'::GEOMETRY AS zone));",
+            rows: &["6.0\t16.90625\t7.2\t16.9219"],
+        },
+        Example {
+            title: "Land under a box in metres: majority of a mask",
+            sql: "SELECT geo_zonal_stats('test/data/small/land.tif', 'POLYGON ((2e6 1e6, 6e6 1e6, 6e6 5e6, 2e6 5e6, 2e6 1e6))'::GEOMETRY, {crs: 'EPSG:3857', stats: ['majority']}).majority AS land;",
+            rows: &["1.0"],
+        },
+    ],
+    references: &[
+        "rasterio.features.geometry_mask: pixel-centre rule",
+        "exactextract 0.3: exact coverage, weighted quantile",
+    ],
+};
+
+pub struct Bound {
+    crs: Crs,
+    options: ZonalOptions,
+    weights: Option<Layer>,
+    wanted: [bool; STATS.len()],
+    layers: Mutex<HashMap<String, Arc<Layer>>>,
+    threads: usize,
+}
+
+/// A row, and its statistics when they are known: all but `variety` in the order of [`STATS`], and that.
+struct Job<'a> {
+    row: usize,
+    path: &'a str,
+    wkb: &'a [u8],
+    done: Option<Option<Numbers>>,
+}
+
+type Numbers = ([Option<f64>; STATS.len() - 1], u64);
+
+impl ScalarFunction for GeoZonalStats {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let args = call.options()?;
+        let crs = crs_of_call(&args, call.crs(1)?)?;
+        let wanted = wanted(&args)?;
+        let band = match args.get("band") {
+            None => BandName::Number(1),
+            Some(Value::Int(number)) => BandName::Number(*number),
+            Some(Value::Text(name)) => BandName::Name(name.clone()),
+            Some(other) => {
+                return Err(args.place("band")(Error::invalid(other, "one band, by number or by name")));
+            }
+        };
+        let coverage = args.choice("coverage", "a rule of coverage", &COVERAGES)?.unwrap_or(Coverage::Center);
+        let scaled = args.flag("scaled")?.unwrap_or(false);
+        let keep = STATS.iter().zip(wanted).any(|((_, needs_all), wanted)| *needs_all && wanted);
+        let options = ZonalOptions { coverage, band, scaled, keep, limit: call.limits.chunk };
+        let weights = match args.text("weights")? {
+            Some(path) => Some(Layer::open(&path, &BandName::Number(1)).map_err(args.place("weights"))?),
+            None => None,
+        };
+        let threads = call.limits.threads;
+        Ok(Bound { crs, options, weights, wanted, layers: Mutex::default(), threads })
+    }
+
+    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+        let ty = SqlType::parse(RESULT)?;
+        let (paths, shapes) = (input.column(0), input.column(1));
+        let mut jobs = Vec::with_capacity(input.rows());
+        for row in 0..input.rows() {
+            match input.any_null(row) {
+                true => out.set_null(row, &ty),
+                false => {
+                    jobs.push(Job { row, path: paths.str(row), wkb: shapes.bytes(row), done: None });
+                }
+            }
+        }
+        // Side by side, zones share what one may take; those that need more come afterwards, one at a time.
+        let share =
+            ZonalOptions { limit: bound.options.limit / bound.threads.max(1), ..bound.options.clone() };
+        workers::each(&mut jobs, bound.threads, |job| match one(bound, job, &share) {
+            Err(Error::ZoneTooLarge { .. }) => Ok(()),
+            done => {
+                job.done = Some(done?);
+                Ok(())
+            }
+        })?;
+        for job in jobs {
+            let done = match job.done {
+                Some(done) => done,
+                None => one(bound, &job, &bound.options)?,
+            };
+            match done {
+                Some(numbers) => write(bound, &numbers, &out, job.row),
+                None => out.set_null(job.row, &ty),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The CRS of a geometry argument: its type's own, or the option, or lon/lat.
+///
+/// # Errors
+/// Both are given, or PROJ does not know it.
+pub fn crs_of_call(args: &Args, own: Option<String>) -> Result<Crs> {
+    Ok(asked_crs(args, "crs", own)?.unwrap_or_else(Crs::lon_lat))
+}
+
+/// The CRS of a geometry's type, or that which a parameter names; both may say the same.
+///
+/// # Errors
+/// They say different things, or PROJ does not know it.
+pub fn asked_crs(args: &Args, parameter: &str, own: Option<String>) -> Result<Option<Crs>> {
+    let place = args.place(parameter);
+    let asked = args.text(parameter)?.map(|crs| Crs::new(&crs));
+    let own = own.map(|crs| Crs::new(&crs));
+    if let Some(asked) = &asked {
+        projection::crs_facts(asked.as_str()).map_err(&place)?;
+    }
+    if let (Some(own), Some(asked)) = (&own, &asked)
+        && !projection::same_crs(own.as_str(), asked.as_str()).map_err(&place)?
+    {
+        let problem = format!("the geometry is in {own}, and {parameter} says {asked}");
+        return Err(place(Error::conflict(problem, format!("Leave {parameter} out"))));
+    }
+    if let Some(own) = &own {
+        projection::crs_facts(own.as_str()).map_err(&place)?;
+    }
+    Ok(own.or(asked))
+}
+
+fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
+    let Some(value) = args.get("stats") else { return Ok([true; STATS.len()]) };
+    let bad = || args.place("stats")(Error::invalid(value, "a list such as ['count', 'mean']"));
+    let names = match value {
+        Value::List(names) if !names.is_empty() => names.as_slice(),
+        Value::Text(_) => std::slice::from_ref(value),
+        _ => return Err(bad()),
+    };
+    let mut wanted = [false; STATS.len()];
+    let choices: Vec<(&str, usize)> = STATS.iter().enumerate().map(|(i, (name, _))| (*name, i)).collect();
+    for name in names {
+        let Value::Text(name) = name else { return Err(bad()) };
+        let place = one_of(name, "a statistic", &choices).map_err(args.place("stats"))?;
+        if let Some(flag) = wanted.get_mut(place) {
+            *flag = true;
+        }
+    }
+    Ok(wanted)
+}
+
+fn one(bound: &Bound, job: &Job<'_>, options: &ZonalOptions) -> Result<Option<Numbers>> {
+    let place = |error: Error| error.at("geo_zonal_stats(geometry)");
+    let layer = bound.layer(job.path)?;
+    let Some(mut geometry) = geometry::read(job.wkb).map_err(place)? else { return Ok(None) };
+    if Crs::new(&layer.crs) != bound.crs {
+        geometry::project(&mut geometry, bound.crs.as_str(), &layer.crs).map_err(place)?;
+    }
+    let polygons = geometry::polygons(geometry).map_err(place)?;
+    let mut zone = zone(&layer, bound.weights.as_ref(), polygons, options)?;
+    let median = if options.keep { zone.median() } else { None };
+    let (majority, minority, variety) = if options.keep { zone.common() } else { (None, None, 0) };
+    let Zone { count, min, max, .. } = zone;
+    let (mean, std, sum) = (zone.mean(), zone.std(), zone.sum());
+    Ok(Some(([Some(count), min, max, mean, median, std, sum, majority, minority], variety)))
+}
+
+fn write(bound: &Bound, (numbers, variety): &Numbers, out: &Vector<'_>, row: usize) {
+    for (i, wanted) in bound.wanted.into_iter().enumerate() {
+        let field = out.field(i);
+        match numbers.get(i) {
+            Some(Some(number)) if wanted => field.set(row, *number),
+            None if wanted => field.set(row, *variety as i64),
+            None => field.set_null(row, &SqlType::BigInt),
+            Some(_) => field.set_null(row, &SqlType::Double),
+        }
+    }
+}
+
+impl Bound {
+    fn layer(&self, path: &str) -> Result<Arc<Layer>> {
+        let lock = || self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(layer) = lock().get(path) {
+            return Ok(layer.clone());
+        }
+        let layer = Arc::new(Layer::open(path, &self.options.band)?);
+        let mut layers = lock();
+        // A raster for each row must not fill memory.
+        if layers.len() >= 64 {
+            layers.clear();
+        }
+        layers.insert(path.to_string(), layer.clone());
+        Ok(layer)
+    }
+}
