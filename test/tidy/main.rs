@@ -9,7 +9,7 @@ use source::Source;
 
 /// Pure values at the top of src/, which import none but each other.
 const WORDS: &[&str] = &[
-    "affine", "bbox", "crs", "dtype", "error", "interval", "kept", "limits", "resampling", "slice", "sql_type", "value", "window",
+    "affine", "bbox", "crs", "dtype", "error", "interval", "kept", "limits", "on_error", "resampling", "slice", "sql_type", "value", "window",
 ];
 /// Lent to every room.
 const LENT: &[&str] = &["progress", "random", "workers"];
