@@ -1,7 +1,7 @@
 -- catalog_pairs(a, b): which boxes of two relations meet. Documented in src/sql/algebra/catalog_pairs.rs.
 --
 -- A hash join on the cells of space and time that the boxes cover. Cells of level 0 are about as wide as most boxes,
--- and larger boxes live on higher levels, where cells are four times as wide each time: see src/catalog/cells.rs. A box
+-- and larger boxes live on higher levels, where cells are four times as wide each time: see src/map/cells.rs. A box
 -- that is not finite has no pair: it would stretch the grid until one cell held everything.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_pairs(a, b) AS TABLE
 WITH gq_a AS MATERIALIZED (
