@@ -220,7 +220,7 @@ impl TableFunction for GeoPatchGrid {
             (Some(rule), None, Some(path)) => {
                 let source = Source::open(path)?;
                 let (rows, _) = Grid::starts(&bound.lattice, &bound.options)?;
-                LandSource::Own(SummedRows::build(&source, rule, &rows, bound.options.size.0)?)
+                LandSource::Own(SummedRows::build(&source, rule, &rows, bound.options.size)?)
             }
             (Some(_), None, None) => return Err(Error::Bug("a land filter without a mask".into())),
         };
