@@ -47,7 +47,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "edge",
             "VARCHAR",
             "'snap'",
-            "Where the last window does not fit: `drop` leaves it out, `snap` moves it inward, `overflow` lets it hang over, `center` splits the overhang on both sides, `pad` starts one at every multiple of the stride.",
+            "Where the last window does not fit: `drop` leaves it out, `snap` moves it inward, `overflow` lets it hang over, `center` splits the overhang on both sides, `pad` starts one at every multiple of the stride. An axis shorter than the window has one partial window (`is_partial`), under `drop` too, and is an error under `snap`.",
         ),
         named(
             "resolution",
