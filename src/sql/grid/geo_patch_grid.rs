@@ -278,7 +278,7 @@ fn lattice(args: &Args) -> Result<(Lattice, Option<String>)> {
             }
             let source = Source::open(path).map_err(&at)?;
             let header = source.header();
-            let (transform, crs) = place(header, path).map_err(&at)?;
+            let (transform, crs) = header.georeference(path).map_err(&at)?;
             let geographic = projection::crs_facts(&crs)?.geographic;
             let (height, width) = (header.height, header.width);
             Ok((Lattice { height, width, transform, crs, geographic }, Some(path.clone())))
