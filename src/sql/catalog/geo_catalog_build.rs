@@ -19,6 +19,7 @@ use crate::format::array::Variable;
 use crate::format::parquet::{Table, sql_type};
 use crate::format::{Band, Layer, LayerName};
 use crate::limits::Limits;
+use crate::map::geometry;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::shared::catalog_crs;
 use crate::sql_type::SqlType;
@@ -435,7 +436,7 @@ fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &S
         "kind" => text(place.detail.kind().name()),
         "driver" => text(&place.driver),
         "geometry" => {
-            vector.set_bytes(row, &catalog::wkb(&place.footprint.polygons)?);
+            vector.set_bytes(row, &geometry::polygons_wkb(&place.footprint.polygons)?);
             return Ok(());
         }
         "bbox" => {
