@@ -257,6 +257,10 @@ pub enum Load {
     Values { variable: String, values: u64 },
     /// All pixels of one chunk of a scalar's rows.
     Chunk,
+    /// Slices, or the steps of a series: what they are in words.
+    Slices(String),
+    /// The labels of one chunk, as far as its rows were looked at.
+    Labels,
     /// The pixels of one window.
     Window { window: String, bands: usize },
     /// The pixels of one zone, all of which some statistics need.
@@ -275,6 +279,8 @@ impl Load {
                 write!(f, "{values} values of \"{variable}\" would take {above}")
             }
             Load::Chunk => write!(f, "one chunk would take {above}"),
+            Load::Slices(what) => write!(f, "{what} would take {above}"),
+            Load::Labels => write!(f, "one chunk of labels takes at least {above}"),
             Load::Window { window, bands } => write!(f, "{window} of {bands} bands would take {above}"),
             Load::Zone => write!(f, "the pixels of one zone take {above}"),
             Load::Steps { first, last, most } => write!(

@@ -236,6 +236,29 @@ pub fn sql_type(field: &Field) -> Option<SqlType> {
     })
 }
 
+/// Whether [`value`] gives one for whatever a column of a type holds that [`sql_type`] takes.
+pub fn always_has_value(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _) => false,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => always_has_value(item.data_type()),
+        DataType::Struct(fields) => fields.iter().all(|field| always_has_value(field.data_type())),
+        _ => true,
+    }
+}
+
+/// The text in a row of a column; `None` for a column of another type. A row that is NULL has none that means anything.
+pub fn text(column: &dyn Array, row: usize) -> Option<&str> {
+    match column.data_type() {
+        DataType::Utf8 => Some(column.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => Some(column.as_string::<i64>().value(row)),
+        DataType::Utf8View => Some(column.as_string_view().value(row)),
+        _ => None,
+    }
+}
+
 /// The value in a row of a column; `None` for a type that is not carried along, or a time that microseconds cannot
 /// tell.
 pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
@@ -264,9 +287,7 @@ pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
             let digits = column.as_primitive::<types::Decimal128Type>().value(row);
             Value::Decimal(digits, u8::try_from(*scale).ok()?)
         }
-        DataType::Utf8 => Value::Text(column.as_string::<i32>().value(row).into()),
-        DataType::LargeUtf8 => Value::Text(column.as_string::<i64>().value(row).into()),
-        DataType::Utf8View => Value::Text(column.as_string_view().value(row).into()),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Value::Text(text(column, row)?.into()),
         DataType::Binary => Value::Bytes(column.as_binary::<i32>().value(row).into()),
         DataType::LargeBinary => Value::Bytes(column.as_binary::<i64>().value(row).into()),
         DataType::BinaryView => Value::Bytes(column.as_binary_view().value(row).into()),
@@ -314,4 +335,38 @@ pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+    use parquet::arrow::ArrowWriter;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    /// A Parquet file on disk for as long as this is held.
+    pub struct TestTable(PathBuf);
+
+    impl TestTable {
+        pub fn write(batch: &RecordBatch) -> TestTable {
+            static NEXT: AtomicUsize = AtomicUsize::new(0);
+            let name = format!("geoquilt-{}-{}.parquet", std::process::id(), NEXT.fetch_add(1, Relaxed));
+            let table = TestTable(std::env::temp_dir().join(name));
+            let file = std::fs::File::create(&table.0).unwrap();
+            let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+            writer.write(batch).unwrap();
+            writer.close().unwrap();
+            table
+        }
+
+        pub fn path(&self) -> &str {
+            self.0.to_str().unwrap()
+        }
+    }
+
+    impl Drop for TestTable {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
 }

@@ -1,10 +1,9 @@
 //! Stored values of an array file as numbers: scale, offset, and what stands for no value.
 
-use std::ops::Range;
-
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::array::Variable;
+use crate::read::gaps::{self, Gaps};
 use crate::with_pixels;
 
 /// How stored values become numbers.
@@ -42,7 +41,7 @@ pub fn decode<T: Pixel>(
     variable: &Variable,
     decoding: &Decoding,
     out: &mut [T],
-) -> Result<Vec<Range<usize>>> {
+) -> Result<Gaps> {
     if pixels.len() != out.len() {
         return Err(Error::Bug(format!("{} values for {} places", pixels.len(), out.len())));
     }
@@ -58,34 +57,13 @@ pub fn decode<T: Pixel>(
     if !decoding.masked {
         return Ok(Vec::new());
     }
-    let gaps = with_pixels!(pixels, values => gaps(values, &variable.missing()));
-    let Some(fill) = decoding.fill else { return Ok(gaps) };
-    for gap in gaps {
-        if let Some(places) = out.get_mut(gap) {
-            places.fill(T::of(fill));
-        }
-    }
-    Ok(Vec::new())
-}
-
-fn gaps<P: Pixel>(values: &[P], nodata: &[P]) -> Vec<Range<usize>> {
-    let mut gaps: Vec<Range<usize>> = Vec::new();
-    // Without a branch in blocks that have none, which are most.
-    const BLOCK: usize = 1024;
-    for (number, block) in values.chunks(BLOCK).enumerate() {
-        let gone = |value: &P| nodata.iter().any(|nodata| value.is(*nodata));
-        if !nodata.iter().any(|nodata| block.iter().fold(false, |any, value| any | value.is(*nodata))) {
-            continue;
-        }
-        for (place, _) in block.iter().enumerate().filter(|(_, value)| gone(value)) {
-            let place = number * BLOCK + place;
-            match gaps.last_mut() {
-                Some(last) if last.end == place => last.end += 1,
-                _ => gaps.push(place..place + 1),
-            }
-        }
-    }
-    gaps
+    let gaps = with_pixels!(pixels, values => match variable.missing().as_slice() {
+        [] => Gaps::new(),
+        [one] => gaps::gaps(values, |value| value.is(*one)),
+        [one, other] => gaps::gaps(values, |value| value.is(*one) | value.is(*other)),
+        several => gaps::gaps(values, |value| several.iter().any(|missing| value.is(*missing))),
+    });
+    Ok(gaps::fill(gaps, decoding.fill, out))
 }
 
 #[cfg(test)]
@@ -123,13 +101,5 @@ mod tests {
         let mut out = [0i16; 4];
         assert_eq!(decode(&pixels, &variable, &raw, &mut out), Ok(Vec::new()));
         assert_eq!(out, [-1, 3, -2, -1]);
-    }
-
-    #[test]
-    fn gaps_run_over_blocks() {
-        let mut values = vec![0f32; 5000];
-        values[1020..1030].fill(f32::NAN);
-        assert_eq!(gaps(&values, &[f32::NAN]).as_slice(), std::slice::from_ref(&(1020..1030)));
-        assert!(gaps(&values, &[]).is_empty());
     }
 }

@@ -8,7 +8,7 @@ use crate::format::gdal::warp;
 use crate::format::gdal::warp::{Grid, Pixels, Rule, Warped};
 use crate::projection::{crs_facts, same_crs};
 use crate::read::globe::{Globe, MOST_TURNS, TURN};
-use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::resample;
 use crate::read::source::Source;
 use crate::resampling::Warp;
@@ -102,7 +102,8 @@ fn copy<T: Pixel>(
     let options = PatchOptions { scaled, ..PatchOptions::default() };
     for window in windows {
         let mut part = Warped { pixels: vec![T::default(); slice.area()], valid: vec![1; slice.area()] };
-        for gap in read_patch(source, window, &[band], &options, &mut part.pixels)? {
+        let request = PatchRequest { source, window: *window, bands: &[band], options: &options };
+        for gap in request.read(&mut part.pixels)? {
             if let Some(places) = part.valid.get_mut(gap) {
                 places.fill(0);
             }
@@ -150,16 +151,16 @@ fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> 
         Some(fill) => Some(T::of(fill)),
         None => facts.nodata.filter(|_| !facts.masked).and_then(T::nodata),
     };
+    let bands = [band];
+    let of = |part: &Window| PatchRequest { source, window: *part, bands: &bands, options: &options };
     let image = |window: &Window, out: &mut [T]| -> Result<()> {
-        around(window, globe.as_ref(), out, |part, out| {
-            read_patch(source, part, &[band], &options, out).map(|_| ())
-        })
+        around(window, globe.as_ref(), out, |part, out| of(part).read(out).map(|_| ()))
     };
     let mask = |window: &Window, out: &mut [u8]| -> Result<()> {
         around(window, globe.as_ref(), out, |part, out| {
             let mut pixels = vec![T::default(); out.len()];
             out.fill(255);
-            for gap in read_patch(source, part, &[band], &options, &mut pixels)? {
+            for gap in of(part).read(&mut pixels)? {
                 if let Some(places) = out.get_mut(gap) {
                     places.fill(0);
                 }

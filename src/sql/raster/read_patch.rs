@@ -10,8 +10,8 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, check_patch, pixel_count};
-use crate::read::plan::{Request, read_patches};
+use crate::read::patch::{BandName, PatchOptions, band_numbers, check_patch};
+use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -128,13 +128,6 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
     Ok(PatchOptions { bands, scaled, fill, boundless })
 }
 
-/// One row's work.
-struct Job {
-    source: Arc<Source>,
-    window: Window,
-    bands: Arc<[usize]>,
-}
-
 impl ScalarFunction for ReadPatch {
     const DOC: &'static FunctionDoc = &DOC;
     type Bound = Bound;
@@ -149,49 +142,37 @@ impl ScalarFunction for ReadPatch {
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let jobs = jobs(bound, input)?;
-        let elements = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
-        check_chunk(elements.saturating_mul(4), &bound.limits)?;
-        let lengths: Vec<Option<usize>> = jobs.iter().map(|job| job.as_ref().map(Job::pixels)).collect();
-        let (places, pixels) = out.lists::<f32>(&lengths);
-        for (row, _) in jobs.iter().enumerate().filter(|(_, job)| job.is_none()) {
+        let windows = windows(bound, input)?;
+        let lengths: Vec<Option<usize>> =
+            windows.iter().map(|window| window.as_ref().map(FileWindow::pixels)).collect();
+        let pixels = lengths.iter().flatten().fold(0usize, |sum, length| sum.saturating_add(*length));
+        bound.limits.allow(pixels.saturating_mul(4), || Load::Chunk)?;
+        let (places, mut pixels) = out.lists::<f32>(&lengths);
+        for (row, _) in windows.iter().enumerate().filter(|(_, window)| window.is_none()) {
             out.set_null(row, &SqlType::Float.list());
         }
-        let request = |(job, pixels): (Job, _)| Request {
-            source: job.source,
-            window: job.window,
-            bands: job.bands,
-            out: pixels,
-            gaps: Vec::new(),
-        };
-        let mut requests: Vec<_> = jobs.into_iter().flatten().zip(pixels).map(request).collect();
-        read_patches(&mut requests, &bound.options, bound.limits.threads)?;
+        let windows: Vec<&FileWindow> = windows.iter().flatten().collect();
+        let parts = pixels.iter_mut().map(|part| &mut **part).collect();
+        let gaps = read_patches(&windows, parts, &bound.options, bound.limits.threads)?;
         let mut first = 0;
-        for request in requests {
-            let Request { source, window, bands, out, gaps } = &request;
-            check_floats(source, window, bands, &bound.options, out, gaps)?;
+        for ((window, pixels), gaps) in windows.iter().zip(&pixels).zip(&gaps) {
+            window.request(&bound.options).check_floats(pixels, gaps)?;
             places.set_null_runs(first, gaps);
-            first += request.out.len();
+            first += pixels.len();
         }
         Ok(())
     }
 }
 
-impl Job {
-    fn pixels(&self) -> usize {
-        pixel_count(&self.window, self.bands.len())
-    }
-}
-
 /// What each row asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
-fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
-    let (paths, windows) = (input.column(0), input.column(1));
-    let fields = [0, 1, 2, 3].map(|i| windows.field(i));
+fn windows(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<FileWindow>>> {
+    let (paths, given) = (input.column(0), input.column(1));
+    let fields = [0, 1, 2, 3].map(|i| given.field(i));
     let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
-    let mut jobs = Vec::with_capacity(input.rows());
+    let mut windows = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
         if input.any_null(row) || fields.iter().any(|field| field.is_null(row)) {
-            jobs.push(None);
+            windows.push(None);
             continue;
         }
         let path = paths.str(row);
@@ -208,14 +189,7 @@ fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
         let [height, width] = [fields[2], fields[3]].map(|field| i64::from(field.get::<i32>(row)));
         let window = Window::new(row_off, col_off, height, width)?;
         check_patch(&window, bands.len(), 4, &bound.limits)?;
-        jobs.push(Some(Job { source, window, bands }));
+        windows.push(Some(FileWindow { source, window, bands }));
     }
-    Ok(jobs)
-}
-
-fn check_chunk(bytes: usize, limits: &Limits) -> Result<()> {
-    if bytes <= limits.chunk {
-        return Ok(());
-    }
-    Err(Error::TooLarge { load: Load::Chunk, needed: bytes as u64, limit: limits.chunk as u64 })
+    Ok(windows)
 }

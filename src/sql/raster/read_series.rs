@@ -4,14 +4,14 @@ use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::band_count;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
 use crate::sql::raster::read_patch::{BANDS, FILL};
 use crate::sql::raster::read_slice::{
-    BOUNDLESS, DTYPE, MASK_BAND, MASK_BITS, MASK_VALUES, MERGE, RESAMPLING, SCALED, TOLERANCE, check_bytes,
-    option, paths, slice_options,
+    BOUNDLESS, DTYPE, MASK_BAND, MASK_BITS, MASK_VALUES, MERGE, RESAMPLING, SCALED, TOLERANCE, option, paths,
+    slice_options,
 };
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
@@ -197,8 +197,8 @@ fn series(
     let bins = axis(&times, &slice, &bound.options, each, &bound.limits).map_err(place("slice"))?;
     let pixels = length.saturating_mul(bins.len());
     let used = bound.limits.chunk - left;
-    let what = format!("{} steps of {bands} bands of the {slice}", bins.len());
-    check_bytes(&what, pixels.saturating_mul(4).saturating_add(used), &bound.limits)?;
+    let what = || Load::Slices(format!("{} steps of {bands} bands of the {slice}", bins.len()));
+    bound.limits.allow(pixels.saturating_mul(4).saturating_add(used), what)?;
 
     let [data, shape, steps, transform, crs] = [0, 1, 2, 3, 4].map(|i| out.field(i));
     let (places, first) = data.push_list(row, pixels);

@@ -9,7 +9,7 @@ use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
 use crate::dtype::Dtype;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::{MERGES, Merge, QualityMask, SliceOptions, band_count, read_slice};
 use crate::read::patch::BandName;
@@ -223,22 +223,6 @@ impl Job {
     }
 }
 
-/// # Errors
-/// More bytes than a chunk of a scalar may take.
-pub fn check_bytes(what: &str, bytes: usize, limits: &Limits) -> Result<()> {
-    if bytes <= limits.chunk {
-        return Ok(());
-    }
-    let mib = |bytes: usize| (bytes as u64).div_ceil(1 << 20);
-    let (needed, limit) = (mib(bytes), mib(limits.chunk));
-    Err(Error::conflict(
-        format!("{what} would take {needed} MiB, above geoquilt_max_chunk_mb = {limit}"),
-        format!(
-            "Cut it into smaller slices or read fewer rows at once, stream native windows with FROM read_patch('registry.parquet'), or SET geoquilt_max_chunk_mb = {needed}"
-        ),
-    ))
-}
-
 impl ScalarFunction for ReadSlice {
     const DOC: &'static FunctionDoc = &DOC;
     type Bound = Bound;
@@ -255,7 +239,8 @@ impl ScalarFunction for ReadSlice {
             jobs.push(job(bound, input, row)?);
         }
         let total = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
-        check_bytes(&format!("one chunk of {} slices", jobs.len()), total.saturating_mul(4), &bound.limits)?;
+        let what = || Load::Slices(format!("one chunk of {} slices", jobs.len()));
+        bound.limits.allow(total.saturating_mul(4), what)?;
 
         let (data, shape, transform, crs) = (out.field(0), out.field(1), out.field(2), out.field(3));
         data.reserve_list(total);
@@ -307,6 +292,7 @@ fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
     let bands = band_count(&paths, &bound.options).map_err(place("paths"))?;
     let job = Job { paths, slice, bands };
     let bytes = job.pixels().saturating_mul(4);
-    check_bytes(&format!("{} of {bands} bands", job.slice), bytes, &bound.limits).map_err(place("slice"))?;
+    let what = || Load::Slices(format!("{} of {bands} bands", job.slice));
+    bound.limits.allow(bytes, what).map_err(place("slice"))?;
     Ok(Some(job))
 }

@@ -95,6 +95,12 @@ fn of_load(load: &Load, needed_mb: u64) -> String {
             format!("Select less of it, stream it with FROM read_array(...), or {raise}")
         }
         Load::Chunk => format!("Stream instead: FROM read_patch('registry.parquet'), or {raise}"),
+        Load::Slices(_) => format!(
+            "Cut it into smaller slices or read fewer rows at once, stream native windows with FROM              read_patch('registry.parquet'), or {raise}"
+        ),
+        Load::Labels => {
+            format!("Ask for smaller slices, or SET geoquilt_max_chunk_mb = {}", needed_mb.saturating_mul(2))
+        }
         Load::Window { .. } => format!("Cut it into smaller windows, or {raise}"),
         Load::Zone => {
             "Leave out median, majority, minority and variety, for example {stats: ['count', 'mean']}, \

@@ -7,7 +7,7 @@ use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::label::{self, Feature, Files, LabelOptions, Labels, Onto, TASKS, Task};
 use crate::limits::Limits;
 use crate::slice::Slice;
@@ -175,7 +175,8 @@ impl ScalarFunction for GeoRasterize {
                     continue;
                 };
                 elements += slice.area();
-                check(elements, &bound.limits)?;
+                // Rows that were not yet looked at come on top.
+                bound.limits.allow(elements.saturating_mul(4), || Load::Labels)?;
                 let what = match list {
                     Some(list) => what(bound, list)?,
                     None => What::Files(vec![features.str(row).to_string()]),
@@ -263,18 +264,6 @@ fn labels(args: &Args) -> Result<Option<Vec<i32>>> {
     };
     let bad = || args.place("labels")(Error::invalid(value, "a list of whole numbers of 32 bits"));
     labels.ok_or_else(bad).map(Some)
-}
-
-fn check(elements: usize, limits: &Limits) -> Result<()> {
-    let bytes = elements.saturating_mul(4);
-    if bytes <= limits.chunk {
-        return Ok(());
-    }
-    let (needed, limit) = ((bytes as u64).div_ceil(1 << 20), limits.chunk >> 20);
-    Err(Error::conflict(
-        format!("one chunk of labels takes {needed} MiB or more, above geoquilt_max_chunk_mb = {limit}"),
-        format!("Ask for smaller slices, or SET geoquilt_max_chunk_mb = {}", needed.saturating_mul(2)),
-    ))
 }
 
 fn what<'a>(bound: &Bound, list: &'a List) -> Result<What<'a>> {
