@@ -81,7 +81,17 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 ];
 
 /// Words of SQL, which a message of the engine does not know: src/sql/shared/remedies.rs adds them.
-const SQL: &[&str] = &["FROM read_", "FROM geo", "SET geoquilt_", " := ", "{boundless: ", "{bands: ", "{isel: ", "{slice: ", "{stats: "];
+const SQL: &[&str] = &[
+    "FROM read_",
+    "FROM geo",
+    "SET geoquilt_",
+    " := ",
+    "{boundless: ",
+    "{bands: ",
+    "{isel: ",
+    "{slice: ",
+    "{stats: ",
+];
 
 fn main() {
     let root = Path::new("src");
