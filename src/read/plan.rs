@@ -291,7 +291,7 @@ mod tests {
     fn windows(source: &Arc<Source>) -> Vec<FileWindow> {
         let window = |i: i64| FileWindow {
             source: source.clone(),
-            window: Window::new(i * 7 % 80 - 5, i * 13 % 80 - 5, 1 + i % 30, 1 + i % 23).unwrap(),
+            window: Window::new(i * 11 % 70 - 3, i * 13 % 70 - 3, 4 + i % 30, 4 + i % 23).unwrap(),
             bands: vec![1].into(),
         };
         (0..200).map(window).collect()

@@ -297,7 +297,7 @@ mod tests {
         let paths: Vec<Arc<str>> = rasters.iter().map(|raster| raster.path().into()).collect();
         let row = |i: usize| {
             let path = paths[i % paths.len()].clone();
-            let window = Window::new(i as i64 * 7 % 60 - 3, i as i64 * 5 % 60 - 3, side, side).unwrap();
+            let window = Window::new(i as i64 * 7 % 70 - 3, i as i64 * 5 % 70 - 3, side, side).unwrap();
             Ok(Row { target: Ok(Target { path, window }), carried: i })
         };
         (0..count).map(row).collect()
