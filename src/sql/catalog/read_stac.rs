@@ -14,7 +14,7 @@ use crate::crs::CRS84;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::limits::Limits;
-use crate::sql::catalog::geo_catalog_build::{BAND, VARIABLE};
+use crate::sql::catalog::columns::{BAND, VARIABLE};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::Ordered;

@@ -24,7 +24,7 @@ use crate::read::patch::{
     pixel_count,
 };
 use crate::read::source::Source;
-use crate::sql::raster::read_patch::patch_options;
+use crate::sql::shared::options::patch_options;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::window::Window;
