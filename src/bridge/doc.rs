@@ -62,6 +62,32 @@ pub const fn named(
     Parameter { name, types, given: Given::Named(default), meaning }
 }
 
+/// A key of a scalar's options.
+pub const fn option(
+    name: &'static str,
+    types: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+) -> Parameter {
+    Parameter { name, types, given: Given::Option(default), meaning }
+}
+
+/// Lists of parameters as one of `N`.
+pub const fn join<const N: usize>(lists: &[&[Parameter]]) -> [Parameter; N] {
+    let mut all = [named("", "", "", ""); N];
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        let mut i = 0;
+        while i < lists[list].len() {
+            all[count] = lists[list][i];
+            (i, count) = (i + 1, count + 1);
+        }
+        list += 1;
+    }
+    assert!(count == N, "as many parameters as there are");
+    all
+}
+
 pub const fn column(name: &'static str, types: &'static str, meaning: &'static str) -> Column {
     Column { name, types, meaning }
 }
@@ -139,6 +165,14 @@ impl FunctionDoc {
 }
 
 impl Parameter {
+    /// What is a key of a scalar's options, as a table function takes it: by name.
+    pub const fn named(self) -> Parameter {
+        match self.given {
+            Given::Option(default) => named(self.name, self.types, default, self.meaning),
+            _ => self,
+        }
+    }
+
     /// # Errors
     /// As [`FunctionDoc::overloads`].
     pub fn alternatives(&self) -> Result<Vec<SqlType>> {

@@ -6,7 +6,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Result, one_of};
 use crate::map::cells::{CellGrid, Side};
-use crate::sql::algebra::geo_box_levels::{BOX_PARAMETERS, extent, grid};
+use crate::sql::shared::cells::{BOX_PARAMETERS, extent, grid};
 use crate::sql_type::SqlType;
 
 pub struct GeoBoxCells;

@@ -11,16 +11,13 @@ use crate::read::array_plan::{Opened, Part, check_size};
 use crate::read::array_slice::{Onto, map_dims, read_onto};
 use crate::read::values::{Decoding, decode};
 use crate::sql::array::selection::{
-    Coordinates, FILL, ISEL, MASKED, ONTO, RESAMPLING, Request, SCALED, SEL, TOLERANCE, coordinates, request,
-    shape,
+    Coordinates, FILL, ISEL, MASKED, ONTO, PATH, RESAMPLING, Request, SCALED, SEL, TOLERANCE, VARIABLE,
+    coordinates, request, shape,
 };
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
 pub struct ReadArray;
-
-pub const PATH: &str = "A NetCDF, HDF5 or GRIB file, a Zarr store (a folder or a zip file), a glob, or a list of those: several files are joined along their time.";
-pub const VARIABLE: &str = "The variable; one in a group by its path, `ocean/temp`.";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_array",

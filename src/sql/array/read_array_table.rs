@@ -13,9 +13,8 @@ use crate::read::array_plan::{Opened, Part};
 use crate::read::array_slice::Onto;
 use crate::read::array_stream::{ArrayReading, ArrayRow, ArrayStream};
 use crate::read::values::Decoding;
-use crate::sql::array::read_array::{PATH, VARIABLE};
 use crate::sql::array::selection::{
-    FILL, ISEL, MASKED, ONTO, OPTIONS, RESAMPLING, Request, SCALED, SEL, TOLERANCE, option,
+    FILL, ISEL, MASKED, ONTO, OPTIONS, PATH, RESAMPLING, Request, SCALED, SEL, TOLERANCE, VARIABLE, option,
 };
 use crate::sql::raster::patch_scan::sql_type;
 use crate::sql_type::SqlType;

@@ -13,6 +13,8 @@ use crate::resampling::{RESAMPLINGS, Resampling};
 use crate::slice::Slice;
 use crate::value::Value;
 
+pub const PATH: &str = "A NetCDF, HDF5 or GRIB file, a Zarr store (a folder or a zip file), a glob, or a list of those: several files are joined along their time.";
+pub const VARIABLE: &str = "The variable; one in a group by its path, `ocean/temp`.";
 pub const SCALED: &str = "Give `stored * scale_factor + add_offset` (CF), else the stored numbers.";
 pub const MASKED: &str =
     "NULL where the stored value is `_FillValue` or `missing_value`, else the stored number.";

@@ -2,6 +2,12 @@
 
 use crate::catalog::SCHEMA_VERSION;
 
+/// The type of a raster's bands.
+pub const BAND: &str =
+    "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+/// The type of an array file's variables.
+pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+
 /// A column by name with its type as SQL.
 pub type Named = (String, String);
 

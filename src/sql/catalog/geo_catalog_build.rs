@@ -17,20 +17,18 @@ use crate::error::{Error, Member, Result};
 use crate::files;
 use crate::format::array::Variable;
 use crate::format::parquet::{Table, sql_type};
-use crate::format::{Band, Layer, LayerName};
+use crate::format::{Band, Layer};
 use crate::limits::Limits;
 use crate::map::geometry;
 use crate::on_error::{ON_ERROR, OnError};
+use crate::sql::catalog::columns::{BAND, VARIABLE};
 use crate::sql::shared::catalog_crs;
+use crate::sql::shared::options::layer_name;
 use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
 pub struct GeoCatalogBuild;
-
-pub const BAND: &str =
-    "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
-pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_catalog_build",
@@ -329,20 +327,6 @@ impl TableFunction for GeoCatalogBuild {
         out.set_rows(rows);
         Ok(())
     }
-}
-
-/// # Errors
-/// A layer that is neither a name nor a number.
-pub fn layer_name(args: &Args) -> Result<Option<LayerName>> {
-    Ok(match args.get("layer") {
-        None | Some(Value::Null) => None,
-        Some(Value::Text(name)) => Some(LayerName::Name(name.clone())),
-        Some(Value::Int(number)) => Some(LayerName::Number(*number)),
-        Some(other) => {
-            let must = "a layer's name, or its number (from 1)";
-            return Err(args.place("layer")(Error::invalid(other, must)));
-        }
-    })
 }
 
 fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {

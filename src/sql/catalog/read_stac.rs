@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
-use crate::sql::catalog::geo_catalog_build::{BAND, VARIABLE};
+use crate::sql::catalog::columns::{BAND, VARIABLE};
 use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::grid::land::{Fractions, LandRule};
 use crate::grid::mask::{Mask, OUTSIDE, Outside};
 use crate::projection;
-use crate::sql::vector::geo_zonal_stats::crs_of_call;
+use crate::sql::shared::crs::crs_of_call;
 use crate::sql_type::SqlType;
 
 pub struct StLandFraction;

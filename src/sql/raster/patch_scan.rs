@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::read::patch::{PatchOptions, band_numbers, common_dtype};
 use crate::read::source::Source;
 use crate::read::stream::{Patch, PatchStream, ReadyPatch, Row, StreamOptions};
-use crate::sql::raster::read_patch::patch_options;
+use crate::sql::shared::options::patch_options;
 use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::window::Window;

@@ -12,7 +12,7 @@ use crate::grid::cut::Cut;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
-use crate::sql::raster::read_patch::{BANDS, FILL, SCALED};
+use crate::sql::shared::options::{BANDS, FILL, SCALED};
 
 pub struct ReadBlocks;
 
@@ -27,9 +27,9 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "Rasters: a path, a glob, or a list of those.",
         },
-        named("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
-        named("scaled", "BOOLEAN", "false", SCALED),
-        named("fill", "DOUBLE | VARCHAR", "NULL", FILL),
+        BANDS.named(),
+        SCALED.named(),
+        FILL.named(),
         named(
             "dtype",
             "VARCHAR",

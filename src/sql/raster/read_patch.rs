@@ -3,28 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::bridge::args::{Args, number};
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, check_patch};
+use crate::read::patch::{PatchOptions, band_numbers, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch_options};
 use crate::sql_type::SqlType;
-use crate::value::Value;
 use crate::window::Window;
 
 pub struct ReadPatch;
-
-pub const BANDS: &str =
-    "Bands to read, by number (from 1) or by name, in this order; all bands of the file unless given.";
-pub const SCALED: &str = "Give `pixel * scale + offset` of the band's header instead of the stored pixel.";
-pub const FILL: &str =
-    "A number (or 'nan') in place of NULL pixels: a dense list, which reaches NumPy without a copy.";
-pub const BOUNDLESS: &str = "A window wholly outside the raster is all NULL instead of an error.";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_patch",
@@ -43,21 +35,11 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "The window in pixels, from the upper left; it may hang over the edge.",
         },
-        Parameter {
-            name: "options",
-            types: "STRUCT",
-            given: Given::Optional,
-            meaning: "The keys below, constant for the query.",
-        },
-        Parameter {
-            name: "bands",
-            types: "BIGINT[] | VARCHAR[]",
-            given: Given::Option("all"),
-            meaning: BANDS,
-        },
-        Parameter { name: "scaled", types: "BOOLEAN", given: Given::Option("false"), meaning: SCALED },
-        Parameter { name: "fill", types: "DOUBLE | VARCHAR", given: Given::Option("NULL"), meaning: FILL },
-        Parameter { name: "boundless", types: "BOOLEAN", given: Given::Option("false"), meaning: BOUNDLESS },
+        OPTIONS,
+        BANDS,
+        SCALED,
+        FILL,
+        BOUNDLESS,
     ],
     columns: &[Column {
         name: "pixels",
@@ -91,41 +73,6 @@ static DOC: FunctionDoc = FunctionDoc {
 pub struct Bound {
     options: PatchOptions,
     limits: Limits,
-}
-
-/// Reads the options that the scalar and the table function share.
-///
-/// # Errors
-/// A value of the wrong form.
-pub fn patch_options(args: &Args) -> Result<PatchOptions> {
-    let must = "a list of band numbers (from 1) or names";
-    let bands = match args.get("bands") {
-        None => None,
-        Some(value) => {
-            let band = |item: &Value| match item {
-                Value::Int(n) => Some(BandName::Number(*n)),
-                Value::Text(name) => Some(BandName::Name(name.clone())),
-                _ => None,
-            };
-            let bands: Option<Vec<BandName>> = match value {
-                Value::List(items) => items.iter().map(band).collect(),
-                one => band(one).map(|b| vec![b]),
-            };
-            let bad = || args.place("bands")(Error::invalid(value, must));
-            Some(bands.filter(|b| !b.is_empty()).ok_or_else(bad)?)
-        }
-    };
-    let fill = match args.get("fill") {
-        None => None,
-        Some(Value::Text(text)) if text.eq_ignore_ascii_case("nan") => Some(f64::NAN),
-        Some(value) => {
-            let bad = || args.place("fill")(Error::invalid(value, "a number, or 'nan'"));
-            Some(number(value).ok_or_else(bad)?)
-        }
-    };
-    let scaled = args.flag("scaled")?.unwrap_or(false);
-    let boundless = args.flag("boundless")?.unwrap_or(false);
-    Ok(PatchOptions { bands, scaled, fill, boundless })
 }
 
 impl ScalarFunction for ReadPatch {

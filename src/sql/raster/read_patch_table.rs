@@ -14,7 +14,7 @@ use crate::grid::registry::Registry;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
-use crate::sql::raster::read_patch::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -44,10 +44,10 @@ static DOC: FunctionDoc = FunctionDoc {
             "'snap'",
             "`drop`, `snap`, `overflow`, `center` or `pad`, as in geo_patch_grid.",
         ),
-        named("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
-        named("scaled", "BOOLEAN", "false", SCALED),
-        named("fill", "DOUBLE | VARCHAR", "NULL", FILL),
-        named("boundless", "BOOLEAN", "false", BOUNDLESS),
+        BANDS.named(),
+        SCALED.named(),
+        FILL.named(),
+        BOUNDLESS.named(),
         named(
             "dtype",
             "VARCHAR",

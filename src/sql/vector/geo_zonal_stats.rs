@@ -13,10 +13,11 @@ use crate::error::{Error, Load, Result, one_of};
 use crate::limits::Limits;
 use crate::map::geometry;
 use crate::read::patch::BandName;
+use crate::sql::shared::crs::crs_of_call;
 use crate::sql_type::SqlType;
 use crate::value::Value;
+use crate::workers;
 use crate::zonal::{COVERAGES, Coverage, Layer, ZonalOptions, Zone, zone};
-use crate::{projection, workers};
 
 pub struct GeoZonalStats;
 
@@ -212,37 +213,6 @@ impl ScalarFunction for GeoZonalStats {
         }
         Ok(())
     }
-}
-
-/// The CRS of a geometry argument: its type's own, or the option, or lon/lat.
-///
-/// # Errors
-/// Both are given, or PROJ does not know it.
-pub fn crs_of_call(args: &Args, own: Option<String>) -> Result<Crs> {
-    Ok(asked_crs(args, "crs", own)?.unwrap_or_else(Crs::lon_lat))
-}
-
-/// The CRS of a geometry's type, or that which a parameter names; both may say the same.
-///
-/// # Errors
-/// They say different things, or PROJ does not know it.
-pub fn asked_crs(args: &Args, parameter: &str, own: Option<String>) -> Result<Option<Crs>> {
-    let place = args.place(parameter);
-    let asked = args.text(parameter)?.map(|crs| Crs::new(&crs));
-    let own = own.map(|crs| Crs::new(&crs));
-    if let Some(asked) = &asked {
-        projection::crs_facts(asked.as_str()).map_err(&place)?;
-    }
-    if let (Some(own), Some(asked)) = (&own, &asked)
-        && !projection::same_crs(own.as_str(), asked.as_str()).map_err(&place)?
-    {
-        let problem = format!("the geometry is in {own}, and {parameter} says {asked}");
-        return Err(place(Error::conflict(problem, format!("Leave {parameter} out"))));
-    }
-    if let Some(own) = &own {
-        projection::crs_facts(own.as_str()).map_err(&place)?;
-    }
-    Ok(own.or(asked))
 }
 
 fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
