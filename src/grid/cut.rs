@@ -41,11 +41,11 @@ impl Cut {
         Ok((rows, edge.starts(header.width, size.1, stride.1)?, size))
     }
 
-    /// The rows of one raster. Where broken files do not stop the stream, one that can not be opened has one row, with
+    /// The rows of one raster. Where broken files do not stop the stream, one that cannot be opened has one row, with
     /// its error.
     ///
     /// # Errors
-    /// The raster can not be opened, where that stops the stream; as [`Cut::starts`].
+    /// The raster cannot be opened, where that stops the stream; as [`Cut::starts`].
     pub fn rows(&self, path: &str, on_error: OnError) -> Result<Rows> {
         let path: Arc<str> = path.into();
         let source = match (Source::open(&path), on_error) {

@@ -75,7 +75,7 @@ const NEEDED: &str = "a registry has columns path VARCHAR and win STRUCT(row_off
 
 impl Registry {
     /// # Errors
-    /// No Parquet, or one without `path` and `win`, or with a column of a type that can not be carried.
+    /// No Parquet, or one without `path` and `win`, or with a column of a type that cannot be carried.
     pub fn parquet(path: &str) -> Result<Registry> {
         let table = Table::open(path)?;
         let columns = sql_columns(&table.schema, path)?;
@@ -100,7 +100,7 @@ impl Registry {
         let target = target_columns(&columns, &name)?;
         if let Some(column) = unreadable(items) {
             let problem = format!(
-                "column {column} has a value of a type that a list can not carry: cast it, or write the registry to Parquet"
+                "column {column} has a value of a type that a list cannot carry: cast it, or write the registry to Parquet"
             );
             let columns = columns.into_iter().map(|(name, _)| name).collect();
             return Err(Error::BadRegistry { path: name, problem, columns });
@@ -142,7 +142,7 @@ impl Registry {
         Error::BadRegistry { path: self.name.clone(), problem: problem.into(), columns }
     }
 
-    /// A row whose target can not be told keeps its other columns.
+    /// A row whose target cannot be told keeps its other columns.
     fn rows_of(&self, batch: &Arc<RecordBatch>, paths: &mut Paths) -> Vec<Result<Row<Record>>> {
         let columns = batch.columns();
         let uncertain: Vec<&dyn Array> = columns
@@ -152,7 +152,7 @@ impl Registry {
             .collect();
         let of_row = |row: usize| {
             if uncertain.iter().any(|column| value(*column, row).is_none()) {
-                return Err(self.bad("a value that can not be carried along"));
+                return Err(self.bad("a value that cannot be carried along"));
             }
             let target = self.target_of_row(batch, row, paths);
             Ok(Row { target, carried: Record(Columns::Arrow(batch.clone(), row)) })
@@ -249,7 +249,7 @@ fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
         let bad = || Error::BadRegistry {
             path: path.into(),
             problem: format!(
-                "column {} has type {}, which can not be carried along: leave it out, or cast it to text,",
+                "column {} has type {}, which cannot be carried along: leave it out, or cast it to text,",
                 field.name(),
                 field.data_type()
             ),

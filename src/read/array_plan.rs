@@ -84,7 +84,7 @@ fn time_dimension(source: &ArraySource, variable: usize) -> Option<usize> {
 /// Over several files the time is one axis, from the first file to the last.
 ///
 /// # Errors
-/// A file that can not be opened or lacks the variable, a selection that names what is not there.
+/// A file that cannot be opened or lacks the variable, a selection that names what is not there.
 pub fn plan(
     paths: &[String],
     variable: &str,

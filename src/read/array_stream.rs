@@ -165,7 +165,7 @@ impl ArrayStream {
     /// The next rows, at most so many; none at the end. What follows, the copying, needs no lock.
     ///
     /// # Errors
-    /// Chunks that can not be decoded.
+    /// Chunks that cannot be decoded.
     pub fn take(&self, most: usize) -> Result<Vec<ArrayRow>> {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut rows, mut bytes) = (Vec::new(), 0);

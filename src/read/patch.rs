@@ -158,7 +158,7 @@ impl PatchRequest<'_> {
     /// Decodes (or finds decoded) every block that the patch lies in.
     ///
     /// # Errors
-    /// A window wholly outside, or blocks that can not be decoded.
+    /// A window wholly outside, or blocks that cannot be decoded.
     pub fn blocks(&self) -> Result<PatchBlocks> {
         let mut blocks = PatchBlocks::default();
         let keys = self.block_keys()?;

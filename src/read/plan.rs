@@ -61,7 +61,7 @@ fn from_cache(source: &Source, key: Key) -> Result<Arc<Pixels>> {
 /// Reads every window into its own places, `[band, row, col]`, and gives the gaps of each.
 ///
 /// # Errors
-/// A window wholly outside, or blocks that can not be decoded.
+/// A window wholly outside, or blocks that cannot be decoded.
 pub fn read_patches<T: Pixel>(
     windows: &[&FileWindow],
     places: Vec<&mut [T]>,

@@ -28,7 +28,7 @@ pub struct Target {
 /// What a stream reads for one row, and what the row carries past the reading.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row<C> {
-    /// What to read, or why that can not be told.
+    /// What to read, or why that cannot be told.
     pub target: Result<Target>,
     pub carried: C,
 }
@@ -124,7 +124,7 @@ impl<C: Send + 'static> PatchStream<C> {
     /// The next patches, at most so many; none at the end. What follows, the copying, needs no lock.
     ///
     /// # Errors
-    /// A row that can not be had or read, where such stop the stream.
+    /// A row that cannot be had or read, where such stop the stream.
     pub fn take(&self, most: usize) -> Result<Vec<Patch<C>>> {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut patches, mut bytes) = (Vec::new(), 0);
@@ -166,7 +166,7 @@ impl ReadyPatch {
     /// Copies the pixels, `[band, row, col]`, in the stream's type. Returns the runs of `out` without one.
     ///
     /// # Errors
-    /// [`Error::Bug`] for another number of places; blocks that were left to the cache and can not be decoded again.
+    /// [`Error::Bug`] for another number of places; blocks that were left to the cache and cannot be decoded again.
     pub fn copy<T: Pixel>(&self, out: &mut [T]) -> Result<Gaps> {
         let request = self.window.request(&self.options.patch);
         match &self.blocks {
@@ -238,7 +238,7 @@ impl Maker {
         Ok(FileWindow { source, window, bands })
     }
 
-    /// Decodes the blocks of a job's patches. What can not be read says so at its own patch.
+    /// Decodes the blocks of a job's patches. What cannot be read says so at its own patch.
     fn fetch<C>(&self, patches: &mut [Patch<C>]) {
         let is_ready = |patch: &&mut Patch<C>| patch.ready.is_ok();
         let windows: Vec<&FileWindow> =

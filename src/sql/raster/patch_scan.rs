@@ -95,7 +95,7 @@ pub struct Scan {
 }
 
 /// # Errors
-/// Arguments that are wrong, or a first file that can not be read.
+/// Arguments that are wrong, or a first file that cannot be read.
 pub fn bind(doc: &'static FunctionDoc, args: &Args, limits: Limits, origin: Origin) -> Result<Plan<Bound>> {
     let patch = patch_options(args)?;
     let on_error = args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
@@ -193,7 +193,7 @@ fn dtype(args: &Args, own: Dtype, options: &PatchOptions) -> Result<Dtype> {
         Some(asked) if asked == natural || asked.is_float() => Ok(asked),
         Some(asked) => {
             let why = if options.scaled { " once scaled" } else { "" };
-            let problem = format!("the pixels are {natural}{why}, which {asked} does not hold");
+            let problem = format!("the pixels are {natural}{why}, which {asked} cannot hold");
             let own = if natural.is_float() { String::new() } else { format!("{natural}, ") };
             let remedy = format!("One of: {own}float32, float64");
             Err(args.place("dtype")(Error::conflict(problem, remedy)))
@@ -207,7 +207,8 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     if with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some()) {
         return Ok(());
     }
-    let error = Error::conflict(format!("{fill} is no value of {dtype} pixels"), "Give dtype := 'float32'");
+    let error =
+        Error::conflict(format!("{fill} is not a value of {dtype} pixels"), "Give dtype := 'float32'");
     Err(args.place("fill")(error))
 }
 
@@ -264,7 +265,7 @@ fn rows(bound: &Bound) -> Result<Rows> {
 }
 
 /// # Errors
-/// A patch that can not be read, unless such are left out or reported.
+/// A patch that cannot be read, unless such are left out or reported.
 pub fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
     loop {
         let patches = scan.stream.take(out.capacity())?;
