@@ -9,7 +9,7 @@ use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp};
 use crate::format::gdal::vector::{Field, VectorSource};
-use crate::format::{self, Kind, LayerName, gdal};
+use crate::format::{Kind, LayerName, gdal, open};
 use crate::kept::Idle;
 use crate::map::footprint::running_box;
 use crate::map::geometry;
@@ -100,7 +100,7 @@ impl Files {
             .idle
             .take(&key)
             .map_or_else(|| VectorSource::open(path), Ok)
-            .map_err(|error| format::explain(error, path, Some(Kind::Vector)))?;
+            .map_err(|error| open::explain(error, path, Some(Kind::Vector)))?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;

@@ -15,6 +15,7 @@ pub mod mosaic;
 pub mod patch;
 pub mod plan;
 pub mod resample;
+pub mod select;
 pub mod series;
 pub mod source;
 pub mod values;

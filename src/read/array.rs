@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
-use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
+use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
+use crate::format::open;
 use crate::kept::Shared;
 use crate::read::axis::Axis;
 use crate::read::block_cache::Key;
@@ -52,14 +53,14 @@ type Open = (Stamp, Arc<dyn ArrayFile>);
 fn opened(
     path: &str,
     stamp: Stamp,
-    open: impl FnOnce() -> Result<Arc<dyn ArrayFile>>,
+    make: impl FnOnce() -> Result<Arc<dyn ArrayFile>>,
 ) -> Result<Arc<dyn ArrayFile>> {
     let same = |(then, _): &Open| *then == stamp;
     if let Some((_, file)) = OPEN.get(path).filter(same) {
         return Ok(file);
     }
     // Opened without the lock: another thread may open it too, and then its file is the one to share.
-    let file = open()?;
+    let file = make()?;
     Ok(OPEN.share(path.to_string(), (stamp, file), same).1)
 }
 
@@ -76,7 +77,7 @@ impl ArraySource {
         }
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Source::close_earlier(path, stamp);
-        let file = opened(path, stamp, || array::open(path))?;
+        let file = opened(path, stamp, || open::open(path))?;
         let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
         let source = ArraySource { id, path: path.into(), stamp, header, axes: Mutex::default() };
         Ok(KNOWN.share(path.to_string(), Arc::new(source), same))
@@ -98,7 +99,7 @@ impl ArraySource {
                 let reason = "it was replaced while it was read".into();
                 return Err(Error::Unreadable { path: self.path.clone(), reason });
             }
-            array::open(&self.path)
+            open::open(&self.path)
         })
     }
 
@@ -134,7 +135,7 @@ impl ArraySource {
         let join = file.state(place, &origin).is_none();
         let sides = block(variable, dtype, join).map_err(fail)?;
         let slab = Hyperslab::new(&variable.shape, &sides, Edge::Cut, runs)?;
-        let blocks = Blocks { source: self, file: &**file, place, variable, sides: &sides };
+        let blocks = Blocks { source: self, file: &*file, place, variable, sides: &sides };
         with_dtype!(dtype, T => blocks.gather::<T>(&slab, threads).map(T::pixels))
     }
 }
