@@ -100,11 +100,11 @@ pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<us
 fn read_axis(source: &ArraySource, place: usize) -> Result<Axis> {
     let facts = source.variable(place)?;
     let file = source.file()?;
-    let values = cf::values(&**file, place)?;
+    let values = cf::values(&*file, place)?;
     let unit = facts.unit.clone();
     let (mut instants, mut undecoded) = (None, None);
     if unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
-        match cf::time_axis(&**file, place) {
+        match cf::time_axis(&*file, place) {
             Ok(axis) => instants = Some(axis.instants),
             Err(error @ Error::TimeAxis { .. }) => {
                 let problem = error.to_string().lines().next().unwrap_or_default().to_string();
