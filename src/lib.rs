@@ -45,6 +45,8 @@ pub mod resampling;
 pub mod slice;
 pub mod sql;
 pub mod sql_type;
+#[cfg(test)]
+mod testing;
 pub mod value;
 pub mod window;
 pub mod workers;

@@ -203,3 +203,84 @@ impl Drop for Source {
         HANDLES.forget(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    const LINE: &str = "4x3 uint8 EPSG:32632 10 strip=2 | count";
+
+    /// A strip of the first band.
+    fn strip(source: &Source, row: u32) -> Result<Arc<Pixels>> {
+        source.block(Key { source: source.id(), band: 1, mask: false, row, col: 0 })
+    }
+
+    /// Puts another file in a file's place, as programs do that write anew.
+    fn replace(folder: &Folder, path: &str, line: &str) {
+        std::fs::rename(folder.raster("new", line), path).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_one_source_whose_blocks_are_its_pixels() {
+        let folder = Folder::new();
+        let path = folder.raster("a.tif", LINE);
+        let source = Source::open(&path).unwrap();
+        assert!(Arc::ptr_eq(&source, &Source::open(&path).unwrap()));
+        assert_eq!(*strip(&source, 1).unwrap(), Pixels::UInt8(vec![6, 7, 8, 9, 10, 11]));
+        assert_eq!(*strip(&source, 0).unwrap(), Pixels::UInt8(vec![0, 1, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn threads_that_open_a_file_at_once_share_its_source() {
+        let folder = Folder::new();
+        for turn in 0..8 {
+            let path = folder.raster(&format!("{turn}.tif"), LINE);
+            let open = |path: String| std::thread::spawn(move || Source::open(&path).unwrap());
+            let threads: Vec<_> = (0..4).map(|_| open(path.clone())).collect();
+            let sources: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            assert!(sources.iter().all(|source| source.id() == sources[0].id()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_is_another_source_and_the_two_never_mix() {
+        let folder = Folder::new();
+        let path = folder.raster("a.tif", LINE);
+        let old = Source::open(&path).unwrap();
+        let before = strip(&old, 0).unwrap();
+        replace(&folder, &path, "4x3 uint8 EPSG:32632 10 strip=2 | count+100");
+        let new = Source::open(&path).unwrap();
+        assert_ne!(old.id(), new.id());
+        assert_eq!(*strip(&new, 1).unwrap(), Pixels::UInt8((106..112).collect()));
+        assert_eq!(*strip(&old, 0).unwrap(), *before);
+        // A block that was not read in time is the old file's, where it is still open, or an error.
+        match strip(&old, 1) {
+            Ok(pixels) => assert_eq!(*pixels, Pixels::UInt8((6..12).collect())),
+            Err(error) => assert!(matches!(error, Error::Unreadable { .. }), "{error}"),
+        }
+    }
+
+    #[test]
+    fn a_side_file_that_comes_or_goes_is_seen() {
+        let folder = Folder::new();
+        let path = folder.raster("a.tif", LINE);
+        let nodata = || Source::open(&path).unwrap().header().bands[0].nodata.map(|nodata| nodata.f64());
+        assert_eq!(nodata(), None);
+        let side = folder.write(
+            "a.tif.aux.xml",
+            b"<PAMDataset><PAMRasterBand band=\"1\"><NoDataValue>3</NoDataValue></PAMRasterBand></PAMDataset>",
+        );
+        assert_eq!(nodata(), Some(3.0));
+        std::fs::remove_file(side).unwrap();
+        assert_eq!(nodata(), None);
+    }
+
+    #[test]
+    fn what_is_absent_or_not_a_raster_is_an_error() {
+        let folder = Folder::new();
+        let text = folder.write("a.tif", b"not pixels");
+        assert!(Source::open(&text).is_err());
+        assert!(matches!(Source::open(&folder.path("b.tif")), Err(Error::Absent { .. })));
+    }
+}
