@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Schema};
-use rustc_hash::FxHashSet;
 
 use crate::error::{Error, Result};
 use crate::format::parquet::{Table, always_has_value, sql_type, text, value};
+use crate::kept::Kept;
 use crate::read::stream::{Row, Target};
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -115,7 +115,7 @@ impl Registry {
     /// The file can no longer be read.
     pub fn read(&self) -> Result<Rows> {
         let registry = Arc::new(self.clone());
-        let mut paths = Paths::default();
+        let mut paths = Paths(Kept::new(MAX_PATHS));
         Ok(match &self.source {
             Origin::Parquet => {
                 let batches = Table::open(&self.name)?;
@@ -202,11 +202,10 @@ impl Registry {
     }
 }
 
-/// The paths that were met, each held once.
-#[derive(Default)]
-struct Paths(FxHashSet<Arc<str>>);
+/// The paths that were met, each held once for all of its rows.
+struct Paths(Kept<Arc<str>, Arc<str>>);
 
-/// More paths than this are forgotten, and held anew where they come again.
+/// Paths that are known at once; more are held anew where they come again.
 const MAX_PATHS: usize = 1 << 16;
 
 impl Paths {
@@ -214,11 +213,8 @@ impl Paths {
         if let Some(known) = self.0.get(path) {
             return known.clone();
         }
-        if self.0.len() >= MAX_PATHS {
-            self.0.clear();
-        }
         let path: Arc<str> = path.into();
-        self.0.insert(path.clone());
+        self.0.insert(path.clone(), path.clone());
         path
     }
 }

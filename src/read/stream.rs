@@ -3,11 +3,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustc_hash::FxHashMap;
-
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::format::Header;
+use crate::kept::Shared;
 use crate::limits::Limits;
 use crate::on_error::OnError;
 use crate::read::HELD_BYTES;
@@ -87,10 +86,7 @@ struct File {
     bands: Arc<[usize]>,
 }
 
-/// The files of the stream by path.
-type Files = Mutex<FxHashMap<Arc<str>, Result<File>>>;
-
-/// More files than this are looked at again.
+/// Files of a stream that are known at once; more are looked at again.
 const MAX_FILES: usize = 1 << 16;
 
 /// Pixels that are taken at once: past this they would leave the processor's cache before anyone reads them, and an
@@ -114,7 +110,7 @@ impl<C: Send + 'static> PatchStream<C> {
     ) -> Result<PatchStream<C>> {
         let options = Arc::new(options);
         let jobs = Jobs { rows, bytes_per_pixel: options.dtype.size() * options.bands };
-        let maker = Maker { options: options.clone(), files: Files::default() };
+        let maker = Maker { options: options.clone(), files: Shared::new(MAX_FILES) };
         let threads = options.limits.threads;
         let pool = Ordered::start(jobs, threads, threads * JOBS_AHEAD, move |rows| maker.patches(rows))?;
         let feed = Feed { pool, left: Vec::new().into_iter() };
@@ -201,7 +197,8 @@ impl<C, R: Iterator<Item = Result<Row<C>>>> Iterator for Jobs<R> {
 /// Makes the patches of jobs ready.
 struct Maker {
     options: Arc<StreamOptions>,
-    files: Files,
+    /// By path; what cannot be read stays so for the stream.
+    files: Shared<Arc<str>, Result<File>>,
 }
 
 impl Maker {
@@ -254,16 +251,11 @@ impl Maker {
     }
 
     fn file(&self, path: &Arc<str>) -> Result<File> {
-        let lock = || self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = lock().get(path) {
-            return file.clone();
+        if let Some(file) = self.files.get(path) {
+            return file;
         }
         let file = self.look_at(path);
-        let mut files = lock();
-        if files.len() >= MAX_FILES {
-            files.clear();
-        }
-        files.insert(path.clone(), file.clone());
+        self.files.insert(path.clone(), file.clone());
         file
     }
 
