@@ -13,8 +13,6 @@ pub mod hyperslab;
 pub mod magic;
 pub mod open;
 pub mod parquet;
-#[cfg(test)]
-pub mod testing;
 pub mod tiff;
 pub mod vrt;
 pub mod zarr;

@@ -341,32 +341,13 @@ pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
 pub mod testing {
     use super::*;
     use parquet::arrow::ArrowWriter;
-    use std::path::PathBuf;
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-    /// A Parquet file on disk for as long as this is held.
-    pub struct TestTable(PathBuf);
-
-    impl TestTable {
-        pub fn write(batch: &RecordBatch) -> TestTable {
-            static NEXT: AtomicUsize = AtomicUsize::new(0);
-            let name = format!("geoquilt-{}-{}.parquet", std::process::id(), NEXT.fetch_add(1, Relaxed));
-            let table = TestTable(std::env::temp_dir().join(name));
-            let file = std::fs::File::create(&table.0).unwrap();
-            let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
-            writer.write(batch).unwrap();
-            writer.close().unwrap();
-            table
-        }
-
-        pub fn path(&self) -> &str {
-            self.0.to_str().unwrap()
-        }
-    }
-
-    impl Drop for TestTable {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.0);
-        }
+    /// A batch of rows as the bytes of a Parquet file.
+    pub fn written(batch: &RecordBatch) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+        bytes
     }
 }

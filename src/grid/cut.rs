@@ -81,7 +81,7 @@ pub type Rows = Box<dyn Iterator<Item = Result<Row<CutWindow>>> + Send>;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::testing;
+    use crate::testing::Counted;
 
     fn windows(cut: Cut, path: &str) -> Vec<Window> {
         let rows = cut.rows(path, OnError::Fail).unwrap().map(Result::unwrap);
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_pixel_lies_in_one_block_and_no_block_beyond_the_raster() {
-        let raster = testing::raster(75, 80, 32);
+        let raster = Counted::new(75, 80);
         let mut seen = vec![0; 75 * 80];
         for window in windows(Cut::Blocks, raster.path()) {
             assert_eq!(window.clip(75, 80), Some(window));
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_grid_is_row_major() {
-        let raster = testing::raster(64, 64, 32);
+        let raster = Counted::new(64, 64);
         let cut = Cut::Grid { size: (32, 16), stride: (32, 32), edge: Edge::Drop };
         let expected =
             [(0, 0), (0, 32), (32, 0), (32, 32)].map(|(row, col)| Window::new(row, col, 32, 16).unwrap());

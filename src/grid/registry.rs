@@ -313,7 +313,8 @@ fn sql_type_of(value: &Value) -> SqlType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::parquet::testing::TestTable;
+    use crate::format::parquet::testing::written;
+    use crate::testing::Folder;
     use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray, StructArray};
 
     /// A column `win`; a row of `None` is NULL, one of a negative height has a NULL there.
@@ -333,13 +334,23 @@ mod tests {
         Arc::new(StructArray::new(fields.into(), columns, Some(valid.into())))
     }
 
+    /// A registry in a file, and the folder that goes with it.
+    struct TestTable {
+        path: String,
+        _folder: Folder,
+    }
+
+    impl TestTable {
+        fn path(&self) -> &str {
+            &self.path
+        }
+    }
+
     fn table(columns: Vec<(&str, ArrayRef)>) -> TestTable {
-        TestTable::write(
-            &RecordBatch::try_from_iter_with_nullable(
-                columns.into_iter().map(|(name, column)| (name, column, true)),
-            )
-            .unwrap(),
-        )
+        let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+        let folder = Folder::new();
+        TestTable { path: folder.write("registry.parquet", &written(&batch)), _folder: folder }
     }
 
     fn texts(texts: &[Option<&str>]) -> ArrayRef {

@@ -284,109 +284,17 @@ impl Lot<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::testing;
-    use std::sync::Mutex;
-
-    /// Windows all over a raster of 5 x 5 blocks, in no order, some of them beyond its edge.
-    fn windows(source: &Arc<Source>) -> Vec<FileWindow> {
-        let window = |i: i64| FileWindow {
-            source: source.clone(),
-            window: Window::new(i * 11 % 70 - 3, i * 13 % 70 - 3, 4 + i % 30, 4 + i % 23).unwrap(),
-            bands: vec![1].into(),
-        };
-        (0..200).map(window).collect()
-    }
-
-    #[test]
-    fn one_plan_decodes_a_block_once_and_gives_each_window_its_own() {
-        let raster = testing::raster(75, 80, 16);
-        let source = Source::open(raster.path()).unwrap();
-        let (windows, options) = (windows(&source), PatchOptions::default());
-        let windows: Vec<&FileWindow> = windows.iter().collect();
-        let asked = Mutex::new(Vec::new());
-        let results = fetch_with(&windows, &options, usize::MAX, &|source: &Source, key: Key| {
-            asked.lock().unwrap().push(key);
-            source.block(key)
-        });
-        let mut asked = asked.into_inner().unwrap();
-        let count = asked.len();
-        asked.sort_unstable();
-        asked.dedup();
-        assert_eq!((count, asked.len()), (25, 25));
-        for (window, blocks) in windows.iter().zip(results) {
-            let request = window.request(&options);
-            let (mut planned, mut alone) = (vec![0u16; request.pixels()], vec![0u16; request.pixels()]);
-            let gaps = request.copy(&blocks.unwrap().unwrap(), &mut planned).unwrap();
-            assert_eq!(gaps, request.read(&mut alone).unwrap());
-            assert_eq!(planned, alone);
-            assert_eq!(planned, raster.window(&window.window), "{}", window.window);
-        }
-    }
-
-    #[test]
-    fn many_windows_are_what_each_is_alone_whatever_the_threads() {
-        let raster = testing::raster(75, 80, 16);
-        let source = Source::open(raster.path()).unwrap();
-        let (windows, options) = (windows(&source), PatchOptions::default());
-        let windows: Vec<&FileWindow> = windows.iter().collect();
-        for threads in [1, 2, 8] {
-            let mut pixels: Vec<Vec<u16>> = windows.iter().map(|w| vec![7; w.pixels()]).collect();
-            let places = pixels.iter_mut().map(Vec::as_mut_slice).collect();
-            let gaps = read_patches(&windows, places, &options, threads).unwrap();
-            for ((window, pixels), gaps) in windows.iter().zip(&mut pixels).zip(gaps) {
-                gaps.into_iter().for_each(|gap| pixels[gap].fill(0));
-                assert_eq!(*pixels, raster.window(&window.window), "{}", window.window);
-            }
-        }
-    }
-
-    #[test]
-    fn blocks_beyond_the_room_are_left_to_the_cache() {
-        let raster = testing::raster(75, 80, 16);
-        let source = Source::open(raster.path()).unwrap();
-        let (windows, options) = (windows(&source), PatchOptions::default());
-        let windows: Vec<&FileWindow> = windows.iter().collect();
-        let none = fetch_patches(&windows, &options, 25 * 16 * 16 * 2 - 1);
-        assert!(none.into_iter().all(|blocks| blocks.unwrap().is_none()));
-        let all = fetch_patches(&windows, &options, 25 * 16 * 16 * 2);
-        assert!(all.into_iter().all(|blocks| blocks.unwrap().is_some()));
-    }
-
-    #[test]
-    fn an_error_is_that_of_its_own_window() {
-        let raster = testing::raster(75, 80, 16);
-        let source = Source::open(raster.path()).unwrap();
-        let mut windows = windows(&source);
-        windows[3].window = Window::new(500, 500, 2, 2).unwrap();
-        let windows: Vec<&FileWindow> = windows.iter().collect();
-        let options = PatchOptions::default();
-        let keys = |window: &FileWindow| window.request(&options).block_keys().unwrap_or_default();
-        let bad = keys(&windows[10])[0];
-        let damaged = || Error::Bug("damaged".into());
-        let decode =
-            |source: &Source, key: Key| if key == bad { Err(damaged()) } else { from_cache(source, key) };
-        for (index, result) in fetch_with(&windows, &options, usize::MAX, &decode).into_iter().enumerate() {
-            match (index, keys(&windows[index]).contains(&bad)) {
-                (3, _) => assert!(matches!(result, Err(Error::OutOfRange { .. }))),
-                (_, true) => assert_eq!(result.err(), Some(damaged())),
-                (_, false) => assert!(result.unwrap().is_some()),
-            }
-        }
-        let mut pixels: Vec<Vec<u16>> = windows.iter().map(|w| vec![7; w.pixels()]).collect();
-        let places = pixels.iter_mut().map(Vec::as_mut_slice).collect();
-        assert!(matches!(read_patches(&windows, places, &options, 2), Err(Error::OutOfRange { .. })));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
     use crate::testing::{Draw, Folder, RasterSpec};
+    use std::sync::Mutex;
 
     const LINES: [&str; 2] = [
         "9x7 int16 EPSG:32632 10 strip=2 nodata=5 | count | count+100",
         "4x11 int16 EPSG:32632 10 | count+1000 | count+2000",
     ];
+    /// Two bands of five strips, and of one block.
+    const BLOCKS: usize = 2 * 5 + 2;
+    /// The bytes of all blocks, at most.
+    const BYTES: usize = 2 * (5 * 2 * 7 + 4 * 11) * 2;
 
     struct Files {
         files: Vec<(RasterSpec, Arc<Source>)>,
@@ -404,34 +312,35 @@ mod tests {
 
     impl Files {
         /// Windows of both files, in no order.
-        fn windows(&self, seed: u64) -> Vec<(usize, Window)> {
+        fn windows(&self, seed: u64) -> Vec<(usize, FileWindow)> {
             let mut draw = Draw::new(seed);
             let mut window = || {
                 let file = draw.below(self.files.len());
                 let spec = &self.files[file].0;
-                (file, draw.window(spec.height, spec.width))
+                self.window(file, draw.window(spec.height, spec.width))
             };
             (0..200).map(|_| window()).collect()
         }
 
-        fn requests<'a>(
-            &self,
-            windows: &[(usize, Window)],
-            outs: &'a mut [Vec<i16>],
-        ) -> Vec<Request<'a, i16>> {
-            let request = |((file, window), out): (&(usize, Window), &'a mut Vec<i16>)| Request {
-                source: self.files[*file].1.clone(),
-                window: *window,
-                bands: Arc::from([1, 2]),
-                out,
-                gaps: Vec::new(),
-            };
-            windows.iter().zip(outs).map(request).collect()
+        fn window(&self, file: usize, window: Window) -> (usize, FileWindow) {
+            let source = self.files[file].1.clone();
+            (file, FileWindow { source, window, bands: Arc::from([1, 2]) })
         }
     }
 
-    fn room(windows: &[(usize, Window)]) -> Vec<Vec<i16>> {
-        windows.iter().map(|(_, window)| vec![-7; 2 * window.area()]).collect()
+    fn refs(windows: &[(usize, FileWindow)]) -> Vec<&FileWindow> {
+        windows.iter().map(|(_, window)| window).collect()
+    }
+
+    fn read(
+        windows: &[(usize, FileWindow)],
+        options: &PatchOptions,
+        threads: usize,
+    ) -> Result<(Vec<Vec<i16>>, Vec<Gaps>)> {
+        let mut outs: Vec<Vec<i16>> = windows.iter().map(|(_, window)| vec![-7; window.pixels()]).collect();
+        let places = outs.iter_mut().map(Vec::as_mut_slice).collect();
+        let gaps = read_patches(&refs(windows), places, options, threads)?;
+        Ok((outs, gaps))
     }
 
     #[test]
@@ -439,12 +348,10 @@ mod tests {
         let files = files();
         for (seed, threads) in [(1, 1), (2, 2), (3, 8)] {
             let windows = files.windows(seed);
-            let mut outs = room(&windows);
-            let mut requests = files.requests(&windows, &mut outs);
-            read_patches(&mut requests, &PatchOptions::default(), threads).unwrap();
-            for (request, (file, window)) in requests.iter().zip(&windows) {
-                let mut gone = vec![false; request.out.len()];
-                request.gaps.iter().for_each(|gap| gone[gap.clone()].fill(true));
+            let (outs, gaps) = read(&windows, &PatchOptions::default(), threads).unwrap();
+            for (((file, FileWindow { window, .. }), out), gaps) in windows.iter().zip(&outs).zip(&gaps) {
+                let mut gone = vec![false; out.len()];
+                gaps.iter().for_each(|gap| gone[gap.clone()].fill(true));
                 let spec = &files.files[*file].0;
                 let nodata: Option<f64> = spec.nodata.as_ref().map(|value| value.parse().unwrap());
                 let rows = |band| (window.row_off..window.row_end()).map(move |row| (band, row));
@@ -453,7 +360,7 @@ mod tests {
                 });
                 for (i, (band, row, col)) in places.enumerate() {
                     let pixel = spec.pixel(band, row, col).filter(|value| Some(*value) != nodata);
-                    let read = (!gone[i]).then(|| f64::from(request.out[i]));
+                    let read = (!gone[i]).then(|| f64::from(out[i]));
                     assert_eq!(read, pixel, "{window}, band {band}, row {row}, col {col}");
                 }
             }
@@ -463,33 +370,75 @@ mod tests {
     #[test]
     fn a_block_that_many_windows_share_is_planned_once() {
         let files = files();
-        let windows = files.windows(4);
-        let mut outs = room(&windows);
-        let mut requests = files.requests(&windows, &mut outs);
-        let options = PatchOptions::default();
-        let planned: Vec<_> = requests
-            .iter_mut()
-            .map(|request| {
-                let keys = block_keys(&request.source, &request.window, &request.bands, &options).unwrap();
-                Planned { request, turn: 0, keys }
-            })
-            .collect();
-        let (count, blocks) = lot(&planned);
-        assert_eq!(count, windows.len());
+        let (windows, options) = (files.windows(4), PatchOptions::default());
+        let windows = refs(&windows);
+        let plan = Plan::new(&windows, &options);
+        let lots: Vec<&[Planned]> = plan.lots().collect();
+        assert_eq!(lots.iter().map(|lot| lot.len()).collect::<Vec<_>>(), [windows.len()]);
+        let blocks = plan.lot(lots[0]).blocks;
         assert!(blocks.windows(2).all(|pair| pair[0].key < pair[1].key));
-        // Two bands of five strips, and of one block.
-        assert_eq!(blocks.len(), 2 * 5 + 2);
+        assert_eq!(blocks.len(), BLOCKS);
+    }
+
+    #[test]
+    fn one_plan_decodes_a_block_once_and_gives_each_window_its_own() {
+        let files = files();
+        let (windows, options) = (files.windows(5), PatchOptions::default());
+        let asked = Mutex::new(Vec::new());
+        let results = fetch_with(&refs(&windows), &options, usize::MAX, &|source: &Source, key: Key| {
+            asked.lock().unwrap().push(key);
+            source.block(key)
+        });
+        let mut asked = asked.into_inner().unwrap();
+        let count = asked.len();
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!((count, asked.len()), (BLOCKS, BLOCKS));
+        for ((_, window), blocks) in windows.iter().zip(results) {
+            let request = window.request(&options);
+            let (mut planned, mut alone) = (vec![0i16; request.pixels()], vec![0i16; request.pixels()]);
+            let gaps = request.copy(&blocks.unwrap().unwrap(), &mut planned).unwrap();
+            assert_eq!(gaps, request.read(&mut alone).unwrap());
+            assert_eq!(planned, alone);
+        }
+    }
+
+    #[test]
+    fn blocks_beyond_the_room_are_left_to_the_cache() {
+        let files = files();
+        let (windows, options) = (files.windows(6), PatchOptions::default());
+        let none = fetch_patches(&refs(&windows), &options, 100);
+        assert!(none.into_iter().all(|blocks| blocks.unwrap().is_none()));
+        let all = fetch_patches(&refs(&windows), &options, BYTES);
+        assert!(all.into_iter().all(|blocks| blocks.unwrap().is_some()));
+    }
+
+    #[test]
+    fn an_error_is_that_of_its_own_window() {
+        let files = files();
+        let (mut windows, options) = (files.windows(7), PatchOptions::default());
+        windows[3] = files.window(0, Window::new(500, 500, 2, 2).unwrap());
+        let windows = refs(&windows);
+        let keys = |window: &FileWindow| window.request(&options).block_keys().unwrap_or_default();
+        let bad = keys(windows[10])[0];
+        let damaged = || Error::Bug("damaged".into());
+        let decode =
+            |source: &Source, key: Key| if key == bad { Err(damaged()) } else { from_cache(source, key) };
+        for (index, result) in fetch_with(&windows, &options, usize::MAX, &decode).into_iter().enumerate() {
+            match (index, keys(windows[index]).contains(&bad)) {
+                (3, _) => assert!(matches!(result, Err(Error::OutOfRange { .. }))),
+                (_, true) => assert_eq!(result.err(), Some(damaged())),
+                (_, false) => assert!(result.unwrap().is_some()),
+            }
+        }
     }
 
     #[test]
     fn a_window_wholly_outside_is_an_error_unless_it_may_be() {
         let files = files();
-        let windows = [(0, Window::new(50, 0, 2, 2).unwrap())];
-        let mut outs = room(&windows);
-        let mut requests = files.requests(&windows, &mut outs);
-        assert!(read_patches(&mut requests, &PatchOptions::default(), 1).is_err());
+        let windows = [files.window(0, Window::new(50, 0, 2, 2).unwrap())];
+        assert!(matches!(read(&windows, &PatchOptions::default(), 1), Err(Error::OutOfRange { .. })));
         let options = PatchOptions { boundless: true, ..PatchOptions::default() };
-        read_patches(&mut requests, &options, 1).unwrap();
-        assert_eq!(requests[0].gaps, std::slice::from_ref(&(0..8)));
+        assert_eq!(read(&windows, &options, 1).unwrap().1[0], std::slice::from_ref(&(0..8)));
     }
 }
