@@ -92,6 +92,12 @@ pub enum Error {
         variables.join(", ")
     )]
     NoCoordinates { path: String, variables: Vec<String> },
+    #[error(
+        "the tag \"{tag}\" of \"{path}\" is \"{value}\", not a time such as 2018:01:31 23:59:59 or 2018-01-31T23:59:59Z"
+    )]
+    TimeTag { path: String, tag: String, value: String },
+    #[error("\"{path}\" has no tag \"{tag}\"{}", other_tags(tag, available))]
+    NoTag { path: String, tag: String, available: Vec<String> },
 
     #[error("{value} is not on axis \"{axis}\", which {extent}")]
     OffAxis { value: String, axis: String, extent: String },
@@ -203,6 +209,10 @@ fn edits(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or(0)
+}
+
+fn other_tags(tag: &str, available: &[String]) -> String {
+    if available.is_empty() { ", nor any other".into() } else { suggestion(tag, available) }
 }
 
 fn second_line(remedy: &str) -> String {
