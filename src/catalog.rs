@@ -25,11 +25,7 @@ use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{Listings, Stamp};
 use crate::format::array::Variable;
-<<<<<<< HEAD
-use crate::format::{self, Header, Kind, Layer, LayerName, Tags};
-=======
-use crate::format::{Header, Kind, Layer, LayerName, open};
->>>>>>> w/me
+use crate::format::{Header, Kind, Layer, LayerName, Tags, open};
 use crate::interval::Interval;
 use crate::map::Footprint;
 use crate::projection;
