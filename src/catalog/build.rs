@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::catalog::built_with::difference;
 use crate::catalog::previous::{Fetcher, Kept, Previous, RowId};
-use crate::catalog::{BuildOptions, Builder, Entry, OnError};
+use crate::catalog::{BuildOptions, Builder, Entry};
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp};
-use crate::format::parquet::Cell;
+use crate::on_error::OnError;
 use crate::progress::Progress;
+use crate::value::Value;
 use crate::workers::Ordered;
 
 /// Files whose rows are fetched from an earlier catalog at a time.
@@ -41,7 +42,7 @@ pub struct Build {
     builder: Arc<Builder>,
     previous: Option<(Arc<Previous>, Fetcher)>,
     /// The parameters of this build, as a row tells them.
-    built_with: Cell,
+    built_with: Value,
     ready: VecDeque<Result<Outcome>>,
     progress: Arc<Progress>,
 }
@@ -140,7 +141,7 @@ impl Build {
             let found = match seen {
                 Seen::Done(found) => found,
                 Seen::Unchanged(row) => match rows.get(&row) {
-                    Some(kept) if kept.cell("path") == Cell::Text(path.clone()) => {
+                    Some(kept) if kept.value("path") == Value::Text(path.clone()) => {
                         check(kept, &self.built_with, &path, previous.name(row))?;
                         self.progress.count_reused();
                         Ok(Found::Kept(kept.clone()))
@@ -158,8 +159,8 @@ impl Build {
 
 /// # Errors
 /// [`Error::BadCatalog`], where the row was made with other parameters than this build's.
-fn check(kept: &Kept, built_with: &Cell, path: &str, catalog: &str) -> Result<()> {
-    let Some((parameter, theirs, ours)) = difference(&kept.cell("built_with"), built_with) else {
+fn check(kept: &Kept, built_with: &Value, path: &str, catalog: &str) -> Result<()> {
+    let Some((parameter, theirs, ours)) = difference(&kept.value("built_with"), built_with) else {
         return Ok(());
     };
     Err(Error::BadCatalog {

@@ -2,85 +2,61 @@
 
 use crate::catalog::{BuildOptions, KINDS, NameRule};
 use crate::format::LayerName;
-use crate::format::parquet::Cell;
+use crate::value::Value;
 
 /// The type of the column, whose fields are those of [`BuildOptions::built_with`].
 pub const BUILT_WITH: &str = "STRUCT(kind VARCHAR, layer VARCHAR, layer_number BIGINT, variables VARCHAR[], time_var VARCHAR, time_tag VARCHAR, filename_regex VARCHAR, date_format VARCHAR, crs VARCHAR, densify BIGINT)";
 
-const PARAMETERS: [&str; 10] = [
-    "kind",
-    "layer",
-    "layer",
-    "variables",
-    "time_var",
-    "time_tag",
-    "filename_regex",
-    "date_format",
-    "crs",
-    "densify",
-];
-
 impl BuildOptions {
     /// Every parameter that a row depends on, as the column holds them; NULL for one that is not given.
-    pub fn built_with(&self) -> Cell {
-        let text = |text: &str| Cell::Text(text.into());
-        let maybe = |words: Option<&str>| words.map_or(Cell::Null, text);
+    pub fn built_with(&self) -> Value {
+        let text = |text: &str| Value::Text(text.into());
+        let maybe = |words: Option<&str>| words.map_or(Value::Null, text);
         let kind = KINDS.iter().find(|(_, kind)| *kind == self.kind).map(|(name, _)| *name);
         let (layer, number) = match &self.layer {
-            Some(LayerName::Name(name)) => (text(name), Cell::Null),
-            Some(LayerName::Number(number)) => (Cell::Null, Cell::Int(*number)),
-            None => (Cell::Null, Cell::Null),
+            Some(LayerName::Name(name)) => (text(name), Value::Null),
+            Some(LayerName::Number(number)) => (Value::Null, Value::Int(*number)),
+            None => (Value::Null, Value::Null),
         };
         let variables = self.variables.as_ref().map(|names| {
             let mut names: Vec<&str> = names.iter().map(|name| name.trim_start_matches('/')).collect();
             names.sort_unstable();
             names.dedup();
-            Cell::List(names.into_iter().map(text).collect())
+            Value::List(names.into_iter().map(text).collect())
         });
         let rule = self.name_rule.as_ref();
         let format = rule.filter(|rule| rule.tells_time()).map(NameRule::date_format);
-        Cell::Struct(vec![
-            maybe(kind),
-            layer,
-            number,
-            variables.unwrap_or(Cell::Null),
-            maybe(self.time_var.as_deref()),
-            maybe(self.time_tag.as_deref()),
-            maybe(rule.map(NameRule::pattern)),
-            maybe(format),
-            text(self.crs.as_str()),
-            Cell::Int(self.densify as i64),
-        ])
+        let fields = [
+            ("kind", maybe(kind)),
+            ("layer", layer),
+            ("layer_number", number),
+            ("variables", variables.unwrap_or(Value::Null)),
+            ("time_var", maybe(self.time_var.as_deref())),
+            ("time_tag", maybe(self.time_tag.as_deref())),
+            ("filename_regex", maybe(rule.map(NameRule::pattern))),
+            ("date_format", maybe(format)),
+            ("crs", text(self.crs.as_str())),
+            ("densify", Value::Int(self.densify as i64)),
+        ];
+        Value::Struct(fields.into_iter().map(|(name, value)| (name.to_string(), value)).collect())
     }
 }
 
 /// The first parameter in which a row differs from this build, and what each has.
-pub fn difference(row: &Cell, build: &Cell) -> Option<(&'static str, String, String)> {
-    let (Cell::Struct(row), Cell::Struct(build)) = (row, build) else { return None };
-    let pairs = PARAMETERS.iter().zip(row.iter().zip(build));
-    let (parameter, (theirs, ours)) = pairs.into_iter().find(|(_, (theirs, ours))| theirs != ours)?;
-    Some((parameter, shown(theirs), shown(ours)))
-}
-
-/// A parameter as one writes it.
-fn shown(cell: &Cell) -> String {
-    match cell {
-        Cell::Null => "none".into(),
-        Cell::Text(text) => format!("\"{text}\""),
-        Cell::Int(number) => number.to_string(),
-        Cell::List(items) => {
-            format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", "))
-        }
-        other => format!("{other:?}"),
-    }
+pub fn difference(row: &Value, build: &Value) -> Option<(String, String, String)> {
+    let (Value::Struct(row), Value::Struct(build)) = (row, build) else { return None };
+    let ((_, theirs), (name, ours)) = row.iter().zip(build).find(|(theirs, ours)| theirs != ours)?;
+    let parameter = name.strip_suffix("_number").unwrap_or(name);
+    Some((parameter.to_string(), theirs.to_string(), ours.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{OnError, Wanted};
+    use crate::catalog::Wanted;
     use crate::crs::CRS84;
     use crate::format::Kind;
+    use crate::on_error::OnError;
     use crate::sql_type::SqlType;
 
     fn options() -> BuildOptions {
@@ -90,10 +66,10 @@ mod tests {
     #[test]
     fn the_fields_of_the_column_are_the_parameters() {
         let SqlType::Struct(fields) = SqlType::parse(BUILT_WITH).unwrap() else { panic!("{BUILT_WITH}") };
-        let names: Vec<String> = fields.iter().map(|(name, _)| name.replace("_number", "")).collect();
-        assert_eq!(names, PARAMETERS);
-        let Cell::Struct(cells) = options().built_with() else { panic!("no struct") };
-        assert_eq!(cells.len(), PARAMETERS.len());
+        let Value::Struct(values) = options().built_with() else { panic!("no struct") };
+        let names = |(a, b): ((String, SqlType), (String, Value))| (a.0, b.0);
+        assert_eq!(fields.len(), values.len());
+        assert!(fields.into_iter().zip(values).map(names).all(|(column, value)| column == value));
     }
 
     #[test]
@@ -113,12 +89,12 @@ mod tests {
         ];
         for (parameter, other) in &others {
             let found = difference(&other.built_with(), &base.built_with());
-            assert_eq!(found.map(|(name, ..)| name), Some(*parameter));
+            assert_eq!(found.map(|(name, ..)| name), Some((*parameter).to_string()));
         }
         let [years, days] = ["%Y", "%Y%m%d"].map(|format| {
             BuildOptions { name_rule: rule("(?P<date>.)", format), ..base.clone() }.built_with()
         });
-        let expected = Some(("date_format", "\"%Y\"".to_string(), "\"%Y%m%d\"".to_string()));
+        let expected = Some(("date_format".to_string(), "\"%Y\"".to_string(), "\"%Y%m%d\"".to_string()));
         assert_eq!(difference(&years, &days), expected);
     }
 

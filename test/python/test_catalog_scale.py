@@ -472,14 +472,14 @@ def test_an_earlier_catalog_of_other_parameters_is_refused(con, kept, tmp_path):
 
     row = f'see its row of "{folder}/s000000_20200101.tif"'
     regex = 's(?P<id>\\d+)_(?P<date>\\d{8})'
-    assert f'geo_catalog_build(previous): "{catalog}" was built with another filename_regex ("{regex}") than this call has (none): {row}\nGive the same filename_regex, or leave previous out' in refusal("")
+    assert f'geo_catalog_build(previous): "{catalog}" was built with another filename_regex ("{regex}") than this call has (NULL): {row}\nGive the same filename_regex, or leave previous out' in refusal("")
     assert f'was built with another filename_regex ("{regex}") than this call has ("(?P<date>\\d{{8}})")' in refusal(", filename_regex := '(?P<date>\\d{8})'")
     assert 'was built with another date_format ("%Y%m%d") than this call has ("%Y%d%m")' in refusal(f", {REGEX}, date_format := '%Y%d%m'")
     assert f"was built with another densify (21) than this call has (5): {row}" in refusal(f", {REGEX}, densify := 5")
     assert 'was built with another kind ("auto") than this call has ("raster")' in refusal(f", {REGEX}, kind := 'raster'")
-    assert 'was built with another layer (none) than this call has (2)' in refusal(f", {REGEX}, layer := 2")
-    assert 'was built with another variables (none) than this call has (["a", "b"])' in refusal(f", {REGEX}, variables := ['b', 'a']")
-    assert 'was built with another time_tag (none) than this call has ("TIFFTAG_DATETIME")' in refusal(f", {REGEX}, time_tag := 'TIFFTAG_DATETIME'")
+    assert 'was built with another layer (NULL) than this call has (2)' in refusal(f", {REGEX}, layer := 2")
+    assert 'was built with another variables (NULL) than this call has (["a", "b"])' in refusal(f", {REGEX}, variables := ['b', 'a']")
+    assert 'was built with another time_tag (NULL) than this call has ("TIFFTAG_DATETIME")' in refusal(f", {REGEX}, time_tag := 'TIFFTAG_DATETIME'")
     assert 'was built with another crs ("OGC:CRS84") than this call has ("EPSG:3857")' in refusal(f", {REGEX}, crs := 'EPSG:3857'")
     con.execute(f"COPY (FROM geo_catalog_build('{folder}/*.tif', {REGEX}, crs := 'EPSG:3857')) TO '{tmp_path}/mercator.parquet'")
     assert 'was built with another crs ("EPSG:3857") than this call has ("OGC:CRS84")' in refusal(f", {REGEX}", f"'{tmp_path}/mercator.parquet'")
@@ -792,7 +792,7 @@ def test_arrays_and_vectors_are_kept_too_and_what_was_chosen_of_them_is_checked(
     geopandas.read_parquet(catalog)
     for more, parameter in [("variables := 'sst'", "variables"), ("layer := 'places'", "layer"), ("time_var := 'made'", "time_var")]:
         con.execute(f"COPY (FROM geo_catalog_build('{folder}/*', {more})) TO '{tmp_path}/chosen.parquet'")
-        with pytest.raises(duckdb.Error, match=f'chosen.parquet" was built with another {parameter} .* than this call has .none.: see its row of'):
+        with pytest.raises(duckdb.Error, match=f'chosen.parquet" was built with another {parameter} .* than this call has \\(NULL\\): see its row of'):
             con.execute(f"FROM geo_catalog_build('{folder}/*', previous := '{tmp_path}/chosen.parquet')").fetchall()
     chosen = "variables := ['chl', 'sst'], time_var := 'time', layer := 'places'"
     fresh_chosen = every_row(con, f"geo_catalog_build('{folder}/*', {chosen})")

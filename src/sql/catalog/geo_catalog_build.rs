@@ -9,19 +9,19 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::table::{Plan, TableFunction};
 use crate::bridge::vector::Vector;
 use crate::catalog::{
-    self, BUILT_WITH, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, ON_ERROR, OnError, Outcome,
-    SCHEMA_VERSION, Wanted,
+    self, BUILT_WITH, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, Outcome, SCHEMA_VERSION,
+    Wanted,
 };
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::array::Variable;
-use crate::format::parquet::Table;
+use crate::format::parquet::{Table, sql_type};
 use crate::format::{Band, Layer, LayerName};
-use crate::grid::registry::{sql_type, value};
 use crate::limits::Limits;
 use crate::map::geometry;
+use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::shared::catalog_crs;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -335,7 +335,7 @@ impl TableFunction for GeoCatalogBuild {
         let entries = catalog::build(bound.paths.clone(), bound.options.clone(), bound.limits.threads)
             .map_err(of_previous)?;
         let time_var = bound.options.time_var.clone();
-        let built_with = value(bound.options.built_with());
+        let built_with = bound.options.built_with();
         Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error, time_var, built_with })
     }
 
@@ -470,7 +470,7 @@ fn write_row(
             ("error", Err(error)) => vector.set_bytes(row, error.to_string().as_bytes()),
             (_, Err(_)) => vector.set_null(row, ty),
             (name, Ok(Found::Made(entry))) => write_cell(name, entry, &vector, row, ty)?,
-            (name, Ok(Found::Kept(kept))) => value(kept.cell(name)).write(&vector, row, ty),
+            (name, Ok(Found::Kept(kept))) => kept.value(name).write(&vector, row, ty),
         }
     }
     Ok(())
