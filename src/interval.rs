@@ -151,16 +151,19 @@ pub fn stamped(text: &str) -> Option<Interval> {
         for (day, colon) in [("%Y-%m-%d", ":"), ("%Y:%m:%d", ":"), ("%Y%m%d", "")] {
             forms.push(day.to_string());
             for clock in clocks(colon) {
-                forms.extend(["", "%#z"].map(|zone| format!("{day} {clock}{zone}")));
+                forms.extend(["", "%z"].map(|zone| format!("{day} {clock}{zone}")));
             }
         }
         forms.iter().filter_map(|form| DateFormat::new(form).ok()).collect()
     });
-    let text = text.trim().replacen('T', " ", 1);
-    let text = match text.strip_suffix("UTC") {
-        Some(clock) => format!("{}Z", clock.trim_end()),
-        None => text,
-    };
+    let mut text = text.trim().replacen('T', " ", 1);
+    if let Some(clock) = text.strip_suffix("UTC").or(text.strip_suffix('Z')) {
+        text = format!("{}+0000", clock.trim_end());
+    }
+    // A zone of whole hours; a sign before the time of day is part of the date.
+    if text.rfind(['+', '-']).is_some_and(|sign| sign > 10 && sign + 3 == text.len()) {
+        text.push_str("00");
+    }
     formats.iter().find_map(|format| format.parse(&text))
 }
 
