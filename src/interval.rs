@@ -156,10 +156,12 @@ pub fn stamped(text: &str) -> Option<Interval> {
         }
         forms.iter().filter_map(|form| DateFormat::new(form).ok()).collect()
     });
-    let mut text = text.trim().replacen('T', " ", 1);
-    if let Some(clock) = text.strip_suffix("UTC").or(text.strip_suffix('Z')) {
-        text = format!("{}+0000", clock.trim_end());
-    }
+    let text = text.trim();
+    let mut text = match text.strip_suffix("UTC").or(text.strip_suffix('Z')) {
+        Some(clock) => format!("{}+0000", clock.trim_end()),
+        None => text.to_string(),
+    };
+    text = text.replacen('T', " ", 1);
     // A zone of whole hours; a sign before the time of day is part of the date.
     if text.rfind(['+', '-']).is_some_and(|sign| sign > 10 && sign + 3 == text.len()) {
         text.push_str("00");
@@ -264,7 +266,8 @@ mod tests {
             ("2018-01-31", "[2018-01-31 00:00:00, 2018-01-31 23:59:59.999999]"),
             ("2018-01-31T23:59", "[2018-01-31 23:59:00, 2018-01-31 23:59:59.999999]"),
             ("2018-01-31T23:59:59Z", "[2018-01-31 23:59:59, 2018-01-31 23:59:59.999999]"),
-            ("2018-01-31 23:59:59.25 UTC", "[2018-01-31 23:59:59.250, 2018-01-31 23:59:59.250]"),
+            ("2018-01-31 23:59:59 UTC", "[2018-01-31 23:59:59, 2018-01-31 23:59:59.999999]"),
+            ("2018-01-31T23:59:59.25 UTC", "[2018-01-31 23:59:59.250, 2018-01-31 23:59:59.250]"),
             ("2018-01-31T23:59:59.000001+02:00", "[2018-01-31 21:59:59.000001, 2018-01-31 21:59:59.000001]"),
             ("2018-01-31T23:00:00-0330", "[2018-02-01 02:30:00, 2018-02-01 02:30:00.999999]"),
             ("2018-01-31T23:00:00+01", "[2018-01-31 22:00:00, 2018-01-31 22:00:00.999999]"),

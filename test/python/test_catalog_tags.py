@@ -162,6 +162,8 @@ def test_a_tag_that_is_missing_or_no_time_names_file_tag_and_value(con, tmp_path
     assert "One of: AREA_OR_POINT" in error(con, [bare], "time_tag := 'TIFFTAG_DATETIME'")
     for number, text in enumerate(["0000:00:00 00:00:00", "2018:02:30 00:00:00", "2018:01:31 25:00:00", "    :  :     :  :  "]):
         bad = tagged(tmp_path / f"bad{number}.tif", TIFFTAG_DATETIME=text)
+        with rasterio.open(bad) as file:
+            text = file.tags()["TIFFTAG_DATETIME"]
         assert f'geo_catalog_build(time_tag): the tag "TIFFTAG_DATETIME" of "{bad}" is "{text}", not a time such as' in error(con, [good, bad], "time_tag := 'TIFFTAG_DATETIME'")
     rows = con.execute(f"SELECT t_min, error FROM geo_catalog_build({sql_list([good, bare])}, time_tag := 'TIFFTAG_DATETIME', on_error := 'report')").fetchall()
     assert rows[0] == (dt.datetime(2018, 1, 31, 10), None) and rows[1][0] is None and "has no tag" in rows[1][1]
