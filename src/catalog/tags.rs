@@ -1,6 +1,6 @@
 //! The tags of a file in a catalog: those of array files, the time that one of them tells, and how many are kept.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Member, Result};
 use crate::format::Tags;
 use crate::format::array::{ArrayHeader, Attribute, Variable};
 use crate::interval::{Interval, stamped};
@@ -15,16 +15,14 @@ const MAX_TEXT: usize = 4096;
 /// The time that a tag tells.
 ///
 /// # Errors
-/// [`Error::NoTag`] with those that there are, or [`Error::TimeTag`].
+/// [`Error::NotFound`] with those that there are, or [`Lack::Tag`].
 pub fn time(tags: &Tags, tag: &str, path: &str) -> Result<Interval> {
-    let (path, name) = (path.to_string(), tag.to_string());
     match tags.iter().find(|(name, _)| name == tag) {
-        Some((_, text)) => {
-            stamped(text).ok_or_else(|| Error::TimeTag { path, tag: name, value: text.clone() })
-        }
+        Some((_, text)) => stamped(text)
+            .ok_or_else(|| Error::unsuited(path, Lack::Tag { name: tag.into(), value: text.clone() })),
         None => {
             let available = tags.iter().take(MAX_TAGS).map(|(name, _)| name.clone()).collect();
-            Err(Error::NoTag { path, tag: name, available })
+            Err(Error::not_found(Member::Tag, tag, path, available))
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::catalog::{
 };
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Member, Result};
 use crate::files;
 use crate::format::array::Variable;
 use crate::format::parquet::{Table, sql_type};
@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::map::geometry;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::shared::catalog_crs;
+use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -273,9 +274,13 @@ impl Scan {
     /// Puts the parameter in front of an error that it is to blame for.
     fn place(&self, error: Error) -> Error {
         let parameter = match &error {
-            Error::NoVariable { name, .. } if self.time_var.as_ref() == Some(name) => "time_var",
-            Error::NoVariable { .. } => "variables",
-            Error::NoTag { .. } | Error::TimeTag { .. } => "time_tag",
+            Error::NotFound { what: Member::Variable, name, .. } if self.time_var.as_ref() == Some(name) => {
+                "time_var"
+            }
+            Error::NotFound { what: Member::Variable, .. } => "variables",
+            Error::NotFound { what: Member::Tag, .. } | Error::Unsuited { lack: Lack::Tag { .. }, .. } => {
+                "time_tag"
+            }
             _ => return error,
         };
         error.at(format!("{}({parameter})", DOC.name))
@@ -467,7 +472,7 @@ fn write_row(
             ("path", _) => vector.set_bytes(row, outcome.path.as_bytes()),
             ("schema_version", _) => vector.set(row, SCHEMA_VERSION),
             ("built_with", _) => built_with.write(&vector, row, ty),
-            ("error", Err(error)) => vector.set_bytes(row, error.to_string().as_bytes()),
+            ("error", Err(error)) => vector.set_bytes(row, told(error).as_bytes()),
             (_, Err(_)) => vector.set_null(row, ty),
             (name, Ok(Found::Made(entry))) => write_cell(name, entry, &vector, row, ty)?,
             (name, Ok(Found::Kept(kept))) => kept.value(name).write(&vector, row, ty),
