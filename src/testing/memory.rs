@@ -1,5 +1,7 @@
 //! The largest piece of memory that a thread asks for: damaged counts must not become allocations.
 
+#![allow(unsafe_code)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
