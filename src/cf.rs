@@ -46,7 +46,8 @@ pub fn decode(pixels: &Pixels, variable: &Variable) -> Vec<f64> {
     })
 }
 
-/// The stored values that stand for none, in the type of `like`.
+/// The stored values that stand for none, in the type of `like`. A `valid_range` is none of a coordinate's business: files tell
+/// -180 to 180 and count to 360.
 fn fills<T: Pixel>(variable: &Variable, _like: &[T]) -> Vec<T> {
     variable.missing()
 }
@@ -96,10 +97,13 @@ pub struct TimeAxis {
     pub variable: usize,
     /// Microseconds since 1970-01-01 UTC in the file's order; `None` where the axis holds no value.
     pub instants: Vec<Option<i64>>,
+    /// The same in the file's own calendar: they tell days apart that TIMESTAMP's calendar lacks.
+    pub exact: Vec<Option<i64>>,
+    pub calendar: Calendar,
     /// Seconds between neighbours, where they are evenly spaced (in the axis's own calendar).
     pub step: Option<f64>,
-    /// From the first bound to the last, where the axis has bounds; else from the first instant to the last. `None` when
-    /// it has no value at all.
+    /// From the first bound up to the last, which is outside (CF 7.1), where the axis has bounds; else from the first instant
+    /// to the last. `None` when it has no value at all.
     pub interval: Option<Interval>,
 }
 
@@ -116,7 +120,8 @@ pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
     let units = TimeUnits::parse(unit, facts.text("calendar"))
         .map_err(|e| fail(format!("can not be decoded: {e}")))?;
     let pixels = whole(file, variable)?;
-    let instants = instants(&pixels, facts, &units).map_err(|e| fail(format!("can not be decoded: {e}")))?;
+    let both = instants(&pixels, facts, &units).map_err(|e| fail(format!("can not be decoded: {e}")))?;
+    let (instants, exact): (Vec<_>, Vec<_>) = both.into_iter().map(Option::unzip).unzip();
     let step = step(&decode(&pixels, facts), facts.dtype, 1e-6).map(|step| step * units.seconds());
     let bounds =
         ["bounds", "climatology"].into_iter().flat_map(|name| axis::listed(header, facts, name)).next();
@@ -128,7 +133,7 @@ pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
         None => None,
     };
     let interval = of_bounds.or_else(|| span(&instants));
-    Ok(TimeAxis { variable, instants, step, interval })
+    Ok(TimeAxis { variable, instants, exact, calendar: units.calendar, step, interval })
 }
 
 /// The span of a time axis's bounds, when they are two for each of its values.
@@ -148,7 +153,15 @@ fn bounds_of(
         .map(|unit| TimeUnits::parse(unit, bounds.text("calendar").or(axis.text("calendar"))))
         .transpose()?;
     let pixels = whole(file, index)?;
-    Ok(span(&instants(&pixels, bounds, own.as_ref().unwrap_or(units))?))
+    let instants = instants(&pixels, bounds, own.as_ref().unwrap_or(units))?;
+    // The upper bound of a cell is the lower one of the next and no part of it; a cell of no length is an instant.
+    let cell = |pair: &[Option<(i64, i64)>]| match pair {
+        [Some((a, _)), Some((b, _))] if a != b => Some(Interval { start: *a.min(b), stop: *a.max(b) - 1 }),
+        [Some((a, _)), Some(_)] => Some(Interval { start: *a, stop: *a }),
+        _ => None,
+    };
+    let cells = instants.chunks(2).filter_map(cell);
+    Ok(cells.reduce(|a, b| Interval { start: a.start.min(b.start), stop: a.stop.max(b.stop) }))
 }
 
 fn span(instants: &[Option<i64>]) -> Option<Interval> {
@@ -156,7 +169,10 @@ fn span(instants: &[Option<i64>]) -> Option<Interval> {
     Some(Interval { start: known().min()?, stop: known().max()? })
 }
 
-fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<Vec<Option<i64>>> {
+/// Instants, and the same in the calendar of the units.
+type Instants = Vec<Option<(i64, i64)>>;
+
+fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<Instants> {
     let plain = variable.scale.is_none() && variable.offset.is_none();
     with_pixels!(pixels, stored => {
         let missing = fills(variable, stored);
@@ -169,21 +185,25 @@ fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<V
                 // NumPy's NaT, which xarray writes without a fill value that says so.
                 Some(whole) if whole == i128::from(i64::MIN) => return Ok(None),
                 Some(whole) if plain => units.decode_integer(whole),
-                _ => units.decode(v.f64() * scale + offset),
+                _ => units.decode_exact(v.f64() * scale + offset),
             }.map(Some)
         }).collect()
     })
 }
 
 /// The one distance between neighbours; `None` when they differ by more than `slack`, a share of it, and the precision of
-/// the stored type.
+/// the stored type. Floats of single precision can not say more than their digits: what is even within these is even, as long
+/// as they tell neighbours well apart.
 pub fn step(values: &[f64], dtype: Option<Dtype>, slack: f64) -> Option<f64> {
     let (first, last) = (values.first()?, values.last()?);
     let n = values.len().checked_sub(1).filter(|n| *n > 0)?;
     let step = (last - first) / n as f64;
     let largest = first.abs().max(last.abs());
-    let epsilon = if dtype == Some(Dtype::Float32) { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    let slack = (step.abs() * 1e-3).min(step.abs() * slack + 2.0 * epsilon * largest);
+    let single = dtype == Some(Dtype::Float32);
+    let epsilon = if single { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    let own = if single { epsilon * largest } else { 0.0 };
+    let slack = (step.abs() * 1e-3).min(step.abs() * slack + 2.0 * epsilon * largest).max(own);
     let even = |(i, v): (usize, &f64)| (v - (first + step * i as f64)).abs() <= slack;
-    (step != 0.0 && step.is_finite() && values.iter().enumerate().all(even)).then_some(step)
+    let told = step != 0.0 && step.is_finite() && own <= step.abs() / 4.0;
+    (told && values.iter().enumerate().all(even)).then_some(step)
 }

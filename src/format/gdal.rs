@@ -5,6 +5,7 @@
 
 pub mod burn;
 pub mod mdim;
+mod netcdf;
 pub mod vector;
 mod vsi;
 pub mod warp;
