@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Header;
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::format::gdal::hidden;
 use crate::format::open;
 use crate::interval::Interval;
 use crate::with_pixels;
@@ -70,26 +71,44 @@ fn facts(header: &ArrayHeader, variable: usize) -> Result<&Variable> {
     header.variables.get(variable).ok_or_else(|| Error::Bug(format!("no variable {variable}")))
 }
 
-/// A raster's header with the CRS that CF tells, where GDAL finds none: longitudes and latitudes need no grid mapping.
+/// A raster's header with what CF tells of the variable that it is: how its values are packed and which stand for none, and a
+/// CRS where GDAL finds none, since longitudes and latitudes need no grid mapping. A variable whose longitudes run down the
+/// rows has no place as a picture: GDAL takes its columns for them.
 pub fn completed(header: &Arc<Header>, path: &str) -> Arc<Header> {
-    let lacks = header.crs.is_none() && header.transform.is_some() && header.driver == "netCDF";
-    match lacks.then(|| crs_of_raster(path)).flatten() {
-        Some(crs) => Arc::new(Header { crs: Some(crs), ..(**header).clone() }),
-        None => header.clone(),
+    let arrays = ["netCDF", "HDF5", "HDF5Image"].contains(&header.driver.as_str());
+    let Some((file, variable)) = arrays.then(|| variable_of(path)).flatten() else { return header.clone() };
+    let found = file.header();
+    let Some(facts) = found.variables.get(variable).filter(|facts| facts.dtype.is_some()) else {
+        return header.clone();
+    };
+    let mut whole = (**header).clone();
+    whole.bands = whole.bands.iter().map(|band| hidden::of_variable(band, facts)).collect();
+    let axes = axes(found, variable);
+    if axes.x_dim().zip(axes.y_dim()).is_some_and(|(x, y)| x < y) {
+        whole.transform = None;
     }
+    if whole.crs.is_none() && whole.transform.is_some() {
+        let mapping = mapping(found, variable, &axes).ok().flatten();
+        whole.crs = mapping.filter(|mapping| mapping.factor == 1.0).map(|mapping| mapping.crs);
+    }
+    Arc::new(whole)
 }
 
-/// The CRS of one variable by GDAL's name for it, or of a file of one.
-fn crs_of_raster(path: &str) -> Option<String> {
+/// The variable of GDAL's name for one, or of a file of one.
+fn variable_of(path: &str) -> Option<(Arc<dyn ArrayFile>, usize)> {
     let container = files::container(path);
     let file = open::open(container).ok()?;
     let header = file.header();
     let variable = match path == container {
         true => data_variables(header).into_iter().next(),
-        false => path.rsplit_once(':').and_then(|(_, name)| header.find(name.trim_matches('"'))),
+        false => path.rsplit_once(':').and_then(|(_, name)| {
+            let name = name.trim_matches('"').trim_start_matches('/');
+            // GDAL writes blanks of HDF5's names as underscores.
+            let same = |v: &Variable| v.name == name || v.name.replace(' ', "_") == name;
+            header.variables.iter().position(same)
+        }),
     }?;
-    let mapping = mapping(header, variable, &axes(header, variable)).ok()??;
-    (mapping.factor == 1.0).then_some(mapping.crs)
+    Some((file, variable))
 }
 
 /// A time axis, decoded.

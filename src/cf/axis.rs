@@ -108,7 +108,8 @@ pub fn axes(header: &ArrayHeader, variable: usize) -> Axes {
         offer(index, LISTED);
     }
     (0..header.variables.len()).for_each(|index| offer(index, BESIDE));
-    let [mut x, mut y, lon, lat, mut time, vertical] = best.map(|slot| slot.map(|(_, coordinate)| coordinate));
+    let [mut x, mut y, lon, lat, mut time, vertical] =
+        best.map(|slot| slot.map(|(_, coordinate)| coordinate));
     // A time's own times are its own.
     if data.dims.len() == 1 && data.dtype.is_some() && matches!(role(data), Some((Role::Time, _))) {
         time = Some(Coordinate { variable, dims: vec![0] });
@@ -177,7 +178,9 @@ fn within(coordinate: &Variable, data: &Variable) -> Option<Vec<usize>> {
     }
     let place = |(dim, size): (&String, &u64)| {
         let mut named = data.dims.iter().zip(&data.shape).enumerate();
-        let same = |(place, (d, s)): (usize, (&String, &u64))| d == dim && s == size && !data.unnamed.contains(&place);
+        let same = |(place, (d, s)): (usize, (&String, &u64))| {
+            d == dim && s == size && !data.unnamed.contains(&place)
+        };
         named.position(same)
     };
     coordinate.dims.iter().zip(&coordinate.shape).skip(idle).map(place).collect()

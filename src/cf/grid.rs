@@ -9,6 +9,8 @@ use crate::crs::CRS84;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::format::array::{ArrayFile, Variable};
+use crate::format::gdal::Raster;
+use crate::window::Window;
 
 /// A variable's place on the map.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +56,22 @@ pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option
         (Some(lon), Some(lat)) if lon.dims.len() <= 1 && lat.dims.len() <= 1 => {
             rectilinear(file, lon, lat, &mapping::crs84()).map(Some)
         }
-        _ => Ok(None),
+        _ => Ok(hdf_eos(file, variable)),
     }
+}
+
+/// The grid of a field of HDF-EOS5, whose place stands in a text beside it (StructMetadata.0), which GDAL reads of rasters.
+fn hdf_eos(file: &dyn ArrayFile, variable: usize) -> Option<Grid> {
+    let facts = file.header().variables.get(variable)?;
+    let name = facts.name.strip_prefix("HDFEOS/GRIDS/").filter(|_| facts.shape.len() == 2)?;
+    let name = format!("HDF5:\"{}\"://HDFEOS/GRIDS/{}", file.path(), name.replace(' ', "_"));
+    let raster = Raster::open(&name, None).ok()?;
+    let header = raster.header();
+    let (transform, crs) = header.georeference(&name).ok()?;
+    let (height, width) = (header.height, header.width);
+    let same = facts.shape == [height as u64, width as u64];
+    let bbox = transform.bbox(&Window::whole(height, width).ok()?);
+    same.then_some(Grid { crs, bbox, transform: Some(transform), height, width })
 }
 
 /// One axis of a grid: its two outer edges in order, and the first centre's outer edge and the cell's size if all cells

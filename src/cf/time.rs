@@ -267,7 +267,8 @@ impl TimeUnits {
         let day = day.min(month_length(month, gregorian_leap(year)));
         let micros = i128::from(gregorian_day(year, month, day)) * DAY + of_day;
         // The two ends of 64 bits stand for infinity.
-        let instant = i64::try_from(micros).ok().filter(|t| *t < i64::MAX && *t >= -9_223_372_022_400_000_000)?;
+        let instant =
+            i64::try_from(micros).ok().filter(|t| *t < i64::MAX && *t >= -9_223_372_022_400_000_000)?;
         // Calendars of fewer days a year stay within.
         Some((instant, i64::try_from(total).unwrap_or(instant)))
     }
@@ -411,7 +412,8 @@ mod tests {
     #[test]
     fn days_that_timestamp_lacks_stay_apart_in_their_own_calendar() {
         let days = TimeUnits::parse("days since 2001-02-01", Some("360_day")).unwrap();
-        let exact: Vec<(i64, i64)> = [27.0, 28.0, 29.0].iter().map(|v| days.decode_exact(*v).unwrap()).collect();
+        let exact: Vec<(i64, i64)> =
+            [27.0, 28.0, 29.0].iter().map(|v| days.decode_exact(*v).unwrap()).collect();
         assert!(exact.iter().all(|(instant, _)| *instant == exact[0].0));
         assert!(exact.windows(2).all(|pair| pair[1].1 - pair[0].1 == 86_400_000_000));
     }
@@ -422,7 +424,10 @@ mod tests {
             let parsed = TimeUnits::parse("days since 0000-01-01", Some(name));
             assert_eq!(parsed.is_err(), calendar.lacks_year_zero(), "{name}");
         }
-        assert!(TimeUnits::parse("days since -1-12-31", None).is_ok() && TimeUnits::parse("days since 0-1-1", None).is_err());
+        assert!(
+            TimeUnits::parse("days since -1-12-31", None).is_ok()
+                && TimeUnits::parse("days since 0-1-1", None).is_err()
+        );
         assert_eq!(decoded(738_000.0, "days since 0000-01-01", "noleap"), "2021-12-02 00:00:00");
         assert_eq!(decoded(738_000.0, "days since 0000-01-01", "proleptic_gregorian"), "2020-07-29 00:00:00");
     }

@@ -304,7 +304,9 @@ impl Attribute {
         match self {
             Attribute::Integers(values) => values.iter().map(|v| Nodata::Integer((*v).into())).collect(),
             Attribute::Numbers(values) => values.iter().copied().map(Nodata::Float).collect(),
-            Attribute::Text(one) => one.split([',', ' ']).filter(|word| !word.is_empty()).filter_map(text).collect(),
+            Attribute::Text(one) => {
+                one.split([',', ' ']).filter(|word| !word.is_empty()).filter_map(text).collect()
+            }
             Attribute::Texts(many) => many.iter().filter_map(|one| text(one)).collect(),
         }
     }

@@ -158,7 +158,9 @@ fn same_place(first: &Part, other: &Part, time: Option<usize>, onto: bool) -> Re
         if time == Some(dim) || on_map(first).contains(&Some(dim)) {
             continue;
         }
-        let (Some(selected), Some(others)) = (first.selected.get(dim), other.selected.get(dim)) else { continue };
+        let (Some(selected), Some(others)) = (first.selected.get(dim), other.selected.get(dim)) else {
+            continue;
+        };
         let (values, others) = (axis.values_at(selected), other_axis.values_at(others));
         let steps = values.iter().zip(values.iter().skip(1)).map(|(a, b)| (a - b).abs());
         let slack = 1e-3 * steps.fold(f64::INFINITY, f64::min);
@@ -206,7 +208,10 @@ fn at_one_time(mut parts: Vec<Part>) -> Result<Vec<Part>> {
                 part.source.path(),
                 shown(other)
             );
-            return Err(Error::conflict(problem, "Files without a dimension of time are merged where they are of one time: read each time by itself"));
+            return Err(Error::conflict(
+                problem,
+                "Files without a dimension of time are merged where they are of one time: read each time by itself",
+            ));
         }
     }
     first.also = parts;
@@ -276,7 +281,10 @@ fn steps(parts: &[Part], dim: usize, merged: bool) -> Result<(String, Vec<Step>)
             Some(step) => {
                 let paths = [step.of.first().map_or(0, |(other, _)| *other), number];
                 let [one, other] = paths.map(|n| parts.get(n).map_or("", |part| part.source.path()));
-                let problem = format!("the time {} stands in \"{one}\" and in \"{other}\"", here.map_or_else(String::new, iso));
+                let problem = format!(
+                    "the time {} stands in \"{one}\" and in \"{other}\"",
+                    here.map_or_else(String::new, iso)
+                );
                 let remedy = "Name each time once; files of one time that lie on different places are merged on a slice of geo_slice(...)";
                 return Err(Error::conflict(problem, remedy));
             }

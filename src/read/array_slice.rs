@@ -62,7 +62,10 @@ fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     let grid = cf::grid::grid(&**source.file()?, variable, &axes)?
         .ok_or_else(|| none("has no coordinates on the map"))?;
     let affine = grid.transform.ok_or_else(|| none("has cells of different sizes"))?;
-    let (Some(y_dim), Some(x_dim)) = (axes.y_dim(), axes.x_dim()) else {
+    let shape = &source.variable(variable)?.shape;
+    // A field of HDF-EOS has no coordinates, and its rows and columns are its dimensions.
+    let plain = (*shape == [grid.height as u64, grid.width as u64]).then_some((0, 1));
+    let Some((y_dim, x_dim)) = axes.y_dim().zip(axes.x_dim()).or(plain) else {
         return Err(none("has no dimensions on the map"));
     };
     Ok(Place { crs: grid.crs, affine, rows: grid.height, cols: grid.width, y_dim, x_dim })
@@ -162,7 +165,8 @@ pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) 
             return Err(Error::Bug(format!("{} values beside {}", layer.len(), done.len())));
         }
         let cells = done.values.iter_mut().zip(&mut done.valid).zip(&mut counts);
-        for (((value, valid), count), (more, more_valid)) in cells.zip(layer.values.iter().zip(&layer.valid)) {
+        for (((value, valid), count), (more, more_valid)) in cells.zip(layer.values.iter().zip(&layer.valid))
+        {
             if *more_valid == 0 {
                 continue;
             }
@@ -201,7 +205,9 @@ fn check_exact(path: &str, facts: &Variable, values: &[f64]) -> Result<()> {
         Some(value) => Err(Error::Values {
             path: path.into(),
             variable: facts.name.clone(),
-            reason: format!("a value near {value} can not come onto a slice: whole numbers above 2^53 are not told apart there"),
+            reason: format!(
+                "a value near {value} can not come onto a slice: whole numbers above 2^53 are not told apart there"
+            ),
         }),
     }
 }

@@ -286,8 +286,13 @@ impl Axis {
         let days = self.exact.as_ref().is_some_and(|exact| {
             same.iter().any(|&i| exact.get(i) != same.first().and_then(|&first| exact.get(first)))
         });
-        let why = if days { ": its calendar has days that TIMESTAMP's lacks, which are the last of their month" } else { "" };
-        let problem = format!("axis \"{}\" has {} values of {}{why}", self.name, same.len(), iso(*key as i64));
+        let why = if days {
+            ": its calendar has days that TIMESTAMP's lacks, which are the last of their month"
+        } else {
+            ""
+        };
+        let problem =
+            format!("axis \"{}\" has {} values of {}{why}", self.name, same.len(), iso(*key as i64));
         let places: Vec<String> = same.iter().map(usize::to_string).collect();
         let remedy = format!("Select by index, one of {}, or take all of them as a range", places.join(", "));
         Err(Error::conflict(problem, remedy))

@@ -368,11 +368,7 @@ fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
 }
 
 /// What a file holds, GRIB in the words of CF.
-fn tree(
-    root: &Group,
-    format: &str,
-    driver: &str,
-) -> std::result::Result<(ArrayHeader, Vec<Source>), String> {
+fn tree(root: &Group, format: &str, driver: &str) -> std::result::Result<(ArrayHeader, Vec<Source>), String> {
     let hdf5 = driver == "HDF5";
     let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0, hdf5 };
     reader.header.attributes = group_attributes(root);
@@ -498,7 +494,8 @@ impl Reader {
                 return Err(format!("it has more than {MAX_VARIABLES} variables"));
             }
             let array = Array(array);
-            let short = if self.hdf5 { name.strip_prefix(NOT_ITS_COORDINATE).unwrap_or(&name) } else { &name };
+            let short =
+                if self.hdf5 { name.strip_prefix(NOT_ITS_COORDINATE).unwrap_or(&name) } else { &name };
             let (variable, native) = variable(&array, format!("{prefix}{short}"), self.hdf5);
             if self.hdf5 && variable.text("NAME").is_some_and(|text| text.starts_with(NO_VARIABLE)) {
                 continue;

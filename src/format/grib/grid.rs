@@ -95,7 +95,8 @@ impl Grid {
             50 | 60 | 70 | 80 => Kind::Refused("coefficients of spherical harmonics"),
             _ => Kind::Unknown,
         };
-        let degrees = |from: usize| Some((octets.signed(from, 3)? * 1e-3, octets.signed(from + 3, 3)? * 1e-3));
+        let degrees =
+            |from: usize| Some((octets.signed(from, 3)? * 1e-3, octets.signed(from + 3, 3)? * 1e-3));
         let sides = (octets.number(7, 2), octets.number(9, 2));
         let reduced = |n: Option<u64>| n == Some(0xffff);
         let ends = (degrees(11), degrees(18));
@@ -119,7 +120,9 @@ impl Grid {
         bytes: Option<&[u8]>,
     ) -> Grid {
         let kind = match kind {
-            Kind::Gaussian(_) if missing(width) || missing(height) => Kind::Refused("a reduced Gaussian grid"),
+            Kind::Gaussian(_) if missing(width) || missing(height) => {
+                Kind::Refused("a reduced Gaussian grid")
+            }
             Kind::Degrees if missing(width) || missing(height) => {
                 Kind::Refused("a reduced grid of latitudes and longitudes")
             }
@@ -276,12 +279,15 @@ mod tests {
     #[test]
     fn gaussian_latitudes_are_those_of_tables() {
         // Abramowitz and Stegun, table 25.4: the abscissas of degree 4.
-        let expected = [-0.861_136_311_594_053, -0.339_981_043_584_856, 0.339_981_043_584_856, 0.861_136_311_594_053];
+        let expected =
+            [-0.861_136_311_594_053, -0.339_981_043_584_856, 0.339_981_043_584_856, 0.861_136_311_594_053];
         for (lat, x) in gaussian(2).iter().zip(expected) {
             assert!((lat.to_radians().sin() - x).abs() < 1e-14, "{lat}");
         }
         let many = gaussian(320);
-        assert!(many.windows(2).all(|pair| pair[0] < pair[1]) && (many[639] - 89.784_876_907_219).abs() < 1e-9);
+        assert!(
+            many.windows(2).all(|pair| pair[0] < pair[1]) && (many[639] - 89.784_876_907_219).abs() < 1e-9
+        );
     }
 
     #[test]

@@ -231,7 +231,8 @@ fn node_2(path: &str, name: &str, mut metadata: Value, attributes: Option<&Value
     if is_temporal(&dtype_name) {
         as_integers(&mut metadata);
     }
-    let dims = attributes.and_then(|a| a.get("_ARRAY_DIMENSIONS")).or_else(|| of_netcdf(&metadata, attributes));
+    let dims =
+        attributes.and_then(|a| a.get("_ARRAY_DIMENSIONS")).or_else(|| of_netcdf(&metadata, attributes));
     let dims = dims.cloned();
     quiet_filters(&mut metadata, "filters");
     let stored = Stored { path, name, shape, chunk: chunk.clone(), dtype_name, element, dims, fill };
@@ -259,7 +260,10 @@ fn quiet_filters(metadata: &mut Value, key: &str) {
         !(matches!(id.strip_prefix("numcodecs.").unwrap_or(id), "bitround" | "quantize") && as_it_is)
     });
     // Those of the chunks inside shards.
-    filters.iter_mut().filter_map(|filter| filter.get_mut("configuration")).for_each(|f| quiet_filters(f, "codecs"));
+    filters
+        .iter_mut()
+        .filter_map(|filter| filter.get_mut("configuration"))
+        .for_each(|f| quiet_filters(f, "codecs"));
 }
 
 /// NumPy's name and how values lie, of a type such as `<f4`, `|b1`, `>M8[ns]`.

@@ -13,8 +13,8 @@ use crate::read::array_plan::{Opened, Part, check_size};
 use crate::read::array_slice::{Onto, map_dims, read_onto};
 use crate::read::values::{Decoding, decode};
 use crate::sql::array::selection::{
-    Coordinates, FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, RESAMPLING, Request, SCALED, SEL, TOLERANCE, coordinates, request,
-    shape,
+    Coordinates, FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, RESAMPLING, Request, SCALED, SEL, TOLERANCE,
+    coordinates, request, shape,
 };
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -217,7 +217,9 @@ fn write_data(bound: &Bound, job: &Job, data: &Vector<'_>, row: usize) -> Result
                 let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
                 let out = places.slice_mut::<f32>(done, pixels.len());
                 let gaps = decode(&pixels, part.facts()?, &job.decoding, out)?;
-                check_float(part, &job.decoding, || beyond_float(&pixels, part.facts().ok()?, &job.decoding))?;
+                check_float(part, &job.decoding, || {
+                    beyond_float(&pixels, part.facts().ok()?, &job.decoding)
+                })?;
                 (pixels.len(), gaps)
             }
         };

@@ -15,8 +15,7 @@ use crate::slice::Slice;
 use crate::value::Value;
 
 pub const SCALED: &str = "Give `stored * scale_factor + add_offset` (CF), else the stored numbers.";
-pub const MASKED: &str =
-    "NULL where the stored value stands for none: `_FillValue`, every `missing_value`, the fill value of a Zarr store of version 2 (0 in many a mask or class map), NetCDF's own in places that were never written, and whatever lies outside of `valid_range`, or of `valid_min` and `valid_max`; else the stored number.";
+pub const MASKED: &str = "NULL where the stored value stands for none: `_FillValue`, every `missing_value`, the fill value of a Zarr store of version 2 (0 in many a mask or class map), NetCDF's own in places that were never written, and whatever lies outside of `valid_range`, or of `valid_min` and `valid_max`; else the stored number.";
 pub const FILL: &str =
     "A number (or 'nan') in place of NULL: a dense list, which reaches NumPy without a copy.";
 pub const ISEL: &str = "Dimensions by index, from 0, negative from the end: `{time: -1}` one place, `{lat: [10, 19]}` places from one to another, both inside, `{lon: {start: 0, stop: 100, step: 4}}` Python's slice.";

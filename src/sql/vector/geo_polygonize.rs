@@ -174,7 +174,9 @@ fn codes(data: &List) -> Result<(Vec<i32>, Vec<f64>)> {
             Ok((data.places().map(code).collect(), vec![1.0]))
         }
         Holds::Whole => told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<i64>(p))))),
-        Holds::WholeUnsigned => told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<u64>(p))))),
+        Holds::WholeUnsigned => {
+            told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<u64>(p)))))
+        }
         _ => {
             // Adding 0 makes one value of 0 and -0.
             let value = |place: usize| if null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
@@ -188,13 +190,16 @@ fn codes(data: &List) -> Result<(Vec<i32>, Vec<f64>)> {
 fn told(values: impl Iterator<Item = Option<i128>>) -> Result<(Vec<i32>, Vec<f64>)> {
     let mut lost = None;
     let seen = values.inspect(|value| {
-        lost = lost.or(value.filter(|value| value.unsigned_abs() > 1 << 53 && (*value as f64) as i128 != *value));
+        lost = lost
+            .or(value.filter(|value| value.unsigned_abs() > 1 << 53 && (*value as f64) as i128 != *value));
     });
     let found = numbered(seen, |value| value, |value| value as f64);
     match lost {
         None => Ok(found),
         Some(value) => Err(Error::conflict(
-            format!("{value} is a value of some pixels, and a DOUBLE, which `value` of a polygon is, does not hold it exactly"),
+            format!(
+                "{value} is a value of some pixels, and a DOUBLE, which `value` of a polygon is, does not hold it exactly"
+            ),
             "Give the pixels numbers of their own: list_transform(data, lambda x: list_position(ids, x))",
         )),
     }

@@ -109,8 +109,7 @@ pub fn place(
         next += times.unwrap_or(0);
     }
     let Messages { shared, second_order, foreign, fields: all, .. } = messages;
-    let mut fields =
-        Fields { shared, second_order, foreign, all, of: Vec::new(), present: Mutex::default() };
+    let mut fields = Fields { shared, second_order, foreign, all, of: Vec::new(), present: Mutex::default() };
     // GDAL counts otherwise where it passes over messages: then nothing is known of one of them.
     if next != fields.all.len() {
         return Ok(fields);
@@ -126,7 +125,8 @@ pub fn place(
         }
         let [.., y, x] = variable.dims.as_slice() else { continue };
         let known = grids.entry([y.clone(), x.clone()]).or_insert_with(|| range.clone());
-        let both: Vec<Field> = [known.start, range.start].iter().filter_map(|at| fields.all.get(*at).cloned()).collect();
+        let both: Vec<Field> =
+            [known.start, range.start].iter().filter_map(|at| fields.all.get(*at).cloned()).collect();
         Messages::one_grid(&both).map_err(|problem| format!("its \"{}\" {problem}", variable.name))?;
     }
     for (dims, range) in grids {
@@ -135,7 +135,8 @@ pub fn place(
         for (dim, by) in dims.iter().zip([north as f64, -(west as f64)]) {
             let is_rows = *dim == dims[0];
             let new = latitudes.as_ref().filter(|_| is_rows);
-            let Some(at) = header.variables.iter().position(|v| v.name == *dim && v.dims == [dim.as_str()]) else {
+            let Some(at) = header.variables.iter().position(|v| v.name == *dim && v.dims == [dim.as_str()])
+            else {
                 continue;
             };
             let (Some(Source::Array(array, _)), Some([n])) =
@@ -146,7 +147,8 @@ pub fn place(
             if by == 0.0 && new.is_none() {
                 continue;
             }
-            let Pixels::Float64(mut values) = read::<f64>(array, &[0], &[*n], &[1], *n as usize, path)? else {
+            let Pixels::Float64(mut values) = read::<f64>(array, &[0], &[*n], &[1], *n as usize, path)?
+            else {
                 continue;
             };
             let step = values.get(1).zip(values.first()).map_or(0.0, |(second, first)| second - first);
