@@ -209,7 +209,8 @@ impl<'a> Vector<'a> {
         unsafe {
             let child = ffi::duckdb_list_vector_get_child(self.raw);
             let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(child));
-            let copy = List { raw: ffi::duckdb_create_vector(ty.raw(), length.max(1)), length: length as usize };
+            let copy =
+                List { raw: ffi::duckdb_create_vector(ty.raw(), length.max(1)), length: length as usize };
             if length > 0 {
                 let chosen = ffi::duckdb_create_selection_vector(length);
                 let data = ffi::duckdb_selection_vector_get_data_ptr(chosen);
