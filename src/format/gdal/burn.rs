@@ -106,16 +106,16 @@ pub fn straightened(geometry: &Geometry) -> Option<Vec<u8>> {
     // that it takes.
     unsafe {
         let handle = geometry.c_geometry();
-        if c::OGR_G_HasCurveGeometry(handle, 1) == 0 {
+        if gdal_sys::OGR_G_HasCurveGeometry(handle, 1) == 0 {
             return None;
         }
-        let lines = c::OGR_G_GetLinearGeometry(handle, 0.0, std::ptr::null_mut());
+        let lines = gdal_sys::OGR_G_GetLinearGeometry(handle, 0.0, std::ptr::null_mut());
         if lines.is_null() {
             return None;
         }
-        let mut wkb = vec![0u8; usize::try_from(c::OGR_G_WkbSize(lines)).unwrap_or(0)];
-        let done = c::OGR_G_ExportToIsoWkb(lines, c::OGRwkbByteOrder::wkbNDR, wkb.as_mut_ptr());
-        c::OGR_G_DestroyGeometry(lines);
-        (done == c::OGRErr::OGRERR_NONE).then_some(wkb)
+        let mut wkb = vec![0u8; usize::try_from(gdal_sys::OGR_G_WkbSize(lines)).unwrap_or(0)];
+        let done = gdal_sys::OGR_G_ExportToIsoWkb(lines, gdal_sys::OGRwkbByteOrder::wkbNDR, wkb.as_mut_ptr());
+        gdal_sys::OGR_G_DestroyGeometry(lines);
+        (done == gdal_sys::OGRErr::OGRERR_NONE).then_some(wkb)
     }
 }

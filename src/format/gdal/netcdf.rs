@@ -1,7 +1,6 @@
 //! What the netCDF library is asked for past GDAL: arrays of letters, which GDAL takes for text.
 //!
 //! Every call holds [`HDF5`](super::HDF5), as those of GDAL that reach the library do.
-#![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
