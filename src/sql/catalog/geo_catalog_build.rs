@@ -217,7 +217,7 @@ static DOC: FunctionDoc = FunctionDoc {
             sql: "SELECT driver, variables[1].name AS variable, variables[1].dims AS dims, t_min, t_max, n_times, t_step, bbox.xmin, bbox.xmax\n\
                   FROM geo_catalog_build('test/data/small/sst.nc', variables := 'sst');",
             rows: &[
-                "netCDF\tsst\t[time, lat, lon]\t2018-01-01 00:00:00\t2018-01-04 00:00:00\t3\t86400.0\t-180.0\t180.0",
+                "netCDF\tsst\t[time, lat, lon]\t2018-01-01 00:00:00\t2018-01-03 23:59:59.999999\t3\t86400.0\t-180.0\t180.0",
             ],
         },
         Example {
