@@ -198,27 +198,32 @@ fn message_2(file: &Reader, begin: u64, length: u64, found: &mut Messages) -> Op
     let mut grid = Arc::new(Grid::unknown());
     let (mut bitmap, mut known) = (None, None);
     for _ in 0..MAX_SECTIONS {
-        if at + 11 > end {
+        // The message ends in four letters; a field of one value has no bytes of data.
+        if at + 9 > end {
             break;
         }
-        let [a, b, c, d, number, indicator, _, _, _, e, f] = bytes::<11>(file, at)?;
+        let [a, b, c, d, number] = bytes::<5>(file, at)?;
         let length = u64::from(u32::from_be_bytes([a, b, c, d]));
         if length < 5 {
             break;
         }
-        match (number, u16::from_be_bytes([e, f])) {
-            (3, _) => grid = Arc::new(Grid::of_edition_2(&section(file, at, length)?)),
-            (5, 40 | 40_000) => found.foreign = Some("JPEG 2000"),
-            (5, 42) => found.foreign = Some("CCSDS (AEC)"),
-            (6, _) => {
+        match number {
+            3 => grid = Arc::new(Grid::of_edition_2(&section(file, at, length)?)),
+            5 => match u16::from_be_bytes(bytes::<2>(file, at + 9)?) {
+                40 | 40_000 => found.foreign = Some("JPEG 2000"),
+                42 => found.foreign = Some("CCSDS (AEC)"),
+                _ => {}
+            },
+            6 => {
+                let [indicator] = bytes::<1>(file, at + 5)?;
                 bitmap = match indicator {
-                    0 => Some(Bitmap { at: at + 6, bytes: length - 6.min(length) }),
+                    0 => Some(Bitmap { at: at + 6, bytes: length.saturating_sub(6) }),
                     254 => known,
                     _ => None,
                 };
                 known = bitmap.or(known);
             }
-            (7, _) => {
+            7 => {
                 fields += 1;
                 found.fields.push(Field { grid: grid.clone(), bitmap });
             }

@@ -540,11 +540,11 @@ def grib(path, *fields):
 
 
 def points(path):
-    """Longitudes, latitudes and values of the first message, as ecCodes has them."""
+    """Longitudes, latitudes and values of the points of the first message, as ecCodes has them."""
     eccodes = pytest.importorskip("eccodes")
     with open(path, "rb") as file:
-        message = eccodes.codes_grib_new_from_file(file)
-        return [eccodes.codes_get_array(message, key) for key in ("longitudes", "latitudes", "values")]
+        found = eccodes.codes_grib_get_data(eccodes.codes_grib_new_from_file(file))
+    return [np.array([point[key] for point in found]) for key in ("lon", "lat", "value")]
 
 
 def field(con, path):
@@ -589,13 +589,22 @@ def test_every_point_of_a_grib_field_lies_where_eccodes_has_it(con, tmp_path, gr
     keys = grid(scan)
     count = keys.get("Ni", keys.get("Nx")) * keys.get("Nj", keys.get("Ny"))
     path = grib(tmp_path / "a.grib2", ("regular_ll_sfc_grib2", np.arange(count) + 1, {"bitsPerValue": 24, **keys, **HEIGHT}))
-    lons, lats, values = points(path)
     name = field(con, path)
     answer = ask(con, f"SELECT read_array('{path}', '{name}')")
     row = con.execute(f"SELECT crs, bbox, transform FROM geo_catalog_build('{path}')").fetchone()
     crs = pyproj.CRS.from_user_input(row[0])
     to = pyproj.Transformer.from_crs(crs.geodetic_crs if not crs.is_derived else crs.source_crs, crs, always_xy=True)
-    x, y = to.transform(lons, lats)
+    if "Nx" in keys:
+        # WMO's rule (Manual on Codes, flag table 3.4) by pyproj: the first point is the first value, rows go on from there.
+        x, y = to.transform(keys["longitudeOfFirstGridPointInDegrees"], keys["latitudeOfFirstGridPointInDegrees"])
+        count = np.arange(keys["Nx"] * keys["Ny"])
+        i, j = (count // keys["Ny"], count % keys["Ny"]) if scan["jPointsAreConsecutive"] else (count % keys["Nx"], count // keys["Nx"])
+        x, y = x + i * keys["DxInMetres"] * (1 - 2 * scan["iScansNegatively"]), y + j * keys["DyInMetres"] * (2 * scan["jScansPositively"] - 1)
+        lons, lats = to.transform(x, y, direction="INVERSE")
+        values = count + 1
+    else:
+        lons, lats, values = points(path)
+        x, y = to.transform(lons, lats)
     xs, ys = (np.array(answer["coords"][dim]) for dim in ("X", "Y"))
     if crs.is_geographic:
         x = xs[0] + (x - xs[0] + 1e-6) % 360 - 1e-6

@@ -46,7 +46,7 @@ impl Fields {
         let turned =
             header.transform.map_or(0, |transform| turned(&transform, grid.first_longitude(), header.width));
         let place = grid.correction()?;
-        if place.west > 0 || place.north > 0 || place.latitudes.is_some() {
+        if place.west > 0 || place.north != 0 || place.latitudes.is_some() {
             // Its rows are no even steps, or it begins elsewhere: read_array has its place.
             header.transform = None;
         }

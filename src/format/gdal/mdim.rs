@@ -385,11 +385,14 @@ fn tree(root: &Group, format: &str, driver: &str) -> std::result::Result<(ArrayH
 struct AsStored;
 
 const TURNS: &str = "GRIB_ADJUST_LONGITUDE_RANGE";
+/// GDAL guesses of some files that their first point is not where GDAL takes it to be; we know.
+const GUESS: &str = "GRIB_LATITUDE_OF_FIRST_GRID_POINT_IS_SOUTHERN_MOST";
 
 impl AsStored {
     fn new() -> AsStored {
         // The texts hold no zero byte, the one thing that could be refused.
         let _ = gdal::config::set_thread_local_config_option(TURNS, "NO");
+        let _ = gdal::config::set_thread_local_config_option(GUESS, "YES");
         AsStored
     }
 }
@@ -397,6 +400,7 @@ impl AsStored {
 impl Drop for AsStored {
     fn drop(&mut self) {
         let _ = gdal::config::clear_thread_local_config_option(TURNS);
+        let _ = gdal::config::clear_thread_local_config_option(GUESS);
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 /// but for what these say of vectors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
+    edition: u8,
     kind: Kind,
     pub width: u64,
     pub height: u64,
@@ -35,7 +36,7 @@ pub struct Place {
     /// Columns that it lies further west.
     pub west: u64,
     /// Rows that it lies further north.
-    pub north: u64,
+    pub north: i64,
     /// Latitudes of the rows, from the south, where they are no even steps.
     pub latitudes: Option<Vec<f64>>,
 }
@@ -43,7 +44,7 @@ pub struct Place {
 impl Grid {
     pub fn unknown() -> Grid {
         let (first, last) = ((f64::NAN, f64::NAN), (f64::NAN, f64::NAN));
-        Grid { kind: Kind::Unknown, width: 0, height: 0, scan: 0, first, last, bytes: Vec::new() }
+        Grid { edition: 0, kind: Kind::Unknown, width: 0, height: 0, scan: 0, first, last, bytes: Vec::new() }
     }
 
     /// By section 3 of edition 2.
@@ -82,7 +83,7 @@ impl Grid {
             _ => 55,
         };
         let grid = Grid::made(kind, sides, reduced, octets.number(scan, 1), (first, last), section.get(12..));
-        grid.without(flags - 13)
+        Grid { edition: 2, ..grid.without(flags - 13) }
     }
 
     /// By section 2 of edition 1.
@@ -100,7 +101,8 @@ impl Grid {
         let sides = (octets.number(7, 2), octets.number(9, 2));
         let reduced = |n: Option<u64>| n == Some(0xffff);
         let ends = (degrees(11), degrees(18));
-        Grid::made(kind, sides, reduced, octets.number(28, 1), ends, section.get(5..)).without(17 - 6)
+        let grid = Grid::made(kind, sides, reduced, octets.number(28, 1), ends, section.get(5..));
+        Grid { edition: 1, ..grid.without(17 - 6) }
     }
 
     /// Two grids that differ in this byte alone are one.
@@ -130,6 +132,7 @@ impl Grid {
         };
         let none = (f64::NAN, f64::NAN);
         Grid {
+            edition: 0,
             kind,
             width: width.unwrap_or(0),
             height: height.unwrap_or(0),
@@ -178,8 +181,8 @@ impl Grid {
         self.first.1
     }
 
-    /// Where it lies, against where GDAL lays it: from its first point eastwards, and northwards only where the scanning
-    /// mode says that and nothing else.
+    /// Where it lies, against where GDAL lays it: from its first point eastwards; a projected one from there northwards in
+    /// edition 2 whatever its scanning mode, and in edition 1 where that says so and nothing else.
     ///
     /// # Errors
     /// A Gaussian grid whose rows are no parallels of it.
@@ -188,8 +191,14 @@ impl Grid {
         if self.scan & 0x80 != 0 && matches!(self.kind, Kind::Degrees | Kind::Gaussian(_) | Kind::Projected) {
             place.west = self.width.saturating_sub(1);
         }
-        if self.kind == Kind::Projected && self.scan & 0x40 != 0 && self.scan != 0x40 {
-            place.north = self.height.saturating_sub(1);
+        if self.kind == Kind::Projected {
+            let rows = i64::try_from(self.height).unwrap_or(0).saturating_sub(1);
+            let northwards = self.scan & 0x40 != 0;
+            place.north = match self.edition {
+                1 if northwards && self.scan != 0x40 => rows,
+                2 if !northwards => -rows,
+                _ => 0,
+            };
         }
         if let Kind::Gaussian(parallels) = self.kind {
             place.latitudes = Some(self.parallels(parallels)?);
