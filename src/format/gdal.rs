@@ -154,12 +154,14 @@ impl Raster {
                 .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
             OPENED.fetch_add(1, Relaxed);
             let mut found = match header {
-                Some(header) if messages.is_none() => header.clone(),
-                _ => Arc::new(read_header(&dataset, path)?),
+                Some(header) => header.clone(),
+                None => Arc::new(read_header(&dataset, path)?),
             };
             let mut fields = Fields::default();
             if let Some(messages) = messages {
-                let mut own = (*found).clone();
+                // GDAL's own transform, which the header may have lost, tells how it turned the grid.
+                let transform = transform_of(&dataset);
+                let mut own = Header { transform, ..(*found).clone() };
                 fields = Fields::of(path, messages, &mut own).map_err(unreadable)?;
                 found = header.cloned().unwrap_or_else(|| Arc::new(own));
             }
@@ -354,7 +356,7 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     if count == 0 || width == 0 || height == 0 {
         return Err(Error::NoBands { path: path.into(), subdatasets: subdatasets(dataset) });
     }
-    let transform = dataset.geo_transform().ok().map(Affine).filter(Affine::is_usable);
+    let transform = transform_of(dataset);
     let mut bands = Vec::with_capacity(count);
     let mut block = (0, 0);
     for index in 1..=count {
@@ -387,6 +389,10 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     }
     let driver = dataset.driver().short_name();
     Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
+}
+
+fn transform_of(dataset: &Dataset) -> Option<Affine> {
+    dataset.geo_transform().ok().map(Affine).filter(Affine::is_usable)
 }
 
 fn nodata(band: &RasterBand<'_>, dtype: Dtype) -> Option<Nodata> {
