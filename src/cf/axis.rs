@@ -166,11 +166,17 @@ pub fn idle(shape: &[u64]) -> usize {
 }
 
 /// Where the dimensions of a coordinate stand among those of the data; `None` when one is not there. Dimensions without a
-/// name are no others': of those two whole shapes alone are the same, that of the coordinate and the last of the data.
+/// name are told by their lengths alone: one by itself is the data's only one of that length, and two are the last two of the
+/// data in their order. A square array is tied to nothing by one length.
 fn within(coordinate: &Variable, data: &Variable) -> Option<Vec<usize>> {
     let idle = idle(&coordinate.shape);
     let rank = coordinate.dims.len() - idle;
     if coordinate.unnamed.iter().any(|dim| *dim >= idle) {
+        if let ([dim], [size]) = (coordinate.dims.get(idle..)?, coordinate.shape.get(idle..)?) {
+            let mut long = data.shape.iter().enumerate().filter(|(_, s)| *s == size).map(|(place, _)| place);
+            let only = long.next().filter(|place| data.dims.get(*place) == Some(dim))?;
+            return long.next().is_none().then(|| vec![only]);
+        }
         let first = data.dims.len().checked_sub(rank).filter(|_| rank == 2)?;
         let same = coordinate.shape.get(idle..) == data.shape.get(first..)
             && coordinate.dims.get(idle..) == data.dims.get(first..);
