@@ -375,7 +375,9 @@ mod tests {
     #[test]
     fn a_box_from_east_to_west_crosses_and_so_does_a_ring_that_was_not_cut() {
         let ring = |west: f64, east: f64| {
-            MultiPolygon(vec![Rect::new(Coord { x: west, y: -17.0 }, Coord { x: east, y: -16.0 }).to_polygon()])
+            MultiPolygon(vec![
+                Rect::new(Coord { x: west, y: -17.0 }, Coord { x: east, y: -16.0 }).to_polygon(),
+            ])
         };
         let crosses = |bbox: Value, shape| crosses_antimeridian(sides(Some(&bbox)), &shape);
         let small = || ring(0.0, 1.0);

@@ -131,7 +131,10 @@ pub fn check_latitudes(path: &str, bbox: &Bbox, crs: &str, slack: f64) -> Result
         bbox.ymin,
         bbox.ymax
     );
-    Err(Error::conflict(problem, "They are none, but pixels of a picture, or the metres of a projection: give the file the CRS that they are in"))
+    Err(Error::conflict(
+        problem,
+        "They are none, but pixels of a picture, or the metres of a projection: give the file the CRS that they are in",
+    ))
 }
 
 /// Refuses a box whose numbers can not be in the units of its CRS: degrees on a metric grid, metres on a globe.

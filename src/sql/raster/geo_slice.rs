@@ -236,8 +236,14 @@ fn grid(
     }
     let [_, dx, _, _, _, dy] = affine.0;
     if dx < 0.0 || dy > 0.0 {
-        let way = if dy > 0.0 { format!("rows run north (a pixel's height is {dy})") } else { format!("columns run west (a pixel's width is {dx})") };
-        let problem = format!("the grid's {way}, and a slice's run south and east: beside its pixels, what is drawn on the slice would lie flipped");
+        let way = if dy > 0.0 {
+            format!("rows run north (a pixel's height is {dy})")
+        } else {
+            format!("columns run west (a pixel's width is {dx})")
+        };
+        let problem = format!(
+            "the grid's {way}, and a slice's run south and east: beside its pixels, what is drawn on the slice would lie flipped"
+        );
         let remedy = "Read the pixels onto a slice too (read_slice, or read_array with slice), over the same cells: geo_slice([height, width], [least x, pixel width, 0, greatest y, 0, -pixel height], crs)";
         return Err(place("resolution")(Error::conflict(problem, remedy)));
     }
