@@ -19,8 +19,8 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
-use crate::format::gdal::mdim::grib_cf::{Counts, Fields};
-use crate::format::gdal::netcdf::Letters;
+use crate::format::gdal::mdim::grib_cf::{Counts, Fields, Moved};
+use crate::format::gdal::netcdf::{self, Letters};
 use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
@@ -202,7 +202,14 @@ impl MdimFile {
         }
         let mut fields = Fields::default();
         if format == "GRIB" {
-            fields = grib_cf::place(&mut header, &mut sources, messages, path).map_err(unreadable)?;
+            let arrays: Vec<bool> =
+                sources.iter().map(|source| matches!(source, Source::Array(..))).collect();
+            let (found, moved) = grib_cf::place(&mut header, &arrays, messages).map_err(unreadable)?;
+            moved
+                .into_iter()
+                .try_for_each(|moved| move_to(moved, &mut header, &mut sources, path))
+                .map_err(unreadable)?;
+            fields = found;
         }
         let phony = |variable: &Variable| variable.unnamed.len() == variable.dims.len();
         header.driver = match format {
@@ -216,7 +223,7 @@ impl MdimFile {
             }
             let packed = |variable: &mut Variable| {
                 *variable = std::mem::take(variable).packed(None, None);
-                let unwritten = never_written(variable).filter(|_| variable.nodata.is_none());
+                let unwritten = netcdf::never_written(variable).filter(|_| variable.nodata.is_none());
                 *variable = std::mem::take(variable).packed(None, unwritten);
             };
             header.variables.iter_mut().for_each(packed);
@@ -375,9 +382,44 @@ fn tree(root: &Group, format: &str, driver: &str) -> std::result::Result<(ArrayH
     reader.walk(root, "", 0)?;
     let Reader { mut header, mut sources, .. } = reader;
     if format == "GRIB" {
-        grib_cf::as_cf(&mut header, &mut sources);
+        let crs = |source: &Source| match source {
+            Source::Array(array, _) => spatial_ref(array),
+            _ => None,
+        };
+        let times = grib_cf::as_cf(&mut header, sources.iter().map(crs).collect());
+        sources.extend(times.into_iter().map(|time| Source::Values(vec![time])));
     }
     Ok((header, sources))
+}
+
+/// Puts coordinates where they lie.
+fn move_to(
+    moved: Moved,
+    header: &mut ArrayHeader,
+    sources: &mut [Source],
+    path: &str,
+) -> std::result::Result<(), String> {
+    let (Some(facts), Some(source)) =
+        (header.variables.get_mut(moved.variable), sources.get_mut(moved.variable))
+    else {
+        return Ok(());
+    };
+    let ([n], Source::Array(array, _)) = (facts.shape.as_slice(), &*source) else { return Ok(()) };
+    let values = match moved.values.filter(|values| values.len() as u64 == *n) {
+        Some(values) => values,
+        None => {
+            let Pixels::Float64(mut values) = read::<f64>(array, &[0], &[*n], &[1], *n as usize, path)?
+            else {
+                return Ok(());
+            };
+            let step = values.get(1).zip(values.first()).map_or(0.0, |(second, first)| second - first);
+            values.iter_mut().for_each(|value| *value += moved.by * step);
+            values
+        }
+    };
+    (facts.dtype, facts.dtype_name) = (Some(Dtype::Float64), "float64".into());
+    *source = Source::Values(values);
+    Ok(())
 }
 
 /// While a file is opened, longitudes stay as they are stored: GDAL would turn GRIB's coordinates to -180 to 180, and
@@ -558,26 +600,6 @@ fn variable(array: &Array, name: String, hdf5: bool) -> (Variable, Option<Dtype>
         _ => None,
     };
     (variable.packed(letter.or(of_gdal.filter(|_| wide)), of_gdal), dtype)
-}
-
-/// What the netCDF library fills places with that were never written; bytes have no such value.
-fn never_written(variable: &Variable) -> Option<Nodata> {
-    let dtype = variable.dtype?;
-    // It is told by the stored type, and GDAL has given its sign to some already.
-    let stored = match variable.text("_Unsigned") {
-        Some(says) => dtype.with_sign(says.eq_ignore_ascii_case("true")),
-        None => dtype,
-    };
-    Some(match stored {
-        Dtype::Int8 | Dtype::UInt8 => return None,
-        Dtype::Int16 => Nodata::Integer(-32_767),
-        Dtype::UInt16 => Nodata::Integer(65_535),
-        Dtype::Int32 => Nodata::Integer(-2_147_483_647),
-        Dtype::UInt32 => Nodata::Integer(4_294_967_295),
-        Dtype::Int64 => Nodata::Integer(-9_223_372_036_854_775_806),
-        Dtype::UInt64 => Nodata::Integer(18_446_744_073_709_551_614),
-        Dtype::Float32 | Dtype::Float64 => Nodata::Float(9.969_209_968_386_869e36),
-    })
 }
 
 /// Arrays of letters along a dimension that numbers have too are flags, one for each, and no text.

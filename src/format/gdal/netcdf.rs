@@ -1,10 +1,12 @@
-//! What the netCDF library is asked for past GDAL: arrays of letters, which GDAL takes for text.
+//! What of the netCDF library GDAL does not tell: arrays of letters, which it takes for text, and what stands in places that
+//! were never written.
 //!
 //! Every call holds [`HDF5`](super::HDF5), as those of GDAL that reach the library do.
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
-use crate::dtype::Pixels;
+use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::format::array::Variable;
 
 // The library inside; its types have these numbers by its own header, netcdf.h.
 unsafe extern "C" {
@@ -131,4 +133,24 @@ impl Letters {
         }
         Ok(Pixels::UInt8(letters))
     }
+}
+
+/// What the netCDF library fills places with that were never written; bytes have no such value.
+pub fn never_written(variable: &Variable) -> Option<Nodata> {
+    let dtype = variable.dtype?;
+    // It is told by the stored type, and GDAL has given its sign to some already.
+    let stored = match variable.text("_Unsigned") {
+        Some(says) => dtype.with_sign(says.eq_ignore_ascii_case("true")),
+        None => dtype,
+    };
+    Some(match stored {
+        Dtype::Int8 | Dtype::UInt8 => return None,
+        Dtype::Int16 => Nodata::Integer(-32_767),
+        Dtype::UInt16 => Nodata::Integer(65_535),
+        Dtype::Int32 => Nodata::Integer(-2_147_483_647),
+        Dtype::UInt32 => Nodata::Integer(4_294_967_295),
+        Dtype::Int64 => Nodata::Integer(-9_223_372_036_854_775_806),
+        Dtype::UInt64 => Nodata::Integer(18_446_744_073_709_551_614),
+        Dtype::Float32 | Dtype::Float64 => Nodata::Float(9.969_209_968_386_869e36),
+    })
 }

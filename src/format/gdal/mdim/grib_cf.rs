@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Source, read, spatial_ref};
 use crate::dtype::{Dtype, Nodata, Pixels};
 use crate::format::array::{ArrayHeader, Attribute, Variable};
 use crate::format::grib::{Field, Messages, Place};
@@ -87,22 +86,27 @@ fn last_two(numbers: &[u64]) -> &[u64] {
     numbers.get(numbers.len().saturating_sub(2)..).unwrap_or_default()
 }
 
-/// Lays the coordinates where the messages say, and finds the fields of each variable.
+/// Coordinates that do not lie where GDAL lays them.
+pub struct Moved {
+    /// The variable that they are.
+    pub variable: usize,
+    /// By how many steps they lie further along.
+    pub by: f64,
+    /// What they are, where they are no even steps.
+    pub values: Option<Vec<f64>>,
+}
+
+/// Finds the fields of each variable, and the coordinates that lie elsewhere; `arrays` are the variables that GDAL has.
 ///
 /// # Errors
 /// The fields of a variable, or of one grid of GDAL's, lie on several grids, or on one that is none.
-pub fn place(
-    header: &mut ArrayHeader,
-    sources: &mut [Source],
-    messages: Messages,
-    path: &str,
-) -> Reading<Fields> {
+pub fn place(header: &mut ArrayHeader, arrays: &[bool], messages: Messages) -> Reading<(Fields, Vec<Moved>)> {
     let mut of = Vec::with_capacity(header.variables.len());
     let mut next = 0;
-    for (variable, source) in header.variables.iter().zip(sources.iter()) {
-        let times = match (source, variable.shape.as_slice()) {
-            (Source::Array(..), [_, _]) => Some(1),
-            (Source::Array(..), [times, _, _]) => Some(*times as usize),
+    for (variable, is_array) in header.variables.iter().zip(arrays) {
+        let times = match (is_array, variable.shape.as_slice()) {
+            (true, [_, _]) => Some(1),
+            (true, [times, _, _]) => Some(*times as usize),
             _ => None,
         };
         of.push(times.map(|times| next..next + times));
@@ -112,7 +116,7 @@ pub fn place(
     let mut fields = Fields { shared, second_order, foreign, all, of: Vec::new(), present: Mutex::default() };
     // GDAL counts otherwise where it passes over messages: then nothing is known of one of them.
     if next != fields.all.len() {
-        return Ok(fields);
+        return Ok((fields, Vec::new()));
     }
     let mut grids: HashMap<[String; 2], Range<usize>> = HashMap::new();
     for (variable, range) in header.variables.iter_mut().zip(&of) {
@@ -125,45 +129,25 @@ pub fn place(
         }
         let [.., y, x] = variable.dims.as_slice() else { continue };
         let known = grids.entry([y.clone(), x.clone()]).or_insert_with(|| range.clone());
-        let both: Vec<Field> =
-            [known.start, range.start].iter().filter_map(|at| fields.all.get(*at).cloned()).collect();
+        let both = [known.start, range.start];
+        let both: Vec<Field> = both.iter().filter_map(|at| fields.all.get(*at).cloned()).collect();
         Messages::one_grid(&both).map_err(|problem| format!("its \"{}\" {problem}", variable.name))?;
     }
-    for (dims, range) in grids {
+    let mut moved = Vec::new();
+    for ([y, x], range) in grids {
         let Some(field) = fields.all.get(range.start) else { continue };
         let Place { west, north, latitudes } = field.grid.correction()?;
-        for (dim, by) in dims.iter().zip([north as f64, -(west as f64)]) {
-            let is_rows = *dim == dims[0];
-            let new = latitudes.as_ref().filter(|_| is_rows);
-            let Some(at) = header.variables.iter().position(|v| v.name == *dim && v.dims == [dim.as_str()])
-            else {
-                continue;
-            };
-            let (Some(Source::Array(array, _)), Some([n])) =
-                (sources.get(at), header.variables.get(at).map(|v| v.shape.as_slice()))
-            else {
-                continue;
-            };
-            if by == 0.0 && new.is_none() {
-                continue;
-            }
-            let Pixels::Float64(mut values) = read::<f64>(array, &[0], &[*n], &[1], *n as usize, path)?
-            else {
-                continue;
-            };
-            let step = values.get(1).zip(values.first()).map_or(0.0, |(second, first)| second - first);
-            values.iter_mut().for_each(|value| *value += by * step);
-            if let Some(latitudes) = new.filter(|latitudes| latitudes.len() as u64 == *n) {
-                values.clone_from(latitudes);
-            }
-            if let (Some(source), Some(facts)) = (sources.get_mut(at), header.variables.get_mut(at)) {
-                *source = Source::Values(values);
-                (facts.dtype, facts.dtype_name) = (Some(Dtype::Float64), "float64".into());
+        for (dim, by, values) in [(y, north as f64, latitudes), (x, -(west as f64), None)] {
+            let own = |v: &Variable| v.name == dim && v.dims.len() == 1;
+            if let (Some(variable), true) =
+                (header.variables.iter().position(own), by != 0.0 || values.is_some())
+            {
+                moved.push(Moved { variable, by, values });
             }
         }
     }
     fields.of = of;
-    Ok(fields)
+    Ok((fields, moved))
 }
 
 /// What the coordinates along a dimension are.
@@ -175,16 +159,16 @@ pub enum Counts {
     Metres,
 }
 
-/// Grids and valid times in the words of CF.
-pub fn as_cf(header: &mut ArrayHeader, sources: &mut Vec<Source>) {
+/// Grids and valid times in the words of CF, by the CRS of each variable. Gives the valid times that became variables of their
+/// own, which stand behind the others.
+pub fn as_cf(header: &mut ArrayHeader, crs: Vec<Option<(String, Counts)>>) -> Vec<f64> {
     const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
     let text = |text: &str| Attribute::Text(text.to_string());
     let mut counts: HashMap<String, Counts> = HashMap::new();
     let mut scalars: HashMap<u64, String> = HashMap::new();
     let mut added = Vec::new();
-    for (variable, source) in header.variables.iter_mut().zip(sources.iter()) {
-        let Source::Array(array, _) = source else { continue };
-        if let Some((wkt, unit)) = spatial_ref(array) {
+    for (variable, crs) in header.variables.iter_mut().zip(crs) {
+        if let Some((wkt, unit)) = crs {
             counts.extend(variable.dims.iter().map(|dim| (dim.clone(), unit)));
             variable.attributes.push(("crs_wkt".into(), text(&wkt)));
         }
@@ -218,7 +202,7 @@ pub fn as_cf(header: &mut ArrayHeader, sources: &mut Vec<Source>) {
         let pairs = [("axis", axis), ("standard_name", standard_name), ("units", unit)];
         variable.attributes.extend(pairs.map(|(key, value)| (key.to_string(), text(value))));
     }
-    for valid in added {
+    for valid in &added {
         let name = scalars.get(&valid.to_bits()).cloned().unwrap_or_default();
         header.variables.push(Variable {
             name,
@@ -228,6 +212,6 @@ pub fn as_cf(header: &mut ArrayHeader, sources: &mut Vec<Source>) {
             attributes: vec![("units".into(), text(EPOCH)), ("standard_name".into(), text("time"))],
             ..Variable::default()
         });
-        sources.push(Source::Values(vec![valid]));
     }
+    added
 }
