@@ -53,7 +53,7 @@ pub fn start() {
             // These keys and values hold no zero byte, the one thing that could be refused.
             let _ = gdal::config::set_config_option(key, value);
         }
-        mdim::never_lock();
+        netcdf::never_lock();
         DriverManager::register_all();
         vsi::install();
     });

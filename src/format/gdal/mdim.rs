@@ -171,7 +171,7 @@ impl MdimFile {
                 Ok((dataset, found)) => {
                     // The netCDF library reads such a file wrongly, or not at all.
                     let elsewhere = place.remote.is_none() && *driver == "netCDF" && format == "HDF5";
-                    if elsewhere && is_unlike_coordinate(&found.0) {
+                    if elsewhere && netcdf::is_unlike_coordinate(&found.0) {
                         last = "the netCDF library does not read variables named like a dimension".into();
                         continue;
                     }
@@ -314,23 +314,6 @@ impl ArrayFile for MdimFile {
     }
 }
 
-/// HDF5 locks a file as long as it is open, and files stay open for the next query: nobody could write one anew. An
-/// environment that says HDF5_USE_FILE_LOCKING is heeded.
-pub fn never_lock() {
-    unsafe extern "C" {
-        fn H5open() -> c_int;
-        /// What the environment said: -1 is nothing, 0 no locks.
-        static mut use_locks_env_g: c_int;
-    }
-    // SAFETY: `start` runs once, before any other call of HDF5 here; opening the library reads the environment.
-    unsafe {
-        H5open();
-        if use_locks_env_g == -1 {
-            use_locks_env_g = 0;
-        }
-    }
-}
-
 fn read<T: Pixel + gdal::raster::GdalType>(
     array: &Array,
     start: &[u64],
@@ -367,11 +350,6 @@ fn read<T: Pixel + gdal::raster::GdalType>(
         }
     }
     Ok(T::pixels(values))
-}
-
-/// Whether some variable has the name of a dimension of its own that is not its first: of that it is no coordinate.
-fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
-    header.variables.iter().any(|v| v.dims.iter().skip(1).any(|dim| dim == v.short_name()))
 }
 
 /// What a file holds, GRIB in the words of CF.

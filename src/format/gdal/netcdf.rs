@@ -6,7 +6,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
-use crate::format::array::Variable;
+use crate::format::array::{ArrayHeader, Variable};
 
 // The library inside; its types have these numbers by its own header, netcdf.h.
 unsafe extern "C" {
@@ -153,4 +153,26 @@ pub fn never_written(variable: &Variable) -> Option<Nodata> {
         Dtype::UInt64 => Nodata::Integer(18_446_744_073_709_551_614),
         Dtype::Float32 | Dtype::Float64 => Nodata::Float(9.969_209_968_386_869e36),
     })
+}
+
+/// Whether some variable has the name of a dimension of its own that is not its first: of that it is no coordinate.
+pub fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
+    header.variables.iter().any(|v| v.dims.iter().skip(1).any(|dim| dim == v.short_name()))
+}
+
+/// HDF5 locks a file as long as it is open, and files stay open for the next query: nobody could write one anew. An
+/// environment that says HDF5_USE_FILE_LOCKING is heeded.
+pub fn never_lock() {
+    unsafe extern "C" {
+        fn H5open() -> c_int;
+        /// What the environment said: -1 is nothing, 0 no locks.
+        static mut use_locks_env_g: c_int;
+    }
+    // SAFETY: `start` runs once, before any other call of HDF5 here; opening the library reads the environment.
+    unsafe {
+        H5open();
+        if use_locks_env_g == -1 {
+            use_locks_env_g = 0;
+        }
+    }
 }
