@@ -368,11 +368,8 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
             block = (rows, cols);
         }
         let name = band.band_type();
-        // The bindings do not name floats of 16 bits.
-        let half = || band.metadata_item("NBITS", "IMAGE_STRUCTURE").as_deref() == Some("16");
-        let half = name == GdalDataType::Unknown && half();
         let dtype = dtype_of(name)
-            .or(half.then_some(Dtype::Float32))
+            .or_else(|| warp::is_half(&band).then_some(Dtype::Float32))
             .ok_or_else(|| Error::Complex { path: path.into(), dtype: name.to_string() })?;
         let some = |text: String| (!text.is_empty()).then_some(text);
         let flags = band.mask_flags().ok();

@@ -149,6 +149,10 @@ impl MdimFile {
             "HDF5" => heap::check(path).map_err(unreadable)?,
             _ => {}
         }
+        let messages = if format == "GRIB" { grib::messages(path) } else { Messages::default() };
+        if let Some(reason) = messages.refusal() {
+            return Err(unreadable(reason));
+        }
         // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
         let place = vsi::Place::of(path, |_, magic| magic.starts_with(b"CDF"))?;
         // GDAL knows 64-bit-data files (CDF-5) only when told that they are netCDF.
@@ -175,7 +179,12 @@ impl MdimFile {
                         last = "the netCDF library does not read variables named like a dimension".into();
                         continue;
                     }
-                    let file = MdimFile::read_header(path, dataset, found, (format, driver), place)?;
+                    if netcdf::lost_length(&found.0, driver) {
+                        last = "it has a variable named like its second dimension beside one of unlimited length, which the libraries inside read as empty".into();
+                        continue;
+                    }
+                    let file =
+                        MdimFile::read_header(path, dataset, found, (format, driver, messages), place)?;
                     if let Some((place, stamp)) = local {
                         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
                         live.push(Live { place, stamp, open: Arc::downgrade(&file.open) });
@@ -192,14 +201,10 @@ impl MdimFile {
         path: &str,
         dataset: Dataset,
         (mut header, mut sources): (ArrayHeader, Vec<Source>),
-        (format, driver): (&str, &str),
+        (format, driver, messages): (&str, &str, Messages),
         place: vsi::Place,
     ) -> Result<MdimFile> {
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
-        let messages = if format == "GRIB" { grib::messages(path) } else { Messages::default() };
-        if let Some(reason) = messages.refusal() {
-            return Err(unreadable(reason));
-        }
         let mut fields = Fields::default();
         if format == "GRIB" {
             let arrays: Vec<bool> =
@@ -221,12 +226,11 @@ impl MdimFile {
             if place.remote.is_none() && driver == "netCDF" {
                 letters(&mut header, &mut sources, &place.name);
             }
-            let packed = |variable: &mut Variable| {
-                *variable = std::mem::take(variable).packed(None, None);
-                let unwritten = netcdf::never_written(variable).filter(|_| variable.nodata.is_none());
+            let unfilled = header.variables.iter_mut().filter(|variable| variable.nodata.is_none());
+            unfilled.for_each(|variable| {
+                let unwritten = netcdf::never_written(variable);
                 *variable = std::mem::take(variable).packed(None, unwritten);
-            };
-            header.variables.iter_mut().for_each(packed);
+            });
         }
         let open = Open { sources, dataset: Some(dataset), apart: HashMap::new() };
         let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
