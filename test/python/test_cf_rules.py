@@ -378,11 +378,11 @@ def test_tiles_are_no_steps_of_time(con, tmp_path):
 def test_tiles_of_one_time_are_merged_on_a_slice(con, tmp_path, resampling):
     west, east, whole, values = tiles(tmp_path)
     options = f"{{slice: geo_slice({{xmin: 0, ymin: 0, xmax: 20, ymax: 4}}, [2, 2], 'EPSG:4326'), resampling: '{resampling}'}}"
-    merged = ask(con, f"SELECT read_array(['{east}', '{west}'], 'v', {options})")
+    merged = ask(con, f"SELECT read_array(['{west}', '{east}'], 'v', {options})")
     alone = ask(con, f"SELECT read_array('{whole}', 'v', {options})")
     assert merged["data"] == alone["data"] and None not in merged["data"]
     assert merged["times"] == alone["times"] and merged["shape"] == [2, 2, 10]
-    rows = con.execute(f"SELECT data FROM read_array(['{east}', '{west}'], 'v', slice := geo_slice({{xmin: 0, ymin: 0, xmax: 20, ymax: 4}}, [2, 2], 'EPSG:4326'), resampling := '{resampling}') ORDER BY time").fetchall()
+    rows = con.execute(f"SELECT data FROM read_array(['{west}', '{east}'], 'v', slice := geo_slice({{xmin: 0, ymin: 0, xmax: 20, ymax: 4}}, [2, 2], 'EPSG:4326'), resampling := '{resampling}') ORDER BY time").fetchall()
     assert sum((row[0] for row in rows), []) == alone["data"]
     if resampling == "average":
         np.testing.assert_allclose(alone["data"], values.reshape(2, 2, 2, 10, 2).mean((2, 4)).ravel(), rtol=1e-6)
