@@ -202,13 +202,12 @@ fn check_exact(path: &str, facts: &Variable, values: &[f64]) -> Result<()> {
     }
     match values.iter().find(|value| value.abs() > EXACT && **value != NONE) {
         None => Ok(()),
-        Some(value) => Err(Error::Values {
-            path: path.into(),
-            variable: facts.name.clone(),
-            reason: format!(
+        Some(value) => {
+            let reason = format!(
                 "a value near {value} can not come onto a slice: whole numbers above 2^53 are not told apart there"
-            ),
-        }),
+            );
+            Err(Error::values(path, facts.name.as_str(), reason))
+        }
     }
 }
 

@@ -142,7 +142,7 @@ impl MdimFile {
     }
 
     fn open_now(path: &str) -> Result<MdimFile> {
-        let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+        let unreadable = |reason: String| Error::unreadable(path, reason);
         let format = sniff(path).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
         match format {
             "netCDF" => classic::check(path).map_err(unreadable)?,
@@ -204,7 +204,7 @@ impl MdimFile {
         (format, driver, messages): (&str, &str, Messages),
         place: vsi::Place,
     ) -> Result<MdimFile> {
-        let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+        let unreadable = |reason: String| Error::unreadable(path, reason);
         let mut fields = Fields::default();
         if format == "GRIB" {
             let arrays: Vec<bool> =
@@ -266,8 +266,7 @@ impl ArrayFile for MdimFile {
         let Some(facts) = self.header.variables.get(variable) else {
             return Err(Error::Bug(format!("no variable {variable}")));
         };
-        let fail =
-            |reason: String| Error::Values { path: self.path.clone(), variable: facts.name.clone(), reason };
+        let fail = |reason: String| Error::values(&self.path, &facts.name, reason);
         let Some(dtype) = facts.dtype else {
             return Err(fail(format!("its values are no numbers but {}", facts.dtype_name)));
         };
@@ -275,8 +274,8 @@ impl ArrayFile for MdimFile {
         let _guard = guard(true);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.dataset.is_none() {
-            let reason = "it was replaced while it was read".into();
-            return Err(Error::Unreadable { path: self.path.clone(), reason });
+            let reason = "it was replaced while it was read";
+            return Err(Error::unreadable(&self.path, reason));
         }
         let mut sources = &open.sources;
         // Coordinates have one dimension.

@@ -235,13 +235,12 @@ fn check_float(part: &Part, decoding: &Decoding, find: impl FnOnce() -> Option<i
     let wide = facts.dtype.is_some_and(Dtype::is_wide_integer) && decoding.linear(facts).is_none();
     match wide.then(find).flatten() {
         None => Ok(()),
-        Some(value) => Err(Error::Values {
-            path: part.source.path().into(),
-            variable: facts.name.clone(),
-            reason: format!(
+        Some(value) => {
+            let reason = format!(
                 "it holds {value}, which a FLOAT does not hold exactly\nFROM read_array(...) gives values in the variable's own type"
-            ),
-        }),
+            );
+            Err(Error::values(part.source.path(), facts.name.as_str(), reason))
+        }
     }
 }
 
