@@ -7,6 +7,7 @@ pub mod burn;
 pub mod hidden;
 pub mod mdim;
 mod netcdf;
+mod tags;
 pub mod vector;
 mod vsi;
 pub mod warp;
