@@ -279,12 +279,14 @@ mod tests {
         out
     }
 
+    /// What is told of a file, but for its fields.
     fn seen(bytes: &[u8]) -> Messages {
         let folder = Folder::new();
-        messages(&folder.write("a.grib", bytes))
+        Messages { fields: Vec::new(), ..messages(&folder.write("a.grib", bytes)) }
     }
 
-    const PLAIN: Messages = Messages { shared: false, second_order: false, foreign: None };
+    const PLAIN: Messages =
+        Messages { shared: false, second_order: false, foreign: None, fields: Vec::new(), damage: None };
 
     #[test]
     fn several_fields_in_one_message_are_shared_and_several_messages_are_not() {

@@ -5,7 +5,7 @@
 
 mod grib_cf;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
