@@ -39,6 +39,8 @@ pub enum Error {
     RemoteRead { path: String, first: u64, last: u64, reason: String },
     #[error("cannot open \"{path}\": {reason}")]
     Unreadable { path: String, reason: String },
+    #[error("cannot write \"{path}\": {reason}")]
+    Unwritable { path: String, reason: String },
     #[error("\"{path}\" is {what}\n{remedy}")]
     OtherKind { path: String, what: &'static str, remedy: String },
     #[error("\"{path}\" has zero bands{}", held(path, subdatasets))]

@@ -25,6 +25,7 @@ const UNSAFE: &[&str] = &[
     "bridge/file_system.rs",
     "bridge/load.rs",
     "bridge/logical_type.rs",
+    "bridge/pieces.rs",
     "bridge/replacement.rs",
     "bridge/scalar.rs",
     "bridge/settings.rs",
