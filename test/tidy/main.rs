@@ -17,6 +17,7 @@ const WORDS: &[&str] = &[
     "interval",
     "kept",
     "limits",
+    "on_error",
     "resampling",
     "slice",
     "sql_type",
