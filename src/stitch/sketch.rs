@@ -140,25 +140,21 @@ impl<K: Key> Sketch<K> {
         self.carry(index + 1);
     }
 
-    /// The keys at ranks from 0 to `n - 1`, which are in order: exact while all keys are fresh.
+    /// The keys at ranks from 0 to `n - 1`: exact while all keys are fresh.
     pub fn at(&self, ranks: &[u64]) -> Vec<K> {
         let mut keys: Vec<(K, u64)> = self.fresh.iter().map(|key| (*key, 1)).collect();
         for (index, level) in self.levels.iter().enumerate() {
             keys.extend(level.iter().map(|key| (*key, (RATIO as u64) << index)));
         }
         keys.sort_unstable();
-        let mut found = Vec::with_capacity(ranks.len());
-        let mut keys = keys.into_iter();
-        let (mut key, mut below) = (K::default(), 0);
-        for rank in ranks {
-            while below <= *rank {
-                let Some((next, weight)) = keys.next() else { break };
-                key = next;
-                below += weight;
-            }
-            found.push(key);
+        // From weights to how many come up to each key.
+        let mut total = 0;
+        for (_, weight) in &mut keys {
+            total += *weight;
+            *weight = total;
         }
-        found
+        let at = |rank: &u64| keys.partition_point(|(_, up_to)| up_to <= rank);
+        ranks.iter().map(|rank| keys.get(at(rank)).map_or(K::default(), |(key, _)| *key)).collect()
     }
 }
 

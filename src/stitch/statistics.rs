@@ -158,7 +158,6 @@ impl<V: Sample> Band<V> {
         for percent in PERCENTILES {
             ranks.extend([place(percent) / 100, place(percent).div_ceil(100)].map(|rank| rank as u64));
         }
-        // Both neighbours of one percentile come before those of the next.
         let found: Vec<f64> = self.sketch.at(&ranks).into_iter().map(|key| V::of_key(key).f64()).collect();
         let mut told = [f64::NAN; PERCENTILES.len()];
         for ((value, percent), pair) in told.iter_mut().zip(PERCENTILES).zip(found.chunks_exact(2)) {
@@ -216,18 +215,25 @@ impl<V: Sample> Bands<V> {
         Err(Error::conflict(problem, "Group them by their bands, for example GROUP BY shape[1]"))
     }
 
-    /// Adds pixels of one band, all but NaN and those that are not valid.
+    /// Adds pixels of one band, all but NaN and, where `valid` is given, those that are not.
     pub fn add<T: Pixel>(
         &mut self,
         band: usize,
         pixels: &[T],
-        valid: impl Fn(usize) -> bool,
+        valid: Option<impl Fn(usize) -> bool>,
         room: &mut Room<V>,
     ) {
         let Some(band) = self.bands.get_mut(band) else { return };
         room.values.clear();
-        let all = pixels.iter().enumerate().filter(|(i, _)| valid(*i)).map(|(_, pixel)| V::of(*pixel));
-        room.values.extend(all.filter(|value| !value.is_nan()));
+        let all = pixels.iter().map(|pixel| V::of(*pixel));
+        match valid {
+            None => room.values.extend(all),
+            Some(valid) => room.values.extend(all.enumerate().filter(|(i, _)| valid(*i)).map(|(_, v)| v)),
+        }
+        // Mostly there is none, which is soon seen.
+        if room.values.iter().fold(false, |any, value| any | value.is_nan()) {
+            room.values.retain(|value| !value.is_nan());
+        }
         band.add(&room.values, &mut room.keys);
     }
 
@@ -288,7 +294,7 @@ mod tests {
         let mut bands = Bands::<f32>::default();
         let mut room = Room::default();
         bands.expect(2).unwrap();
-        bands.add(0, &[3.0f32, f32::NAN, 1.0, 2.0, 9.0], |i| i != 4, &mut room);
+        bands.add(0, &[3.0f32, f32::NAN, 1.0, 2.0, 9.0], Some(|i| i != 4), &mut room);
         let [first, second] = <[Summary; 2]>::try_from(bands.summaries()).unwrap();
         let told = first.of_values.unwrap();
         assert_eq!((first.n, told.mean, told.min, told.max), (3, 2.0, 1.0, 3.0));

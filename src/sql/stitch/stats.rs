@@ -211,10 +211,8 @@ fn add<T: Plain + Pixel, V: Sample>(
         while from < values.len() {
             let count = (pixels - at % pixels).min(values.len() - from);
             let part = &values[from..from + count];
-            match nulls.none() {
-                true => state.add(at / pixels, part, |_| true, room),
-                false => state.add(at / pixels, part, |i| !nulls.is_null(from + i), room),
-            }
+            let known = (!nulls.none()).then_some(|i: usize| !nulls.is_null(from + i));
+            state.add(at / pixels, part, known, room);
             at += count;
             from += count;
         }
