@@ -20,7 +20,7 @@ use crate::bridge::doc::FunctionDoc;
 use crate::bridge::logical_type::LogicalType;
 use crate::bridge::text::text;
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::sql_type::SqlType;
 
 pub trait AggregateFunction: 'static {
@@ -157,13 +157,8 @@ fn check<F: AggregateFunction>(input: &Input<'_>, row: usize) -> Result<()> {
     let Some(last) = input.columns().checked_sub(1) else { return Ok(()) };
     let bound = input.column(last);
     let limit_mb = if bound.is_null(row) { u64::MAX } else { bound.get::<u64>(row) };
-    let needed_mb = (F::held().load(Relaxed) as u64).div_ceil(1 << 20);
-    if needed_mb <= limit_mb {
-        return Ok(());
-    }
-    let problem = format!("its groups would take {needed_mb} MiB, above geoquilt_aggregate_mb = {limit_mb}");
-    let remedy = format!("Make fewer groups at a time, or SET geoquilt_aggregate_mb = {}", needed_mb * 2);
-    Err(Error::conflict(problem, remedy))
+    let (needed, limit) = (F::held().load(Relaxed) as u64, limit_mb.saturating_mul(1 << 20));
+    if needed <= limit { Ok(()) } else { Err(Error::TooLarge { load: Load::Groups, needed, limit }) }
 }
 
 unsafe extern "C" fn combine<F: AggregateFunction>(

@@ -230,7 +230,7 @@ fn check(kept: &Kept, facts: &NameFacts, options: &BuildOptions, path: &str, cat
         Some(points) => {
             let theirs = (points.saturating_sub(1)) / 4 + 1;
             let problem =
-                format!("was built with densify := {theirs}, and this call has {}", options.densify);
+                format!("was built with a densify of {theirs}, and this call has {}", options.densify);
             let remedy = "Give the same densify, or leave previous out".into();
             Err(Error::BadCatalog { path: catalog.into(), problem, remedy })
         }

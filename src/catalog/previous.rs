@@ -122,9 +122,7 @@ fn other_version(path: &str, version: Option<Value>) -> Error {
         }
         _ => "has rows without a schema version".to_string(),
     };
-    let remedy =
-        format!("Migrate it first: COPY (FROM geoquilt.catalog_migrate('{path}')) TO 'migrated.parquet'");
-    Error::BadCatalog { path: path.into(), problem, remedy }
+    Error::OldCatalog { path: path.into(), problem }
 }
 
 /// # Errors

@@ -65,7 +65,7 @@ impl Table {
     }
 
     fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<Input>) -> Result<Table> {
-        let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+        let unreadable = |reason: String| Error::unreadable(path, reason);
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = with_uuids(builder.schema(), builder.parquet_schema());
         let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
@@ -76,7 +76,7 @@ impl Table {
 fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
     let place = files::home(path);
     files::stamp(&place)?;
-    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    let unreadable = |reason: String| Error::unreadable(path, reason);
     let file = Input::open(&place).map_err(|e| unreadable(e.to_string()))?;
     // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -151,7 +151,7 @@ impl Iterator for Table {
         if batch.is_err() {
             self.reader = None;
         }
-        Some(batch.map_err(|e| Error::Unreadable { path: self.path.clone(), reason: e.to_string() }))
+        Some(batch.map_err(|e| Error::unreadable(&self.path, e.to_string())))
     }
 }
 

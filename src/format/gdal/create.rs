@@ -47,7 +47,7 @@ pub struct Layout {
 pub fn cog(path: &Path, raster: &Raster<'_>, layout: &Layout) -> Result<()> {
     start();
     let name = path.to_string_lossy().into_owned();
-    let failed = |e: GdalError| Error::Unwritable { path: name.clone(), reason: reason(&e, &name) };
+    let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
     let memory = in_memory(raster, &failed)?;
     let float = matches!(dtype(raster.pixels), Dtype::Float32 | Dtype::Float64);
     let mut options = RasterCreationOptions::new();

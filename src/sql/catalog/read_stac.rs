@@ -16,6 +16,7 @@ use crate::files;
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::catalog::geo_catalog_build::{BAND, VARIABLE};
+use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::Ordered;
@@ -278,7 +279,7 @@ fn write_row(file: &str, row: &Result<StacRow>, out: &Chunk<'_>, at: usize, type
         let value = match (column.name, row) {
             ("schema_version", _) => Value::Int(SCHEMA_VERSION.into()),
             ("path", Err(_)) => text(file),
-            ("error", Err(error)) => Value::Text(error.to_string()),
+            ("error", Err(error)) => Value::Text(told(error)),
             (_, Err(_)) => Value::Null,
             (name, Ok(row)) => cell(name, row),
         };
