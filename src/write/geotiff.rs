@@ -81,7 +81,7 @@ pub fn write(staging: Staging, canvas: &Canvas, options: &Options) -> Result<()>
     }
     if !options.names.is_empty() && options.names.len() != bands {
         let problem = format!("{} names for {bands} bands", options.names.len());
-        return Err(Error::conflict(problem, "Name each band in BANDS, or none"));
+        return Err(Error::conflict(problem, "Name each band, or none"));
     }
     let raster = Raster {
         pixels: &canvas.pixels,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 
 /// A folder without a lock is one that is just being made, or was left at that moment.
 const YOUNG: Duration = Duration::from_secs(60);
@@ -33,14 +33,14 @@ impl Staging {
     /// # Errors
     /// The target is a directory, or its folder is absent or can not be written.
     pub fn new(target: &Path) -> Result<Staging> {
-        let unwritable = |reason: String| Error::Unwritable { path: target.display().to_string(), reason };
+        let unwritable = |reason: Cause| Error::unwritable(target.display().to_string(), reason);
         if target.is_dir() {
             return Err(unwritable("it is a directory".into()));
         }
         let name = target.file_name().ok_or_else(|| unwritable("it names no file".into()))?;
         let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !parent.is_dir() {
-            return Err(unwritable(format!("the folder \"{}\" does not exist", parent.display())));
+            return Err(unwritable(format!("the folder \"{}\" does not exist", parent.display()).into()));
         }
         let mut prefix = OsString::from(".");
         prefix.push(name);
@@ -49,7 +49,7 @@ impl Staging {
         let mut own = prefix;
         own.push(unique());
         let folder = parent.join(own);
-        let because = |e: std::io::Error| unwritable(e.to_string());
+        let because = |e: std::io::Error| unwritable(e.into());
         fs::create_dir(&folder).map_err(because)?;
         let locked = File::create(folder.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock));
         let lock = locked.map_err(|e| {
@@ -80,9 +80,7 @@ impl Staging {
     /// Nothing was written, or the target can not be replaced.
     pub fn commit(mut self) -> Result<()> {
         let moved = fs::rename(self.path(), &self.target);
-        let reason = |e: std::io::Error| e.to_string();
-        moved
-            .map_err(|e| Error::Unwritable { path: self.target.display().to_string(), reason: reason(e) })?;
+        moved.map_err(|e| Error::unwritable(self.target.display().to_string(), e))?;
         self.done = true;
         Ok(())
     }
