@@ -73,6 +73,7 @@ impl Moments {
         &mut self.bins[index]
     }
 
+    /// Adds what other values gave.
     pub fn merge(&mut self, other: &Moments) {
         self.n += other.n;
         for (power, bin) in (other.first..).zip(&other.bins) {

@@ -20,6 +20,7 @@ const LEVEL: usize = 8192;
 pub trait Key: Copy + Ord + Default + std::fmt::Debug + Send + Sync + 'static {
     /// Digits of [`BITS`] bits, from the lowest.
     const DIGITS: usize;
+    /// One of its digits.
     fn digit(self, index: usize) -> usize;
 }
 
@@ -70,6 +71,7 @@ impl<K: Key> Sketch<K> {
         keys * size_of::<K>() + self.levels.capacity() * size_of::<Vec<K>>()
     }
 
+    /// Adds keys.
     pub fn extend(&mut self, keys: &[K]) {
         self.n += keys.len() as u64;
         self.gather(keys);

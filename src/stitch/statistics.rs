@@ -12,12 +12,19 @@ pub const PERCENTILES: [u64; 5] = [2, 25, 50, 75, 98];
 
 /// A float that values are gathered as.
 pub trait Sample: Pixel + PartialOrd {
+    /// What sorts as it does.
     type Key: Key;
+    /// Minus infinity.
     const LEAST: Self;
+    /// Infinity.
     const MOST: Self;
+    /// Its key.
     fn key(self) -> Self::Key;
+    /// The value of a key.
     fn of_key(key: Self::Key) -> Self;
+    /// No number.
     fn is_nan(self) -> bool;
+    /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
     /// A finite value as a whole number and a power of two.
     fn parts(self) -> (i64, i32);
@@ -80,19 +87,25 @@ impl<V: Sample> Default for Band<V> {
 /// One band in numbers. `n` counts infinite values too, which leave no mean or deviation that is finite.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
+    /// How many values there are.
     pub n: u64,
     /// The rest, where there is a value.
-    pub of_values: Option<Moments4>,
-    pub percentiles: Option<[f64; PERCENTILES.len()]>,
+    pub of_values: Option<Numbers>,
 }
 
-/// Mean, standard deviation of the population, least and most.
+/// What there is to say of one value or more.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moments4 {
+pub struct Numbers {
+    /// Their mean.
     pub mean: f64,
+    /// Their standard deviation, as a population.
     pub std: f64,
+    /// The least.
     pub min: f64,
+    /// The greatest.
     pub max: f64,
+    /// Those of [`PERCENTILES`].
+    pub percentiles: [f64; PERCENTILES.len()],
 }
 
 impl<V: Sample> Band<V> {
@@ -125,7 +138,7 @@ impl<V: Sample> Band<V> {
     fn summary(&self) -> Summary {
         let n = self.sketch.count();
         if n == 0 {
-            return Summary { n, of_values: None, percentiles: None };
+            return Summary { n, of_values: None };
         }
         let (min, max) = (self.least.f64(), self.most.f64());
         let finite = min.is_finite() && max.is_finite();
@@ -143,11 +156,8 @@ impl<V: Sample> Band<V> {
                 f64::NAN,
             ),
         };
-        Summary {
-            n,
-            of_values: Some(Moments4 { mean, std, min, max }),
-            percentiles: Some(self.percentiles(n)),
-        }
+        let percentiles = self.percentiles(n);
+        Summary { n, of_values: Some(Numbers { mean, std, min, max, percentiles }) }
     }
 
     /// Between the two values around a place, in proportion.
@@ -299,8 +309,8 @@ mod tests {
         let told = first.of_values.unwrap();
         assert_eq!((first.n, told.mean, told.min, told.max), (3, 2.0, 1.0, 3.0));
         assert_eq!(told.std, (2.0f64 / 3.0).sqrt());
-        assert_eq!(first.percentiles.unwrap(), [1.04, 1.5, 2.0, 2.5, 2.96]);
-        assert_eq!(second, Summary { n: 0, of_values: None, percentiles: None });
+        assert_eq!(told.percentiles, [1.04, 1.5, 2.0, 2.5, 2.96]);
+        assert_eq!(second, Summary { n: 0, of_values: None });
         assert!(bands.expect(3).is_err());
     }
 }

@@ -224,7 +224,7 @@ fn add<T: Plain + Pixel, V: Sample>(
 fn entry(summary: &Summary) -> Value {
     let number = |value: Option<f64>| value.map_or(Value::Null, Value::Double);
     let told = summary.of_values;
-    let percentiles = summary.percentiles.map(|all| all.into_iter().map(Value::Double).collect());
+    let percentiles = told.map(|t| t.percentiles.into_iter().map(Value::Double).collect());
     let fields = [
         ("n", Value::Int(summary.n as i64)),
         ("mean", number(told.map(|t| t.mean))),
