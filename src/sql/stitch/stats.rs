@@ -51,16 +51,17 @@ static DOC: FunctionDoc = FunctionDoc {
     examples: &[
         Example {
             title: "The bands of a raster, patch by patch",
-            sql: "SELECT s[1].n, s[1].mean, round(s[1].std, 6) AS std, s[1].min, s[1].max, s[1].percentiles\n\
+            sql: "SELECT s[1].n AS n, round(s[1].mean, 6) AS mean, round(s[1].std, 6) AS std, s[1].min AS least, s[1].max AS most, s[1].percentiles AS percentiles\n\
                   FROM (SELECT geoquilt.stats(data, shape) AS s FROM read_patch('test/data/small/sst_20180101.tif', size := 6));",
-            rows: &["612\t16.761029\t9.713021\t0.0\t32.6875\t[0.7637, 8.546875, 16.78125, 25.0, 32.0]"],
+            rows: &["639\t20.185739\t11.768021\t0.0\t40.4375\t[0.7975, 9.96875, 19.9375, 30.46875, 39.64]"],
         },
         Example {
             title: "A group a year",
-            sql: "SELECT path[-12:-9] AS year, s[1].n, s[1].min, s[1].max FROM (\n\
-                  \x20 SELECT path, geoquilt.stats(data, shape) AS s FROM read_patch('test/data/small/sst_*.tif', size := 18) GROUP BY path)\n\
-                  ORDER BY path LIMIT 2;",
-            rows: &["x"],
+            sql: "SELECT year, s[1].n AS n, s[1].min AS least, s[1].max AS most FROM (\n\
+                  \x20 SELECT regexp_extract(path, '_(\\d{4})', 1) AS year, geoquilt.stats(data, shape) AS s\n\
+                  \x20 FROM read_patch('test/data/small/sst_*.tif', size := 18) GROUP BY year)\n\
+                  ORDER BY year;",
+            rows: &["2018\t1278\t0.0\t40.4375", "2019\t639\t2.0\t42.4375"],
         },
     ],
     references: &[

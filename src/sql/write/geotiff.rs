@@ -100,7 +100,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Example {
             title: "And back",
             sql: "SELECT shape, transform, crs, len(data) AS n, list_max(data) AS most FROM read_patch('build/sst.tif', size := [18, 36]);",
-            rows: &["x"],
+            rows: &["[1, 18, 36]\t[-180.0, 10.0, 0.0, 90.0, 0.0, -10.0]\tEPSG:4326\t648\t40.4375"],
         },
         Example {
             title: "A mask of bytes on the grid of a slice, 255 where there is no pixel",
