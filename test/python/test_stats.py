@@ -1,8 +1,6 @@
 """geoquilt.stats against NumPy in float64: exact counts and extremes, sums without rounding, percentiles within the rank
 error that the documentation states."""
 import math
-import subprocess
-import sys
 import time
 from fractions import Fraction
 
@@ -60,7 +58,8 @@ def check(got, values):
         assert got["std"] == pytest.approx(values.std(), rel=1e-9, abs=1e-300)
     ordered = np.sort(values)
     if len(values) <= 32768:
-        np.testing.assert_array_equal(got["percentiles"], np.percentile(ordered, PERCENT))
+        # NumPy rounds the place between two values; ours is a fraction.
+        np.testing.assert_allclose(got["percentiles"], np.percentile(ordered, PERCENT), rtol=0, atol=8 * np.spacing(np.abs(ordered).max()))
     for percent, value in zip(PERCENT, got["percentiles"]):
         place = (len(values) - 1) * percent / 100
         low, high = np.searchsorted(ordered, value, "left"), np.searchsorted(ordered, value, "right")
@@ -91,7 +90,7 @@ def test_literals_of_any_number(con):
 
 
 def test_null_nan_and_infinity(con):
-    con.execute("CREATE TABLE t AS SELECT [1.0, NULL, 'nan', 3.0]::FLOAT[] AS data, [1, 2, 2] AS shape UNION ALL SELECT NULL, [1, 2, 2] UNION ALL SELECT [7], NULL")
+    con.execute("CREATE TABLE t AS SELECT [1.0, NULL, 'nan'::FLOAT, 3.0]::FLOAT[] AS data, [1, 2, 2] AS shape UNION ALL SELECT NULL, [1, 2, 2] UNION ALL SELECT [7], NULL")
     check(stats(con)[0], [1, 3])
     for data, n, mean in (("[1, 'inf']", 2, math.inf), ("['-inf', 1]", 2, -math.inf), ("['inf', 'inf']", 2, math.inf), ("['inf', '-inf', 3]", 3, math.nan)):
         got = stats(con, f"SELECT geoquilt.stats({data}::DOUBLE[], [1, {n}])")[0]
@@ -107,7 +106,7 @@ def test_null_nan_and_infinity(con):
 def test_nothing_to_count(con):
     con.execute("CREATE TABLE t (g INTEGER, data FLOAT[], shape INTEGER[])")
     assert stats(con) is None
-    con.execute("INSERT INTO t VALUES (1, NULL, [1, 1, 1]), (2, [NULL, NULL, 5, 'nan'], [2, 1, 2]), (3, [], [0, 4, 4]), (4, [], [2, 0, 4])")
+    con.execute("INSERT INTO t VALUES (1, NULL, [1, 1, 1]), (2, [NULL, NULL, 5, 'nan'::FLOAT], [2, 1, 2]), (3, [], [0, 4, 4]), (4, [], [2, 0, 4])")
     rows = dict(con.execute("SELECT g, geoquilt.stats(data, shape) FROM t GROUP BY g").fetchall())
     assert rows[1] is None and rows[3] == []
     check(rows[2][0], [])
@@ -252,7 +251,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = run_python(code)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 64 * 1024
+    assert int(done.stdout.split()[-1]) < 64 * 1024
 
 
 def test_an_interrupt_ends_it(con):
