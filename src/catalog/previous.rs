@@ -134,10 +134,10 @@ fn check_crs(path: &str, options: &BuildOptions) -> Result<()> {
         remedy: "Give the same crs, or leave previous out".into(),
     };
     let Some(geo) = Table::metadata(path, "geo")? else {
-        return Err(bad("tells no CRS: it is no GeoParquet".into()));
+        return Err(bad("tells no CRS: it is not GeoParquet".into()));
     };
     let geo: serde_json::Value = serde_json::from_str(&geo)
-        .map_err(|e| bad(format!("has GeoParquet metadata that are no JSON: {e}")))?;
+        .map_err(|e| bad(format!("has GeoParquet metadata that are not JSON: {e}")))?;
     let wanted = options.crs.as_str();
     let (name, same) = match geo.pointer("/columns/geometry/crs") {
         None => (CRS84.to_string(), wanted == CRS84),
@@ -193,7 +193,7 @@ impl Fetcher {
             }
             let places = UInt32Array::from_iter_values(here.iter().map(|(_, row)| (row - first) as u32));
             let rows = take_record_batch(&batch, &places)
-                .map_err(|e| Error::Bug(format!("rows of a batch can not be taken: {e}")))?;
+                .map_err(|e| Error::Bug(format!("rows of a batch cannot be taken: {e}")))?;
             let rows = Arc::new(rows);
             for (i, place) in here.iter().enumerate() {
                 found.insert(*place, Kept { rows: rows.clone(), row: i });

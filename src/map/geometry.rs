@@ -36,7 +36,7 @@ pub fn write(shape: &Geometry<f64>) -> Result<Vec<u8>> {
     let options = wkb::writer::WriteOptions { endianness: wkb::Endianness::LittleEndian };
     let mut bytes = Vec::new();
     wkb::writer::write_geometry(&mut bytes, shape, &options)
-        .map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
+        .map_err(|e| Error::Bug(format!("a geometry cannot be written: {e}")))?;
     Ok(bytes)
 }
 

@@ -203,7 +203,7 @@ impl Shape {
             Shape::Box(bbox) => wkb::writer::write_polygon(&mut bytes, &rect(bbox).to_polygon(), &options),
             _ => wkb::writer::write_geometry(&mut bytes, &self.geometry(), &options),
         };
-        written.map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
+        written.map_err(|e| Error::Bug(format!("a geometry cannot be written: {e}")))?;
         Ok(bytes)
     }
 }

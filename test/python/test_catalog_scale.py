@@ -461,7 +461,7 @@ def test_an_earlier_catalog_of_other_parameters_is_refused(con, kept, tmp_path):
     message = refusal(f", {REGEX}", f"'{tmp_path}/v0.parquet'")
     assert "has no column variables" in message and f"geoquilt.catalog_migrate('{tmp_path}/v0.parquet')" in message
     con.execute(f"COPY (SELECT * REPLACE (size::VARCHAR AS size) FROM '{catalog}') TO '{tmp_path}/text.parquet'")
-    assert "has a column size that is no BIGINT" in refusal(f", {REGEX}", f"'{tmp_path}/text.parquet'")
+    assert "has a column size that is not BIGINT" in refusal(f", {REGEX}", f"'{tmp_path}/text.parquet'")
     con.execute(f"COPY (SELECT 1 AS a) TO '{tmp_path}/other.parquet'")
     assert "has no column path" in refusal(f", {REGEX}", f"'{tmp_path}/other.parquet'")
     assert "does not exist" in refusal(f", {REGEX}", "'none.parquet'")
