@@ -271,7 +271,9 @@ fn interval(properties: &Map<String, Value>) -> std::result::Result<Interval, St
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => match instant(text) {
             Some(instant) => Ok(Some(instant)),
-            None => Err(format!("its {name} \"{text}\" is not an RFC 3339 time such as 2020-01-31T12:00:00Z")),
+            None => {
+                Err(format!("its {name} \"{text}\" is not an RFC 3339 time such as 2020-01-31T12:00:00Z"))
+            }
         },
         Some(other) => Err(format!("its {name} is {other}, no text")),
     };

@@ -142,10 +142,9 @@ impl Lack {
             Lack::Complex(dtype) => {
                 write!(f, "\"{path}\" has complex pixels ({dtype}), which have no real value")
             }
-            Lack::BeyondFloat { band, value } => write!(
-                f,
-                "\"{path}\" has a pixel of {value} in band {band}, which FLOAT cannot hold exactly"
-            ),
+            Lack::BeyondFloat { band, value } => {
+                write!(f, "\"{path}\" has a pixel of {value} in band {band}, which FLOAT cannot hold exactly")
+            }
             Lack::Features(layers) => {
                 write!(f, "\"{path}\" holds no features with a geometry")?;
                 if !layers.is_empty() {

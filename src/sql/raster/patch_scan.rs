@@ -295,7 +295,8 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     if with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some()) {
         return Ok(());
     }
-    let error = Error::conflict(format!("{fill} is not a value of {dtype} pixels"), "Give dtype := 'float32'");
+    let error =
+        Error::conflict(format!("{fill} is not a value of {dtype} pixels"), "Give dtype := 'float32'");
     Err(args.place("fill")(error))
 }
 
