@@ -2,19 +2,21 @@
 
 mod array;
 mod build;
+mod built_with;
 mod name;
 mod previous;
 mod raster;
 pub mod stac;
+mod tags;
 mod vector;
 
 pub use build::{Build, Found, Outcome, build};
+pub use built_with::BUILT_WITH;
 use name::NameFacts;
 pub use name::NameRule;
 pub use previous::Kept;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
@@ -22,15 +24,16 @@ use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{Listings, Stamp};
 use crate::format::array::Variable;
-use crate::format::{Header, Kind, Layer, LayerName, open};
+use crate::format::{Header, Kind, Layer, LayerName, Tags, open};
 use crate::interval::Interval;
+use crate::kept::Shared;
 use crate::map::Footprint;
 use crate::on_error::OnError;
 use crate::projection;
 use crate::projection::CrsFacts;
 
 /// The version of the columns that a catalog has: see `docs/reference.md`.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 
 /// What a file is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct BuildOptions {
     pub variables: Option<Vec<String>>,
     /// The time axis of array files, or the one that is found.
     pub time_var: Option<String>,
+    /// The tag that tells the time of each file.
+    pub time_tag: Option<String>,
 }
 
 /// One file in a catalog.
@@ -85,7 +90,9 @@ pub struct Place {
     pub crs: String,
     pub footprint: Footprint,
     pub detail: Detail,
-    /// The time that the file itself tells; a time in its name goes first.
+    /// What the file says of itself beyond that.
+    pub tags: Tags,
+    /// The time of an array file's axis; a time in the name or in a tag goes first.
     pub interval: Option<Interval>,
 }
 
@@ -124,16 +131,19 @@ impl Detail {
 /// CRS and box (as bits): what a footprint follows from.
 type BoxKey = (String, [u64; 4]);
 
+/// Footprints that a build keeps.
+const KEPT_SHAPES: usize = 4096;
+
 struct Builder {
     options: BuildOptions,
     listings: Listings,
     /// Footprints by the file's own box: scenes of one tile share it.
-    shapes: Mutex<HashMap<BoxKey, Footprint>>,
+    shapes: Shared<BoxKey, Footprint>,
 }
 
 impl Builder {
     fn new(options: BuildOptions) -> Builder {
-        Builder { options, listings: Listings::default(), shapes: Mutex::default() }
+        Builder { options, listings: Listings::default(), shapes: Shared::new(KEPT_SHAPES) }
     }
 
     /// The time in the file's name, and its attributes.
@@ -142,8 +152,13 @@ impl Builder {
     }
 
     fn entry(&self, path: &str, stamp: Stamp, (interval, attributes): NameFacts) -> Result<Entry> {
-        let place = self.place(path, interval.is_some())?;
-        let interval = interval.or(place.interval);
+        let tag = self.options.time_tag.as_ref().filter(|_| interval.is_none());
+        let mut place = self.place(path, interval.is_some() || tag.is_some())?;
+        let interval = match tag {
+            Some(tag) => Some(tags::time(&place.tags, tag, path)?),
+            None => interval.or(place.interval),
+        };
+        tags::limit(&mut place.tags);
         Ok(Entry { place, interval, attributes, stamp })
     }
 
@@ -166,24 +181,16 @@ impl Builder {
     /// A file's box, in its own CRS, as it lies in the catalog's.
     fn footprint(&self, bbox: &Bbox, crs: &str, path: &str) -> Result<Footprint> {
         let key = (crs.to_string(), [bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax].map(f64::to_bits));
-        let lock = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shape) = lock().get(&key) {
-            return Ok(shape.clone());
-        }
         let options = &self.options;
         let (to, to_globe) = (options.crs.as_str(), options.crs_facts.geographic);
-        let shape =
+        self.shapes.get_or_make(&key, || {
             Footprint::project(bbox, crs, to, to_globe, options.densify).map_err(|error| match error {
                 Error::Unprojectable { from, to, .. } => {
                     Error::Unprojectable { what: format!("the footprint of \"{path}\""), from, to }
                 }
                 other => other,
-            })?;
-        let mut shapes = lock();
-        if shapes.len() < 4096 {
-            shapes.insert(key, shape.clone());
-        }
-        Ok(shape)
+            })
+        })
     }
 }
 
@@ -209,6 +216,7 @@ impl BuildOptions {
             layer,
             variables: None,
             time_var: None,
+            time_tag: None,
             previous: Vec::new(),
         })
     }

@@ -48,8 +48,6 @@ pub enum Error {
     BadRegistry { path: String, problem: String, columns: Vec<String> },
     /// A catalog of an earlier build that does not serve.
     BadCatalog { path: String, problem: String, remedy: String },
-    /// A catalog of another version of the schema, which can be migrated.
-    OldCatalog { path: String, problem: String },
     /// A STAC item that is none.
     BadItem { path: String, item: String, problem: String },
 
@@ -160,7 +158,7 @@ impl fmt::Display for Error {
             Error::Conflict { problem, remedy } => write!(f, "{problem}{}", second_line(remedy)),
             Error::Absent { path, how } => how.tell(path, f),
             Error::RemoteGlob { pattern } => {
-                write!(f, "\"{pattern}\" is a glob over URLs, which DuckDB's C interface can not list")
+                write!(f, "\"{pattern}\" is a glob over URLs, which DuckDB's C interface cannot list")
             }
             Error::Unreadable { path, part, reason } => {
                 part.tell(path, f)?;
@@ -176,9 +174,8 @@ impl fmt::Display for Error {
             Error::BadCatalog { path, problem, remedy } => {
                 write!(f, "\"{path}\" {problem}{}", second_line(remedy))
             }
-            Error::OldCatalog { path, problem } => write!(f, "\"{path}\" {problem}"),
             Error::BadItem { path, item, problem } => {
-                write!(f, "{item} of \"{path}\" is no STAC item: {problem}")
+                write!(f, "{item} of \"{path}\" is not a STAC item: {problem}")
             }
             Error::OutOfRange { value, bounds } => bounds.tell(value, f),
             Error::NoAxis { name, dims } if dims.len() < 2 => {
@@ -261,7 +258,7 @@ mod tests {
         let suited = |lack| Error::unsuited("a.tif", lack);
         let table = [
             (Error::absent("a.tif"), "\"a.tif\" does not exist"),
-            (Error::absent("*.tif"), "\"*.tif\" does not exist\nOne file is wanted here, and no glob"),
+            (Error::absent("*.tif"), "\"*.tif\" does not exist\nOne file is wanted here, not a glob"),
             (Error::Absent { path: "*.tif".into(), how: Absence::Glob }, "no file matches \"*.tif\""),
             (
                 Error::Absent { path: "s3://a".into(), how: Absence::Remote("not found (404)".into()) },
@@ -306,7 +303,7 @@ mod tests {
                 suited(Lack::Directory),
                 "\"a.tif\" is a directory\nTo take the files in it, write \"a.tif/**/*.tif\"",
             ),
-            (suited(Lack::Kind(Other::Vector)), "\"a.tif\" is a vector file, and no raster"),
+            (suited(Lack::Kind(Other::Vector)), "\"a.tif\" is a vector file, not a raster"),
             (suited(Lack::Bands(Vec::new())), "\"a.tif\" has zero bands"),
             (
                 suited(Lack::Bands(names(&["A:1", "A:2"]))),

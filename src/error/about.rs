@@ -20,7 +20,7 @@ impl Absence {
     pub(super) fn tell(&self, path: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Absence::File if path.contains('*') => {
-                write!(f, "\"{path}\" does not exist\nOne file is wanted here, and no glob")
+                write!(f, "\"{path}\" does not exist\nOne file is wanted here, not a glob")
             }
             Absence::File => write!(f, "\"{path}\" does not exist"),
             Absence::Glob => write!(f, "no file matches \"{path}\""),
@@ -99,6 +99,11 @@ pub enum Lack {
         variable: String,
         problem: String,
     },
+    /// A tag that is to tell the time and does not.
+    Tag {
+        name: String,
+        value: String,
+    },
 }
 
 impl Lack {
@@ -112,9 +117,9 @@ impl Lack {
                 "\"{path}\" {}",
                 match other {
                     Other::Table => "is a Parquet file, which is a table to DuckDB",
-                    Other::Array => "is an array file, and no vector file",
-                    Other::Vector => "is a vector file, and no raster",
-                    Other::Raster => "is a raster, and no vector file",
+                    Other::Array => "is an array file, not a vector file",
+                    Other::Vector => "is a vector file, not a raster",
+                    Other::Raster => "is a raster, not a vector file",
                     Other::Both => "holds both a raster and vector layers",
                 }
             ),
@@ -142,10 +147,9 @@ impl Lack {
             Lack::Complex(dtype) => {
                 write!(f, "\"{path}\" has complex pixels ({dtype}), which have no real value")
             }
-            Lack::BeyondFloat { band, value } => write!(
-                f,
-                "\"{path}\" has a pixel of {value} in band {band}, which a FLOAT does not hold exactly"
-            ),
+            Lack::BeyondFloat { band, value } => {
+                write!(f, "\"{path}\" has a pixel of {value} in band {band}, which FLOAT cannot hold exactly")
+            }
             Lack::Features(layers) => {
                 write!(f, "\"{path}\" holds no features with a geometry")?;
                 if !layers.is_empty() {
@@ -161,6 +165,10 @@ impl Lack {
             Lack::Times { variable, problem } => {
                 write!(f, "the time axis \"{variable}\" of \"{path}\" {problem}")
             }
+            Lack::Tag { name, value } => write!(
+                f,
+                "the tag \"{name}\" of \"{path}\" is \"{value}\", not a time such as 2018:01:31 23:59:59 or 2018-01-31T23:59:59Z"
+            ),
         }
     }
 }
@@ -176,6 +184,8 @@ pub enum Member {
         layer: String,
     },
     Variable,
+    /// By its name, among what a file says of itself.
+    Tag,
 }
 
 impl Member {
@@ -196,6 +206,10 @@ impl Member {
             Member::Variable => {
                 write!(f, "\"{path}\" has no variable \"{name}\"{}", suggestion(name, available))
             }
+            Member::Tag if available.is_empty() => {
+                write!(f, "\"{path}\" has no tag \"{name}\", nor any other")
+            }
+            Member::Tag => write!(f, "\"{path}\" has no tag \"{name}\"{}", suggestion(name, available)),
         }
     }
 }

@@ -93,7 +93,8 @@ def test_null_nan_and_infinity(con):
     con.execute("CREATE TABLE t AS SELECT [1.0, NULL, 'nan'::FLOAT, 3.0]::FLOAT[] AS data, [1, 2, 2] AS shape UNION ALL SELECT NULL, [1, 2, 2] UNION ALL SELECT [7], NULL")
     check(stats(con)[0], [1, 3])
     for data, n, mean in (("[1, 'inf']", 2, math.inf), ("['-inf', 1]", 2, -math.inf), ("['inf', 'inf']", 2, math.inf), ("['inf', '-inf', 3]", 3, math.nan)):
-        got = stats(con, f"SELECT geoquilt.stats({data}::DOUBLE[], [1, {n}])")[0]
+        cells = data.replace("inf'", "inf'::DOUBLE")
+        got = stats(con, f"SELECT geoquilt.stats({cells}, [1, {n}])")[0]
         values = np.array(eval(data.replace("'inf'", "math.inf").replace("'-inf'", "-math.inf")))
         with np.errstate(invalid="ignore"):
             np.testing.assert_equal((got["n"], got["mean"], got["std"]), (n, mean, np.float64(values).std()))

@@ -8,8 +8,8 @@ use crate::bridge::args::Args;
 use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::table::{Plan, TableFunction};
-use crate::catalog::SCHEMA_VERSION;
 use crate::catalog::stac::{self, Asset, ItemRows, Part, StacBand, StacRow};
+use crate::catalog::{BUILT_WITH, SCHEMA_VERSION};
 use crate::crs::CRS84;
 use crate::error::{Error, Result};
 use crate::files;
@@ -90,21 +90,23 @@ static DOC: FunctionDoc = FunctionDoc {
             "MAP(VARCHAR, VARCHAR)",
             "`item`, `collection` and `asset` (the key), and the item's properties that are text, numbers or true or false, such as `eo:cloud_cover`.",
         ),
+        column("tags", "MAP(VARCHAR, VARCHAR)", "NULL: the file is not opened."),
         column("size", "BIGINT", "`file:size`, bytes."),
         column("modified", "TIMESTAMP", "`updated` of the asset, else of the item, UTC."),
-        column("schema_version", "INTEGER", "1: the version of these columns."),
+        column("schema_version", "INTEGER", "2: the version of these columns."),
+        column("built_with", BUILT_WITH, "NULL: the row was not built from the file."),
         column(
             "assets",
             "STRUCT(name VARCHAR, href VARCHAR, type VARCHAR, roles VARCHAR[], title VARCHAR)[]",
             "All assets of the item, their hrefs resolved.",
         ),
-        column("error", "VARCHAR", "Only with `on_error := 'report'`: why it is no item, else NULL."),
+        column("error", "VARCHAR", "Only with `on_error := 'report'`: why it is not an item, else NULL."),
     ],
     nulls: "No parameter may be NULL but assets, which then takes all. An item without a geometry has a NULL geometry and bbox.",
     errors: &[
         "items: no file matches a glob; a path does not exist, or is a directory",
         "a file that is neither JSON nor Parquet, or is a STAC Catalog or Collection, which holds no items",
-        "an item without id, properties, assets, or time; with a time that is not RFC 3339; with a geometry that is no GeoJSON",
+        "an item without id, properties, assets, or time; with a time that is not RFC 3339; with a geometry that is not GeoJSON",
         "assets: no item has an asset of that key or role (those seen are listed)",
     ],
     examples: &[

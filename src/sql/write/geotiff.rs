@@ -104,7 +104,7 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         Example {
             title: "A mask of bytes on the grid of a slice, 255 where there is no pixel",
-            sql: "COPY (SELECT [if(x > 20, 1, 0)::UTINYINT FOR x IN r.data], r.shape, r.transform, r.crs FROM (\n\
+            sql: "COPY (SELECT [(x > 20)::UTINYINT FOR x IN r.data], r.shape, r.transform, r.crs FROM (\n\
                   \x20 SELECT read_slice('test/data/small/sst_20180101.tif', geo_slice({xmin: 0, ymin: 0, xmax: 40, ymax: 40}, 5, 'OGC:CRS84')) AS r))\n\
                   TO 'build/warm.tif' (FORMAT geotiff, NODATA 255);",
             rows: &[],
