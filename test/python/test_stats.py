@@ -24,7 +24,7 @@ def table(con, rows, dtype="float32", name="t"):
 
 
 def stats(con, sql="SELECT geoquilt.stats(data, shape) FROM t"):
-    return con.execute(sql).fetchone()[0]
+    return con.execute(sql).fetchall()[0][0]
 
 
 def rank_bound(n):
