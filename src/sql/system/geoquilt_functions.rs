@@ -26,7 +26,11 @@ static DOC: FunctionDoc = FunctionDoc {
             types: "VARCHAR",
             meaning: "Name of the function, with its schema where it has one, or of the format.",
         },
-        Column { name: "kind", types: "VARCHAR", meaning: "`scalar`, `table`, `table macro`, `scalar macro`, `aggregate` or `copy`." },
+        Column {
+            name: "kind",
+            types: "VARCHAR",
+            meaning: "`scalar`, `table`, `table macro`, `scalar macro`, `aggregate` or `copy`.",
+        },
         Column { name: "signature", types: "VARCHAR", meaning: "As one would type it, with defaults." },
         Column { name: "summary", types: "VARCHAR", meaning: "What it does, in a sentence." },
         Column {

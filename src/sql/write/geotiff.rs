@@ -110,10 +110,7 @@ static DOC: FunctionDoc = FunctionDoc {
             rows: &[],
         },
     ],
-    references: &[
-        "GDAL's COG driver; read back by rasterio",
-        "OGC 21-026: Cloud Optimized GeoTIFF",
-    ],
+    references: &["GDAL's COG driver; read back by rasterio", "OGC 21-026: Cloud Optimized GeoTIFF"],
 };
 
 /// Where the columns are.
@@ -193,7 +190,8 @@ impl CopyFunction for Geotiff {
 
     fn finish(writer: Writer) -> Result<()> {
         let Writer { bound, staging, canvas } = writer;
-        let missing = || Error::conflict("the query has no row", "One file takes one canvas, which is one row");
+        let missing =
+            || Error::conflict("the query has no row", "One file takes one canvas, which is one row");
         engine::write(staging, &canvas.ok_or_else(missing)?, &bound.options)
     }
 }
