@@ -81,7 +81,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("gdal_sys", &["format/gdal", "projection"]),
     ("parquet::", &["format/parquet.rs"]),
     ("zarrs::", &["format/zarr"]),
-    ("File::open", &["files.rs", "files/", "format/"]),
+    ("File::open", &["files.rs", "files/", "format/", "write/"]),
     ("std::fs", &["files.rs", "files/", "format/", "write/"]),
 ];
 
