@@ -32,7 +32,7 @@ const MAX_VALUES: u64 = 1 << 24;
 /// All values of a coordinate, row-major: `stored * scale + offset`, NaN where it holds none.
 ///
 /// # Errors
-/// The variable holds no numbers, more than 2^24 values, or can not be read.
+/// The variable holds no numbers, more than 2^24 values, or cannot be read.
 pub fn values(file: &dyn ArrayFile, variable: usize) -> Result<Vec<f64>> {
     let facts = facts(file.header(), variable)?;
     Ok(decode(&whole(file, variable)?, facts))
@@ -138,16 +138,16 @@ pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
         |problem: String| Error::unsuited(file.path(), Lack::Times { variable: facts.name.clone(), problem });
     let unit = facts.unit.as_deref().ok_or_else(|| fail("has no units".into()))?;
     let units = TimeUnits::parse(unit, facts.text("calendar"))
-        .map_err(|e| fail(format!("can not be decoded: {e}")))?;
+        .map_err(|e| fail(format!("cannot be decoded: {e}")))?;
     let pixels = whole(file, variable)?;
-    let both = instants(&pixels, facts, &units).map_err(|e| fail(format!("can not be decoded: {e}")))?;
+    let both = instants(&pixels, facts, &units).map_err(|e| fail(format!("cannot be decoded: {e}")))?;
     let (instants, exact): (Vec<_>, Vec<_>) = both.into_iter().map(Option::unzip).unzip();
     let step = step(&decode(&pixels, facts), facts.dtype, 1e-6).map(|step| step * units.seconds());
     let bounds =
         ["bounds", "climatology"].into_iter().flat_map(|name| axis::listed(header, facts, name)).next();
     let of_bounds = match bounds {
         Some(index) => bounds_of(file, index, &units, facts).map_err(|e| match e {
-            Error::Invalid { .. } => fail(format!("has bounds that can not be decoded: {e}")),
+            Error::Invalid { .. } => fail(format!("has bounds that cannot be decoded: {e}")),
             other => other,
         })?,
         None => None,
@@ -212,7 +212,7 @@ fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<I
 }
 
 /// The one distance between neighbours; `None` when they differ by more than `slack`, a share of it, and the precision of
-/// the stored type. Floats of single precision can not say more than their digits: what is even within these is even, as long
+/// the stored type. Floats of single precision cannot say more than their digits: what is even within these is even, as long
 /// as they tell neighbours well apart.
 pub fn step(values: &[f64], dtype: Option<Dtype>, slack: f64) -> Option<f64> {
     let (first, last) = (values.first()?, values.last()?);

@@ -1,4 +1,4 @@
-//! GRIB's messages, as far as GDAL needs help with them: which packings it can not unpack, what shares a message, where
+//! GRIB's messages, as far as GDAL needs help with them: which packings it cannot unpack, what shares a message, where
 //! the grid of each field lies, and which of its points hold no value.
 //!
 //! GDAL gives zeros for second-order packing of edition 1, and for a field that shares its message the one that was
@@ -109,10 +109,10 @@ impl Field {
     /// Which points have a value, row by row from the south, each from west to east; `None` when all have.
     ///
     /// # Errors
-    /// The bits can not be read.
+    /// The bits cannot be read.
     pub fn present(&self, path: &str) -> Result<Option<Vec<bool>>, String> {
         let Some(Bitmap { at, bytes }) = self.bitmap else { return Ok(None) };
-        let fail = |reason: String| format!("its bit map can not be read: {reason}");
+        let fail = |reason: String| format!("its bit map cannot be read: {reason}");
         let file = Reader::open(path).map_err(|e| fail(e.to_string()))?;
         let points = self.grid.width.saturating_mul(self.grid.height);
         if points > MAX_POINTS || points > bytes.saturating_mul(8) {

@@ -137,7 +137,7 @@ pub fn check_latitudes(path: &str, bbox: &Bbox, crs: &str, slack: f64) -> Result
     ))
 }
 
-/// Refuses a box whose numbers can not be in the units of its CRS: degrees on a metric grid, metres on a globe.
+/// Refuses a box whose numbers cannot be in the units of its CRS: degrees on a metric grid, metres on a globe.
 ///
 /// # Errors
 /// A box that reaches beyond the globe, or one that looks like degrees far from where its CRS is used.

@@ -98,7 +98,7 @@ fn time_dimension(source: &ArraySource, variable: usize) -> Option<usize> {
 /// merged.
 ///
 /// # Errors
-/// A file that can not be opened or lacks the variable, a selection that names what is not there, files that differ in other
+/// A file that cannot be opened or lacks the variable, a selection that names what is not there, files that differ in other
 /// coordinates than the time, a time that stands in two of them.
 pub fn plan(
     paths: &[String],

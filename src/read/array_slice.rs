@@ -152,7 +152,7 @@ impl Planes {
 /// Every plane of a part on the slice's grid, in the order of the part's other dimensions; files of one time are merged.
 ///
 /// # Errors
-/// No grid, no transformation between the two CRSs, or chunks that can not be decoded.
+/// No grid, no transformation between the two CRSs, or chunks that cannot be decoded.
 pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let mut done = read_one(part, onto, decoding, threads)?;
     if part.also.is_empty() && onto.merge != Merge::Count {
@@ -204,7 +204,7 @@ fn check_exact(path: &str, facts: &Variable, values: &[f64]) -> Result<()> {
         None => Ok(()),
         Some(value) => {
             let reason = format!(
-                "a value near {value} can not come onto a slice: whole numbers above 2^53 are not told apart there"
+                "a value near {value} cannot come onto a slice: whole numbers above 2^53 are not told apart there"
             );
             Err(Error::values(path, facts.name.as_str(), reason))
         }

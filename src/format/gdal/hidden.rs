@@ -62,7 +62,7 @@ impl Fields {
     /// Makes NaN of the pixels of a block that have no value by the bit map of their band (from 1). Blocks are `width` wide.
     ///
     /// # Errors
-    /// The bit map can not be read.
+    /// The bit map cannot be read.
     pub fn unmask(
         &self,
         band: usize,

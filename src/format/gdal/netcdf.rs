@@ -87,7 +87,7 @@ impl Letters {
         // SAFETY: the names end with a zero byte, and the numbers are written before they are used.
         unsafe {
             if nc_open(self.file.as_ptr(), READ_ONLY, &mut id) != 0 {
-                return Err("the netCDF library can not open the file".into());
+                return Err("the netCDF library cannot open the file".into());
             }
             let file = File(id);
             let mut group = id;
@@ -105,7 +105,7 @@ impl Letters {
     /// A hyperslab, which lies inside. The caller holds [`HDF5`](super::HDF5).
     ///
     /// # Errors
-    /// It can not be read.
+    /// It cannot be read.
     pub fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels, String> {
         let sizes = |numbers: &[u64]| numbers.iter().map(|n| *n as usize).collect::<Vec<_>>();
         let (start, count) = (sizes(start), sizes(count));
@@ -128,7 +128,7 @@ impl Letters {
                 )
             };
             if done != 0 {
-                return Err(format!("the netCDF library can not read it (its error {done})"));
+                return Err(format!("the netCDF library cannot read it (its error {done})"));
             }
         }
         Ok(Pixels::UInt8(letters))

@@ -149,7 +149,7 @@ impl Grid {
         }
     }
 
-    /// Why it can not be read; `None` when it can.
+    /// Why it cannot be read; `None` when it can.
     pub fn refusal(&self) -> Option<String> {
         let Kind::Refused(name) = self.kind else { return None };
         Some(format!(

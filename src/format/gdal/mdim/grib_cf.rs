@@ -32,7 +32,7 @@ impl Fields {
     /// Makes NaN of the places of a hyperslab that have no value by a bit map.
     ///
     /// # Errors
-    /// The bit map can not be read.
+    /// The bit map cannot be read.
     pub fn unmask(
         &self,
         variable: usize,
