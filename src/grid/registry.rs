@@ -100,7 +100,7 @@ impl Registry {
         let target = target_columns(&columns, &name)?;
         if let Some(column) = unreadable(items) {
             let problem = format!(
-                "column {column} has a value of a type that a list can not carry: cast it, or write the registry to Parquet"
+                "column {column} has a value of a type that a list cannot carry: cast it, or write the registry to Parquet"
             );
             let columns = columns.into_iter().map(|(name, _)| name).collect();
             return Err(Error::BadRegistry { path: name, problem, columns });
@@ -152,7 +152,7 @@ impl Registry {
             .collect();
         let of_row = |row: usize| {
             if uncertain.iter().any(|column| value(*column, row).is_none()) {
-                return Err(self.bad("a value that can not be carried along"));
+                return Err(self.bad("a value that cannot be carried along"));
             }
             let target = self.target_of_row(batch, row, paths);
             Ok(Row { target, carried: Record(Columns::Arrow(batch.clone(), row)) })
@@ -245,7 +245,7 @@ fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
         let bad = || Error::BadRegistry {
             path: path.into(),
             problem: format!(
-                "column {} has type {}, which can not be carried along: leave it out, or cast it to text,",
+                "column {} has type {}, which cannot be carried along: leave it out, or cast it to text,",
                 field.name(),
                 field.data_type()
             ),

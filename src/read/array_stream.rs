@@ -123,10 +123,8 @@ impl ArrayReading {
 
     fn read(&self, batch: &Batch) -> Result<Values> {
         let mut part = self.part(batch)?.clone();
-        if let Some((dim, _)) = first(&part)
-            && let Some(selected) = part.selected.get_mut(dim)
-        {
-            *selected = section(selected, batch.from, batch.count);
+        if let Some((dim, _)) = first(&part) {
+            part = part.section(dim, batch.from, batch.count);
         }
         match &self.onto {
             // The jobs themselves are what several threads share.
@@ -287,7 +285,7 @@ mod tests {
     const OCEAN: &str = "test/data/small/ocean.zarr";
 
     fn reading(selection: Selection, dtype: Dtype, threads: usize) -> Arc<ArrayReading> {
-        let parts = plan(&[OCEAN.to_string()], "temp", &selection, &mut Opened::default()).unwrap();
+        let parts = plan(&[OCEAN.to_string()], "temp", &selection, &mut Opened::default(), false).unwrap();
         let limits = Limits { threads, ..Limits::default() };
         Arc::new(ArrayReading { parts, decoding: Decoding::default(), onto: None, dtype, limits })
     }

@@ -2,8 +2,8 @@
 
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::format::array::Variable;
-use crate::read::gaps::{self, Gaps};
+use crate::format::array::{Absent, Variable};
+use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::with_pixels;
 
 /// How stored values become numbers.
@@ -11,7 +11,7 @@ use crate::with_pixels;
 pub struct Decoding {
     /// `stored * scale + offset`.
     pub scaled: bool,
-    /// `_FillValue` and `missing_value` are no value.
+    /// What the variable says is no value is none: see [`Variable::absent`].
     pub masked: bool,
     /// A number instead of no value.
     pub fill: Option<f64>,
@@ -57,13 +57,20 @@ pub fn decode<T: Pixel>(
     if !decoding.masked {
         return Ok(Vec::new());
     }
-    let gaps = with_pixels!(pixels, values => match variable.missing().as_slice() {
-        [] => Gaps::new(),
-        [one] => gaps::gaps(values, |value| value.is(*one)),
-        [one, other] => gaps::gaps(values, |value| value.is(*one) | value.is(*other)),
-        several => gaps::gaps(values, |value| several.iter().any(|missing| value.is(*missing))),
-    });
+    let gaps = with_pixels!(pixels, values => gaps_of(values, &variable.absent()));
     Ok(gaps::fill(gaps, decoding.fill, out))
+}
+
+fn gaps_of<P: Pixel>(values: &[P], absent: &Absent<P>) -> Gaps {
+    let mut found = GapsBuilder::default();
+    if absent.is_empty() {
+        return found.finish();
+    }
+    const BLOCK: usize = 1024;
+    for (number, block) in values.chunks(BLOCK).enumerate().filter(|(_, block)| absent.any(block)) {
+        found.add_where(block, number * BLOCK, |value| absent.holds(*value));
+    }
+    found.finish()
 }
 
 #[cfg(test)]
@@ -75,6 +82,7 @@ mod tests {
         Variable {
             name: "v".into(),
             dims: vec!["x".into()],
+            unnamed: Vec::new(),
             shape: vec![4],
             dtype_name: "int16".into(),
             dtype: Some(crate::dtype::Dtype::Int16),
@@ -101,5 +109,16 @@ mod tests {
         let mut out = [0i16; 4];
         assert_eq!(decode(&pixels, &variable, &raw, &mut out), Ok(Vec::new()));
         assert_eq!(out, [-1, 3, -2, -1]);
+    }
+
+    #[test]
+    fn gaps_run_over_blocks() {
+        let mut values = vec![0f32; 5000];
+        values[1020..1030].fill(f32::NAN);
+        let mut variable = variable(Some(Nodata::Float(f64::NAN)), None);
+        variable.attributes.clear();
+        assert_eq!(gaps_of(&values, &variable.absent()).as_slice(), std::slice::from_ref(&(1020..1030)));
+        variable.nodata = None;
+        assert!(gaps_of(&values, &variable.absent::<f32>()).is_empty());
     }
 }

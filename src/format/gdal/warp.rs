@@ -487,7 +487,7 @@ impl Target {
         };
         match result {
             sys::CPLErr::CE_None => Ok(pixels),
-            _ => Err(Error::Bug(format!("a raster in memory can not be read: {}", said()))),
+            _ => Err(Error::Bug(format!("a raster in memory cannot be read: {}", said()))),
         }
     }
 
@@ -625,4 +625,11 @@ fn said() -> String {
     // SAFETY: GDAL's text is alive until the next error of this thread.
     let text = unsafe { CStr::from_ptr(sys::CPLGetLastErrorMsg()) };
     text.to_string_lossy().trim().to_string()
+}
+
+/// Whether a band holds floats of 16 bits, a type that the bindings do not name.
+pub fn is_half(band: &gdal::raster::RasterBand<'_>) -> bool {
+    const HALF: sys::GDALDataType::Type = 15;
+    // SAFETY: the band is open.
+    unsafe { sys::GDALGetRasterDataType(band.c_rasterband()) == HALF }
 }

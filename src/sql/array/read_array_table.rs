@@ -14,7 +14,8 @@ use crate::read::array_slice::Onto;
 use crate::read::array_stream::{ArrayReading, ArrayRow, ArrayStream};
 use crate::read::values::Decoding;
 use crate::sql::array::selection::{
-    FILL, ISEL, MASKED, ONTO, OPTIONS, PATH, RESAMPLING, Request, SCALED, SEL, TOLERANCE, VARIABLE, option,
+    FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, OPTIONS, PATH, RESAMPLING, Request, SCALED, SEL, TOLERANCE,
+    VARIABLE, option,
 };
 use crate::sql::raster::patch_scan::sql_type;
 use crate::sql_type::SqlType;
@@ -34,6 +35,7 @@ static DOC: FunctionDoc = FunctionDoc {
         named("isel", "STRUCT", "NULL", ISEL),
         named("slice", "STRUCT", "NULL", ONTO),
         named("resampling", "VARCHAR", "'nearest'", RESAMPLING),
+        named("merge", "VARCHAR", "'first'", MERGES_OF_FILES),
         named("tolerance", "DOUBLE", "NULL", TOLERANCE),
         named("scaled", "BOOLEAN", "true", SCALED),
         named("masked", "BOOLEAN", "true", MASKED),
@@ -52,11 +54,15 @@ static DOC: FunctionDoc = FunctionDoc {
             "BIGINT",
             "Index on the first dimension that stays, in its file; NULL when none stays.",
         ),
-        column("time", "TIMESTAMP", "Its time, UTC, when that dimension is a time axis; else NULL."),
+        column(
+            "time",
+            "TIMESTAMP",
+            "Its time, UTC, when that dimension is a time axis; else NULL. Days that TIMESTAMP's calendar lacks, such as 29 and 30 February of `360_day`, are the last day of their month.",
+        ),
         column(
             "coord",
             "DOUBLE",
-            "Its coordinate as a number, when it has one and is no time axis; else NULL.",
+            "Its coordinate as a number, when it has one and is not a time axis; else NULL.",
         ),
         column(
             "data",
@@ -213,14 +219,14 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) 
             return Err(Error::conflict(problem, "Give dtype := 'float32' or 'float64'"));
         }
         if let Some(asked) = asked.filter(|asked| *asked != dtype) {
-            let problem = format!("the values are {natural}, which {asked} does not hold");
+            let problem = format!("the values are {natural}, which {asked} cannot hold");
             let error = Error::conflict(problem, format!("One of: {natural}, float32, float64"));
             return Err(args.place("dtype")(error));
         }
         if let Some(fill) = decoding.fill
             && !with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some())
         {
-            let problem = format!("{fill} is no value of {dtype} values");
+            let problem = format!("{fill} is not a value of {dtype} values");
             return Err(args.place("fill")(Error::conflict(problem, "Give dtype := 'float32'")));
         }
         found = Some(dtype);

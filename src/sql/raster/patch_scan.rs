@@ -193,7 +193,7 @@ fn dtype(args: &Args, own: Dtype, options: &PatchOptions) -> Result<Dtype> {
         Some(asked) if asked == natural || asked.is_float() => Ok(asked),
         Some(asked) => {
             let why = if options.scaled { " once scaled" } else { "" };
-            let problem = format!("the pixels are {natural}{why}, which {asked} does not hold");
+            let problem = format!("the pixels are {natural}{why}, which {asked} cannot hold");
             let own = if natural.is_float() { String::new() } else { format!("{natural}, ") };
             let remedy = format!("One of: {own}float32, float64");
             Err(args.place("dtype")(Error::conflict(problem, remedy)))
@@ -207,7 +207,8 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     if with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some()) {
         return Ok(());
     }
-    let error = Error::conflict(format!("{fill} is no value of {dtype} pixels"), "Give dtype := 'float32'");
+    let error =
+        Error::conflict(format!("{fill} is not a value of {dtype} pixels"), "Give dtype := 'float32'");
     Err(args.place("fill")(error))
 }
 
