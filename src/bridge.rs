@@ -1,7 +1,7 @@
 //! DuckDB's C API: the only room that names its functions. It knows no function of ours.
 //!
 //! `doc` says what a function is; `table` and `scalar` register it and call it, `args` reads its constant arguments.
-//! `vector` and `chunk` carry rows across, `value` constants, `logical_type` types. `settings` holds the
+//! `vector` and `chunk` carry rows across, `rows` goes over them, `record` is a STRUCT as a type of ours, `value` constants, `logical_type` types. `settings` holds the
 //! user's bounds, `file_system` lends DuckDB's file system to whoever reads a URL. `load` opens the one
 //! `connection` that there ever is.
 
@@ -11,9 +11,12 @@ pub mod chunk;
 pub mod connection;
 pub mod doc;
 pub mod file_system;
+pub mod layout;
 pub mod load;
 pub mod logical_type;
+pub mod record;
 pub mod replacement;
+pub mod rows;
 pub mod scalar;
 pub mod settings;
 pub mod table;

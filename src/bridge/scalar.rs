@@ -132,7 +132,7 @@ pub trait ScalarFunction: 'static {
     ///
     /// # Errors
     /// Becomes DuckDB's `Invalid Input Error`.
-    fn call(bound: &Self::Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()>;
+    fn call(bound: &Self::Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()>;
 }
 
 /// Shared by all copies that DuckDB makes of a call's bind data.
@@ -240,7 +240,8 @@ unsafe extern "C" fn scalar_call<F: ScalarFunction>(
         let data = &*ffi::duckdb_scalar_function_get_bind_data(info).cast::<Arc<ScalarBound<F::Bound>>>();
         let session = &*ffi::duckdb_scalar_function_get_state(info).cast::<Arc<Session>>();
         let input = Input::from_raw(raw);
-        reading(session, || F::call(&data.bound, &input, Vector::from_raw(out, input.rows())))
+        let mut out = Vector::from_raw(out, input.rows());
+        reading(session, || F::call(&data.bound, &input, &mut out))
     };
     if let Err(error) = contain(F::DOC, work) {
         // SAFETY: DuckDB copies the message.
