@@ -20,7 +20,8 @@ use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Header;
-use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
+use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::format::open;
 use crate::interval::Interval;
 use crate::with_pixels;
 
@@ -80,7 +81,7 @@ pub fn completed(header: &Arc<Header>, path: &str) -> Arc<Header> {
 /// The CRS of one variable by GDAL's name for it, or of a file of one.
 fn crs_of_raster(path: &str) -> Option<String> {
     let container = files::container(path);
-    let file = array::open(container).ok()?;
+    let file = open::open(container).ok()?;
     let header = file.header();
     let variable = match path == container {
         true => data_variables(header).into_iter().next(),

@@ -17,6 +17,7 @@ pub mod open_files;
 pub mod patch;
 pub mod plan;
 pub mod resample;
+pub mod select;
 pub mod series;
 pub mod source;
 pub mod values;

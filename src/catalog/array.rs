@@ -3,14 +3,15 @@
 use crate::catalog::{ArrayDetail, Builder, Detail, Place};
 use crate::cf::{self, Axes, Grid, TimeAxis};
 use crate::error::{Error, Result};
-use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
+use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::format::open;
 use crate::interval::Interval;
 use crate::map::Footprint;
 
 impl Builder {
     /// `dated` files have a time in their name, which goes first: their own then need not be readable.
     pub(super) fn array(&self, path: &str, dated: bool) -> Result<Place> {
-        let file = array::open(path)?;
+        let file = open::open(path)?;
         let header = file.header();
         let wanted = self.wanted(path, header)?;
         let axes: Vec<(usize, Axes)> =

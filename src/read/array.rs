@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
-use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
+use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
+use crate::format::open;
 use crate::read::axis::Axis;
 use crate::read::block_cache::Key;
 use crate::read::open_files::OpenFiles;
@@ -50,7 +51,7 @@ impl ArraySource {
         KNOWN.get(path, stamp, || {
             static NEXT: AtomicU64 = AtomicU64::new(0);
             Source::close_earlier(path, stamp);
-            let file = OPEN.get(path, stamp, || array::open(path))?;
+            let file = OPEN.get(path, stamp, || open::open(path))?;
             let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
             Ok(ArraySource { id, path: path.into(), stamp, header, axes: Mutex::default() })
         })
@@ -72,7 +73,7 @@ impl ArraySource {
                 let reason = "it was replaced while it was read".into();
                 return Err(Error::Unreadable { path: self.path.clone(), reason });
             }
-            array::open(&self.path)
+            open::open(&self.path)
         })
     }
 

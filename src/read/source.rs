@@ -11,7 +11,7 @@ use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::{self, Stamp, remote};
 use crate::format::gdal::Raster;
-use crate::format::{self, Header, Kind, geotiff, vrt};
+use crate::format::{Header, Kind, geotiff, open, vrt};
 use crate::read::block_cache::{BlockCache, Key};
 use crate::read::handles::{self, Handles};
 
@@ -127,7 +127,7 @@ impl Source {
             }
             None => {
                 let raster = Raster::open(&path, siblings.as_deref())
-                    .map_err(|error| format::explain(error, &path, Some(Kind::Raster)))?;
+                    .map_err(|error| open::explain(error, &path, Some(Kind::Raster)))?;
                 OPENED.fetch_add(1, Relaxed);
                 (cf::completed(raster.header(), &path), Some(raster))
             }

@@ -1,7 +1,7 @@
 //! One band of a raster on a slice's grid: copied where the pixels already lie on it, else warped.
 
 use crate::affine::Affine;
-use crate::dtype::{Dtype, Pixel};
+use crate::dtype::Pixel;
 use crate::error::{Error, Result};
 use crate::format::Header;
 use crate::format::gdal::warp;
@@ -11,7 +11,7 @@ use crate::read::globe::{Globe, MOST_TURNS, TURN};
 use crate::read::patch::{PatchOptions, read_patch};
 use crate::read::resample;
 use crate::read::source::Source;
-use crate::resampling::Resampling;
+use crate::resampling::Warp;
 use crate::slice::Slice;
 use crate::window::Window;
 

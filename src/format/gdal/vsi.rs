@@ -14,8 +14,8 @@ use std::sync::{Arc, LazyLock};
 use gdal_sys::{VSIStatBufL, vsi_l_offset};
 
 use crate::error::{Error, Result};
+use crate::files;
 use crate::files::remote::{self, RemoteFile};
-use crate::files::{self, ranges};
 
 const PREFIX: &str = "/vsigeoquilt/";
 /// GDAL keeps the pointer.
