@@ -138,6 +138,36 @@ impl FunctionDoc {
         self.parameters.iter().filter_map(option).collect()
     }
 
+    /// The result columns with their types.
+    ///
+    /// # Errors
+    /// A type that does not parse, which is a defect.
+    pub fn schema(&self) -> Result<Vec<(String, SqlType)>> {
+        self.schema_with(|_, documented| Some(documented))
+    }
+
+    /// The result columns with their types, where a call decides some of them: `choose` gets a column's name and the
+    /// type that is documented, and gives that which it has, or none where there is no such column.
+    ///
+    /// # Errors
+    /// As [`FunctionDoc::schema`].
+    pub fn schema_with(
+        &self,
+        choose: impl Fn(&str, SqlType) -> Option<SqlType>,
+    ) -> Result<Vec<(String, SqlType)>> {
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for column in self.columns {
+            let chosen = choose(column.name, SqlType::parse(column.types)?);
+            columns.extend(chosen.map(|ty| (column.name.to_string(), ty)));
+        }
+        Ok(columns)
+    }
+
+    /// Which of the result columns a name is.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
     /// Every combination of argument types that a scalar takes.
     ///
     /// # Errors

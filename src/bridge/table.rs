@@ -57,6 +57,37 @@ pub trait TableFunction: 'static {
     fn next(scan: &Self::Scan, out: &mut Chunk<'_>) -> Result<()>;
 }
 
+/// A table function that takes no arguments and whose rows are known at once.
+pub trait Listing: 'static {
+    /// Its documentation, from which its columns come.
+    const DOC: &'static FunctionDoc;
+
+    /// The rows of a scan, each with a value for every column.
+    fn rows(limits: &Limits) -> Vec<Vec<Value>>;
+}
+
+impl<L: Listing> TableFunction for L {
+    const DOC: &'static FunctionDoc = L::DOC;
+    type Bound = Limits;
+    type Scan = Mutex<std::vec::IntoIter<Vec<Value>>>;
+
+    fn bind(_args: &Args, limits: Limits) -> Result<Plan<Limits>> {
+        Ok(Plan { columns: L::DOC.schema()?, rows: None, bound: limits })
+    }
+
+    fn start(limits: &Arc<Limits>, _wanted: &[usize]) -> Result<Self::Scan> {
+        Ok(Mutex::new(L::rows(limits).into_iter()))
+    }
+
+    fn next(scan: &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let mut left = scan.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows: Vec<Vec<Value>> = left.by_ref().take(out.capacity()).collect();
+        out.set_rows(rows.len());
+        rows.into_iter().enumerate().for_each(|(row, values)| out.write(row, values));
+        Ok(())
+    }
+}
+
 struct TableBound<B> {
     bound: Arc<B>,
     /// What bind learned of remote files, for the first scan: one that follows, of a prepared statement, looks anew.

@@ -9,3 +9,4 @@ pub mod options;
 pub mod paths;
 pub mod shapes;
 pub mod slice_value;
+pub mod windows;

@@ -109,7 +109,7 @@ impl ScalarFunction for ReadArray {
         Ok(Bound { limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(DOC.columns.first().map_or("", |column| column.types))?;
         let mut jobs = Vec::with_capacity(input.rows());
         let mut total = 0u64;

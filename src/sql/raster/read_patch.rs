@@ -95,7 +95,7 @@ impl ScalarFunction for ReadPatch {
         Ok(Bound { options, limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let jobs = jobs(bound, input)?;
         let elements = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
         check_chunk(elements.saturating_mul(4), &bound.limits)?;

@@ -127,7 +127,7 @@ impl ScalarFunction for ReadSeries {
         Ok(Bound { options, limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
         let mut left = bound.limits.chunk;
         for row in 0..input.rows() {

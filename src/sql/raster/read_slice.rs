@@ -106,7 +106,7 @@ impl ScalarFunction for ReadSlice {
         Ok(Bound { options: slice_options(&args)?, limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
         let mut jobs = Vec::with_capacity(input.rows());
         for row in 0..input.rows() {

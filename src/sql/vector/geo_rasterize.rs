@@ -156,7 +156,7 @@ impl ScalarFunction for GeoRasterize {
         Ok(Bound { options, crs, labels: labels(&args)?, files: Files::default(), limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(RESULT)?;
         let features = input.column(0);
         let is_list = features.holds() == Holds::List;

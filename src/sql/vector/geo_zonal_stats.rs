@@ -177,7 +177,7 @@ impl ScalarFunction for GeoZonalStats {
         Ok(Bound { crs, options, weights, wanted, layers: Mutex::default(), threads })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let ty = SqlType::parse(RESULT)?;
         let (paths, shapes) = (input.column(0), input.column(1));
         let mut jobs = Vec::with_capacity(input.rows());
