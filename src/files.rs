@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::error::{Error, Result};
+use crate::error::{Absence, Cause, Error, Lack, Result};
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
 /// glob characters that exists as it stands is taken as it stands, and so is a URL. Directories among a glob's matches
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 /// A glob that matches nothing is an error.
 ///
 /// # Errors
-/// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::RemoteGlob`], [`Error::Invalid`] for an empty path.
+/// [`Error::Absent`], [`Error::Unparsed`], [`Error::RemoteGlob`], [`Error::Invalid`] for an empty path.
 pub fn expand(patterns: &[String]) -> Result<Vec<String>> {
     let mut paths = Vec::new();
     for pattern in patterns {
@@ -51,7 +51,11 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
         paths.push(home.into_owned());
         return Ok(());
     }
-    let bad = |e: glob::PatternError| Error::BadGlob { pattern: pattern.into(), reason: e.msg.into() };
+    let bad = |e: glob::PatternError| Error::Unparsed {
+        value: pattern.into(),
+        noun: "a glob pattern",
+        reason: Cause::worded(e.msg, e),
+    };
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
     let before = paths.len();
     let found = matches(&home, options).map_err(bad)?;
@@ -68,12 +72,12 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
             Some(path) => paths.push(path.to_string()),
             None => {
                 let shown = path.to_string_lossy().into_owned();
-                return Err(Error::Unreadable { path: shown, reason: "its name is not UTF-8".into() });
+                return Err(Error::unreadable(shown, "its name is not UTF-8"));
             }
         }
     }
     if paths.len() == before {
-        return Err(Error::EmptyGlob { pattern: pattern.into() });
+        return Err(Error::Absent { path: pattern.into(), how: Absence::Glob });
     }
     Ok(())
 }
@@ -210,7 +214,7 @@ pub struct Stamp {
 }
 
 /// # Errors
-/// [`Error::Absent`], [`Error::Directory`] or [`Error::Unreadable`].
+/// [`Error::Absent`], [`Error::Unsuited`] for a directory, or [`Error::Unreadable`].
 pub fn stamp(path: &str) -> Result<Stamp> {
     let file = container(path);
     if remote::is_url(file) {
@@ -218,13 +222,13 @@ pub fn stamp(path: &str) -> Result<Stamp> {
         return Ok(Stamp { size: file.size(), modified: None, identity: (file.id(), 0) });
     }
     let unreadable = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::Absent { path: path.into() },
-        _ => Error::Unreadable { path: path.into(), reason: lower(&e.to_string()) },
+        std::io::ErrorKind::NotFound => Error::absent(path),
+        _ => Error::unreadable(path, Cause::worded(lower(&e.to_string()), e)),
     };
     let mut metadata = std::fs::metadata(file).map_err(unreadable)?;
     if metadata.is_dir() {
         let Some(document) = document(Path::new(file)) else {
-            return Err(Error::Directory { path: path.into() });
+            return Err(Error::unsuited(path, Lack::Directory));
         };
         if !document.ends_with(".zmetadata") {
             return store_stamp(Path::new(file)).map_err(unreadable);
@@ -233,7 +237,7 @@ pub fn stamp(path: &str) -> Result<Stamp> {
     }
     // Reading a pipe or a device could wait, or go on, for ever.
     if !metadata.is_file() {
-        return Err(Error::Unreadable { path: path.into(), reason: "it is no regular file".into() });
+        return Err(Error::unreadable(path, "it is no regular file"));
     }
     Ok(stamp_of(&metadata))
 }
@@ -366,10 +370,10 @@ fn is_store_url(url: &str) -> bool {
 /// The document that makes a URL a Zarr store.
 fn remote_document(url: &str) -> Result<Arc<remote::RemoteFile>> {
     let base = url.trim_end_matches('/');
-    let mut last = Error::Absent { path: url.into() };
+    let mut last = Error::absent(url);
     for name in DOCUMENTS {
         match remote::open(&format!("{base}/{name}")) {
-            Err(error @ Error::RemoteAbsent { .. }) => last = error,
+            Err(error @ Error::Absent { .. }) => last = error,
             other => return other,
         }
     }
@@ -431,13 +435,13 @@ const MAX_TEXT_BYTES: u64 = 1 << 30;
 /// As [`stamp`], or a file that is no UTF-8 or above 1 GiB.
 pub fn text(path: &str) -> Result<String> {
     use std::io::Read;
-    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    let unreadable = |reason: Cause| Error::unreadable(path, reason);
     if stamp(path)?.size > MAX_TEXT_BYTES {
         return Err(unreadable("it is above 1 GiB: split it, or use Parquet".into()));
     }
     let mut text = String::new();
     let read = reader::Reader::open(path).and_then(|file| file.cursor().read_to_string(&mut text));
-    read.map(|_| text).map_err(|e| unreadable(lower(&e.to_string())))
+    read.map(|_| text).map_err(|e| unreadable(Cause::worded(lower(&e.to_string()), e)))
 }
 
 /// Directory listings, each read once, so that opening a file need not list its directory again.
@@ -542,8 +546,8 @@ mod tests {
         let deep = expand(&[at("**/*.tif")]).unwrap();
         assert_eq!(deep, [at("a.tif"), at("b.tif"), at("sub.tif/c.tif"), at("x[1].tif")]);
         assert_eq!(expand(&[at("x[1].tif")]).unwrap(), [at("x[1].tif")]);
-        assert_eq!(expand(&[at("*.nc")]), Err(Error::EmptyGlob { pattern: at("*.nc") }));
-        assert!(matches!(stamp(&at("sub.tif")), Err(Error::Directory { .. })));
+        assert_eq!(expand(&[at("*.nc")]), Err(Error::Absent { path: at("*.nc"), how: Absence::Glob }));
+        assert!(matches!(stamp(&at("sub.tif")), Err(Error::Unsuited { lack: Lack::Directory, .. })));
         assert!(matches!(stamp(&at("none.tif")), Err(Error::Absent { .. })));
         std::fs::remove_dir_all(dir).unwrap();
     }
@@ -603,7 +607,7 @@ mod tests {
         assert_eq!(expand(&[at("a/*.zarr")]).unwrap(), [at("a/cube.zarr")]);
         // Both documents, and no chunk.
         assert!(stamp(&at("a/cube.zarr")).is_ok_and(|stamp| stamp.size == 4));
-        assert!(matches!(stamp(&at("plain.zarr")), Err(Error::Directory { .. })));
+        assert!(matches!(stamp(&at("plain.zarr")), Err(Error::Unsuited { lack: Lack::Directory, .. })));
         std::fs::remove_dir_all(dir).unwrap();
     }
 

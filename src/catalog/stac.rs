@@ -16,10 +16,11 @@ use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Kind;
-use crate::format::parquet::{self, Cell, Table};
+use crate::format::parquet::{self, Table};
 use crate::interval::Interval;
 use crate::map::{Footprint, geometry};
 use crate::projection::geometry::from_geojson;
+use crate::value;
 
 /// An asset of an item, as a row of a catalog.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +125,7 @@ pub fn items(part: &Part, wanted: &[String]) -> Result<Vec<(String, Result<ItemR
 /// Every item of a JSON file.
 fn documents(path: &str) -> Result<Vec<Value>> {
     let text = files::text(path)?;
-    let bad = |problem: String| Error::Unreadable { path: path.into(), reason: problem };
+    let bad = |problem: String| Error::unreadable(path, problem);
     let mut found = Vec::new();
     for document in
         serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Value>()
@@ -159,12 +160,12 @@ fn item_of_row(batch: &RecordBatch, row: usize, path: &str) -> Result<(Value, Op
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         let name = field.name();
         if name == "geometry" {
-            wkb = match parquet::cell(column.as_ref(), row) {
-                Some(Cell::Bytes(wkb)) => Some(wkb),
-                Some(Cell::Null) => None,
+            wkb = match parquet::value(column.as_ref(), row) {
+                Some(value::Value::Bytes(wkb)) => Some(wkb),
+                Some(value::Value::Null) => None,
                 _ => {
                     let reason = format!("its geometry is stored as {}, not as WKB", field.data_type());
-                    return Err(Error::Unreadable { path: path.into(), reason });
+                    return Err(Error::unreadable(path, reason));
                 }
             };
             continue;

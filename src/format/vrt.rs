@@ -26,7 +26,7 @@ pub fn sources(path: &str, magic: &[u8]) -> Result<Vec<PathBuf>> {
         None => Ok(found),
         Some(special) => {
             let reason = format!("its source \"{}\" is no regular file", special.display());
-            Err(Error::Unreadable { path: path.into(), reason })
+            Err(Error::unreadable(path, reason))
         }
     }
 }

@@ -230,8 +230,8 @@ impl Source {
         let now = files::stamp(&self.path)?;
         // A remote file has another number in each query: all there is to compare is its size.
         if now != self.stamp && !(self.is_remote() && now.size == self.stamp.size) {
-            let reason = "it was replaced while the query read it".into();
-            return Err(Error::Unreadable { path: self.path.clone(), reason });
+            let reason = "it was replaced while the query read it";
+            return Err(Error::unreadable(&self.path, reason));
         }
         Ok(raster)
     }

@@ -2,7 +2,7 @@
 
 use crate::affine::Affine;
 use crate::dtype::Pixel;
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Result};
 use crate::format::Header;
 use crate::format::gdal::warp;
 use crate::format::gdal::warp::{Grid, Pixels, Rule, Warped};
@@ -86,9 +86,8 @@ pub fn aligned_windows(source: &Source, slice: &Slice) -> Result<Option<Vec<Wind
 /// A raster's CRS and geotransform, without which its pixels have no place.
 fn place(source: &Source) -> Result<(&str, Affine)> {
     let header: &Header = source.header();
-    let path = || source.path().to_string();
-    let crs = header.crs.as_deref().ok_or_else(|| Error::NoCrs { path: path() })?;
-    let affine = header.transform.ok_or_else(|| Error::NoTransform { path: path() })?;
+    let crs = header.crs.as_deref().ok_or_else(|| Error::unsuited(source.path(), Lack::Crs))?;
+    let affine = header.transform.ok_or_else(|| Error::unsuited(source.path(), Lack::Transform))?;
     Ok((crs, affine))
 }
 

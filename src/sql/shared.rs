@@ -7,6 +7,7 @@ pub mod chunk_limit;
 pub mod crs;
 pub mod options;
 pub mod paths;
+pub mod remedies;
 pub mod shapes;
 pub mod slice_value;
 pub mod windows;

@@ -6,7 +6,7 @@ use gdal::vector::{FieldValue, LayerAccess, geometry_type_to_name};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::bbox::Bbox;
-use crate::error::{Error, Result};
+use crate::error::{Error, Member, Result};
 use crate::files;
 use crate::format::gdal::{start, vsi};
 use crate::format::{Layer, LayerName};
@@ -87,7 +87,7 @@ impl VectorSource {
             let alone = place.file_name().map(|name| [name]);
             let options = DatasetOptions { sibling_files: alone.as_ref().map(|name| &name[..]), ..options };
             let dataset = Dataset::open_ex(&place.name, options)
-                .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
+                .map_err(|e| Error::unreadable(path, reason(&e, &place.name)))?;
             Ok(VectorSource { dataset, path: path.to_string(), _place: place })
         })
     }
@@ -104,7 +104,7 @@ impl VectorSource {
     /// The places of the layers asked for: one by name or by number (from 1), or all.
     ///
     /// # Errors
-    /// [`Error::NoLayer`] with those that there are.
+    /// [`Error::NotFound`] with those that there are.
     pub fn find(&self, wanted: Option<&LayerName>) -> Result<Vec<usize>> {
         let Some(wanted) = wanted else { return Ok((0..self.layer_count()).collect()) };
         let names = self.names();
@@ -116,11 +116,9 @@ impl VectorSource {
             }
         };
         let available = || names.iter().enumerate().map(|(i, n)| format!("{} \"{n}\"", i + 1)).collect();
-        found.map(|place| vec![place]).ok_or_else(|| Error::NoLayer {
-            path: self.path.clone(),
-            layer: shown,
-            available: available(),
-        })
+        found
+            .map(|place| vec![place])
+            .ok_or_else(|| Error::not_found(Member::Layer, shown, &self.path, available()))
     }
 
     /// Counts features and finds extents: from the header where the format keeps them, else by one pass.
@@ -136,7 +134,7 @@ impl VectorSource {
     }
 
     fn layer_header(&self, place: usize) -> Result<LayerHeader> {
-        let unreadable = |reason: String| Error::Unreadable { path: self.path.clone(), reason };
+        let unreadable = |reason: String| Error::unreadable(&self.path, reason);
         let layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
         let spatial = layer.defn().geom_fields().next().is_some();
         let geometry_type = match spatial {
@@ -211,7 +209,7 @@ impl VectorSource {
         within: Option<&Bbox>,
         mut visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
-        let unreadable = |reason: String| Error::Unreadable { path: self.path.clone(), reason };
+        let unreadable = |reason: String| Error::unreadable(&self.path, reason);
         let mut layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
         let index = match field {
             Some(name) => Some(self.field_index(&layer, name)?),
@@ -253,12 +251,7 @@ impl VectorSource {
     fn field_index(&self, layer: &gdal::vector::Layer<'_>, name: &str) -> Result<usize> {
         let names: Vec<String> = layer.defn().fields().map(|field| field.name()).collect();
         let found = names.iter().position(|n| n == name);
-        found.ok_or_else(|| Error::NoField {
-            path: self.path.clone(),
-            layer: layer.name(),
-            field: name.into(),
-            available: names,
-        })
+        found.ok_or_else(|| Error::not_found(Member::Field { layer: layer.name() }, name, &self.path, names))
     }
 }
 

@@ -9,22 +9,22 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::table::{Plan, TableFunction};
 use crate::bridge::vector::Vector;
 use crate::catalog::{
-    self, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, ON_ERROR, OnError, Outcome,
-    SCHEMA_VERSION, Wanted,
+    self, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, Outcome, SCHEMA_VERSION, Wanted,
 };
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
-use crate::error::{Error, Result};
+use crate::error::{Error, Member, Result};
 use crate::files;
 use crate::format::array::Variable;
-use crate::format::parquet::Table;
+use crate::format::parquet::{Table, sql_type};
 use crate::format::{Band, Layer};
-use crate::grid::registry::{sql_type, value};
 use crate::limits::Limits;
 use crate::map::geometry;
+use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::catalog::columns::{BAND, VARIABLE};
 use crate::sql::shared::catalog_crs;
 use crate::sql::shared::options::layer_name;
+use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -246,8 +246,10 @@ impl Scan {
     /// Puts the parameter in front of an error that it is to blame for.
     fn place(&self, error: Error) -> Error {
         let parameter = match &error {
-            Error::NoVariable { name, .. } if self.time_var.as_ref() == Some(name) => "time_var",
-            Error::NoVariable { .. } => "variables",
+            Error::NotFound { what: Member::Variable, name, .. } if self.time_var.as_ref() == Some(name) => {
+                "time_var"
+            }
+            Error::NotFound { what: Member::Variable, .. } => "variables",
             _ => return error,
         };
         error.at(format!("{}({parameter})", DOC.name))
@@ -350,7 +352,8 @@ fn once_each(paths: &mut Vec<String>) {
 
 /// Only an earlier catalog is a bad one.
 fn of_previous(error: Error) -> Error {
-    if matches!(error, Error::BadCatalog { .. }) { error.at("geo_catalog_build(previous)") } else { error }
+    let is_of_previous = matches!(error, Error::BadCatalog { .. } | Error::OldCatalog { .. });
+    if is_of_previous { error.at("geo_catalog_build(previous)") } else { error }
 }
 
 /// The Parquet files of the earlier catalog, none where it is not given.
@@ -378,13 +381,13 @@ fn not_a_catalog(path: &str, column: &str, wanted: &SqlType, is_there: bool) -> 
         true => format!("has a column {column} that is no {wanted}"),
         false => format!("has no column {column}"),
     };
-    let remedy = match column {
-        "path" | "geometry" => "Give a catalog that geo_catalog_build made".to_string(),
-        _ => {
-            format!("Migrate it first: COPY (FROM geoquilt.catalog_migrate('{path}')) TO 'migrated.parquet'")
+    match column {
+        "path" | "geometry" => {
+            let remedy = "Give a catalog that geo_catalog_build made".into();
+            Error::BadCatalog { path: path.into(), problem, remedy }
         }
-    };
-    Error::BadCatalog { path: path.into(), problem, remedy }
+        _ => Error::OldCatalog { path: path.into(), problem },
+    }
 }
 
 /// True when a column of Parquet holds what a column of a catalog does: an array is a list there, a geometry bytes.
@@ -406,10 +409,10 @@ fn write_row(outcome: &Outcome, out: &Chunk<'_>, row: usize, types: &[SqlType]) 
         match (column.name, &outcome.found) {
             ("path", _) => vector.set_bytes(row, outcome.path.as_bytes()),
             ("schema_version", _) => vector.set(row, SCHEMA_VERSION),
-            ("error", Err(error)) => vector.set_bytes(row, error.to_string().as_bytes()),
+            ("error", Err(error)) => vector.set_bytes(row, told(error).as_bytes()),
             (_, Err(_)) => vector.set_null(row, ty),
             (name, Ok(Found::Made(entry))) => write_cell(name, entry, &vector, row, ty)?,
-            (name, Ok(Found::Kept(kept))) => value(kept.cell(name)).write(&vector, row, ty),
+            (name, Ok(Found::Kept(kept))) => kept.value(name).write(&vector, row, ty),
         }
     }
     Ok(())

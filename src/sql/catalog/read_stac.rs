@@ -8,13 +8,15 @@ use crate::bridge::args::Args;
 use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::table::{Plan, TableFunction};
+use crate::catalog::SCHEMA_VERSION;
 use crate::catalog::stac::{self, Asset, ItemRows, Part, StacBand, StacRow};
-use crate::catalog::{ON_ERROR, OnError, SCHEMA_VERSION};
 use crate::crs::CRS84;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::limits::Limits;
+use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::catalog::columns::{BAND, VARIABLE};
+use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::Ordered;
@@ -277,7 +279,7 @@ fn write_row(file: &str, row: &Result<StacRow>, out: &Chunk<'_>, at: usize, type
         let value = match (column.name, row) {
             ("schema_version", _) => Value::Int(SCHEMA_VERSION.into()),
             ("path", Err(_)) => text(file),
-            ("error", Err(error)) => Value::Text(error.to_string()),
+            ("error", Err(error)) => Value::Text(told(error)),
             (_, Err(_)) => Value::Null,
             (name, Ok(row)) => cell(name, row),
         };

@@ -17,6 +17,7 @@ use crate::format::Header;
 use crate::grid::edge::Edge;
 use crate::grid::registry::{Registry, RegistryRow, Target};
 use crate::limits::Limits;
+use crate::on_error::{ON_ERROR, OnError};
 use crate::progress::Progress;
 use crate::read::HELD_BYTES;
 use crate::read::patch::{
@@ -25,21 +26,12 @@ use crate::read::patch::{
 };
 use crate::read::source::Source;
 use crate::sql::shared::options::patch_options;
+use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::window::Window;
 use crate::with_dtype;
 use crate::workers::Ordered;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum OnError {
-    Fail,
-    Skip,
-    Report,
-}
-
-const ON_ERROR: [(&str, OnError); 3] =
-    [("fail", OnError::Fail), ("skip", OnError::Skip), ("report", OnError::Report)];
 
 /// How a raster is cut into windows.
 #[derive(Clone, Copy)]
@@ -549,7 +541,7 @@ fn write_row(bound: &Bound, patch: &Outcome, error: Option<&Error>, out: &Chunk<
                 None => vector.set_null(row, ty),
             },
             (4, _, _) => match error {
-                Some(error) => vector.set_bytes(row, error.to_string().as_bytes()),
+                Some(error) => vector.set_bytes(row, told(error).as_bytes()),
                 None => vector.set_null(row, ty),
             },
             _ => vector.set_null(row, ty),
