@@ -1,9 +1,10 @@
 //! DuckDB's C API: the only room that names its functions. It knows no function of ours.
 //!
 //! `doc` says what a function is; `table` and `scalar` register it and call it, `args` reads its constant arguments.
-//! `vector` and `chunk` carry rows across, `rows` goes over them, `record` is a STRUCT as a type of ours, `value` constants, `logical_type` types. `settings` holds the
-//! user's bounds, `file_system` lends DuckDB's file system to whoever reads a URL. `load` opens the one
-//! `connection` that there ever is.
+//! `vector` and `chunk` carry rows across, whose `layout` says how they lie; `rows` goes over them, and `record` is a
+//! STRUCT as a type of ours. `value` carries constants, `logical_type` types. `settings` holds the user's bounds,
+//! `file_system` lends DuckDB's file system to whoever reads a URL. `load` opens the one `connection` that there ever
+//! is.
 
 pub mod args;
 pub mod call;

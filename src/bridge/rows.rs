@@ -32,7 +32,7 @@ macro_rules! cells {
 }
 cells!(bool, i32, i64, u64, f32, f64);
 
-impl Cell for str {
+impl Cell for &str {
     fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
         out.set_bytes(row, self.as_bytes());
         Ok(())
@@ -41,7 +41,8 @@ impl Cell for str {
 
 impl Cell for String {
     fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
-        self.as_str().write(out, row)
+        out.set_bytes(row, self.as_bytes());
+        Ok(())
     }
 }
 
@@ -125,13 +126,12 @@ pub fn lists_in_parallel<J: Sync, T: Plain + Pod + Send>(
 ) -> Result<()> {
     let lengths: Vec<Option<usize>> = jobs.iter().map(|job| job.as_ref().map(&length)).collect();
     let (mut nulls, places) = out.lists::<T>(&lengths);
-    let mut first = 0;
-    let part = |(job, places): (_, &'_ mut [T])| {
+    let (mut first, mut parts) = (0, Vec::with_capacity(places.len()));
+    for (job, places) in jobs.iter().flatten().zip(places) {
         let start = first;
         first += places.len();
-        (job, start, places)
-    };
-    let mut parts: Vec<_> = jobs.iter().flatten().zip(places).map(part).collect();
+        parts.push((job, start, places));
+    }
     let gaps: Mutex<Vec<(usize, Vec<Range<usize>>)>> = Mutex::default();
     workers::each(&mut parts, threads, |(job, start, places)| {
         let runs = fill(job, places)?;

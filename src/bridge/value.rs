@@ -154,7 +154,8 @@ impl Value {
                 items(vector.items(), row * layout.size..(row + 1) * layout.size)
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
-                let field = |(i, (name, _)): (usize, &(String, _))| (name.clone(), Value::of(vector.field(i), row));
+                let field =
+                    |(i, (name, _)): (usize, &(String, _))| (name.clone(), Value::of(vector.field(i), row));
                 Value::Struct(layout.parts.iter().enumerate().map(field).collect())
             }
             _ => Value::Other("a value of another type".into()),
@@ -189,24 +190,22 @@ impl Value {
             (Value::Uuid(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID) => {
                 vector.set(row, Wide::new((v ^ 1 << 127) as i128));
             }
-            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID) => match <[u8; 16]>::try_from(v.as_slice()) {
-                Ok(bytes) => Value::Uuid(u128::from_be_bytes(bytes)).write(vector, row),
-                Err(_) => vector.set_null(row),
-            },
+            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID) => {
+                match <[u8; 16]>::try_from(v.as_slice()) {
+                    Ok(bytes) => Value::Uuid(u128::from_be_bytes(bytes)).write(vector, row),
+                    Err(_) => vector.set_null(row),
+                }
+            }
             (Value::Decimal(v, _), ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL) => set_decimal(vector, row, *v),
             (Value::Double(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL) => {
                 set_decimal(vector, row, (v * 10f64.powi(digits.1.into())).round() as i128);
             }
             (Value::Text(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR) => vector.set_bytes(row, v.as_bytes()),
-            (
-                Value::Bytes(v),
-                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY,
-            ) => vector.set_bytes(row, v),
+            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY) => {
+                vector.set_bytes(row, v)
+            }
             // A map's entries may come as Parquet has them: a list of key and value.
-            (
-                Value::List(values),
-                ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST | ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP,
-            ) => {
+            (Value::List(values), ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST | ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP) => {
                 let (items, first) = vector.push_list(row, values.len());
                 values.iter().enumerate().for_each(|(i, value)| value.write(items, first + i));
             }

@@ -328,8 +328,7 @@ impl<'a> Vector<'a> {
             match self.children.first_mut().filter(|known| known.raw == child) {
                 Some(known) => known.look_again(size),
                 None => {
-                    self.children =
-                        vec![Vector::with_layout(child, size, self.layout.parts[0].1.clone())];
+                    self.children = vec![Vector::with_layout(child, size, self.layout.parts[0].1.clone())];
                 }
             }
         }

@@ -13,7 +13,7 @@ use crate::read::patch::{PatchOptions, band_numbers, check_floats, check_patch, 
 use crate::read::plan::{Request, read_patches};
 use crate::read::source::Source;
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch_options};
-use crate::sql_type::SqlType;
+use crate::sql::shared::windows::{self, WIN};
 use crate::window::Window;
 
 pub struct ReadPatch;
@@ -31,7 +31,7 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         Parameter {
             name: "win",
-            types: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            types: WIN,
             given: Given::Required,
             meaning: "The window in pixels, from the upper left; it may hang over the edge.",
         },
@@ -100,10 +100,7 @@ impl ScalarFunction for ReadPatch {
         let elements = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
         check_chunk(elements.saturating_mul(4), &bound.limits)?;
         let lengths: Vec<Option<usize>> = jobs.iter().map(|job| job.as_ref().map(Job::pixels)).collect();
-        let (places, pixels) = out.lists::<f32>(&lengths);
-        for (row, _) in jobs.iter().enumerate().filter(|(_, job)| job.is_none()) {
-            out.set_null(row, &SqlType::Float.list());
-        }
+        let (mut nulls, pixels) = out.lists::<f32>(&lengths);
         let request = |(job, pixels): (Job, _)| Request {
             source: job.source,
             window: job.window,
@@ -117,9 +114,11 @@ impl ScalarFunction for ReadPatch {
         for request in requests {
             let Request { source, window, bands, out, gaps } = &request;
             check_floats(source, window, bands, &bound.options, out, gaps)?;
-            places.set_null_runs(first, gaps);
+            nulls.set_runs(first, gaps);
             first += request.out.len();
         }
+        let none = lengths.iter().enumerate().filter(|(_, length)| length.is_none());
+        none.for_each(|(row, _)| out.set_null(row));
         Ok(())
     }
 }
@@ -133,15 +132,16 @@ impl Job {
 /// What each row asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
 fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
     let (paths, windows) = (input.column(0), input.column(1));
-    let fields = [0, 1, 2, 3].map(|i| windows.field(i));
     let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
     let mut jobs = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
-        if input.any_null(row) || fields.iter().any(|field| field.is_null(row)) {
+        // A window that is none is told after a file that is none.
+        let window = windows::read(windows, row).transpose();
+        let (Some(window), false) = (window, input.any_null(row)) else {
             jobs.push(None);
             continue;
-        }
-        let path = paths.str(row);
+        };
+        let path = paths.str(row)?;
         let (source, bands) = match known.get(path) {
             Some(both) => both.clone(),
             None => {
@@ -151,9 +151,7 @@ fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
                 (source, bands)
             }
         };
-        let [row_off, col_off] = [fields[0], fields[1]].map(|field| field.get::<i64>(row));
-        let [height, width] = [fields[2], fields[3]].map(|field| i64::from(field.get::<i32>(row)));
-        let window = Window::new(row_off, col_off, height, width)?;
+        let window = window?;
         check_patch(&window, bands.len(), 4, &bound.limits)?;
         jobs.push(Some(Job { source, window, bands }));
     }

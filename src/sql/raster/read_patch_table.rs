@@ -16,6 +16,7 @@ use crate::read::source::Source;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql::shared::windows::WIN;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -69,11 +70,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "The raster. Over a registry, its columns come first, in their order, except those named like one of the following.",
         ),
         column("patch_id", "BIGINT", "Over rasters: place in the full grid, row-major."),
-        column(
-            "win",
-            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
-            "The window, in pixels.",
-        ),
+        column("win", WIN, "The window, in pixels."),
         column(
             "data",
             "ANY[]",

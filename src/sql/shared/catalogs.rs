@@ -1,6 +1,7 @@
 //! What functions over catalogs say alike of their parameters, columns and errors.
 
 use crate::bridge::doc::{Column, Given, Parameter, column, named};
+use crate::sql::shared::shapes::BOX;
 
 pub const CATALOG: Parameter = Parameter {
     name: "catalog",
@@ -25,8 +26,7 @@ pub const B: Parameter = Parameter {
 };
 pub const SPATIAL_ONLY: Parameter =
     named("spatial_only", "BOOLEAN", "false", "Pair by place alone, whatever the times.");
-pub const BBOX: Column =
-    column("bbox", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)", "Envelope of `geometry`.");
+pub const BBOX: Column = column("bbox", BOX, "Envelope of `geometry`.");
 pub const REACH: &str = "b: a footprint that the CRS of a can not map";
 pub const AMISS_OF_TWO: &str =
     "a or b: `geometry`, `bbox`, `t_min` or `t_max` is missing or of another type, by name";
