@@ -67,12 +67,12 @@ pub trait Listing: 'static {
 }
 
 impl<L: Listing> TableFunction for L {
-    const DOC: &'static FunctionDoc = L::DOC;
+    const DOC: &'static FunctionDoc = <L as Listing>::DOC;
     type Bound = Limits;
     type Scan = Mutex<std::vec::IntoIter<Vec<Value>>>;
 
     fn bind(_args: &Args, limits: Limits) -> Result<Plan<Limits>> {
-        Ok(Plan { columns: L::DOC.schema()?, rows: None, bound: limits })
+        Ok(Plan { columns: <L as Listing>::DOC.schema()?, rows: None, bound: limits })
     }
 
     fn start(limits: &Arc<Limits>, _wanted: &[usize]) -> Result<Self::Scan> {
