@@ -1,5 +1,7 @@
 //! Rows that cross: the chunk that a table function fills, and the arguments of a scalar.
 
+#![allow(unsafe_code)]
+
 use duckdb::ffi;
 
 use crate::bridge::vector::Vector;

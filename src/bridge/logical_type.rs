@@ -4,6 +4,8 @@
 //! LOAD alone. So the types of the CRSs that columns may have are fetched then and kept: plain memory, with no tie
 //! to a database.
 
+#![allow(unsafe_code)]
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -111,6 +113,7 @@ impl LogicalType {
         LogicalType(raw)
     }
 
+    /// The handle, which stays ours.
     pub fn raw(&self) -> ffi::duckdb_logical_type {
         self.0
     }

@@ -1,5 +1,7 @@
 //! Table functions: DuckDB's C calls on one side, a trait on the other.
 
+#![allow(unsafe_code)]
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use duckdb::ffi;
@@ -22,12 +24,15 @@ use crate::value::Value;
 
 /// The columns that a table function will give, and what it needs to give them.
 pub struct Plan<B> {
+    /// Names and types, in order.
     pub columns: Vec<(String, SqlType)>,
     /// How many rows there will be, where that is known before reading.
     pub rows: Option<u64>,
+    /// What the scan needs.
     pub bound: B,
 }
 
+/// A function that gives rows in FROM.
 pub trait TableFunction: 'static {
     const DOC: &'static FunctionDoc;
     type Bound: Send + Sync + 'static;

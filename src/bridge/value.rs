@@ -1,5 +1,7 @@
 //! [`Value`] out of DuckDB's constants and vectors, and into vectors.
 
+#![allow(unsafe_code)]
+
 use duckdb::ffi;
 
 use crate::bridge::layout::Physical;

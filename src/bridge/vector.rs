@@ -5,6 +5,8 @@
 //! ends the query, and no more. Who writes holds the vector as `&mut`, and children belong to their parents: so nobody
 //! reads what another writes.
 
+#![allow(unsafe_code)]
+
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::rc::Rc;

@@ -25,15 +25,10 @@ const SLIVER: f64 = 1e-9;
 pub enum Shape {
     /// A polygon that is its own envelope, with an area.
     Box(Bbox),
-    Polygons {
-        polygons: MultiPolygon<f64>,
-        bbox: Bbox,
-    },
+    /// Any other area.
+    Polygons { polygons: MultiPolygon<f64>, bbox: Bbox },
     /// Points and lines, which have no area.
-    Thin {
-        geometry: Geometry<f64>,
-        bbox: Bbox,
-    },
+    Thin { geometry: Geometry<f64>, bbox: Bbox },
 }
 
 impl Shape {
@@ -91,6 +86,7 @@ impl Shape {
         Some(Shape::Polygons { polygons, bbox })
     }
 
+    /// The envelope.
     pub fn bbox(&self) -> &Bbox {
         match self {
             Shape::Box(bbox) | Shape::Polygons { bbox, .. } | Shape::Thin { bbox, .. } => bbox,
@@ -106,6 +102,7 @@ impl Shape {
         }
     }
 
+    /// The shape as a geometry of `geo`.
     pub fn geometry(&self) -> Geometry<f64> {
         match self {
             Shape::Box(bbox) => Geometry::Rect(rect(bbox)),

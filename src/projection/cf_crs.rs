@@ -1,5 +1,7 @@
 //! CRSs from the attributes of a CF grid mapping.
 
+#![allow(unsafe_code)]
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 

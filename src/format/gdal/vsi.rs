@@ -4,6 +4,8 @@
 //! through the session of the query that runs. A read that failed is kept ([`watched`]), since GDAL tells no reason
 //! and passes over some failures, a mask's, say, in silence.
 
+#![allow(unsafe_code)]
+
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

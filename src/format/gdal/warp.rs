@@ -3,6 +3,8 @@
 //!
 //! What is planned once: the transformation between two grids, kept by each thread and moved from slice to slice.
 
+#![allow(unsafe_code)]
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

@@ -5,8 +5,10 @@ use crate::bridge::record::text;
 use crate::sql::shared::catalogs::{ALL, AMISS, CATALOG};
 use crate::sql::shared::shapes::BOX;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_query.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_query",
     kind: Kind::Macro,

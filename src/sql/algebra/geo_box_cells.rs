@@ -9,6 +9,7 @@ use crate::error::{Result, one_of};
 use crate::map::cells::{CellGrid, Side};
 use crate::sql::shared::cells::{BOX_PARAMETERS, extent, grid};
 
+/// The scalar `geo_box_cells`.
 pub struct GeoBoxCells;
 
 static DOC: FunctionDoc = FunctionDoc {

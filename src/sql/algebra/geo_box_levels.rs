@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::map::cells::CellGrid;
 use crate::sql::shared::cells::{BOX_PARAMETERS, extent, grid};
 
+/// The scalar `geo_box_levels`.
 pub struct GeoBoxLevels;
 
 static DOC: FunctionDoc = FunctionDoc {

@@ -13,6 +13,7 @@ use crate::map::{Shape, project};
 use crate::projection;
 use crate::sql::shared::shapes::{BOX, Shapes};
 
+/// The scalar `geo_query_area`.
 pub struct GeoQueryArea;
 
 /// Points on each side before projecting, as for a catalog's footprints.

@@ -16,6 +16,7 @@ use crate::sql::array::selection::{
 };
 use crate::value::Value;
 
+/// The scalar `read_array`.
 pub struct ReadArray;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -86,6 +87,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     limits: Limits,
 }

@@ -21,6 +21,7 @@ use crate::value::Value;
 use crate::workers::Ordered;
 use crate::{files, with_dtype};
 
+/// The table function `read_array`.
 pub struct ReadArrayTable;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -106,6 +107,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["xarray: DataArray.sel, DataArray.isel, decode_cf"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     parts: Vec<Part>,
     decoding: Decoding,
@@ -114,6 +116,7 @@ pub struct Bound {
     limits: Limits,
 }
 
+/// A scan under way.
 pub struct Scan {
     feed: Mutex<Feed>,
     bound: Arc<Bound>,

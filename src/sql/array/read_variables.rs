@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::read::array::ArraySource;
 use crate::value::Value;
 
+/// The table function `read_variables`.
 pub struct ReadVariables;
 
 static DOC: FunctionDoc = FunctionDoc {

@@ -73,8 +73,11 @@ fn grid_remedy(_: &str) -> &'static str {
 /// What is wrong with one column, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Its name.
     pub column: &'static str,
+    /// What is wrong with it.
     pub problem: String,
+    /// How it is put right.
     pub remedy: &'static str,
 }
 

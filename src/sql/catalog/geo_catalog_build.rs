@@ -30,6 +30,7 @@ use crate::sql::shared::shapes::BOX;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The table function `geo_catalog_build`.
 pub struct GeoCatalogBuild;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -226,12 +227,14 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     paths: Arc<Vec<String>>,
     options: BuildOptions,
     limits: Limits,
 }
 
+/// A scan under way.
 pub struct Scan {
     entries: Mutex<Build>,
     on_error: OnError,

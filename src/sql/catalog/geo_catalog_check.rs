@@ -8,6 +8,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::sql::catalog::columns::{ALGEBRA, GRID, problems};
 
+/// The scalar `geo_catalog_check`.
 pub struct GeoCatalogCheck;
 
 static DOC: FunctionDoc = FunctionDoc {

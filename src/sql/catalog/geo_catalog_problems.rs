@@ -13,6 +13,7 @@ use crate::map::Shape;
 use crate::sql::catalog::columns::{problems, version_problem};
 use crate::sql::shared::shapes::BOX;
 
+/// The scalar `geo_catalog_problems`.
 pub struct GeoCatalogProblems;
 
 /// What is wrong with a column.
@@ -58,6 +59,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["docs/reference.md: geo_catalog_build"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     /// Problems of the columns themselves, when those are asked for.
     columns: Option<Vec<(&'static str, String)>>,

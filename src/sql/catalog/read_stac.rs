@@ -22,6 +22,7 @@ use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::Ordered;
 
+/// The table function `read_stac`.
 pub struct ReadStac;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -125,6 +126,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     paths: Vec<String>,
     wanted: Arc<Vec<String>>,
@@ -138,6 +140,7 @@ type Item = (String, Result<ItemRows>);
 /// One row to come: the item's file, and the row or the error.
 type Row = (String, Result<StacRow>);
 
+/// A scan under way.
 pub struct Scan {
     items: Ordered<Vec<Item>>,
     waiting: Mutex<Waiting>,

@@ -8,6 +8,7 @@ use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::sql::shared::shapes::{BOX, Shapes};
 
+/// The scalar `geo_bbox`.
 pub struct GeoBbox;
 
 static DOC: FunctionDoc = FunctionDoc {

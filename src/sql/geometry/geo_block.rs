@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::map::block::{EQUAL_AREA, block};
 use crate::sql::shared::shapes::Shapes;
 
+/// The scalar `geo_block`.
 pub struct GeoBlock;
 
 static DOC: FunctionDoc = FunctionDoc {

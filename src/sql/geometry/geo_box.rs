@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::map::{Shape, project};
 use crate::sql::shared::shapes::BOX;
 
+/// The scalar `geo_box`.
 pub struct GeoBox;
 
 static DOC: FunctionDoc = FunctionDoc {

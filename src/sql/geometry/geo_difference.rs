@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::map::Shape;
 use crate::sql::shared::shapes::Shapes;
 
+/// The scalar `geo_difference`.
 pub struct GeoDifference;
 
 static DOC: FunctionDoc = FunctionDoc {

@@ -8,6 +8,7 @@ use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::sql::shared::shapes::Shapes;
 
+/// The scalar `geo_intersects`.
 pub struct GeoIntersects;
 
 static DOC: FunctionDoc = FunctionDoc {

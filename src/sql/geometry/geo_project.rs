@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::map::project;
 use crate::sql::shared::shapes::Shapes;
 
+/// The scalar `geo_project`.
 pub struct GeoProject;
 
 static DOC: FunctionDoc = FunctionDoc {

@@ -24,6 +24,7 @@ use crate::sql::shared::windows::{WIN, WindowRow};
 use crate::value::Value;
 use crate::workers::Ordered;
 
+/// The table function `geo_patch_grid`.
 pub struct GeoPatchGrid;
 
 const MAX_SIDE: i64 = 1 << 20;
@@ -149,6 +150,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     lattice: Lattice,
     options: GridOptions,
@@ -159,6 +161,7 @@ pub struct Bound {
     limits: Limits,
 }
 
+/// A scan under way.
 pub struct Scan {
     batches: Mutex<Batches>,
     crs: String,

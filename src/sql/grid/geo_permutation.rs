@@ -8,6 +8,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::random::Pcg64;
 
+/// The scalar `geo_permutation`.
 pub struct GeoPermutation;
 
 static DOC: FunctionDoc = FunctionDoc {

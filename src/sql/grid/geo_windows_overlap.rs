@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::grid::overlap::any_overlap;
 use crate::sql::shared::windows::{self, WindowRow};
 
+/// The scalar `geo_windows_overlap`.
 pub struct GeoWindowsOverlap;
 
 static DOC: FunctionDoc = FunctionDoc {

@@ -3,8 +3,10 @@
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::sql::shared::windows::WIN;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/patch_registry.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "patch_registry",
     kind: Kind::Macro,

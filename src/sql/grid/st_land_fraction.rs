@@ -17,6 +17,7 @@ use crate::projection;
 use crate::sql::shared::crs::crs_of_call;
 use crate::sql::shared::shapes::BOX;
 
+/// The scalar `st_land_fraction`.
 pub struct StLandFraction;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -77,6 +78,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.features.rasterize, all_touched = False: pixel-centre rule"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     is_geometry: bool,
     /// The geometry type's own CRS, or the option, or lon/lat.

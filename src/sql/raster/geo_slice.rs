@@ -20,6 +20,7 @@ use crate::sql::shared::slice_value::{SLICE, SliceRow};
 use crate::value::Value;
 use crate::window::Window;
 
+/// The scalar `geo_slice`.
 pub struct GeoSlice;
 
 const TIME: &str = "TIMESTAMP | DATE | VARCHAR";
@@ -124,6 +125,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     /// How many times were given: none, `t_min`, or both.
     times: usize,
@@ -144,9 +146,7 @@ impl ScalarFunction for GeoSlice {
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
-        rows(input, out, |row| {
-            Ok(slice(bound, input, row)?.map(|(slice, crs)| SliceRow::new(&slice, crs)))
-        })
+        rows(input, out, |row| Ok(slice(bound, input, row)?.map(|(slice, crs)| SliceRow::new(&slice, crs))))
     }
 }
 

@@ -44,10 +44,13 @@ pub enum Cut {
 
 /// Where the patches come from.
 pub enum Origin {
+    /// Rasters, cut into windows.
     Rasters { paths: Vec<String>, cut: Cut },
+    /// The rows of a registry.
     Registry(Registry),
 }
 
+/// What a stream knows before any row.
 pub struct Bound {
     function: &'static str,
     origin: Origin,
@@ -62,6 +65,7 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// How many threads may take patches at once.
     pub fn threads(&self) -> usize {
         self.limits.threads
     }
@@ -70,6 +74,7 @@ impl Bound {
 /// The columns of the documentation that come before `data` where a raster is cut: path, number, window.
 const OWN: usize = 3;
 
+/// A stream under way.
 pub struct Scan {
     patches: Mutex<Feed>,
     bound: Arc<Bound>,
@@ -297,6 +302,7 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     Err(args.place("fill")(error))
 }
 
+/// The type of a column of such pixels.
 pub fn sql_type(dtype: Dtype) -> SqlType {
     match dtype {
         Dtype::Int8 => SqlType::TinyInt,

@@ -14,6 +14,7 @@ use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
 use crate::sql::shared::options::{BANDS, FILL, SCALED};
 use crate::sql::shared::windows::WIN;
 
+/// The table function `read_blocks`.
 pub struct ReadBlocks;
 
 static DOC: FunctionDoc = FunctionDoc {

@@ -16,6 +16,7 @@ use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch
 use crate::sql::shared::windows::{self, WIN};
 use crate::window::Window;
 
+/// The scalar `read_patch`.
 pub struct ReadPatch;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -70,6 +71,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio: DatasetReader.read(window, masked = True, boundless = True)"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: PatchOptions,
     limits: Limits,

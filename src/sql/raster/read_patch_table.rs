@@ -20,6 +20,7 @@ use crate::sql::shared::windows::WIN;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The table function `read_patch`.
 pub struct ReadPatchTable;
 
 static DOC: FunctionDoc = FunctionDoc {

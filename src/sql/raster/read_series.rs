@@ -15,6 +15,7 @@ use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
 use crate::value::Value;
 
+/// The scalar `read_series`.
 pub struct ReadSeries;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -92,6 +93,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: SeriesOptions,
     limits: Limits,

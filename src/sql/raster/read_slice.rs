@@ -15,6 +15,7 @@ use crate::sql::shared::paths::paths;
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
 
+/// The scalar `read_slice`.
 pub struct ReadSlice;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -75,6 +76,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: SliceOptions,
     limits: Limits,

@@ -1,8 +1,8 @@
 //! A box in space and time, and the grid of cells that it is laid on, as `geo_box_levels` and `geo_box_cells` take
 //! them.
 
-use crate::bridge::chunk::Input;
 use crate::bbox::Bbox;
+use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Given, Parameter};
 use crate::bridge::record::{Read, Typed, record};
 use crate::error::Result;

@@ -6,6 +6,7 @@ use crate::limits::Limits;
 use crate::read::source::{block_cache, file_counters};
 use crate::value::Value;
 
+/// The table function `geoquilt_cache`.
 pub struct GeoquiltCache;
 
 static DOC: FunctionDoc = FunctionDoc {

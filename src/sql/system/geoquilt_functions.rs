@@ -6,6 +6,7 @@ use crate::limits::Limits;
 use crate::sql::GROUPS;
 use crate::value::Value;
 
+/// The table function `geoquilt_functions`.
 pub struct GeoquiltFunctions;
 
 static DOC: FunctionDoc = FunctionDoc {

@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::progress::{self, Job};
 use crate::value::Value;
 
+/// The table function `geoquilt_progress`.
 pub struct GeoquiltProgress;
 
 static DOC: FunctionDoc = FunctionDoc {

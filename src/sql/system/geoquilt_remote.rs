@@ -6,6 +6,7 @@ use crate::files::remote;
 use crate::limits::Limits;
 use crate::value::Value;
 
+/// The table function `geoquilt_remote`.
 pub struct GeoquiltRemote;
 
 static DOC: FunctionDoc = FunctionDoc {

@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::sql::shared::catalog_crs::catalog_crs;
 use crate::value::Value;
 
+/// The table function `geoquilt_version`.
 pub struct GeoquiltVersion;
 
 static DOC: FunctionDoc = FunctionDoc {

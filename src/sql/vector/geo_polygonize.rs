@@ -15,6 +15,7 @@ use crate::format::gdal;
 use crate::map::geometry;
 use crate::projection;
 
+/// The scalar `geo_polygonize`.
 pub struct GeoPolygonize;
 
 /// A polygon, and the value of its pixels.
@@ -93,6 +94,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["GDALPolygonize, as rasterio.features.shapes"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     eight: bool,
     to: Option<Crs>,

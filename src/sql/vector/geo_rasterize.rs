@@ -20,6 +20,7 @@ use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
 use crate::value::Value;
 
+/// The scalar `geo_rasterize`.
 pub struct GeoRasterize;
 
 /// A feature that was drawn.
@@ -141,6 +142,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.features.rasterize", "torchgeo 0.7: the three tasks of VectorDataset"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: LabelOptions,
     /// Of geometries in a list.

@@ -18,6 +18,7 @@ use crate::sql::shared::crs::crs_of_call;
 use crate::value::Value;
 use crate::zonal::{COVERAGES, Coverage, Layer, ZonalOptions, Zone, zone};
 
+/// The scalar `geo_zonal_stats`.
 pub struct GeoZonalStats;
 
 /// The statistics in the order of the result's fields, and whether they need all pixels at once.
@@ -156,6 +157,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     crs: Crs,
     options: ZonalOptions,
