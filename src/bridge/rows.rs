@@ -67,6 +67,16 @@ impl<T: Cell> Cell for Vec<T> {
     }
 }
 
+/// A list of plain values, copied as a whole.
+pub struct Numbers<T>(pub Vec<T>);
+
+impl<T: Plain + Pod> Cell for Numbers<T> {
+    fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
+        out.set_list(row, &self.0);
+        Ok(())
+    }
+}
+
 impl Cell for Value {
     fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
         Value::write(self, out, row);

@@ -2,7 +2,7 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
-use crate::bridge::rows::rows;
+use crate::bridge::rows::{Numbers, rows};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
@@ -63,7 +63,7 @@ impl ScalarFunction for GeoPermutation {
                 count.ok_or_else(|| Error::invalid(n, "between 0 and 100000000").at("geo_permutation(n)"))?;
             let seed = u64::try_from(seed)
                 .map_err(|_| Error::invalid(seed, "0 or above").at("geo_permutation(seed)"))?;
-            Ok(Some(Pcg64::new(seed).permutation(count)))
+            Ok(Some(Numbers(Pcg64::new(seed).permutation(count))))
         })
     }
 }
