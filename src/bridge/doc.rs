@@ -274,6 +274,8 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
+    static COLUMNS: [Column; 2] = [column("data", "ANY[]", ""), column("error", "VARCHAR", "")];
+
     const fn given(name: &'static str, types: &'static str, given: Given) -> Parameter {
         Parameter { name, types, given, meaning: "" }
     }
@@ -284,7 +286,7 @@ mod tests {
             kind: Kind::Scalar,
             summary: "",
             parameters,
-            columns: &[column("data", "ANY[]", ""), column("error", "VARCHAR", "")],
+            columns: &COLUMNS,
             nulls: "",
             errors: &[],
             examples: &[],
@@ -293,15 +295,17 @@ mod tests {
     }
 
     /// Two that must be given, two that may, and options behind them.
-    static MANY: FunctionDoc = scalar(&[
+    static PARAMETERS: [Parameter; 6] = [
         given("a", "DOUBLE | VARCHAR", Given::Required),
         given("b", "BIGINT", Given::Required),
         given("c", "TIMESTAMP | DATE", Given::Optional),
         given("d", "BIGINT", Given::Optional),
         given("options", "STRUCT", Given::Optional),
         given("e", "DOUBLE", Given::Option("1")),
-    ]);
-    static NONE: FunctionDoc = scalar(&[given("a", "DOUBLE", Given::Required)]);
+    ];
+    static ONE: [Parameter; 1] = [given("a", "DOUBLE", Given::Required)];
+    static MANY: FunctionDoc = scalar(&PARAMETERS);
+    static NONE: FunctionDoc = scalar(&ONE);
 
     #[test]
     fn overloads_are_every_choice_of_types_and_every_end_of_the_arguments() {
