@@ -68,11 +68,6 @@ impl Layout {
     pub(super) fn is(&self, id: ffi::duckdb_type) -> bool {
         self.id == id
     }
-
-    /// A LIST or a MAP.
-    pub(super) fn is_list(&self) -> bool {
-        self.physical == Physical::Entry
-    }
 }
 
 fn physical(id: ffi::duckdb_type, width: u8) -> Physical {
