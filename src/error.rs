@@ -46,8 +46,6 @@ pub enum Error {
     BadRegistry { path: String, problem: String, columns: Vec<String> },
     /// A catalog of an earlier build that does not serve.
     BadCatalog { path: String, problem: String, remedy: String },
-    /// A catalog of another version of the schema, which can be migrated.
-    OldCatalog { path: String, problem: String },
     /// A STAC item that is none.
     BadItem { path: String, item: String, problem: String },
 
@@ -168,7 +166,6 @@ impl fmt::Display for Error {
             Error::BadCatalog { path, problem, remedy } => {
                 write!(f, "\"{path}\" {problem}{}", second_line(remedy))
             }
-            Error::OldCatalog { path, problem } => write!(f, "\"{path}\" {problem}"),
             Error::BadItem { path, item, problem } => {
                 write!(f, "{item} of \"{path}\" is no STAC item: {problem}")
             }

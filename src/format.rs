@@ -21,6 +21,9 @@ use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
 use crate::error::{Error, Lack, Result};
 
+/// What a file says of itself, name by name, beyond what its header means: in the file's order.
+pub type Tags = Vec<(String, String)>;
+
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {

@@ -1,6 +1,6 @@
 //! Array files in a catalog: which data variables they hold, when, and where their cells lie.
 
-use crate::catalog::{ArrayDetail, Builder, Detail, Place};
+use crate::catalog::{ArrayDetail, Builder, Detail, Place, tags};
 use crate::cf::{self, Axes, Grid, TimeAxis};
 use crate::error::{Error, Lack, Member, Part, Result};
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
@@ -9,7 +9,7 @@ use crate::interval::Interval;
 use crate::map::Footprint;
 
 impl Builder {
-    /// `dated` files have a time in their name, which goes first: their own then need not be readable.
+    /// `dated` files have a time in their name or in a tag, which goes first: their axis then need not be readable.
     pub(super) fn array(&self, path: &str, dated: bool) -> Result<Place> {
         let file = open::open(path)?;
         let header = file.header();
@@ -40,6 +40,7 @@ impl Builder {
             crs: first.crs.clone(),
             footprint,
             detail: Detail::Array(detail),
+            tags: tags::of_array(header, &wanted),
             interval: times.interval,
         })
     }

@@ -49,6 +49,16 @@ impl NameRule {
         Ok(NameRule { regex, format, attributes, whole_path: pattern.contains('/') })
     }
 
+    /// The regular expression as it was given.
+    pub fn pattern(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    /// How the time groups are written, as it was given.
+    pub fn date_format(&self) -> &str {
+        self.format.text()
+    }
+
     /// True when some group tells the time.
     pub fn tells_time(&self) -> bool {
         self.regex.capture_names().flatten().any(|name| TIME_GROUPS.contains(&name))

@@ -14,14 +14,18 @@ impl Builder {
     /// The file is no raster, or one without a place on the map.
     pub(super) fn raster(&self, path: &str) -> Result<Place> {
         let siblings = self.listings.beside(path);
-        let header = match geotiff::header(path, &siblings) {
-            Some(header) => Arc::new(header),
-            None => cf::completed(Raster::open(path, Some(&siblings))?.header(), path),
+        let (header, tags) = match geotiff::header_and_tags(path, &siblings) {
+            Some((header, tags)) => (Arc::new(header), tags),
+            None => {
+                let raster = Raster::open(path, Some(&siblings))?;
+                (cf::completed(raster.header(), path), raster.tags())
+            }
         };
         let (transform, crs) = header.georeference(path)?;
         let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
         let footprint = self.footprint(&bbox, &crs, path)?;
         let driver = header.driver.clone();
-        Ok(Place { driver, crs, footprint, detail: Detail::Raster { header, transform }, interval: None })
+        let detail = Detail::Raster { header, transform };
+        Ok(Place { driver, crs, footprint, detail, tags, interval: None })
     }
 }

@@ -27,7 +27,8 @@ impl Builder {
             Error::unsuited(path, Lack::Features(names.collect()))
         };
         let footprint = Footprint::union(shapes).ok_or_else(nothing)?;
-        Ok(Place { driver: header.driver, crs, footprint, detail: Detail::Vector { layers }, interval: None })
+        let (driver, tags, detail) = (header.driver, header.tags, Detail::Vector { layers });
+        Ok(Place { driver, crs, footprint, detail, tags, interval: None })
     }
 
     /// A file whose first bytes do not tell its kind, such as a GeoPackage or text.

@@ -99,6 +99,11 @@ pub enum Lack {
         variable: String,
         problem: String,
     },
+    /// A tag that is to tell the time and does not.
+    Tag {
+        name: String,
+        value: String,
+    },
 }
 
 impl Lack {
@@ -161,6 +166,10 @@ impl Lack {
             Lack::Times { variable, problem } => {
                 write!(f, "the time axis \"{variable}\" of \"{path}\" {problem}")
             }
+            Lack::Tag { name, value } => write!(
+                f,
+                "the tag \"{name}\" of \"{path}\" is \"{value}\", not a time such as 2018:01:31 23:59:59 or 2018-01-31T23:59:59Z"
+            ),
         }
     }
 }
@@ -176,6 +185,8 @@ pub enum Member {
         layer: String,
     },
     Variable,
+    /// By its name, among what a file says of itself.
+    Tag,
 }
 
 impl Member {
@@ -196,6 +207,10 @@ impl Member {
             Member::Variable => {
                 write!(f, "\"{path}\" has no variable \"{name}\"{}", suggestion(name, available))
             }
+            Member::Tag if available.is_empty() => {
+                write!(f, "\"{path}\" has no tag \"{name}\", nor any other")
+            }
+            Member::Tag => write!(f, "\"{path}\" has no tag \"{name}\"{}", suggestion(name, available)),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod burn;
 pub mod mdim;
+mod tags;
 pub mod vector;
 mod vsi;
 pub mod warp;

@@ -53,17 +53,6 @@ impl Table {
         Table::of(path, builder.with_projection(mask))
     }
 
-    /// What a file's own metadata say under a key.
-    ///
-    /// # Errors
-    /// As [`Table::open`].
-    pub fn metadata(path: &str, key: &str) -> Result<Option<String>> {
-        let builder = builder(path)?;
-        let pairs = builder.metadata().file_metadata().key_value_metadata();
-        let pair = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == key));
-        Ok(pair.and_then(|pair| pair.value.clone()))
-    }
-
     fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<Input>) -> Result<Table> {
         let unreadable = |reason: String| Error::unreadable(path, reason);
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);

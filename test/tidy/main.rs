@@ -63,6 +63,7 @@ const UNSAFE: &[&str] = &[
     "format/gdal/burn.rs",
     "format/gdal/create.rs",
     "format/gdal/mdim.rs",
+    "format/gdal/tags.rs",
     "format/gdal/vsi.rs",
     "format/gdal/warp.rs",
     "lib.rs",

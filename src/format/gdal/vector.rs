@@ -8,8 +8,8 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use crate::bbox::Bbox;
 use crate::error::{Error, Member, Result};
 use crate::files;
-use crate::format::gdal::{start, vsi};
-use crate::format::{Layer, LayerName};
+use crate::format::gdal::{start, tags, vsi};
+use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{failure_of, reason};
 use crate::projection::name_of;
 
@@ -25,6 +25,8 @@ pub struct VectorSource {
 #[derive(Debug, Clone, PartialEq)]
 pub struct VectorHeader {
     pub driver: String,
+    /// The file's own metadata, without those of its layers.
+    pub tags: Tags,
     pub layers: Vec<LayerHeader>,
 }
 
@@ -130,7 +132,8 @@ impl VectorSource {
         let layers = vsi::watched(&self.path, || {
             places.into_iter().map(|place| self.layer_header(place)).collect::<Result<_>>()
         })?;
-        Ok(VectorHeader { driver: self.dataset.driver().short_name(), layers })
+        let tags = tags::of_object(&self.dataset);
+        Ok(VectorHeader { driver: self.dataset.driver().short_name(), tags, layers })
     }
 
     fn layer_header(&self, place: usize) -> Result<LayerHeader> {

@@ -29,9 +29,6 @@ fn remedy(error: &Error) -> Option<Remedy> {
         Error::OutOfRange { bounds, .. } => of_bounds(bounds)?.to_string(),
         Error::TooLarge { load, needed, .. } => of_load(load, mib(*needed)),
         Error::NoAxis { dims, .. } => of_no_axis(dims),
-        Error::OldCatalog { path, .. } => {
-            format!("Migrate it first: COPY (FROM geoquilt.catalog_migrate('{path}')) TO 'migrated.parquet'")
-        }
         Error::RemoteGlob { pattern } => format!(
             "List the files first: SET VARIABLE files = (SELECT list(file) FROM glob('{pattern}')), and give getvariable('files')"
         ),
@@ -68,7 +65,7 @@ fn of_lack(path: &str, lack: &Lack) -> Option<String> {
         Lack::BandCount { .. } => "Name the bands that all have: {bands: [1]}".into(),
         Lack::BeyondFloat { .. } => "FROM read_patch(...) gives pixels in the file's own type".into(),
         Lack::Times { .. } => {
-            "Tell the time by filename_regex, or name another variable with time_var".into()
+            "Tell the time by filename_regex or time_tag, or name another variable with time_var".into()
         }
         _ => return None,
     })
@@ -136,7 +133,7 @@ mod tests {
             ),
             (
                 Error::unsuited(path, Lack::Times { variable: "t".into(), problem: "has no units".into() }),
-                "filename_regex, or name another variable with time_var",
+                "filename_regex or time_tag, or name another variable with time_var",
             ),
             (
                 Error::out_of_range(1, Bounds::Raster { path: path.into(), height: 1, width: 1 }),
@@ -173,10 +170,6 @@ mod tests {
             (
                 Error::NoAxis { name: "lat".into(), dims: vec!["y".into(), "x".into()] },
                 "Select by index: {isel: {y: ..., x: ...}}",
-            ),
-            (
-                Error::OldCatalog { path: "old.parquet".into(), problem: "is of version 0".into() },
-                "Migrate it first: COPY (FROM geoquilt.catalog_migrate('old.parquet')) TO 'migrated.parquet'",
             ),
             (
                 Error::RemoteGlob { pattern: "s3://b/*.tif".into() },
