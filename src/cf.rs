@@ -94,6 +94,7 @@ fn crs_of_raster(path: &str) -> Option<String> {
 /// A time axis, decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeAxis {
+    /// Which variable holds it.
     pub variable: usize,
     /// Microseconds since 1970-01-01 UTC in the file's order; `None` where the axis holds no value.
     pub instants: Vec<Option<i64>>,

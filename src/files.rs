@@ -205,6 +205,7 @@ pub fn container(path: &str) -> &str {
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
+    /// Bytes.
     pub size: u64,
     /// Microseconds since 1970, UTC; nothing for a remote file, whose file system does not tell.
     pub modified: Option<i64>,

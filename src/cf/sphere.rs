@@ -17,6 +17,7 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// The extent of no point yet.
     pub fn new() -> Extent {
         Extent {
             bins: vec![(f64::INFINITY, f64::NEG_INFINITY); BINS],

@@ -82,6 +82,7 @@ fn recent() -> MutexGuard<'static, Option<HashMap<String, Instant>>> {
     RECENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Notes that a URL could not be read.
 pub fn remember(url: &str) {
     let mut recent = recent();
     let recent = recent.get_or_insert_with(HashMap::new);
@@ -91,6 +92,7 @@ pub fn remember(url: &str) {
     }
 }
 
+/// Whether that was a moment ago.
 pub fn is_recent(url: &str) -> bool {
     recent().as_ref().and_then(|recent| recent.get(url)).is_some_and(|when| when.elapsed() < WHILE)
 }

@@ -40,6 +40,7 @@ fn lock() -> MutexGuard<'static, Runs> {
     RUNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is held of a file from a byte on.
 pub fn find(file: u64, at: u64) -> Found {
     let mut runs = lock();
     runs.clock += 1;

@@ -7,9 +7,12 @@ use std::sync::Arc;
 
 use crate::files::remote::{self, RemoteFile};
 
+/// A file to read from any offset.
 #[derive(Clone)]
 pub enum Reader {
+    /// A local file.
     Disk(Arc<File>),
+    /// A file of a URL.
     Web(Arc<RemoteFile>),
 }
 

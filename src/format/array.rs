@@ -19,9 +19,11 @@ pub struct ArrayHeader {
 /// A variable: coordinates and data alike.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Variable {
+    /// Its name, with the groups that it lies in.
     pub name: String,
     /// Names of its dimensions, slowest first.
     pub dims: Vec<String>,
+    /// Sizes of its dimensions.
     pub shape: Vec<u64>,
     /// The stored type's name as NumPy writes it (`int16`), also of types without pixels (`str`).
     pub dtype_name: String,
@@ -33,17 +35,24 @@ pub struct Variable {
     pub nodata: Option<Nodata>,
     /// `value = stored * scale + offset`.
     pub scale: Option<f64>,
+    /// 0 without it.
     pub offset: Option<f64>,
+    /// Its `units`.
     pub unit: Option<String>,
+    /// In file order.
     pub attributes: Vec<(String, Attribute)>,
 }
 
 /// An attribute's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
+    /// One text.
     Text(String),
+    /// Several texts.
     Texts(Vec<String>),
+    /// Whole numbers.
     Integers(Vec<i64>),
+    /// Floats.
     Numbers(Vec<f64>),
 }
 
@@ -90,6 +99,7 @@ impl ArrayHeader {
         self.find(name)
     }
 
+    /// An attribute by name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -138,6 +148,7 @@ impl Variable {
         self.shape.iter().fold(1u64, |n, size| n.saturating_mul(*size))
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -174,6 +185,7 @@ impl Variable {
 }
 
 impl Attribute {
+    /// Its text, where it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
             Attribute::Text(text) => Some(text.trim_matches([' ', '\0', '\n', '\t'])),

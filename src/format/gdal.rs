@@ -176,6 +176,7 @@ impl Raster {
         })
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<Header> {
         &self.header
     }

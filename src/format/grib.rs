@@ -17,6 +17,7 @@ pub struct Messages {
     pub foreign: Option<&'static str>,
 }
 
+/// Why a file is refused.
 pub const SECOND_ORDER: &str = "it has fields packed by second order, which GDAL does not unpack";
 
 /// Messages of one file, sections of one message, and bytes between two messages: beyond these a file is damaged.

@@ -27,7 +27,9 @@ const BATCH: usize = 2048;
 
 /// A Parquet file, read from its beginning to its end.
 pub struct Table {
+    /// Names and types of the columns.
     pub schema: SchemaRef,
+    /// How many rows there are.
     pub rows: u64,
     path: String,
     /// Gone after an error: the reader would give the same one for ever.

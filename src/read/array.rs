@@ -57,6 +57,7 @@ impl ArraySource {
         })
     }
 
+    /// The file.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -77,6 +78,7 @@ impl ArraySource {
         })
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<ArrayHeader> {
         &self.header
     }

@@ -32,11 +32,13 @@ impl Opened {
 /// The part of a read that one file gives.
 #[derive(Clone)]
 pub struct Part {
+    /// The file.
     pub source: Arc<ArraySource>,
     /// The variable's place in the file's header.
     pub variable: usize,
     /// Of each dimension.
     pub selected: Vec<Selected>,
+    /// Of each dimension, where it has one.
     pub axes: Vec<Option<Arc<Axis>>>,
 }
 
@@ -47,6 +49,7 @@ impl Part {
         self.source.variable(self.variable)
     }
 
+    /// What is read on each dimension.
     pub fn runs(&self) -> Vec<Vec<Run>> {
         self.selected.iter().map(|selected| selected.runs.clone()).collect()
     }

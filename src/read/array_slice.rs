@@ -23,7 +23,9 @@ use crate::{cf, workers};
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Onto {
+    /// The grid.
     pub slice: Slice,
+    /// How a pixel is made of those around it.
     pub resampling: Resampling,
 }
 
@@ -100,10 +102,12 @@ pub struct Planes {
 }
 
 impl Planes {
+    /// How many values there are.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

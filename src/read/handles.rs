@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::files;
 
+/// Open handles that wait for their next use.
 pub struct Handles<H> {
     idle: Mutex<Idle<H>>,
     limit: usize,
@@ -28,6 +29,7 @@ pub fn limit() -> usize {
 }
 
 impl<H> Handles<H> {
+    /// A pool of so many.
     pub fn new(limit: usize) -> Handles<H> {
         let idle = Idle { handles: HashMap::new(), order: BTreeMap::new(), clock: 0 };
         Handles { idle: Mutex::new(idle), limit }
@@ -50,6 +52,7 @@ impl<H> Handles<H> {
         Some(handle)
     }
 
+    /// Puts a handle back; the oldest one goes where there are too many.
     pub fn give_back(&self, source: u64, handle: H) {
         let mut idle = self.lock();
         idle.clock += 1;
@@ -88,10 +91,12 @@ impl<H> Handles<H> {
         drop(closed);
     }
 
+    /// How many wait.
     pub fn idle(&self) -> usize {
         self.lock().order.len()
     }
 
+    /// How many may wait.
     pub fn limit(&self) -> usize {
         self.limit
     }

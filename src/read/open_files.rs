@@ -25,6 +25,7 @@ struct Kept<T> {
 }
 
 impl<T> OpenFiles<T> {
+    /// A list of so many.
     pub const fn new(kept: usize) -> OpenFiles<T> {
         OpenFiles { kept, open: Mutex::new(None) }
     }

@@ -120,15 +120,19 @@ pub fn kind_of(asset: &Asset) -> Option<Kind> {
 
 /// An asset's fields over those of its item: what the asset says goes first.
 pub struct Look<'a> {
+    /// The asset's own.
     pub fields: &'a Map<String, Value>,
+    /// The item's, which an asset's go before.
     pub properties: &'a Map<String, Value>,
 }
 
 impl<'a> Look<'a> {
+    /// A field of the asset itself.
     pub fn own(&self, name: &str) -> Option<&'a Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
+    /// A field of the asset, else of the item.
     pub fn either(&self, name: &str) -> Option<&'a Value> {
         self.own(name).or_else(|| self.properties.get(name).filter(|value| !value.is_null()))
     }

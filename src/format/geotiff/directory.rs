@@ -11,17 +11,26 @@ const MAX_TAGS: u64 = 128;
 /// Reads of one file, so that no file, however damaged, is read for long.
 const MAX_READS: usize = 128;
 
+/// The type of bytes.
 pub const BYTE: u16 = 1;
+/// The type of text.
 pub const ASCII: u16 = 2;
+/// The type of whole numbers of 16 bits.
 pub const SHORT: u16 = 3;
+/// The type of whole numbers of 32 bits.
 pub const LONG: u16 = 4;
+/// The type of fractions.
 pub const RATIONAL: u16 = 5;
+/// The type of anything.
 pub const UNDEFINED: u16 = 7;
+/// The type of doubles.
 pub const DOUBLE: u16 = 12;
+/// The type of whole numbers of 64 bits.
 pub const LONG8: u16 = 16;
 
 /// A file's bytes, of which those read before are kept.
 pub struct Bytes<'a> {
+    /// Of the whole file.
     pub size: u64,
     fetch: &'a dyn Fn(u64, &mut [u8]) -> Option<()>,
     windows: Vec<(u64, Vec<u8>)>,
@@ -33,6 +42,7 @@ impl<'a> Bytes<'a> {
         Bytes { size, fetch, windows: Vec::new() }
     }
 
+    /// Bytes of the file; `None` beyond its end.
     pub fn get(&mut self, offset: u64, length: usize) -> Option<&[u8]> {
         let end = offset.checked_add(length as u64)?;
         if end > self.size || length > MAX_VALUE {
@@ -79,9 +89,11 @@ impl Form {
 /// One tag.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
+    /// What it says.
     pub tag: u16,
     /// TIFF's number of the value's type.
     pub kind: u16,
+    /// How many values it has.
     pub count: u64,
     /// Where the value begins in the file, be it in the directory or elsewhere.
     place: u64,
@@ -148,14 +160,17 @@ impl Directory {
         Some(Directory { form, entries, next: form.number(next) })
     }
 
+    /// Every entry, in file order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
+    /// The entry of a tag.
     pub fn find(&self, tag: u16) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tag == tag)
     }
 
+    /// Whether a tag is there.
     pub fn has(&self, tag: u16) -> bool {
         self.find(tag).is_some()
     }
@@ -185,6 +200,7 @@ impl Directory {
         Some((self.form.number(over), self.form.number(under)))
     }
 
+    /// An entry's values as doubles.
     pub fn doubles(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<Vec<f64>> {
         if entry.kind != DOUBLE {
             return None;

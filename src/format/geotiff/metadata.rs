@@ -6,9 +6,13 @@ use crate::format::Tags;
 /// What the metadata say of one band.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BandFacts {
+    /// The band's name.
     pub description: Option<String>,
+    /// Of the scaled value.
     pub unit: Option<String>,
+    /// 1 without it.
     pub scale: Option<f64>,
+    /// 0 without it.
     pub offset: Option<f64>,
 }
 

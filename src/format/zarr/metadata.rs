@@ -25,15 +25,19 @@ pub trait Documents {
     fn folders(&self, group: &str) -> Reading<Vec<String>>;
 }
 
+/// Which specification a store follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
+    /// Zarr 2.
     V2,
+    /// Zarr 3.
     V3,
 }
 
 /// How the values of one array lie in its decoded chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Element {
+    /// A number that lies bare.
     Number(Dtype),
     /// IEEE half precision, read as float32.
     Half,
@@ -42,6 +46,7 @@ pub enum Element {
 }
 
 impl Element {
+    /// The type of its numbers.
     pub fn dtype(self) -> Dtype {
         match self {
             Element::Number(dtype) => dtype,
@@ -63,20 +68,24 @@ impl Element {
 pub struct Node {
     /// Its place in the store, without a slash at either end.
     pub path: String,
+    /// The specification.
     pub version: Version,
     /// The array's own document.
     pub metadata: Value,
+    /// What one value is, where we read it.
     pub element: Option<Element>,
     /// Sizes of the chunks that its keys count: shards, where it has them.
     pub outer_chunk: Vec<u64>,
     /// Codecs of the chunks inside a shard, where shards hold nothing but those.
     pub inner_codecs: Option<Value>,
+    /// The variable of the array.
     pub variable: Variable,
 }
 
 /// What a store holds.
 #[derive(Debug, Default)]
 pub struct Tree {
+    /// Those of the group.
     pub attributes: Vec<(String, Attribute)>,
     /// By path.
     pub nodes: Vec<Node>,

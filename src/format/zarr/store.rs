@@ -23,8 +23,11 @@ pub struct Folder {
 
 /// A store that is open for reading.
 pub enum Store {
+    /// A folder on disk.
     Folder(Folder),
+    /// A folder behind a URL.
     Web(Web),
+    /// A zip file.
     Zip(Zip),
 }
 

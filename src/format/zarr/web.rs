@@ -15,6 +15,7 @@ pub struct Web {
 }
 
 impl Web {
+    /// The store behind a URL.
     pub fn new(url: &str) -> Web {
         Web { base: url.trim_end_matches('/').to_string() }
     }
