@@ -110,6 +110,8 @@ pub struct Place {
 }
 
 /// What only one kind of file has.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone)]
 pub enum Detail {
     /// A raster's header.

@@ -119,8 +119,11 @@ impl Nodata {
 
 /// A Rust type that pixels are held in.
 pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
+    /// Which type this is.
     const DTYPE: Dtype;
+    /// The nearest float of 32 bits.
     fn f32(self) -> f32;
+    /// The nearest double.
     fn f64(self) -> f64;
     /// The value that a file's nodata stands for in this type; `None` when no pixel can have it.
     fn nodata(value: Nodata) -> Option<Self>;
@@ -136,6 +139,7 @@ pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
     fn is(self, value: Self) -> bool;
     /// `value` in this type; a caller that asks for another type than the file's asks for a float.
     fn of<P: Pixel>(value: P) -> Self;
+    /// The values as pixels of this type.
     fn pixels(values: Vec<Self>) -> Pixels;
     /// The values, where they are of this type.
     fn view(pixels: &Pixels) -> Option<&[Self]>;

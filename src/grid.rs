@@ -69,6 +69,10 @@ impl Lattice {
         })
     }
 
+    /// Its outer edges.
+    ///
+    /// # Errors
+    /// A lattice without pixels.
     pub fn bbox(&self) -> Result<Bbox> {
         Ok(self.transform.bbox(&Window::whole(self.height, self.width)?))
     }

@@ -119,7 +119,9 @@ impl Call {
 
 /// A function that gives a value for each row.
 pub trait ScalarFunction: 'static {
+    /// What it says of itself.
     const DOC: &'static FunctionDoc;
+    /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;
 
     /// # Errors

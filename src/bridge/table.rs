@@ -34,8 +34,11 @@ pub struct Plan<B> {
 
 /// A function that gives rows in FROM.
 pub trait TableFunction: 'static {
+    /// What it says of itself.
     const DOC: &'static FunctionDoc;
+    /// What bind learns: the arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;
+    /// A scan under way, shared by the threads that read it.
     type Scan: Send + Sync + 'static;
 
     /// Reads arguments and headers, never pixels.

@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use crate::limits::remote_cache_bytes;
 
 /// What is kept at a place of a file.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 pub enum Found {
     /// A run of bytes, and how many of them lie before the place.
     Bytes(Arc<[u8]>, usize),

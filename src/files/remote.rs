@@ -25,12 +25,25 @@ pub trait RemoteFiles: Send + Sync {
 
 /// An open URL: a cursor that one thread uses at a time.
 pub trait RemoteHandle: Send {
+    /// Its bytes.
+    ///
     /// # Errors
     /// The file system's own words, here and below.
     fn size(&mut self) -> std::result::Result<u64, String>;
+    /// Moves the cursor to an offset.
+    ///
+    /// # Errors
+    /// As `size`.
     fn seek(&mut self, place: u64) -> std::result::Result<(), String>;
+    /// The offset of the cursor.
+    ///
+    /// # Errors
+    /// As `size`.
     fn tell(&mut self) -> std::result::Result<u64, String>;
     /// Reads on from the cursor; 0 bytes at the end.
+    ///
+    /// # Errors
+    /// As `size`.
     fn read(&mut self, out: &mut [u8]) -> std::result::Result<usize, String>;
 }
 

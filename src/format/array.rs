@@ -61,6 +61,7 @@ pub trait ArrayFile: Send + Sync {
     /// The file, as the user named it.
     fn path(&self) -> &str;
 
+    /// What the file says of itself.
     fn header(&self) -> &Arc<ArrayHeader>;
 
     /// A hyperslab of a variable (by its place in the header), as stored, row-major in the order of its
@@ -115,6 +116,7 @@ impl ArrayHeader {
 }
 
 impl Variable {
+    /// An attribute by name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }

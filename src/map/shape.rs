@@ -21,6 +21,8 @@ use crate::error::{Error, Result};
 const SLIVER: f64 = 1e-9;
 
 /// A shape that is not empty, all its coordinates finite.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
     /// A polygon that is its own envelope, with an area.

@@ -35,6 +35,8 @@ pub enum Point {
 }
 
 /// Which places of a dimension are wanted.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
     /// The place nearest to a value, or the one place that a date holds.

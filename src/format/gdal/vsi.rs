@@ -33,7 +33,7 @@ thread_local! {
 }
 
 /// A file as GDAL is to open it.
-pub struct Place {
+pub(crate) struct Place {
     /// Its first bytes.
     pub magic: [u8; 8],
     /// GDAL's name of it.
@@ -63,7 +63,7 @@ impl Place {
     ///
     /// # Errors
     /// The URL can not be opened, or the file must be had whole and is too large.
-    pub fn of(path: &str, needs_netcdf: impl Fn(&str, &[u8]) -> bool) -> Result<Place> {
+    pub(crate) fn of(path: &str, needs_netcdf: impl Fn(&str, &[u8]) -> bool) -> Result<Place> {
         let container = files::container(path);
         if !remote::is_url(container) {
             let magic = files::magic(path);
@@ -107,13 +107,13 @@ impl Place {
     }
 
     /// The name of a remote file, which has no side files.
-    pub fn file_name(&self) -> Option<&str> {
+    pub(crate) fn file_name(&self) -> Option<&str> {
         let is_remote = self.remote.is_some() || self.memory.is_some();
         is_remote.then(|| self.name.rsplit('/').next().unwrap_or_default())
     }
 
     /// The drivers that may open it; all of them where there is no list.
-    pub fn drivers(&self) -> Option<Vec<&'static str>> {
+    pub(crate) fn drivers(&self) -> Option<Vec<&'static str>> {
         static DRIVERS: LazyLock<Vec<String>> = LazyLock::new(|| {
             let names = gdal::DriverManager::all().map(|driver| driver.short_name());
             names.filter(|name| name != "netCDF").collect()
@@ -129,7 +129,7 @@ fn quoted(path: &str, container: &str) -> String {
 }
 
 /// Whether the netCDF driver is the one that reads a raster: NetCDF classic, or HDF5 inside a NetCDF by its name.
-pub fn needs_netcdf(path: &str, magic: &[u8]) -> bool {
+pub(crate) fn needs_netcdf(path: &str, magic: &[u8]) -> bool {
     let end = files::container(path).rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let named = matches!(end.as_str(), "nc" | "nc4" | "cdf" | "netcdf") || path.starts_with("NETCDF:");
     magic.starts_with(b"CDF") || (magic.starts_with(b"\x89HDF") && named && !path.starts_with("HDF5:"))
@@ -139,7 +139,7 @@ pub fn needs_netcdf(path: &str, magic: &[u8]) -> bool {
 ///
 /// # Errors
 /// That of the read, or of the work.
-pub fn watched<T>(path: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn watched<T>(path: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if !remote::is_url(files::container(path)) {
         return work();
     }
@@ -159,7 +159,7 @@ unsafe extern "C" {
 }
 
 /// Tells GDAL of the prefix. Must run once.
-pub fn install() {
+pub(crate) fn install() {
     // What libtiff meets in a damaged file comes to us through GDAL, and would also go to the terminal.
     // SAFETY: null stands for no handler, and nothing of libtiff runs yet.
     unsafe { gdal_TIFFSetErrorHandler(std::ptr::null_mut()) };

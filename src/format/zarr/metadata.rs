@@ -8,10 +8,10 @@ use crate::dtype::{Dtype, Nodata};
 use crate::format::array::{Attribute, Variable};
 
 /// Why a document could not be used, for the message that names the store.
-pub type Reading<T> = std::result::Result<T, String>;
+pub(crate) type Reading<T> = std::result::Result<T, String>;
 
 /// Where documents come from: a store.
-pub trait Documents {
+pub(crate) trait Documents {
     /// A document by its key, or `None` when there is none.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ pub trait Documents {
 
 /// Which specification a store follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub(crate) enum Version {
     /// Zarr 2.
     V2,
     /// Zarr 3.
@@ -36,7 +36,7 @@ pub enum Version {
 
 /// How the values of one array lie in its decoded chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Element {
+pub(crate) enum Element {
     /// A number that lies bare.
     Number(Dtype),
     /// IEEE half precision, read as float32.
@@ -47,7 +47,7 @@ pub enum Element {
 
 impl Element {
     /// The type of its numbers.
-    pub fn dtype(self) -> Dtype {
+    pub(crate) fn dtype(self) -> Dtype {
         match self {
             Element::Number(dtype) => dtype,
             Element::Half | Element::Bfloat => Dtype::Float32,
@@ -55,7 +55,7 @@ impl Element {
     }
 
     /// Bytes of one stored value.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Element::Number(dtype) => dtype.size(),
             Element::Half | Element::Bfloat => 2,
@@ -65,7 +65,7 @@ impl Element {
 
 /// One array of a store.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// Its place in the store, without a slash at either end.
     pub path: String,
     /// The specification.
@@ -84,7 +84,7 @@ pub struct Node {
 
 /// What a store holds.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub(crate) struct Tree {
     /// Those of the group.
     pub attributes: Vec<(String, Attribute)>,
     /// By path.
@@ -100,7 +100,7 @@ const MAX_DIMS: usize = 32;
 ///
 /// # Errors
 /// A document is missing, damaged, or describes no array.
-pub fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
+pub(crate) fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
     let mut tree = match (json(store, "zarr.json")?, json(store, ".zmetadata")?) {
         (Some(root), _) => version_3(store, root, name)?,
         (None, Some(consolidated)) => consolidated_2(&consolidated, name)?,

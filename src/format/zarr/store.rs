@@ -17,12 +17,12 @@ use crate::format::zarr::zip::Zip;
 const MAX_FOLDERS: usize = 100_000;
 
 /// Keys of a folder.
-pub struct Folder {
+pub(crate) struct Folder {
     root: PathBuf,
 }
 
 /// A store that is open for reading.
-pub enum Store {
+pub(crate) enum Store {
     /// A folder on disk.
     Folder(Folder),
     /// A folder behind a URL.
@@ -36,7 +36,7 @@ impl Store {
     ///
     /// # Errors
     /// The zip file can not be read.
-    pub fn open(path: &str) -> Reading<Store> {
+    pub(crate) fn open(path: &str) -> Reading<Store> {
         let root = Path::new(path);
         if remote::is_url(path) && files::is_store(root) {
             return Ok(Store::Web(Web::new(path)));
@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// What tells one state of a key's file from another; `None` where the store itself does.
-    pub fn state(&self, key: &StoreKey) -> Option<u64> {
+    pub(crate) fn state(&self, key: &StoreKey) -> Option<u64> {
         let Store::Folder(folder) = self else { return None };
         let state = std::fs::metadata(folder.path(key)).map_or(1, |file| {
             let time = (file.mtime() as u64).wrapping_mul(1_000_000_007) ^ file.mtime_nsec() as u64;

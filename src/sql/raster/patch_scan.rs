@@ -34,6 +34,8 @@ use crate::with_dtype;
 use crate::workers::Ordered;
 
 /// How a raster is cut into windows.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Clone, Copy)]
 pub enum Cut {
     /// Windows of one size, a stride apart.
@@ -43,6 +45,8 @@ pub enum Cut {
 }
 
 /// Where the patches come from.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 pub enum Origin {
     /// Rasters, cut into windows.
     Rasters { paths: Vec<String>, cut: Cut },
