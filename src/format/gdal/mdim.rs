@@ -6,7 +6,6 @@
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -23,6 +22,7 @@ use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
 use crate::format::{classic, heap};
+use crate::kept::Kept;
 use crate::projection::library::reason;
 use crate::with_dtype;
 
@@ -53,7 +53,7 @@ struct Open {
     /// `None` once the file was closed.
     dataset: Option<Dataset>,
     /// Where fields share messages, variables that were read, each with the file opened anew for it.
-    apart: HashMap<usize, Open>,
+    apart: Kept<usize, Open>,
 }
 
 /// Variables of one file that are open apart.
@@ -62,8 +62,7 @@ const MAX_APART: usize = 16;
 impl Open {
     /// Arrays first, then the file. The caller holds [`HDF5`](super::HDF5), since closing enters the libraries too.
     fn close(&mut self) {
-        self.apart.values_mut().for_each(Open::close);
-        self.apart.clear();
+        self.apart.drain().for_each(|mut open| open.close());
         self.sources.clear();
         drop(self.dataset.take());
     }
@@ -190,7 +189,7 @@ impl MdimFile {
             "HDF5" if !header.variables.iter().all(phony) => "netCDF".to_string(),
             other => other.to_string(),
         };
-        let open = Open { sources, dataset: Some(dataset), apart: HashMap::new() };
+        let open = Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) };
         let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
         Ok(MdimFile { path: path.to_string(), header, messages, open, place })
     }
@@ -200,7 +199,7 @@ impl MdimFile {
         let _as_stored = AsStored::new();
         let (dataset, root) = open_with(&self.place.name, "GRIB", &self.path)?;
         let (_, sources) = tree(&root, "GRIB")?;
-        Ok(Open { sources, dataset: Some(dataset), apart: HashMap::new() })
+        Ok(Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) })
     }
 }
 
@@ -242,14 +241,7 @@ impl ArrayFile for MdimFile {
                 return Err(fail(grib::SECOND_ORDER.into()));
             }
             if self.messages.shared {
-                if open.apart.len() >= MAX_APART && !open.apart.contains_key(&variable) {
-                    open.apart.clear();
-                }
-                let own = match open.apart.entry(variable) {
-                    Entry::Occupied(own) => own.into_mut(),
-                    Entry::Vacant(place) => place.insert(self.apart().map_err(fail)?),
-                };
-                sources = &own.sources;
+                sources = &open.apart.get_or_make(variable, || self.apart().map_err(fail))?.sources;
             }
         }
         match sources.get(variable) {

@@ -1,7 +1,6 @@
 //! `st_land_fraction`: the share of land under a box or a geometry.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
@@ -13,6 +12,7 @@ use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::grid::land::{Fractions, LandRule};
 use crate::grid::mask::{Mask, OUTSIDE, Outside};
+use crate::kept::Shared;
 use crate::projection;
 use crate::sql::shared::crs::crs_of_call;
 use crate::sql::shared::shapes::BOX;
@@ -78,6 +78,9 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.features.rasterize, all_touched = False: pixel-centre rule"],
 };
 
+/// A mask for each row would be a strange query, and must still not fill memory.
+const KEPT_MASKS: usize = 64;
+
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     is_geometry: bool,
@@ -86,7 +89,7 @@ pub struct Bound {
     geographic: bool,
     rule: LandRule,
     outside: Outside,
-    masks: Mutex<HashMap<String, Arc<Mask>>>,
+    masks: Shared<String, Arc<Mask>>,
 }
 
 impl ScalarFunction for StLandFraction {
@@ -102,7 +105,7 @@ impl ScalarFunction for StLandFraction {
             args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
         let is_geometry = call.is_geometry(0)?;
         let crs = crs.as_str().to_string();
-        Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Mutex::default() })
+        Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Shared::new(KEPT_MASKS) })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -132,16 +135,6 @@ fn fractions(bound: &Bound, shape: &Vector<'_>, row: usize, path: &str) -> Resul
 
 impl Bound {
     fn mask(&self, path: &str) -> Result<Arc<Mask>> {
-        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mask) = masks.get(path) {
-            return Ok(mask.clone());
-        }
-        let mask = Arc::new(Mask::open(path, self.rule)?);
-        // A mask for each row would be a strange query, and must still not fill memory.
-        if masks.len() >= 64 {
-            masks.clear();
-        }
-        masks.insert(path.to_string(), mask.clone());
-        Ok(mask)
+        self.masks.get_or_make(path, || Mask::open(path, self.rule).map(Arc::new))
     }
 }
