@@ -239,7 +239,7 @@ pub fn stamp(path: &str) -> Result<Stamp> {
     }
     // Reading a pipe or a device could wait, or go on, for ever.
     if !metadata.is_file() {
-        return Err(Error::unreadable(path, "it is no regular file"));
+        return Err(Error::unreadable(path, "it is not a regular file"));
     }
     Ok(stamp_of(&metadata))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 
 /// A type, parsed from text such as `STRUCT(name VARCHAR, "offset" DOUBLE)[]`.
@@ -95,12 +96,37 @@ impl SqlType {
     pub fn parse(text: &str) -> Result<SqlType> {
         let mut parser = Parser { rest: text };
         let parsed = parser.ty().filter(|_| parser.rest.trim().is_empty());
-        parsed.ok_or_else(|| Error::Bug(format!("\"{text}\" is no type")))
+        parsed.ok_or_else(|| Error::Bug(format!("\"{text}\" is not a type")))
     }
 
     /// The type of a list of these.
     pub fn list(self) -> SqlType {
         SqlType::List(Box::new(self))
+    }
+
+    /// The type of a list's items.
+    pub fn item(&self) -> Option<&SqlType> {
+        match self {
+            SqlType::List(item) => Some(item),
+            _ => None,
+        }
+    }
+
+    /// The type of pixels that a number's type is.
+    pub fn dtype(&self) -> Option<Dtype> {
+        Some(match self {
+            SqlType::TinyInt => Dtype::Int8,
+            SqlType::UTinyInt => Dtype::UInt8,
+            SqlType::SmallInt => Dtype::Int16,
+            SqlType::USmallInt => Dtype::UInt16,
+            SqlType::Integer => Dtype::Int32,
+            SqlType::UInteger => Dtype::UInt32,
+            SqlType::BigInt => Dtype::Int64,
+            SqlType::UBigInt => Dtype::UInt64,
+            SqlType::Float => Dtype::Float32,
+            SqlType::Double => Dtype::Float64,
+            _ => return None,
+        })
     }
 }
 

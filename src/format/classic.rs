@@ -67,7 +67,7 @@ impl Header {
         let magic: [u8; 4] = self.take()?;
         match magic {
             [b'C', b'D', b'F', version @ (1 | 2 | 5)] => self.version = version,
-            _ => return Err("it is no classic NetCDF file".into()),
+            _ => return Err("it is not a classic NetCDF file".into()),
         }
         Ok(())
     }

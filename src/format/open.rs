@@ -29,7 +29,7 @@ impl Kind {
 /// Opens an array file of any format, told by its content.
 ///
 /// # Errors
-/// The file is absent, no array file, or damaged.
+/// The file is absent, not an array file, or damaged.
 pub fn open(path: &str) -> Result<Arc<dyn ArrayFile>> {
     if is_zarr(path) {
         return Ok(Arc::new(zarr::open(path)?));

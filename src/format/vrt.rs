@@ -25,7 +25,7 @@ pub fn sources(path: &str, magic: &[u8]) -> Result<Vec<PathBuf>> {
     match found.iter().find(|source| files::is_special(source)) {
         None => Ok(found),
         Some(special) => {
-            let reason = format!("its source \"{}\" is no regular file", special.display());
+            let reason = format!("its source \"{}\" is not a regular file", special.display());
             Err(Error::unreadable(path, reason))
         }
     }

@@ -68,7 +68,7 @@ impl ArraySource {
     /// The array file at `path`, opened unless it is known.
     ///
     /// # Errors
-    /// It is absent, no array file, or damaged.
+    /// It is absent, not an array file, or damaged.
     pub fn open(path: &str) -> Result<Arc<ArraySource>> {
         let stamp = files::stamp(path)?;
         let same = |source: &Arc<ArraySource>| source.stamp == stamp;

@@ -22,6 +22,7 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Scalar,
     summary: "Reads a catalog's files on one slice as [time, band, row, col].",
+<<<<<<< HEAD
     parameters: &join::<17>(&[
         &[
             Parameter {
@@ -58,16 +59,67 @@ static DOC: FunctionDoc = FunctionDoc {
         ],
         &SLICE_OPTIONS,
     ]),
+=======
+    parameters: &[
+        Parameter {
+            name: "paths",
+            types: "VARCHAR[]",
+            given: Given::Required,
+            meaning: "Rasters, as from `list(path)` over a catalog; in any order.",
+        },
+        Parameter {
+            name: "times",
+            types: "TIMESTAMP[]",
+            given: Given::Required,
+            meaning: "The time of each, UTC, as from `list(t_min)` over the same rows. Files of one time are merged into one image.",
+        },
+        Parameter {
+            name: "slice",
+            types: SLICE,
+            given: Given::Required,
+            meaning: "The grid to fill. Files whose time lies outside its closed interval are left out, and the steps run from its `t_min` to its `t_max`; where those are NULL, from the first file to the last.",
+        },
+        Parameter {
+            name: "options",
+            types: "STRUCT",
+            given: Given::Optional,
+            meaning: "The keys below, constant for the query.",
+        },
+        option(
+            "step",
+            "INTERVAL | VARCHAR",
+            "each time",
+            "Length of a step: an INTERVAL, or a text such as `month`, `10 days`, `1 hour`, or `all` for one. Months and years begin with a month or year, days at midnight. Without it every time of a file is a step.",
+        ),
+        option(
+            "reduce",
+            "VARCHAR",
+            "'nearest'",
+            "What stands in a step: the file `nearest` to its start, no farther than a step; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
+        ),
+        option("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
+        option("resampling", "VARCHAR", "'nearest'", RESAMPLING),
+        option("merge", "VARCHAR", "'first'", MERGE),
+        option("mask_band", "BIGINT | VARCHAR", "none", MASK_BAND),
+        option("mask_bits", "BIGINT[]", "[]", MASK_BITS),
+        option("mask_values", "BIGINT[]", "[]", MASK_VALUES),
+        option("scaled", "BOOLEAN", "false", SCALED),
+        option("dtype", "VARCHAR", "the file's", DTYPE),
+        option("tolerance", "DOUBLE", "0.125", TOLERANCE),
+        option("fill", "DOUBLE | VARCHAR", "NULL", FILL),
+        option("boundless", "BOOLEAN", "false", BOUNDLESS),
+    ],
+>>>>>>> main
     columns: &[Column {
         name: "series",
         types: "STRUCT(data FLOAT[], shape INTEGER[], times TIMESTAMP[], transform DOUBLE[], crs VARCHAR)",
-        meaning: "`data` in the order [time, band, row, col], NULL where no file has a pixel; `shape` is steps, bands, rows, columns; `times` the begin of each step, or each time; `transform` and `crs` the slice's.",
+        meaning: "`data` in the order [time, band, row, col], NULL where no file has a pixel; `shape` is steps, bands, rows, columns; `times` the start of each step, or each time; `transform` and `crs` the slice's.",
     }],
     nulls: "NULL for NULL paths, times or slice; a NULL among the paths or times is an error. A step without a file is all NULL.",
     errors: &[
         "as many times as paths are needed",
         "no time lies in the slice's interval, or no file touches the slice",
-        "a step that is no length of time, or reduce without a step",
+        "a step that is not a length of time, or reduce without a step",
         "more steps, or a larger result, than geoquilt_max_chunk_mb allows",
         "what read_slice refuses",
     ],
