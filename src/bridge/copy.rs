@@ -7,6 +7,8 @@
 //! interrupt `finish` does not run, and the writer is dropped, on 1.5.6 later than what `bind` gave: so a writer owns
 //! that too, and its drop is where a partial file is removed.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, c_void};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -28,12 +28,8 @@ pub struct Setting {
 /// MiB in all that an address can name.
 const MOST_MIB: u64 = u64::MAX >> 20;
 
-<<<<<<< HEAD
 /// Every setting of geoquilt.
-pub const SETTINGS: [Setting; 5] = [
-=======
 pub const SETTINGS: [Setting; 6] = [
->>>>>>> main
     Setting {
         name: "geoquilt_block_cache_mb",
         meaning: "MiB of decoded blocks kept for the whole process",

@@ -128,7 +128,6 @@ impl<'a> Vector<'a> {
         }
     }
 
-<<<<<<< HEAD
     /// # Safety
     /// As [`Vector::from_raw`], and the layout is that of the vector's type.
     unsafe fn with_layout(raw: ffi::duckdb_vector, rows: usize, layout: Rc<Layout>) -> Vector<'a> {
@@ -168,21 +167,6 @@ impl<'a> Vector<'a> {
             let each = self.layout.size.max(1);
             self.children.iter_mut().for_each(|child| child.look_again(rows * each));
         }
-=======
-    pub(super) fn raw(&self) -> ffi::duckdb_vector {
-        self.raw
-    }
-
-    /// Where a row's list begins in the child, and how many items it has.
-    pub(super) fn list_entry(&self, row: usize) -> (usize, usize) {
-        let entry = self.get::<ListEntry>(row);
-        (entry.offset as usize, entry.length as usize)
-    }
-
-    fn data<T: Plain>(&self) -> *mut T {
-        // SAFETY: the vector is alive.
-        unsafe { ffi::duckdb_vector_get_data(self.raw).cast() }
->>>>>>> main
     }
 
     fn check(&self, row: usize) -> usize {
@@ -244,6 +228,16 @@ impl<'a> Vector<'a> {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => Holds::Struct,
             _ => Holds::Other,
         }
+    }
+
+    pub(super) fn raw(&self) -> ffi::duckdb_vector {
+        self.raw
+    }
+
+    /// Where a row's list begins in the child, and how many items it has.
+    pub(super) fn list_entry(&self, row: usize) -> (usize, usize) {
+        let entry = self.get::<ListEntry>(row);
+        (entry.offset as usize, entry.length as usize)
     }
 
     pub(super) fn layout(&self) -> &Layout {

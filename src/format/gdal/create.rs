@@ -1,5 +1,7 @@
 //! New rasters.
 
+#![allow(unsafe_code)]
+
 use std::path::Path;
 
 use gdal::errors::GdalError;

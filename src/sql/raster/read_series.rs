@@ -22,7 +22,6 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Scalar,
     summary: "Reads a catalog's files on one slice as [time, band, row, col].",
-<<<<<<< HEAD
     parameters: &join::<17>(&[
         &[
             Parameter {
@@ -54,62 +53,11 @@ static DOC: FunctionDoc = FunctionDoc {
                 "reduce",
                 "VARCHAR",
                 "'nearest'",
-                "What stands in a step: the file `nearest` to its begin, no farther than a step; or, pixel by pixel over the files from its begin to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
+                "What stands in a step: the file `nearest` to its start, no farther than a step; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
             ),
         ],
         &SLICE_OPTIONS,
     ]),
-=======
-    parameters: &[
-        Parameter {
-            name: "paths",
-            types: "VARCHAR[]",
-            given: Given::Required,
-            meaning: "Rasters, as from `list(path)` over a catalog; in any order.",
-        },
-        Parameter {
-            name: "times",
-            types: "TIMESTAMP[]",
-            given: Given::Required,
-            meaning: "The time of each, UTC, as from `list(t_min)` over the same rows. Files of one time are merged into one image.",
-        },
-        Parameter {
-            name: "slice",
-            types: SLICE,
-            given: Given::Required,
-            meaning: "The grid to fill. Files whose time lies outside its closed interval are left out, and the steps run from its `t_min` to its `t_max`; where those are NULL, from the first file to the last.",
-        },
-        Parameter {
-            name: "options",
-            types: "STRUCT",
-            given: Given::Optional,
-            meaning: "The keys below, constant for the query.",
-        },
-        option(
-            "step",
-            "INTERVAL | VARCHAR",
-            "each time",
-            "Length of a step: an INTERVAL, or a text such as `month`, `10 days`, `1 hour`, or `all` for one. Months and years begin with a month or year, days at midnight. Without it every time of a file is a step.",
-        ),
-        option(
-            "reduce",
-            "VARCHAR",
-            "'nearest'",
-            "What stands in a step: the file `nearest` to its start, no farther than a step; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
-        ),
-        option("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
-        option("resampling", "VARCHAR", "'nearest'", RESAMPLING),
-        option("merge", "VARCHAR", "'first'", MERGE),
-        option("mask_band", "BIGINT | VARCHAR", "none", MASK_BAND),
-        option("mask_bits", "BIGINT[]", "[]", MASK_BITS),
-        option("mask_values", "BIGINT[]", "[]", MASK_VALUES),
-        option("scaled", "BOOLEAN", "false", SCALED),
-        option("dtype", "VARCHAR", "the file's", DTYPE),
-        option("tolerance", "DOUBLE", "0.125", TOLERANCE),
-        option("fill", "DOUBLE | VARCHAR", "NULL", FILL),
-        option("boundless", "BOOLEAN", "false", BOUNDLESS),
-    ],
->>>>>>> main
     columns: &[Column {
         name: "series",
         types: "STRUCT(data FLOAT[], shape INTEGER[], times TIMESTAMP[], transform DOUBLE[], crs VARCHAR)",

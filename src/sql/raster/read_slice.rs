@@ -18,30 +18,6 @@ use crate::sql::shared::slice_value::SLICE;
 /// The scalar `read_slice`.
 pub struct ReadSlice;
 
-<<<<<<< HEAD
-=======
-pub const RESAMPLING: &str = "GDAL's method: `nearest`, `bilinear`, `cubic`, `cubic_spline`, `lanczos`, `average`, `mode`, `max`, `min`, `med`, `q1`, `q3`, `sum`, `rms`. Where the file's pixels lie on the slice's own, they are copied whatever it says.";
-pub const MERGE: &str = "What stands where several files have a pixel: `first` or `last` in the order of the paths, `min`, `max`, `sum`, `mean`, or `count`, which is 0 where none has.";
-pub const MASK_BAND: &str = "A quality band of each file, by number or name; it is brought onto the slice by nearest, and takes pixels away before files are merged.";
-pub const MASK_BITS: &str =
-    "Bits of the quality band (0 is the lowest): a pixel with any of them set is not a pixel.";
-pub const MASK_VALUES: &str = "Values of the quality band that make a pixel none, as classes do.";
-pub const SCALED: &str = "Give `pixel * scale + offset` of the band's header instead of the stored pixel; computed before resampling, in float64.";
-pub const DTYPE: &str = "`float32` or `float64`: weigh pixels in this type, so that means of integers keep their fraction; what comes out is FLOAT all the same. Otherwise results are rounded to the file's own type, as gdalwarp and rasterio do.";
-pub const TOLERANCE: &str = "How far, in pixels of the file, a pixel's place may be interpolated beside the exact one; 0 projects each.";
-pub const BOUNDLESS: &str = "A slice that no file touches is all NULL instead of an error.";
-
-/// A key of the options.
-pub const fn option(
-    name: &'static str,
-    types: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-) -> Parameter {
-    Parameter { name, types, given: Given::Option(default), meaning }
-}
-
->>>>>>> main
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_slice",
     kind: Kind::Scalar,
@@ -106,98 +82,6 @@ pub struct Bound {
     limits: Limits,
 }
 
-<<<<<<< HEAD
-=======
-/// Reads the options that `read_slice` and `read_series` share.
-///
-/// # Errors
-/// A value of the wrong form, or a mask of which one half is missing.
-pub fn slice_options(args: &Args) -> Result<SliceOptions> {
-    let patch = patch_options(args)?;
-    if let Some(fill) = patch.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
-        return Err(args.place("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
-    }
-    let resampling =
-        args.choice("resampling", "a resampling method", &RESAMPLINGS)?.unwrap_or(Resampling::Nearest);
-    let merge = args.choice("merge", "a rule for merging", &MERGES)?.unwrap_or(Merge::First);
-    let floats = [("float32", Dtype::Float32), ("float64", Dtype::Float64)];
-    let dtype = args.choice("dtype", "a type to weigh pixels in", &floats)?;
-    let tolerance = args.number("tolerance")?.unwrap_or(0.125);
-    if tolerance < 0.0 {
-        return Err(args.place("tolerance")(Error::invalid(tolerance, "0 or more pixels")));
-    }
-    let warp = Warp { resampling, tolerance, scaled: patch.scaled, dtype };
-    Ok(SliceOptions { patch, warp, merge, mask: quality_mask(args)? })
-}
-
-fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
-    let bits = whole_numbers(args, "mask_bits", 0, 63)?;
-    let values = whole_numbers(args, "mask_values", i64::MIN, i64::MAX)?;
-    let band = match args.get("mask_band") {
-        None => None,
-        Some(Value::Int(number)) => Some(BandName::Number(*number)),
-        Some(Value::Text(name)) => Some(BandName::Name(name.clone())),
-        Some(other) => {
-            return Err(args.place("mask_band")(Error::invalid(other, "a band by number (from 1) or name")));
-        }
-    };
-    match (band, bits.is_empty() && values.is_empty()) {
-        (Some(band), false) => {
-            let bits = bits.iter().fold(0, |all, bit| all | 1 << bit);
-            Ok(Some(QualityMask { band, bits, values }))
-        }
-        (None, true) => Ok(None),
-        (Some(_), true) => {
-            let problem = "a mask_band without mask_bits or mask_values takes nothing away";
-            Err(args.place("mask_band")(Error::conflict(problem, "Say which: {mask_bits: [10, 11]}")))
-        }
-        (None, false) => {
-            let problem = "mask_bits and mask_values are those of a mask_band, and none is named";
-            Err(args.place("mask_bits")(Error::conflict(problem, "Name it: {mask_band: 'QA60'}")))
-        }
-    }
-}
-
-fn whole_numbers(args: &Args, parameter: &'static str, lowest: i64, highest: i64) -> Result<Vec<i64>> {
-    let Some(value) = args.get(parameter) else { return Ok(Vec::new()) };
-    let whole = |item: &Value| match item {
-        Value::Int(n) if (lowest..=highest).contains(n) => Some(*n),
-        _ => None,
-    };
-    let numbers: Option<Vec<i64>> = match value {
-        Value::List(items) => items.iter().map(whole).collect(),
-        one => whole(one).map(|n| vec![n]),
-    };
-    let must = match parameter {
-        "mask_bits" => "a list of bits from 0 to 63, such as [10, 11]",
-        _ => "a list of whole numbers, such as [3, 8, 9]",
-    };
-    numbers.ok_or_else(|| args.place(parameter)(Error::invalid(value, must)))
-}
-
-/// The paths in a row of a VARCHAR or VARCHAR[] vector, globs expanded.
-///
-/// # Errors
-/// A NULL among them, no path at all, or a glob that matches nothing.
-pub fn paths(column: &Vector<'_>, row: usize) -> Result<Vec<String>> {
-    let given = match column.holds() {
-        Holds::List => {
-            let list = column.list(row);
-            let items = list.items();
-            if list.places().any(|i| items.is_null(i)) {
-                return Err(Error::invalid("a NULL among the paths", "paths alone: filter with IS NOT NULL"));
-            }
-            list.places().map(|i| items.str(i).to_string()).collect()
-        }
-        _ => vec![column.str(row).to_string()],
-    };
-    if given.is_empty() {
-        return Err(Error::invalid("[]", "at least one path"));
-    }
-    files::expand(&given)
-}
-
->>>>>>> main
 /// What a row asks for.
 struct Job {
     paths: Vec<String>,

@@ -32,16 +32,10 @@ pub const B: Parameter = Parameter {
 /// Whether times count.
 pub const SPATIAL_ONLY: Parameter =
     named("spatial_only", "BOOLEAN", "false", "Pair by place alone, whatever the times.");
-<<<<<<< HEAD
 /// The box beside a geometry.
 pub const BBOX: Column = column("bbox", BOX, "Envelope of `geometry`.");
 /// The error of a footprint beyond a CRS.
-pub const REACH: &str = "b: a footprint that the CRS of a can not map";
-/// The error of two relations of which one is no catalog.
-=======
-pub const BBOX: Column =
-    column("bbox", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)", "Envelope of `geometry`.");
 pub const REACH: &str = "b: a footprint that the CRS of a cannot map";
->>>>>>> main
+/// The error of two relations of which one is no catalog.
 pub const AMISS_OF_TWO: &str =
     "a or b: `geometry`, `bbox`, `t_min` or `t_max` is missing or of another type, by name";

@@ -70,7 +70,7 @@ pub const SLICE_OPTIONS: [Parameter; 11] = [
         "mask_bits",
         "BIGINT[]",
         "[]",
-        "Bits of the quality band (0 is the lowest): a pixel with any of them set is no pixel.",
+        "Bits of the quality band (0 is the lowest): a pixel with any of them set is not a pixel.",
     ),
     option(
         "mask_values",
@@ -142,7 +142,7 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
 pub fn slice_options(args: &Args) -> Result<SliceOptions> {
     let patch = patch_options(args)?;
     if let Some(fill) = patch.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
-        return Err(args.place("fill")(Error::invalid(fill, "a number that a FLOAT holds, or 'nan'")));
+        return Err(args.place("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
     }
     let resampling =
         args.choice("resampling", "a resampling method", &RESAMPLINGS)?.unwrap_or(Resampling::Nearest);

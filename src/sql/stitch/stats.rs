@@ -9,7 +9,6 @@ use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::sql_type::SqlType;
 use crate::stitch::statistics::{Bands, Room, Sample, Summary};
 use crate::value::Value;
 use crate::with_dtype;
@@ -83,7 +82,7 @@ pub enum State {
 
 pub struct Rows<'a> {
     data: Pieces<'a>,
-    shape: Vector<'a>,
+    shape: &'a Vector<'a>,
     single: Room<f32>,
     double: Room<f64>,
 }
@@ -101,7 +100,7 @@ impl AggregateFunction for Stats {
         &HELD
     }
 
-    fn rows<'a>(input: &Input<'a>) -> Result<Rows<'a>> {
+    fn rows<'a>(input: &'a Input<'_>) -> Result<Rows<'a>> {
         Ok(Rows {
             data: Pieces::of(input.column(0))?,
             shape: input.column(1),
@@ -154,9 +153,8 @@ impl AggregateFunction for Stats {
             State::Single(bands) => Some(bands.summaries()),
             State::Double(bands) => Some(bands.summaries()),
         };
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
         let value = summaries.map_or(Value::Null, |all| Value::List(all.iter().map(entry).collect()));
-        value.write(out, row, &ty);
+        value.write(out, row);
         Ok(())
     }
 

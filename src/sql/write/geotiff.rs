@@ -236,13 +236,13 @@ fn asked_nodata(args: &Args) -> Result<Option<Nodata>> {
 
 /// A row's canvas.
 fn canvas(bound: &Bound, rows: &Input<'_>, row: usize) -> Result<Canvas> {
-    let part = |index: usize| -> Option<Vector<'_>> {
+    let part = |index: usize| -> Option<&Vector<'_>> {
         match bound.columns {
             Columns::Fields(places) => places[index].map(|place| rows.column(0).field(place)),
             Columns::Ordered(count) => (index < count).then(|| rows.column(index)),
         }
     };
-    let value = |index: usize| part(index).map_or(Value::Null, |column| Value::of(&column, row));
+    let value = |index: usize| part(index).map_or(Value::Null, |column| Value::of(column, row));
     let data = part(0).filter(|data| !data.is_null(row));
     let data = data.ok_or_else(|| blame("data")(Error::invalid("NULL", "a list of numbers")))?;
     let shape = shape(&value(1)).map_err(blame("shape"))?;
