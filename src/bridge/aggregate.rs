@@ -25,6 +25,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::sql_type::SqlType;
 
+/// A function that gathers the rows of a group.
 pub trait AggregateFunction: 'static {
     /// The macro.
     const DOC: &'static FunctionDoc;

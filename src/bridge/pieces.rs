@@ -34,6 +34,7 @@ impl Nulls<'_> {
         self.0.is_none()
     }
 
+    /// Whether a number is NULL.
     #[inline]
     pub fn is_null(&self, index: usize) -> bool {
         self.0.is_some_and(|words| words[index / 64] >> (index % 64) & 1 == 0)
@@ -62,6 +63,7 @@ impl<'a> Pieces<'a> {
         self.dtype
     }
 
+    /// Whether a row has no list.
     pub fn is_null(&self, row: usize) -> bool {
         self.column.is_null(row)
     }

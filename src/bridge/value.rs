@@ -123,13 +123,18 @@ impl Value {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Value::Double(vector.get::<f32>(row).into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
+                let scale = layout.digits.1;
                 let stored = match layout.physical {
                     Physical::I16 => i64::from(vector.get::<i16>(row)),
                     Physical::I32 => i64::from(vector.get::<i32>(row)),
                     Physical::I64 => vector.get::<i64>(row),
-                    _ => return Value::Other("a DECIMAL of more than 18 digits".into()),
+                    _ => return Value::Decimal(vector.get::<Wide>(row).number(), scale),
                 };
-                Value::Double(stored as f64 / 10f64.powi(layout.digits.1.into()))
+                // Beyond, a double rounds before it divides.
+                if stored.unsigned_abs() > 1 << 53 {
+                    return Value::Decimal(stored.into(), scale);
+                }
+                Value::Double(stored as f64 / 10f64.powi(scale.into()))
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => match vector.str(row) {
                 Ok(text) => Value::Text(text.to_string()),

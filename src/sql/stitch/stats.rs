@@ -13,8 +13,10 @@ use crate::stitch::statistics::{Bands, Room, Sample, Summary};
 use crate::value::Value;
 use crate::with_dtype;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/stats.sql");
 
+/// The aggregate `geoquilt.stats`.
 pub struct Stats;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -75,11 +77,15 @@ static HELD: AtomicUsize = AtomicUsize::new(0);
 #[derive(Default)]
 pub enum State {
     #[default]
+    /// No row yet.
     Empty,
+    /// In floats of 32 bits.
     Single(Bands<f32>),
+    /// In doubles.
     Double(Bands<f64>),
 }
 
+/// The arguments of a chunk.
 pub struct Rows<'a> {
     data: Pieces<'a>,
     shape: &'a Vector<'a>,

@@ -21,6 +21,7 @@ use crate::with_dtype;
 use crate::write::geotiff::{self as engine, COMPRESSIONS, Canvas, Options};
 use crate::write::staging::Staging;
 
+/// The format `geotiff` of COPY.
 pub struct Geotiff;
 
 const BLOCK: i64 = 512;
@@ -88,7 +89,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "NULL pixels of whole numbers without NODATA, or a NODATA that no pixel of the type can have",
         "an unknown option (those known are listed), a BLOCKSIZE that is no multiple of 16, BANDS that are not one name a band",
         "a transform that is not six numbers that span a plane, or a CRS that PROJ does not know",
-        "a target that is a directory, whose folder is absent or can not be written, or that is a URL",
+        "a target that is a directory or a device, whose folder is absent or can not be written, or that is a URL",
     ],
     examples: &[
         Example {
@@ -122,12 +123,14 @@ enum Columns {
     Ordered(usize),
 }
 
+/// What a COPY knows before any row.
 pub struct Bound {
     columns: Columns,
     nodata: Option<Nodata>,
     options: Options,
 }
 
+/// A file that is being written.
 pub struct Writer {
     bound: Arc<Bound>,
     staging: Staging,
