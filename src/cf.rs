@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::Sight;
 use crate::format::Header;
 use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
 use crate::interval::Interval;
@@ -69,22 +69,21 @@ fn facts(header: &ArrayHeader, variable: usize) -> Result<&Variable> {
 }
 
 /// A raster's header with the CRS that CF tells, where GDAL finds none: longitudes and latitudes need no grid mapping.
-pub fn completed(header: &Arc<Header>, path: &str) -> Arc<Header> {
+pub fn completed(header: &Arc<Header>, sight: &Sight) -> Arc<Header> {
     let lacks = header.crs.is_none() && header.transform.is_some() && header.driver == "netCDF";
-    match lacks.then(|| crs_of_raster(path)).flatten() {
+    match lacks.then(|| crs_of_raster(sight)).flatten() {
         Some(crs) => Arc::new(Header { crs: Some(crs), ..(**header).clone() }),
         None => header.clone(),
     }
 }
 
 /// The CRS of one variable by GDAL's name for it, or of a file of one.
-fn crs_of_raster(path: &str) -> Option<String> {
-    let container = files::container(path);
-    let file = array::open(container).ok()?;
+fn crs_of_raster(sight: &Sight) -> Option<String> {
+    let file = array::open(&sight.container()).ok()?;
     let header = file.header();
-    let variable = match path == container {
-        true => data_variables(header).into_iter().next(),
-        false => path.rsplit_once(':').and_then(|(_, name)| header.find(name.trim_matches('"'))),
+    let variable = match sight.location().is_subdataset() {
+        true => sight.location().subdataset().and_then(|name| header.find(name.trim_matches('"'))),
+        false => data_variables(header).into_iter().next(),
     }?;
     let mapping = mapping(header, variable, &axes(header, variable)).ok()??;
     (mapping.factor == 1.0).then_some(mapping.crs)

@@ -8,7 +8,7 @@ use geo::{Coord, CoordsIter, Geometry, LinesIter, MapCoords, Translate};
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp};
+use crate::files::{Sight, Stamp};
 use crate::format::gdal::vector::{Field, VectorSource};
 use crate::format::{self, Kind, LayerName, gdal};
 use crate::map::footprint::running_box;
@@ -91,12 +91,13 @@ impl Files {
     /// A file that is damaged, has no CRS, or lacks the layer or the field; a class that is no whole number; a
     /// feature that can not be projected.
     pub fn features(&self, path: &str, slice: &Slice, options: &LabelOptions) -> Result<Vec<Feature>> {
-        let key = (path.to_string(), files::stamp(path)?);
+        let sight = Sight::at(path)?;
+        let key = (path.to_string(), sight.stamp());
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().get_mut(&key).and_then(Vec::pop);
         let file = kept
-            .map_or_else(|| VectorSource::open(path), Ok)
-            .map_err(|error| format::explain(error, path, Some(Kind::Vector)))?;
+            .map_or_else(|| VectorSource::open(&sight), Ok)
+            .map_err(|error| format::explain(error, &sight, Some(Kind::Vector)))?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;

@@ -7,7 +7,7 @@ use crate::catalog::name::NameFacts;
 use crate::catalog::previous::{Fetcher, Kept, Previous, RowId};
 use crate::catalog::{BuildOptions, Builder, Detail, Entry, OnError, Wanted};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::Sight;
 use crate::format::parquet::Cell;
 use crate::format::{Kind, LayerName};
 use crate::progress::Progress;
@@ -78,17 +78,17 @@ pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> 
 
 impl Builder {
     fn see(&self, path: &str, previous: Option<&Previous>) -> Seen {
-        let stamp = match files::stamp(path) {
-            Ok(stamp) => stamp,
+        let sight = match Sight::at(path) {
+            Ok(sight) => sight,
             Err(error) => return Seen::Done(Err(error)),
         };
         let facts = match self.name_facts(path) {
             Ok(facts) => facts,
             Err(error) => return Seen::Done(Err(error)),
         };
-        match previous.and_then(|previous| previous.find(path, &stamp)) {
+        match previous.and_then(|previous| previous.find(path, &sight.stamp())) {
             Some(row) => Seen::Unchanged(row, facts),
-            None => Seen::Done(self.entry(path, stamp, facts).map(|entry| Found::Made(Box::new(entry)))),
+            None => Seen::Done(self.entry(&sight, facts).map(|entry| Found::Made(Box::new(entry)))),
         }
     }
 
@@ -98,7 +98,7 @@ impl Builder {
     /// # Errors
     /// [`Error::BadCatalog`], when the row comes out otherwise.
     fn probe(&self, kept: &Kept, facts: NameFacts, path: &str, catalog: &str) -> Result<()> {
-        let Ok(entry) = files::stamp(path).and_then(|stamp| self.entry(path, stamp, facts)) else {
+        let Ok(entry) = Sight::at(path).and_then(|sight| self.entry(&sight, facts)) else {
             return Ok(());
         };
         let text = |text: &str| Cell::Text(text.into());
@@ -187,8 +187,8 @@ impl Build {
                     }
                     // Two paths of one hash: the file is read.
                     _ => {
-                        let stamp = files::stamp(&path);
-                        let entry = stamp.and_then(|stamp| self.builder.entry(&path, stamp, facts));
+                        let sight = Sight::at(&path);
+                        let entry = sight.and_then(|sight| self.builder.entry(&sight, facts));
                         entry.map(|entry| Found::Made(Box::new(entry)))
                     }
                 },

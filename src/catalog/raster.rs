@@ -6,6 +6,7 @@ use crate::affine::Affine;
 use crate::catalog::{Builder, Detail, Place};
 use crate::cf;
 use crate::error::{Error, Result};
+use crate::files::Sight;
 use crate::format::gdal::Raster;
 use crate::format::{Header, geotiff};
 use crate::window::Window;
@@ -13,11 +14,12 @@ use crate::window::Window;
 impl Builder {
     /// # Errors
     /// The file is no raster, or one without a place on the map.
-    pub(super) fn raster(&self, path: &str) -> Result<Place> {
-        let siblings = self.listings.beside(path);
-        let header = match geotiff::header(path, &siblings) {
+    pub(super) fn raster(&self, sight: &Sight) -> Result<Place> {
+        let path = sight.path();
+        let siblings = self.listings.beside(sight.location());
+        let header = match geotiff::header(sight, &siblings) {
             Some(header) => Arc::new(header),
-            None => cf::completed(Raster::open(path, Some(&siblings))?.header(), path),
+            None => cf::completed(Raster::open(sight, Some(&siblings))?.header(), sight),
         };
         let (transform, crs) = header.georeference(path)?;
         let bbox = transform.bbox(&Window::whole(header.height, header.width)?);

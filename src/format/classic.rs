@@ -5,14 +5,15 @@
 
 use std::io::{BufReader, Read};
 
+use crate::files::Location;
 use crate::files::reader::{Cursor, Reader};
 
 type Checked<T> = std::result::Result<T, String>;
 
 /// # Errors
 /// What is wrong with the file, as the rest of a sentence.
-pub fn check(path: &str) -> Checked<()> {
-    let file = Reader::open(path).map_err(|e| e.to_string())?;
+pub fn check(location: &Location) -> Checked<()> {
+    let file = Reader::open(location).map_err(|e| e.to_string())?;
     let size = file.size().map_err(|e| e.to_string())?;
     let mut header = Header { bytes: BufReader::new(file.cursor()), at: 0, size, version: 1 };
     header.magic()?;

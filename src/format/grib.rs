@@ -4,6 +4,7 @@
 //! GDAL gives zeros for second-order packing of edition 1, and for a field that shares its message the one that was
 //! read before it. The grammar is that of WMO's Manual on Codes, FM 92.
 
+use crate::files::Location;
 use crate::files::reader::Reader;
 
 /// What the messages of a file are like.
@@ -25,9 +26,9 @@ const MAX_SECTIONS: usize = 1 << 12;
 const MAX_GAP: u64 = 1 << 16;
 
 /// Looks at the head of every section; what is damaged is left for GDAL to say.
-pub fn messages(path: &str) -> Messages {
+pub fn messages(location: &Location) -> Messages {
     let mut found = Messages::default();
-    let Ok(file) = Reader::open(path) else { return found };
+    let Ok(file) = Reader::open(location) else { return found };
     let Ok(size) = file.size() else { return found };
     let mut at = 0;
     for _ in 0..MAX_MESSAGES {

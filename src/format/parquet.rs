@@ -16,8 +16,8 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 
 use crate::error::{Error, Result};
-use crate::files;
 use crate::files::reader::{Cursor, Reader};
+use crate::files::{Location, Sight};
 
 /// Rows of one batch.
 const BATCH: usize = 2048;
@@ -71,10 +71,9 @@ impl Table {
 }
 
 fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
-    let place = files::home(path);
-    files::stamp(&place)?;
+    let sight = Sight::at(path)?;
     let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
-    let file = Input::open(&place).map_err(|e| unreadable(e.to_string()))?;
+    let file = Input::open(sight.location()).map_err(|e| unreadable(e.to_string()))?;
     // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
@@ -88,8 +87,8 @@ struct Input {
 }
 
 impl Input {
-    fn open(path: &str) -> std::io::Result<Input> {
-        let file = Reader::open(path)?;
+    fn open(location: &Location) -> std::io::Result<Input> {
+        let file = Reader::open(location)?;
         Ok(Input { size: file.size()?, file })
     }
 }

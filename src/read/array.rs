@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::cf::{self, Axes};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp, remote};
+use crate::files::{Sight, remote};
 use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
 use crate::read::axis::Axis;
@@ -30,9 +31,11 @@ const ALONE_BYTES: usize = 1 << 20;
 /// An array file that any number of threads read: its header and its axes. It holds no open file.
 pub struct ArraySource {
     id: u64,
-    path: String,
-    stamp: Stamp,
+    /// The file as it was when its header was read.
+    sight: Sight,
     header: Arc<ArrayHeader>,
+    /// What CF says of each variable's dimensions, once it was asked for.
+    meanings: Vec<OnceLock<Axes>>,
     /// Axes that were asked for, by the variable that their coordinates are.
     axes: Mutex<HashMap<usize, Arc<Axis>>>,
 }
@@ -46,18 +49,19 @@ impl ArraySource {
     /// # Errors
     /// It is absent, no array file, or damaged.
     pub fn open(path: &str) -> Result<Arc<ArraySource>> {
-        let stamp = files::stamp(path)?;
-        KNOWN.get(path, stamp, || {
+        let sight = Sight::at(path)?;
+        KNOWN.get(sight.path(), sight.stamp(), || {
             static NEXT: AtomicU64 = AtomicU64::new(0);
-            Source::close_earlier(path, stamp);
-            let file = OPEN.get(path, stamp, || array::open(path))?;
+            Source::close_earlier(&sight);
+            let file = OPEN.get(sight.path(), sight.stamp(), || array::open(&sight))?;
             let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
-            Ok(ArraySource { id, path: path.into(), stamp, header, axes: Mutex::default() })
+            let meanings = header.variables.iter().map(|_| OnceLock::new()).collect();
+            Ok(ArraySource { id, sight: sight.clone().small(), header, meanings, axes: Mutex::default() })
         })
     }
 
     pub fn path(&self) -> &str {
-        &self.path
+        self.sight.path()
     }
 
     /// The file, opened again where too many others were read meanwhile.
@@ -65,14 +69,16 @@ impl ArraySource {
     /// # Errors
     /// It can not be opened any more, or is another by now.
     pub(super) fn file(&self) -> Result<Arc<Arc<dyn ArrayFile>>> {
-        OPEN.get(&self.path, self.stamp, || {
-            let now = files::stamp(&self.path)?;
+        let then = self.sight.stamp();
+        OPEN.get(self.path(), then, || {
+            let sight = Sight::of(self.sight.location().clone())?;
+            let now = sight.stamp();
             // Of a remote file nothing but its size tells one query what another saw.
-            if now.size != self.stamp.size || now.modified.is_some() && now != self.stamp {
+            if now.size != then.size || now.modified.is_some() && now != then {
                 let reason = "it was replaced while it was read".into();
-                return Err(Error::Unreadable { path: self.path.clone(), reason });
+                return Err(Error::Unreadable { path: self.path().into(), reason });
             }
-            array::open(&self.path)
+            array::open(&sight)
         })
     }
 
@@ -80,12 +86,22 @@ impl ArraySource {
         &self.header
     }
 
+    /// The coordinates of a variable, by CF's rules.
+    ///
+    /// # Errors
+    /// [`Error::Bug`]: there is no such variable.
+    pub fn axes(&self, variable: usize) -> Result<&Axes> {
+        let missing = || Error::Bug(format!("no variable {variable} in \"{}\"", self.path()));
+        let meaning = self.meanings.get(variable).ok_or_else(missing)?;
+        Ok(meaning.get_or_init(|| cf::axes(&self.header, variable)))
+    }
+
     /// A variable by its place in the header.
     ///
     /// # Errors
     /// [`Error::Bug`]: there is no such place.
     pub fn variable(&self, place: usize) -> Result<&Variable> {
-        let missing = || Error::Bug(format!("no variable {place} in \"{}\"", self.path));
+        let missing = || Error::Bug(format!("no variable {place} in \"{}\"", self.path()));
         self.header().variables.get(place).ok_or_else(missing)
     }
 
@@ -96,7 +112,7 @@ impl ArraySource {
     pub fn read(&self, place: usize, runs: &[Vec<Run>], threads: usize) -> Result<Pixels> {
         let variable = self.variable(place)?;
         let fail = |reason: String| Error::Values {
-            path: self.path.clone(),
+            path: self.path().into(),
             variable: variable.name.clone(),
             reason,
         };
@@ -157,7 +173,7 @@ impl Blocks<'_> {
             number.checked_mul(size.div_ceil(*side))?.checked_add(*at)
         });
         let number = number.ok_or_else(|| Error::Values {
-            path: self.source.path.clone(),
+            path: self.source.path().into(),
             variable: self.variable.name.clone(),
             reason: format!("its shape {shape:?} has more chunks than can be counted"),
         })?;

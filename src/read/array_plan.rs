@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cf;
 use crate::error::{Error, Result};
 use crate::format::array::Variable;
 use crate::format::hyperslab::{Run, places};
@@ -73,7 +72,7 @@ impl Part {
 }
 
 fn time_dimension(source: &ArraySource, variable: usize) -> Option<usize> {
-    match cf::axes(source.header(), variable).time.map(|time| time.dims)?.as_slice() {
+    match source.axes(variable).ok()?.time.as_ref()?.dims.as_slice() {
         [dim] => Some(*dim),
         _ => None,
     }

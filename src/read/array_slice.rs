@@ -50,12 +50,12 @@ pub fn map_dims(source: &ArraySource, variable: usize) -> Result<(usize, usize)>
 
 fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     let name = &source.variable(variable)?.name;
-    let axes = cf::axes(source.header(), variable);
+    let axes = source.axes(variable)?;
     let none = |why: &str| {
         let problem = format!("\"{name}\" of \"{}\" {why}", source.path());
         Error::conflict(problem, "Only arrays on a regular grid, in degrees or projected, come onto a slice")
     };
-    let grid = cf::grid::grid(&**source.file()?, variable, &axes)?
+    let grid = cf::grid::grid(&**source.file()?, variable, axes)?
         .ok_or_else(|| none("has no coordinates on the map"))?;
     let affine = grid.transform.ok_or_else(|| none("has cells of different sizes"))?;
     let (Some(y_dim), Some(x_dim)) = (axes.y_dim(), axes.x_dim()) else {
@@ -75,7 +75,7 @@ pub fn with_times(
     slice: &Slice,
 ) -> Result<Selection> {
     let mut selection = selection.clone();
-    let Some(time) = cf::axes(source.header(), variable).time.filter(|time| time.dims.len() == 1) else {
+    let Some(time) = source.axes(variable)?.time.as_ref().filter(|time| time.dims.len() == 1) else {
         return Ok(selection);
     };
     for (name, _) in &selection.dims {

@@ -1,6 +1,5 @@
 //! Rasters by path: a header is read once, and each thread that reads blocks borrows a handle of its own.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp, remote};
+use crate::files::{self, Sight};
 use crate::format::gdal::Raster;
 use crate::format::{self, Header, Kind, geotiff, vrt};
 use crate::read::block_cache::{BlockCache, Key};
@@ -21,8 +20,8 @@ const KEPT_FILES: usize = 16_384;
 /// A raster that any number of threads read. It holds no open file.
 pub struct Source {
     id: u64,
-    path: String,
-    stamp: Stamp,
+    /// The file as it was when its header was read.
+    sight: Sight,
     /// The files that its pixels and its header come from besides itself, and their state.
     parts: Vec<PathBuf>,
     parts_state: u64,
@@ -55,7 +54,7 @@ impl Known {
     fn insert(&mut self, source: &Arc<Source>) -> Vec<(u64, Arc<Source>)> {
         self.clock += 1;
         let mut gone = Vec::new();
-        gone.extend(self.sources.insert(source.path.clone(), (self.clock, source.clone())));
+        gone.extend(self.sources.insert(source.path().to_string(), (self.clock, source.clone())));
         if self.sources.len() > KEPT_FILES {
             let mut used: Vec<u64> = self.sources.values().map(|(used, _)| *used).collect();
             let (_, &mut middle, _) = used.select_nth_unstable(KEPT_FILES / 2);
@@ -96,51 +95,25 @@ impl Source {
     /// # Errors
     /// The file is absent, no raster, or damaged.
     pub fn open(path: &str) -> Result<Arc<Source>> {
-        let path: Cow<'_, str> = files::home(path);
-        let stamp = files::stamp(&path)?;
+        Source::of(Sight::at(path)?)
+    }
+
+    fn of(sight: Sight) -> Result<Arc<Source>> {
         let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().get(&path);
-        if let Some(source) = known.filter(|s| s.stamp == stamp && s.parts_state == files::state(&s.parts)) {
+        let known = lock().get(sight.path());
+        if let Some(source) =
+            known.filter(|s| s.sight.stamp() == sight.stamp() && s.parts_state == files::state(&s.parts))
+        {
             return Ok(source);
         }
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (mut parts, mut own_parts) = (Vec::new(), Vec::new());
-        if !remote::is_url(files::container(&path)) {
-            parts = files::side_files(&path);
-            parts.extend(vrt::sources(&path, &files::magic(&path))?);
-            own_parts = files::own_side_files(&path);
-        }
-        // Looked at before the file is opened, so that a change meanwhile is seen the next time.
-        let mut parts_state = files::state(&parts);
-        let own_state = files::state(&own_parts);
-        // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
-        let is_tiff = matches!(files::magic(&path), [b'I', b'I', ..] | [b'M', b'M', ..]);
-        let siblings = is_tiff.then(|| files::beside(&path));
-        if !is_tiff {
-            Source::close_earlier(&path, stamp);
-        }
-        let (header, raster) = match siblings.as_deref().and_then(|names| geotiff::header(&path, names)) {
-            // Its place is in the file, before any that a side file could give.
-            Some(header) => {
-                (parts, parts_state) = (own_parts, own_state);
-                (Arc::new(header), None)
-            }
-            None => {
-                let raster = Raster::open(&path, siblings.as_deref())
-                    .map_err(|error| format::explain(error, &path, Some(Kind::Raster)))?;
-                OPENED.fetch_add(1, Relaxed);
-                (cf::completed(raster.header(), &path), Some(raster))
-            }
-        };
-        let id = NEXT.fetch_add(1, Relaxed);
-        let path = path.into_owned();
-        let source = Arc::new(Source { id, path, stamp, parts, parts_state, header, siblings });
+        let (source, raster) = Source::read(sight)?;
+        let source = Arc::new(source);
         let gone = {
             let mut known = lock();
             // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
-            if let Some(other) = known.get(&source.path)
-                && other.stamp == stamp
-                && other.parts_state == parts_state
+            if let Some(other) = known.get(source.path())
+                && other.sight.stamp() == source.sight.stamp()
+                && other.parts_state == source.parts_state
             {
                 return Ok(other);
             }
@@ -149,16 +122,57 @@ impl Source {
         // Files close after the lock is given back.
         drop(gone);
         if let Some(raster) = raster {
-            HANDLES.offer(id, raster);
+            HANDLES.offer(source.id, raster);
         }
         Ok(source)
     }
 
+    /// Reads a header, and gives the raster too where GDAL had to open it.
+    fn read(sight: Sight) -> Result<(Source, Option<Raster>)> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let location = sight.location();
+        let is_local = !location.is_url();
+        // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
+        let is_tiff = matches!(sight.magic(), [b'I', b'I', ..] | [b'M', b'M', ..]);
+        let siblings = is_tiff.then(|| files::beside(location));
+        // The state of its parts is looked at before the file is opened, so that a change meanwhile is seen the next time.
+        let own_parts = if is_local { files::own_side_files(location) } else { Vec::new() };
+        let own_state = files::state(&own_parts);
+        let id = NEXT.fetch_add(1, Relaxed);
+        if let Some(header) = siblings.as_deref().and_then(|names| geotiff::header(&sight, names)) {
+            // Its place is in the file, before any that a side file could give.
+            let header = Arc::new(header);
+            let source = Source {
+                id,
+                sight: sight.small(),
+                parts: own_parts,
+                parts_state: own_state,
+                header,
+                siblings,
+            };
+            return Ok((source, None));
+        }
+        let mut parts = Vec::new();
+        if is_local {
+            parts = files::side_files(location);
+            parts.extend(vrt::sources(&sight)?);
+        }
+        let parts_state = files::state(&parts);
+        if !is_tiff {
+            Source::close_earlier(&sight);
+        }
+        let raster = Raster::open(&sight, siblings.as_deref())
+            .map_err(|error| format::explain(error, &sight, Some(Kind::Raster)))?;
+        OPENED.fetch_add(1, Relaxed);
+        let header = cf::completed(raster.header(), &sight);
+        Ok((Source { id, sight: sight.small(), parts, parts_state, header, siblings }, Some(raster)))
+    }
+
     /// Closes the idle handles of a file's earlier states: the netCDF driver would give what one of them has open.
-    pub fn close_earlier(path: &str, stamp: Stamp) {
-        let file = files::container(path);
+    pub fn close_earlier(sight: &Sight) {
+        let (file, stamp) = (sight.location().file(), sight.stamp());
         let earlier =
-            |s: &Arc<Source>| (s.stamp != stamp && files::container(&s.path) == file).then_some(s.id);
+            |s: &Arc<Source>| (s.sight.stamp() != stamp && s.sight.location().file() == file).then_some(s.id);
         let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let ids: Vec<u64> = known.sources.values().filter_map(|(_, source)| earlier(source)).collect();
         drop(known);
@@ -170,7 +184,7 @@ impl Source {
     }
 
     pub fn path(&self) -> &str {
-        &self.path
+        self.sight.path()
     }
 
     /// Tells this state of this file from every other source of the process.
@@ -196,7 +210,7 @@ impl Source {
 
     /// Whether reading it goes over a network.
     pub fn is_remote(&self) -> bool {
-        remote::is_url(files::container(&self.path))
+        self.sight.location().is_url()
     }
 
     /// Fetches what blocks that are about to be read lie in: in as few requests as there are gaps between them.
@@ -224,14 +238,15 @@ impl Source {
         if let Some(raster) = HANDLES.take(self.id) {
             return Ok(raster);
         }
-        let raster = Raster::reopen(&self.path, self.siblings.as_deref(), &self.header)?;
+        let raster = Raster::reopen(&self.sight, self.siblings.as_deref(), &self.header)?;
         OPENED.fetch_add(1, Relaxed);
         // Blocks of two states of a file must not meet in one patch.
-        let now = files::stamp(&self.path)?;
+        let now = Sight::of(self.sight.location().clone())?.stamp();
+        let then = self.sight.stamp();
         // A remote file has another number in each query: all there is to compare is its size.
-        if now != self.stamp && !(self.is_remote() && now.size == self.stamp.size) {
+        if now != then && !(self.is_remote() && now.size == then.size) {
             let reason = "it was replaced while the query read it".into();
-            return Err(Error::Unreadable { path: self.path.clone(), reason });
+            return Err(Error::Unreadable { path: self.path().into(), reason });
         }
         Ok(raster)
     }

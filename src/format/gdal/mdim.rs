@@ -15,7 +15,7 @@ use gdal_sys as c;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp, remote};
+use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
 use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
@@ -30,7 +30,7 @@ const MAX_VARIABLES: usize = 65_536;
 
 /// An open NetCDF, HDF5 or GRIB file.
 pub struct MdimFile {
-    path: String,
+    location: Location,
     header: Arc<ArrayHeader>,
     /// Of a GRIB file.
     messages: Messages,
@@ -77,14 +77,12 @@ struct Live {
 static LIVE: Mutex<Vec<Live>> = Mutex::new(Vec::new());
 
 /// Closes what is open of a file's earlier states: while one is, GDAL (by its name) and HDF5 (by its inode) would give
-/// that one again. Gives its place and its state now; nothing for a remote file. The caller holds
-/// [`HDF5`](super::HDF5).
-pub(super) fn close_earlier(path: &str) -> Result<Option<(PathBuf, Stamp)>> {
-    let file = files::container(path);
-    let Some(place) = std::fs::canonicalize(file).ok().filter(|_| !remote::is_url(file)) else {
-        return Ok(None);
-    };
-    let stamp = files::stamp(file)?;
+/// that one again. Gives its place and its state now, which may be another than before the lock was waited for; nothing
+/// for a remote file. The caller holds [`HDF5`](super::HDF5).
+pub(super) fn close_earlier(location: &Location) -> Result<Option<(PathBuf, Stamp)>> {
+    let Address::Local(file) = location.address() else { return Ok(None) };
+    let Ok(place) = std::fs::canonicalize(file) else { return Ok(None) };
+    let stamp = Sight::of(location.container())?.stamp();
     let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     live.retain(|file| {
         let Some(open) = file.open.upgrade() else { return false };
@@ -129,26 +127,28 @@ impl Drop for Type {
 impl MdimFile {
     /// # Errors
     /// The file is absent, damaged, or none of the three formats.
-    pub fn open(path: &str) -> Result<MdimFile> {
+    pub fn open(sight: &Sight) -> Result<MdimFile> {
         start();
-        vsi::watched(path, || MdimFile::open_now(path))
+        vsi::watched(sight.location(), || MdimFile::open_now(sight))
     }
 
-    fn open_now(path: &str) -> Result<MdimFile> {
+    fn open_now(sight: &Sight) -> Result<MdimFile> {
+        let (location, path) = (sight.location(), sight.path());
         let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
-        let format = sniff(path).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
+        let format =
+            sniff(sight.head()).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
         match format {
-            "netCDF" => classic::check(path).map_err(unreadable)?,
-            "HDF5" => heap::check(path).map_err(unreadable)?,
+            "netCDF" => classic::check(location).map_err(unreadable)?,
+            "HDF5" => heap::check(location).map_err(unreadable)?,
             _ => {}
         }
         // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
-        let place = vsi::Place::of(path, |_, magic| magic.starts_with(b"CDF"))?;
+        let place = vsi::Place::of(sight, |_, magic| magic.starts_with(b"CDF"))?;
         // GDAL knows 64-bit-data files (CDF-5) only when told that they are netCDF.
         let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
         let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
-        let local = close_earlier(path)?;
+        let local = close_earlier(location)?;
         let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
@@ -160,7 +160,7 @@ impl MdimFile {
         for driver in drivers {
             match open_with(&name, driver, path) {
                 Ok((dataset, root)) => {
-                    let file = MdimFile::read_header(path, dataset, &root, format, place)?;
+                    let file = MdimFile::read_header(location, dataset, &root, format, place)?;
                     if let Some((place, stamp)) = local {
                         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
                         live.push(Live { place, stamp, open: Arc::downgrade(&file.open) });
@@ -174,15 +174,15 @@ impl MdimFile {
     }
 
     fn read_header(
-        path: &str,
+        location: &Location,
         dataset: Dataset,
         root: &Group,
         format: &str,
         place: vsi::Place,
     ) -> Result<MdimFile> {
-        let messages = if format == "GRIB" { grib::messages(path) } else { Messages::default() };
-        let (mut header, sources) =
-            tree(root, format).map_err(|reason| Error::Unreadable { path: path.into(), reason })?;
+        let messages = if format == "GRIB" { grib::messages(location) } else { Messages::default() };
+        let (mut header, sources) = tree(root, format)
+            .map_err(|reason| Error::Unreadable { path: location.text().into(), reason })?;
         let phony = |variable: &Variable| variable.dims.iter().all(|dim| dim.starts_with("phony_dim_"));
         header.driver = match format {
             // A netCDF-4 file names its dimensions; HDF5 alone need not.
@@ -191,13 +191,13 @@ impl MdimFile {
         };
         let open = Open { sources, dataset: Some(dataset), apart: HashMap::new() };
         let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
-        Ok(MdimFile { path: path.to_string(), header, messages, open, place })
+        Ok(MdimFile { location: location.clone(), header, messages, open, place })
     }
 
     /// The file once more: GDAL keeps the last field by its message alone, and gives it for all fields in that.
     fn apart(&self) -> std::result::Result<Open, String> {
         let _as_stored = AsStored::new();
-        let (dataset, root) = open_with(&self.place.name, "GRIB", &self.path)?;
+        let (dataset, root) = open_with(&self.place.name, "GRIB", self.path())?;
         let (_, sources) = tree(&root, "GRIB")?;
         Ok(Open { sources, dataset: Some(dataset), apart: HashMap::new() })
     }
@@ -212,7 +212,7 @@ impl Drop for MdimFile {
 
 impl ArrayFile for MdimFile {
     fn path(&self) -> &str {
-        &self.path
+        self.location.text()
     }
 
     fn header(&self) -> &Arc<ArrayHeader> {
@@ -224,7 +224,7 @@ impl ArrayFile for MdimFile {
             return Err(Error::Bug(format!("no variable {variable}")));
         };
         let fail =
-            |reason: String| Error::Values { path: self.path.clone(), variable: facts.name.clone(), reason };
+            |reason: String| Error::Values { path: self.path().into(), variable: facts.name.clone(), reason };
         let Some(dtype) = facts.dtype else {
             return Err(fail(format!("its values are no numbers but {}", facts.dtype_name)));
         };
@@ -233,7 +233,7 @@ impl ArrayFile for MdimFile {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.dataset.is_none() {
             let reason = "it was replaced while it was read".into();
-            return Err(Error::Unreadable { path: self.path.clone(), reason });
+            return Err(Error::Unreadable { path: self.path().into(), reason });
         }
         let mut sources = &open.sources;
         // Coordinates have one dimension.
@@ -254,8 +254,8 @@ impl ArrayFile for MdimFile {
         }
         match sources.get(variable) {
             Some(Source::Scalar(value)) => Ok(Pixels::Float64(vec![*value; n])),
-            Some(Source::Array(array)) => vsi::watched(&self.path, || {
-                with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(|reason| {
+            Some(Source::Array(array)) => vsi::watched(&self.location, || {
+                with_dtype!(dtype, T => read::<T>(array, start, count, step, n, self.path()).map_err(|reason| {
                     fail(match self.messages.foreign {
                         Some(packing) => format!("{reason}; its file has fields packed as {packing}, which this GDAL has no library for"),
                         None => reason,

@@ -8,7 +8,7 @@ use geo::Geometry;
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{Location, Sight};
 use crate::format::gdal::{start, vsi};
 use crate::format::{Layer, LayerName};
 use crate::map::geometry;
@@ -18,7 +18,7 @@ use crate::projection::{name_of, project};
 /// An open vector file. One thread uses it at a time.
 pub struct VectorSource {
     dataset: Dataset,
-    path: String,
+    location: Location,
     /// Where it is read from; after the dataset, which is closed first.
     _place: vsi::Place,
 }
@@ -70,8 +70,9 @@ fn vector_drivers() -> &'static [String] {
 impl VectorSource {
     /// # Errors
     /// The file is absent, no vector file, or damaged.
-    pub fn open(path: &str) -> Result<VectorSource> {
+    pub fn open(sight: &Sight) -> Result<VectorSource> {
         start();
+        let path = sight.path();
         let drivers: Vec<&str> = vector_drivers().iter().map(String::as_str).collect();
         let lower = path.to_ascii_lowercase();
         let is_table = [".csv", ".tsv", ".psv"].iter().any(|suffix| lower.ends_with(suffix));
@@ -83,14 +84,14 @@ impl VectorSource {
             open_options: is_table.then_some(&CSV_OPTIONS),
             ..DatasetOptions::default()
         };
-        vsi::watched(path, || {
-            let place = vsi::Place::of(files::container(path), |_, _| false)?;
+        vsi::watched(sight.location(), || {
+            let place = vsi::Place::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
             let alone = place.file_name().map(|name| [name]);
             let options = DatasetOptions { sibling_files: alone.as_ref().map(|name| &name[..]), ..options };
             let dataset = Dataset::open_ex(&place.name, options)
                 .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
-            Ok(VectorSource { dataset, path: path.to_string(), _place: place })
+            Ok(VectorSource { dataset, location: sight.location().clone(), _place: place })
         })
     }
 
@@ -119,7 +120,7 @@ impl VectorSource {
         };
         let available = || names.iter().enumerate().map(|(i, n)| format!("{} \"{n}\"", i + 1)).collect();
         found.map(|place| vec![place]).ok_or_else(|| Error::NoLayer {
-            path: self.path.clone(),
+            path: self.location.text().into(),
             layer: shown,
             available: available(),
         })
@@ -131,15 +132,15 @@ impl VectorSource {
     /// An unknown layer, or one that can not be read.
     pub fn header(&self, wanted: Option<&LayerName>) -> Result<VectorHeader> {
         let places = self.find(wanted)?;
-        let layers = vsi::watched(&self.path, || {
+        let layers = vsi::watched(&self.location, || {
             places.into_iter().map(|place| self.layer_header(place)).collect::<Result<_>>()
         })?;
         Ok(VectorHeader { driver: self.dataset.driver().short_name(), layers })
     }
 
     fn layer_header(&self, place: usize) -> Result<LayerHeader> {
-        let unreadable = |reason: String| Error::Unreadable { path: self.path.clone(), reason };
-        let layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
+        let unreadable = |reason: String| Error::Unreadable { path: self.location.text().into(), reason };
+        let layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, self.location.text())))?;
         let spatial = layer.defn().geom_fields().next().is_some();
         let geometry_type = match spatial {
             true => geometry_type_to_name(layer.defn().geometry_type()),
@@ -177,7 +178,7 @@ impl VectorSource {
             self.crs_of(&layer, extent.as_ref())
         };
         // The CRS of a Shapefile is a file of its own.
-        vsi::watched(&self.path, || Ok(read()))
+        vsi::watched(&self.location, || Ok(read()))
     }
 
     /// TopoJSON has no place for a CRS, and is in lon/lat unless it was projected for a screen.
@@ -203,7 +204,7 @@ impl VectorSource {
         within: Option<&Bbox>,
         visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
-        vsi::watched(&self.path, || self.features_now(place, field, within, visit))
+        vsi::watched(&self.location, || self.features_now(place, field, within, visit))
     }
 
     fn features_now(
@@ -213,8 +214,9 @@ impl VectorSource {
         within: Option<&Bbox>,
         mut visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
-        let unreadable = |reason: String| Error::Unreadable { path: self.path.clone(), reason };
-        let mut layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
+        let unreadable = |reason: String| Error::Unreadable { path: self.location.text().into(), reason };
+        let mut layer =
+            self.dataset.layer(place).map_err(|e| unreadable(reason(&e, self.location.text())))?;
         let index = match field {
             Some(name) => Some(self.field_index(&layer, name)?),
             None => None,
@@ -227,10 +229,13 @@ impl VectorSource {
         let (outcome, failure) = failure_of(|| {
             for feature in layer.features() {
                 let Some(geometry) = feature.geometry() else { continue };
-                let wkb = geometry.wkb().map_err(|e| unreadable(reason(&e, &self.path)))?;
+                let wkb = geometry.wkb().map_err(|e| unreadable(reason(&e, self.location.text())))?;
                 let value = match index {
                     Some(index) => {
-                        match feature.field(index).map_err(|e| unreadable(reason(&e, &self.path)))? {
+                        match feature
+                            .field(index)
+                            .map_err(|e| unreadable(reason(&e, self.location.text())))?
+                        {
                             Some(value) => value_of(value),
                             None => Field::Null,
                         }
@@ -256,7 +261,7 @@ impl VectorSource {
         let names: Vec<String> = layer.defn().fields().map(|field| field.name()).collect();
         let found = names.iter().position(|n| n == name);
         found.ok_or_else(|| Error::NoField {
-            path: self.path.clone(),
+            path: self.location.text().into(),
             layer: layer.name(),
             field: name.into(),
             available: names,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 
+use crate::files::Location;
 use crate::files::reader::Reader;
 use crate::format::zarr::metadata::Reading;
 use crate::format::zarr::range::MAX_READ_BYTES;
@@ -34,8 +35,8 @@ struct Entry {
 impl Zip {
     /// # Errors
     /// The file can not be read, or its directory is damaged.
-    pub fn open(path: &str) -> Reading<Zip> {
-        let file = Reader::open(path).map_err(|e| e.to_string())?;
+    pub fn open(location: &Location) -> Reading<Zip> {
+        let file = Reader::open(location).map_err(|e| e.to_string())?;
         let length = file.size().map_err(|e| e.to_string())?;
         let directory = BufReader::new(file.cursor());
         let mut archive = ::zip::ZipArchive::new(directory).map_err(|e| e.to_string())?;

@@ -12,7 +12,7 @@ use crate::catalog::stac::{self, Asset, ItemRows, Part, StacBand, StacRow};
 use crate::catalog::{ON_ERROR, OnError, SCHEMA_VERSION};
 use crate::crs::CRS84;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Sight};
 use crate::limits::Limits;
 use crate::sql::catalog::geo_catalog_build::{BAND, VARIABLE};
 use crate::sql_type::SqlType;
@@ -174,7 +174,7 @@ impl TableFunction for ReadStac {
         };
         let paths = files::expand(&patterns).map_err(args.place("items"))?;
         for path in &paths {
-            files::stamp(path).map_err(args.place("items"))?;
+            Sight::at(path).map_err(args.place("items"))?;
         }
         let columns = columns(on_error)?;
         let types = columns.iter().map(|(_, ty)| ty.clone()).collect();

@@ -7,7 +7,7 @@ use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::table::{Plan, TableFunction};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Sight};
 use crate::grid::edge::{EDGES, Edge};
 use crate::grid::registry::Registry;
 use crate::limits::Limits;
@@ -169,7 +169,7 @@ fn origin(args: &Args) -> Result<Origin> {
     }
     if let Value::Text(name) = source
         && !name.contains(['/', '.', '*'])
-        && files::stamp(name).is_err()
+        && Sight::at(name).is_err()
     {
         let problem = format!("\"{name}\" is no file, and a table can not be read by name");
         let remedy = format!(
