@@ -15,6 +15,7 @@ pub mod handles;
 pub mod mosaic;
 pub mod open_files;
 pub mod patch;
+pub mod placement;
 pub mod plan;
 pub mod resample;
 pub mod series;

@@ -2,7 +2,6 @@
 //! there is much to decode.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,7 +13,7 @@ use crate::files::{Sight, remote};
 use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
 use crate::read::axis::Axis;
-use crate::read::block_cache::Key;
+use crate::read::block_cache::{Key, Owner};
 use crate::read::open_files::OpenFiles;
 use crate::read::source::{Source, block_cache};
 use crate::with_dtype;
@@ -182,12 +181,9 @@ impl Blocks<'_> {
         block_cache().get(key, || self.file.read(self.place, &start, &count, &step))
     }
 
-    /// Rasters count their files from 1; array files have the upper half of the numbers, and the state of a chunk
-    /// that is a file of its own goes in with the file.
     fn key(&self, number: u64, state: Option<u64>) -> Key {
-        let state = BuildHasherDefault::<DefaultHasher>::default().hash_one((self.source.id, state));
         Key {
-            source: state | 1 << 63,
+            source: Owner::Array(self.source.id, state),
             band: self.place as u32,
             mask: false,
             row: (number >> 32) as u32,

@@ -13,7 +13,8 @@ use crate::projection::{crs_facts, project};
 use crate::read::array::ArraySource;
 use crate::read::array_plan::Part;
 use crate::read::axis::{Point, Selection, Wanted};
-use crate::read::globe::{Globe, TURN};
+use crate::read::globe::TURN;
+use crate::read::placement::Passage;
 use crate::read::values::{Decoding, decode};
 use crate::resampling::Resampling;
 use crate::slice::Slice;
@@ -144,21 +145,12 @@ pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) 
     let place = place(&part.source, part.variable)?;
     let facts = part.facts()?;
     let slice = &onto.slice;
-    let globe = Globe::of(&place.crs, &place.affine, place.cols, slice, onto.resampling)?;
-    let from = warp::Grid {
-        crs: globe.filter(|globe| globe.turn.is_none()).map_or(&place.crs, |_| slice.crs.as_str()),
-        affine: globe.map_or(turned(&place, slice)?, |globe| globe.affine),
-        height: place.rows,
-        width: globe.map_or(place.cols, |globe| globe.width),
-        turn: globe.and_then(|globe| globe.turn),
-    };
-    let to = warp::Grid {
-        crs: slice.crs.as_str(),
-        affine: slice.affine(),
-        height: slice.height as usize,
-        width: slice.width as usize,
-        turn: None,
-    };
+    let size = (place.rows, place.cols);
+    let mut passage = Passage::of(&place.crs, place.affine, size, slice, onto.resampling)?;
+    if passage.globe.is_none() {
+        passage.from.affine = turned(&place, slice)?;
+    }
+    let Passage { from, to, globe } = passage;
     // An eighth of a cell, rasterio's default, is a long way in degrees.
     let rule = Rule { resampling: onto.resampling, tolerance: 0.0, nodata: Some(NONE) };
     let decoding = Decoding { fill: Some(NONE), ..*decoding };

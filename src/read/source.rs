@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files::{self, Sight};
 use crate::format::gdal::Raster;
 use crate::format::{self, Header, Kind, geotiff, vrt};
-use crate::read::block_cache::{BlockCache, Key};
+use crate::read::block_cache::{BlockCache, Key, Owner};
 use crate::read::handles::{self, Handles};
 
 /// How many files are known at once: what is kept of one is its header and no handle.
@@ -222,7 +222,7 @@ impl Source {
         if !self.is_remote() {
             return Ok(());
         }
-        let missing = keys.iter().filter(|key| key.source == self.id && !key.mask && !CACHE.holds(**key));
+        let missing = keys.iter().filter(|key| key.source == Owner::Raster(self.id) && !key.mask && !CACHE.holds(**key));
         let blocks: Vec<_> =
             missing.map(|key| (key.band as usize, key.row as usize, key.col as usize)).collect();
         if blocks.is_empty() {

@@ -1,108 +1,48 @@
 //! One band of a raster on a slice's grid: copied where the pixels already lie on it, else warped.
 
-use crate::affine::Affine;
-use crate::dtype::{Dtype, Pixel};
+use crate::dtype::Pixel;
 use crate::error::{Error, Result};
-use crate::format::Header;
 use crate::format::gdal::warp;
-use crate::format::gdal::warp::{Grid, Pixels, Rule, Warped};
-use crate::projection::{crs_facts, same_crs};
-use crate::read::globe::{Globe, MOST_TURNS, TURN};
+use crate::format::gdal::warp::{Pixels, Rule, Warped};
+use crate::read::globe::Globe;
 use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::placement::{Passage, Placement};
 use crate::read::resample;
 use crate::read::source::Source;
-use crate::resampling::Resampling;
-use crate::slice::Slice;
+use crate::resampling::Warp;
 use crate::window::Window;
 
 /// Stands for no pixel while scaled values are warped: NaN may be a value of the file.
 const NONE: f64 = f64::MIN;
 
-/// How far pixels may lie beside the slice's and still be the same, in pixels.
-const ALIGNED: f64 = 1e-5;
-
-/// One band (from 1) on the slice's grid; `None` when the file does not touch the slice.
+/// One band (from 1) on the grid of the slice that was placed for this resampling; `None` when the file does not touch
+/// the slice.
 ///
 /// # Errors
-/// No CRS or geotransform, no transformation between the two CRSs, or blocks that can not be decoded.
+/// No transformation between the two CRSs, or blocks that can not be decoded.
 pub fn band_onto<T: Pixel>(
     source: &Source,
     band: usize,
-    slice: &Slice,
+    placement: &Placement<'_>,
     how: &Warp,
 ) -> Result<Option<Warped<T>>> {
-    match aligned_windows(source, slice)? {
-        Some(windows) => copy(source, band, slice, &windows, how.scaled),
-        None => warped(source, band, slice, how),
+    match placement {
+        Placement::Aside => Ok(None),
+        Placement::Aligned(windows) => copy(source, band, windows, how.scaled),
+        Placement::Warped(passage) => warped(source, band, passage, how),
     }
-}
-
-/// Where the slice lies in a raster whose pixels are the slice's own: one window, or one more for each turn of a
-/// lon/lat slice that runs on over the raster's end; none when it lies beside the raster. `None` when the pixels are others.
-///
-/// # Errors
-/// As [`band_onto`].
-pub fn aligned_windows(source: &Source, slice: &Slice) -> Result<Option<Vec<Window>>> {
-    let (crs, affine) = place(source)?;
-    let c = affine.0;
-    if affine.is_rotated() || c[1] <= 0.0 || c[5] >= 0.0 || !same_crs(crs, slice.crs.as_str())? {
-        return Ok(None);
-    }
-    let header = source.header();
-    let turns = match crs_facts(crs)?.geographic {
-        true => {
-            let first = ((affine.x(0.0) - slice.bbox.xmax) / TURN).floor() + 1.0;
-            let last = ((affine.x(header.width as f64) - slice.bbox.xmin) / TURN).ceil() - 1.0;
-            first as i64..=last as i64
-        }
-        false => 0..=0,
-    };
-    if turns.clone().count() > MOST_TURNS {
-        return Ok(None);
-    }
-    let mut windows = Vec::new();
-    for turn in turns.map(|turn| turn as f64 * TURN) {
-        let (row, col) = affine.row_col(slice.bbox.xmin + turn, slice.bbox.ymax);
-        let (row_end, col_end) = affine.row_col(slice.bbox.xmax + turn, slice.bbox.ymin);
-        let (row_off, col_off) = (row.round(), col.round());
-        let far = |at: f64, whole: f64| (at - whole).abs() > ALIGNED;
-        if far(row, row_off)
-            || far(col, col_off)
-            || far(row_end, row_off + f64::from(slice.height))
-            || far(col_end, col_off + f64::from(slice.width))
-        {
-            // Where a whole turn is no number of pixels, it is for the warper to join the ends.
-            return Ok(None);
-        }
-        let (height, width) = (i64::from(slice.height), i64::from(slice.width));
-        let Ok(window) = Window::new(row_off as i64, col_off as i64, height, width) else { continue };
-        if window.clip(header.height, header.width).is_some() {
-            windows.push(window);
-        }
-    }
-    Ok(Some(windows))
-}
-
-/// A raster's CRS and geotransform, without which its pixels have no place.
-fn place(source: &Source) -> Result<(&str, Affine)> {
-    let header: &Header = source.header();
-    let path = || source.path().to_string();
-    let crs = header.crs.as_deref().ok_or_else(|| Error::NoCrs { path: path() })?;
-    let affine = header.transform.ok_or_else(|| Error::NoTransform { path: path() })?;
-    Ok((crs, affine))
 }
 
 fn copy<T: Pixel>(
     source: &Source,
     band: usize,
-    slice: &Slice,
     windows: &[Window],
     scaled: bool,
 ) -> Result<Option<Warped<T>>> {
     let mut all: Option<Warped<T>> = None;
     let options = PatchOptions { scaled, ..PatchOptions::default() };
     for window in windows {
-        let mut part = Warped { pixels: vec![T::default(); slice.area()], valid: vec![1; slice.area()] };
+        let mut part = Warped { pixels: vec![T::default(); window.area()], valid: vec![1; window.area()] };
         for gap in read_patch(source, window, &[band], &options, &mut part.pixels)? {
             if let Some(places) = part.valid.get_mut(gap) {
                 places.fill(0);
@@ -124,26 +64,15 @@ fn copy<T: Pixel>(
     Ok(all)
 }
 
-fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> Result<Option<Warped<T>>> {
-    let (crs, affine) = place(source)?;
-    let header = source.header();
+fn warped<T: Pixel>(
+    source: &Source,
+    band: usize,
+    passage: &Passage<'_>,
+    how: &Warp,
+) -> Result<Option<Warped<T>>> {
+    let Passage { from, to, globe } = passage;
     let no_band = || Error::Bug(format!("no band {band}"));
-    let facts = header.bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
-    let globe = Globe::of(crs, &affine, header.width, slice, how.resampling)?;
-    let from = Grid {
-        crs: globe.filter(|globe| globe.turn.is_none()).map_or(crs, |_| slice.crs.as_str()),
-        affine: globe.map_or(affine, |globe| globe.affine),
-        height: header.height,
-        width: globe.map_or(header.width, |globe| globe.width),
-        turn: globe.and_then(|globe| globe.turn),
-    };
-    let to = Grid {
-        crs: slice.crs.as_str(),
-        affine: slice.affine(),
-        height: slice.height as usize,
-        width: slice.width as usize,
-        turn: None,
-    };
+    let facts = source.header().bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
     // A scaled pixel is no longer comparable with the file's nodata value, so gaps get a value of their own.
     let fill = how.scaled.then_some(NONE);
     let options = PatchOptions { scaled: how.scaled, fill, ..PatchOptions::default() };
@@ -169,14 +98,14 @@ fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> 
         })
     };
     if !facts.masked
-        && let Some(quick) = resample::quick(&from, &to, how, nodata, &image)?
+        && let Some(quick) = resample::quick(from, to, how, nodata, &image)?
     {
         return Ok(Some(quick));
     }
     let by_mask = facts.masked && nodata.is_none();
     let pixels = Pixels { image: &image, mask: by_mask.then_some(&mask as &warp::Fetch<'_, u8>) };
     let rule = Rule { resampling: how.resampling, tolerance: how.tolerance, nodata };
-    warp::warp(&from, &to, &rule, &pixels)
+    warp::warp(from, to, &rule, &pixels)
 }
 
 /// Reads a window of a raster; of one that is laid around the globe, run by run of its own columns.
