@@ -2,6 +2,8 @@
 # make demo   sets up everything and runs the main job on real data
 # make test   passes the tests: Rust, SQL on three engines, Python against references
 # make check  fmt, clippy, tidy, docs fresh, LOAD on every engine
+# make loop   while working: a quick build, then the tests that T names (T='test/python/test_grid.py -k snap')
+# make tidy   the invariants of docs/architecture.md, on the text of src/ alone
 # make bench  ours against theirs, in one run
 # make docs   writes docs/reference.md and the example tests from the functions' own documentation
 
@@ -23,6 +25,12 @@ endif
 
 CARGO := cargo
 RELEASE := --release --locked
+# The release profile but for geoquilt itself, so that GDAL and all other dependencies are those of the release build:
+# a profile of its own would compile them once more.
+QUICK := $(RELEASE) --config profile.release.incremental=true --config profile.release.package.geoquilt.opt-level=1 \
+	--config profile.release.package.geoquilt.codegen-units=64
+TIDY := CARGO_TARGET_DIR=$(KEEP)/tidy $(CARGO) run --quiet --locked --manifest-path test/tidy/Cargo.toml
+SOURCES := $(shell git ls-files 'src/*.rs' 'test/*.rs' 2>/dev/null)
 EXTENSION := build/release/geoquilt.duckdb_extension
 ENGINES := 1.5.6 2.0.0
 VENVS := $(foreach engine,$(ENGINES),$(KEEP)/venv-$(engine)/.ready)
@@ -30,7 +38,7 @@ SQLLOGICTEST := $(KEEP)/tools/bin/sqllogictest
 export GEOQUILT_EXTENSION := $(CURDIR)/$(EXTENSION)
 export GEOQUILT_TEST_CACHE := $(KEEP)/test
 
-.PHONY: release setup demo test check bench docs test-rust test-sql test-python clean
+.PHONY: release setup demo test check loop tidy bench docs test-rust test-sql test-python clean
 
 release: setup
 	$(CARGO) build $(RELEASE)
@@ -53,34 +61,42 @@ $(SQLLOGICTEST):
 demo: release
 	demo/run.sh $(KEEP)/venv-demo
 
-test: release test-rust test-sql test-python
+test: test-rust test-sql test-python
 
-test-rust:
+test-rust: release
 	$(CARGO) test $(RELEASE)
+	CARGO_TARGET_DIR=$(KEEP)/tidy $(CARGO) test --quiet --locked --manifest-path test/tidy/Cargo.toml
 
 test-sql: release $(SQLLOGICTEST) $(VENVS)
-	@for engine in $(ENGINES); do \
-		echo "SQL on Python $$engine"; \
-		$(SQLLOGICTEST) 'test/sql/**/*.test' --engine external \
-			--external-engine-command-template "$(KEEP)/venv-$$engine/bin/python test/sql/engine.py python"; \
-	done
-	@echo "SQL on the CLI 1.5.6"
-	@$(SQLLOGICTEST) 'test/sql/**/*.test' --engine external \
-		--external-engine-command-template "$(KEEP)/venv-1.5.6/bin/python test/sql/engine.py cli"
+	@run() { echo "SQL on $$1 $$2"; $(SQLLOGICTEST) 'test/sql/**/*.test' --engine external --external-engine-command-template \
+		"$(KEEP)/venv-$$2/bin/python test/sql/engine.py $$1"; }; \
+	{ run python 1.5.6 && run cli 1.5.6; } & first=$$!; run python 2.0.0; wait $$first
 
+# Both cores; what measures time or memory waits until it is alone.
 test-python: release $(VENVS)
 	@for engine in $(ENGINES); do \
 		echo "Python $$engine"; \
-		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider test/python; \
+		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile -m 'not alone' test/python; \
+		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider -m alone test/python; \
 	done
 
-check: release $(VENVS)
-	$(CARGO) fmt --check
+check: release tidy $(VENVS)
+	rustfmt --edition 2024 --check $(SOURCES)
 	$(CARGO) clippy $(RELEASE) --all-targets -- -D warnings
-	$(CARGO) test $(RELEASE) --test tidy --test docs
+	$(CARGO) test $(RELEASE) --test docs
 	@for engine in $(ENGINES); do \
 		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider test/python/test_engines.py -k load; \
 	done
+
+tidy:
+	@$(TIDY)
+
+loop: tidy $(VENVS)
+	$(CARGO) build --lib $(QUICK)
+	mkdir -p build/loop
+	.ci/package.sh "$(CARGO_TARGET_DIR)/release/libgeoquilt.so" build/loop/geoquilt.duckdb_extension $(VERSION)
+	GEOQUILT_EXTENSION=$(CURDIR)/build/loop/geoquilt.duckdb_extension \
+		$(KEEP)/venv-$(firstword $(ENGINES))/bin/python -m pytest -q -x -p no:cacheprovider $(or $(T),test/python/test_engines.py)
 
 docs:
 	GEOQUILT_WRITE_DOCS=1 $(CARGO) test $(RELEASE) --test docs

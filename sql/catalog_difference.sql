@@ -1,7 +1,7 @@
 -- catalog_difference(a, b): what a has and b lacks. Documented in src/sql/algebra/catalog_difference.rs.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_difference(a, b, spatial_only := false) AS TABLE
 WITH gq_left AS MATERIALIZED (
-    SELECT row_number() OVER () AS gq_place, gq_entry.*
+    SELECT row_number() OVER () AS gq_index, gq_entry.*
     FROM query_table(a) AS gq_entry
     WHERE true OR geo_catalog_check(gq_entry, {place: 'catalog_difference(a)'})
 ), gq_crs AS (
@@ -14,7 +14,7 @@ WITH gq_left AS MATERIALIZED (
     FROM query_table(b) AS gq_entry, gq_crs
     WHERE true OR geo_catalog_check(gq_entry, {place: 'catalog_difference(b)'})
 ), gq_left_boxes AS (
-    SELECT gq_place AS place, {xmin: bbox.xmin::DOUBLE, ymin: bbox.ymin::DOUBLE, xmax: bbox.xmax::DOUBLE, ymax: bbox.ymax::DOUBLE} AS bbox,
+    SELECT gq_index AS place, {xmin: bbox.xmin::DOUBLE, ymin: bbox.ymin::DOUBLE, xmax: bbox.xmax::DOUBLE, ymax: bbox.ymax::DOUBLE} AS bbox,
            CASE WHEN spatial_only THEN 0 WHEN isfinite(t_min::TIMESTAMP) THEN epoch_us(t_min::TIMESTAMP) END AS t_min,
            CASE WHEN spatial_only THEN 0 WHEN isfinite(t_max::TIMESTAMP) THEN epoch_us(t_max::TIMESTAMP) END AS t_max
     FROM gq_left
@@ -32,11 +32,11 @@ WITH gq_left AS MATERIALIZED (
 ), gq_rests AS (
     SELECT gq_left.*, gq_cover.shapes IS NULL AS gq_whole,
            CASE WHEN gq_cover.shapes IS NOT NULL THEN geo_difference(gq_left.geometry, gq_cover.shapes) END AS gq_rest
-    FROM gq_left LEFT JOIN gq_cover ON gq_cover.place = gq_left.gq_place
+    FROM gq_left LEFT JOIN gq_cover ON gq_cover.place = gq_left.gq_index
 )
-SELECT * EXCLUDE (gq_place, gq_whole, gq_rest)
+SELECT * EXCLUDE (gq_index, gq_whole, gq_rest)
        REPLACE (CASE WHEN gq_whole THEN geometry ELSE ST_SetCRS(gq_rest, coalesce(ST_CRS(geometry), '')) END AS geometry,
                 CASE WHEN gq_whole THEN bbox ELSE geo_bbox(gq_rest) END AS bbox)
 FROM gq_rests
 WHERE gq_whole OR gq_rest IS NOT NULL
-ORDER BY gq_place
+ORDER BY gq_index ASC NULLS LAST

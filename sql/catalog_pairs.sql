@@ -1,7 +1,7 @@
 -- catalog_pairs(a, b): which boxes of two relations meet. Documented in src/sql/algebra/catalog_pairs.rs.
 --
 -- A hash join on the cells of space and time that the boxes cover. Cells of level 0 are about as wide as most boxes,
--- and larger boxes live on higher levels, where cells are four times as wide each time: see src/catalog/cells.rs. A box
+-- and larger boxes live on higher levels, where cells are four times as wide each time: see src/map/cells.rs. A box
 -- that is not finite has no pair: it would stretch the grid until one cell held everything.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_pairs(a, b) AS TABLE
 WITH gq_a AS MATERIALIZED (
@@ -38,9 +38,9 @@ WITH gq_a AS MATERIALIZED (
            unnest(geo_box_cells(bbox, t_min, t_max, grid, a_levels, 'right')) AS code
     FROM gq_b, gq_levels
 )
-SELECT l.place AS a_place, r.place AS b_place
-FROM gq_a_cells AS l JOIN gq_b_cells AS r ON l.code >> 3 = r.code >> 3
-WHERE l.xmin < r.xmax AND r.xmin < l.xmax AND l.ymin < r.ymax AND r.ymin < l.ymax
-  AND l.t_min <= r.t_max AND r.t_min <= l.t_max
+SELECT gq_l.place AS a_place, gq_r.place AS b_place
+FROM gq_a_cells AS gq_l JOIN gq_b_cells AS gq_r ON gq_l.code >> 3 = gq_r.code >> 3
+WHERE gq_l.xmin < gq_r.xmax AND gq_r.xmin < gq_l.xmax AND gq_l.ymin < gq_r.ymax AND gq_r.ymin < gq_l.ymax
+  AND gq_l.t_min <= gq_r.t_max AND gq_r.t_min <= gq_l.t_max
   -- The one cell, of those that both cover, in which the pair counts.
-  AND (l.code | r.code) & 7 = 7
+  AND (gq_l.code | gq_r.code) & 7 = 7

@@ -22,7 +22,7 @@ use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{Listings, Sight, Stamp};
 use crate::format::array::Variable;
-use crate::format::{self, Header, Kind, Layer, LayerName};
+use crate::format::{Header, Kind, Layer, LayerName, open};
 use crate::interval::Interval;
 use crate::map::Footprint;
 use crate::projection;
@@ -173,7 +173,7 @@ impl Builder {
             Some(_) => self.raster(sight),
             None => self.raster_or_vector(sight),
         };
-        place.map_err(|error| format::explain(error, sight, kind))
+        place.map_err(|error| open::explain(error, sight, kind))
     }
 
     /// A file's box, in its own CRS, as it lies in the catalog's.

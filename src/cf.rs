@@ -20,7 +20,8 @@ use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files::Sight;
 use crate::format::Header;
-use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
+use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::format::open;
 use crate::interval::Interval;
 use crate::with_pixels;
 
@@ -79,7 +80,7 @@ pub fn completed(header: &Arc<Header>, sight: &Sight) -> Arc<Header> {
 
 /// The CRS of one variable by GDAL's name for it, or of a file of one.
 fn crs_of_raster(sight: &Sight) -> Option<String> {
-    let file = array::open(&sight.container()).ok()?;
+    let file = open::open(&sight.container()).ok()?;
     let header = file.header();
     let variable = match sight.location().is_subdataset() {
         true => sight.location().subdataset().and_then(|name| header.find(name.trim_matches('"'))),

@@ -78,7 +78,8 @@ impl Header {
             (Some(a), Some(b)) => a.0.iter().zip(&b.0).all(|(a, b)| same_number(*a, *b)),
             (a, b) => a.is_none() && b.is_none(),
         };
-        (driver, height, width, crs, block) == (&other.driver, &other.height, &other.width, &other.crs, &other.block)
+        (driver, height, width, crs, block)
+            == (&other.driver, &other.height, &other.width, &other.crs, &other.block)
             && same_transform
             && bands.len() == other.bands.len()
             && bands.iter().zip(&other.bands).all(|(a, b)| a.same(b))

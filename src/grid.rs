@@ -5,6 +5,7 @@ pub mod land;
 pub mod mask;
 pub mod overlap;
 pub mod region;
+pub mod registry;
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;

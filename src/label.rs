@@ -10,9 +10,8 @@ use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{Sight, Stamp};
 use crate::format::gdal::vector::{Field, VectorSource};
-use crate::format::{self, Kind, LayerName, gdal};
+use crate::format::{Kind, LayerName, gdal, open};
 use crate::map::footprint::running_box;
-use crate::map::geometry;
 use crate::map::geometry;
 use crate::projection;
 use crate::slice::Slice;
@@ -97,7 +96,7 @@ impl Files {
         let kept = idle().get_mut(&key).and_then(Vec::pop);
         let file = kept
             .map_or_else(|| VectorSource::open(&sight), Ok)
-            .map_err(|error| format::explain(error, &sight, Some(Kind::Vector)))?;
+            .map_err(|error| open::explain(error, &sight, Some(Kind::Vector)))?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;

@@ -18,6 +18,7 @@ pub mod patch;
 pub mod placement;
 pub mod plan;
 pub mod resample;
+pub mod select;
 pub mod series;
 pub mod source;
 pub mod values;

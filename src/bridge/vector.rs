@@ -84,7 +84,7 @@ impl<'a> Vector<'a> {
     /// The type of its values.
     pub fn ty(&self) -> LogicalType {
         // SAFETY: the vector is alive; the type that comes is ours to destroy.
-        LogicalType(unsafe { ffi::duckdb_vector_get_column_type(self.raw) })
+        unsafe { LogicalType::from_raw(ffi::duckdb_vector_get_column_type(self.raw)) }
     }
 
     fn data<T: Plain>(&self) -> *mut T {
@@ -137,8 +137,8 @@ impl<'a> Vector<'a> {
     pub fn holds(&self) -> Holds {
         // SAFETY: the vector is alive; its type is a copy that the guard destroys.
         let ty = unsafe {
-            let ty = LogicalType(ffi::duckdb_vector_get_column_type(self.raw));
-            ffi::duckdb_get_type_id(ty.0)
+            let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(self.raw));
+            ffi::duckdb_get_type_id(ty.raw())
         };
         match ty {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Holds::Text,
@@ -203,8 +203,9 @@ impl<'a> Vector<'a> {
         // copy has room for them; both are destroyed by their guards.
         unsafe {
             let child = ffi::duckdb_list_vector_get_child(self.raw);
-            let ty = LogicalType(ffi::duckdb_vector_get_column_type(child));
-            let copy = List { raw: ffi::duckdb_create_vector(ty.0, length.max(1)), length: length as usize };
+            let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(child));
+            let copy =
+                List { raw: ffi::duckdb_create_vector(ty.raw(), length.max(1)), length: length as usize };
             if length > 0 {
                 let chosen = ffi::duckdb_create_selection_vector(length);
                 let data = ffi::duckdb_selection_vector_get_data_ptr(chosen);

@@ -4,7 +4,8 @@ use crate::catalog::{ArrayDetail, Builder, Detail, Place};
 use crate::cf::{self, Axes, Grid, TimeAxis};
 use crate::error::{Error, Result};
 use crate::files::Sight;
-use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
+use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::format::open;
 use crate::interval::Interval;
 use crate::map::Footprint;
 
@@ -12,7 +13,7 @@ impl Builder {
     /// `dated` files have a time in their name, which goes first: their own then need not be readable.
     pub(super) fn array(&self, sight: &Sight, dated: bool) -> Result<Place> {
         let path = sight.path();
-        let file = array::open(sight)?;
+        let file = open::open(sight)?;
         let header = file.header();
         let wanted = self.wanted(path, header)?;
         let axes: Vec<(usize, Axes)> =

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::affine::Affine;
 use crate::catalog::{Builder, Detail, Place};
 use crate::cf;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::Sight;
 use crate::format::gdal::Raster;
-use crate::format::{Header, geotiff};
+use crate::format::geotiff;
 use crate::window::Window;
 
 impl Builder {

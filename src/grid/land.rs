@@ -89,15 +89,26 @@ impl SummedRows {
     /// Reads the mask once, row of blocks by row of blocks.
     ///
     /// # Errors
-    /// The mask can not be decoded, or is too large.
+    /// The mask can not be decoded or is too large, or a window of `size` (rows, columns) holds 2^32 of its pixels or more.
     pub fn build(
         source: &Source,
         rule: LandRule,
         row_starts: &[i64],
-        window_height: usize,
+        size: (usize, usize),
     ) -> Result<SummedRows> {
         let header = source.header();
         let (height, width) = (header.height, header.width);
+        let most = size.0.min(height).saturating_mul(size.1.min(width));
+        if u32::try_from(most).is_err() {
+            let problem = format!(
+                "a window of {} x {} holds {most} pixels of \"{}\", and land is counted in windows of up to {}",
+                size.0,
+                size.1,
+                source.path(),
+                u32::MAX
+            );
+            return Err(Error::conflict(problem, "Give a coarser mask, or a smaller size"));
+        }
         // A mark for each row edge, and for each edge that a window has, a sum of land and one of invalid pixels.
         let sums = (2 * row_starts.len()).min(height + 1).saturating_mul(8 * (width + 1));
         let bytes = (4 * (height + 1)).saturating_add(sums);
@@ -110,7 +121,7 @@ impl SummedRows {
         let mut places = vec![u32::MAX; height + 1];
         let edge = |row: i64| row.clamp(0, height as i64) as usize;
         for &start in row_starts {
-            for row in [edge(start), edge(start + window_height as i64)] {
+            for row in [edge(start), edge(start + size.0 as i64)] {
                 places[row] = 0;
             }
         }

@@ -10,8 +10,9 @@ use crate::cf::{self, Axes};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files::{Sight, remote};
-use crate::format::array::{self, ArrayFile, ArrayHeader, Variable};
+use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
+use crate::format::open;
 use crate::read::axis::Axis;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::open_files::OpenFiles;
@@ -52,7 +53,7 @@ impl ArraySource {
         KNOWN.get(sight.path(), sight.stamp(), || {
             static NEXT: AtomicU64 = AtomicU64::new(0);
             Source::close_earlier(&sight);
-            let file = OPEN.get(sight.path(), sight.stamp(), || array::open(&sight))?;
+            let file = OPEN.get(sight.path(), sight.stamp(), || open::open(&sight))?;
             let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
             let meanings = header.variables.iter().map(|_| OnceLock::new()).collect();
             Ok(ArraySource { id, sight: sight.clone().small(), header, meanings, axes: Mutex::default() })
@@ -77,7 +78,7 @@ impl ArraySource {
                 let reason = "it was replaced while it was read".into();
                 return Err(Error::Unreadable { path: self.path().into(), reason });
             }
-            array::open(&sight)
+            open::open(&sight)
         })
     }
 

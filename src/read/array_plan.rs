@@ -9,6 +9,7 @@ use crate::format::hyperslab::{Run, places};
 use crate::limits::Limits;
 use crate::read::array::ArraySource;
 use crate::read::axis::{self, Axis, Selected, Selection};
+use crate::read::select;
 
 /// The files of one call, each looked at once: a store of many documents takes long to be told from what it was.
 #[derive(Default)]

@@ -98,7 +98,12 @@ impl<'a> Passage<'a> {
 ///
 /// # Errors
 /// A CRS that PROJ does not know.
-fn aligned_windows(source: &Source, crs: &str, affine: &Affine, slice: &Slice) -> Result<Option<Vec<Window>>> {
+fn aligned_windows(
+    source: &Source,
+    crs: &str,
+    affine: &Affine,
+    slice: &Slice,
+) -> Result<Option<Vec<Window>>> {
     let c = affine.0;
     if affine.is_rotated() || c[1] <= 0.0 || c[5] >= 0.0 || !same_crs(crs, slice.crs.as_str())? {
         return Ok(None);

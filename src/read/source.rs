@@ -10,7 +10,7 @@ use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::{self, Sight};
 use crate::format::gdal::Raster;
-use crate::format::{self, Header, Kind, geotiff, vrt};
+use crate::format::{Header, Kind, geotiff, open, vrt};
 use crate::read::block_cache::{BlockCache, Key, Owner};
 use crate::read::handles::{self, Handles};
 
@@ -162,7 +162,7 @@ impl Source {
             Source::close_earlier(&sight);
         }
         let raster = Raster::open(&sight, siblings.as_deref())
-            .map_err(|error| format::explain(error, &sight, Some(Kind::Raster)))?;
+            .map_err(|error| open::explain(error, &sight, Some(Kind::Raster)))?;
         OPENED.fetch_add(1, Relaxed);
         let header = cf::completed(raster.header(), &sight);
         Ok((Source { id, sight: sight.small(), parts, parts_state, header, siblings }, Some(raster)))
@@ -222,7 +222,9 @@ impl Source {
         if !self.is_remote() {
             return Ok(());
         }
-        let missing = keys.iter().filter(|key| key.source == Owner::Raster(self.id) && !key.mask && !CACHE.holds(**key));
+        let missing = keys
+            .iter()
+            .filter(|key| key.source == Owner::Raster(self.id) && !key.mask && !CACHE.holds(**key));
         let blocks: Vec<_> =
             missing.map(|key| (key.band as usize, key.row as usize, key.col as usize)).collect();
         if blocks.is_empty() {

@@ -1,7 +1,5 @@
 //! Algebra of catalogs. Which rows meet, in space and in time.
 
-use crate::sql::group;
-
 group! {
     "Algebra of catalogs";
     table_macro catalog_query,

@@ -2,8 +2,6 @@
 
 pub mod selection;
 
-use crate::sql::group;
-
 group! {
     "Values of array files";
     table read_variables::ReadVariables,

@@ -2,8 +2,6 @@
 
 pub mod columns;
 
-use crate::sql::group;
-
 group! {
     "Catalogs";
     table geo_catalog_build::GeoCatalogBuild,

@@ -1,7 +1,5 @@
 //! Geometries. Boxes and shapes, from one CRS to another.
 
-use crate::sql::group;
-
 group! {
     "Geometries";
     scalar geo_bbox::GeoBbox,

@@ -1,7 +1,5 @@
 //! Patches and registries. Windows of a grid, dates, and splits that do not leak.
 
-use crate::sql::group;
-
 group! {
     "Patches and registries";
     table geo_patch_grid::GeoPatchGrid,

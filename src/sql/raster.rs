@@ -2,8 +2,6 @@
 
 pub mod patch_scan;
 
-use crate::sql::group;
-
 group! {
     "Pixels of rasters";
     scalar geo_slice::GeoSlice,

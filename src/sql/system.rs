@@ -1,7 +1,5 @@
 //! The extension itself. Help, versions, progress and counters.
 
-use crate::sql::group;
-
 group! {
     "The extension itself";
     table geoquilt_functions::GeoquiltFunctions,

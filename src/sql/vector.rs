@@ -1,7 +1,5 @@
 //! Features and labels. Vector files on a grid, and pixels as features.
 
-use crate::sql::group;
-
 group! {
     "Features and labels";
     scalar geo_rasterize::GeoRasterize,

@@ -1,4 +1,5 @@
 """What every test here stands on: a connection with geoquilt in it, and seeded rasters in tmp_path."""
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -15,6 +16,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXTENSION = os.environ.get("GEOQUILT_EXTENSION", str(ROOT / "build/release/geoquilt.duckdb_extension"))
 CACHE = pathlib.Path(os.environ.get("GEOQUILT_TEST_CACHE", pathlib.Path.home() / ".cache/geoquilt/test"))
 DEPTH_RECON = "depth-recon==0.0.1a12"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time or threads, and runs while nothing else does")
 
 
 def connect(database=":memory:", load=True, **config):
@@ -67,13 +72,15 @@ def raster(tmp_path):
 def depth_recon():
     """Folder of the reference's own code and land mask, fetched once into the cache."""
     folder = CACHE / "depth-recon-0.0.1a12"
-    if not (folder / "depth_recon/data/dataset_grid_utils.py").exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--python-version", "3.12", "-d", str(CACHE), DEPTH_RECON],
-            check=True, timeout=300)
-        wheel = next(CACHE.glob("depth_recon-0.0.1a12-*.whl"))
-        zipfile.ZipFile(wheel).extractall(folder)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "depth-recon.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "depth_recon/data/dataset_grid_utils.py").exists():
+            subprocess.run(
+                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--python-version", "3.12", "-d", str(CACHE), DEPTH_RECON],
+                check=True, timeout=300)
+            wheel = next(CACHE.glob("depth_recon-0.0.1a12-*.whl"))
+            zipfile.ZipFile(wheel).extractall(folder)
     sys.path.insert(0, str(folder))
     return folder
 

@@ -156,6 +156,7 @@ def test_the_rows_of_the_scalar_keep_their_order_however_files_are_mixed(con, ra
             np.testing.assert_array_equal(patch.values.to_numpy(), want.ravel())
 
 
+@pytest.mark.alone
 def test_two_threads_are_near_twice_one(raster, tmp_path):
     """Where the machine is quiet: user time may not grow, and the wall time must shrink."""
     if os.cpu_count() < 2 or os.getloadavg()[0] > 0.5:

@@ -236,6 +236,7 @@ def heavy(tmp_path_factory):
     return folder
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("sql", [
     "SELECT sum(list_sum(data)) FROM read_patch('{}/*.tif', size := 64, stride := 16)",
     "SELECT sum(list_sum(read_patch('{}/00.tif', {{row_off: i % 4000, col_off: (i * 37) % 4000, height: 64, width: 64}}))) FROM range(20000000) t(i)",
@@ -255,6 +256,7 @@ def test_an_interrupt_is_seen_soon(heavy, sql):
     assert con.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.alone
 def test_a_query_that_stops_early_leaves_no_workers_behind(heavy):
     con = connect()
     before = len(os.listdir("/proc/self/task"))

@@ -4,16 +4,14 @@ use std::sync::OnceLock;
 
 use gdal::vector::{FieldValue, LayerAccess, geometry_type_to_name};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
-use geo::Geometry;
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::files::{Location, Sight};
 use crate::format::gdal::{start, vsi};
 use crate::format::{Layer, LayerName};
-use crate::map::geometry;
 use crate::projection::library::{failure_of, reason};
-use crate::projection::{name_of, project};
+use crate::projection::name_of;
 
 /// An open vector file. One thread uses it at a time.
 pub struct VectorSource {

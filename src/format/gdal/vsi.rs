@@ -15,7 +15,7 @@ use gdal_sys::{VSIStatBufL, vsi_l_offset};
 
 use crate::error::{Error, Result};
 use crate::files::remote::{self, RemoteFile};
-use crate::files::{Address, Location, Sight, beside, ranges};
+use crate::files::{Address, Location, Sight, beside};
 
 const PREFIX: &str = "/vsigeoquilt/";
 /// GDAL keeps the pointer.

@@ -21,6 +21,7 @@ use crate::format::parquet::Table;
 use crate::format::{Band, Layer, LayerName};
 use crate::grid::registry::{sql_type, value};
 use crate::limits::Limits;
+use crate::map::geometry;
 use crate::sql::shared::catalog_crs;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -436,7 +437,7 @@ fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &S
         "kind" => text(place.detail.kind().name()),
         "driver" => text(&place.driver),
         "geometry" => {
-            vector.set_bytes(row, &catalog::wkb(&place.footprint.polygons)?);
+            vector.set_bytes(row, &geometry::polygons_wkb(&place.footprint.polygons)?);
             return Ok(());
         }
         "bbox" => {

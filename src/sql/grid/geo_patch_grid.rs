@@ -47,7 +47,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "edge",
             "VARCHAR",
             "'snap'",
-            "Where the last window does not fit: `drop` leaves it out, `snap` moves it inward, `overflow` lets it hang over, `center` splits the overhang on both sides, `pad` starts one at every multiple of the stride.",
+            "Where the last window does not fit: `drop` leaves it out, `snap` moves it inward, `overflow` lets it hang over, `center` splits the overhang on both sides, `pad` starts one at every multiple of the stride. An axis shorter than the window has one partial window (`is_partial`), under `drop` too, and is an error under `snap`.",
         ),
         named(
             "resolution",
@@ -220,7 +220,7 @@ impl TableFunction for GeoPatchGrid {
             (Some(rule), None, Some(path)) => {
                 let source = Source::open(path)?;
                 let (rows, _) = Grid::starts(&bound.lattice, &bound.options)?;
-                LandSource::Own(SummedRows::build(&source, rule, &rows, bound.options.size.0)?)
+                LandSource::Own(SummedRows::build(&source, rule, &rows, bound.options.size)?)
             }
             (Some(_), None, None) => return Err(Error::Bug("a land filter without a mask".into())),
         };
@@ -278,7 +278,7 @@ fn lattice(args: &Args) -> Result<(Lattice, Option<String>)> {
             }
             let source = Source::open(path).map_err(&at)?;
             let header = source.header();
-            let (transform, crs) = place(header, path).map_err(&at)?;
+            let (transform, crs) = header.georeference(path).map_err(&at)?;
             let geographic = projection::crs_facts(&crs)?.geographic;
             let (height, width) = (header.height, header.width);
             Ok((Lattice { height, width, transform, crs, geographic }, Some(path.clone())))

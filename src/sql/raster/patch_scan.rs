@@ -13,7 +13,6 @@ use crate::bridge::vector::Vector;
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
 use crate::files::Location;
-use crate::files::remote;
 use crate::format::Header;
 use crate::grid::edge::Edge;
 use crate::grid::registry::{Registry, RegistryRow, Target};

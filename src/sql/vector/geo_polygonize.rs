@@ -11,7 +11,6 @@ use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::map::geometry;
-use crate::map::geometry;
 use crate::projection;
 use crate::sql_type::SqlType;
 

@@ -11,7 +11,6 @@ use crate::bridge::vector::Vector;
 use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
 use crate::map::geometry;
-use crate::map::geometry;
 use crate::read::patch::BandName;
 use crate::sql_type::SqlType;
 use crate::value::Value;

@@ -1,0 +1,156 @@
+"""Macros are the same whatever a session's settings are, and whatever a user's relations and columns are called."""
+import re
+
+import pytest
+
+from conftest import ROOT, connect
+
+GRID = "FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 40, ymax: 40}, resolution := 1, size := 10)"
+FILES = """SELECT 'scene_' || i || '.tif' AS path, geo_box({xmin: i, ymin: -i, xmax: i + 3, ymax: 4 - i}) AS geometry,
+    geo_bbox(geo_box({xmin: i, ymin: -i, xmax: i + 3, ymax: 4 - i})) AS bbox,
+    TIMESTAMP '2020-01-01' + INTERVAL (i * 10) DAY AS t_min, TIMESTAMP '2020-01-02' + INTERVAL (i * 10) DAY AS t_max,
+    100 + i AS size, TIMESTAMP '2024-01-01' + INTERVAL (i % 3) HOUR AS modified
+    FROM range(12) t(i)"""
+OTHER = FILES.replace("'scene_'", "'SCENE_'").replace("range(12)", "range(3, 9)")
+DAYS = "SELECT (DATE '2019-12-01' + INTERVAL (i * 20) DAY)::DATE AS date FROM range(8) t(i)"
+
+# Each macro over relations by name: {grid}, {days}, {files}, {other}.
+CALLS = {
+    "patch_registry": "FROM geoquilt.patch_registry('{grid}', '{days}', val_fraction := 0.25, seed := 7)",
+    "patch_registry by year": "FROM geoquilt.patch_registry('{grid}', '{days}', val_year := 2020)",
+    "catalog_query": "FROM geoquilt.catalog_query('{files}', bbox := {{xmin: 2, ymin: -5, xmax: 6, ymax: 3}}, t_min := '2020-01-15', t_max := '2020-03')",
+    "catalog_intersect": "FROM geoquilt.catalog_intersect('{files}', '{other}')",
+    "catalog_difference": "FROM geoquilt.catalog_difference('{files}', '{other}')",
+    "catalog_union": "FROM geoquilt.catalog_union('{files}', '{other}', dedupe := true)",
+    "catalog_extent": "FROM geoquilt.catalog_extent('{files}')",
+    "catalog_coverage": "FROM geoquilt.catalog_coverage('{files}', cell := 2)",
+    "catalog_pad": "FROM geoquilt.catalog_pad('{files}', INTERVAL 1 DAY)",
+    "catalog_validate": "FROM geoquilt.catalog_validate('{files}')",
+    "catalog_latest": "FROM geoquilt.catalog_latest('{files}')",
+    "spatial_blocks": "FROM geoquilt.spatial_blocks('{files}', 100)",
+}
+# Those whose rows come in an order that is said.
+ORDERED = {"patch_registry", "patch_registry by year", "catalog_difference", "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest"}
+
+
+def make(con, grid="gq_test_grid", days="gq_test_days", files="gq_test_files", other="gq_test_other", extra=""):
+    for name, sql in ((grid, GRID), (days, DAYS), (files, FILES), (other, OTHER)):
+        con.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT *{extra} FROM ({sql})')
+    return dict(grid=grid, days=days, files=files, other=other)
+
+
+def answers(con, names, keep=None):
+    found = {}
+    for macro, sql in CALLS.items():
+        cursor = con.execute(sql.format(**names))
+        columns = [d[0] for d in cursor.description]
+        rows = cursor.fetchall()
+        if keep is not None:
+            places = [columns.index(c) for c in keep[macro]]
+            rows = [tuple(row[i] for i in places) for row in rows]
+        found[macro] = [repr(row) for row in rows] if macro in ORDERED else sorted(map(repr, rows))
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain():
+    con = connect()
+    names = make(con)
+    columns = {macro: [d[0] for d in con.execute(sql.format(**names)).description] for macro, sql in CALLS.items()}
+    return answers(con, names), columns
+
+
+def settings():
+    """Every setting that changes how a query is understood or run, with a value that is not its default."""
+    con = connect(load=False)
+    rows = con.execute("SELECT name, value, input_type FROM duckdb_settings() ORDER BY name").fetchall()
+    # What closes doors, writes files or speaks of other extensions is no matter of a query's meaning.
+    apart = re.compile(r"external|extension|unsigned|lock_config|secret|http|log|progress|profil|temp|autoinstall|autoload|persist|checkpoint|wal|ui_|s3_|debug|allow|azure|storage|force_|experimental_meta|search_path|schema|verif|hive|enable_fsst|arrow|pin_threads|allocator")
+    found = [f"{name} = {'false' if value == 'true' else 'true'}" for name, value, kind in rows if kind == "BOOLEAN" and not apart.search(name)]
+    return found + ["default_order = 'DESC'", "default_null_order = 'NULLS_FIRST'", "default_collation = 'NOCASE'", "TimeZone = 'Pacific/Auckland'",
+                    "Calendar = 'japanese'", "threads = 1", "threads = 8", "disabled_optimizers = 'join_order,filter_pushdown,expression_rewriter,common_subexpressions,top_n,statistics_propagation'",
+                    "max_expression_depth = 500", "perfect_ht_threshold = 0", "geoquilt_threads = 1"]
+
+
+@pytest.mark.parametrize("setting", settings())
+def test_no_setting_changes_what_a_macro_answers(plain, setting):
+    con = connect()
+    try:
+        con.execute(f"SET {setting}")
+    except Exception as error:
+        pytest.skip(str(error).splitlines()[0])
+    got = answers(con, make(con))
+    for macro, rows in plain[0].items():
+        if "preserve_insertion_order" in setting:
+            rows, got[macro] = sorted(rows), sorted(got[macro])
+        assert got[macro] == rows, macro
+
+
+# Names that macros have had for what is theirs, and what people call their own.
+NAMES = ["patches", "days", "absent", "kept", "rasters", "windows", "known", "boxes", "strays", "misfit", "years", "overlap", "guard", "validation",
+         "file", "place", "index", "grid", "cell", "cells", "left", "right", "entries", "a", "b", "p", "d", "l", "r", "w", "k", "total", "twice", "levels", "sizes", "whole"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_relation_may_have_any_name(plain, name):
+    con = connect()
+    for role in ("grid", "days", "files", "other"):
+        assert answers(con, make(con, **{role: name}))  == plain[0], role
+        con.execute(f'DROP TABLE "{name}"')
+
+
+@pytest.mark.parametrize("name", NAMES + ["status_text", "side", "periods", "start", "stop", "n_val", "problem", "path_column", "date_column", "x0", "box", "shape", "crs_column"])
+def test_a_relation_may_have_a_column_of_any_name(plain, name):
+    con = connect()
+    for value in ("'Kiel'", "1"):
+        names = make(con, extra=f', {value} AS "{name}"')
+        assert answers(con, names, keep=plain[1]) == plain[0]
+
+
+def test_a_relation_that_a_macro_has_inside_is_no_users():
+    con = connect()
+    make(con)
+    for name in ("patches", "days", "absent", "gq_patches"):
+        with pytest.raises(Exception, match=name):
+            con.execute(f"FROM geoquilt.patch_registry('gq_test_grid', '{name}')").fetchall()
+
+
+def test_every_inner_name_begins_with_gq():
+    """Relations that the statements make, and aliases within them; what a macro gives is named in its last SELECT."""
+    for path in sorted((ROOT / "sql").glob("*.sql")):
+        text = re.sub(r"--.*|'(?:[^']|'')*'", "", path.read_text())
+        for name in re.findall(r"(?:WITH|\),)\s+(\w+)\s+AS\s+(?:MATERIALIZED\s+)?\(", text):
+            assert name.startswith("gq_"), f"{path.name}: {name}"
+        for name in re.findall(r"(?:FROM|JOIN)\s+[\w.]+(?:\([^()]*\))?\s+AS\s+(\w+)", text):
+            assert name.startswith("gq_"), f"{path.name}: {name}"
+
+
+def test_a_row_that_is_open_at_its_end_is_refused_before_it_takes_memory():
+    con = connect()
+    con.execute("""CREATE TABLE cat AS SELECT 'a.tif' AS path, geo_box({xmin: -180, ymin: -90, xmax: 180, ymax: 90}) AS geometry, geo_bbox(geometry) AS bbox,
+        TIMESTAMP '2018-01-01' AS t_min, TIMESTAMP '9999-12-31' AS t_max""")
+    with pytest.raises(Exception, match=r"catalog_coverage\(every\).*95784 periods"):
+        con.execute("FROM geoquilt.catalog_coverage('cat')").fetchall()
+    assert con.execute("SELECT sum(n) FROM geoquilt.catalog_coverage('cat', cell := 90, every := 'year')").fetchone() == (8 * 7982,)
+
+
+def test_a_catalog_table_that_lost_its_crs_is_refused(tmp_path, raster):
+    import numpy as np
+    path, file = raster("a.tif", np.ones((40, 40), "uint8"), crs="EPSG:32632"), tmp_path / "k.db"
+    query = "SELECT count(*) FROM geoquilt.catalog_query('files', bbox := {xmin: 8, ymin: 41, xmax: 10, ymax: 42})"
+    con = connect(file)
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{path}', crs := 'EPSG:32632')")
+    assert con.execute(query).fetchone() == (1,)
+    con.close()
+    con = connect(file)
+    if con.execute("SELECT ST_CRS(geometry) FROM files").fetchone()[0] is None:
+        with pytest.raises(Exception, match=r"catalog_query\(catalog\).*no CRS"):
+            con.execute(query).fetchone()
+    else:
+        assert con.execute(query).fetchone() == (1,)
+
+
+def test_untyped_nulls_are_columns_like_others(con):
+    make(con)
+    con.execute("CREATE TABLE dates AS SELECT 'a.tif' AS path, DATE '2020-01-01' AS date, NULL AS kind, NULL AS transform, NULL AS crs, NULL AS attributes, NULL AS width")
+    assert con.execute("SELECT count(*) FROM geoquilt.patch_registry('gq_test_grid', 'dates')").fetchone() == (16,)
