@@ -25,25 +25,12 @@ use crate::format::array::Variable;
 use crate::format::{Header, Kind, Layer, LayerName, open};
 use crate::interval::Interval;
 use crate::map::Footprint;
+use crate::on_error::OnError;
 use crate::projection;
 use crate::projection::CrsFacts;
 
 /// The version of the columns that a catalog has: see `docs/reference.md`.
 pub const SCHEMA_VERSION: i32 = 1;
-
-/// What becomes of a file that can not be catalogued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnError {
-    /// The build stops.
-    Fail,
-    /// The file is left out.
-    Skip,
-    /// The file gets a row of its path and its error.
-    Report,
-}
-
-pub const ON_ERROR: [(&str, OnError); 3] =
-    [("fail", OnError::Fail), ("skip", OnError::Skip), ("report", OnError::Report)];
 
 /// What a file is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Data walks down this list, and no module imports a later one of the walk:
 //!
 //! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`slice`], [`dtype`], [`value`],
-//!   [`sql_type`], [`limits`], [`resampling`], [`error`]
+//!   [`sql_type`], [`limits`], [`resampling`], [`on_error`], [`error`]
 //! - [`projection`]: what is known of a CRS, and the way from one to another
 //! - [`map`]: geometries and footprints on the globe
 //! - [`files`]: from paths and globs to files
@@ -35,6 +35,7 @@ pub mod interval;
 pub mod label;
 pub mod limits;
 pub mod map;
+pub mod on_error;
 pub mod progress;
 pub mod projection;
 pub mod random;

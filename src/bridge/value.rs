@@ -230,15 +230,6 @@ impl Value {
                     v.write(&items.field(1), first + i, value);
                 }
             }
-            // A map's entries as Parquet has them: a list of key and value.
-            (Value::List(entries), SqlType::Map(key, value)) => {
-                let (items, first) = vector.push_list(row, entries.len());
-                let pair =
-                    SqlType::Struct(vec![("key".into(), *key.clone()), ("value".into(), *value.clone())]);
-                for (i, entry) in entries.iter().enumerate() {
-                    entry.write(&items, first + i, &pair);
-                }
-            }
             _ => vector.set_null(row, ty),
         }
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::catalog::name::NameFacts;
 use crate::catalog::previous::{Fetcher, Kept, Previous, RowId};
-use crate::catalog::{BuildOptions, Builder, Detail, Entry, OnError, Wanted};
+use crate::catalog::{BuildOptions, Builder, Detail, Entry, Wanted};
 use crate::error::{Error, Result};
 use crate::files::Sight;
-use crate::format::parquet::Cell;
 use crate::format::{Kind, LayerName};
+use crate::on_error::OnError;
 use crate::progress::Progress;
+use crate::value::Value;
 use crate::workers::Ordered;
 
 /// Files whose rows are fetched from an earlier catalog at a time.
@@ -42,7 +43,7 @@ pub struct Build {
     builder: Arc<Builder>,
     previous: Option<(Arc<Previous>, Fetcher)>,
     /// Kinds of which a kept row was made again.
-    probed: Vec<Cell>,
+    probed: Vec<Value>,
     ready: VecDeque<Result<Outcome>>,
     progress: Arc<Progress>,
 }
@@ -101,25 +102,25 @@ impl Builder {
         let Ok(entry) = Sight::at(path).and_then(|sight| self.entry(&sight, facts)) else {
             return Ok(());
         };
-        let text = |text: &str| Cell::Text(text.into());
-        let (mut variables, mut time_var, mut layers) = (Vec::new(), Cell::Null, Vec::new());
+        let text = |text: &str| Value::Text(text.into());
+        let (mut variables, mut time_var, mut layers) = (Vec::new(), Value::Null, Vec::new());
         match &entry.place.detail {
             Detail::Array(array) => {
                 variables = array.variables.iter().map(|v| v.name.clone()).collect();
-                time_var = array.time_var.as_deref().map_or(Cell::Null, text);
+                time_var = array.time_var.as_deref().map_or(Value::Null, text);
             }
             Detail::Vector { layers: found } => layers = found.iter().map(|l| l.name.clone()).collect(),
             Detail::Raster { .. } => {}
         }
         let times = entry
             .interval
-            .map_or((Cell::Null, Cell::Null), |i| (Cell::Timestamp(i.start), Cell::Timestamp(i.stop)));
+            .map_or((Value::Null, Value::Null), |i| (Value::Timestamp(i.start), Value::Timestamp(i.stop)));
         let same = [
-            ("kind", kept.cell("kind") == text(entry.place.detail.kind().name())),
+            ("kind", kept.value("kind") == text(entry.place.detail.kind().name())),
             ("variables", names_in(kept, "variables") == variables),
             ("layer", names_in(kept, "layers") == layers),
-            ("time_var", kept.cell("time_var") == time_var),
-            ("filename_regex or date_format", (kept.cell("t_min"), kept.cell("t_max")) == times),
+            ("time_var", kept.value("time_var") == time_var),
+            ("filename_regex or date_format", (kept.value("t_min"), kept.value("t_max")) == times),
         ];
         match same.iter().find(|(_, same)| !same) {
             Some((parameter, _)) => Err(built_with_another(parameter, path, catalog)),
@@ -174,11 +175,11 @@ impl Build {
             let found = match seen {
                 Seen::Done(found) => found,
                 Seen::Unchanged(row, facts) => match rows.get(&row) {
-                    Some(kept) if kept.cell("path") == Cell::Text(path.clone()) => {
+                    Some(kept) if kept.value("path") == Value::Text(path.clone()) => {
                         let catalog = previous.name(row);
                         check(kept, &facts, &self.builder.options, &path, catalog)?;
-                        let kind = kept.cell("kind");
-                        if kind != Cell::Text(Kind::Raster.name().into()) && !self.probed.contains(&kind) {
+                        let kind = kept.value("kind");
+                        if kind != Value::Text(Kind::Raster.name().into()) && !self.probed.contains(&kind) {
                             self.probed.push(kind);
                             self.builder.probe(kept, facts, &path, catalog)?;
                         }
@@ -206,23 +207,23 @@ impl Build {
 /// [`Error::BadCatalog`], which names the row.
 fn check(kept: &Kept, facts: &NameFacts, options: &BuildOptions, path: &str, catalog: &str) -> Result<()> {
     let (interval, attributes) = facts;
-    let is_raster = kept.cell("kind") == Cell::Text(Kind::Raster.name().into());
-    let times = (kept.cell("t_min"), kept.cell("t_max"));
+    let is_raster = kept.value("kind") == Value::Text(Kind::Raster.name().into());
+    let times = (kept.value("t_min"), kept.value("t_max"));
     let same_time = match interval {
-        Some(i) => times == (Cell::Timestamp(i.start), Cell::Timestamp(i.stop)),
+        Some(i) => times == (Value::Timestamp(i.start), Value::Timestamp(i.stop)),
         // Other files tell a time of their own.
-        None => !is_raster || times == (Cell::Null, Cell::Null),
+        None => !is_raster || times == (Value::Null, Value::Null),
     };
-    let text = |text: &String| Cell::Text(text.clone());
-    let pairs = attributes.iter().map(|(key, value)| Cell::Struct(vec![text(key), text(value)]));
-    if !same_time || kept.cell("attributes") != Cell::List(pairs.collect()) {
+    let text = |text: &String| Value::Text(text.clone());
+    let pairs = attributes.iter().map(|(key, value)| (text(key), text(value)));
+    if !same_time || kept.value("attributes") != Value::Map(pairs.collect()) {
         return Err(built_with_another("filename_regex or date_format", path, catalog));
     }
     if let Some(parameter) = other_choice(kept, options) {
         return Err(built_with_another(parameter, path, catalog));
     }
     let expected = 4 * (options.densify.max(2) - 1) + 1;
-    match ring_points(&kept.cell("geometry"), &kept.cell("bbox")).filter(|_| is_raster) {
+    match ring_points(&kept.value("geometry"), &kept.value("bbox")).filter(|_| is_raster) {
         // A raster that reaches beyond the edge of the world has a plain box of five points.
         None | Some(5) => Ok(()),
         Some(points) if points == expected => Ok(()),
@@ -246,8 +247,8 @@ fn built_with_another(parameter: &str, path: &str, catalog: &str) -> Error {
 
 /// The parameter by which this call would choose another part of the file than the row tells of.
 fn other_choice(kept: &Kept, options: &BuildOptions) -> Option<&'static str> {
-    let kind = kept.cell("kind");
-    let is = |wanted: Kind| kind == Cell::Text(wanted.name().into());
+    let kind = kept.value("kind");
+    let is = |wanted: Kind| kind == Value::Text(wanted.name().into());
     if matches!(options.kind, Wanted::Only(wanted) if !is(wanted)) {
         return Some("kind");
     }
@@ -260,7 +261,7 @@ fn other_choice(kept: &Kept, options: &BuildOptions) -> Option<&'static str> {
             return Some("variables");
         }
     }
-    if matches!(&options.time_var, Some(name) if is(Kind::Array) && kept.cell("time_var") != Cell::Text(name.clone()))
+    if matches!(&options.time_var, Some(name) if is(Kind::Array) && kept.value("time_var") != Value::Text(name.clone()))
     {
         return Some("time_var");
     }
@@ -274,16 +275,16 @@ fn other_choice(kept: &Kept, options: &BuildOptions) -> Option<&'static str> {
 
 /// The names of the variables or layers in a row's list of them.
 fn names_in(kept: &Kept, column: &str) -> Vec<String> {
-    match kept.cell(column) {
-        Cell::List(items) => items.into_iter().filter_map(first_text).collect(),
+    match kept.value(column) {
+        Value::List(items) => items.into_iter().filter_map(first_text).collect(),
         _ => Vec::new(),
     }
 }
 
-fn first_text(fields: Cell) -> Option<String> {
+fn first_text(fields: Value) -> Option<String> {
     match fields {
-        Cell::Struct(fields) => match fields.into_iter().next() {
-            Some(Cell::Text(text)) => Some(text),
+        Value::Struct(fields) => match fields.into_iter().next() {
+            Some((_, Value::Text(text))) => Some(text),
             _ => None,
         },
         _ => None,
@@ -291,10 +292,11 @@ fn first_text(fields: Cell) -> Option<String> {
 }
 
 /// The points of a footprint of one polygon; `None` for one that was cut or closed on a globe.
-fn ring_points(geometry: &Cell, bbox: &Cell) -> Option<usize> {
-    let Cell::Struct(sides) = bbox else { return None };
-    let cut = |side: &Cell| matches!(side, Cell::Double(v) if v.abs() == 180.0 || v.abs() == 90.0);
-    let Cell::Bytes(wkb) = geometry else { return None };
+fn ring_points(geometry: &Value, bbox: &Value) -> Option<usize> {
+    let Value::Struct(sides) = bbox else { return None };
+    let cut =
+        |(_, side): &(String, Value)| matches!(side, Value::Double(v) if v.abs() == 180.0 || v.abs() == 90.0);
+    let Value::Bytes(wkb) = geometry else { return None };
     let number = |at: usize| wkb.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
     // Little-endian, a polygon, of one ring.
     let is_ring = wkb.first() == Some(&1) && number(1) == Some(3) && number(5) == Some(1);

@@ -15,7 +15,8 @@ use crate::catalog::{BuildOptions, SCHEMA_VERSION};
 use crate::crs::CRS84;
 use crate::error::{Error, Result};
 use crate::files::Stamp;
-use crate::format::parquet::{Cell, Table, cell};
+use crate::format::parquet::{Table, value};
+use crate::value::Value;
 
 /// The place of a row: which file of the catalog, and which of its rows.
 pub type RowId = (u32, u64);
@@ -43,9 +44,9 @@ pub struct Kept {
 
 impl Kept {
     /// The value of a column; NULL for one that the catalog lacks.
-    pub fn cell(&self, column: &str) -> Cell {
-        let cell = self.rows.column_by_name(column).and_then(|column| cell(column.as_ref(), self.row));
-        cell.unwrap_or(Cell::Null)
+    pub fn value(&self, column: &str) -> Value {
+        let value = self.rows.column_by_name(column).and_then(|column| value(column.as_ref(), self.row));
+        value.unwrap_or(Value::Null)
     }
 }
 
@@ -69,14 +70,18 @@ impl Previous {
                 let times = column("modified").ok_or_else(missing)?;
                 let versions = column("schema_version").ok_or_else(missing)?;
                 for i in 0..batch.num_rows() {
-                    match cell(versions.as_ref(), i) {
-                        Some(Cell::Int(version)) if version == i64::from(SCHEMA_VERSION) => {}
+                    match value(versions.as_ref(), i) {
+                        Some(Value::Int(version)) if version == i64::from(SCHEMA_VERSION) => {}
                         version => return Err(other_version(path, version)),
                     }
-                    let cells = (cell(paths.as_ref(), i), cell(sizes.as_ref(), i), cell(times.as_ref(), i));
+                    let values =
+                        (value(paths.as_ref(), i), value(sizes.as_ref(), i), value(times.as_ref(), i));
                     // A row of an error has no size: its file is read again.
-                    if let (Some(Cell::Text(file)), Some(Cell::Int(size)), Some(Cell::Timestamp(modified))) =
-                        cells
+                    if let (
+                        Some(Value::Text(file)),
+                        Some(Value::Int(size)),
+                        Some(Value::Timestamp(modified)),
+                    ) = values
                     {
                         let state = State { row: (part as u32, row + i as u64), size, modified };
                         let known = states.entry(key(&file)).or_insert(state);
@@ -110,9 +115,9 @@ fn key(path: &str) -> u64 {
     hasher.finish()
 }
 
-fn other_version(path: &str, version: Option<Cell>) -> Error {
+fn other_version(path: &str, version: Option<Value>) -> Error {
     let problem = match version {
-        Some(Cell::Int(version)) => {
+        Some(Value::Int(version)) => {
             format!("has rows of schema version {version}, and this is {SCHEMA_VERSION}")
         }
         _ => "has rows without a schema version".to_string(),

@@ -16,10 +16,11 @@ use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::files::{self, Sight};
 use crate::format::Kind;
-use crate::format::parquet::{self, Cell, Table};
+use crate::format::parquet::{self, Table};
 use crate::interval::Interval;
 use crate::map::{Footprint, geometry};
 use crate::projection::geometry::from_geojson;
+use crate::value;
 
 /// An asset of an item, as a row of a catalog.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,9 +160,9 @@ fn item_of_row(batch: &RecordBatch, row: usize, path: &str) -> Result<(Value, Op
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         let name = field.name();
         if name == "geometry" {
-            wkb = match parquet::cell(column.as_ref(), row) {
-                Some(Cell::Bytes(wkb)) => Some(wkb),
-                Some(Cell::Null) => None,
+            wkb = match parquet::value(column.as_ref(), row) {
+                Some(value::Value::Bytes(wkb)) => Some(wkb),
+                Some(value::Value::Null) => None,
                 _ => {
                     let reason = format!("its geometry is stored as {}, not as WKB", field.data_type());
                     return Err(Error::Unreadable { path: path.into(), reason });

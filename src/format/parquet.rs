@@ -3,7 +3,7 @@
 use std::io::BufReader;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes as types;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
@@ -14,10 +14,13 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::LogicalType;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
+use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
 use crate::files::reader::{Cursor, Reader};
 use crate::files::{Location, Sight};
+use crate::sql_type::SqlType;
+use crate::value::Value;
 
 /// Rows of one batch.
 const BATCH: usize = 2048;
@@ -135,7 +138,7 @@ fn with_uuids(schema: &SchemaRef, parquet: &SchemaDescriptor) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-pub fn is_uuid(field: &Field) -> bool {
+fn is_uuid(field: &Field) -> bool {
     field.metadata().get(UUID.0).is_some_and(|name| name == UUID.1)
 }
 
@@ -151,117 +154,137 @@ impl Iterator for Table {
     }
 }
 
-/// One cell of a table, in types that SQL has too.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cell {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Double(f64),
-    Text(String),
-    Bytes(Vec<u8>),
-    /// Days since 1970-01-01.
-    Date(i32),
-    /// Microseconds since 1970, UTC.
-    Timestamp(i64),
-    /// Nanoseconds since 1970, without a time zone.
-    Nanos(i64),
-    /// Microseconds since midnight.
-    Time(i64),
-    /// Digits, and how many of them stand behind the point.
-    Decimal(i128, u8),
-    List(Vec<Cell>),
-    Struct(Vec<Cell>),
-}
-
-/// The cell of a row of a column as JSON, its structs with their fields' names; times become ISO 8601. A type that
+/// The value in a row of a column as JSON, its structs with their fields' names; times become ISO 8601. A type that
 /// JSON has no word for is null.
-pub fn json(column: &dyn Array, row: usize) -> serde_json::Value {
-    use serde_json::Value;
+pub fn json(column: &dyn Array, row: usize) -> Json {
     if column.is_null(row) {
-        return Value::Null;
+        return Json::Null;
     }
-    let list = |items: &dyn Array| Value::Array((0..items.len()).map(|i| json(items, i)).collect());
+    let list = |items: &dyn Array| Json::Array((0..items.len()).map(|i| json(items, i)).collect());
     match column.data_type() {
         DataType::Struct(fields) => {
             let columns = column.as_struct().columns().iter();
             let pairs = fields.iter().zip(columns).map(|(field, c)| (field.name().clone(), json(c, row)));
-            Value::Object(pairs.filter(|(_, value)| !value.is_null()).collect())
+            Json::Object(pairs.filter(|(_, value)| !value.is_null()).collect())
         }
         DataType::Map(..) => {
             let entries = column.as_map().value(row);
             let key = |i| json(entries.column(0), i).as_str().map(str::to_string);
             let pair = |i| Some((key(i)?, json(entries.column(1), i)));
-            Value::Object((0..entries.len()).filter_map(pair).collect())
+            Json::Object((0..entries.len()).filter_map(pair).collect())
         }
         DataType::List(_) => list(column.as_list::<i32>().value(row).as_ref()),
         DataType::LargeList(_) => list(column.as_list::<i64>().value(row).as_ref()),
         DataType::FixedSizeList(..) => list(column.as_fixed_size_list().value(row).as_ref()),
-        _ => match cell(column, row) {
-            Some(Cell::Bool(v)) => v.into(),
-            Some(Cell::Int(v)) => v.into(),
-            Some(Cell::Double(v)) => v.into(),
-            Some(Cell::Text(v)) => v.into(),
-            Some(Cell::Date(days)) => instant(i64::from(days).saturating_mul(86_400_000_000)),
-            Some(Cell::Timestamp(micros)) => instant(micros),
-            _ => Value::Null,
+        _ => match value(column, row) {
+            Some(Value::Bool(v)) => v.into(),
+            Some(Value::Int(v)) => v.into(),
+            Some(Value::Double(v)) => v.into(),
+            Some(Value::Text(v)) => v.into(),
+            Some(Value::Date(days)) => instant(i64::from(days).saturating_mul(86_400_000_000)),
+            Some(Value::Timestamp(micros)) => instant(micros),
+            _ => Json::Null,
         },
     }
 }
 
-fn instant(micros: i64) -> serde_json::Value {
+fn instant(micros: i64) -> Json {
     chrono::DateTime::from_timestamp_micros(micros).map(|instant| instant.to_rfc3339()).into()
 }
 
-/// The cell of a row of a column; `None` for a type that has no such cell.
-pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
+/// The type in SQL of a column, whose values [`value`] gives; `None` for one that is not carried along.
+pub fn sql_type(field: &Field) -> Option<SqlType> {
+    Some(match field.data_type() {
+        DataType::Boolean => SqlType::Boolean,
+        DataType::Int8 => SqlType::TinyInt,
+        DataType::Int16 => SqlType::SmallInt,
+        DataType::Int32 | DataType::Null => SqlType::Integer,
+        DataType::Int64 => SqlType::BigInt,
+        DataType::UInt8 => SqlType::UTinyInt,
+        DataType::UInt16 => SqlType::USmallInt,
+        DataType::UInt32 => SqlType::UInteger,
+        DataType::UInt64 => SqlType::UBigInt,
+        DataType::Float16 | DataType::Float32 => SqlType::Float,
+        DataType::Float64 => SqlType::Double,
+        DataType::Decimal128(width, scale) => SqlType::Decimal(*width, u8::try_from(*scale).ok()?),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => SqlType::Varchar,
+        DataType::FixedSizeBinary(16) if is_uuid(field) => SqlType::Uuid,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            SqlType::Blob
+        }
+        DataType::Date32 => SqlType::Date,
+        DataType::Time32(_) | DataType::Time64(_) => SqlType::Time,
+        DataType::Timestamp(_, Some(_)) => SqlType::TimestampTz,
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => SqlType::TimestampNs,
+        DataType::Timestamp(_, None) => SqlType::Timestamp,
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            sql_type(item)?.list()
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) => match pair.iter().as_slice() {
+                [key, value] => SqlType::Map(Box::new(sql_type(key)?), Box::new(sql_type(value)?)),
+                _ => return None,
+            },
+            _ => return None,
+        },
+        DataType::Struct(fields) => {
+            let field = |f: &Arc<Field>| Some((f.name().clone(), sql_type(f)?));
+            SqlType::Struct(fields.iter().map(field).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
+}
+
+/// The value in a row of a column; `None` for a type that is not carried along, or a time that microseconds cannot
+/// tell.
+pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
     if column.is_null(row) {
-        return Some(Cell::Null);
+        return Some(Value::Null);
     }
     let list = |items: &dyn Array| {
-        let cells: Option<Vec<Cell>> = (0..items.len()).map(|i| cell(items, i)).collect();
-        cells.map(Cell::List)
+        let values: Option<Vec<Value>> = (0..items.len()).map(|i| value(items, i)).collect();
+        values.map(Value::List)
     };
     Some(match column.data_type() {
-        DataType::Null => Cell::Null,
-        DataType::Boolean => Cell::Bool(column.as_boolean().value(row)),
-        DataType::Int8 => Cell::Int(column.as_primitive::<types::Int8Type>().value(row).into()),
-        DataType::Int16 => Cell::Int(column.as_primitive::<types::Int16Type>().value(row).into()),
-        DataType::Int32 => Cell::Int(column.as_primitive::<types::Int32Type>().value(row).into()),
-        DataType::Int64 => Cell::Int(column.as_primitive::<types::Int64Type>().value(row)),
-        DataType::UInt8 => Cell::Int(column.as_primitive::<types::UInt8Type>().value(row).into()),
-        DataType::UInt16 => Cell::Int(column.as_primitive::<types::UInt16Type>().value(row).into()),
-        DataType::UInt32 => Cell::Int(column.as_primitive::<types::UInt32Type>().value(row).into()),
-        DataType::UInt64 => Cell::Int(column.as_primitive::<types::UInt64Type>().value(row) as i64),
-        DataType::Float16 => Cell::Double(column.as_primitive::<types::Float16Type>().value(row).to_f64()),
-        DataType::Float32 => Cell::Double(column.as_primitive::<types::Float32Type>().value(row).into()),
-        DataType::Float64 => Cell::Double(column.as_primitive::<types::Float64Type>().value(row)),
+        DataType::Null => Value::Null,
+        DataType::Boolean => Value::Bool(column.as_boolean().value(row)),
+        DataType::Int8 => Value::Int(column.as_primitive::<types::Int8Type>().value(row).into()),
+        DataType::Int16 => Value::Int(column.as_primitive::<types::Int16Type>().value(row).into()),
+        DataType::Int32 => Value::Int(column.as_primitive::<types::Int32Type>().value(row).into()),
+        DataType::Int64 => Value::Int(column.as_primitive::<types::Int64Type>().value(row)),
+        DataType::UInt8 => Value::Int(column.as_primitive::<types::UInt8Type>().value(row).into()),
+        DataType::UInt16 => Value::Int(column.as_primitive::<types::UInt16Type>().value(row).into()),
+        DataType::UInt32 => Value::Int(column.as_primitive::<types::UInt32Type>().value(row).into()),
+        DataType::UInt64 => Value::Int(column.as_primitive::<types::UInt64Type>().value(row) as i64),
+        DataType::Float16 => Value::Double(column.as_primitive::<types::Float16Type>().value(row).to_f64()),
+        DataType::Float32 => Value::Double(column.as_primitive::<types::Float32Type>().value(row).into()),
+        DataType::Float64 => Value::Double(column.as_primitive::<types::Float64Type>().value(row)),
         DataType::Decimal128(_, scale) => {
             let digits = column.as_primitive::<types::Decimal128Type>().value(row);
-            Cell::Decimal(digits, u8::try_from(*scale).ok()?)
+            Value::Decimal(digits, u8::try_from(*scale).ok()?)
         }
-        DataType::Utf8 => Cell::Text(column.as_string::<i32>().value(row).into()),
-        DataType::LargeUtf8 => Cell::Text(column.as_string::<i64>().value(row).into()),
-        DataType::Utf8View => Cell::Text(column.as_string_view().value(row).into()),
-        DataType::Binary => Cell::Bytes(column.as_binary::<i32>().value(row).into()),
-        DataType::LargeBinary => Cell::Bytes(column.as_binary::<i64>().value(row).into()),
-        DataType::BinaryView => Cell::Bytes(column.as_binary_view().value(row).into()),
-        DataType::Date32 => Cell::Date(column.as_primitive::<types::Date32Type>().value(row)),
-        DataType::FixedSizeBinary(_) => Cell::Bytes(column.as_fixed_size_binary().value(row).into()),
+        DataType::Utf8 => Value::Text(column.as_string::<i32>().value(row).into()),
+        DataType::LargeUtf8 => Value::Text(column.as_string::<i64>().value(row).into()),
+        DataType::Utf8View => Value::Text(column.as_string_view().value(row).into()),
+        DataType::Binary => Value::Bytes(column.as_binary::<i32>().value(row).into()),
+        DataType::LargeBinary => Value::Bytes(column.as_binary::<i64>().value(row).into()),
+        DataType::BinaryView => Value::Bytes(column.as_binary_view().value(row).into()),
+        DataType::Date32 => Value::Date(column.as_primitive::<types::Date32Type>().value(row)),
+        DataType::FixedSizeBinary(_) => Value::Bytes(column.as_fixed_size_binary().value(row).into()),
         DataType::Time32(TimeUnit::Second) => {
-            Cell::Time(i64::from(column.as_primitive::<types::Time32SecondType>().value(row)) * 1_000_000)
+            Value::Time(i64::from(column.as_primitive::<types::Time32SecondType>().value(row)) * 1_000_000)
         }
         DataType::Time32(_) => {
-            Cell::Time(i64::from(column.as_primitive::<types::Time32MillisecondType>().value(row)) * 1000)
+            Value::Time(i64::from(column.as_primitive::<types::Time32MillisecondType>().value(row)) * 1000)
         }
         DataType::Time64(TimeUnit::Nanosecond) => {
-            Cell::Time(column.as_primitive::<types::Time64NanosecondType>().value(row).div_euclid(1000))
+            Value::Time(column.as_primitive::<types::Time64NanosecondType>().value(row).div_euclid(1000))
         }
-        DataType::Time64(_) => Cell::Time(column.as_primitive::<types::Time64MicrosecondType>().value(row)),
+        DataType::Time64(_) => Value::Time(column.as_primitive::<types::Time64MicrosecondType>().value(row)),
         DataType::Timestamp(TimeUnit::Nanosecond, None) => {
-            Cell::Nanos(column.as_primitive::<types::TimestampNanosecondType>().value(row))
+            Value::Nanos(column.as_primitive::<types::TimestampNanosecondType>().value(row))
         }
-        DataType::Timestamp(unit, _) => Cell::Timestamp(match unit {
+        DataType::Timestamp(unit, _) => Value::Timestamp(match unit {
             TimeUnit::Second => {
                 column.as_primitive::<types::TimestampSecondType>().value(row).checked_mul(1_000_000)?
             }
@@ -276,10 +299,17 @@ pub fn cell(column: &dyn Array, row: usize) -> Option<Cell> {
         DataType::List(_) => list(column.as_list::<i32>().value(row).as_ref())?,
         DataType::LargeList(_) => list(column.as_list::<i64>().value(row).as_ref())?,
         DataType::FixedSizeList(..) => list(column.as_fixed_size_list().value(row).as_ref())?,
-        DataType::Map(..) => list(&column.as_map().value(row))?,
-        DataType::Struct(_) => {
-            let fields = column.as_struct();
-            Cell::Struct(fields.columns().iter().map(|field| cell(field, row)).collect::<Option<_>>()?)
+        DataType::Map(..) => {
+            let entries = column.as_map().value(row);
+            let pair = |i| Some((value(entries.column(0), i)?, value(entries.column(1), i)?));
+            Value::Map((0..entries.len()).map(pair).collect::<Option<_>>()?)
+        }
+        DataType::Struct(fields) => {
+            let columns = fields.iter().zip(column.as_struct().columns());
+            let field = |(field, column): (&FieldRef, &ArrayRef)| {
+                Some((field.name().clone(), value(column.as_ref(), row)?))
+            };
+            Value::Struct(columns.map(field).collect::<Option<_>>()?)
         }
         _ => return None,
     })

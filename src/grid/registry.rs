@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::datatypes::{Field, Schema};
 
 use crate::error::{Error, Result};
-use crate::format::parquet::{Cell, Table, cell, is_uuid};
+use crate::format::parquet::{Table, sql_type, value};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::window::Window;
@@ -114,9 +114,9 @@ impl Registry {
 
     fn rows_of(&self, batch: &RecordBatch) -> Vec<Result<RegistryRow>> {
         let row = |i: usize| {
-            let cells = batch.columns().iter().map(|column| cell(column.as_ref(), i).map(value));
-            let cells: Option<Vec<Value>> = cells.collect();
-            Ok(self.row(cells.ok_or_else(|| self.bad("a value that can not be carried along"))?))
+            let values: Option<Vec<Value>> =
+                batch.columns().iter().map(|column| value(column.as_ref(), i)).collect();
+            Ok(self.row(values.ok_or_else(|| self.bad("a value that can not be carried along"))?))
         };
         (0..batch.num_rows()).map(row).collect()
     }
@@ -177,69 +177,6 @@ fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
         Ok((field.name().clone(), sql_type(field).ok_or_else(bad)?))
     };
     schema.fields().iter().map(column).collect()
-}
-
-/// The type in SQL of a column of Parquet; `None` for one that is not carried along.
-pub fn sql_type(field: &Field) -> Option<SqlType> {
-    Some(match field.data_type() {
-        DataType::Boolean => SqlType::Boolean,
-        DataType::Int8 => SqlType::TinyInt,
-        DataType::Int16 => SqlType::SmallInt,
-        DataType::Int32 | DataType::Null => SqlType::Integer,
-        DataType::Int64 => SqlType::BigInt,
-        DataType::UInt8 => SqlType::UTinyInt,
-        DataType::UInt16 => SqlType::USmallInt,
-        DataType::UInt32 => SqlType::UInteger,
-        DataType::UInt64 => SqlType::UBigInt,
-        DataType::Float16 | DataType::Float32 => SqlType::Float,
-        DataType::Float64 => SqlType::Double,
-        DataType::Decimal128(width, scale) => SqlType::Decimal(*width, u8::try_from(*scale).ok()?),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => SqlType::Varchar,
-        DataType::FixedSizeBinary(16) if is_uuid(field) => SqlType::Uuid,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            SqlType::Blob
-        }
-        DataType::Date32 => SqlType::Date,
-        DataType::Time32(_) | DataType::Time64(_) => SqlType::Time,
-        DataType::Timestamp(_, Some(_)) => SqlType::TimestampTz,
-        DataType::Timestamp(TimeUnit::Nanosecond, None) => SqlType::TimestampNs,
-        DataType::Timestamp(_, None) => SqlType::Timestamp,
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            sql_type(item)?.list()
-        }
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(pair) => match pair.iter().as_slice() {
-                [key, value] => SqlType::Map(Box::new(sql_type(key)?), Box::new(sql_type(value)?)),
-                _ => return None,
-            },
-            _ => return None,
-        },
-        DataType::Struct(fields) => {
-            let field = |f: &Arc<Field>| Some((f.name().clone(), sql_type(f)?));
-            SqlType::Struct(fields.iter().map(field).collect::<Option<_>>()?)
-        }
-        _ => return None,
-    })
-}
-
-/// A cell of Parquet as a value of SQL.
-pub fn value(cell: Cell) -> Value {
-    match cell {
-        Cell::Null => Value::Null,
-        Cell::Bool(v) => Value::Bool(v),
-        Cell::Int(v) => Value::Int(v),
-        Cell::Double(v) => Value::Double(v),
-        Cell::Text(v) => Value::Text(v),
-        Cell::Bytes(v) => Value::Bytes(v),
-        Cell::Date(v) => Value::Date(v),
-        Cell::Timestamp(v) => Value::Timestamp(v),
-        Cell::Nanos(v) => Value::Nanos(v),
-        Cell::Time(v) => Value::Time(v),
-        Cell::Decimal(v, scale) => Value::Decimal(v, scale),
-        Cell::List(cells) => Value::List(cells.into_iter().map(value).collect()),
-        // Fields are named by the column's type, and entries of a map have none.
-        Cell::Struct(cells) => Value::Struct(cells.into_iter().map(|c| (String::new(), value(c))).collect()),
-    }
 }
 
 /// The first column that holds, at any depth, a value of a type that we do not read.

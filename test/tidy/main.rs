@@ -9,12 +9,40 @@ use source::Source;
 
 /// Pure values at the top of src/, which import none but each other.
 const WORDS: &[&str] = &[
-    "affine", "bbox", "crs", "dtype", "error", "interval", "kept", "limits", "resampling", "slice", "sql_type", "value", "window",
+    "affine",
+    "bbox",
+    "crs",
+    "dtype",
+    "error",
+    "interval",
+    "kept",
+    "limits",
+    "on_error",
+    "resampling",
+    "slice",
+    "sql_type",
+    "value",
+    "window",
 ];
 /// Lent to every room.
 const LENT: &[&str] = &["progress", "random", "workers"];
 /// The rooms in the order in which data walks.
-const WALK: &[&str] = &["projection", "map", "files", "format", "cf", "read", "catalog", "grid", "label", "zonal", "stitch", "write", "bridge", "sql"];
+const WALK: &[&str] = &[
+    "projection",
+    "map",
+    "files",
+    "format",
+    "cf",
+    "read",
+    "catalog",
+    "grid",
+    "label",
+    "zonal",
+    "stitch",
+    "write",
+    "bridge",
+    "sql",
+];
 /// Files under `#![allow(unsafe_code)]`: each calls a C interface that no crate wraps.
 const UNSAFE: &[&str] = &[
     "bridge/aggregate.rs",
@@ -117,7 +145,12 @@ fn circles(sources: &[Source]) -> Vec<String> {
     let mut edges: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for source in sources {
         let own = source.module.as_str();
-        let to: BTreeSet<&str> = source.paths().iter().filter_map(|path| file_of(path)).filter(|to| *to != own && *to != "crate").collect();
+        let to: BTreeSet<&str> = source
+            .paths()
+            .iter()
+            .filter_map(|path| file_of(path))
+            .filter(|to| *to != own && *to != "crate")
+            .collect();
         edges.insert(own, to);
     }
     // What is reached from each file; a circle is what reaches itself.
@@ -151,7 +184,7 @@ fn libraries(sources: &[Source]) -> Vec<String> {
         for (word, allowed) in LIBRARIES {
             let inside = allowed.iter().any(|room| source.name.starts_with(room));
             let named = source.code.match_indices(word).any(|(at, _)| {
-                    !source.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+                !source.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
             });
             // `gdal::` is a room of ours too, where it was imported.
             let own = format!("crate::format::{}", word.trim_end_matches(':'));
@@ -203,7 +236,9 @@ fn shape_of_files(sources: &[Source]) -> Vec<String> {
 fn folders(sources: &[Source]) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for source in sources {
-        if let Some((folder, _)) = source.name.rsplit_once('/').filter(|(folder, _)| folder.starts_with("sql/")) {
+        if let Some((folder, _)) =
+            source.name.rsplit_once('/').filter(|(folder, _)| folder.starts_with("sql/"))
+        {
             *counts.entry(folder).or_default() += 1;
         }
     }

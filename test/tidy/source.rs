@@ -63,7 +63,10 @@ impl Source {
 fn next_path(code: &str) -> Option<(usize, &'static str)> {
     let starts = ["crate::", "super::", "self::"];
     let at = |head: &'static str| {
-        code.match_indices(head).map(|(at, _)| at).find(|at| !code[..*at].ends_with(is_word)).map(|at| (at, head))
+        code.match_indices(head)
+            .map(|(at, _)| at)
+            .find(|at| !code[..*at].ends_with(is_word))
+            .map(|at| (at, head))
     };
     starts.into_iter().filter_map(at).min()
 }
@@ -99,7 +102,10 @@ fn tree(text: &str) -> Vec<String> {
         if item.is_empty() {
             return Vec::new();
         }
-        tree(item).into_iter().map(|rest| format!("{head}{rest}").trim_end_matches("::self").to_string()).collect()
+        tree(item)
+            .into_iter()
+            .map(|rest| format!("{head}{rest}").trim_end_matches("::self").to_string())
+            .collect()
     };
     items.iter().flat_map(whole).collect()
 }
@@ -127,7 +133,9 @@ pub fn bare(text: &str) -> String {
                 }
                 i += 2;
             }
-            'r' if !out.ends_with(is_word) && (at(i + 1) == '"' || at(i + 1) == '#' && (at(i + 2) == '"' || at(i + 2) == '#')) => {
+            'r' if !out.ends_with(is_word)
+                && (at(i + 1) == '"' || at(i + 1) == '#' && (at(i + 2) == '"' || at(i + 2) == '#')) =>
+            {
                 let hashes = (i + 1..).take_while(|j| at(*j) == '#').count();
                 i += 2 + hashes;
                 let close: String = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
@@ -220,7 +228,8 @@ pub fn all(root: &Path) -> Vec<Source> {
     let mut found = Vec::new();
     walk(root, &mut found);
     found.sort();
-    let name = |path: &PathBuf| path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
+    let name =
+        |path: &PathBuf| path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
     found.iter().map(|path| Source::new(&name(path), std::fs::read_to_string(path).expect("text"))).collect()
 }
 

@@ -9,19 +9,18 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::table::{Plan, TableFunction};
 use crate::bridge::vector::Vector;
 use crate::catalog::{
-    self, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, ON_ERROR, OnError, Outcome,
-    SCHEMA_VERSION, Wanted,
+    self, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, Outcome, SCHEMA_VERSION, Wanted,
 };
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::array::Variable;
-use crate::format::parquet::Table;
+use crate::format::parquet::{Table, sql_type};
 use crate::format::{Band, Layer, LayerName};
-use crate::grid::registry::{sql_type, value};
 use crate::limits::Limits;
 use crate::map::geometry;
+use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::shared::catalog_crs;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -425,7 +424,7 @@ fn write_row(outcome: &Outcome, out: &Chunk<'_>, row: usize, types: &[SqlType]) 
             ("error", Err(error)) => vector.set_bytes(row, error.to_string().as_bytes()),
             (_, Err(_)) => vector.set_null(row, ty),
             (name, Ok(Found::Made(entry))) => write_cell(name, entry, &vector, row, ty)?,
-            (name, Ok(Found::Kept(kept))) => value(kept.cell(name)).write(&vector, row, ty),
+            (name, Ok(Found::Kept(kept))) => kept.value(name).write(&vector, row, ty),
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use crate::format::Header;
 use crate::grid::edge::Edge;
 use crate::grid::registry::{Registry, RegistryRow, Target};
 use crate::limits::Limits;
+use crate::on_error::{ON_ERROR, OnError};
 use crate::progress::Progress;
 use crate::read::HELD_BYTES;
 use crate::read::patch::{
@@ -30,16 +31,6 @@ use crate::value::Value;
 use crate::window::Window;
 use crate::with_dtype;
 use crate::workers::Ordered;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum OnError {
-    Fail,
-    Skip,
-    Report,
-}
-
-const ON_ERROR: [(&str, OnError); 3] =
-    [("fail", OnError::Fail), ("skip", OnError::Skip), ("report", OnError::Report)];
 
 /// How a raster is cut into windows.
 #[derive(Clone, Copy)]
