@@ -15,14 +15,13 @@ fn register(connection: &Connection) -> Result<()> {
     gdal::start();
     settings::register(connection)?;
     catalog_crs::load(connection)?;
+    for register in functions().filter_map(|function| function.register) {
+        register(connection)?;
+    }
+    // A macro stands on functions, and on macros before it in the list.
     let home = macro_home(connection)?;
-    for function in functions() {
-        if let Some(register) = function.register {
-            register(connection)?;
-        }
-        if let Some(sql) = function.sql {
-            connection.run(&sql.replace("geoquilt.main.", &format!("{home}.main.")))?;
-        }
+    for sql in functions().filter_map(|function| function.sql) {
+        connection.run(&sql.replace("geoquilt.main.", &format!("{home}.main.")))?;
     }
     Ok(())
 }
