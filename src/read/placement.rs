@@ -42,13 +42,11 @@ impl<'a> Placement<'a> {
         let path = || source.path().to_string();
         let crs = header.crs.as_deref().ok_or_else(|| Error::NoCrs { path: path() })?;
         let affine = header.transform.ok_or_else(|| Error::NoTransform { path: path() })?;
-        Ok(match aligned_windows(source, crs, &affine, slice)? {
+        let size = (header.height, header.width);
+        Ok(match aligned_windows(crs, &affine, size, slice)? {
             Some(windows) if windows.is_empty() => Placement::Aside,
             Some(windows) => Placement::Aligned(windows),
-            None => {
-                let size = (header.height, header.width);
-                Placement::Warped(Passage::of(crs, affine, size, slice, resampling)?)
-            }
+            None => Placement::Warped(Passage::of(crs, affine, size, slice, resampling)?),
         })
     }
 
@@ -99,20 +97,19 @@ impl<'a> Passage<'a> {
 /// # Errors
 /// A CRS that PROJ does not know.
 fn aligned_windows(
-    source: &Source,
     crs: &str,
     affine: &Affine,
+    (height, width): (usize, usize),
     slice: &Slice,
 ) -> Result<Option<Vec<Window>>> {
     let c = affine.0;
     if affine.is_rotated() || c[1] <= 0.0 || c[5] >= 0.0 || !same_crs(crs, slice.crs.as_str())? {
         return Ok(None);
     }
-    let header = source.header();
     let turns = match crs_facts(crs)?.geographic {
         true => {
             let first = ((affine.x(0.0) - slice.bbox.xmax) / TURN).floor() + 1.0;
-            let last = ((affine.x(header.width as f64) - slice.bbox.xmin) / TURN).ceil() - 1.0;
+            let last = ((affine.x(width as f64) - slice.bbox.xmin) / TURN).ceil() - 1.0;
             first as i64..=last as i64
         }
         false => 0..=0,
@@ -134,11 +131,82 @@ fn aligned_windows(
             // Where a whole turn is no number of pixels, it is for the warper to join the ends.
             return Ok(None);
         }
-        let (height, width) = (i64::from(slice.height), i64::from(slice.width));
-        let Ok(window) = Window::new(row_off as i64, col_off as i64, height, width) else { continue };
-        if window.clip(header.height, header.width).is_some() {
+        let (rows, cols) = (i64::from(slice.height), i64::from(slice.width));
+        let Ok(window) = Window::new(row_off as i64, col_off as i64, rows, cols) else { continue };
+        if window.clip(height, width).is_some() {
             windows.push(window);
         }
     }
     Ok(Some(windows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bbox::Bbox;
+    use crate::crs::{CRS84, Crs};
+
+    const UTM: &str = "EPSG:32629";
+
+    fn slice(crs: &str, [xmin, ymin, xmax, ymax]: [f64; 4], height: i64, width: i64) -> Slice {
+        Slice::new(Bbox { xmin, ymin, xmax, ymax }, Crs::new(crs), (None, None), height, width).unwrap()
+    }
+
+    /// Row and column of each window of a slice of 5 x 10 pixels on a raster of 100 x 200 pixels of 10 m.
+    fn on_metres(xmin: f64, ymax: f64) -> Option<Vec<(i64, i64)>> {
+        let affine = Affine::north_up(500_000.0, 4_000_000.0, 10.0);
+        let slice = slice(UTM, [xmin, ymax - 50.0, xmin + 100.0, ymax], 5, 10);
+        let windows = aligned_windows(UTM, &affine, (100, 200), &slice).unwrap();
+        windows.map(|all| all.iter().map(|w| (w.row_off, w.col_off)).collect())
+    }
+
+    #[test]
+    fn a_slice_of_a_rasters_own_pixels_is_a_window_of_it() {
+        assert_eq!(on_metres(500_100.0, 3_999_980.0), Some(vec![(2, 10)]));
+        // Over the edge, and within what degrees of few digits leave.
+        assert_eq!(on_metres(499_990.0, 4_000_010.0), Some(vec![(-1, -1)]));
+        assert_eq!(on_metres(500_100.000_05, 3_999_980.0), Some(vec![(2, 10)]));
+        // Beside it, and between its pixels.
+        assert_eq!(on_metres(502_000.0, 3_999_980.0), Some(vec![]));
+        assert_eq!(on_metres(500_105.0, 3_999_980.0), None);
+        assert_eq!(on_metres(500_100.001, 3_999_980.0), None);
+    }
+
+    #[test]
+    fn other_pixels_or_another_crs_are_warped() {
+        let affine = Affine::north_up(500_000.0, 4_000_000.0, 10.0);
+        let of = |affine: &Affine, slice: &Slice| aligned_windows(UTM, affine, (100, 200), slice).unwrap();
+        let coarse = slice(UTM, [500_000.0, 3_999_900.0, 500_100.0, 4_000_000.0], 5, 5);
+        assert_eq!(of(&affine, &coarse), None);
+        let elsewhere = slice("EPSG:32630", [500_000.0, 3_999_900.0, 500_100.0, 4_000_000.0], 10, 10);
+        assert_eq!(of(&affine, &elsewhere), None);
+        let own = slice(UTM, [500_000.0, 3_999_900.0, 500_100.0, 4_000_000.0], 10, 10);
+        assert_eq!(of(&affine, &own).map(|windows| windows.len()), Some(1));
+        for turned in [[5e5, 10.0, 0.1, 4e6, 0.0, -10.0], [5e5, 10.0, 0.0, 3.999e6, 0.0, 10.0]] {
+            assert_eq!(of(&Affine(turned), &own), None);
+        }
+    }
+
+    #[test]
+    fn a_slice_that_runs_on_over_the_end_of_the_globe_has_a_window_for_each_turn() {
+        let affine = Affine::north_up(-180.0, 90.0, 1.0);
+        let slice = slice(CRS84, [170.0, 0.0, 190.0, 10.0], 10, 20);
+        let windows = aligned_windows(CRS84, &affine, (180, 360), &slice).unwrap().unwrap();
+        let mut cols: Vec<i64> = windows.iter().map(|window| window.col_off).collect();
+        cols.sort_unstable();
+        assert_eq!(cols, [-10, 350]);
+    }
+
+    #[test]
+    fn the_passage_lays_a_globe_out_and_leaves_another_grid_as_it_is() {
+        let degrees = Affine::north_up(-180.0, 90.0, 1.0);
+        let plane = slice("EPSG:3857", [1e6, 1e6, 2e6, 2e6], 10, 10);
+        let round = Passage::of(CRS84, degrees, (180, 360), &plane, Resampling::Nearest).unwrap();
+        assert!(round.globe.is_some() && round.from.turn.is_some());
+        assert_eq!((round.from.height, round.from.crs, round.to.width), (180, CRS84, 10));
+        assert_eq!(round.to.affine, plane.affine());
+        let part = Passage::of(CRS84, degrees, (180, 100), &plane, Resampling::Nearest).unwrap();
+        assert!(part.globe.is_none());
+        assert_eq!((part.from.affine, part.from.width), (degrees, 100));
+    }
 }

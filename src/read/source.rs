@@ -130,27 +130,25 @@ impl Source {
     /// Reads a header, and gives the raster too where GDAL had to open it.
     fn read(sight: Sight) -> Result<(Source, Option<Raster>)> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Relaxed);
         let location = sight.location();
         let is_local = !location.is_url();
         // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
         let is_tiff = matches!(sight.magic(), [b'I', b'I', ..] | [b'M', b'M', ..]);
-        let siblings = is_tiff.then(|| files::beside(location));
-        // The state of its parts is looked at before the file is opened, so that a change meanwhile is seen the next time.
-        let own_parts = if is_local { files::own_side_files(location) } else { Vec::new() };
-        let own_state = files::state(&own_parts);
-        let id = NEXT.fetch_add(1, Relaxed);
-        if let Some(header) = siblings.as_deref().and_then(|names| geotiff::header(&sight, names)) {
-            // Its place is in the file, before any that a side file could give.
-            let header = Arc::new(header);
-            let source = Source {
-                id,
-                sight: sight.small(),
-                parts: own_parts,
-                parts_state: own_state,
-                header,
-                siblings,
-            };
-            return Ok((source, None));
+        let mut siblings = None;
+        // The state of its parts is looked at before its folder and itself, so that a change meanwhile is seen the next
+        // time.
+        if is_tiff {
+            let parts = if is_local { files::own_side_files(location) } else { Vec::new() };
+            let parts_state = files::state(&parts);
+            let names = files::beside(location);
+            let header = geotiff::header(&sight, &names);
+            siblings = Some(names);
+            if let Some(header) = header {
+                // Its place is in the file, before any that a side file could give.
+                let header = Arc::new(header);
+                return Ok((Source { id, sight: sight.small(), parts, parts_state, header, siblings }, None));
+            }
         }
         let mut parts = Vec::new();
         if is_local {
@@ -158,8 +156,10 @@ impl Source {
             parts.extend(vrt::sources(&sight)?);
         }
         let parts_state = files::state(&parts);
-        if !is_tiff {
-            Source::close_earlier(&sight);
+        match is_tiff {
+            // Listed once more: the state above is of later than the first listing.
+            true => siblings = Some(files::beside(location)),
+            false => Source::close_earlier(&sight),
         }
         let raster = Raster::open(&sight, siblings.as_deref())
             .map_err(|error| open::explain(error, &sight, Some(Kind::Raster)))?;
