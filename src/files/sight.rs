@@ -128,7 +128,9 @@ pub fn head(file: &Path, n: u64) -> Vec<u8> {
     let mut filled = 0;
     if let Ok(mut file) = std::fs::File::open(file) {
         // What was read before an error is all there is to see.
-        while let Ok(more @ 1..) = file.read(bytes.get_mut(filled..).unwrap_or_default()) {
+        while filled < bytes.len()
+            && let Ok(more @ 1..) = file.read(bytes.get_mut(filled..).unwrap_or_default())
+        {
             filled += more;
         }
     }
