@@ -2,13 +2,16 @@
 
 mod array;
 mod build;
+mod built_with;
 mod name;
 mod previous;
 mod raster;
 pub mod stac;
+mod tags;
 mod vector;
 
 pub use build::{Build, Found, Outcome, build};
+pub use built_with::BUILT_WITH;
 use name::NameFacts;
 pub use name::NameRule;
 pub use previous::Kept;
@@ -22,7 +25,7 @@ use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files::{Listings, Sight, Stamp};
 use crate::format::array::Variable;
-use crate::format::{Header, Kind, Layer, LayerName, open};
+use crate::format::{Header, Kind, Layer, LayerName, Tags, open};
 use crate::interval::Interval;
 use crate::map::Footprint;
 use crate::on_error::OnError;
@@ -30,7 +33,7 @@ use crate::projection;
 use crate::projection::CrsFacts;
 
 /// The version of the columns that a catalog has: see `docs/reference.md`.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 
 /// What a file is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct BuildOptions {
     pub variables: Option<Vec<String>>,
     /// The time axis of array files, or the one that is found.
     pub time_var: Option<String>,
+    /// The tag that tells the time of each file.
+    pub time_tag: Option<String>,
 }
 
 /// One file in a catalog.
@@ -85,7 +90,9 @@ pub struct Place {
     pub crs: String,
     pub footprint: Footprint,
     pub detail: Detail,
-    /// The time that the file itself tells; a time in its name goes first.
+    /// What the file says of itself beyond that.
+    pub tags: Tags,
+    /// The time of an array file's axis; a time in the name or in a tag goes first.
     pub interval: Option<Interval>,
 }
 
@@ -142,8 +149,13 @@ impl Builder {
     }
 
     fn entry(&self, sight: &Sight, (interval, attributes): NameFacts) -> Result<Entry> {
-        let place = self.place(sight, interval.is_some())?;
-        let interval = interval.or(place.interval);
+        let tag = self.options.time_tag.as_ref().filter(|_| interval.is_none());
+        let mut place = self.place(sight, interval.is_some() || tag.is_some())?;
+        let interval = match tag {
+            Some(tag) => Some(tags::time(&place.tags, tag, sight.path())?),
+            None => interval.or(place.interval),
+        };
+        tags::limit(&mut place.tags);
         Ok(Entry { place, interval, attributes, stamp: sight.stamp() })
     }
 
@@ -209,6 +221,7 @@ impl BuildOptions {
             layer,
             variables: None,
             time_var: None,
+            time_tag: None,
             previous: Vec::new(),
         })
     }

@@ -17,7 +17,7 @@ pub use time::{Calendar, TimeUnits};
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Pixel, Pixels};
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Result};
 use crate::files::Sight;
 use crate::format::Header;
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
@@ -55,11 +55,11 @@ fn fills<T: Pixel>(variable: &Variable, _like: &[T]) -> Vec<T> {
 fn whole(file: &dyn ArrayFile, variable: usize) -> Result<Pixels> {
     let facts = facts(file.header(), variable)?;
     if facts.len() > MAX_VALUES {
-        return Err(Error::Values {
-            path: file.path().into(),
-            variable: facts.name.clone(),
-            reason: format!("a coordinate of {} values is above {MAX_VALUES}", facts.len()),
-        });
+        return Err(Error::values(
+            file.path(),
+            &facts.name,
+            format!("a coordinate of {} values is above {MAX_VALUES}", facts.len()),
+        ));
     }
     let dims = facts.shape.len();
     file.read(variable, &vec![0; dims], &facts.shape, &vec![1; dims])
@@ -106,12 +106,12 @@ pub struct TimeAxis {
 /// Decodes a time variable by its units and calendar.
 ///
 /// # Errors
-/// [`Error::TimeAxis`] when its units or calendar are none of CF's or an instant is outside what TIMESTAMP holds.
+/// [`Error::Unsuited`] when its units or calendar are none of CF's or an instant is outside what TIMESTAMP holds.
 pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
     let header = file.header();
     let facts = facts(header, variable)?;
     let fail =
-        |problem: String| Error::TimeAxis { path: file.path().into(), variable: facts.name.clone(), problem };
+        |problem: String| Error::unsuited(file.path(), Lack::Times { variable: facts.name.clone(), problem });
     let unit = facts.unit.as_deref().ok_or_else(|| fail("has no units".into()))?;
     let units = TimeUnits::parse(unit, facts.text("calendar"))
         .map_err(|e| fail(format!("can not be decoded: {e}")))?;

@@ -1,146 +1,66 @@
-//! What can go wrong, as the user reads it.
+//! What can go wrong: kinds that a caller matches, what each is about, and the error below.
 //!
-//! Every message is lower case, names the value in double quotes, and ends with what would have
-//! worked. The SQL layer puts `function(parameter): ` in front: see [`Error::at`].
+//! The text is what a user reads: lower case, the value in double quotes, and what there is instead. A second line
+//! says what would have worked, where that needs no words of the language that the user writes: whoever speaks it
+//! adds those. [`Error::at`] puts `function(parameter): ` in front.
+
+mod about;
+mod cause;
+mod nearest;
 
 use std::fmt;
+
+pub use about::{Absence, Bounds, Lack, Load, Member, NameFault, Other, Part, mib};
+pub use cause::Cause;
 
 /// The result of everything in the engine.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// One mistake that the user can mend, or one broken promise of our own ([`Error::Bug`]).
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Error {
     /// A value that is none of a fixed set.
-    #[error("\"{value}\" is not {noun}{}", suggestion(value, choices))]
     NotOneOf { value: String, noun: &'static str, choices: Vec<String> },
-    /// A value outside its range or of the wrong form.
-    #[error("{value} is not valid: must be {must}")]
+    /// A value of the wrong form, or outside what its parameter takes.
     Invalid { value: String, must: String },
+    /// A text that cannot be parsed; `noun` reads "a glob pattern".
+    Unparsed { value: String, noun: &'static str, reason: Cause },
+    /// A definition that PROJ does not know a CRS by.
+    BadCrs { value: String, reason: Cause },
     /// Arguments that are fine alone and make no sense together.
-    #[error("{problem}{}", second_line(remedy))]
     Conflict { problem: String, remedy: String },
 
-    #[error("\"{path}\" does not exist{}", no_glob(path))]
-    Absent { path: String },
-    #[error("no file matches \"{pattern}\"")]
-    EmptyGlob { pattern: String },
-    #[error("\"{pattern}\" is not a glob pattern: {reason}")]
-    BadGlob { pattern: String, reason: String },
-    #[error("\"{path}\" is a directory\nTo take the files in it, write \"{path}/**/*.tif\"")]
-    Directory { path: String },
-    #[error(
-        "\"{pattern}\" is a glob over URLs, which DuckDB's C interface can not list\nList the files first: SET VARIABLE files = (SELECT list(file) FROM glob('{pattern}')), and give getvariable('files')"
-    )]
+    /// A path that leads to nothing.
+    Absent { path: String, how: Absence },
+    /// A glob over URLs, which cannot be listed.
     RemoteGlob { pattern: String },
-    #[error("\"{path}\" does not exist, or may not be read: {reason}")]
-    RemoteAbsent { path: String, reason: String },
-    #[error("cannot read bytes {first} to {last} of \"{path}\": {reason}")]
-    RemoteRead { path: String, first: u64, last: u64, reason: String },
-    #[error("cannot open \"{path}\": {reason}")]
-    Unreadable { path: String, reason: String },
-    #[error("\"{path}\" is {what}\n{remedy}")]
-    OtherKind { path: String, what: &'static str, remedy: String },
-    #[error("\"{path}\" has zero bands{}", held(path, subdatasets))]
-    NoBands { path: String, subdatasets: Vec<String> },
-    #[error(
-        "\"{path}\" has no CRS\nWrite one into the file or a side file, for example with gdal_edit -a_srs EPSG:4326"
-    )]
-    NoCrs { path: String },
-    #[error("\"{path}\" has no geotransform, so its pixels have no place on the map")]
-    NoTransform { path: String },
-    #[error(
-        "\"{path}\" has a rotated transform {transform:?}\nWarp it north-up first, for example with gdalwarp"
-    )]
-    Rotated { path: String, transform: [f64; 6] },
-    #[error("\"{path}\" has complex pixels ({dtype}), which have no real value")]
-    Complex { path: String, dtype: String },
-    #[error("\"{path}\" has no band {band}: it has {}", available.join(", "))]
-    NoBand { path: String, band: String, available: Vec<String> },
-    #[error(
-        "\"{path}\" has a pixel of {value} in band {band}, which a FLOAT does not hold exactly\nFROM read_patch(...) gives pixels in the file's own type"
-    )]
-    BeyondFloat { path: String, band: usize, value: i128 },
-    #[error("\"{path}\" has no layer {layer}: it has {}", available.join(", "))]
-    NoLayer { path: String, layer: String, available: Vec<String> },
-    #[error(
-        "\"{path}\" holds no features with a geometry{}, so it has no place on the map",
-        in_layers(layers)
-    )]
-    NoFeatures { path: String, layers: Vec<String> },
-    #[error("layer \"{layer}\" of \"{path}\" has no field \"{field}\": it has {}", listed(available))]
-    NoField { path: String, layer: String, field: String, available: Vec<String> },
-    #[error("{item} of \"{path}\" is no STAC item: {problem}")]
-    BadItem { path: String, item: String, problem: String },
-    #[error("cannot read band {band}, {window} of \"{path}\": {reason}")]
-    Pixels { path: String, band: usize, window: String, reason: String },
-    #[error(
-        "{window} lies wholly outside \"{path}\", which has {height} rows and {width} columns\nAsk for {{boundless: true}} to get NULL pixels instead"
-    )]
-    Outside { path: String, window: String, height: usize, width: usize },
-
-    #[error("\"{path}\" has no variable \"{name}\"{}", suggestion(name, available))]
-    NoVariable { path: String, name: String, available: Vec<String> },
-    #[error("cannot read variable \"{variable}\" of \"{path}\": {reason}")]
-    Values { path: String, variable: String, reason: String },
-    #[error(
-        "the time axis \"{variable}\" of \"{path}\" {problem}\nTell the time by filename_regex, or name another variable with time_var"
-    )]
-    TimeAxis { path: String, variable: String, problem: String },
-    #[error(
-        "\"{path}\" has no place on the map: none of its variables has coordinates that CF tells x and y by\nIts variables are {}",
-        variables.join(", ")
-    )]
-    NoCoordinates { path: String, variables: Vec<String> },
-
-    #[error("{value} is not on axis \"{axis}\", which {extent}")]
-    OffAxis { value: String, axis: String, extent: String },
-    #[error(
-        "{values} values of \"{variable}\" would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nSelect less of it, stream it with FROM read_array(...), or SET geoquilt_max_chunk_mb = {needed_mb}"
-    )]
-    ArrayTooLarge { variable: String, values: u64, needed_mb: u64, limit_mb: u64 },
-
-    #[error("\"{pattern}\" is not a regular expression: {reason}")]
-    Regex { pattern: String, reason: String },
-    #[error("filename_regex \"{pattern}\" does not match \"{name}\"")]
-    NoMatch { name: String, pattern: String },
-    #[error("\"{text}\" in \"{name}\" is not a date of the form \"{format}\"")]
-    NoSuchDate { name: String, text: String, format: String },
-    #[error("the interval of \"{name}\" ends before it starts: {start} to {stop}")]
-    Backwards { name: String, start: String, stop: String },
-
-    #[error("\"{value}\" is not a coordinate reference system that PROJ knows{}", because(reason))]
-    BadCrs { value: String, reason: String },
-    #[error("cannot project {what} from {from} to {to}")]
-    Unprojectable { what: String, from: String, to: String },
-    #[error("{box_} is not covered by the mask \"{mask}\", which spans {extent}")]
-    Uncovered { box_: String, mask: String, extent: String },
-    #[error(
-        "an axis of {axis} pixels is shorter than the window of {window}, and edge \"snap\" needs a whole window\nUse edge := 'overflow' for one partial window, or a smaller size"
-    )]
-    TooSmall { axis: usize, window: usize },
-    #[error(
-        "one chunk would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nStream instead: FROM read_patch('registry.parquet'), or SET geoquilt_max_chunk_mb = {needed_mb}"
-    )]
-    ChunkTooLarge { needed_mb: u64, limit_mb: u64 },
-    #[error(
-        "{window} of {bands} bands would take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nCut it into smaller windows, or SET geoquilt_max_chunk_mb = {needed_mb}"
-    )]
-    PatchTooLarge { window: String, bands: usize, needed_mb: u64, limit_mb: u64 },
-    #[error(
-        "the pixels of one zone take {needed_mb} MiB, above geoquilt_max_chunk_mb = {limit_mb}\nLeave out median, majority, minority and variety, for example {{stats: ['count', 'mean']}}, or raise the setting"
-    )]
-    ZoneTooLarge { needed_mb: u64, limit_mb: u64 },
-    #[error("{problem} in \"{path}\"; its columns are {}", columns.join(", "))]
+    /// A file that is damaged, or of which a part is.
+    Unreadable { path: String, part: Part, reason: Cause },
+    /// A file that opens and does not serve.
+    Unsuited { path: String, lack: Lack },
+    /// A name or a number of none of a file's members.
+    NotFound { what: Member, name: String, path: String, available: Vec<String> },
+    /// A file's name that a rule does not fit, or a rule that fits none.
+    Misnamed { name: String, fault: NameFault },
+    /// A registry without the columns that it needs.
     BadRegistry { path: String, problem: String, columns: Vec<String> },
-
-    #[error("\"{path}\" {problem}{}", second_line(remedy))]
+    /// A catalog of an earlier build that does not serve.
     BadCatalog { path: String, problem: String, remedy: String },
+    /// A STAC item that is none.
+    BadItem { path: String, item: String, problem: String },
+
+    /// A value beyond what it is to lie within.
+    OutOfRange { value: String, bounds: Bounds },
+    /// A dimension that has no axis of its own to select by value on: the name, and the dimensions to select on by index.
+    NoAxis { name: String, dims: Vec<String> },
+    /// More bytes than the bound allows.
+    TooLarge { load: Load, needed: u64, limit: u64 },
+    /// Coordinates without an image in another CRS.
+    Unprojectable { what: String, from: String, to: String },
 
     /// Another error, with the function and parameter it came through.
-    #[error("{place}: {error}")]
     At { place: String, error: Box<Error> },
-    #[error("internal: {0}\nThis is a defect of geoquilt: please report it with the query")]
+    /// A broken promise of our own.
     Bug(String),
 }
 
@@ -159,8 +79,128 @@ impl Error {
         Error::Invalid { value: value.to_string(), must: must.into() }
     }
 
+    /// Arguments that make no sense together, and what would; an empty remedy adds no line.
     pub fn conflict(problem: impl Into<String>, remedy: impl Into<String>) -> Error {
         Error::Conflict { problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A file that does not exist.
+    pub fn absent(path: impl Into<String>) -> Error {
+        Error::Absent { path: path.into(), how: Absence::File }
+    }
+
+    /// A file that does not open.
+    pub fn unreadable(path: impl Into<String>, reason: impl Into<Cause>) -> Error {
+        Error::Unreadable { path: path.into(), part: Part::Whole, reason: reason.into() }
+    }
+
+    /// Values of a variable that cannot be read.
+    pub fn values(path: impl Into<String>, variable: impl Into<String>, reason: impl Into<Cause>) -> Error {
+        Error::Unreadable { path: path.into(), part: Part::Variable(variable.into()), reason: reason.into() }
+    }
+
+    /// A file that opens and does not serve.
+    pub fn unsuited(path: impl Into<String>, lack: Lack) -> Error {
+        Error::Unsuited { path: path.into(), lack }
+    }
+
+    /// A name that is none of a file's members.
+    pub fn not_found(
+        what: Member,
+        name: impl Into<String>,
+        path: impl Into<String>,
+        available: Vec<String>,
+    ) -> Error {
+        Error::NotFound { what, name: name.into(), path: path.into(), available }
+    }
+
+    /// A value beyond what it is to lie within.
+    pub fn out_of_range(value: impl fmt::Display, bounds: Bounds) -> Error {
+        Error::OutOfRange { value: value.to_string(), bounds }
+    }
+
+    /// What does not open at all, rather than in some part.
+    pub fn is_unopened(&self) -> bool {
+        matches!(self, Error::Unreadable { part: Part::Whole, .. })
+    }
+
+    /// The error itself, without the function that it came through.
+    pub fn bare(&self) -> &Error {
+        match self {
+            Error::At { error, .. } => error.bare(),
+            error => error,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NotOneOf { value, noun, choices } => {
+                write!(f, "\"{value}\" is not {noun}{}", nearest::suggestion(value, choices))
+            }
+            Error::Invalid { value, must } => write!(f, "{value} is not valid: must be {must}"),
+            Error::Unparsed { value, noun, reason } => write!(f, "\"{value}\" is not {noun}: {reason}"),
+            Error::BadCrs { value, reason } => {
+                write!(f, "\"{value}\" is not a coordinate reference system that PROJ knows")?;
+                match reason.text() {
+                    "" => f.write_str("\nWrite a code such as EPSG:32632, or its WKT or PROJJSON"),
+                    reason => write!(f, ": {reason}"),
+                }
+            }
+            Error::Conflict { problem, remedy } => write!(f, "{problem}{}", second_line(remedy)),
+            Error::Absent { path, how } => how.tell(path, f),
+            Error::RemoteGlob { pattern } => {
+                write!(f, "\"{pattern}\" is a glob over URLs, which DuckDB's C interface can not list")
+            }
+            Error::Unreadable { path, part, reason } => {
+                part.tell(path, f)?;
+                write!(f, ": {reason}")
+            }
+            Error::Unsuited { path, lack } => lack.tell(path, f),
+            Error::NotFound { what, name, path, available } => what.tell(path, name, available, f),
+            Error::Misnamed { name, fault } => fault.tell(name, f),
+            Error::BadRegistry { path, problem, columns } => {
+                write!(f, "{problem} in \"{path}\"; its columns are {}", columns.join(", "))
+            }
+            Error::BadCatalog { path, problem, remedy } => {
+                write!(f, "\"{path}\" {problem}{}", second_line(remedy))
+            }
+            Error::BadItem { path, item, problem } => {
+                write!(f, "{item} of \"{path}\" is no STAC item: {problem}")
+            }
+            Error::OutOfRange { value, bounds } => bounds.tell(value, f),
+            Error::NoAxis { name, dims } if dims.len() < 2 => {
+                write!(f, "dimension \"{name}\" has no coordinates to select by value")
+            }
+            Error::NoAxis { name, dims } => write!(f, "\"{name}\" varies along {} dimensions", dims.len()),
+            Error::TooLarge { load, needed, limit } => load.tell(*needed, *limit, f),
+            Error::Unprojectable { what, from, to } => write!(f, "cannot project {what} from {from} to {to}"),
+            Error::At { place, error } => write!(f, "{place}: {error}"),
+            Error::Bug(what) => {
+                write!(f, "internal: {what}\nThis is a defect of geoquilt: please report it with the query")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Unparsed { reason, .. }
+            | Error::BadCrs { reason, .. }
+            | Error::Unreadable { reason, .. }
+            | Error::Absent { how: Absence::Remote(reason), .. } => reason.error(),
+            Error::At { error, .. } => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+/// An error of ours as the reason of another.
+impl From<Error> for Cause {
+    fn from(error: Error) -> Cause {
+        Cause::of(error)
     }
 }
 
@@ -176,68 +216,8 @@ pub fn one_of<T: Copy>(value: &str, noun: &'static str, choices: &[(&str, T)]) -
     }
 }
 
-fn suggestion(value: &str, choices: &[String]) -> String {
-    let lower = value.to_lowercase();
-    let near = choices
-        .iter()
-        .map(|choice| (edits(&lower, &choice.to_lowercase()), choice))
-        .min()
-        .filter(|(distance, choice)| *distance <= 2 && *distance < choice.len());
-    let hint = near.map(|(_, choice)| format!("Did you mean \"{choice}\"? ")).unwrap_or_default();
-    format!("\n{hint}One of: {}", choices.join(", "))
-}
-
-/// Levenshtein distance: how many letters to insert, delete or replace.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (y, &above) in b.iter().zip(row.iter().skip(1)) {
-            left = (diagonal + usize::from(x != *y)).min(left + 1).min(above + 1);
-            diagonal = above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 fn second_line(remedy: &str) -> String {
     if remedy.is_empty() { String::new() } else { format!("\n{remedy}") }
-}
-
-fn held(path: &str, names: &[String]) -> String {
-    let Some(first) = names.first() else { return String::new() };
-    let is_array = first.starts_with("NETCDF:") || first.starts_with("HDF5:");
-    let array =
-        format!(", or lay a variable onto a grid with read_array('{path}', variable, {{slice: ...}})");
-    let remedy = if is_array { array.as_str() } else { "" };
-    format!("; it holds {} subdatasets\nName one of them: {}{remedy}", names.len(), names.join(", "))
-}
-
-fn no_glob(path: &str) -> &'static str {
-    if path.contains('*') { "\nOne file is wanted here, and no glob" } else { "" }
-}
-
-fn because(reason: &str) -> String {
-    match reason {
-        "" => "\nWrite a code such as EPSG:32632, or its WKT or PROJJSON".into(),
-        reason => format!(": {reason}"),
-    }
-}
-
-fn in_layers(layers: &[String]) -> String {
-    match layers {
-        [] => String::new(),
-        layers => format!(" in its layers {}", layers.join(", ")),
-    }
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
 #[cfg(test)]
@@ -259,12 +239,162 @@ mod tests {
     fn the_place_is_said_once() {
         let error = Error::invalid(-1, "at least 1").at("geo_patch_grid(size)").at("geo_patch_grid");
         assert_eq!(error.to_string(), "geo_patch_grid(size): -1 is not valid: must be at least 1");
+        assert_eq!(*error.bare(), Error::invalid(-1, "at least 1"));
     }
 
     #[test]
-    fn edits_is_levenshtein() {
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("flaw", "lawn"), 2);
+    fn each_kind_reads_as_it_should() {
+        let window = || "window (row 0, col 0, 2 x 2)".to_string();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect::<Vec<_>>();
+        let suited = |lack| Error::unsuited("a.tif", lack);
+        let table = [
+            (Error::absent("a.tif"), "\"a.tif\" does not exist"),
+            (Error::absent("*.tif"), "\"*.tif\" does not exist\nOne file is wanted here, and no glob"),
+            (Error::Absent { path: "*.tif".into(), how: Absence::Glob }, "no file matches \"*.tif\""),
+            (
+                Error::Absent { path: "s3://a".into(), how: Absence::Remote("not found (404)".into()) },
+                "\"s3://a\" does not exist, or may not be read: not found (404)",
+            ),
+            (
+                Error::Unparsed { value: "[".into(), noun: "a glob pattern", reason: "no end".into() },
+                "\"[\" is not a glob pattern: no end",
+            ),
+            (
+                Error::BadCrs { value: "x".into(), reason: Cause::default() },
+                "\"x\" is not a coordinate reference system that PROJ knows\nWrite a code such as EPSG:32632, or its WKT or PROJJSON",
+            ),
+            (
+                Error::BadCrs { value: "x".into(), reason: "too short".into() },
+                "\"x\" is not a coordinate reference system that PROJ knows: too short",
+            ),
+            (Error::conflict("a and b", "Give one"), "a and b\nGive one"),
+            (Error::conflict("a and b", ""), "a and b"),
+            (Error::unreadable("a.tif", "it is cut"), "cannot open \"a.tif\": it is cut"),
+            (
+                Error::values("a.nc", "sst", "it is cut"),
+                "cannot read variable \"sst\" of \"a.nc\": it is cut",
+            ),
+            (
+                Error::Unreadable {
+                    path: "a.tif".into(),
+                    part: Part::Band { band: 2, window: window() },
+                    reason: "it is cut".into(),
+                },
+                "cannot read band 2, window (row 0, col 0, 2 x 2) of \"a.tif\": it is cut",
+            ),
+            (
+                Error::Unreadable {
+                    path: "s3://a".into(),
+                    part: Part::Bytes { first: 0, last: 9 },
+                    reason: "timeout".into(),
+                },
+                "cannot read bytes 0 to 9 of \"s3://a\": timeout",
+            ),
+            (
+                suited(Lack::Directory),
+                "\"a.tif\" is a directory\nTo take the files in it, write \"a.tif/**/*.tif\"",
+            ),
+            (suited(Lack::Kind(Other::Vector)), "\"a.tif\" is a vector file, and no raster"),
+            (suited(Lack::Bands(Vec::new())), "\"a.tif\" has zero bands"),
+            (
+                suited(Lack::Bands(names(&["A:1", "A:2"]))),
+                "\"a.tif\" has zero bands; it holds 2 subdatasets\nName one of them: A:1, A:2",
+            ),
+            (suited(Lack::BandCount { own: 1, first: 2 }), "\"a.tif\" has 1 bands, and the first file 2"),
+            (
+                suited(Lack::Crs),
+                "\"a.tif\" has no CRS\nWrite one into the file or a side file, for example with gdal_edit -a_srs EPSG:4326",
+            ),
+            (
+                suited(Lack::Transform),
+                "\"a.tif\" has no geotransform, so its pixels have no place on the map",
+            ),
+            (
+                suited(Lack::Features(names(&["\"x\""]))),
+                "\"a.tif\" holds no features with a geometry in its layers \"x\", so it has no place on the map",
+            ),
+            (
+                suited(Lack::Features(Vec::new())),
+                "\"a.tif\" holds no features with a geometry, so it has no place on the map",
+            ),
+            (
+                suited(Lack::Times { variable: "t".into(), problem: "has no units".into() }),
+                "the time axis \"t\" of \"a.tif\" has no units",
+            ),
+            (
+                Error::not_found(Member::Band, "3", "a.tif", names(&["1", "2"])),
+                "\"a.tif\" has no band 3: it has 1, 2",
+            ),
+            (
+                Error::not_found(Member::Field { layer: "x".into() }, "f", "a.shp", Vec::new()),
+                "layer \"x\" of \"a.shp\" has no field \"f\": it has none",
+            ),
+            (
+                Error::not_found(Member::Variable, "sts", "a.nc", names(&["sst"])),
+                "\"a.nc\" has no variable \"sts\"\nDid you mean \"sst\"? One of: sst",
+            ),
+            (
+                Error::out_of_range(window(), Bounds::Raster { path: "a.tif".into(), height: 1, width: 1 }),
+                "window (row 0, col 0, 2 x 2) lies wholly outside \"a.tif\", which has 1 rows and 1 columns",
+            ),
+            (
+                Error::out_of_range(16, Bounds::Pixels(10)),
+                "an axis of 10 pixels is shorter than the window of 16, and edge \"snap\" needs a whole window",
+            ),
+            (
+                Error::out_of_range(3, Bounds::Axis { name: "x".into(), extent: "is empty".into() }),
+                "3 is not on axis \"x\", which is empty",
+            ),
+            (
+                Error::NoAxis { name: "x".into(), dims: names(&["x"]) },
+                "dimension \"x\" has no coordinates to select by value",
+            ),
+            (
+                Error::NoAxis { name: "lat".into(), dims: names(&["y", "x"]) },
+                "\"lat\" varies along 2 dimensions",
+            ),
+            (
+                Error::TooLarge { load: Load::Chunk, needed: (1 << 20) + 1, limit: 1 << 20 },
+                "one chunk would take 2 MiB, above geoquilt_max_chunk_mb = 1",
+            ),
+            (
+                Error::Unprojectable { what: "pixels".into(), from: "A".into(), to: "B".into() },
+                "cannot project pixels from A to B",
+            ),
+            (
+                Error::Bug("x".into()),
+                "internal: x\nThis is a defect of geoquilt: please report it with the query",
+            ),
+        ];
+        for (error, text) in table {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_error_below_is_kept_through_every_layer() {
+        let below = || std::io::Error::new(std::io::ErrorKind::PermissionDenied, "no entry");
+        fn kind(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
+            let mut error = Some(error);
+            while let Some(this) = error {
+                if let Some(io) = this.downcast_ref::<std::io::Error>() {
+                    return Some(io.kind());
+                }
+                error = this.source();
+            }
+            None
+        }
+        let denied = Some(std::io::ErrorKind::PermissionDenied);
+        let error = Error::unreadable("a.tif", below());
+        assert_eq!(error.to_string(), "cannot open \"a.tif\": no entry");
+        assert_eq!(kind(&error), denied);
+        assert_eq!(kind(&error.clone().at("read_patch")), denied);
+        assert_eq!(kind(&Error::values("b.nc", "sst", error)), denied);
+        let worded = Error::values("b.nc", "sst", Cause::worded("closed", below()).within("chunk 3"));
+        assert_eq!(worded.to_string(), "cannot read variable \"sst\" of \"b.nc\": chunk 3: closed");
+        assert_eq!(kind(&worded), denied);
+        let remote = Error::Absent { path: "s3://a".into(), how: Absence::Remote(below().into()) };
+        assert_eq!(kind(&remote), denied);
+        assert_eq!(kind(&Error::unreadable("a.tif", "it is cut")), None);
     }
 }

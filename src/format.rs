@@ -19,7 +19,10 @@ pub mod zarr;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Result};
+
+/// What a file says of itself, name by name, beyond what its header means: in the file's order.
+pub type Tags = Vec<(String, String)>;
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,13 +91,13 @@ impl Header {
     /// The transform and CRS of a raster that lies north-up (or south-up) on the map.
     ///
     /// # Errors
-    /// [`Error::NoTransform`], [`Error::Rotated`] or [`Error::NoCrs`].
+    /// [`Error::Unsuited`]: no transform, a rotated one, or no CRS.
     pub fn georeference(&self, path: &str) -> Result<(Affine, String)> {
-        let transform = self.transform.ok_or_else(|| Error::NoTransform { path: path.into() })?;
+        let transform = self.transform.ok_or_else(|| Error::unsuited(path, Lack::Transform))?;
         if transform.is_rotated() {
-            return Err(Error::Rotated { path: path.into(), transform: transform.0 });
+            return Err(Error::unsuited(path, Lack::Rotated(transform.0)));
         }
-        let crs = self.crs.clone().ok_or_else(|| Error::NoCrs { path: path.into() })?;
+        let crs = self.crs.clone().ok_or_else(|| Error::unsuited(path, Lack::Crs))?;
         Ok((transform, crs))
     }
 }

@@ -1,6 +1,7 @@
 //! Time: closed intervals of microseconds since 1970-01-01T00:00:00 UTC.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use chrono::format::{Fixed, Item, Numeric, Parsed, StrftimeItems};
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
@@ -136,6 +137,38 @@ pub fn written(text: &str) -> Option<Interval> {
     forms.iter().find_map(|form| DateFormat::new(form).ok()?.parse(&text))
 }
 
+/// A time as files tell it, and the whole of what it says: ISO 8601 in its extended or basic form, or EXIF's
+/// `2018:01:31 23:59:59`; a day alone is the whole day. With a zone (`Z`, `UTC`, `+02:00`) it is converted to UTC, without
+/// one it is UTC. `None` for any other text.
+pub fn stamped(text: &str) -> Option<Interval> {
+    static FORMATS: OnceLock<Vec<DateFormat>> = OnceLock::new();
+    let formats = FORMATS.get_or_init(|| {
+        let clocks = |colon: &str| {
+            ["%H%M", "%H%M%S", "%H%M%S%.f"]
+                .map(|clock| clock.replace("%M", &format!("{colon}%M")).replace("%S", &format!("{colon}%S")))
+        };
+        let mut forms = Vec::new();
+        for (day, colon) in [("%Y-%m-%d", ":"), ("%Y:%m:%d", ":"), ("%Y%m%d", "")] {
+            forms.push(day.to_string());
+            for clock in clocks(colon) {
+                forms.extend(["", "%z"].map(|zone| format!("{day} {clock}{zone}")));
+            }
+        }
+        forms.iter().filter_map(|form| DateFormat::new(form).ok()).collect()
+    });
+    let text = text.trim();
+    let mut text = match text.strip_suffix("UTC").or(text.strip_suffix('Z')) {
+        Some(clock) => format!("{}+0000", clock.trim_end()),
+        None => text.to_string(),
+    };
+    text = text.replacen('T', " ", 1);
+    // A zone of whole hours; a sign before the time of day is part of the date.
+    if text.rfind(['+', '-']).is_some_and(|sign| sign > 10 && sign + 3 == text.len()) {
+        text.push_str("00");
+    }
+    formats.iter().find_map(|format| format.parse(&text))
+}
+
 fn micros(instant: NaiveDateTime) -> i64 {
     instant.and_utc().timestamp_micros()
 }
@@ -255,6 +288,39 @@ mod tests {
             Some("[2018-01-31 12:00:00, 2018-01-31 12:00:00.999999]")
         );
         assert_eq!(read("yesterday"), None);
+    }
+
+    #[test]
+    fn times_of_files_stand_in_utc_for_the_whole_of_what_they_say() {
+        let read = |text: &str| stamped(text).map(|i| i.to_string());
+        for (text, expected) in [
+            ("2018:01:31 23:59:59", "[2018-01-31 23:59:59, 2018-01-31 23:59:59.999999]"),
+            ("2018:01:31", "[2018-01-31 00:00:00, 2018-01-31 23:59:59.999999]"),
+            ("2018-01-31", "[2018-01-31 00:00:00, 2018-01-31 23:59:59.999999]"),
+            ("2018-01-31T23:59", "[2018-01-31 23:59:00, 2018-01-31 23:59:59.999999]"),
+            ("2018-01-31T23:59:59Z", "[2018-01-31 23:59:59, 2018-01-31 23:59:59.999999]"),
+            ("2018-01-31 23:59:59 UTC", "[2018-01-31 23:59:59, 2018-01-31 23:59:59.999999]"),
+            ("2018-01-31T23:59:59.25 UTC", "[2018-01-31 23:59:59.250, 2018-01-31 23:59:59.250]"),
+            ("2018-01-31T23:59:59.000001+02:00", "[2018-01-31 21:59:59.000001, 2018-01-31 21:59:59.000001]"),
+            ("2018-01-31T23:00:00-0330", "[2018-02-01 02:30:00, 2018-02-01 02:30:00.999999]"),
+            ("2018-01-31T23:00:00+01", "[2018-01-31 22:00:00, 2018-01-31 22:00:00.999999]"),
+            (" 20180131T235959Z ", "[2018-01-31 23:59:59, 2018-01-31 23:59:59.999999]"),
+            ("20180131", "[2018-01-31 00:00:00, 2018-01-31 23:59:59.999999]"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "0000:00:00 00:00:00",
+            "    :  :     :  :  ",
+            "2018",
+            "31/01/2018",
+            "2018:02:30 00:00:00",
+            "yesterday",
+            "2018-01-31T25:00:00Z",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use geo::{Coord, CoordsIter, Geometry, LinesIter, MapCoords, Translate};
 
 use crate::bbox::Bbox;
 use crate::crs::Crs;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Lack, Result};
 use crate::files::{Sight, Stamp};
 use crate::format::gdal::vector::{Field, VectorSource};
 use crate::format::{Kind, LayerName, gdal, open};
@@ -119,7 +119,7 @@ fn read_layer(
     found: &mut Vec<Feature>,
 ) -> Result<()> {
     let own = file.layer_crs(place)?.map(|name| Crs::new(&name));
-    let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::NoCrs { path: path.into() })?;
+    let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::unsuited(path, Lack::Crs))?;
     let onto = Onto::new(slice, &crs)?;
     // By number: one feature may be found at several turns, and the last one in the file is drawn last.
     let mut laid: BTreeMap<Option<u64>, Vec<Feature>> = BTreeMap::new();
@@ -141,7 +141,7 @@ fn read_layer(
 }
 
 fn unreadable(path: &str, error: &Error) -> Error {
-    Error::Unreadable { path: path.into(), reason: error.to_string() }
+    Error::unreadable(path, error.clone())
 }
 
 /// From one CRS onto a slice. What lies more than four times the slice's size away is cut off before it is projected:
@@ -261,7 +261,7 @@ fn grow(b: &Bbox, share: f64) -> Bbox {
 fn label_of(value: Field, path: &str, options: &LabelOptions) -> Result<Option<i32>> {
     let Some(field) = &options.field else { return Ok(Some(1)) };
     let place =
-        |error: Error| Error::Unreadable { path: path.into(), reason: format!("field \"{field}\": {error}") };
+        |error: Error| Error::unreadable(path, Cause::from(error).within(format!("field \"{field}\"")));
     match value {
         Field::Null => Ok(None),
         Field::Int(n) => whole(n as f64).map(Some).map_err(place),

@@ -18,7 +18,7 @@ use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
 
 use crate::bbox::Bbox;
 use crate::crs::CRS84;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::projection::library::{failure_of, reason, start};
 
 /// Authority code where there is one, else PROJJSON.
@@ -32,7 +32,7 @@ pub fn spatial_ref(definition: &str) -> Result<SpatialRef> {
     start();
     let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
     let (srs, failure) = failure_of(|| SpatialRef::from_definition(name));
-    let bad = |_| Error::BadCrs { value: definition.into(), reason: failure.unwrap_or_default() };
+    let bad = |_| Error::BadCrs { value: definition.into(), reason: failure.unwrap_or_default().into() };
     let mut srs = srs.map_err(bad)?;
     srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
     Ok(srs)
@@ -71,7 +71,10 @@ pub fn crs_facts(definition: &str) -> Result<Arc<CrsFacts>> {
 
 fn look_up_crs(definition: &str) -> Result<CrsFacts> {
     let srs = spatial_ref(definition)?;
-    let bad = |e: GdalError| Error::BadCrs { value: definition.into(), reason: reason(&e, definition) };
+    let bad = |e: GdalError| Error::BadCrs {
+        value: definition.into(),
+        reason: Cause::worded(reason(&e, definition), e),
+    };
     let geographic = srs.is_geographic() && !srs.is_derived_geographic();
     let area_of_use = srs.area_of_use().map(|a| {
         let (west, east) = (a.west_lon_degree, a.east_lon_degree);

@@ -10,7 +10,7 @@ use geo::{Geometry, MultiPolygon, Polygon, Translate};
 use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::crs::Crs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::format::gdal;
 use crate::map::geometry;
 use crate::projection;
@@ -233,8 +233,11 @@ impl Zone {
         }
         let bytes = self.kept.len().saturating_mul(16);
         if bytes > options.limit {
-            let mib = |bytes: usize| (bytes as u64).div_ceil(1 << 20);
-            return Err(Error::ZoneTooLarge { needed_mb: mib(bytes), limit_mb: mib(options.limit) });
+            return Err(Error::TooLarge {
+                load: Load::Zone,
+                needed: bytes as u64,
+                limit: options.limit as u64,
+            });
         }
         Ok(())
     }

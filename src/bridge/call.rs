@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::ffi::{CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use duckdb::ffi;
 
@@ -17,7 +17,20 @@ pub(super) fn contain<T>(
     work: impl FnOnce() -> Result<T>,
 ) -> std::result::Result<T, CString> {
     let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Bug(said(&panic))));
-    result.map_err(|error| message(&error.at(doc.name).to_string()))
+    result.map_err(|error| message(&tell(&error.at(doc.name))))
+}
+
+/// How the extension words its errors; set at LOAD, the same for each.
+static TELL: OnceLock<fn(&Error) -> String> = OnceLock::new();
+
+/// Has errors worded by the extension from now on.
+pub fn tell_by(words: fn(&Error) -> String) {
+    let _ = TELL.set(words);
+}
+
+/// An error as the user reads it.
+pub fn tell(error: &Error) -> String {
+    TELL.get().map_or_else(|| error.to_string(), |words| words(error))
 }
 
 /// A message as C text.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use duckdb::ffi;
 
-use crate::bridge::call::{message, said};
+use crate::bridge::call::{message, said, tell, tell_by};
 use crate::bridge::connection::Connection;
 use crate::bridge::replacement::{self, Choice};
 use crate::error::{Error, Result};
@@ -17,6 +17,8 @@ pub struct Extension {
     /// Registers functions, settings and macros.
     pub register: fn(&Connection) -> Result<()>,
     pub replacement: Choice,
+    /// An error as the user reads it.
+    pub tell: fn(&Error) -> String,
 }
 
 /// What DuckDB calls at LOAD.
@@ -28,13 +30,14 @@ pub unsafe fn entry(
     access: *const ffi::duckdb_extension_access,
     extension: &Extension,
 ) -> bool {
+    tell_by(extension.tell);
     // SAFETY: the pointers are DuckDB's, live for the call.
     let work = || unsafe { load(info, access, extension) };
     let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Bug(said(&panic))));
     match result {
         Ok(loaded) => loaded,
         Err(error) => {
-            let message = message(&format!("geoquilt: {error}"));
+            let message = message(&format!("geoquilt: {}", tell(&error)));
             // SAFETY: as above; DuckDB copies the message.
             unsafe {
                 if let Some(set_error) = (*access).set_error {

@@ -1,8 +1,8 @@
 //! Array files in a catalog: which data variables they hold, when, and where their cells lie.
 
-use crate::catalog::{ArrayDetail, Builder, Detail, Place};
+use crate::catalog::{ArrayDetail, Builder, Detail, Place, tags};
 use crate::cf::{self, Axes, Grid, TimeAxis};
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Member, Part, Result};
 use crate::files::Sight;
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::open;
@@ -10,7 +10,7 @@ use crate::interval::Interval;
 use crate::map::Footprint;
 
 impl Builder {
-    /// `dated` files have a time in their name, which goes first: their own then need not be readable.
+    /// `dated` files have a time in their name or in a tag, which goes first: their axis then need not be readable.
     pub(super) fn array(&self, sight: &Sight, dated: bool) -> Result<Place> {
         let path = sight.path();
         let file = open::open(sight)?;
@@ -21,7 +21,7 @@ impl Builder {
         let grids = grids(&*file, &axes)?;
         let Some(first) = grids.first() else {
             let variables = header.variables.iter().map(|v| v.name.clone()).collect();
-            return Err(Error::NoCoordinates { path: path.into(), variables });
+            return Err(Error::unsuited(path, Lack::Coordinates(variables)));
         };
         let shapes = grids.iter().map(|grid| self.footprint(&grid.bbox, &grid.crs, path));
         let footprint = Footprint::union(shapes.collect::<Result<_>>()?);
@@ -42,6 +42,7 @@ impl Builder {
             crs: first.crs.clone(),
             footprint,
             detail: Detail::Array(detail),
+            tags: tags::of_array(header, &wanted),
             interval: times.interval,
         })
     }
@@ -52,14 +53,9 @@ impl Builder {
         let Some(names) = &self.options.variables else { return Ok(data) };
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            let index = header.find(name).ok_or_else(|| Error::NoVariable {
-                path: path.into(),
-                name: name.clone(),
-                available: data
-                    .iter()
-                    .filter_map(|i| header.variables.get(*i))
-                    .map(|v| v.name.clone())
-                    .collect(),
+            let index = header.find(name).ok_or_else(|| {
+                let there = data.iter().filter_map(|i| header.variables.get(*i));
+                Error::not_found(Member::Variable, name, path, there.map(|v| v.name.clone()).collect())
             })?;
             if !found.contains(&index) {
                 found.push(index);
@@ -92,7 +88,10 @@ impl Builder {
         for index in variables {
             let axis = cf::time_axis(file, index).and_then(|axis| has_time(file, axis));
             let axis = match axis {
-                Err(Error::TimeAxis { .. } | Error::Values { .. }) if dated => continue,
+                Err(
+                    Error::Unsuited { lack: Lack::Times { .. }, .. }
+                    | Error::Unreadable { part: Part::Variable(_), .. },
+                ) if dated => continue,
                 axis => axis?,
             };
             if index == longest && one_dimensional {
@@ -128,7 +127,7 @@ fn has_time(file: &dyn ArrayFile, axis: TimeAxis) -> Result<TimeAxis> {
         n => format!("holds no time: all {n} of its values are filling"),
     };
     let variable = file.header().variables.get(axis.variable).map(|v| v.name.clone()).unwrap_or_default();
-    Err(Error::TimeAxis { path: file.path().into(), variable, problem })
+    Err(Error::unsuited(file.path(), Lack::Times { variable, problem }))
 }
 
 /// Every grid that the variables lie on, once.

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, NameFault, Result};
 use crate::interval::{DateFormat, Interval};
 
 /// A regular expression whose named groups `date`, or `start` and `stop`, give the interval; the other
@@ -24,14 +24,14 @@ impl NameRule {
     /// # Errors
     /// The pattern does not compile, names no group, or mixes `date` with `start`/`stop`, or has `stop` alone.
     pub fn new(pattern: &str, date_format: &str) -> Result<NameRule> {
-        let regex = Regex::new(pattern)
-            .map_err(|e| Error::Regex { pattern: pattern.into(), reason: last_line(&e.to_string()) })?;
+        let regex = Regex::new(pattern).map_err(|e| Error::Unparsed {
+            value: pattern.into(),
+            noun: "a regular expression",
+            reason: reason_of(e),
+        })?;
         let names: Vec<String> = regex.capture_names().flatten().map(str::to_string).collect();
         if names.is_empty() {
-            return Err(Error::conflict(
-                format!("\"{pattern}\" has no named group, so it would tell nothing of a file"),
-                r"Name what is to be found: '(?P<date>\d{8})' is the time, and '(?P<tile>T\w{5})' becomes attributes['tile']",
-            ));
+            return Err(Error::Misnamed { name: pattern.into(), fault: NameFault::NoGroup });
         }
         let has = |name: &str| names.iter().any(|n| n == name);
         if has("date") && (has("start") || has("stop")) {
@@ -49,6 +49,16 @@ impl NameRule {
         Ok(NameRule { regex, format, attributes, whole_path: pattern.contains('/') })
     }
 
+    /// The regular expression as it was given.
+    pub fn pattern(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    /// How the time groups are written, as it was given.
+    pub fn date_format(&self) -> &str {
+        self.format.text()
+    }
+
     /// True when some group tells the time.
     pub fn tells_time(&self) -> bool {
         self.regex.capture_names().flatten().any(|name| TIME_GROUPS.contains(&name))
@@ -57,27 +67,27 @@ impl NameRule {
     /// The pattern is searched in the file's name, or in the whole path when it has a `/` itself.
     ///
     /// # Errors
-    /// [`Error::NoMatch`], [`Error::NoSuchDate`] or [`Error::Backwards`].
+    /// [`Error::Misnamed`].
     pub fn read(&self, path: &str) -> Result<NameFacts> {
         let name = if self.whole_path { path } else { path.rsplit('/').next().unwrap_or(path) };
-        let no_match = || Error::NoMatch { name: name.into(), pattern: self.regex.as_str().into() };
+        let misnamed = |fault| Error::Misnamed { name: name.into(), fault };
+        let no_match = || misnamed(NameFault::NoMatch { pattern: self.regex.as_str().into() });
         let groups = self.regex.captures(name).ok_or_else(no_match)?;
         let time = |group: &str| match groups.name(group) {
             None => Ok(None),
             Some(text) => match self.format.parse(text.as_str()) {
                 Some(interval) => Ok(Some(interval)),
-                None => Err(Error::NoSuchDate {
-                    name: name.into(),
+                None => Err(misnamed(NameFault::NoSuchDate {
                     text: text.as_str().into(),
                     format: self.format.text().into(),
-                }),
+                })),
             },
         };
         let interval = match (time("date")?, time("start")?, time("stop")?) {
             (Some(date), _, _) => Some(date),
             (None, Some(start), Some(stop)) if stop.stop < start.start => {
                 let text = |group: &str| groups.name(group).map_or("", |m| m.as_str()).to_string();
-                return Err(Error::Backwards { name: name.into(), start: text("start"), stop: text("stop") });
+                return Err(misnamed(NameFault::Backwards { start: text("start"), stop: text("stop") }));
             }
             (None, Some(start), Some(stop)) => Some(Interval { start: start.start, stop: stop.stop }),
             (None, Some(start), None) => Some(start),
@@ -89,8 +99,10 @@ impl NameRule {
 }
 
 /// A regex error draws the pattern on many lines; the last one says what is wrong.
-fn last_line(text: &str) -> String {
-    text.lines().last().unwrap_or(text).trim().trim_start_matches("error: ").to_string()
+fn reason_of(error: regex::Error) -> Cause {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default().trim().trim_start_matches("error: ");
+    Cause::worded(last, error)
 }
 
 #[cfg(test)]
@@ -114,7 +126,8 @@ mod tests {
         let pattern = r"(?P<start>\d{8})-(?P<stop>\d{8})";
         let (interval, _) = read(pattern, "a_20180101-20180131.nc").unwrap();
         assert_eq!(interval.unwrap().to_string(), "[2018-01-01 00:00:00, 2018-01-31 23:59:59.999999]");
-        assert!(matches!(read(pattern, "a_20180131-20180101.nc"), Err(Error::Backwards { .. })));
+        let error = read(pattern, "a_20180131-20180101.nc");
+        assert!(matches!(error, Err(Error::Misnamed { fault: NameFault::Backwards { .. }, .. })));
     }
 
     #[test]
@@ -124,10 +137,14 @@ mod tests {
 
     #[test]
     fn each_mistake_has_its_error() {
-        assert!(matches!(read(r"(?P<date>\d{8}", "x"), Err(Error::Regex { .. })));
-        assert!(matches!(read(r"(\d{8})", "20180101.tif"), Err(Error::Conflict { .. })));
-        assert!(matches!(read(r"(?P<date>\d{8})", "x.tif"), Err(Error::NoMatch { .. })));
-        assert!(matches!(read(r"(?P<date>\d{8})", "20180230.tif"), Err(Error::NoSuchDate { .. })));
+        let fault = |pattern: &str, name: &str| match read(pattern, name) {
+            Err(Error::Misnamed { fault, .. }) => fault,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(read(r"(?P<date>\d{8}", "x"), Err(Error::Unparsed { .. })));
+        assert_eq!(fault(r"(\d{8})", "20180101.tif"), NameFault::NoGroup);
+        assert!(matches!(fault(r"(?P<date>\d{8})", "x.tif"), NameFault::NoMatch { .. }));
+        assert!(matches!(fault(r"(?P<date>\d{8})", "20180230.tif"), NameFault::NoSuchDate { .. }));
         assert!(matches!(read(r"(?P<date>\d)(?P<start>\d)", "12"), Err(Error::Conflict { .. })));
         assert!(matches!(read(r"(?P<stop>\d{8})", "20180101"), Err(Error::Conflict { .. })));
     }

@@ -1,4 +1,4 @@
-//! A catalog made before, from which the rows of unchanged files are taken over.
+//! A catalog made before, from which the rows of unchanged files are taken over: those that tell how they were made.
 //!
 //! Memory: some 40 bytes a row for the index, and the rows of one portion of the build. Rows are found again by
 //! reading the catalog on from where the last portion ended: once through in all where it lies in the order of the
@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 
-use crate::catalog::{BuildOptions, SCHEMA_VERSION};
-use crate::crs::CRS84;
+use crate::catalog::SCHEMA_VERSION;
 use crate::error::{Error, Result};
 use crate::files::Stamp;
 use crate::format::parquet::{Table, value};
@@ -51,15 +50,16 @@ impl Kept {
 }
 
 impl Previous {
-    /// Reads path, size and time of every row. A file that stands in several rows is known by its newest.
+    /// Reads path, size and time of every row. A file that stands in several rows is known by its newest. A row of
+    /// an earlier schema version, or one that does not tell how it was made, is as good as none: its file is read.
     ///
     /// # Errors
-    /// No Parquet, no catalog of this version, or one in another CRS.
-    pub fn open(parts: &[String], options: &BuildOptions) -> Result<Previous> {
+    /// No Parquet, or a catalog of a later version.
+    pub fn open(parts: &[String]) -> Result<Previous> {
         let mut states = HashMap::new();
         for (part, path) in parts.iter().enumerate() {
-            check_crs(path, options)?;
-            let table = Table::open_columns(path, &["path", "size", "modified", "schema_version"])?;
+            let columns = ["path", "size", "modified", "schema_version", "built_with"];
+            let table = Table::open_columns(path, &columns)?;
             let mut row = 0;
             for batch in table {
                 let batch = batch?;
@@ -69,10 +69,17 @@ impl Previous {
                 let sizes = column("size").ok_or_else(missing)?;
                 let times = column("modified").ok_or_else(missing)?;
                 let versions = column("schema_version").ok_or_else(missing)?;
+                let built_with = column("built_with").ok_or_else(missing)?;
                 for i in 0..batch.num_rows() {
                     match value(versions.as_ref(), i) {
+                        Some(Value::Int(version)) if version > i64::from(SCHEMA_VERSION) => {
+                            return Err(later_version(path, version));
+                        }
                         Some(Value::Int(version)) if version == i64::from(SCHEMA_VERSION) => {}
-                        version => return Err(other_version(path, version)),
+                        _ => continue,
+                    }
+                    if built_with.is_null(i) {
+                        continue;
                     }
                     let values =
                         (value(paths.as_ref(), i), value(sizes.as_ref(), i), value(times.as_ref(), i));
@@ -115,46 +122,14 @@ fn key(path: &str) -> u64 {
     hasher.finish()
 }
 
-fn other_version(path: &str, version: Option<Value>) -> Error {
-    let problem = match version {
-        Some(Value::Int(version)) => {
-            format!("has rows of schema version {version}, and this is {SCHEMA_VERSION}")
-        }
-        _ => "has rows without a schema version".to_string(),
-    };
-    let remedy =
-        format!("Migrate it first: COPY (FROM geoquilt.catalog_migrate('{path}')) TO 'migrated.parquet'");
-    Error::BadCatalog { path: path.into(), problem, remedy }
-}
-
-/// # Errors
-/// The geometries of the catalog are in another CRS than those to be built.
-fn check_crs(path: &str, options: &BuildOptions) -> Result<()> {
-    let bad = |problem: String| Error::BadCatalog {
+fn later_version(path: &str, version: i64) -> Error {
+    let problem =
+        format!("has rows of schema version {version}, made by a later geoquilt: this is {SCHEMA_VERSION}");
+    Error::BadCatalog {
         path: path.into(),
         problem,
-        remedy: "Give the same crs, or leave previous out".into(),
-    };
-    let Some(geo) = Table::metadata(path, "geo")? else {
-        return Err(bad("tells no CRS: it is no GeoParquet".into()));
-    };
-    let geo: serde_json::Value = serde_json::from_str(&geo)
-        .map_err(|e| bad(format!("has GeoParquet metadata that are no JSON: {e}")))?;
-    let wanted = options.crs.as_str();
-    let (name, same) = match geo.pointer("/columns/geometry/crs") {
-        None => (CRS84.to_string(), wanted == CRS84),
-        Some(crs) => {
-            let id = |key: &str| crs.pointer(&format!("/id/{key}")).map(|v| v.to_string().replace('"', ""));
-            let name = match (id("authority"), id("code")) {
-                (Some(authority), Some(code)) => format!("{authority}:{code}"),
-                _ => crs.to_string(),
-            };
-            let facts = serde_json::from_str::<serde_json::Value>(&options.crs_facts.projjson);
-            let same = name == wanted || facts.is_ok_and(|facts| facts == *crs);
-            (name, same)
-        }
-    };
-    if same { Ok(()) } else { Err(bad(format!("was built in {name}, and this call builds in {wanted}"))) }
+        remedy: "Leave previous out, and all files are read".into(),
+    }
 }
 
 /// Fetches rows, going on through the catalog from portion to portion.

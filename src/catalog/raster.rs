@@ -16,14 +16,18 @@ impl Builder {
     pub(super) fn raster(&self, sight: &Sight) -> Result<Place> {
         let path = sight.path();
         let siblings = self.listings.beside(sight.location());
-        let header = match geotiff::header(sight, &siblings) {
-            Some(header) => Arc::new(header),
-            None => cf::completed(Raster::open(sight, Some(&siblings))?.header(), sight),
+        let (header, tags) = match geotiff::header_and_tags(sight, &siblings) {
+            Some((header, tags)) => (Arc::new(header), tags),
+            None => {
+                let raster = Raster::open(sight, Some(&siblings))?;
+                (cf::completed(raster.header(), sight), raster.tags())
+            }
         };
         let (transform, crs) = header.georeference(path)?;
         let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
         let footprint = self.footprint(&bbox, &crs, path)?;
         let driver = header.driver.clone();
-        Ok(Place { driver, crs, footprint, detail: Detail::Raster { header, transform }, interval: None })
+        let detail = Detail::Raster { header, transform };
+        Ok(Place { driver, crs, footprint, detail, tags, interval: None })
     }
 }

@@ -125,7 +125,7 @@ pub fn items(part: &Part, wanted: &[String]) -> Result<Vec<(String, Result<ItemR
 /// Every item of a JSON file.
 fn documents(path: &str) -> Result<Vec<Value>> {
     let text = files::text(path)?;
-    let bad = |problem: String| Error::Unreadable { path: path.into(), reason: problem };
+    let bad = |problem: String| Error::unreadable(path, problem);
     let mut found = Vec::new();
     for document in
         serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Value>()
@@ -165,7 +165,7 @@ fn item_of_row(batch: &RecordBatch, row: usize, path: &str) -> Result<(Value, Op
                 Some(value::Value::Null) => None,
                 _ => {
                     let reason = format!("its geometry is stored as {}, not as WKB", field.data_type());
-                    return Err(Error::Unreadable { path: path.into(), reason });
+                    return Err(Error::unreadable(path, reason));
                 }
             };
             continue;

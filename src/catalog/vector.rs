@@ -1,7 +1,7 @@
 //! Vector files in a catalog: their layers, and where these lie.
 
 use crate::catalog::{Builder, Detail, Place};
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Other, Result};
 use crate::files::Sight;
 use crate::format::Layer;
 use crate::format::gdal::vector::{LayerHeader, VectorSource};
@@ -23,12 +23,13 @@ impl Builder {
             }
         }
         let layers: Vec<Layer> = header.layers.into_iter().map(|layer| layer.layer).collect();
-        let nothing = || Error::NoFeatures {
-            path: path.into(),
-            layers: layers.iter().map(|layer| format!("\"{}\"", layer.name)).collect(),
+        let nothing = || {
+            let names = layers.iter().map(|layer| format!("\"{}\"", layer.name));
+            Error::unsuited(path, Lack::Features(names.collect()))
         };
         let footprint = Footprint::union(shapes).ok_or_else(nothing)?;
-        Ok(Place { driver: header.driver, crs, footprint, detail: Detail::Vector { layers }, interval: None })
+        let (driver, tags, detail) = (header.driver, header.tags, Detail::Vector { layers });
+        Ok(Place { driver, crs, footprint, detail, tags, interval: None })
     }
 
     /// A file whose first bytes do not tell its kind, such as a GeoPackage or text.
@@ -41,14 +42,11 @@ impl Builder {
         match &raster {
             Ok(_) if !sight.magic().starts_with(b"SQLite") => raster,
             Ok(_) => match VectorSource::open(sight) {
-                Ok(file) if file.layer_count() > 0 => Err(Error::conflict(
-                    format!("\"{path}\" holds both a raster and vector layers"),
-                    "Say which to take: kind := 'raster' or kind := 'vector'",
-                )),
+                Ok(file) if file.layer_count() > 0 => Err(Error::unsuited(path, Lack::Kind(Other::Both))),
                 _ => raster,
             },
-            Err(Error::Unreadable { .. } | Error::NoBands { .. }) => match self.vector(sight) {
-                Err(Error::Unreadable { .. }) => raster,
+            Err(error) if error.is_unopened() || has_no_bands(&error) => match self.vector(sight) {
+                Err(error) if error.is_unopened() => raster,
                 vector => vector,
             },
             Err(_) => raster,
@@ -56,12 +54,16 @@ impl Builder {
     }
 }
 
+fn has_no_bands(error: &Error) -> bool {
+    matches!(error, Error::Unsuited { lack: Lack::Bands(_), .. })
+}
+
 /// The CRS of the layers that have a place; the first layer's where they differ.
 fn crs_of(layers: &[LayerHeader], path: &str) -> Result<String> {
     let mut placed = layers.iter().filter(|layer| layer.extent.is_some());
     let mut first = None;
     for layer in &mut placed {
-        let crs = layer.crs.clone().ok_or_else(|| Error::NoCrs { path: path.into() })?;
+        let crs = layer.crs.clone().ok_or_else(|| Error::unsuited(path, Lack::Crs))?;
         first.get_or_insert(crs);
     }
     Ok(first.unwrap_or_default())

@@ -91,8 +91,7 @@ fn axis(
     is_lon: bool,
 ) -> Result<Axis> {
     let facts = facts(file.header(), coordinate.variable)?;
-    let fail =
-        |reason: String| Error::Values { path: file.path().into(), variable: facts.name.clone(), reason };
+    let fail = |reason: String| Error::values(file.path(), &facts.name, reason);
     let stored = nice(values(file, coordinate.variable)?, facts);
     let mut centres: Vec<f64> = stored.iter().map(|v| v * mapping.factor).collect();
     if let Some(at) = centres.iter().position(|v| !v.is_finite() || v.abs() > FILL) {
@@ -387,11 +386,8 @@ fn check(mut values: Vec<f64>, file: &dyn ArrayFile, variable: usize, limit: f64
         if value.abs() > FILL {
             *value = f64::NAN;
         } else if value.abs() > limit {
-            return Err(Error::Values {
-                path: file.path().into(),
-                variable: facts(file.header(), variable)?.name.clone(),
-                reason: format!("{value} is neither a longitude nor a latitude"),
-            });
+            let reason = format!("{value} is neither a longitude nor a latitude");
+            return Err(Error::values(file.path(), &facts(file.header(), variable)?.name, reason));
         }
     }
     Ok(values)

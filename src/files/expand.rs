@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Absence, Cause, Error, Result};
 use crate::files::beside::is_side_file;
 use crate::files::location::Location;
 use crate::files::sight::is_one_file;
@@ -14,7 +14,7 @@ use crate::files::sight::is_one_file;
 /// A glob that matches nothing is an error.
 ///
 /// # Errors
-/// [`Error::EmptyGlob`], [`Error::BadGlob`], [`Error::RemoteGlob`], [`Error::Invalid`] for an empty path.
+/// [`Error::Absent`], [`Error::Unparsed`], [`Error::RemoteGlob`], [`Error::Invalid`] for an empty path.
 pub fn expand(patterns: &[String]) -> Result<Vec<String>> {
     let mut paths = Vec::new();
     for pattern in patterns {
@@ -40,7 +40,11 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
         paths.push(location.text().to_string());
         return Ok(());
     }
-    let bad = |e: glob::PatternError| Error::BadGlob { pattern: pattern.into(), reason: e.msg.into() };
+    let bad = |e: glob::PatternError| Error::Unparsed {
+        value: pattern.into(),
+        noun: "a glob pattern",
+        reason: Cause::worded(e.msg, e),
+    };
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
     let before = paths.len();
     let found = matches(location.text(), options).map_err(bad)?;
@@ -57,12 +61,12 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
             Some(path) => paths.push(path.to_string()),
             None => {
                 let shown = path.to_string_lossy().into_owned();
-                return Err(Error::Unreadable { path: shown, reason: "its name is not UTF-8".into() });
+                return Err(Error::unreadable(shown, "its name is not UTF-8"));
             }
         }
     }
     if paths.len() == before {
-        return Err(Error::EmptyGlob { pattern: pattern.into() });
+        return Err(Error::Absent { path: pattern.into(), how: Absence::Glob });
     }
     Ok(())
 }
@@ -119,6 +123,7 @@ fn below(root: &Path) -> impl Iterator<Item = PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Lack;
     use crate::files::sight::Sight;
 
     #[test]
@@ -134,7 +139,7 @@ mod tests {
         let deep = expand(&[at("**/*.tif")]).unwrap();
         assert_eq!(deep, [at("a.tif"), at("b.tif"), at("sub.tif/c.tif"), at("x[1].tif")]);
         assert_eq!(expand(&[at("x[1].tif")]).unwrap(), [at("x[1].tif")]);
-        assert_eq!(expand(&[at("*.nc")]), Err(Error::EmptyGlob { pattern: at("*.nc") }));
+        assert_eq!(expand(&[at("*.nc")]), Err(Error::Absent { path: at("*.nc"), how: Absence::Glob }));
         std::fs::remove_dir_all(dir).unwrap();
     }
 
@@ -164,7 +169,7 @@ mod tests {
         assert_eq!(expand(&[at("a/*.zarr")]).unwrap(), [at("a/cube.zarr")]);
         // Both documents, and no chunk.
         assert!(Sight::at(&at("a/cube.zarr")).is_ok_and(|seen| seen.stamp().size == 4));
-        assert!(matches!(Sight::at(&at("plain.zarr")), Err(Error::Directory { .. })));
+        assert!(matches!(Sight::at(&at("plain.zarr")), Err(Error::Unsuited { lack: Lack::Directory, .. })));
         std::fs::remove_dir_all(dir).unwrap();
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Why an open or a read failed.
+#[derive(Debug)]
 pub struct Failure {
     reason: String,
     tries: u32,
@@ -17,6 +18,8 @@ impl fmt::Display for Failure {
         if self.tries > 1 { write!(out, " (tried {} times)", self.tries) } else { Ok(()) }
     }
 }
+
+impl std::error::Error for Failure {}
 
 impl Failure {
     /// From the file system's words about a URL, at the last of some tries.

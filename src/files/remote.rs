@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Absence, Cause, Error, Part, Result};
 use crate::files::failure::{self, Failure};
 use crate::files::ranges::{self, Found};
 use crate::workers;
@@ -128,7 +128,7 @@ pub fn within<T>(session: Option<Arc<Session>>, work: impl FnOnce() -> T) -> T {
 /// The remote file at a URL, opened unless the session knows it.
 ///
 /// # Errors
-/// [`Error::RemoteAbsent`], or [`Error::Unreadable`], with the file system's reason.
+/// [`Error::Absent`], or [`Error::Unreadable`], with the file system's reason.
 pub fn open(url: &str) -> Result<Arc<RemoteFile>> {
     session()?.file(url)
 }
@@ -174,8 +174,8 @@ impl Session {
             Ok((handle.size()?, handle))
         });
         let (size, handle) = opened.map_err(|failure| match failure.is_absent() {
-            true => Error::RemoteAbsent { path: url.into(), reason: failure.to_string() },
-            false => Error::Unreadable { path: url.into(), reason: failure.to_string() },
+            true => Error::Absent { path: url.into(), how: Absence::Remote(Cause::of(failure)) },
+            false => Error::unreadable(url, Cause::of(failure)),
         })?;
         let file = Arc::new(RemoteFile::new(self.id, url, size));
         self.rest(&file, handle);
@@ -239,11 +239,10 @@ impl Session {
             REQUESTS.fetch_add(1, Relaxed);
             self.fetch_once(file, range.start, &mut bytes)
         });
-        read.map_err(|failure| Error::RemoteRead {
+        read.map_err(|failure| Error::Unreadable {
             path: file.url.clone(),
-            first: range.start,
-            last: range.end - 1,
-            reason: failure.to_string(),
+            part: Part::Bytes { first: range.start, last: range.end - 1 },
+            reason: Cause::of(failure),
         })?;
         BYTES.fetch_add(bytes.len() as u64, Relaxed);
         Ok(bytes)
@@ -358,7 +357,7 @@ impl RemoteFile {
         if file.size != self.size {
             let reason =
                 format!("it changed from {} to {} bytes since the query was prepared", self.size, file.size);
-            return Err(Error::Unreadable { path: self.url.clone(), reason });
+            return Err(Error::unreadable(&self.url, reason));
         }
         Ok(file)
     }
@@ -366,7 +365,7 @@ impl RemoteFile {
     /// Reads from a place on, up to the file's end; gives the number of bytes.
     ///
     /// # Errors
-    /// [`Error::RemoteRead`].
+    /// [`Error::Unreadable`].
     pub fn read_at(self: &Arc<Self>, place: u64, out: &mut [u8]) -> Result<usize> {
         let end = self.size.min(place.saturating_add(out.len() as u64));
         let session = session()?;

@@ -157,7 +157,7 @@ fn what_may_work_later_is_tried_again_and_what_will_not_is_not() {
 fn an_absent_url_is_absent() {
     let (script, bytes) = (Arc::<Script>::default(), content(10));
     let error = with(&script, &bytes, || open("x://none").err());
-    assert!(matches!(error, Some(Error::RemoteAbsent { .. })), "{error:?}");
+    assert!(matches!(error, Some(Error::Absent { how: Absence::Remote(_), .. })), "{error:?}");
 }
 
 #[test]

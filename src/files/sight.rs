@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Lack, Result};
 use crate::files::location::{Address, Location};
 use crate::files::remote;
 
@@ -48,7 +48,7 @@ impl Sight {
     /// Looks at a file. A local file that has the whole name of a subdataset is that file.
     ///
     /// # Errors
-    /// [`Error::Absent`], [`Error::Directory`] or [`Error::Unreadable`].
+    /// [`Error::Absent`], [`Error::Unsuited`] for a directory, or [`Error::Unreadable`].
     pub fn of(location: Location) -> Result<Sight> {
         let is_named_so = location.is_subdataset() && Path::new(location.text()).exists();
         let location = if is_named_so { Location::plain(location.text()) } else { location };
@@ -141,19 +141,19 @@ pub fn head(file: &Path, n: u64) -> Vec<u8> {
 /// Kind and state of a local file; `text` is how it was named.
 fn local(file: &Path, text: &str) -> Result<(FileKind, Stamp)> {
     let unreadable = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::Absent { path: text.into() },
-        _ => Error::Unreadable { path: text.into(), reason: lower(&e.to_string()) },
+        std::io::ErrorKind::NotFound => Error::absent(text),
+        _ => Error::unreadable(text, Cause::worded(lower(&e.to_string()), e)),
     };
     let metadata = std::fs::metadata(file).map_err(unreadable)?;
     if !metadata.is_dir() {
         // Reading a pipe or a device could wait, or go on, for ever.
         return match metadata.is_file() {
             true => Ok((FileKind::File, stamp_of(&metadata))),
-            false => Err(Error::Unreadable { path: text.into(), reason: "it is no regular file".into() }),
+            false => Err(Error::unreadable(text, "it is no regular file")),
         };
     }
     match document(file) {
-        None => Err(Error::Directory { path: text.into() }),
+        None => Err(Error::unsuited(text, Lack::Directory)),
         Some((kind, CONSOLIDATED, metadata)) => Ok((kind, stamp_of(&metadata))),
         Some((kind, ..)) => Ok((kind, store_stamp(file).map_err(unreadable)?)),
     }
@@ -221,10 +221,10 @@ pub fn is_one_file(folder: &Path) -> bool {
 /// The document that makes a URL a Zarr store.
 fn remote_document(url: &str) -> Result<Arc<remote::RemoteFile>> {
     let base = url.trim_end_matches('/');
-    let mut last = Error::Absent { path: url.into() };
+    let mut last = Error::absent(url);
     for name in DOCUMENTS {
         match remote::open(&format!("{base}/{name}")) {
-            Err(error @ Error::RemoteAbsent { .. }) => last = error,
+            Err(error @ Error::Absent { .. }) => last = error,
             other => return other,
         }
     }
@@ -338,7 +338,7 @@ mod tests {
         let consolidated = Sight::at(&folder.at("one.zarr")).unwrap();
         assert_eq!((consolidated.kind(), consolidated.stamp().size), (FileKind::Store, 16));
         assert_eq!(Sight::at(&folder.at("b.gdb")).unwrap().kind(), FileKind::Geodatabase);
-        assert!(matches!(Sight::at(&folder.at("plain")), Err(Error::Directory { .. })));
+        assert!(matches!(Sight::at(&folder.at("plain")), Err(Error::Unsuited { lack: Lack::Directory, .. })));
         assert!(matches!(Sight::at(&folder.at("none.tif")), Err(Error::Absent { .. })));
         assert!(matches!(Sight::at(&folder.at("a.tif/b.tif")), Err(Error::Unreadable { .. })));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Result};
+use crate::error::{Error, Member, Result};
 
 /// What an array file's header says, without one value of a data variable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -95,12 +95,11 @@ impl ArrayHeader {
     }
 
     /// # Errors
-    /// [`Error::NoVariable`] with what there is.
+    /// [`Error::NotFound`] with what there is.
     pub fn variable(&self, path: &str, name: &str) -> Result<usize> {
-        self.find(name).ok_or_else(|| Error::NoVariable {
-            path: path.into(),
-            name: name.into(),
-            available: self.variables.iter().map(|v| v.name.clone()).collect(),
+        self.find(name).ok_or_else(|| {
+            let there = self.variables.iter().map(|v| v.name.clone()).collect();
+            Error::not_found(Member::Variable, name, path, there)
         })
     }
 }

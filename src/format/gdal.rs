@@ -5,6 +5,7 @@
 
 pub mod burn;
 pub mod mdim;
+mod tags;
 pub mod vector;
 mod vsi;
 pub mod warp;
@@ -20,7 +21,7 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
 use crate::files::{Location, Sight};
 use crate::format::tiff::{Deflated, Packed, Predictor};
@@ -117,12 +118,11 @@ impl Raster {
             // Refuses sources that could be waited for for ever.
             vrt::sources(sight)?;
             if magic.starts_with(b"CDF") {
-                let unreadable = |reason| Error::Unreadable { path: path.into(), reason };
+                let unreadable = |reason: String| Error::unreadable(path, reason);
                 classic::check(location).map_err(unreadable)?;
             }
             if magic.starts_with(b"GRIB") && grib::messages(location).second_order {
-                let reason = grib::SECOND_ORDER.into();
-                return Err(Error::Unreadable { path: path.into(), reason });
+                return Err(Error::unreadable(path, grib::SECOND_ORDER));
             }
             let _guard = guard(hdf5);
             if hdf5 {
@@ -142,7 +142,7 @@ impl Raster {
                 ..DatasetOptions::default()
             };
             let dataset = Dataset::open_ex(&place.name, options)
-                .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
+                .map_err(|e| Error::unreadable(path, reason(&e, &place.name)))?;
             OPENED.fetch_add(1, Relaxed);
             let header = match header {
                 Some(header) => header.clone(),
@@ -277,7 +277,11 @@ impl Raster {
     }
 
     fn unreadable(&self, band: usize, window: Window, reason: String) -> Error {
-        Error::Pixels { path: self.location.text().into(), band, window: window.to_string(), reason }
+        Error::Unreadable {
+            path: self.location.text().into(),
+            part: Part::Band { band, window: window.to_string() },
+            reason: reason.into(),
+        }
     }
 }
 
@@ -323,22 +327,19 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     let (width, height) = dataset.raster_size();
     let count = dataset.raster_count();
     if count == 0 || width == 0 || height == 0 {
-        return Err(Error::NoBands { path: path.into(), subdatasets: subdatasets(dataset) });
+        return Err(Error::unsuited(path, Lack::Bands(subdatasets(dataset))));
     }
     let transform = dataset.geo_transform().ok().map(Affine).filter(Affine::is_usable);
     let mut bands = Vec::with_capacity(count);
     let mut block = (0, 0);
     for index in 1..=count {
-        let band = dataset
-            .rasterband(index)
-            .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, path) })?;
+        let band = dataset.rasterband(index).map_err(|e| Error::unreadable(path, reason(&e, path)))?;
         if index == 1 {
             let (cols, rows) = band.block_size();
             block = (rows, cols);
         }
         let name = band.band_type();
-        let dtype =
-            dtype_of(name).ok_or_else(|| Error::Complex { path: path.into(), dtype: name.to_string() })?;
+        let dtype = dtype_of(name).ok_or_else(|| Error::unsuited(path, Lack::Complex(name.to_string())))?;
         let some = |text: String| (!text.is_empty()).then_some(text);
         let flags = band.mask_flags().ok();
         bands.push(Band {

@@ -8,6 +8,7 @@
 
 mod directory;
 mod metadata;
+mod tags;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
 use crate::files::{Address, FileKind, Location, Sight, remote};
 use crate::format::gdal::{self, Raster};
-use crate::format::{Band, Header};
+use crate::format::{Band, Header, Tags};
 use directory::{
     ASCII, BYTE, Bytes, DOUBLE, Directory, Entry, Form, LONG, LONG8, RATIONAL, SHORT, UNDEFINED,
 };
@@ -56,7 +57,7 @@ const GEO_TEXT: u16 = 34737;
 const METADATA: u16 = 42112;
 const NODATA: u16 = 42113;
 
-/// Tags that change nothing in a header, with the types they come in: texts, the resolution on paper, XMP.
+/// Tags that change nothing in a header, with the types they come in: texts, the resolution on paper (see `tags`), XMP.
 const HARMLESS: [(u16, &[u16]); 14] = [
     (269, &[ASCII]),
     (270, &[ASCII]),
@@ -90,6 +91,7 @@ const MAX_KNOWN: usize = 4096;
 #[derive(Debug, Clone)]
 struct Draft {
     header: Header,
+    tags: Tags,
     /// Keys, numbers and texts, in one byte order whatever the file's.
     keys: Vec<u8>,
 }
@@ -105,6 +107,11 @@ struct Place {
 /// The header of a GeoTIFF, where it is certain; `siblings` are the names beside the file that begin like its
 /// stem.
 pub fn header(sight: &Sight, siblings: &[String]) -> Option<Header> {
+    header_and_tags(sight, siblings).map(|(header, _)| header)
+}
+
+/// The header of a GeoTIFF and its tags, where both are certain.
+pub fn header_and_tags(sight: &Sight, siblings: &[String]) -> Option<(Header, Tags)> {
     let location = sight.location();
     if sight.kind() != FileKind::File
         || location.is_subdataset()
@@ -134,12 +141,12 @@ pub fn header(sight: &Sight, siblings: &[String]) -> Option<Header> {
             read(&mut Bytes::new(size, &fetch))?
         }
     };
-    let header = match known(&draft.keys) {
+    let found = match known(&draft.keys) {
         Some(place) => draft.at(&place?),
         None => return learn(&draft, sight, siblings),
     };
     READ_HERE.fetch_add(1, Relaxed);
-    Some(header)
+    Some(found)
 }
 
 /// Headers that were read here since the process began, without GDAL.
@@ -192,26 +199,27 @@ fn known(keys: &[u8]) -> Option<Option<Place>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(keys).cloned()
 }
 
-/// GDAL's header of the first file of a set of geokeys, from which the set's CRS is learnt.
-fn learn(draft: &Draft, sight: &Sight, siblings: &[String]) -> Option<Header> {
+/// GDAL's header and tags of the first file of a set of geokeys, from which the set's CRS is learnt.
+fn learn(draft: &Draft, sight: &Sight, siblings: &[String]) -> Option<(Header, Tags)> {
     let raster = Raster::open(sight, Some(siblings)).ok()?;
-    let header = raster.header();
+    let (header, tags) = (raster.header(), raster.tags());
     let bands = draft.header.bands.iter().zip(&header.bands);
     // A file whose bands all have units of their own does not tell the CRS's.
     if let Some(unit) = bands.clone().find(|(band, _)| band.unit.is_none()).map(|(_, band)| &band.unit) {
         let place = Place { crs: header.crs.clone(), unit: unit.clone() };
-        let equal = draft.clone().at(&place).same(header);
+        let (own, own_tags) = draft.clone().at(&place);
+        let equal = own_tags == tags && own.same(header);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get_or_insert_with(HashMap::new);
         if known.len() < MAX_KNOWN {
             known.insert(draft.keys.clone(), equal.then_some(place));
         }
     }
-    Some(header.as_ref().clone())
+    Some((header.as_ref().clone(), tags))
 }
 
 impl Draft {
-    fn at(self, place: &Place) -> Header {
+    fn at(self, place: &Place) -> (Header, Tags) {
         let mut header = self.header;
         header.crs.clone_from(&place.crs);
         for band in &mut header.bands {
@@ -219,7 +227,7 @@ impl Draft {
                 band.unit.clone_from(&place.unit);
             }
         }
-        header
+        (header, self.tags)
     }
 }
 
@@ -237,16 +245,20 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Draft> {
     let (height, width) = (side(bytes, &image, HEIGHT)?, side(bytes, &image, WIDTH)?);
     let pixel = Pixel::read(bytes, &image)?;
     let block = block(bytes, &image, (height, width), &pixel)?;
+    let mut tags = tags::read(bytes, &image)?;
     let facts = match image.find(METADATA) {
         None => vec![BandFacts::default(); pixel.samples],
-        Some(entry) => metadata::read(&text(bytes, &image, entry)?, pixel.samples)?,
+        Some(entry) => metadata::read(&text(bytes, &image, entry)?, pixel.samples, &mut tags)?,
     };
     let nodata = match image.find(NODATA) {
         None => None,
         Some(entry) => nodata(&text(bytes, &image, entry)?, pixel.dtype)?,
     };
     let (keys, is_point) = geokeys(bytes, &image)?;
-    let transform = transform(bytes, &image, is_point, pixel.samples)?;
+    if let Some(is_point) = is_point {
+        tags::set(&mut tags, "AREA_OR_POINT", if is_point { "Point" } else { "Area" }.into())?;
+    }
+    let transform = transform(bytes, &image, is_point == Some(true), pixel.samples)?;
     let band = |facts: BandFacts| Band {
         name: facts.description,
         dtype: pixel.dtype,
@@ -259,7 +271,7 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Draft> {
     let bands = facts.into_iter().map(band).collect();
     let driver = "GTiff".to_string();
     let header = Header { driver, height, width, transform: Some(transform), crs: None, bands, block };
-    Some(Draft { header, keys })
+    Some(Draft { header, tags, keys })
 }
 
 /// Tags whose value is looked at.
@@ -488,8 +500,8 @@ fn of_float32(value: f64) -> Option<f64> {
     (held.is_infinite() == value.is_infinite()).then_some(held)
 }
 
-/// The geokeys, and whether a pixel's coordinates are those of its centre.
-fn geokeys(bytes: &mut Bytes<'_>, image: &Directory) -> Option<(Vec<u8>, bool)> {
+/// The geokeys, and whether a pixel's coordinates are those of its centre, where they say.
+fn geokeys(bytes: &mut Bytes<'_>, image: &Directory) -> Option<(Vec<u8>, Option<bool>)> {
     const RASTER_TYPE: u64 = 1025;
     let entry = image.find(GEO_KEYS).filter(|entry| entry.kind == SHORT && entry.count < 1024)?;
     let numbers = image.integers(bytes, entry)?;
@@ -498,13 +510,13 @@ fn geokeys(bytes: &mut Bytes<'_>, image: &Directory) -> Option<(Vec<u8>, bool)> 
     if keys.len() as u64 != count * 4 || *count > 200 {
         return None;
     }
-    let mut is_point = false;
+    let mut is_point = None;
     for key in keys.chunks_exact(4) {
         if let [RASTER_TYPE, location, count, value] = key {
             if (*location, *count) != (0, 1) || !(1..=2).contains(value) {
                 return None;
             }
-            is_point = *value == 2;
+            is_point = Some(*value == 2);
         }
     }
     if keys.chunks_exact(4).zip(keys.chunks_exact(4).skip(1)).any(|(a, b)| a.first() >= b.first()) {
@@ -637,6 +649,7 @@ mod tests {
         );
         for draft in &drafts {
             assert_eq!((&draft.header, &draft.keys), (header, &drafts[0].keys));
+            assert_eq!(draft.tags, [("AREA_OR_POINT".to_string(), "Area".to_string())]);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Other, Result};
 use crate::files::{FileKind, Sight};
 use crate::format::array::ArrayFile;
 use crate::format::gdal::mdim::MdimFile;
@@ -57,36 +57,21 @@ pub fn is_array(sight: &Sight) -> bool {
 
 /// Why a file does not open as one kind, or as any: it may be of another, for which there are other functions.
 pub fn explain(error: Error, sight: &Sight, wanted: Option<Kind>) -> Error {
-    let path = sight.path();
-    if !matches!(error, Error::Unreadable { .. } | Error::NoBands { .. }) {
+    let is_empty = matches!(error, Error::Unsuited { lack: Lack::Bands(_), .. });
+    if !error.is_unopened() && !is_empty {
         return error;
     }
-    let other = |what, remedy: String| Error::OtherKind { path: path.into(), what, remedy };
+    let other = |other| Error::unsuited(sight.path(), Lack::Kind(other));
     if sight.magic().starts_with(b"PAR1") {
-        let remedy = format!(
-            "Its geometries are drawn by SELECT geo_rasterize(list(geometry), slice) FROM '{path}', and a catalog is any \
-             query with columns path, geometry, bbox (geo_bbox(geometry)), t_min and t_max"
-        );
-        return other("a Parquet file, which is a table to DuckDB", remedy);
+        return other(Other::Table);
     }
     if is_array(sight) && wanted == Some(Kind::Vector) {
-        return other(
-            "an array file, and no vector file",
-            format!("Read it with read_array('{path}', variable)"),
-        );
+        return other(Other::Array);
     }
     let is_vector = || VectorSource::open(sight).is_ok_and(|file| file.layer_count() > 0);
     match wanted {
-        Some(Kind::Raster) if is_vector() => other(
-            "a vector file, and no raster",
-            format!("Draw it on a grid with geo_rasterize('{path}', slice)"),
-        ),
-        Some(Kind::Vector) if Raster::open(sight, None).is_ok() => other(
-            "a raster, and no vector file",
-            format!(
-                "Read it with read_patch('{path}', win) or read_slice('{path}', slice); geo_polygonize makes shapes of pixels"
-            ),
-        ),
+        Some(Kind::Raster) if is_vector() => other(Other::Vector),
+        Some(Kind::Vector) if Raster::open(sight, None).is_ok() => other(Other::Raster),
         _ => error,
     }
 }

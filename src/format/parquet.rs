@@ -53,19 +53,8 @@ impl Table {
         Table::of(path, builder.with_projection(mask))
     }
 
-    /// What a file's own metadata say under a key.
-    ///
-    /// # Errors
-    /// As [`Table::open`].
-    pub fn metadata(path: &str, key: &str) -> Result<Option<String>> {
-        let builder = builder(path)?;
-        let pairs = builder.metadata().file_metadata().key_value_metadata();
-        let pair = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == key));
-        Ok(pair.and_then(|pair| pair.value.clone()))
-    }
-
     fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<Input>) -> Result<Table> {
-        let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+        let unreadable = |reason: String| Error::unreadable(path, reason);
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = with_uuids(builder.schema(), builder.parquet_schema());
         let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
@@ -75,7 +64,7 @@ impl Table {
 
 fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
     let sight = Sight::at(path)?;
-    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    let unreadable = |reason: String| Error::unreadable(path, reason);
     let file = Input::open(sight.location()).map_err(|e| unreadable(e.to_string()))?;
     // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -150,7 +139,7 @@ impl Iterator for Table {
         if batch.is_err() {
             self.reader = None;
         }
-        Some(batch.map_err(|e| Error::Unreadable { path: self.path.clone(), reason: e.to_string() }))
+        Some(batch.map_err(|e| Error::unreadable(&self.path, e.to_string())))
     }
 }
 

@@ -32,7 +32,7 @@ pub fn sources(sight: &Sight) -> Result<Vec<PathBuf>> {
         None => Ok(found),
         Some(special) => {
             let reason = format!("its source \"{}\" is no regular file", special.display());
-            Err(Error::Unreadable { path: sight.path().into(), reason })
+            Err(Error::unreadable(sight.path(), reason))
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct ZarrFile {
 /// [`Error::Unreadable`]: a document is missing or damaged; the store and the document are named.
 pub fn open(sight: &Sight) -> Result<ZarrFile> {
     let path = sight.path();
-    let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+    let unreadable = |reason: String| Error::unreadable(path, reason);
     let name = Path::new(path).file_stem().and_then(|stem| stem.to_str()).unwrap_or("array");
     // A damaged zip file may have its reader panic.
     let read = || {
@@ -55,7 +55,7 @@ pub fn open(sight: &Sight) -> Result<ZarrFile> {
 
 impl ZarrFile {
     fn unreadable(&self, node: &Node, reason: String) -> Error {
-        Error::Values { path: self.path.clone(), variable: node.variable.name.clone(), reason }
+        Error::values(&self.path, &node.variable.name, reason)
     }
 
     fn chunks(&self, variable: usize) -> Result<(&Node, &Chunks)> {

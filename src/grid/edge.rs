@@ -1,6 +1,6 @@
 //! Where windows start along an axis.
 
-use crate::error::{Error, Result};
+use crate::error::{Bounds, Error, Result};
 
 /// What happens where the last window does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Edge {
     /// than the window has one partial window, except under `Snap`.
     ///
     /// # Errors
-    /// [`Error::TooSmall`] under `Snap`; more starts than memory should hold.
+    /// [`Error::OutOfRange`] under `Snap`; more starts than memory should hold.
     pub fn starts(self, axis: usize, window: usize, stride: usize) -> Result<Vec<i64>> {
         let (n, w) = (axis as i64, window as i64);
         if axis / stride > MAX_STARTS {
@@ -45,7 +45,7 @@ impl Edge {
         let whole = multiples(n - w + 1);
         if n < w {
             return match self {
-                Edge::Snap => Err(Error::TooSmall { axis, window }),
+                Edge::Snap => Err(Error::out_of_range(window, Bounds::Pixels(axis))),
                 Edge::Center => Ok(vec![-((w - n) / 2)]),
                 Edge::Drop | Edge::Overflow => Ok(vec![0]),
                 Edge::Pad => Ok(multiples(n)),
@@ -102,7 +102,8 @@ mod tests {
         assert_eq!(Edge::Overflow.starts(10, 16, 16).unwrap(), [0]);
         assert_eq!(Edge::Center.starts(10, 16, 16).unwrap(), [-3]);
         assert_eq!(Edge::Pad.starts(10, 16, 16).unwrap(), [0]);
-        assert_eq!(Edge::Snap.starts(10, 16, 16), Err(Error::TooSmall { axis: 10, window: 16 }));
+        let short = Error::out_of_range(16, Bounds::Pixels(10));
+        assert_eq!(Edge::Snap.starts(10, 16, 16), Err(short));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::dtype::Pixel;
-use crate::error::{Error, Result};
+use crate::error::{Bounds, Error, Result};
 use crate::format::gdal;
 use crate::grid::land::{Fractions, LandRule, count};
 use crate::map::Footprint;
@@ -56,7 +56,7 @@ impl Mask {
     /// beyond the antimeridian. `total` is 0 when it holds no centre.
     ///
     /// # Errors
-    /// [`Error::Uncovered`], or pixels that can not be decoded.
+    /// [`Error::OutOfRange`], or pixels that can not be decoded.
     pub fn in_box(&self, bbox: &Bbox, crs: &str, outside: Outside) -> Result<Fractions> {
         if !same_crs(crs, &self.crs) {
             let shape = Footprint::project(bbox, crs, &self.crs, self.geographic, 21)?;
@@ -123,7 +123,7 @@ impl Mask {
 
     fn uncovered(&self, bbox: &Bbox) -> Result<Error> {
         let extent = format!("{} in {}", self.extent()?, Crs::new(&self.crs));
-        Ok(Error::Uncovered { box_: bbox.to_string(), mask: self.source.path().into(), extent })
+        Ok(Error::out_of_range(bbox, Bounds::Mask { path: self.source.path().into(), extent }))
     }
 
     /// The box, and on a globe the same box one turn to each side, where it may meet the mask; each with the

@@ -4,7 +4,7 @@ use geo::{BooleanOps, BoundingRect, Coord, LineString, MapCoords, MultiPolygon, 
 
 use crate::bbox::Bbox;
 use crate::crs::CRS84;
-use crate::error::{Error, Result};
+use crate::error::{Bounds, Error, Result};
 use crate::projection;
 
 /// One or more polygons, and the box around them. On a globe nothing crosses the antimeridian: what
@@ -123,10 +123,12 @@ pub fn running_box(bbox: &Bbox, from: &str, to: &str) -> Result<Bbox> {
 pub fn check_units(bbox: &Bbox, crs: &str, facts: &projection::CrsFacts) -> Result<()> {
     let looks_like_degrees =
         bbox.xmin >= -720.0 && bbox.xmax <= 720.0 && bbox.ymin >= -90.0 && bbox.ymax <= 90.0;
-    let shown = crate::crs::Crs::new(crs);
+    let foreign = || {
+        let (crs, unit) = (crate::crs::Crs::new(crs).to_string(), facts.unit.clone());
+        Error::out_of_range(bbox, Bounds::Unit { crs, unit, geographic: facts.geographic })
+    };
     if facts.geographic && !looks_like_degrees {
-        let problem = format!("{bbox} is not in degrees, the unit of {shown}");
-        return Err(Error::conflict(problem, "Name the CRS that its numbers are in, or give degrees"));
+        return Err(foreign());
     }
     if facts.geographic || !looks_like_degrees {
         return Ok(());
@@ -139,11 +141,7 @@ pub fn check_units(bbox: &Bbox, crs: &str, facts: &projection::CrsFacts) -> Resu
     if turns.iter().any(|x| used.contains(*x, y)) {
         return Ok(());
     }
-    let problem = format!("{bbox} looks like degrees, and {shown} counts in {}", facts.unit);
-    Err(Error::conflict(
-        problem,
-        "Give the box in the CRS's own unit, or name the box's own CRS: {shape_crs: 'OGC:CRS84'}",
-    ))
+    Err(foreign())
 }
 
 fn polygon(ring: &[(f64, f64)]) -> Polygon<f64> {

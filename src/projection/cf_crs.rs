@@ -83,5 +83,5 @@ fn mapping_name(pairs: &[(String, String)]) -> String {
 }
 
 fn bad(value: &str, reason: &str) -> Error {
-    Error::BadCrs { value: value.chars().take(200).collect(), reason: reason.to_string() }
+    Error::BadCrs { value: value.chars().take(200).collect(), reason: reason.into() }
 }

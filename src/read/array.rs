@@ -75,8 +75,8 @@ impl ArraySource {
             let now = sight.stamp();
             // Of a remote file nothing but its size tells one query what another saw.
             if now.size != then.size || now.modified.is_some() && now != then {
-                let reason = "it was replaced while it was read".into();
-                return Err(Error::Unreadable { path: self.path().into(), reason });
+                let reason = "it was replaced while it was read";
+                return Err(Error::unreadable(self.path(), reason));
             }
             open::open(&sight)
         })
@@ -111,11 +111,7 @@ impl ArraySource {
     /// The variable holds no numbers, or a chunk can not be decoded.
     pub fn read(&self, place: usize, runs: &[Vec<Run>], threads: usize) -> Result<Pixels> {
         let variable = self.variable(place)?;
-        let fail = |reason: String| Error::Values {
-            path: self.path().into(),
-            variable: variable.name.clone(),
-            reason,
-        };
+        let fail = |reason: String| Error::values(self.path(), &variable.name, reason);
         let Some(dtype) = variable.dtype else {
             return Err(fail(format!("its type is {}, and only numbers can be read", variable.dtype_name)));
         };
@@ -172,10 +168,9 @@ impl Blocks<'_> {
         let number = at.iter().zip(shape).zip(self.sides).try_fold(0u64, |number, ((at, size), side)| {
             number.checked_mul(size.div_ceil(*side))?.checked_add(*at)
         });
-        let number = number.ok_or_else(|| Error::Values {
-            path: self.source.path().into(),
-            variable: self.variable.name.clone(),
-            reason: format!("its shape {shape:?} has more chunks than can be counted"),
+        let number = number.ok_or_else(|| {
+            let reason = format!("its shape {shape:?} has more chunks than can be counted");
+            Error::values(self.source.path(), &self.variable.name, reason)
         })?;
         let key = self.key(number, self.file.state(self.place, &start));
         let step = vec![1; start.len()];

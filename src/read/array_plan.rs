@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::format::array::Variable;
 use crate::format::hyperslab::{Run, places};
 use crate::limits::Limits;
@@ -198,19 +198,14 @@ pub fn section(selected: &Selected, from: u64, count: u64) -> Selected {
 }
 
 /// # Errors
-/// [`Error::ArrayTooLarge`]: a selection may name more values than there is memory.
+/// [`Error::TooLarge`]: a selection may name more values than there is memory.
 pub fn check_size(variable: &str, values: u64, value_bytes: usize, limits: &Limits) -> Result<()> {
     let bytes = values.saturating_mul(value_bytes as u64);
     if bytes <= limits.chunk as u64 {
         return Ok(());
     }
-    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    Err(Error::ArrayTooLarge {
-        variable: variable.into(),
-        values,
-        needed_mb: mib(bytes),
-        limit_mb: mib(limits.chunk as u64),
-    })
+    let load = Load::Values { variable: variable.into(), values };
+    Err(Error::TooLarge { load, needed: bytes, limit: limits.chunk as u64 })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Axes: which indices of a dimension a value, a range or an index names. Nothing is read here.
 
-use crate::error::{Error, Result};
+use crate::error::{Bounds, Error, Result};
 use crate::format::hyperslab::Run;
 use crate::interval::{Interval, iso};
 
@@ -92,10 +92,7 @@ pub fn resolve(
     wanted: &Wanted,
     tolerance: Option<f64>,
 ) -> Result<Selected> {
-    let by_value = || {
-        let problem = format!("dimension \"{dim}\" has no coordinates to select by value");
-        axis.ok_or_else(|| Error::conflict(problem, format!("Select by index: {{isel: {{{dim}: 0}}}}")))
-    };
+    let by_value = || axis.ok_or_else(|| Error::NoAxis { name: dim.into(), dims: vec![dim.into()] });
     match *wanted {
         Wanted::At(point) => by_value()?.at(point, tolerance),
         Wanted::Between(from, to) => by_value()?.between(from, to),
@@ -131,13 +128,12 @@ pub fn resolve(
 
 fn place(dim: &str, size: u64, index: i64) -> Result<u64> {
     let place = if index < 0 { size.checked_sub(index.unsigned_abs()) } else { Some(index.unsigned_abs()) };
-    place.filter(|place| *place < size).ok_or_else(|| Error::OffAxis {
-        value: format!("index {index}"),
-        axis: dim.into(),
-        extent: match size {
+    place.filter(|place| *place < size).ok_or_else(|| {
+        let extent = match size {
             0 => "is empty".into(),
             size => format!("has the indices 0 to {}, or -1 to -{size} from the end", size - 1),
-        },
+        };
+        Error::out_of_range(format!("index {index}"), Bounds::Axis { name: dim.into(), extent })
     })
 }
 
@@ -317,7 +313,7 @@ impl Axis {
             Point::Number(value) => value.to_string(),
             Point::Time(time) => iso(time.start),
         };
-        Error::OffAxis { value, axis: self.name.clone(), extent: self.says() }
+        Error::out_of_range(value, Bounds::Axis { name: self.name.clone(), extent: self.says() })
     }
 
     fn off_range(&self, from: Point, to: Point) -> Error {
@@ -326,7 +322,7 @@ impl Axis {
             Point::Time(time) => iso(if last { time.stop } else { time.start }),
         };
         let value = format!("a value from {} to {}", show(from, false), show(to, true));
-        Error::OffAxis { value, axis: self.name.clone(), extent: self.says() }
+        Error::out_of_range(value, Bounds::Axis { name: self.name.clone(), extent: self.says() })
     }
 
     fn says(&self) -> String {

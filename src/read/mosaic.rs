@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Pixel};
-use crate::error::{Error, Result};
+use crate::error::{Bounds, Error, Lack, Result};
 use crate::format::gdal::warp::Warped;
 use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, read_patch};
 use crate::read::placement::Placement;
@@ -127,17 +127,7 @@ pub fn fill(gaps: Vec<Range<usize>>, value: Option<f64>, out: &mut [f32]) -> Vec
 
 /// No file touches the slice.
 pub fn untouched(paths: &[String], slice: &Slice) -> Error {
-    let files = match paths {
-        [] => "there is no file".to_string(),
-        [path] => format!("\"{path}\" does not reach"),
-        [first, rest @ ..] => {
-            format!("none of {} files, of which \"{first}\" is the first, reaches", rest.len() + 1)
-        }
-    };
-    Error::conflict(
-        format!("{files} the {slice}"),
-        "Ask for {boundless: true} to get NULL pixels instead, or check the CRS and the box",
-    )
+    Error::out_of_range(slice, Bounds::Files { first: paths.first().cloned(), count: paths.len() })
 }
 
 /// Runs of places without a pixel, in order.
@@ -211,8 +201,8 @@ fn many(
 fn bands_of(source: &Source, options: &SliceOptions, count: usize) -> Result<Vec<usize>> {
     let bands = band_numbers(source, &options.patch)?;
     if bands.len() != count {
-        let problem = format!("\"{}\" has {} bands, and the first file {count}", source.path(), bands.len());
-        return Err(Error::conflict(problem, "Name the bands that all have: {bands: [1]}"));
+        let lack = Lack::BandCount { own: bands.len(), first: count };
+        return Err(Error::unsuited(source.path(), lack));
     }
     Ok(bands)
 }
@@ -252,7 +242,7 @@ fn layer(
                 let places = (0..if exact { warped.pixels.len() } else { 0 }).filter(kept);
                 let mut pixels = places.filter_map(|place| warped.pixels.get(place));
                 if let Some(value) = pixels.find_map(|pixel| beyond_float(*pixel, is_aligned)) {
-                    return Err(Error::BeyondFloat { path: source.path().into(), band, value });
+                    return Err(Error::unsuited(source.path(), Lack::BeyondFloat { band, value }));
                 }
                 layer.pixels.extend(warped.pixels.iter().map(|v| v.f32()));
                 layer.valid.extend(&warped.valid);

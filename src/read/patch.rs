@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Result};
+use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
 use crate::read::block_cache::{Key, Owner};
@@ -34,7 +34,7 @@ pub enum BandName {
 /// Band numbers (from 1) of the bands asked for.
 ///
 /// # Errors
-/// [`Error::NoBand`], with the bands that there are.
+/// [`Error::NotFound`], with the bands that there are.
 pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize>> {
     let bands = &source.header().bands;
     let Some(wanted) = &options.bands else { return Ok((1..=bands.len()).collect()) };
@@ -43,13 +43,12 @@ pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize
             BandName::Number(n) => usize::try_from(*n).ok().filter(|n| (1..=bands.len()).contains(n)),
             BandName::Name(name) => bands.iter().position(|b| b.name.as_deref() == Some(name)).map(|i| i + 1),
         };
-        found.ok_or_else(|| Error::NoBand {
-            path: source.path().into(),
-            band: match wanted {
+        found.ok_or_else(|| {
+            let shown = match wanted {
                 BandName::Number(n) => n.to_string(),
                 BandName::Name(name) => format!("\"{name}\""),
-            },
-            available: match wanted {
+            };
+            let there = match wanted {
                 BandName::Name(_) if bands.iter().all(|band| band.name.is_none()) => {
                     vec![match bands.len() {
                         1 => "one band, without a name".into(),
@@ -57,7 +56,8 @@ pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize
                     }]
                 }
                 _ => available(bands),
-            },
+            };
+            Error::not_found(Member::Band, shown, source.path(), there)
         })
     };
     wanted.iter().map(find).collect()
@@ -97,19 +97,14 @@ pub fn pixel_count(window: &Window, bands: usize) -> usize {
 }
 
 /// # Errors
-/// [`Error::PatchTooLarge`]: a window may name more pixels than there is memory.
+/// [`Error::TooLarge`]: a window may name more pixels than there is memory.
 pub fn check_patch(window: &Window, bands: usize, pixel_bytes: usize, limits: &Limits) -> Result<()> {
     let bytes = pixel_count(window, bands).saturating_mul(pixel_bytes);
     if bytes <= limits.chunk {
         return Ok(());
     }
-    let mib = |bytes: usize| (bytes as u64).div_ceil(1 << 20);
-    Err(Error::PatchTooLarge {
-        window: window.to_string(),
-        bands,
-        needed_mb: mib(bytes),
-        limit_mb: mib(limits.chunk),
-    })
+    let load = Load::Window { window: window.to_string(), bands };
+    Err(Error::TooLarge { load, needed: bytes as u64, limit: limits.chunk as u64 })
 }
 
 /// The blocks of one patch, decoded, in the order in which [`copy_patch`] wants them.
@@ -251,7 +246,7 @@ pub fn copy_patch<T: Pixel>(
 /// Refuses pixels, as [`read_patch`] gave them in `out`, that are other numbers in the file.
 ///
 /// # Errors
-/// [`Error::BeyondFloat`], and as [`read_patch`].
+/// [`Error::Unsuited`], and as [`read_patch`].
 pub fn check_floats(
     source: &Source,
     window: &Window,
@@ -286,7 +281,7 @@ pub fn check_floats(
             let mut pixels = vec![P::default(); window.area()];
             read_patch(source, window, &[band], &plain, &mut pixels)?;
             if let Some(value) = pixels.iter().find_map(|pixel| pixel.beyond_float()) {
-                return Err(Error::BeyondFloat { path: source.path().into(), band, value });
+                return Err(Error::unsuited(source.path(), Lack::BeyondFloat { band, value }));
             }
         });
     }
@@ -297,11 +292,9 @@ pub fn check_floats(
 fn inside(source: &Source, window: &Window, options: &PatchOptions) -> Result<Option<Window>> {
     let header = source.header();
     match window.clip(header.height, header.width) {
-        None if !options.boundless => Err(Error::Outside {
-            path: source.path().into(),
-            window: window.to_string(),
-            height: header.height,
-            width: header.width,
+        None if !options.boundless => Err({
+            let (path, height, width) = (source.path().into(), header.height, header.width);
+            Error::out_of_range(window, Bounds::Raster { path, height, width })
         }),
         inside => Ok(inside),
     }

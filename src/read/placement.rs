@@ -1,7 +1,7 @@
 //! Where a slice lies on a raster: worked out once a file, and handed down to whoever reads it.
 
 use crate::affine::Affine;
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Result};
 use crate::format::gdal::warp::Grid;
 use crate::projection::{crs_facts, same_crs};
 use crate::read::globe::{Globe, MOST_TURNS, TURN};
@@ -39,9 +39,8 @@ impl<'a> Placement<'a> {
     /// No CRS or geotransform, a CRS that PROJ does not know, or no transformation between the two.
     pub fn of(source: &'a Source, slice: &'a Slice, resampling: Resampling) -> Result<Placement<'a>> {
         let header = source.header();
-        let path = || source.path().to_string();
-        let crs = header.crs.as_deref().ok_or_else(|| Error::NoCrs { path: path() })?;
-        let affine = header.transform.ok_or_else(|| Error::NoTransform { path: path() })?;
+        let crs = header.crs.as_deref().ok_or_else(|| Error::unsuited(source.path(), Lack::Crs))?;
+        let affine = header.transform.ok_or_else(|| Error::unsuited(source.path(), Lack::Transform))?;
         let size = (header.height, header.width);
         Ok(match aligned_windows(crs, &affine, size, slice)? {
             Some(windows) if windows.is_empty() => Placement::Aside,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::cf;
 use crate::dtype::Dtype;
-use crate::error::{Error, Result, one_of};
+use crate::error::{Error, Lack, Result, one_of};
 use crate::read::array::ArraySource;
 use crate::read::axis::{Axis, Selected, Selection, resolve};
 
@@ -84,10 +84,8 @@ pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<us
         Some((_, &[dim])) => Ok(dim),
         Some((coordinate, dims)) if dims.len() > 1 => {
             let array = source.variable(coordinate.variable)?;
-            let on: Vec<String> =
-                dims.iter().filter_map(|&d| facts.dims.get(d)).map(|d| format!("{d}: ...")).collect();
-            let problem = format!("\"{}\" varies along {} dimensions", array.name, dims.len());
-            Err(Error::conflict(problem, format!("Select by index: {{isel: {{{}}}}}", on.join(", "))))
+            let dims = dims.iter().filter_map(|&dim| facts.dims.get(dim)).cloned().collect();
+            Err(Error::NoAxis { name: array.name.clone(), dims })
         }
         _ => {
             let choices: Vec<(&str, ())> = facts.dims.iter().map(|dim| (dim.as_str(), ())).collect();
@@ -106,10 +104,9 @@ fn read_axis(source: &ArraySource, place: usize) -> Result<Axis> {
     if unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
         match cf::time_axis(&**file, place) {
             Ok(axis) => instants = Some(axis.instants),
-            Err(error @ Error::TimeAxis { .. }) => {
-                let problem = error.to_string().lines().next().unwrap_or_default().to_string();
+            Err(error @ Error::Unsuited { lack: Lack::Times { .. }, .. }) => {
                 let hint = "Select by index, or by the numbers that are stored";
-                undecoded = Some(Error::conflict(problem, hint));
+                undecoded = Some(Error::conflict(error.to_string(), hint));
             }
             Err(error) => return Err(error),
         }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
+use crate::interval::iso;
 use crate::limits::Limits;
 use crate::read::mosaic::{Gaps, Merge, Merger, SliceOptions, fill, gaps, merged, untouched};
 use crate::slice::Slice;
@@ -150,8 +151,14 @@ pub struct Bin {
 /// The axis of a series over files at `times`: files beyond the slice's interval are left out.
 ///
 /// # Errors
-/// No file lies in the interval, or there are more steps than `most`.
-pub fn axis(times: &[i64], slice: &Slice, options: &SeriesOptions, most: usize) -> Result<Vec<Bin>> {
+/// No file lies in the interval, or its steps, of `each` bytes, take more than the bound.
+pub fn axis(
+    times: &[i64],
+    slice: &Slice,
+    options: &SeriesOptions,
+    each: usize,
+    limits: &Limits,
+) -> Result<Vec<Bin>> {
     let inside = |t: i64| slice.t_min.is_none_or(|min| t >= min) && slice.t_max.is_none_or(|max| t <= max);
     let mut order: Vec<usize> =
         (0..times.len()).filter(|i| times.get(*i).is_some_and(|t| inside(*t))).collect();
@@ -172,17 +179,14 @@ pub fn axis(times: &[i64], slice: &Slice, options: &SeriesOptions, most: usize) 
     let too_far = || Error::invalid("step", "steps within the years that a TIMESTAMP holds");
     let start = step.begin(slice.t_min.unwrap_or(*earliest)).ok_or_else(too_far)?;
     let stop = slice.t_max.unwrap_or(*latest);
+    let most = (limits.chunk / each.max(1)).max(1);
     let mut bins = Vec::new();
     let mut time = start;
     while time <= stop {
         if bins.len() >= most {
-            let problem =
-                format!("the steps from {} to {}", crate::interval::iso(start), crate::interval::iso(stop));
-            let remedy = "Take longer steps, or SET geoquilt_max_chunk_mb higher";
-            return Err(Error::conflict(
-                format!("{problem} are more than {most}, above geoquilt_max_chunk_mb"),
-                remedy,
-            ));
+            let load = Load::Steps { first: iso(start), last: iso(stop), most };
+            let needed = (most as u64 + 1).saturating_mul(each as u64);
+            return Err(Error::TooLarge { load, needed, limit: limits.chunk as u64 });
         }
         bins.push(Bin { time, groups: Vec::new() });
         let count = u32::try_from(bins.len()).map_err(|_| too_far())?;
@@ -279,9 +283,8 @@ fn read_bin(
     let is_median = options.reduce == Reduce::Median;
     let held = bin.groups.len().saturating_mul(out.len()).saturating_mul(4);
     if is_median && held > limits.chunk {
-        let problem =
-            format!("a median of {} times of the {slice} is above geoquilt_max_chunk_mb", bin.groups.len());
-        return Err(Error::conflict(problem, "Take shorter steps, smaller slices, or a mean"));
+        let load = Load::Median { times: bin.groups.len(), slice: slice.to_string() };
+        return Err(Error::TooLarge { load, needed: held as u64, limit: limits.chunk as u64 });
     }
     let mut touched = false;
     let mut merger = Merger::new(merge, out.len());
@@ -357,6 +360,10 @@ mod tests {
         SeriesOptions { slice, step: Step::parse(step), reduce }
     }
 
+    fn hundred() -> Limits {
+        Limits { chunk: 100, ..Limits::default() }
+    }
+
     fn slice(t_min: Option<i64>, t_max: Option<i64>) -> Slice {
         let bbox = Bbox { xmin: 0.0, ymin: 0.0, xmax: 1.0, ymax: 1.0 };
         Slice::new(bbox, Crs::lon_lat(), (t_min, t_max), 1, 1).unwrap()
@@ -385,7 +392,8 @@ mod tests {
     #[test]
     fn months_begin_with_a_month_and_hold_each_file_once() {
         let times = [day(2020, 3, 31), day(2020, 1, 15), day(2020, 3, 1), day(2020, 1, 15)];
-        let bins = axis(&times, &slice(None, None), &options("month", Reduce::Median), 100).unwrap();
+        let bins =
+            axis(&times, &slice(None, None), &options("month", Reduce::Median), 1, &hundred()).unwrap();
         assert_eq!(
             bins.iter().map(|b| b.time).collect::<Vec<_>>(),
             [day(2020, 1, 1), day(2020, 2, 1), day(2020, 3, 1)]
@@ -397,7 +405,7 @@ mod tests {
     #[test]
     fn the_nearest_file_is_no_farther_than_a_step_and_the_earlier_of_two() {
         let times = [day(2020, 1, 1), day(2020, 1, 3), day(2020, 1, 9)];
-        let bins = axis(&times, &slice(None, None), &options("day", Reduce::Nearest), 100).unwrap();
+        let bins = axis(&times, &slice(None, None), &options("day", Reduce::Nearest), 1, &hundred()).unwrap();
         let picked = members(&bins);
         assert_eq!(picked[..4], [vec![0], vec![0], vec![1], vec![1]]);
         assert_eq!(picked[4..], [vec![], vec![], vec![], vec![2], vec![2]]);
@@ -407,11 +415,11 @@ mod tests {
     fn the_interval_of_the_slice_is_closed_and_sets_the_axis() {
         let times = [day(2020, 1, 1), day(2020, 1, 2), day(2020, 1, 3)];
         let closed = slice(Some(day(2020, 1, 2)), Some(day(2020, 1, 3)));
-        let bins = axis(&times, &closed, &options("none", Reduce::Nearest), 100).unwrap();
+        let bins = axis(&times, &closed, &options("none", Reduce::Nearest), 1, &hundred()).unwrap();
         assert_eq!(members(&bins), [vec![1], vec![2]]);
         let later = slice(Some(day(2021, 1, 1)), None);
-        assert!(axis(&times, &later, &options("day", Reduce::Nearest), 100).is_err());
-        assert!(axis(&times, &slice(None, None), &options("second", Reduce::Median), 100).is_err());
+        assert!(axis(&times, &later, &options("day", Reduce::Nearest), 1, &hundred()).is_err());
+        assert!(axis(&times, &slice(None, None), &options("second", Reduce::Median), 1, &hundred()).is_err());
     }
 
     #[test]

@@ -247,8 +247,8 @@ impl Source {
         let then = self.sight.stamp();
         // A remote file has another number in each query: all there is to compare is its size.
         if now != then && !(self.is_remote() && now.size == then.size) {
-            let reason = "it was replaced while the query read it".into();
-            return Err(Error::Unreadable { path: self.path().into(), reason });
+            let reason = "it was replaced while the query read it";
+            return Err(Error::unreadable(self.path(), reason));
         }
         Ok(raster)
     }

@@ -5,11 +5,12 @@ use crate::bridge::load::Extension;
 use crate::bridge::settings;
 use crate::error::Result;
 use crate::format::gdal;
-use crate::sql::shared::catalog_crs;
+use crate::sql::shared::{catalog_crs, remedies};
 use crate::sql::{functions, replacement};
 
 /// The whole of geoquilt, as DuckDB sees it.
-pub const EXTENSION: Extension = Extension { register, replacement: replacement::function };
+pub const EXTENSION: Extension =
+    Extension { register, replacement: replacement::function, tell: remedies::told };
 
 fn register(connection: &Connection) -> Result<()> {
     gdal::start();

@@ -2,5 +2,6 @@
 
 pub mod catalog_crs;
 pub mod catalogs;
+pub mod remedies;
 pub mod shapes;
 pub mod slice_value;

@@ -3,7 +3,8 @@
 Formulas, not data of anyone: sst(row, col) = (36 row + col) / 16 + 2 (year - 2018), with a hole; land is a
 block of cells. Global 10-degree grids, a few hundred bytes each. regions.geojson holds three boxes with a class;
 sst.nc three days of the same field (2 K more each day) in 1/16 K, from 0 to 360 degrees east; ocean.zarr a Zarr store
-of version 2 with temp(time, depth, lat, lon) = 10 + 0.5 n for the n-th value, and one hole.
+of version 2 with temp(time, depth, lat, lon) = 10 + 0.5 n for the n-th value, and one hole; tagged.tif 4 x 4 cells with a time and a title
+in its tags.
 """
 import json
 import sys
@@ -125,6 +126,9 @@ def main(folder):
             out.set_band_description(1, "sst")
     with rasterio.open(folder / "land.tif", "w", dtype="uint8", **profile) as out:
         out.write(land(), 1)
+    with rasterio.open(folder / "tagged.tif", "w", dtype="uint8", **{**profile, "height": 4, "width": 4}) as out:
+        out.write(land()[:4, :4], 1)
+        out.update_tags(TIFFTAG_DATETIME="2018:01:31 10:20:30", title="sea surface temperature")
     (folder / "item.json").write_text(json.dumps(item(), indent=1) + "\n")
     sst_netcdf(folder / "sst.nc")
     (folder / "regions.geojson").write_text(json.dumps(regions()) + "\n")

@@ -210,7 +210,7 @@ def test_headers_equal_rasterio(con, raster):
                 assert (0 if band["offset"] is None else band["offset"]) == file.offsets[i]
                 if file.descriptions[i]:
                     assert band["name"] == file.descriptions[i]
-        assert (kind, version) == ("raster", 1)
+        assert (kind, version) == ("raster", 2)
         stat = os.stat(path)
         assert size == stat.st_size
         assert abs(modified.replace(tzinfo=dt.timezone.utc).timestamp() - stat.st_mtime) < 1e-3

@@ -372,7 +372,7 @@ def test_bad_time_axes_are_refused_by_name_and_the_files_name_may_tell_the_time(
     case, expected = BAD_TIMES[name]
     path = write(tmp_path / f"{name}_20200101.nc", timed(**case))
     said = error(con, path)
-    assert expected.format(path) in said and "Tell the time by filename_regex, or name another variable with time_var" in said
+    assert expected.format(path) in said and "Tell the time by filename_regex or time_tag, or name another variable with time_var" in said
     row = one(con, path, r", filename_regex := '(?P<date>\d{8})'")
     assert row["t_min"] == dt.datetime(2020, 1, 1) and row["time_var"] == "time" and row["n_times"] == len(case["values"])
     with pytest.raises(Exception, match="geo_catalog_build: the time axis"):

@@ -77,7 +77,7 @@ def test_an_array_in_numpy_is_xarrays(monkeypatch, con):
 
 def test_keeping_a_catalog(tmp_path, monkeypatch, con):
     monkeypatch.chdir(tmp_path)
-    build, query, progress, rebuild, append, latest, whole = statements("Keeping a catalog")
+    build, query, progress, rebuild, timed, told, append, latest, whole = statements("Keeping a catalog")
     paths = lambda rows: sorted(row[0] for row in rows)
     scene = lambda name, lon, lat: write_raster(name, np.ones((10, 10), "uint8"), crs="EPSG:4326", transform=from_origin(lon, lat, 1, 1))
     for folder in ("data/a", "data/b", "incoming/2024-05-01", "catalog"):
@@ -90,8 +90,14 @@ def test_keeping_a_catalog(tmp_path, monkeypatch, con):
     assert con.execute(progress).fetchall() == []
     os.remove(outside)
     new = scene("data/b/new.tif", 0, 0)
+    with rasterio.open(new, "r+") as file:
+        file.update_tags(author="someone", TIFFTAG_DATETIME="2018:01:31 10:20:30")
     con.execute(rebuild)
     assert paths(con.execute("FROM 'catalog.parquet'").fetchall()) == [inside, new]
+    assert con.execute(told).fetchall() == [(new, "someone")]
+    Path("scenes").mkdir()
+    shutil.copy(new, "scenes/a.tif")
+    assert str(con.execute(f"SELECT t_min FROM ({timed})").fetchone()[0]) == "2018-01-31 10:20:30"
 
     a, b = (scene(f"incoming/2024-05-01/{name}.tif", lon, 0) for name, lon in (("a", 0), ("b", 10)))
     for part, lon in (("first", 20), ("second", 30)):

@@ -67,7 +67,7 @@ def test_an_item_gives_a_row_an_asset(con, tmp_path):
     assert a["t_min"] == a["t_max"] == datetime(2020, 12, 14, 18, 2, 31, 437000)
     assert (a["crs"], a["height"], a["width"], a["size"]) == ("EPSG:32659", 5558, 9559, 12345)
     assert tuple(a["transform"]) == (712710, 0.5, 0, 151406, 0, -0.5)
-    assert a["modified"] == datetime(2020, 12, 15, 1, 48, 13, 725000) and a["schema_version"] == 1
+    assert a["modified"] == datetime(2020, 12, 15, 1, 48, 13, 725000) and a["schema_version"] == 2 and a["tags"] is None and a["built_with"] is None
     first, second = a["bands"]
     assert first == {"name": "band1", "dtype": "uint16", "nodata": 0, "scale": 0.0001, "offset": -0.1, "unit": "1"}
     assert second["name"] == "band2" and np.isnan(second["nodata"]) and second["scale"] is None

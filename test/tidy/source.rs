@@ -9,8 +9,10 @@ pub struct Source {
     /// `crate::read::patch`
     pub module: String,
     pub text: String,
-    /// Without comments, texts and tests.
+    /// Without comments, texts and tests: a text is its number.
     pub code: String,
+    /// The texts of `code`, by their numbers.
+    texts: Vec<String>,
 }
 
 impl Source {
@@ -19,8 +21,8 @@ impl Source {
             "lib.rs" => "crate".to_string(),
             name => format!("crate::{}", name.trim_end_matches(".rs").replace('/', "::")),
         };
-        let code = without_tests(&bare(&text));
-        Source { name: name.to_string(), module, text, code }
+        let (code, texts) = bare(&text);
+        Source { name: name.to_string(), module, text, code: without_tests(&code), texts }
     }
 
     /// The first part of its name: `read`.
@@ -37,9 +39,15 @@ impl Source {
             for path in tree(tail) {
                 found.insert(self.absolute(&path));
             }
-            rest = &tail[head.len()..];
+            rest = &tail[tail.find(|c: char| !is_word(c)).unwrap_or(tail.len()).max(head.len())..];
         }
         found
+    }
+
+    /// Every text of the code, with what stands for quotes in it as it is written.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let numbers = self.code.split('"').skip(1).step_by(2);
+        numbers.filter_map(|number| self.texts.get(number.parse::<usize>().ok()?)).map(String::as_str)
     }
 
     /// `super::a` and `self::a` as seen from the crate's root.
@@ -110,8 +118,9 @@ fn tree(text: &str) -> Vec<String> {
     items.iter().flat_map(whole).collect()
 }
 
-/// The text with comments and the insides of texts blanked; lines stay.
-pub fn bare(text: &str) -> String {
+/// The text with comments blanked and a number in place of each text; lines stay. The texts, by number.
+fn bare(text: &str) -> (String, Vec<String>) {
+    let mut texts = Vec::new();
     let bytes: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
     let mut i = 0;
@@ -138,6 +147,7 @@ pub fn bare(text: &str) -> String {
             {
                 let hashes = (i + 1..).take_while(|j| at(*j) == '#').count();
                 i += 2 + hashes;
+                let start = i;
                 let close: String = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
                 while i < bytes.len() && !bytes[i..].iter().take(close.len()).collect::<String>().eq(&close) {
                     if bytes[i] == '\n' {
@@ -145,19 +155,22 @@ pub fn bare(text: &str) -> String {
                     }
                     i += 1;
                 }
+                out.push_str(&format!("\"{}\"", texts.len()));
+                texts.push(bytes[start..i.min(bytes.len())].iter().collect());
                 i += close.len();
-                out.push_str("\"\"");
             }
             '"' => {
                 i += 1;
+                let start = i;
                 while i < bytes.len() && bytes[i] != '"' {
                     if bytes[i] == '\n' {
                         out.push('\n');
                     }
                     i += if bytes[i] == '\\' { 2 } else { 1 };
                 }
+                out.push_str(&format!("\"{}\"", texts.len()));
+                texts.push(bytes[start..i.min(bytes.len())].iter().collect());
                 i += 1;
-                out.push_str("\"\"");
             }
             // A character, and no lifetime.
             '\'' if at(i + 1) == '\\' || at(i + 2) == '\'' => {
@@ -174,7 +187,7 @@ pub fn bare(text: &str) -> String {
             }
         }
     }
-    out
+    (out, texts)
 }
 
 /// The code without modules and items under `#[cfg(test)]`, wherever they stand.
@@ -253,5 +266,7 @@ mod tests {
         let text = "// crate::a\n/* crate::b */ const T: &str = \"crate::c \\\" crate::d\"; const R: &str = r#\"crate::e\"#;\n\
                     const C: char = '\"'; fn f<'a>() { crate::k() }\n#[cfg(test)]\nmod tests { use crate::l; }\nfn g() { crate::m::n() }\n";
         assert_eq!(paths("x.rs", text), ["crate::k", "crate::m::n"]);
+        let source = Source::new("x.rs", text.to_string());
+        assert_eq!(source.texts().collect::<Vec<_>>(), ["crate::c \\\" crate::d", "crate::e"]);
     }
 }

@@ -134,7 +134,7 @@ impl MdimFile {
 
     fn open_now(sight: &Sight) -> Result<MdimFile> {
         let (location, path) = (sight.location(), sight.path());
-        let unreadable = |reason: String| Error::Unreadable { path: path.into(), reason };
+        let unreadable = |reason: String| Error::unreadable(path, reason);
         let format =
             sniff(sight.head()).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
         match format {
@@ -181,8 +181,8 @@ impl MdimFile {
         place: vsi::Place,
     ) -> Result<MdimFile> {
         let messages = if format == "GRIB" { grib::messages(location) } else { Messages::default() };
-        let (mut header, sources) = tree(root, format)
-            .map_err(|reason| Error::Unreadable { path: location.text().into(), reason })?;
+        let (mut header, sources) =
+            tree(root, format).map_err(|reason| Error::unreadable(location.text(), reason))?;
         let phony = |variable: &Variable| variable.dims.iter().all(|dim| dim.starts_with("phony_dim_"));
         header.driver = match format {
             // A netCDF-4 file names its dimensions; HDF5 alone need not.
@@ -223,8 +223,7 @@ impl ArrayFile for MdimFile {
         let Some(facts) = self.header.variables.get(variable) else {
             return Err(Error::Bug(format!("no variable {variable}")));
         };
-        let fail =
-            |reason: String| Error::Values { path: self.path().into(), variable: facts.name.clone(), reason };
+        let fail = |reason: String| Error::values(self.path(), &facts.name, reason);
         let Some(dtype) = facts.dtype else {
             return Err(fail(format!("its values are no numbers but {}", facts.dtype_name)));
         };
@@ -232,8 +231,8 @@ impl ArrayFile for MdimFile {
         let _guard = guard(true);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.dataset.is_none() {
-            let reason = "it was replaced while it was read".into();
-            return Err(Error::Unreadable { path: self.path().into(), reason });
+            let reason = "it was replaced while it was read";
+            return Err(Error::unreadable(self.path(), reason));
         }
         let mut sources = &open.sources;
         // Coordinates have one dimension.

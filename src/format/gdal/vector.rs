@@ -6,10 +6,10 @@ use gdal::vector::{FieldValue, LayerAccess, geometry_type_to_name};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::bbox::Bbox;
-use crate::error::{Error, Result};
+use crate::error::{Error, Member, Result};
 use crate::files::{Location, Sight};
-use crate::format::gdal::{start, vsi};
-use crate::format::{Layer, LayerName};
+use crate::format::gdal::{start, tags, vsi};
+use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{failure_of, reason};
 use crate::projection::name_of;
 
@@ -25,6 +25,8 @@ pub struct VectorSource {
 #[derive(Debug, Clone, PartialEq)]
 pub struct VectorHeader {
     pub driver: String,
+    /// The file's own metadata, without those of its layers.
+    pub tags: Tags,
     pub layers: Vec<LayerHeader>,
 }
 
@@ -88,7 +90,7 @@ impl VectorSource {
             let alone = place.file_name().map(|name| [name]);
             let options = DatasetOptions { sibling_files: alone.as_ref().map(|name| &name[..]), ..options };
             let dataset = Dataset::open_ex(&place.name, options)
-                .map_err(|e| Error::Unreadable { path: path.into(), reason: reason(&e, &place.name) })?;
+                .map_err(|e| Error::unreadable(path, reason(&e, &place.name)))?;
             Ok(VectorSource { dataset, location: sight.location().clone(), _place: place })
         })
     }
@@ -105,7 +107,7 @@ impl VectorSource {
     /// The places of the layers asked for: one by name or by number (from 1), or all.
     ///
     /// # Errors
-    /// [`Error::NoLayer`] with those that there are.
+    /// [`Error::NotFound`] with those that there are.
     pub fn find(&self, wanted: Option<&LayerName>) -> Result<Vec<usize>> {
         let Some(wanted) = wanted else { return Ok((0..self.layer_count()).collect()) };
         let names = self.names();
@@ -117,11 +119,9 @@ impl VectorSource {
             }
         };
         let available = || names.iter().enumerate().map(|(i, n)| format!("{} \"{n}\"", i + 1)).collect();
-        found.map(|place| vec![place]).ok_or_else(|| Error::NoLayer {
-            path: self.location.text().into(),
-            layer: shown,
-            available: available(),
-        })
+        found
+            .map(|place| vec![place])
+            .ok_or_else(|| Error::not_found(Member::Layer, shown, self.location.text(), available()))
     }
 
     /// Counts features and finds extents: from the header where the format keeps them, else by one pass.
@@ -133,11 +133,12 @@ impl VectorSource {
         let layers = vsi::watched(&self.location, || {
             places.into_iter().map(|place| self.layer_header(place)).collect::<Result<_>>()
         })?;
-        Ok(VectorHeader { driver: self.dataset.driver().short_name(), layers })
+        let tags = tags::of_object(&self.dataset);
+        Ok(VectorHeader { driver: self.dataset.driver().short_name(), tags, layers })
     }
 
     fn layer_header(&self, place: usize) -> Result<LayerHeader> {
-        let unreadable = |reason: String| Error::Unreadable { path: self.location.text().into(), reason };
+        let unreadable = |reason: String| Error::unreadable(self.location.text(), reason);
         let layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, self.location.text())))?;
         let spatial = layer.defn().geom_fields().next().is_some();
         let geometry_type = match spatial {
@@ -212,7 +213,7 @@ impl VectorSource {
         within: Option<&Bbox>,
         mut visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
-        let unreadable = |reason: String| Error::Unreadable { path: self.location.text().into(), reason };
+        let unreadable = |reason: String| Error::unreadable(self.location.text(), reason);
         let mut layer =
             self.dataset.layer(place).map_err(|e| unreadable(reason(&e, self.location.text())))?;
         let index = match field {
@@ -258,11 +259,8 @@ impl VectorSource {
     fn field_index(&self, layer: &gdal::vector::Layer<'_>, name: &str) -> Result<usize> {
         let names: Vec<String> = layer.defn().fields().map(|field| field.name()).collect();
         let found = names.iter().position(|n| n == name);
-        found.ok_or_else(|| Error::NoField {
-            path: self.location.text().into(),
-            layer: layer.name(),
-            field: name.into(),
-            available: names,
+        found.ok_or_else(|| {
+            Error::not_found(Member::Field { layer: layer.name() }, name, self.location.text(), names)
         })
     }
 }

@@ -83,15 +83,14 @@ impl Place {
             let reason = format!(
                 "the netCDF library needs the whole of it, {mib} MiB, which is above geoquilt_remote_cache_mb"
             );
-            return Err(Error::Unreadable { path: path.into(), reason });
+            return Err(Error::unreadable(path, reason));
         }
         let bytes = file.read(0..file.size())?;
         let base = location.file_name();
         static COPIES: AtomicU64 = AtomicU64::new(0);
         let copy = COPIES.fetch_add(1, Relaxed);
         let name = format!("/vsimem/geoquilt/{copy}/{base}");
-        gdal::vsi::create_mem_file(&name, bytes)
-            .map_err(|e| Error::Unreadable { path: path.into(), reason: e.to_string() })?;
+        gdal::vsi::create_mem_file(&name, bytes).map_err(|e| Error::unreadable(path, e.to_string()))?;
         Ok(Place {
             magic,
             name: location.renamed(&name),
@@ -251,7 +250,7 @@ fn find(name: *const c_char) -> Option<Arc<RemoteFile>> {
     }
     match remote::open(url) {
         Ok(file) => Some(file),
-        Err(Error::RemoteAbsent { .. }) => None,
+        Err(Error::Absent { .. }) => None,
         Err(error) => {
             note(error);
             None

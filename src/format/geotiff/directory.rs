@@ -176,6 +176,15 @@ impl Directory {
         if entry.count == 1 { self.integers(bytes, entry)?.first().copied() } else { None }
     }
 
+    /// The two numbers of the one fraction of a tag.
+    pub fn rational(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<(u64, u64)> {
+        if entry.kind != RATIONAL || entry.count != 1 {
+            return None;
+        }
+        let (over, under) = self.raw(bytes, entry)?.split_at_checked(4)?;
+        Some((self.form.number(over), self.form.number(under)))
+    }
+
     pub fn doubles(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<Vec<f64>> {
         if entry.kind != DOUBLE {
             return None;

@@ -1,4 +1,7 @@
-//! The XML of GDAL's own TIFF tag, as GDAL writes it: what it says of each band.
+//! The XML of GDAL's own TIFF tag, as GDAL writes it: what it says of each band and of the whole file.
+
+use super::tags;
+use crate::format::Tags;
 
 /// What the metadata say of one band.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -9,9 +12,9 @@ pub struct BandFacts {
     pub offset: Option<f64>,
 }
 
-/// The facts of `bands` bands; `None` for anything that is not written as GDAL writes it, or that says which
-/// pixels are valid.
-pub fn read(text: &str, bands: usize) -> Option<Vec<BandFacts>> {
+/// The facts of `bands` bands, and the file's own tags set among those that it has; `None` for anything that is not
+/// written as GDAL writes it, or that says which pixels are valid.
+pub fn read(text: &str, bands: usize, tags: &mut Tags) -> Option<Vec<BandFacts>> {
     let mut facts = vec![BandFacts::default(); bands];
     let mut rest = text.trim_end().strip_prefix("<GDALMetadata>")?.strip_suffix("</GDALMetadata>")?;
     loop {
@@ -26,7 +29,7 @@ pub fn read(text: &str, bands: usize) -> Option<Vec<BandFacts>> {
         if value.contains('<') || attributes.contains(['<', '&']) {
             return None;
         }
-        item(&parse(attributes)?, value, &mut facts)?;
+        item(&parse(attributes)?, value, &mut facts, tags)?;
     }
 }
 
@@ -50,13 +53,19 @@ fn parse(mut rest: &str) -> Option<Vec<(&str, &str)>> {
     Some(attributes)
 }
 
-fn item(attributes: &[(&str, &str)], value: &str, facts: &mut [BandFacts]) -> Option<()> {
+fn item(attributes: &[(&str, &str)], value: &str, facts: &mut [BandFacts], tags: &mut Tags) -> Option<()> {
     let attribute = |wanted: &str| attributes.iter().find(|(name, _)| *name == wanted).map(|(_, v)| *v);
     let name = attribute("name")?;
     if name.eq_ignore_ascii_case("NODATA_VALUES") {
         return None;
     }
-    let Some(role) = attribute("role") else { return Some(()) };
+    let Some(role) = attribute("role") else {
+        return match (attribute("sample"), attribute("domain")) {
+            (None, None | Some("")) => tags::set(tags, name, twice_unescaped(value)?),
+            (Some(sample), _) => sample.parse::<usize>().ok().map(|_| ()),
+            (None, Some(_)) => Some(()),
+        };
+    };
     let sample: usize = attribute("sample")?.parse().ok()?;
     // White space at the ends is the XML parser's to keep or drop, and markup its to resolve.
     let plain = !value.is_empty() && value.trim() == value && !value.contains('&');
@@ -76,6 +85,28 @@ fn item(attributes: &[(&str, &str)], value: &str, facts: &mut [BandFacts]) -> Op
     Some(())
 }
 
+/// A text as GDAL reads it, which resolves markup in XML and then once more.
+fn twice_unescaped(value: &str) -> Option<String> {
+    // White space in front is dropped, and an empty text is none.
+    let starts = value.bytes().next().is_some_and(|byte| !byte.is_ascii_whitespace() && byte != 0x0b);
+    if starts { unescaped(&unescaped(value)?) } else { None }
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    const MARKUP: [(&str, char); 5] =
+        [("&lt;", '<'), ("&gt;", '>'), ("&amp;", '&'), ("&quot;", '"'), ("&apos;", '\'')];
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(start) = rest.find('&') {
+        let (plain, markup) = rest.split_at(start);
+        let (word, character) = MARKUP.iter().find(|(word, _)| markup.starts_with(word))?;
+        out.push_str(plain);
+        out.push(*character);
+        rest = markup.strip_prefix(word)?;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
 /// A number in digits, which C and Rust read alike.
 pub fn decimal(text: &str) -> Option<f64> {
     let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
@@ -89,8 +120,10 @@ mod tests {
 
     #[test]
     fn the_items_of_a_band_are_its_facts() {
-        let text = "<GDALMetadata>\n  <Item name=\"A\">b &amp; c</Item>\n  <Item name=\"OFFSET\" sample=\"1\" role=\"offset\">-0.5</Item>\n  <Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">größe</Item>\n</GDALMetadata>\n";
-        let facts = read(text, 2).unwrap();
+        let text = "<GDALMetadata>\n  <Item name=\"A\">b &amp;amp; c</Item>\n  <Item name=\"OFFSET\" sample=\"1\" role=\"offset\">-0.5</Item>\n  <Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">größe</Item>\n</GDALMetadata>\n";
+        let mut tags = Tags::new();
+        let facts = read(text, 2, &mut tags).unwrap();
+        assert_eq!(tags, [("A".to_string(), "b & c".to_string())]);
         assert_eq!(facts[0].description.as_deref(), Some("größe"));
         assert_eq!((facts[1].offset, facts[1].scale), (Some(-0.5), None));
     }
@@ -105,12 +138,18 @@ mod tests {
             "<Item name=\"x\" sample=\"0\" role=\"description\">a &lt; b</Item>",
             "<Item name=\"x\" sample=\"3\" role=\"colorinterp\">alpha</Item>",
             "<Item name=\"NODATA_VALUES\">0 0</Item>",
+            "<Item name=\"x\"> 1</Item>",
+            "<Item name=\"x\"></Item>",
+            "<Item name=\"x\">a & b</Item>",
+            "<Item name=\"x\">a &amp; b</Item>",
+            "<Item name=\"x\">&#65;</Item>",
             "<Item name='x'>1</Item>",
             "<Item name=\"x\">1<b/></Item>",
             "<!-- c -->",
             "<Item name=\"x\">1",
         ] {
-            assert_eq!(read(&format!("<GDALMetadata>{item}</GDALMetadata>"), 2), None, "{item}");
+            let text = format!("<GDALMetadata>{item}</GDALMetadata>");
+            assert_eq!(read(&text, 2, &mut Tags::new()), None, "{item}");
         }
     }
 }

@@ -23,7 +23,7 @@ impl Web {
     fn file(&self, key: &StoreKey) -> Result<Option<Arc<RemoteFile>>, StorageError> {
         match remote::open(&format!("{}/{}", self.base, key.as_str())) {
             Ok(file) => Ok(Some(file)),
-            Err(Error::RemoteAbsent { .. }) => Ok(None),
+            Err(Error::Absent { .. }) => Ok(None),
             Err(error) => Err(error.to_string().into()),
         }
     }

@@ -247,8 +247,7 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) 
         let facts = part.facts()?;
         let Some(own) = facts.dtype else {
             let reason = format!("its type is {}, and only numbers can be read", facts.dtype_name);
-            let (path, variable) = (part.source.path().to_string(), facts.name.clone());
-            return Err(Error::Values { path, variable, reason });
+            return Err(Error::values(part.source.path(), &facts.name, reason));
         };
         // Scaled or resampled values are no longer the stored integers.
         let as_stored = decoding.linear(facts).is_none() && onto.is_none_or(|onto| onto.resampling.picks());

@@ -12,7 +12,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
         name: "catalog",
         types: "VARCHAR",
         given: Given::Required,
-        meaning: "A relation by name, of schema version 0 or 1. Version 0 has no `schema_version`: rasters only, without `variables`, `time_var`, `n_times`, `t_step` and `layers`.",
+        meaning: "A relation by name, of schema version 0, 1 or 2. Version 1 has neither `tags` nor `built_with`. Version 0 has no `schema_version` either: rasters only, without `variables`, `time_var`, `n_times`, `t_step` and `layers`.",
     }],
     columns: &[
         column(
@@ -21,19 +21,24 @@ pub static DOC: FunctionDoc = FunctionDoc {
             "All columns of geo_catalog_build, in its order, follow; others are left out.",
         ),
         column("kind", "VARCHAR", "`raster` where the catalog has no such column."),
-        column("schema_version", "INTEGER", "1"),
+        column("schema_version", "INTEGER", "2"),
+        column("tags", "MAP(VARCHAR, VARCHAR)", "NULL in rows of earlier versions: no file is read."),
+        column(
+            "built_with",
+            "STRUCT",
+            "NULL in rows of earlier versions: unknown. A build with `previous` reads their files again.",
+        ),
     ],
-    nulls: "What version 0 did not tell is NULL; `attributes` is then empty.",
+    nulls: "What an earlier version did not tell is NULL; but `attributes` of version 0 is then empty.",
     errors: &[
         "a row of a later schema version",
         "a column that every version has is missing: path, geometry, bbox, t_min, t_max, crs, transform, width, height, bands",
     ],
     examples: &[Example {
         title: "A catalog of version 0",
-        sql: "WITH old AS (SELECT * EXCLUDE (variables, time_var, n_times, t_step, layers, schema_version)\n\
-              \x20            FROM geo_catalog_build('test/data/small/sst_2018*.tif'))\n\
-              SELECT parse_filename(path) AS file, kind, width, time_var, schema_version FROM geoquilt.catalog_migrate('old');",
-        rows: &["sst_20180101.tif\traster\t36\tNULL\t1", "sst_20180102.tif\traster\t36\tNULL\t1"],
+        sql: "SELECT parse_filename(path) AS file, kind, width, tags, schema_version, built_with\n\
+              FROM geoquilt.catalog_migrate('test/data/small/catalog_0.parquet') LIMIT 2;",
+        rows: &["land.tif\traster\t36\tNULL\t2\tNULL", "sst_20180101.tif\traster\t36\tNULL\t2\tNULL"],
     }],
     references: &["docs/decisions.md: the catalog"],
 };

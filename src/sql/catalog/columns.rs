@@ -100,7 +100,13 @@ pub const GRID: [&str; 2] = ["patch_id", "win"];
 /// What is wrong with a row's `schema_version`.
 pub fn version_problem(version: i64) -> Option<String> {
     let known = i64::from(SCHEMA_VERSION);
-    (version != known).then(|| format!("schema_version {version} is unknown: this geoquilt writes {known}"))
+    match version {
+        version if version == known => None,
+        version if (0..known).contains(&version) => {
+            Some(format!("schema_version {version} is an earlier one: catalog_migrate brings it to {known}"))
+        }
+        version => Some(format!("schema_version {version} is unknown: this geoquilt writes {known}")),
+    }
 }
 
 #[cfg(test)]

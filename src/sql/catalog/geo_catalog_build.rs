@@ -9,11 +9,12 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::table::{Plan, TableFunction};
 use crate::bridge::vector::Vector;
 use crate::catalog::{
-    self, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, Outcome, SCHEMA_VERSION, Wanted,
+    self, BUILT_WITH, Build, BuildOptions, Detail, Entry, Found, KINDS, NameRule, Outcome, SCHEMA_VERSION,
+    Wanted,
 };
 use crate::crs::CRS84;
 use crate::dtype::Nodata;
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Member, Result};
 use crate::files;
 use crate::format::array::Variable;
 use crate::format::parquet::{Table, sql_type};
@@ -22,6 +23,7 @@ use crate::limits::Limits;
 use crate::map::geometry;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::shared::catalog_crs;
+use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -79,6 +81,12 @@ static DOC: FunctionDoc = FunctionDoc {
             meaning: "How the time groups are written (strftime). A text stands for the whole of its finest part: a day for `%Y%m%d`, a month for `%Y%m`.",
         },
         Parameter {
+            name: "time_tag",
+            types: "VARCHAR",
+            given: Given::Named("NULL"),
+            meaning: "The tag that tells the time of each file, by its name in `tags` (`TIFFTAG_DATETIME`, `time_coverage_start`): ISO 8601, or EXIF's `2018:01:31 23:59:59`. A text stands for the whole of its finest part: a day, a minute, a second. One with a zone (`Z`, `UTC`, `+02:00`) is converted to UTC, one without is UTC. A time in the file's name goes first; an array file's own time axis is then not asked.",
+        },
+        Parameter {
             name: "crs",
             types: "VARCHAR",
             given: Given::Named("'OGC:CRS84'"),
@@ -100,7 +108,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "previous",
             types: "VARCHAR | VARCHAR[]",
             given: Given::Named("NULL"),
-            meaning: "Parquet files of this catalog as it was built before, with the same parameters: only files that are new, or whose size or time of change differs, are read again. The others' rows are taken over as they stand; files that are gone drop out.",
+            meaning: "Parquet files of this catalog as it was built before, with the same parameters (`built_with`): only files that are new, or whose size or time of change differs, are read again. The others' rows are taken over as they stand; files that are gone drop out. Rows of an earlier schema version, migrated ones too, do not tell how they were made: their files are read again.",
         },
     ],
     columns: &[
@@ -124,7 +132,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column(
             "t_min",
             "TIMESTAMP",
-            "Start, UTC, inside; NULL when undated, which matches every interval. The file's name tells it, else an array file's time axis: from the first bound to the last, or from the first time to the last.",
+            "Start, UTC, inside; NULL when undated, which matches every interval. The file's name tells it, else the tag of `time_tag`, else an array file's time axis: from the first bound to the last, or from the first time to the last.",
         ),
         column("t_max", "TIMESTAMP", "Stop, UTC, inside."),
         column(
@@ -163,9 +171,19 @@ static DOC: FunctionDoc = FunctionDoc {
             "Of a vector file, in file order; NULL for a raster. A table without geometries has type `None`.",
         ),
         column("attributes", "MAP(VARCHAR, VARCHAR)", "The other named groups of `filename_regex`."),
+        column(
+            "tags",
+            "MAP(VARCHAR, VARCHAR)",
+            "What the file says of itself: of a raster or vector file GDAL's metadata of the default domain (`TIFFTAG_DATETIME`, `AREA_OR_POINT`), of an array file its global attributes; and the names of classes, as `1.class.3` of band 1 (GDAL's category names) or `quality.class.3` of variable `quality` (CF's flag_values). The first 256; a text above 4096 bytes ends there with `…`.",
+        ),
         column("size", "BIGINT", "Bytes of the file."),
         column("modified", "TIMESTAMP", "When the file last changed, UTC; NULL for a URL."),
-        column("schema_version", "INTEGER", "1: the version of these columns."),
+        column("schema_version", "INTEGER", "2: the version of these columns."),
+        column(
+            "built_with",
+            BUILT_WITH,
+            "The parameters that the row was made with, NULL where one was not given.",
+        ),
         column(
             "error",
             "VARCHAR",
@@ -178,7 +196,8 @@ static DOC: FunctionDoc = FunctionDoc {
         "filename_regex: does not compile; has no named group; does not match a file's name; matches a date that does not exist",
         "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
-        "previous: no catalog of this schema version; built in another CRS, with another densify, or with names read otherwise",
+        "previous: no catalog; one of a later schema version; a row that would be taken over was made with other parameters",
+        "time_tag: a file without that tag (those it has are listed), or whose tag is no time",
         "variables: an array file has no variable of that name (those it has are listed)",
         "time_var: an array file has no variable of that name, or its units and calendar are no time of CF",
         "an array file whose variables have no coordinates that CF tells x and y by, whose time axis is empty or all filling, or holds a time outside TIMESTAMP's range (unless its name tells the time)",
@@ -216,6 +235,12 @@ static DOC: FunctionDoc = FunctionDoc {
             ],
         },
         Example {
+            title: "The time of each file from its tags, and how the rows were made",
+            sql: "SELECT parse_filename(path) AS file, t_min, tags['title'] AS title, built_with.time_tag AS time_tag\n\
+                  FROM geo_catalog_build('test/data/small/tagged.tif', time_tag := 'TIFFTAG_DATETIME');",
+            rows: &["tagged.tif\t2018-01-31 10:20:30\tsea surface temperature\tTIFFTAG_DATETIME"],
+        },
+        Example {
             title: "Keep going over broken files, and name them",
             sql: "SELECT parse_filename(path) AS file, error IS NULL AS ok\n\
                   FROM geo_catalog_build(['test/data/small/sst_20180101.tif', 'README.md'], on_error := 'report');",
@@ -241,14 +266,21 @@ pub struct Scan {
     types: Vec<SqlType>,
     on_error: OnError,
     time_var: Option<String>,
+    /// The parameters of the build, as each row tells them.
+    built_with: Value,
 }
 
 impl Scan {
     /// Puts the parameter in front of an error that it is to blame for.
     fn place(&self, error: Error) -> Error {
         let parameter = match &error {
-            Error::NoVariable { name, .. } if self.time_var.as_ref() == Some(name) => "time_var",
-            Error::NoVariable { .. } => "variables",
+            Error::NotFound { what: Member::Variable, name, .. } if self.time_var.as_ref() == Some(name) => {
+                "time_var"
+            }
+            Error::NotFound { what: Member::Variable, .. } => "variables",
+            Error::NotFound { what: Member::Tag, .. } | Error::Unsuited { lack: Lack::Tag { .. }, .. } => {
+                "time_tag"
+            }
             _ => return error,
         };
         error.at(format!("{}({parameter})", DOC.name))
@@ -288,9 +320,9 @@ impl TableFunction for GeoCatalogBuild {
         let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
         let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
         let previous = previous(args).map_err(args.place("previous"))?;
-        let (variables, time_var) = (args.names("variables")?, args.text("time_var")?);
-        let options =
-            BuildOptions { kind, layer: layer_name(args)?, variables, time_var, previous, ..options };
+        let (variables, layer) = (args.names("variables")?, layer_name(args)?);
+        let (time_var, time_tag) = (args.text("time_var")?, args.text("time_tag")?);
+        let options = BuildOptions { kind, layer, variables, time_var, time_tag, previous, ..options };
         catalog_crs::check(&options.crs).map_err(args.place("crs"))?;
         let mut paths = files::expand(&patterns).map_err(args.place("paths"))?;
         if patterns.len() > 1 {
@@ -308,7 +340,8 @@ impl TableFunction for GeoCatalogBuild {
         let entries = catalog::build(bound.paths.clone(), bound.options.clone(), bound.limits.threads)
             .map_err(of_previous)?;
         let time_var = bound.options.time_var.clone();
-        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error, time_var })
+        let built_with = bound.options.built_with();
+        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error, time_var, built_with })
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
@@ -320,7 +353,7 @@ impl TableFunction for GeoCatalogBuild {
             if outcome.found.is_err() && scan.on_error == OnError::Skip {
                 continue;
             }
-            write_row(&outcome, out, rows, &scan.types)?;
+            write_row(&outcome, &scan.built_with, out, rows, &scan.types)?;
             rows += 1;
         }
         out.set_rows(rows);
@@ -368,21 +401,34 @@ fn of_previous(error: Error) -> Error {
     if matches!(error, Error::BadCatalog { .. }) { error.at("geo_catalog_build(previous)") } else { error }
 }
 
-/// The Parquet files of the earlier catalog, none where it is not given.
+/// Columns that catalogs of earlier schema versions lack.
+const LATER_COLUMNS: [&str; 8] =
+    ["variables", "time_var", "n_times", "t_step", "layers", "tags", "schema_version", "built_with"];
+
+/// The Parquet files of the earlier catalog, none where it is not given. One of an earlier schema version has no row
+/// that could be taken over.
 fn previous(args: &Args) -> Result<Vec<String>> {
     if matches!(args.get("previous"), None | Some(Value::Null)) {
         return Ok(Vec::new());
     }
-    let parts = files::expand(&args.paths("previous")?)?;
-    for path in &parts {
-        let table = Table::open(path)?;
+    let mut parts = Vec::new();
+    for path in files::expand(&args.paths("previous")?)? {
+        let table = Table::open(&path)?;
+        let mut is_earlier = false;
         for column in DOC.columns.iter().filter(|column| column.name != "error") {
             let wanted = SqlType::parse(column.types)?;
             let field = table.schema.field_with_name(column.name).ok();
             let have = field.map(sql_type);
-            if !have.as_ref().is_some_and(|have| have.as_ref().is_some_and(|have| fits(have, &wanted))) {
-                return Err(not_a_catalog(path, column.name, &wanted, have.is_some()));
+            if have.is_none() && LATER_COLUMNS.contains(&column.name) {
+                is_earlier = true;
+                continue;
             }
+            if !have.as_ref().is_some_and(|have| have.as_ref().is_some_and(|have| fits(have, &wanted))) {
+                return Err(not_a_catalog(&path, column.name, &wanted, have.is_some()));
+            }
+        }
+        if !is_earlier {
+            parts.push(path);
         }
     }
     Ok(parts)
@@ -393,13 +439,11 @@ fn not_a_catalog(path: &str, column: &str, wanted: &SqlType, is_there: bool) -> 
         true => format!("has a column {column} that is no {wanted}"),
         false => format!("has no column {column}"),
     };
-    let remedy = match column {
-        "path" | "geometry" => "Give a catalog that geo_catalog_build made".to_string(),
-        _ => {
-            format!("Migrate it first: COPY (FROM geoquilt.catalog_migrate('{path}')) TO 'migrated.parquet'")
-        }
-    };
-    Error::BadCatalog { path: path.into(), problem, remedy }
+    Error::BadCatalog {
+        path: path.into(),
+        problem,
+        remedy: "Give a catalog that geo_catalog_build made".into(),
+    }
 }
 
 /// True when a column of Parquet holds what a column of a catalog does: an array is a list there, a geometry bytes.
@@ -415,13 +459,20 @@ fn fits(have: &SqlType, wanted: &SqlType) -> bool {
     }
 }
 
-fn write_row(outcome: &Outcome, out: &Chunk<'_>, row: usize, types: &[SqlType]) -> Result<()> {
+fn write_row(
+    outcome: &Outcome,
+    built_with: &Value,
+    out: &Chunk<'_>,
+    row: usize,
+    types: &[SqlType],
+) -> Result<()> {
     for (index, (column, ty)) in DOC.columns.iter().zip(types).enumerate() {
         let Some(vector) = out.column(index) else { continue };
         match (column.name, &outcome.found) {
             ("path", _) => vector.set_bytes(row, outcome.path.as_bytes()),
             ("schema_version", _) => vector.set(row, SCHEMA_VERSION),
-            ("error", Err(error)) => vector.set_bytes(row, error.to_string().as_bytes()),
+            ("built_with", _) => built_with.write(&vector, row, ty),
+            ("error", Err(error)) => vector.set_bytes(row, told(error).as_bytes()),
             (_, Err(_)) => vector.set_null(row, ty),
             (name, Ok(Found::Made(entry))) => write_cell(name, entry, &vector, row, ty)?,
             (name, Ok(Found::Kept(kept))) => kept.value(name).write(&vector, row, ty),
@@ -449,7 +500,8 @@ fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &S
         "t_min" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.start)),
         "t_max" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.stop)),
         "crs" => text(&place.crs),
-        "attributes" => Value::Map(entry.attributes.iter().map(|(k, v)| (text(k), text(v))).collect()),
+        "attributes" => pairs(&entry.attributes),
+        "tags" => pairs(&place.tags),
         "size" => Value::Int(entry.stamp.size as i64),
         "modified" => entry.stamp.modified.map_or(Value::Null, Value::Timestamp),
         _ => detail(name, &place.detail),
@@ -484,6 +536,10 @@ fn detail(name: &str, detail: &Detail) -> Value {
 
 fn text(text: &str) -> Value {
     Value::Text(text.to_string())
+}
+
+fn pairs(pairs: &[(String, String)]) -> Value {
+    Value::Map(pairs.iter().map(|(name, value)| (text(name), text(value))).collect())
 }
 
 fn number(number: Option<f64>) -> Value {

@@ -8,14 +8,15 @@ use crate::bridge::args::Args;
 use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::table::{Plan, TableFunction};
-use crate::catalog::SCHEMA_VERSION;
 use crate::catalog::stac::{self, Asset, ItemRows, Part, StacBand, StacRow};
+use crate::catalog::{BUILT_WITH, SCHEMA_VERSION};
 use crate::crs::CRS84;
 use crate::error::{Error, Result};
 use crate::files::{self, Sight};
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::catalog::geo_catalog_build::{BAND, VARIABLE};
+use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::Ordered;
@@ -89,9 +90,11 @@ static DOC: FunctionDoc = FunctionDoc {
             "MAP(VARCHAR, VARCHAR)",
             "`item`, `collection` and `asset` (the key), and the item's properties that are text, numbers or true or false, such as `eo:cloud_cover`.",
         ),
+        column("tags", "MAP(VARCHAR, VARCHAR)", "NULL: the file is not opened."),
         column("size", "BIGINT", "`file:size`, bytes."),
         column("modified", "TIMESTAMP", "`updated` of the asset, else of the item, UTC."),
-        column("schema_version", "INTEGER", "1: the version of these columns."),
+        column("schema_version", "INTEGER", "2: the version of these columns."),
+        column("built_with", BUILT_WITH, "NULL: the row was not built from the file."),
         column(
             "assets",
             "STRUCT(name VARCHAR, href VARCHAR, type VARCHAR, roles VARCHAR[], title VARCHAR)[]",
@@ -278,7 +281,7 @@ fn write_row(file: &str, row: &Result<StacRow>, out: &Chunk<'_>, at: usize, type
         let value = match (column.name, row) {
             ("schema_version", _) => Value::Int(SCHEMA_VERSION.into()),
             ("path", Err(_)) => text(file),
-            ("error", Err(error)) => Value::Text(error.to_string()),
+            ("error", Err(error)) => Value::Text(told(error)),
             (_, Err(_)) => Value::Null,
             (name, Ok(row)) => cell(name, row),
         };

@@ -26,6 +26,7 @@ use crate::read::patch::{
 };
 use crate::read::source::Source;
 use crate::sql::raster::read_patch::patch_options;
+use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::window::Window;
@@ -540,7 +541,7 @@ fn write_row(bound: &Bound, patch: &Outcome, error: Option<&Error>, out: &Chunk<
                 None => vector.set_null(row, ty),
             },
             (4, _, _) => match error {
-                Some(error) => vector.set_bytes(row, error.to_string().as_bytes()),
+                Some(error) => vector.set_bytes(row, told(error).as_bytes()),
                 None => vector.set_null(row, ty),
             },
             _ => vector.set_null(row, ty),

@@ -8,7 +8,7 @@ use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, check_patch, pixel_count};
 use crate::read::plan::{Request, read_patches};
@@ -217,6 +217,5 @@ fn check_chunk(bytes: usize, limits: &Limits) -> Result<()> {
     if bytes <= limits.chunk {
         return Ok(());
     }
-    let mib = |bytes: usize| (bytes as u64).div_ceil(1 << 20);
-    Err(Error::ChunkTooLarge { needed_mb: mib(bytes), limit_mb: mib(limits.chunk) })
+    Err(Error::TooLarge { load: Load::Chunk, needed: bytes as u64, limit: limits.chunk as u64 })
 }

@@ -194,8 +194,7 @@ fn series(
     let length = slice.area().saturating_mul(bands);
     // A step takes its pixels, its time, and a list of its files.
     let each = length.saturating_mul(4).saturating_add(8 + size_of::<Bin>());
-    let most = (bound.limits.chunk / each).max(1);
-    let bins = axis(&times, &slice, &bound.options, most).map_err(place("slice"))?;
+    let bins = axis(&times, &slice, &bound.options, each, &bound.limits).map_err(place("slice"))?;
     let pixels = length.saturating_mul(bins.len());
     let used = bound.limits.chunk - left;
     let what = format!("{} steps of {bands} bands of the {slice}", bins.len());

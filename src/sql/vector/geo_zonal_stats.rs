@@ -9,7 +9,7 @@ use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::crs::Crs;
-use crate::error::{Error, Result, one_of};
+use crate::error::{Error, Load, Result, one_of};
 use crate::map::geometry;
 use crate::read::patch::BandName;
 use crate::sql_type::SqlType;
@@ -192,7 +192,7 @@ impl ScalarFunction for GeoZonalStats {
         let share =
             ZonalOptions { limit: bound.options.limit / bound.threads.max(1), ..bound.options.clone() };
         workers::each(&mut jobs, bound.threads, |job| match one(bound, job, &share) {
-            Err(Error::ZoneTooLarge { .. }) => Ok(()),
+            Err(Error::TooLarge { load: Load::Zone, .. }) => Ok(()),
             done => {
                 job.done = Some(done?);
                 Ok(())
