@@ -16,8 +16,7 @@ use name::NameFacts;
 pub use name::NameRule;
 pub use previous::Kept;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
@@ -27,6 +26,7 @@ use crate::files::{Listings, Sight, Stamp};
 use crate::format::array::Variable;
 use crate::format::{Header, Kind, Layer, LayerName, Tags, open};
 use crate::interval::Interval;
+use crate::kept::Shared;
 use crate::map::Footprint;
 use crate::on_error::OnError;
 use crate::projection;
@@ -131,16 +131,19 @@ impl Detail {
 /// CRS and box (as bits): what a footprint follows from.
 type BoxKey = (String, [u64; 4]);
 
+/// Footprints that a build keeps.
+const KEPT_SHAPES: usize = 4096;
+
 struct Builder {
     options: BuildOptions,
     listings: Listings,
     /// Footprints by the file's own box: scenes of one tile share it.
-    shapes: Mutex<HashMap<BoxKey, Footprint>>,
+    shapes: Shared<BoxKey, Footprint>,
 }
 
 impl Builder {
     fn new(options: BuildOptions) -> Builder {
-        Builder { options, listings: Listings::default(), shapes: Mutex::default() }
+        Builder { options, listings: Listings::default(), shapes: Shared::new(KEPT_SHAPES) }
     }
 
     /// The time in the file's name, and its attributes.
@@ -178,24 +181,16 @@ impl Builder {
     /// A file's box, in its own CRS, as it lies in the catalog's.
     fn footprint(&self, bbox: &Bbox, crs: &str, path: &str) -> Result<Footprint> {
         let key = (crs.to_string(), [bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax].map(f64::to_bits));
-        let lock = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shape) = lock().get(&key) {
-            return Ok(shape.clone());
-        }
         let options = &self.options;
         let (to, to_globe) = (options.crs.as_str(), options.crs_facts.geographic);
-        let shape =
+        self.shapes.get_or_make(&key, || {
             Footprint::project(bbox, crs, to, to_globe, options.densify).map_err(|error| match error {
                 Error::Unprojectable { from, to, .. } => {
                     Error::Unprojectable { what: format!("the footprint of \"{path}\""), from, to }
                 }
                 other => other,
-            })?;
-        let mut shapes = lock();
-        if shapes.len() < 4096 {
-            shapes.insert(key, shape.clone());
-        }
-        Ok(shape)
+            })
+        })
     }
 }
 

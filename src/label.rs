@@ -1,7 +1,6 @@
 //! Labels: the features of vector files, or a list of geometries, drawn on a slice's grid.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
 
 use geo::{Coord, CoordsIter, Geometry, LinesIter, MapCoords, Translate};
 
@@ -11,6 +10,7 @@ use crate::error::{Cause, Error, Lack, Result};
 use crate::files::{Sight, Stamp};
 use crate::format::gdal::vector::{Field, VectorSource};
 use crate::format::{Kind, LayerName, gdal, open};
+use crate::kept::Idle;
 use crate::map::footprint::running_box;
 use crate::map::geometry;
 use crate::projection;
@@ -75,13 +75,18 @@ pub struct Labels {
 }
 
 /// Vector files that stay open between rows, each handle used by one thread at a time.
-#[derive(Default)]
 pub struct Files {
-    idle: Mutex<HashMap<(String, Stamp), Vec<VectorSource>>>,
+    idle: Idle<(String, Stamp), VectorSource>,
 }
 
-/// How many files stay open when nobody reads them.
-const KEPT_FILES: usize = 16;
+/// How many handles stay open when nobody reads.
+const KEPT_HANDLES: usize = 64;
+
+impl Default for Files {
+    fn default() -> Files {
+        Files { idle: Idle::new(KEPT_HANDLES) }
+    }
+}
 
 impl Files {
     /// The features of a file that may meet a slice, in file order, in the slice's CRS.
@@ -92,20 +97,16 @@ impl Files {
     pub fn features(&self, path: &str, slice: &Slice, options: &LabelOptions) -> Result<Vec<Feature>> {
         let sight = Sight::at(path)?;
         let key = (path.to_string(), sight.stamp());
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle().get_mut(&key).and_then(Vec::pop);
-        let file = kept
+        let file = self
+            .idle
+            .take(&key)
             .map_or_else(|| VectorSource::open(&sight), Ok)
             .map_err(|error| open::explain(error, &sight, Some(Kind::Vector)))?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;
         }
-        let mut idle = idle();
-        if idle.len() >= KEPT_FILES && !idle.contains_key(&key) {
-            idle.clear();
-        }
-        idle.entry(key).or_default().push(file);
+        self.idle.give_back(key, file);
         Ok(found)
     }
 }

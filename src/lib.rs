@@ -3,7 +3,7 @@
 //! Data walks down this list, and no module imports a later one of the walk:
 //!
 //! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`slice`], [`dtype`], [`value`],
-//!   [`sql_type`], [`limits`], [`resampling`], [`on_error`], [`error`]
+//!   [`sql_type`], [`limits`], [`resampling`], [`kept`], [`on_error`], [`error`]
 //! - [`projection`]: what is known of a CRS, and the way from one to another
 //! - [`map`]: geometries and footprints on the globe
 //! - [`files`]: from paths and globs to files
@@ -32,6 +32,7 @@ pub mod files;
 pub mod format;
 pub mod grid;
 pub mod interval;
+pub mod kept;
 pub mod label;
 pub mod limits;
 pub mod map;
@@ -44,6 +45,8 @@ pub mod resampling;
 pub mod slice;
 pub mod sql;
 pub mod sql_type;
+#[cfg(test)]
+mod testing;
 pub mod value;
 pub mod window;
 pub mod workers;

@@ -10,8 +10,7 @@ pub use cf_crs::{CfCrs, cf_crs, crs_of};
 pub use transform::project;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gdal::errors::GdalError;
 use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
@@ -19,6 +18,7 @@ use gdal::spatial_ref::{AxisMappingStrategy, SpatialRef};
 use crate::bbox::Bbox;
 use crate::crs::CRS84;
 use crate::error::{Cause, Error, Result};
+use crate::kept::{Kept, Shared};
 use crate::projection::library::{failure_of, reason, start};
 
 /// Authority code where there is one, else PROJJSON.
@@ -50,23 +50,16 @@ pub struct CrsFacts {
     pub unit: String,
 }
 
+/// CRSs, or pairs of them, of which it is known what was asked.
+const KNOWN_CRS: usize = 4096;
+
 /// Each definition is looked up once: PROJ takes a third of a millisecond for one.
 ///
 /// # Errors
 /// [`Error::BadCrs`].
 pub fn crs_facts(definition: &str) -> Result<Arc<CrsFacts>> {
-    static KNOWN: Mutex<Option<HashMap<String, Arc<CrsFacts>>>> = Mutex::new(None);
-    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(facts) = lock().as_ref().and_then(|known| known.get(definition).cloned()) {
-        return Ok(facts);
-    }
-    let facts = Arc::new(look_up_crs(definition)?);
-    let mut known = lock();
-    let known = known.get_or_insert_with(HashMap::new);
-    if known.len() < 4096 {
-        known.insert(definition.to_string(), facts.clone());
-    }
-    Ok(facts)
+    static KNOWN: Shared<String, Arc<CrsFacts>> = Shared::new(KNOWN_CRS);
+    KNOWN.get_or_make(definition, || look_up_crs(definition).map(Arc::new))
 }
 
 fn look_up_crs(definition: &str) -> Result<CrsFacts> {
@@ -96,27 +89,19 @@ fn look_up_crs(definition: &str) -> Result<CrsFacts> {
 /// [`Error::BadCrs`].
 pub fn same_crs(a: &str, b: &str) -> Result<bool> {
     thread_local! {
-        static KNOWN: RefCell<HashMap<(String, String), bool>> = RefCell::default();
+        static KNOWN: RefCell<Kept<(String, String), bool>> = const { RefCell::new(Kept::new(KNOWN_CRS)) };
     }
     if a == b {
         return Ok(true);
     }
     KNOWN.with_borrow_mut(|known| {
-        let pair = (a.to_string(), b.to_string());
-        if let Some(same) = known.get(&pair) {
-            return Ok(*same);
-        }
-        if known.len() >= 4096 {
-            known.clear();
-        }
         // Coordinates are (x, y) whatever order of axes a CRS declares.
         let declared = |name| {
             let mut srs = spatial_ref(name)?;
             srs.set_axis_mapping_strategy(AxisMappingStrategy::AuthorityCompliant);
             Ok(srs)
         };
-        let same = declared(a)? == declared(b)?;
-        known.insert(pair, same);
-        Ok(same)
+        let pair = (a.to_string(), b.to_string());
+        known.get_or_make(pair, || Ok(declared(a)? == declared(b)?)).copied()
     })
 }

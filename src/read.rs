@@ -1,6 +1,6 @@
 //! Reads: windows of rasters and hyperslabs of array files into arrays.
 //!
-//! `source` reads each raster's header once, `handles` bounds the open files, `block_cache` decodes each block once,
+//! `source` reads each raster's header once, `block_cache` decodes each block once,
 //! `patch` copies a window out of blocks, `plan` many windows. `warp` brings a band onto a slice's grid, `globe`
 //! keeps it whole around the globe, `mosaic` merges files there, `series` lines them up in time. `axis` finds the places that a selection names, `array`
 //! reads them, and `values` makes numbers of what is stored.
@@ -11,9 +11,7 @@ pub mod array_slice;
 pub mod axis;
 pub mod block_cache;
 pub mod globe;
-pub mod handles;
 pub mod mosaic;
-pub mod open_files;
 pub mod patch;
 pub mod placement;
 pub mod plan;

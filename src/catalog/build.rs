@@ -171,3 +171,52 @@ fn check(kept: &Kept, built_with: &Value, path: &str, catalog: &str) -> Result<(
         remedy: format!("Give the same {parameter}, or leave previous out"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    /// Sixty small rasters, of which every seventh is damaged.
+    fn paths(folder: &Folder) -> Arc<Vec<String>> {
+        let path = |i: usize| match i % 7 {
+            3 => folder.write(&format!("{i}.tif"), b"II*\0 and nothing else"),
+            _ => folder.raster(&format!("{i}.tif"), &format!("2x2 uint8 EPSG:32632 10 at={i}00,0 | count")),
+        };
+        Arc::new((0..60).map(path).collect())
+    }
+
+    fn options(on_error: OnError) -> BuildOptions {
+        BuildOptions::new(None, "OGC:CRS84", 21, on_error).unwrap()
+    }
+
+    #[test]
+    fn rows_come_in_the_order_of_the_paths_whatever_the_threads_and_damage_is_told_in_its_place() {
+        let folder = Folder::new();
+        let paths = paths(&folder);
+        for threads in [1, 2, 8] {
+            let rows: Vec<Outcome> = build(paths.clone(), options(OnError::Report), threads)
+                .unwrap()
+                .map(|row| row.unwrap())
+                .collect();
+            assert!(rows.iter().map(|row| &row.path).eq(paths.iter()));
+            for (i, row) in rows.iter().enumerate() {
+                assert_eq!(row.found.is_err(), i % 7 == 3, "{}", row.path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_damaged_file_stops_a_build_that_may_not_fail() {
+        let folder = Folder::new();
+        let paths = paths(&folder);
+        for threads in [1, 8] {
+            let rows: Vec<bool> = build(paths.clone(), options(OnError::Fail), threads)
+                .unwrap()
+                .map(|row| row.is_ok())
+                .take(4)
+                .collect();
+            assert_eq!(rows, [true, true, true, false]);
+        }
+    }
+}

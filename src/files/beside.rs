@@ -1,12 +1,13 @@
 //! What lies beside a file: its side files, the parts of files that come in several, and the names in its folder.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::files::location::{Address, Location};
 use crate::files::sight::{Stamp, stamp_of};
+use crate::kept::{Kept, Shared};
 
 /// Files of several parts, by the extension that names the whole: what a reader needs, and what it can do without.
 pub const PARTS: [(&str, &[&str], &[&str]); 3] = [
@@ -72,9 +73,17 @@ pub fn side_files(location: &Location) -> Vec<PathBuf> {
 }
 
 /// Directory listings, each read once, so that opening a file need not list its directory again.
-#[derive(Default)]
 pub struct Listings {
-    folders: Mutex<HashMap<PathBuf, Arc<Vec<String>>>>,
+    folders: Mutex<Kept<PathBuf, Arc<Vec<String>>>>,
+}
+
+/// Listings that a build keeps: files come folder by folder, from several threads.
+const KEPT_LISTINGS: usize = 1024;
+
+impl Default for Listings {
+    fn default() -> Listings {
+        Listings { folders: Mutex::new(Kept::new(KEPT_LISTINGS)) }
+    }
 }
 
 impl Listings {
@@ -84,7 +93,8 @@ impl Listings {
     pub fn beside(&self, location: &Location) -> Vec<String> {
         names_beside(location, |folder| {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-            folders.entry(folder.to_path_buf()).or_insert_with(|| list(folder)).clone()
+            let Ok(names) = folders.get_or_make(folder.to_path_buf(), || Ok::<_, Infallible>(list(folder)));
+            names.clone()
         })
     }
 }
@@ -94,8 +104,7 @@ pub fn beside(location: &Location) -> Vec<String> {
     const KEPT_FOLDERS: usize = 64;
     /// A folder that changed so lately may change again within one tick of its clock.
     const SETTLED: i64 = 2_000_000;
-    type Folders = HashMap<PathBuf, (Stamp, Arc<Vec<String>>)>;
-    static FOLDERS: Mutex<Option<Folders>> = Mutex::new(None);
+    static FOLDERS: Shared<PathBuf, (Stamp, Arc<Vec<String>>)> = Shared::new(KEPT_FOLDERS);
     names_beside(location, |folder| {
         let Ok(metadata) = std::fs::metadata(shown(folder)) else { return list(folder) };
         // Also by the time of its last status change: a copy may put the other time back.
@@ -105,20 +114,10 @@ pub fn beside(location: &Location) -> Vec<String> {
         if now.saturating_sub(latest) <= SETTLED {
             return list(folder);
         }
-        let lock = || FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((then, names)) = lock().as_ref().and_then(|folders| folders.get(folder))
-            && *then == stamp
-        {
-            return names.clone();
+        if let Some((_, names)) = FOLDERS.get(folder).filter(|(then, _)| *then == stamp) {
+            return names;
         }
-        let names = list(folder);
-        let mut folders = lock();
-        let folders = folders.get_or_insert_with(HashMap::new);
-        if folders.len() >= KEPT_FOLDERS {
-            folders.clear();
-        }
-        folders.insert(folder.to_path_buf(), (stamp, names.clone()));
-        names
+        FOLDERS.share(folder.to_path_buf(), (stamp, list(folder)), |(then, _)| *then == stamp).1
     })
 }
 

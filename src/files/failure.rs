@@ -1,9 +1,9 @@
 //! What a file system says when it fails: why, and whether to try again.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::kept::Shared;
 
 /// Why an open or a read failed.
 #[derive(Debug)]
@@ -75,24 +75,18 @@ fn reason(said: &str, url: &str) -> String {
 
 /// URLs that failed after all their retries, and when: DuckDB may ask for the same at once again (it folds
 /// constants twice), and a broken file is met by many patches. They are tried once a time for a while.
-static RECENT: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
+static RECENT: Shared<String, Instant> = Shared::new(KEPT_FAILURES);
+const KEPT_FAILURES: usize = 4096;
 const WHILE: Duration = Duration::from_secs(10);
 
-fn recent() -> MutexGuard<'static, Option<HashMap<String, Instant>>> {
-    RECENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
+/// Remembers that a URL failed just now, after all its retries.
 pub fn remember(url: &str) {
-    let mut recent = recent();
-    let recent = recent.get_or_insert_with(HashMap::new);
-    recent.retain(|_, when| when.elapsed() < WHILE);
-    if recent.len() < 4096 {
-        recent.insert(url.into(), Instant::now());
-    }
+    RECENT.insert(url.into(), Instant::now());
 }
 
+/// Whether a URL failed so a short while ago.
 pub fn is_recent(url: &str) -> bool {
-    recent().as_ref().and_then(|recent| recent.get(url)).is_some_and(|when| when.elapsed() < WHILE)
+    RECENT.get(url).is_some_and(|when| when.elapsed() < WHILE)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! handle from the session that runs ([`within`]) for each read. A session looks at each URL anew, so that a
 //! file that changed between two queries is never mixed from both.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::error::{Absence, Cause, Error, Part, Result};
 use crate::files::failure::{self, Failure};
 use crate::files::ranges::{self, Found};
+use crate::kept::{Idle, Kept};
 use crate::workers;
 
 /// What opens URLs. Any thread calls it while its query runs.
@@ -79,9 +80,9 @@ pub struct Session {
     id: u64,
     files: Arc<dyn RemoteFiles>,
     retries: u32,
-    open: Mutex<HashMap<String, Slot>>,
-    /// Handles that nobody uses, the longest unused first, each with its file's number.
-    idle: Mutex<Vec<(u64, Box<dyn RemoteHandle>)>>,
+    open: Mutex<Kept<String, Slot>>,
+    /// Handles that nobody uses, by their file's number.
+    idle: Idle<u64, Box<dyn RemoteHandle>>,
 }
 
 /// A place for one file: its lock is held while the file is opened.
@@ -143,8 +144,8 @@ impl Session {
             id: NEXT.fetch_add(1, Relaxed),
             files,
             retries,
-            open: Mutex::default(),
-            idle: Mutex::default(),
+            open: Mutex::new(Kept::new(KEPT_FILES)),
+            idle: Idle::new(KEPT_HANDLES),
         }
     }
 
@@ -156,11 +157,10 @@ impl Session {
 
     fn file(&self, url: &str) -> Result<Arc<RemoteFile>> {
         let slot = {
-            let mut open = lock(&self.open);
-            if open.len() >= KEPT_FILES && !open.contains_key(url) {
-                open.clear();
-            }
-            open.entry(url.to_string()).or_default().clone()
+            let Ok(slot) = lock(&self.open)
+                .get_or_make(url.to_string(), || Ok::<_, Infallible>(Slot::default()))
+                .cloned();
+            slot
         };
         let mut place = lock(&slot);
         if let Some(file) = place.as_ref() {
@@ -218,18 +218,11 @@ impl Session {
 
     /// A handle that nobody uses.
     fn borrow(&self, file: &RemoteFile) -> Option<Box<dyn RemoteHandle>> {
-        let mut idle = lock(&self.idle);
-        let place = idle.iter().rposition(|(id, _)| *id == file.id)?;
-        Some(idle.remove(place).1)
+        self.idle.take(&file.id)
     }
 
     fn rest(&self, file: &RemoteFile, handle: Box<dyn RemoteHandle>) {
-        let mut idle = lock(&self.idle);
-        idle.push((file.id, handle));
-        let oldest = (idle.len() > KEPT_HANDLES).then(|| idle.remove(0));
-        // It closes after the lock is given back.
-        drop(idle);
-        drop(oldest);
+        self.idle.give_back(file.id, handle);
     }
 
     /// Reads a range from the file system.
@@ -306,7 +299,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        for slot in std::mem::take(&mut *lock(&self.open)).into_values() {
+        for slot in lock(&self.open).drain() {
             if let Some(file) = lock(&slot).as_ref() {
                 ranges::forget(file.id);
             }

@@ -189,3 +189,135 @@ impl Header {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Folder, damaged};
+
+    /// A file of two fixed variables and two in records, written after the grammar of Appendix B.
+    struct Cdf {
+        version: u8,
+        records: u64,
+        /// NetCDF's number of the type of every variable.
+        kind: u32,
+        /// The dimension that the last variable names.
+        dimension: u64,
+    }
+
+    impl Cdf {
+        fn new(version: u8) -> Cdf {
+            Cdf { version, records: 3, kind: 4, dimension: 1 }
+        }
+
+        fn count(&self, out: &mut Vec<u8>, n: u64) {
+            match self.version {
+                5 => out.extend(n.to_be_bytes()),
+                _ => out.extend((n as u32).to_be_bytes()),
+            }
+        }
+
+        fn name(&self, out: &mut Vec<u8>, name: &str) {
+            self.count(out, name.len() as u64);
+            out.extend(name.bytes());
+            out.resize(out.len().next_multiple_of(4), 0);
+        }
+
+        fn header(&self, begin: u64) -> Vec<u8> {
+            let mut out = vec![b'C', b'D', b'F', self.version];
+            self.count(&mut out, self.records);
+            out.extend(10u32.to_be_bytes());
+            self.count(&mut out, 2);
+            for (name, length) in [("time", 0), ("x", 5)] {
+                self.name(&mut out, name);
+                self.count(&mut out, length);
+            }
+            // An attribute of the file: two bytes of text.
+            out.extend(12u32.to_be_bytes());
+            self.count(&mut out, 1);
+            self.name(&mut out, "a");
+            out.extend(2u32.to_be_bytes());
+            self.count(&mut out, 2);
+            out.extend(b"hi\0\0");
+            out.extend(11u32.to_be_bytes());
+            self.count(&mut out, 4);
+            for (i, dims) in [vec![1], vec![], vec![0, 1], vec![0, self.dimension]].into_iter().enumerate() {
+                self.name(&mut out, &format!("v{i}"));
+                self.count(&mut out, dims.len() as u64);
+                dims.iter().for_each(|dim| self.count(&mut out, *dim));
+                // No attributes.
+                out.extend(0u32.to_be_bytes());
+                self.count(&mut out, 0);
+                out.extend(self.kind.to_be_bytes());
+                self.count(&mut out, 20);
+                let begin = begin + [0, 20, 24, 44][i];
+                match self.version {
+                    1 => out.extend((begin as u32).to_be_bytes()),
+                    _ => out.extend(begin.to_be_bytes()),
+                }
+            }
+            out
+        }
+
+        /// With the values: 20 and 4 bytes, and 40 for each record.
+        fn bytes(&self) -> Vec<u8> {
+            let begin = self.header(0).len() as u64;
+            let mut out = self.header(begin);
+            out.resize((begin + 24 + 40 * self.records) as usize, 7);
+            out
+        }
+    }
+
+    fn checked(bytes: &[u8]) -> Checked<()> {
+        let folder = Folder::new();
+        check(&folder.write("a.nc", bytes))
+    }
+
+    #[test]
+    fn a_whole_file_of_each_version_is_sound_and_one_byte_less_is_not() {
+        for version in [1, 2, 5] {
+            let bytes = Cdf::new(version).bytes();
+            assert_eq!(checked(&bytes), Ok(()), "version {version}");
+            let short = checked(&bytes[..bytes.len() - 1]).unwrap_err();
+            assert!(short.contains("truncated"), "{short}");
+            for end in [3, 6, 20, 60] {
+                assert!(checked(&bytes[..end]).is_err(), "version {version}, {end} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_without_records_needs_none() {
+        let cdf = Cdf { records: 0, ..Cdf::new(1) };
+        assert_eq!(checked(&cdf.bytes()), Ok(()));
+    }
+
+    #[test]
+    fn types_and_dimensions_that_do_not_exist_are_told() {
+        let unknown = checked(&Cdf { kind: 7, ..Cdf::new(1) }.bytes()).unwrap_err();
+        assert!(unknown.contains("type 7"), "{unknown}");
+        let lost = checked(&Cdf { dimension: 2, ..Cdf::new(2) }.bytes()).unwrap_err();
+        assert!(lost.contains("dimension 2 of 2"), "{lost}");
+        assert!(checked(b"HDF\x01").is_err());
+    }
+
+    #[test]
+    fn a_count_that_does_not_fit_is_refused_before_it_is_followed() {
+        let mut bytes = Cdf::new(1).bytes();
+        // Of dimensions, behind the magic, the records and the tag.
+        bytes[12..16].fill(0xff);
+        let promised = checked(&bytes).unwrap_err();
+        assert!(promised.contains("4294967295 dimensions"), "{promised}");
+    }
+
+    #[test]
+    fn damage_is_an_error_or_another_header() {
+        let folder = Folder::new();
+        for version in [1, 2, 5] {
+            let bytes = Cdf::new(version).bytes();
+            let accepted =
+                damaged(&bytes, 1500, 1 << 16, |bytes| check(&folder.write("a.nc", bytes)).is_ok());
+            assert!((1..1500).contains(&accepted), "{accepted}");
+        }
+    }
+}

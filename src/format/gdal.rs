@@ -10,7 +10,6 @@ pub mod vector;
 mod vsi;
 pub mod warp;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
@@ -26,6 +25,7 @@ use crate::files::remote::RemoteFile;
 use crate::files::{Location, Sight};
 use crate::format::tiff::{Deflated, Packed, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
+use crate::kept::Shared;
 use crate::projection::library::{self, reason};
 use crate::projection::name_of;
 use crate::window::Window;
@@ -35,6 +35,8 @@ static HDF5: Mutex<()> = Mutex::new(());
 
 /// A block above this many bytes is refused: no real file has one, a damaged header may.
 const MAX_BLOCK_BYTES: usize = 1 << 30;
+/// Spellings of CRSs whose names are kept.
+const KNOWN_NAMES: usize = 4096;
 
 /// Must run once before any other call; later calls do nothing.
 pub fn start() {
@@ -389,25 +391,16 @@ fn dtype_of(kind: GdalDataType) -> Option<Dtype> {
 
 /// The name of the raster's CRS. Files of one series spell it alike, so each spelling is parsed once.
 fn crs_of_dataset(dataset: &Dataset) -> Option<String> {
-    static NAMES: Mutex<Option<HashMap<String, Option<String>>>> = Mutex::new(None);
+    static NAMES: Shared<String, Option<String>> = Shared::new(KNOWN_NAMES);
     let wkt = dataset.projection();
     if wkt.is_empty() {
         return None;
     }
-    let known = |names: &Mutex<Option<HashMap<_, _>>>| {
-        let names = names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.as_ref().and_then(|map| map.get(&wkt).cloned())
-    };
-    if let Some(name) = known(&NAMES) {
+    if let Some(name) = NAMES.get(&wkt) {
         return name;
     }
     let name = SpatialRef::from_wkt(&wkt).ok().and_then(|mut srs| name_of(&mut srs));
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let map = names.get_or_insert_with(HashMap::new);
-    if map.len() < 4096 {
-        map.insert(wkt, name.clone());
-    }
-    name
+    NAMES.share(wkt, name, |_| true)
 }
 
 /// Burns a geometry (WKB, in the grid's CRS) into a grid: 1 where a pixel's centre lies inside.

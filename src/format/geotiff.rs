@@ -11,18 +11,18 @@ mod metadata;
 mod tags;
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
 use crate::files::{Address, FileKind, Location, Sight, remote};
 use crate::format::gdal::{self, Raster};
 use crate::format::{Band, Header, Tags};
+use crate::kept::Shared;
 use directory::{
     ASCII, BYTE, Bytes, DOUBLE, Directory, Entry, Form, LONG, LONG8, RATIONAL, SHORT, UNDEFINED,
 };
@@ -141,7 +141,7 @@ pub fn header_and_tags(sight: &Sight, siblings: &[String]) -> Option<(Header, Ta
             read(&mut Bytes::new(size, &fetch))?
         }
     };
-    let found = match known(&draft.keys) {
+    let found = match KNOWN.get(&draft.keys) {
         Some(place) => draft.at(&place?),
         None => return learn(&draft, sight, siblings),
     };
@@ -193,11 +193,7 @@ fn plain_settings() -> bool {
 }
 
 /// By geokeys; `None` where the two ways of reading do not agree.
-static KNOWN: Mutex<Option<HashMap<Vec<u8>, Option<Place>>>> = Mutex::new(None);
-
-fn known(keys: &[u8]) -> Option<Option<Place>> {
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.get(keys).cloned()
-}
+static KNOWN: Shared<Vec<u8>, Option<Place>> = Shared::new(MAX_KNOWN);
 
 /// GDAL's header and tags of the first file of a set of geokeys, from which the set's CRS is learnt.
 fn learn(draft: &Draft, sight: &Sight, siblings: &[String]) -> Option<(Header, Tags)> {
@@ -209,11 +205,7 @@ fn learn(draft: &Draft, sight: &Sight, siblings: &[String]) -> Option<(Header, T
         let place = Place { crs: header.crs.clone(), unit: unit.clone() };
         let (own, own_tags) = draft.clone().at(&place);
         let equal = own_tags == tags && own.same(header);
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_or_insert_with(HashMap::new);
-        if known.len() < MAX_KNOWN {
-            known.insert(draft.keys.clone(), equal.then_some(place));
-        }
+        KNOWN.insert(draft.keys.clone(), equal.then_some(place));
     }
     Some((header.as_ref().clone(), tags))
 }

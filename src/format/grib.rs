@@ -98,3 +98,96 @@ fn message(file: &Reader, begin: u64, found: &mut Messages) -> Option<u64> {
     found.shared |= fields > 1;
     Some(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Folder, damaged};
+
+    /// A message of edition 2 with a field for each template of packing.
+    fn edition_2(templates: &[u16]) -> Vec<u8> {
+        let section = |number: u8, rest: &[u8]| {
+            let mut out = ((5 + rest.len()) as u32).to_be_bytes().to_vec();
+            out.push(number);
+            out.extend(rest);
+            out
+        };
+        let mut body = section(1, &[0; 16]);
+        body.extend(section(3, &[0; 20]));
+        for template in templates {
+            let [high, low] = template.to_be_bytes();
+            body.extend(section(4, &[0; 20]));
+            body.extend(section(5, &[0, 0, 0, 9, high, low, 0, 0]));
+            body.extend(section(6, &[255]));
+            body.extend(section(7, &[1; 12]));
+        }
+        body.extend(b"7777");
+        let mut out = b"GRIB\0\0\0\x02".to_vec();
+        out.extend((16 + body.len() as u64).to_be_bytes());
+        out.extend(body);
+        out
+    }
+
+    /// A message of edition 1 with a grid and the flags of its packing.
+    fn edition_1(packing: u8) -> Vec<u8> {
+        let mut product = vec![0, 0, 28, 0, 0, 0, 0, 0x80];
+        product.resize(28, 0);
+        let mut grid = vec![0, 0, 32];
+        grid.resize(32, 0);
+        let data = [0, 0, 12, packing, 0, 0, 0, 0, 0, 0, 0, 0];
+        let length = (8 + product.len() + grid.len() + data.len() + 4) as u32;
+        let mut out = b"GRIB".to_vec();
+        out.extend(&length.to_be_bytes()[1..]);
+        out.push(1);
+        out.extend([product, grid, data.to_vec(), b"7777".to_vec()].concat());
+        out
+    }
+
+    fn seen(bytes: &[u8]) -> Messages {
+        let folder = Folder::new();
+        messages(&folder.write("a.grib", bytes))
+    }
+
+    const PLAIN: Messages = Messages { shared: false, second_order: false, foreign: None };
+
+    #[test]
+    fn several_fields_in_one_message_are_shared_and_several_messages_are_not() {
+        assert_eq!(seen(&edition_2(&[0])), PLAIN);
+        assert_eq!(seen(&[edition_2(&[0]), edition_2(&[0])].concat()), PLAIN);
+        assert_eq!(seen(&edition_2(&[0, 0])), Messages { shared: true, ..PLAIN });
+        assert_eq!(seen(&[edition_2(&[0]), edition_2(&[0, 0])].concat()), Messages { shared: true, ..PLAIN });
+    }
+
+    #[test]
+    fn packings_that_gdal_lacks_are_named() {
+        for (template, name) in [(40, "JPEG 2000"), (40_000, "JPEG 2000"), (42, "CCSDS (AEC)")] {
+            assert_eq!(seen(&edition_2(&[template])), Messages { foreign: Some(name), ..PLAIN });
+        }
+        assert_eq!(seen(&edition_2(&[3])), PLAIN);
+    }
+
+    #[test]
+    fn second_order_packing_of_edition_1_is_seen_behind_other_messages() {
+        assert_eq!(seen(&edition_1(0x00)), PLAIN);
+        assert_eq!(seen(&edition_1(0x40)), Messages { second_order: true, ..PLAIN });
+        // Bytes between two messages are passed over, as long as they are few.
+        let far = |gap: usize| [edition_1(0), vec![0; gap], edition_1(0x40)].concat();
+        assert_eq!(seen(&far(1000)), Messages { second_order: true, ..PLAIN });
+        assert_eq!(seen(&far(2 * MAX_GAP as usize)), PLAIN);
+    }
+
+    #[test]
+    fn what_is_no_grib_has_no_messages() {
+        assert_eq!(seen(b""), PLAIN);
+        assert_eq!(seen(b"GRIB"), PLAIN);
+        assert_eq!(messages("/nowhere/a.grib"), PLAIN);
+    }
+
+    #[test]
+    fn damage_ends_the_search() {
+        let folder = Folder::new();
+        let bytes = [edition_2(&[0, 42]), edition_1(0x40), edition_2(&[0])].concat();
+        let told = damaged(&bytes, 3000, 1 << 17, |bytes| messages(&folder.write("a.grib", bytes)) != PLAIN);
+        assert!((1..3000).contains(&told), "{told}");
+    }
+}

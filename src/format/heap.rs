@@ -60,6 +60,7 @@ fn is_sound(heap: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Folder, damaged};
 
     fn heap(lengths: &[(u16, u64)]) -> Vec<u8> {
         let mut bytes = b"GCOL\x01\0\0\0".to_vec();
@@ -81,5 +82,25 @@ mod tests {
         assert!(!is_sound(&heap(&[(1, 8), (0, 0)])));
         assert!(!is_sound(&heap(&[(1, u64::MAX - 15)])));
         assert!(is_sound(b"GCOLOUR is a word"));
+    }
+
+    #[test]
+    fn damage_is_sound_or_not_and_the_walk_ends() {
+        let bytes = heap(&[(1, 8), (2, 13), (3, 40), (0, 80)]);
+        let sound = damaged(&bytes, 5000, 4096, is_sound);
+        assert!((1..5000).contains(&sound), "{sound}");
+    }
+
+    #[test]
+    fn a_file_is_checked_heap_by_heap_wherever_they_stand() {
+        let folder = Folder::new();
+        let file = |heaps: &[Vec<u8>]| {
+            let mut bytes = b"\x89HDF\r\n\x1a\n and more".to_vec();
+            heaps.iter().for_each(|heap| bytes.extend([b"...", heap.as_slice()].concat()));
+            check(&folder.write("a.h5", &bytes))
+        };
+        let (sound, endless) = (heap(&[(1, 8), (0, 216)]), heap(&[(1, 8), (0, 0)]));
+        assert_eq!(file(&[sound.clone(), sound.clone()]), Ok(()));
+        assert!(file(&[sound, endless]).unwrap_err().contains("an object without an end"));
     }
 }

@@ -1,12 +1,15 @@
 //! A geometry on the plane, in the order (x, y), read from and written as WKB.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use geo::line_measures::Euclidean;
 use geo::{
-    BoundingRect, Coord, CoordsIter, Geometry, LineString, MapCoordsInPlace, MultiPoint, MultiPolygon,
-    Polygon,
+    BoundingRect, Coord, CoordsIter, Densify, Geometry, LineString, MapCoordsInPlace, MultiPoint,
+    MultiPolygon, Polygon,
 };
 use geo_traits::to_geo::ToGeoGeometry;
+use wkb::reader::Wkb;
 
 use crate::bbox::Bbox;
 use crate::crs::Crs;
@@ -18,23 +21,45 @@ use crate::projection;
 /// # Errors
 /// Bytes that are no WKB, a curve, or a coordinate that is not finite.
 pub fn read(bytes: &[u8]) -> Result<Option<Geometry<f64>>> {
-    let bad = |reason: String| Error::invalid("the geometry", format!("WKB without curves ({reason})"));
-    let wkb = wkb::reader::read_wkb(bytes).map_err(|e| bad(e.to_string()))?;
-    let Some(shape) = wkb.try_to_geometry() else { return Ok(None) };
+    let Some(shape) = read_with(bytes, |wkb| Ok(wkb.try_to_geometry()))? else { return Ok(None) };
     if shape.coords_count() == 0 {
         return Ok(None);
     }
-    if shape.coords_iter().any(|c| !c.x.is_finite() || !c.y.is_finite()) {
-        return Err(Error::invalid("the geometry", "one of finite coordinates"));
-    }
+    check_finite(&shape)?;
     Ok(Some(shape))
 }
 
+/// What `work` makes of a WKB as it stands in its bytes.
+///
+/// # Errors
+/// Bytes that are no WKB, or a curve; what `work` returns.
+pub fn read_with<T>(bytes: &[u8], work: impl FnOnce(&Wkb<'_>) -> Result<T>) -> Result<T> {
+    let bad = |reason: &str| Error::invalid("the geometry", format!("WKB without curves ({reason})"));
+    let run = || {
+        let wkb = wkb::reader::read_wkb(bytes).map_err(|e| bad(&e.to_string()))?;
+        work(&wkb)
+    };
+    // The library reads the points of a multipoint late, and panics over one that is cut or no point.
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(bad("its parts do not fit together")))
+}
+
+/// # Errors
+/// A coordinate that is not finite.
+pub fn check_finite(shape: &Geometry<f64>) -> Result<()> {
+    match shape.coords_iter().all(|c| c.x.is_finite() && c.y.is_finite()) {
+        true => Ok(()),
+        false => Err(Error::invalid("the geometry", "one of finite coordinates")),
+    }
+}
+
+/// A geometry as little-endian WKB.
+///
 /// # Errors
 /// A geometry that can not be written, which is a defect.
 pub fn write(shape: &Geometry<f64>) -> Result<Vec<u8>> {
     let options = wkb::writer::WriteOptions { endianness: wkb::Endianness::LittleEndian };
-    let mut bytes = Vec::new();
+    // As many as a box takes.
+    let mut bytes = Vec::with_capacity(96);
     wkb::writer::write_geometry(&mut bytes, shape, &options)
         .map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
     Ok(bytes)
@@ -157,23 +182,14 @@ pub fn clip(shape: &Geometry<f64>, bbox: &Bbox) -> Option<Geometry<f64>> {
 
 /// The same geometry with points along its edges, none further from the next than `step`.
 pub fn densify(shape: &Geometry<f64>, step: f64) -> Geometry<f64> {
-    let line = |line: &LineString<f64>| {
-        let mut points: Vec<Coord<f64>> = line.0.first().copied().into_iter().collect();
-        for pair in line.0.windows(2) {
-            let [a, b] = [pair[0], pair[1]];
-            let pieces = ((b.x - a.x).hypot(b.y - a.y) / step).ceil().clamp(1.0, 4096.0) as usize;
-            points.extend((1..pieces).map(|i| between(a, b, i as f64 / pieces as f64)));
-            points.push(b);
-        }
-        LineString(points)
-    };
-    let polygon =
-        |p: &Polygon<f64>| Polygon::new(line(p.exterior()), p.interiors().iter().map(line).collect());
+    if step.is_nan() || step <= 0.0 {
+        return shape.clone();
+    }
     match shape {
-        Geometry::Polygon(p) => Geometry::Polygon(polygon(p)),
-        Geometry::MultiPolygon(parts) => Geometry::MultiPolygon(parts.iter().map(polygon).collect()),
-        Geometry::LineString(l) => Geometry::LineString(line(l)),
-        Geometry::MultiLineString(lines) => Geometry::MultiLineString(lines.iter().map(line).collect()),
+        Geometry::Polygon(polygon) => Geometry::Polygon(Euclidean.densify(polygon, step)),
+        Geometry::MultiPolygon(parts) => Geometry::MultiPolygon(Euclidean.densify(parts, step)),
+        Geometry::LineString(line) => Geometry::LineString(Euclidean.densify(line, step)),
+        Geometry::MultiLineString(lines) => Geometry::MultiLineString(Euclidean.densify(lines, step)),
         Geometry::GeometryCollection(parts) => Geometry::GeometryCollection(
             parts.iter().map(|part| densify(part, step)).collect::<Vec<_>>().into(),
         ),
@@ -256,6 +272,7 @@ pub fn clip_segment(a: Coord<f64>, b: Coord<f64>, bbox: &Bbox) -> Option<(Coord<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Draw, damaged};
     use geo::{Area, polygon};
 
     fn unit() -> Bbox {
@@ -287,5 +304,66 @@ mod tests {
             panic!("one piece")
         };
         assert_eq!(pieces.len(), 2);
+    }
+
+    #[test]
+    fn every_geometry_comes_back_from_wkb_as_it_was() {
+        let mut draw = Draw::new(11);
+        for _ in 0..500 {
+            let shape = draw.geometry();
+            assert_eq!(read(&write(&shape).unwrap()).unwrap(), Some(shape));
+        }
+    }
+
+    #[test]
+    fn damaged_wkb_is_an_error_or_a_geometry_of_finite_coordinates() {
+        let mut draw = Draw::new(12);
+        for _ in 0..20 {
+            let bytes = write(&draw.geometry()).unwrap();
+            damaged(&bytes, 200, 1 << 20, |bytes| {
+                let Ok(Some(shape)) = read(bytes) else { return false };
+                assert!(shape.coords_iter().all(|c| c.x.is_finite() && c.y.is_finite()));
+                true
+            });
+        }
+    }
+
+    #[test]
+    fn densifying_keeps_every_vertex_and_puts_points_on_the_edges() {
+        let mut draw = Draw::new(13);
+        for _ in 0..300 {
+            let (shape, step) = (draw.geometry(), draw.number(1.0, 200.0));
+            let dense = densify(&shape, step);
+            assert_eq!(name(&dense), name(&shape));
+            let (before, after) = (lines(&shape), lines(&dense));
+            assert_eq!(before.len(), after.len());
+            for (before, after) in before.iter().zip(&after) {
+                let mut rest = after.0.iter();
+                assert!(before.0.iter().all(|vertex| rest.any(|c| c == vertex)), "a vertex is gone");
+                for pair in after.0.windows(2) {
+                    assert!((pair[1].x - pair[0].x).hypot(pair[1].y - pair[0].y) <= step * (1.0 + 1e-9));
+                }
+                // On the way, and so no longer.
+                let length = |line: &LineString<f64>| {
+                    line.0.windows(2).map(|p| (p[1].x - p[0].x).hypot(p[1].y - p[0].y)).sum::<f64>()
+                };
+                assert!((length(after) - length(before)).abs() <= 1e-9 * length(before).max(1.0));
+            }
+        }
+    }
+
+    /// The lines and rings of a geometry.
+    fn lines(shape: &Geometry<f64>) -> Vec<LineString<f64>> {
+        let rings = |p: &Polygon<f64>| {
+            std::iter::once(p.exterior().clone()).chain(p.interiors().iter().cloned()).collect::<Vec<_>>()
+        };
+        match shape {
+            Geometry::LineString(line) => vec![line.clone()],
+            Geometry::MultiLineString(lines) => lines.0.clone(),
+            Geometry::Polygon(polygon) => rings(polygon),
+            Geometry::MultiPolygon(polygons) => polygons.iter().flat_map(rings).collect(),
+            Geometry::GeometryCollection(parts) => parts.iter().flat_map(lines).collect(),
+            _ => Vec::new(),
+        }
     }
 }

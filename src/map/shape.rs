@@ -16,6 +16,7 @@ use geo_traits::{CoordTrait, GeometryTrait, GeometryType, LineStringTrait, Multi
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
+use crate::map::geometry;
 
 /// Below this share of the smaller shape's area, an overlay's piece may be a rounding error.
 const SLIVER: f64 = 1e-9;
@@ -42,28 +43,25 @@ impl Shape {
     /// # Errors
     /// Bytes that are no WKB, a coordinate that is not finite, or a geometry collection.
     pub fn read(bytes: &[u8]) -> Result<Option<Shape>> {
-        let bad = |why: String| Error::invalid("the geometry", format!("WKB ({why})"));
-        let raw = wkb::reader::read_wkb(bytes).map_err(|e| bad(e.to_string()))?;
-        let ring = match raw.as_type() {
-            GeometryType::Polygon(polygon) => own_envelope(polygon),
-            GeometryType::MultiPolygon(parts) if parts.num_polygons() == 1 => {
-                parts.polygon(0).and_then(|part| own_envelope(&part))
+        geometry::read_with(bytes, |raw| {
+            let ring = match raw.as_type() {
+                GeometryType::Polygon(polygon) => own_envelope(polygon),
+                GeometryType::MultiPolygon(parts) if parts.num_polygons() == 1 => {
+                    parts.polygon(0).and_then(|part| own_envelope(&part))
+                }
+                _ => None,
+            };
+            match ring {
+                Some(bbox) => Ok(Some(Shape::Box(bbox))),
+                None => raw.try_to_geometry().map_or(Ok(None), Shape::of),
             }
-            _ => None,
-        };
-        if let Some(bbox) = ring {
-            return Ok(Some(Shape::Box(bbox)));
-        }
-        let Some(geometry) = raw.try_to_geometry() else { return Ok(None) };
-        Shape::of(geometry)
+        })
     }
 
     /// # Errors
     /// As [`Shape::read`].
     pub fn of(geometry: Geometry<f64>) -> Result<Option<Shape>> {
-        if geometry.coords_iter().any(|c| !(c.x.is_finite() && c.y.is_finite())) {
-            return Err(Error::invalid("the geometry", "a geometry of finite coordinates"));
-        }
+        geometry::check_finite(&geometry)?;
         let Some(rect) = geometry.bounding_rect() else { return Ok(None) };
         let bbox = Bbox::new(rect.min().x, rect.min().y, rect.max().x, rect.max().y)?;
         Ok(Some(match geometry {
@@ -197,14 +195,10 @@ impl Shape {
     /// # Errors
     /// A geometry that can not be written, which is a defect.
     pub fn wkb(&self) -> Result<Vec<u8>> {
-        let options = wkb::writer::WriteOptions { endianness: wkb::Endianness::LittleEndian };
-        let mut bytes = Vec::with_capacity(96);
-        let written = match self {
-            Shape::Box(bbox) => wkb::writer::write_polygon(&mut bytes, &rect(bbox).to_polygon(), &options),
-            _ => wkb::writer::write_geometry(&mut bytes, &self.geometry(), &options),
-        };
-        written.map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
-        Ok(bytes)
+        match self {
+            Shape::Box(bbox) => geometry::write(&Geometry::Polygon(rect(bbox).to_polygon())),
+            _ => geometry::write(&self.geometry()),
+        }
     }
 }
 

@@ -1,13 +1,11 @@
 //! CRSs from the attributes of a CF grid mapping.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use gdal::cpl::CslStringList;
 use gdal::spatial_ref::SpatialRef;
 use gdal_sys as c;
 
 use crate::error::{Error, Result};
+use crate::kept::Shared;
 use crate::projection::library::start;
 use crate::projection::{name_of, spatial_ref};
 
@@ -23,24 +21,17 @@ pub struct CfCrs {
 /// Names and values of a grid mapping's attributes.
 type Attributes = Vec<(String, String)>;
 
+/// Grid mappings whose CRSs are kept.
+const KNOWN_MAPPINGS: usize = 4096;
+
 /// The CRS of a grid mapping, by the names that CF gives its attributes (Appendix F), numbers as text, lists with
 /// commas. `crs_wkt` and `spatial_ref` go first. Each is parsed once for the process.
 ///
 /// # Errors
 /// [`Error::BadCrs`] with the mapping's name.
 pub fn cf_crs(pairs: &[(String, String)]) -> Result<CfCrs> {
-    static KNOWN: Mutex<Option<HashMap<Attributes, CfCrs>>> = Mutex::new(None);
-    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(crs) = lock().as_ref().and_then(|known| known.get(pairs).cloned()) {
-        return Ok(crs);
-    }
-    let crs = described(import(pairs)?, &mapping_name(pairs))?;
-    let mut known = lock();
-    let known = known.get_or_insert_with(HashMap::new);
-    if known.len() < 4096 {
-        known.insert(pairs.to_vec(), crs.clone());
-    }
-    Ok(crs)
+    static KNOWN: Shared<Attributes, CfCrs> = Shared::new(KNOWN_MAPPINGS);
+    KNOWN.get_or_make(pairs, || described(import(pairs)?, &mapping_name(pairs)))
 }
 
 /// The same of any text that PROJ knows a CRS by.

@@ -1,64 +1,33 @@
 //! Projecting points: a transformation is made once for each pair of CRSs, and lent to one thread at a time.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use gdal::spatial_ref::CoordTransform;
 
 use crate::error::{Error, Result};
+use crate::kept::Idle;
 use crate::projection::spatial_ref;
-
-/// Transformations that wait for a borrower, by the CRS they lead from and the one they lead to. PROJ takes
-/// milliseconds to make one.
-#[derive(Default)]
-struct Pool {
-    idle: HashMap<String, HashMap<String, Vec<Lent>>>,
-    count: usize,
-}
 
 /// A transformation that may go from thread to thread.
 struct Lent(CoordTransform);
 
 // SAFETY: GDAL gives PROJ's objects the context of the thread that uses them at each use and when they are
 // destroyed, and hands transformations from thread to thread through a cache of its own. One thread at a time holds
-// one: it leaves the pool while it is used.
+// one: it leaves [`IDLE`] while it is used.
 unsafe impl Send for Lent {}
 
-static POOL: Mutex<Option<Pool>> = Mutex::new(None);
+/// Transformations that wait for a borrower, by the CRS they lead from and the one they lead to. PROJ takes
+/// milliseconds to make one.
+static IDLE: LazyLock<Idle<(String, String), Lent>> = LazyLock::new(|| Idle::new(MAX_IDLE));
 
 /// Each takes some 100 KB. A pair of a year's UTM scenes and its catalog takes one for each thread.
 const MAX_IDLE: usize = 512;
 
-fn borrow(from: &str, to: &str) -> Result<Lent> {
-    {
-        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        let pool = pool.get_or_insert_with(Pool::default);
-        if let Some(lent) = pool.idle.get_mut(from).and_then(|by_to| by_to.get_mut(to)?.pop()) {
-            pool.count = pool.count.saturating_sub(1);
-            return Ok(lent);
-        }
-    }
+fn make(from: &str, to: &str) -> Result<Lent> {
     let transform = CoordTransform::new(&spatial_ref(from)?, &spatial_ref(to)?);
     let unprojectable =
         |_| Error::Unprojectable { what: "coordinates".into(), from: from.into(), to: to.into() };
     transform.map(Lent).map_err(unprojectable)
-}
-
-fn give_back(from: &str, to: &str, lent: Lent) {
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    let pool = pool.get_or_insert_with(Pool::default);
-    if pool.count >= MAX_IDLE {
-        *pool = Pool::default();
-    }
-    if !pool.idle.contains_key(from) {
-        pool.idle.insert(from.to_string(), HashMap::new());
-    }
-    let Some(by_to) = pool.idle.get_mut(from) else { return };
-    match by_to.get_mut(to) {
-        Some(waiting) => waiting.push(lent),
-        None => drop(by_to.insert(to.to_string(), vec![lent])),
-    }
-    pool.count += 1;
 }
 
 /// Projects points in place, (x, y) order in both; a point without an image becomes NaN, NaN.
@@ -69,11 +38,12 @@ pub fn project(from: &str, to: &str, points: &mut [(f64, f64)]) -> Result<()> {
     if from == to {
         return Ok(());
     }
-    let lent = borrow(from, to)?;
+    let way = (from.to_string(), to.to_string());
+    let lent = IDLE.take(&way).map_or_else(|| make(from, to), Ok)?;
     let (mut xs, mut ys): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
     // An error means that some point failed; which one, its infinite coordinates say.
     let _ = lent.0.transform_coords(&mut xs, &mut ys, &mut []);
-    give_back(from, to, lent);
+    IDLE.give_back(way, lent);
     for (point, (x, y)) in points.iter_mut().zip(xs.into_iter().zip(ys)) {
         *point = if x.is_finite() && y.is_finite() { (x, y) } else { (f64::NAN, f64::NAN) };
     }

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::cf::{self, Axes};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{Sight, remote};
+use crate::files::{Sight, Stamp, remote};
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
 use crate::format::open;
+use crate::kept::Shared;
 use crate::read::axis::Axis;
 use crate::read::block_cache::{Key, Owner};
-use crate::read::open_files::OpenFiles;
 use crate::read::source::{Source, block_cache};
 use crate::with_dtype;
 
@@ -40,8 +40,31 @@ pub struct ArraySource {
     axes: Mutex<HashMap<usize, Arc<Axis>>>,
 }
 
-static KNOWN: OpenFiles<ArraySource> = OpenFiles::new(1024);
-static OPEN: OpenFiles<Arc<dyn ArrayFile>> = OpenFiles::new(64);
+/// Array files whose headers and axes are kept.
+const KEPT_FILES: usize = 1024;
+/// Array files that stay open when nobody reads them.
+const KEPT_OPEN: usize = 64;
+
+static KNOWN: Shared<String, Arc<ArraySource>> = Shared::new(KEPT_FILES);
+static OPEN: Shared<String, Open> = Shared::new(KEPT_OPEN);
+
+/// An open file, and the state that it was opened in.
+type Open = (Stamp, Arc<dyn ArrayFile>);
+
+/// The file at `path`, opened unless it already is. One that was replaced meanwhile, as its stamp tells, is opened anew.
+fn opened(
+    path: &str,
+    stamp: Stamp,
+    make: impl FnOnce() -> Result<Arc<dyn ArrayFile>>,
+) -> Result<Arc<dyn ArrayFile>> {
+    let same = |(then, _): &Open| *then == stamp;
+    if let Some((_, file)) = OPEN.get(path).filter(same) {
+        return Ok(file);
+    }
+    // Opened without the lock: another thread may open it too, and then its file is the one to share.
+    let file = make()?;
+    Ok(OPEN.share(path.to_string(), (stamp, file), same).1)
+}
 
 impl ArraySource {
     /// The array file at `path`, opened unless it is known.
@@ -50,14 +73,18 @@ impl ArraySource {
     /// It is absent, no array file, or damaged.
     pub fn open(path: &str) -> Result<Arc<ArraySource>> {
         let sight = Sight::at(path)?;
-        KNOWN.get(sight.path(), sight.stamp(), || {
-            static NEXT: AtomicU64 = AtomicU64::new(0);
-            Source::close_earlier(&sight);
-            let file = OPEN.get(sight.path(), sight.stamp(), || open::open(&sight))?;
-            let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
-            let meanings = header.variables.iter().map(|_| OnceLock::new()).collect();
-            Ok(ArraySource { id, sight: sight.clone().small(), header, meanings, axes: Mutex::default() })
-        })
+        let same = |source: &Arc<ArraySource>| source.sight.stamp() == sight.stamp();
+        if let Some(source) = KNOWN.get(sight.path()).filter(same) {
+            return Ok(source);
+        }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Source::close_earlier(&sight);
+        let file = opened(sight.path(), sight.stamp(), || open::open(&sight))?;
+        let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
+        let meanings = header.variables.iter().map(|_| OnceLock::new()).collect();
+        let source =
+            ArraySource { id, sight: sight.clone().small(), header, meanings, axes: Mutex::default() };
+        Ok(KNOWN.share(sight.path().to_string(), Arc::new(source), same))
     }
 
     pub fn path(&self) -> &str {
@@ -68,9 +95,9 @@ impl ArraySource {
     ///
     /// # Errors
     /// It can not be opened any more, or is another by now.
-    pub(super) fn file(&self) -> Result<Arc<Arc<dyn ArrayFile>>> {
+    pub(super) fn file(&self) -> Result<Arc<dyn ArrayFile>> {
         let then = self.sight.stamp();
-        OPEN.get(self.path(), then, || {
+        opened(self.path(), then, || {
             let sight = Sight::of(self.sight.location().clone())?;
             let now = sight.stamp();
             // Of a remote file nothing but its size tells one query what another saw.
@@ -120,7 +147,7 @@ impl ArraySource {
         let join = file.state(place, &origin).is_none();
         let sides = block(variable, dtype, join).map_err(fail)?;
         let slab = Hyperslab::new(&variable.shape, &sides, Edge::Cut, runs)?;
-        let blocks = Blocks { source: self, file: &**file, place, variable, sides: &sides };
+        let blocks = Blocks { source: self, file: &*file, place, variable, sides: &sides };
         with_dtype!(dtype, T => blocks.gather::<T>(&slab, threads).map(T::pixels))
     }
 }

@@ -56,7 +56,7 @@ fn place(source: &ArraySource, variable: usize) -> Result<Place> {
         let problem = format!("\"{name}\" of \"{}\" {why}", source.path());
         Error::conflict(problem, "Only arrays on a regular grid, in degrees or projected, come onto a slice")
     };
-    let grid = cf::grid::grid(&**source.file()?, variable, axes)?
+    let grid = cf::grid::grid(&*source.file()?, variable, axes)?
         .ok_or_else(|| none("has no coordinates on the map"))?;
     let affine = grid.transform.ok_or_else(|| none("has cells of different sizes"))?;
     let (Some(y_dim), Some(x_dim)) = (axes.y_dim(), axes.x_dim()) else {

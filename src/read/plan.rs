@@ -129,3 +129,119 @@ fn copy<T: Pixel>(planned: &mut Planned<'_, '_, T>, blocks: &[Wanted], options: 
     request.gaps = copy_patch(header, &request.window, &request.bands, options, &held, request.out)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Draw, Folder, RasterSpec};
+
+    const LINES: [&str; 2] = [
+        "9x7 int16 EPSG:32632 10 strip=2 nodata=5 | count | count+100",
+        "4x11 int16 EPSG:32632 10 | count+1000 | count+2000",
+    ];
+
+    struct Files {
+        files: Vec<(RasterSpec, Arc<Source>)>,
+        _folder: Folder,
+    }
+
+    fn files() -> Files {
+        let folder = Folder::new();
+        let file = |(i, line): (usize, &&str)| {
+            let path = folder.raster(&format!("{i}.tif"), line);
+            (RasterSpec::parse(line), Source::open(&path).unwrap())
+        };
+        Files { files: LINES.iter().enumerate().map(file).collect(), _folder: folder }
+    }
+
+    impl Files {
+        /// Windows of both files, in no order.
+        fn windows(&self, seed: u64) -> Vec<(usize, Window)> {
+            let mut draw = Draw::new(seed);
+            let mut window = || {
+                let file = draw.below(self.files.len());
+                let spec = &self.files[file].0;
+                (file, draw.window(spec.height, spec.width))
+            };
+            (0..200).map(|_| window()).collect()
+        }
+
+        fn requests<'a>(
+            &self,
+            windows: &[(usize, Window)],
+            outs: &'a mut [Vec<i16>],
+        ) -> Vec<Request<'a, i16>> {
+            let request = |((file, window), out): (&(usize, Window), &'a mut Vec<i16>)| Request {
+                source: self.files[*file].1.clone(),
+                window: *window,
+                bands: Arc::from([1, 2]),
+                out,
+                gaps: Vec::new(),
+            };
+            windows.iter().zip(outs).map(request).collect()
+        }
+    }
+
+    fn room(windows: &[(usize, Window)]) -> Vec<Vec<i16>> {
+        windows.iter().map(|(_, window)| vec![-7; 2 * window.area()]).collect()
+    }
+
+    #[test]
+    fn each_of_many_windows_holds_the_files_pixels_and_its_gaps_are_where_there_are_none() {
+        let files = files();
+        for (seed, threads) in [(1, 1), (2, 2), (3, 8)] {
+            let windows = files.windows(seed);
+            let mut outs = room(&windows);
+            let mut requests = files.requests(&windows, &mut outs);
+            read_patches(&mut requests, &PatchOptions::default(), threads).unwrap();
+            for (request, (file, window)) in requests.iter().zip(&windows) {
+                let mut gone = vec![false; request.out.len()];
+                request.gaps.iter().for_each(|gap| gone[gap.clone()].fill(true));
+                let spec = &files.files[*file].0;
+                let nodata: Option<f64> = spec.nodata.as_ref().map(|value| value.parse().unwrap());
+                let rows = |band| (window.row_off..window.row_end()).map(move |row| (band, row));
+                let places = (0..2).flat_map(rows).flat_map(|(band, row)| {
+                    (window.col_off..window.col_end()).map(move |col| (band, row, col))
+                });
+                for (i, (band, row, col)) in places.enumerate() {
+                    let pixel = spec.pixel(band, row, col).filter(|value| Some(*value) != nodata);
+                    let read = (!gone[i]).then(|| f64::from(request.out[i]));
+                    assert_eq!(read, pixel, "{window}, band {band}, row {row}, col {col}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_that_many_windows_share_is_planned_once() {
+        let files = files();
+        let windows = files.windows(4);
+        let mut outs = room(&windows);
+        let mut requests = files.requests(&windows, &mut outs);
+        let options = PatchOptions::default();
+        let planned: Vec<_> = requests
+            .iter_mut()
+            .map(|request| {
+                let keys = block_keys(&request.source, &request.window, &request.bands, &options).unwrap();
+                Planned { request, turn: 0, keys }
+            })
+            .collect();
+        let (count, blocks) = lot(&planned);
+        assert_eq!(count, windows.len());
+        assert!(blocks.windows(2).all(|pair| pair[0].key < pair[1].key));
+        // Two bands of five strips, and of one block.
+        assert_eq!(blocks.len(), 2 * 5 + 2);
+    }
+
+    #[test]
+    fn a_window_wholly_outside_is_an_error_unless_it_may_be() {
+        let files = files();
+        let windows = [(0, Window::new(50, 0, 2, 2).unwrap())];
+        let mut outs = room(&windows);
+        let mut requests = files.requests(&windows, &mut outs);
+        assert!(read_patches(&mut requests, &PatchOptions::default(), 1).is_err());
+        let options = PatchOptions { boundless: true, ..PatchOptions::default() };
+        read_patches(&mut requests, &options, 1).unwrap();
+        assert_eq!(requests[0].gaps, std::slice::from_ref(&(0..8)));
+    }
+}

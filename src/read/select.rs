@@ -98,11 +98,11 @@ pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<us
 fn read_axis(source: &ArraySource, place: usize) -> Result<Axis> {
     let facts = source.variable(place)?;
     let file = source.file()?;
-    let values = cf::values(&**file, place)?;
+    let values = cf::values(&*file, place)?;
     let unit = facts.unit.clone();
     let (mut instants, mut undecoded) = (None, None);
     if unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
-        match cf::time_axis(&**file, place) {
+        match cf::time_axis(&*file, place) {
             Ok(axis) => instants = Some(axis.instants),
             Err(error @ Error::Unsuited { lack: Lack::Times { .. }, .. }) => {
                 let hint = "Select by index, or by the numbers that are stored";

@@ -1,9 +1,8 @@
 //! Rasters by path: a header is read once, and each thread that reads blocks borrows a handle of its own.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use crate::cf;
 use crate::dtype::Pixels;
@@ -11,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::files::{self, Sight};
 use crate::format::gdal::Raster;
 use crate::format::{Header, Kind, geotiff, open, vrt};
+use crate::kept::{Idle, Shared};
 use crate::read::block_cache::{BlockCache, Key, Owner};
-use crate::read::handles::{self, Handles};
 
 /// How many files are known at once: what is kept of one is its header and no handle.
 const KEPT_FILES: usize = 16_384;
@@ -31,37 +30,15 @@ pub struct Source {
 }
 
 static CACHE: LazyLock<BlockCache> = LazyLock::new(BlockCache::default);
-static HANDLES: LazyLock<Handles<Raster>> = LazyLock::new(|| Handles::new(handles::limit()));
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+/// Idle handles of open rasters by their source: each is an open file and what its driver keeps in memory.
+static HANDLES: LazyLock<Idle<u64, Raster>> = LazyLock::new(|| Idle::new(most_handles()));
+static KNOWN: Shared<String, Arc<Source>> = Shared::new(KEPT_FILES);
 static OPENED: AtomicU64 = AtomicU64::new(0);
 
-#[derive(Default)]
-struct Known {
-    sources: HashMap<String, (u64, Arc<Source>)>,
-    clock: u64,
-}
-
-impl Known {
-    fn get(&mut self, path: &str) -> Option<Arc<Source>> {
-        self.clock += 1;
-        let (used, source) = self.sources.get_mut(path)?;
-        *used = self.clock;
-        Some(source.clone())
-    }
-
-    /// Keeps a source, and gives those that have to go: the older half at once, so that finding them costs little for
-    /// each.
-    fn insert(&mut self, source: &Arc<Source>) -> Vec<(u64, Arc<Source>)> {
-        self.clock += 1;
-        let mut gone = Vec::new();
-        gone.extend(self.sources.insert(source.path().to_string(), (self.clock, source.clone())));
-        if self.sources.len() > KEPT_FILES {
-            let mut used: Vec<u64> = self.sources.values().map(|(used, _)| *used).collect();
-            let (_, &mut middle, _) = used.select_nth_unstable(KEPT_FILES / 2);
-            gone.extend(self.sources.extract_if(|_, (used, _)| *used < middle).map(|(_, source)| source));
-        }
-        gone
-    }
+/// How many handles may lie idle: a part of the files that the process may have open, since a handle opens two
+/// (the raster for GDAL, and for what is read past it), and the host program needs some too.
+fn most_handles() -> usize {
+    (files::most_open() / 4).clamp(16, 1024)
 }
 
 /// The process's one block cache.
@@ -79,11 +56,10 @@ pub struct FileCounters {
 }
 
 pub fn file_counters() -> FileCounters {
-    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).sources.len();
     FileCounters {
-        files: known,
-        handles: HANDLES.idle(),
-        handles_limit: HANDLES.limit(),
+        files: KNOWN.lock().len(),
+        handles: HANDLES.len(),
+        handles_limit: HANDLES.most(),
         opened: OPENED.load(Relaxed),
     }
 }
@@ -99,32 +75,20 @@ impl Source {
     }
 
     fn of(sight: Sight) -> Result<Arc<Source>> {
-        let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = lock().get(sight.path());
+        let known = KNOWN.get(sight.path());
         if let Some(source) =
             known.filter(|s| s.sight.stamp() == sight.stamp() && s.parts_state == files::state(&s.parts))
         {
             return Ok(source);
         }
         let (source, raster) = Source::read(sight)?;
-        let source = Arc::new(source);
-        let gone = {
-            let mut known = lock();
-            // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
-            if let Some(other) = known.get(source.path())
-                && other.sight.stamp() == source.sight.stamp()
-                && other.parts_state == source.parts_state
-            {
-                return Ok(other);
-            }
-            known.insert(&source)
-        };
-        // Files close after the lock is given back.
-        drop(gone);
+        let (stamp, parts_state) = (source.sight.stamp(), source.parts_state);
         if let Some(raster) = raster {
             HANDLES.offer(source.id, raster);
         }
-        Ok(source)
+        // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
+        let same = |other: &Arc<Source>| other.sight.stamp() == stamp && other.parts_state == parts_state;
+        Ok(KNOWN.share(source.path().to_string(), Arc::new(source), same))
     }
 
     /// Reads a header, and gives the raster too where GDAL had to open it.
@@ -173,10 +137,8 @@ impl Source {
         let (file, stamp) = (sight.location().file(), sight.stamp());
         let earlier =
             |s: &Arc<Source>| (s.sight.stamp() != stamp && s.sight.location().file() == file).then_some(s.id);
-        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let ids: Vec<u64> = known.sources.values().filter_map(|(_, source)| earlier(source)).collect();
-        drop(known);
-        ids.into_iter().for_each(|id| HANDLES.forget(id));
+        let ids: Vec<u64> = KNOWN.lock().values().filter_map(earlier).collect();
+        ids.iter().for_each(|id| HANDLES.forget(id));
     }
 
     pub fn header(&self) -> &Arc<Header> {
@@ -237,7 +199,7 @@ impl Source {
     }
 
     fn borrow(&self) -> Result<Raster> {
-        if let Some(raster) = HANDLES.take(self.id) {
+        if let Some(raster) = HANDLES.take(&self.id) {
             return Ok(raster);
         }
         let raster = Raster::reopen(&self.sight, self.siblings.as_deref(), &self.header)?;
@@ -256,6 +218,87 @@ impl Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        HANDLES.forget(self.id);
+        HANDLES.forget(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    const LINE: &str = "4x3 uint8 EPSG:32632 10 strip=2 | count";
+
+    /// A strip of the first band.
+    fn strip(source: &Source, row: u32) -> Result<Arc<Pixels>> {
+        source.block(Key { source: source.id(), band: 1, mask: false, row, col: 0 })
+    }
+
+    /// Puts another file in a file's place, as programs do that write anew.
+    fn replace(folder: &Folder, path: &str, line: &str) {
+        std::fs::rename(folder.raster("new", line), path).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_one_source_whose_blocks_are_its_pixels() {
+        let folder = Folder::new();
+        let path = folder.raster("a.tif", LINE);
+        let source = Source::open(&path).unwrap();
+        assert!(Arc::ptr_eq(&source, &Source::open(&path).unwrap()));
+        assert_eq!(*strip(&source, 1).unwrap(), Pixels::UInt8(vec![6, 7, 8, 9, 10, 11]));
+        assert_eq!(*strip(&source, 0).unwrap(), Pixels::UInt8(vec![0, 1, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn threads_that_open_a_file_at_once_share_its_source() {
+        let folder = Folder::new();
+        for turn in 0..8 {
+            let path = folder.raster(&format!("{turn}.tif"), LINE);
+            let open = |path: String| std::thread::spawn(move || Source::open(&path).unwrap());
+            let threads: Vec<_> = (0..4).map(|_| open(path.clone())).collect();
+            let sources: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            assert!(sources.iter().all(|source| source.id() == sources[0].id()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_is_another_source_and_the_two_never_mix() {
+        let folder = Folder::new();
+        let path = folder.raster("a.tif", LINE);
+        let old = Source::open(&path).unwrap();
+        let before = strip(&old, 0).unwrap();
+        replace(&folder, &path, "4x3 uint8 EPSG:32632 10 strip=2 | count+100");
+        let new = Source::open(&path).unwrap();
+        assert_ne!(old.id(), new.id());
+        assert_eq!(*strip(&new, 1).unwrap(), Pixels::UInt8((106..112).collect()));
+        assert_eq!(*strip(&old, 0).unwrap(), *before);
+        // A block that was not read in time is the old file's, where it is still open, or an error.
+        match strip(&old, 1) {
+            Ok(pixels) => assert_eq!(*pixels, Pixels::UInt8((6..12).collect())),
+            Err(error) => assert!(matches!(error, Error::Unreadable { .. }), "{error}"),
+        }
+    }
+
+    #[test]
+    fn a_side_file_that_comes_or_goes_is_seen() {
+        let folder = Folder::new();
+        let path = folder.raster("a.tif", LINE);
+        let nodata = || Source::open(&path).unwrap().header().bands[0].nodata.map(|nodata| nodata.f64());
+        assert_eq!(nodata(), None);
+        let side = folder.write(
+            "a.tif.aux.xml",
+            b"<PAMDataset><PAMRasterBand band=\"1\"><NoDataValue>3</NoDataValue></PAMRasterBand></PAMDataset>",
+        );
+        assert_eq!(nodata(), Some(3.0));
+        std::fs::remove_file(side).unwrap();
+        assert_eq!(nodata(), None);
+    }
+
+    #[test]
+    fn what_is_absent_or_not_a_raster_is_an_error() {
+        let folder = Folder::new();
+        let text = folder.write("a.tif", b"not pixels");
+        assert!(Source::open(&text).is_err());
+        assert!(matches!(Source::open(&folder.path("b.tif")), Err(Error::Absent { .. })));
     }
 }

@@ -133,3 +133,88 @@ fn around<P: Copy + Default>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bbox::Bbox;
+    use crate::crs::Crs;
+    use crate::resampling::Resampling;
+    use crate::testing::{Folder, RasterSpec};
+    use std::sync::Arc;
+
+    const LINE: &str = "6x8 uint8 EPSG:32632 10 strip=2 | count";
+    const NEAREST: Warp =
+        Warp { resampling: Resampling::Nearest, tolerance: 0.125, scaled: false, dtype: None };
+
+    fn source(line: &str) -> (Folder, Arc<Source>) {
+        let folder = Folder::new();
+        let source = Source::open(&folder.raster("a.tif", line)).unwrap();
+        (folder, source)
+    }
+
+    /// The slice of some corners, (xmin, ymin, xmax, ymax), and a size, (height, width).
+    fn slice(crs: &str, corners: [f64; 4], size: (i64, i64)) -> Slice {
+        let [xmin, ymin, xmax, ymax] = corners;
+        let bbox = Bbox::new(xmin, ymin, xmax, ymax).unwrap();
+        Slice::new(bbox, Crs::new(crs), (None, None), size.0, size.1).unwrap()
+    }
+
+    fn window(row: i64, col: i64, height: i64, width: i64) -> Window {
+        Window::new(row, col, height, width).unwrap()
+    }
+
+    #[test]
+    fn a_slice_on_the_rasters_own_grid_is_a_window() {
+        let (_folder, source) = source(LINE);
+        let windows = |corners, size| aligned_windows(&source, &slice("EPSG:32632", corners, size)).unwrap();
+        let inside = Some(vec![window(1, 2, 3, 4)]);
+        assert_eq!(windows([20.0, -40.0, 60.0, -10.0], (3, 4)), inside);
+        // Within a hundred thousandth of a pixel it is the same, beyond it is not.
+        assert_eq!(windows([20.00005, -39.99995, 60.00005, -9.99995], (3, 4)), inside);
+        assert_eq!(windows([20.001, -39.999, 60.001, -9.999], (3, 4)), None);
+        assert_eq!(windows([25.0, -40.0, 65.0, -10.0], (3, 4)), None);
+        assert_eq!(windows([20.0, -40.0, 60.0, -10.0], (6, 8)), None);
+        // Over the edge, and beside the raster.
+        assert_eq!(windows([-20.0, -20.0, 20.0, 20.0], (4, 4)), Some(vec![window(-2, -2, 4, 4)]));
+        assert_eq!(windows([1000.0, -20.0, 1040.0, 20.0], (4, 4)), Some(Vec::new()));
+        // It touches, and shares no pixel.
+        assert_eq!(windows([80.0, -20.0, 120.0, 20.0], (4, 4)), Some(Vec::new()));
+        let other = slice("EPSG:32633", [20.0, -40.0, 60.0, -10.0], (3, 4));
+        assert_eq!(aligned_windows(&source, &other).unwrap(), None);
+    }
+
+    #[test]
+    fn an_aligned_slice_holds_the_files_pixels_and_none_beside_it() {
+        let (_folder, source) = source(LINE);
+        let spec = RasterSpec::parse(LINE);
+        let over = slice("EPSG:32632", [-20.0, -40.0, 30.0, 10.0], (5, 5));
+        let Warped { pixels, valid } = band_onto::<u8>(&source, 1, &over, &NEAREST).unwrap().unwrap();
+        for (i, (pixel, valid)) in pixels.iter().zip(&valid).enumerate() {
+            let (row, col) = (i as i64 / 5 - 1, i as i64 % 5 - 2);
+            let read = (*valid != 0).then(|| f64::from(*pixel));
+            assert_eq!(read, spec.pixel(0, row, col), "row {row}, col {col}");
+        }
+        let beside = slice("EPSG:32632", [1000.0, -20.0, 1040.0, 20.0], (4, 4));
+        assert!(band_onto::<u8>(&source, 1, &beside, &NEAREST).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_slice_over_the_antimeridian_is_a_window_at_each_end_of_the_globe() {
+        let (_folder, source) = source("2x36 uint8 EPSG:4326 10 at=-180,10 | count");
+        let crs = source.header().crs.clone().unwrap();
+        let over = slice(&crs, [160.0, -10.0, 210.0, 10.0], (2, 5));
+        let windows = aligned_windows(&source, &over).unwrap().unwrap();
+        assert_eq!(windows, [window(0, -2, 2, 5), window(0, 34, 2, 5)]);
+        let Warped { pixels, valid } = band_onto::<u8>(&source, 1, &over, &NEAREST).unwrap().unwrap();
+        assert_eq!(pixels, [34, 35, 0, 1, 2, 70, 71, 36, 37, 38]);
+        assert!(valid.iter().all(|valid| *valid != 0));
+    }
+
+    #[test]
+    fn a_raster_without_a_place_comes_onto_no_slice() {
+        let (_folder, source) = source("2x2 uint8 - 10 | count");
+        let any = slice("EPSG:32632", [0.0, 0.0, 20.0, 20.0], (2, 2));
+        assert!(matches!(aligned_windows(&source, &any), Err(Error::Unsuited { lack: Lack::Crs, .. })));
+    }
+}

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 import zipfile
 
 import duckdb
@@ -60,6 +61,42 @@ def write_raster(path, data, crs="EPSG:32629", transform=None, mask=None, descri
         if offsets is not None:
             file.offsets = offsets
     return str(path)
+
+
+def parse_spec(line):
+    """A raster in one line of text, as WKT is a geometry in one; src/testing/raster_spec.rs tells the grammar and reads the same lines.
+
+    '3x4 uint8 EPSG:32632 10 nodata=0 | 1 2 3 4 / 5 6 7 8 / 9 10 11 12' is three rows and four columns of ten metres.
+    """
+    head, *bands = line.split("|")
+    size, dtype, crs, resolution, *options = head.split()
+    height, width = map(int, size.split("x"))
+    options = dict(option.split("=") for option in options)
+    x, y = map(float, options.pop("at", "0,0").split(","))
+    nodata, strip = options.pop("nodata", None), int(options.pop("strip", height))
+    assert not options, f"no option {', '.join(options)}"
+
+    def band(text):
+        text = text.strip()
+        if text.startswith("count"):
+            return np.arange(height * width).reshape(height, width) + float(text[len("count"):] or 0)
+        return np.array([row.split() for row in text.split("/")], float).reshape(height, width)
+
+    data = np.stack([band(text) for text in bands]).astype(dtype)
+    transform = from_origin(x, y, float(resolution), float(resolution))
+    return types.SimpleNamespace(
+        data=data, crs=None if crs == "-" else crs, transform=transform, nodata=None if nodata is None else float(nodata), strip=strip)
+
+
+@pytest.fixture
+def spec_raster(tmp_path):
+    """spec_raster(line, name): writes the raster of a line into tmp_path."""
+
+    def write(line, name="a.tif"):
+        spec = parse_spec(line)
+        return write_raster(tmp_path / name, spec.data, crs=spec.crs, transform=spec.transform, nodata=spec.nodata, blockysize=spec.strip)
+
+    return write
 
 
 @pytest.fixture

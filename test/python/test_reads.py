@@ -6,9 +6,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rasterio
+import strategies
 from conftest import connect, sql_list, write_raster
+from hypothesis import given, strategies as st
 from rasterio.transform import from_origin
 from rasterio.windows import Window
+from strategies import DTYPES, law
 
 HEIGHT, WIDTH = 150, 173
 #          name: (row, col, height, width)
@@ -17,7 +20,6 @@ WINDOWS = {
     "bottom": (140, 10, 20, 20), "right": (10, 160, 20, 20), "corner": (-3, -4, 10, 10), "far corner": (145, 165, 17, 19), "around": (-2, -3, HEIGHT + 5, WIDTH + 9),
     "a row": (77, 0, 1, WIDTH), "a column": (0, 77, HEIGHT, 1),
 }
-DTYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
 SQL_TYPES = {"int8": "TINYINT", "uint8": "UTINYINT", "int16": "SMALLINT", "uint16": "USMALLINT", "int32": "INTEGER", "uint32": "UINTEGER",
              "int64": "BIGINT", "uint64": "UBIGINT", "float32": "FLOAT", "float64": "DOUBLE"}
 LAYOUTS = {"tiled 16": dict(tiled=True, blockxsize=16, blockysize=16), "tiled 256": dict(tiled=True, blockxsize=256, blockysize=256),
@@ -459,24 +461,21 @@ def test_the_rows_do_not_depend_on_the_columns_asked_for(con, two_rasters, tmp_p
 
 def test_random_windows_equal_rasterio(con, raster):
     """A property over layouts, dtypes, nodata and windows at once."""
-    from hypothesis import HealthCheck, given, settings, strategies as st
-
     files = {}
 
-    @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(st.sampled_from(DTYPES), st.sampled_from(list(LAYOUTS)), st.integers(1, 3), st.sampled_from([None, 0, 7]),
-           st.integers(-30, HEIGHT + 5), st.integers(-30, WIDTH + 5), st.integers(1, 60), st.integers(1, 60))
-    def law(dtype, layout, bands, nodata, row, col, height, width):
+    @law(150)
+    @given(strategies.dtypes(), st.sampled_from(list(LAYOUTS)), st.integers(1, 3), strategies.nodata(), strategies.windows(HEIGHT, WIDTH))
+    def holds(dtype, layout, bands, nodata, window):
         key = (dtype, layout, bands, nodata)
         if key not in files:
             data = small(pixels(dtype, bands))
             if nodata is not None:
                 data[np.random.default_rng(3).random(data.shape) < 0.2] = nodata
             files[key] = raster("-".join(map(str, key)) + ".tif", data, nodata=nodata, **LAYOUTS[layout])
-        check_scalar(con, files[key], {"any": (row, col, height, width)}, options=", {boundless: true}")
-        check_table(con, files[key], dtype, {"any": (row, col, height, width)}, more=", boundless := true")
+        check_scalar(con, files[key], {"any": window}, options=", {boundless: true}")
+        check_table(con, files[key], dtype, {"any": window}, more=", boundless := true")
 
-    law()
+    holds()
 
 
 def test_a_codec_that_is_not_built_in_is_refused_by_name(con, raster):

@@ -4,7 +4,6 @@
 //! libraries is safe to enter from two threads: every call holds [`HDF5`](super::HDF5).
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,6 +20,7 @@ use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
 use crate::format::{classic, heap};
+use crate::kept::Kept;
 use crate::projection::library::reason;
 use crate::with_dtype;
 
@@ -51,7 +51,7 @@ struct Open {
     /// `None` once the file was closed.
     dataset: Option<Dataset>,
     /// Where fields share messages, variables that were read, each with the file opened anew for it.
-    apart: HashMap<usize, Open>,
+    apart: Kept<usize, Open>,
 }
 
 /// Variables of one file that are open apart.
@@ -60,8 +60,7 @@ const MAX_APART: usize = 16;
 impl Open {
     /// Arrays first, then the file. The caller holds [`HDF5`](super::HDF5), since closing enters the libraries too.
     fn close(&mut self) {
-        self.apart.values_mut().for_each(Open::close);
-        self.apart.clear();
+        self.apart.drain().for_each(|mut open| open.close());
         self.sources.clear();
         drop(self.dataset.take());
     }
@@ -189,7 +188,7 @@ impl MdimFile {
             "HDF5" if !header.variables.iter().all(phony) => "netCDF".to_string(),
             other => other.to_string(),
         };
-        let open = Open { sources, dataset: Some(dataset), apart: HashMap::new() };
+        let open = Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) };
         let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
         Ok(MdimFile { location: location.clone(), header, messages, open, place })
     }
@@ -199,7 +198,7 @@ impl MdimFile {
         let _as_stored = AsStored::new();
         let (dataset, root) = open_with(&self.place.name, "GRIB", self.path())?;
         let (_, sources) = tree(&root, "GRIB")?;
-        Ok(Open { sources, dataset: Some(dataset), apart: HashMap::new() })
+        Ok(Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) })
     }
 }
 
@@ -241,14 +240,7 @@ impl ArrayFile for MdimFile {
                 return Err(fail(grib::SECOND_ORDER.into()));
             }
             if self.messages.shared {
-                if open.apart.len() >= MAX_APART && !open.apart.contains_key(&variable) {
-                    open.apart.clear();
-                }
-                let own = match open.apart.entry(variable) {
-                    Entry::Occupied(own) => own.into_mut(),
-                    Entry::Vacant(place) => place.insert(self.apart().map_err(fail)?),
-                };
-                sources = &own.sources;
+                sources = &open.apart.get_or_make(variable, || self.apart().map_err(fail))?.sources;
             }
         }
         match sources.get(variable) {

@@ -4,7 +4,6 @@
 //! What is planned once: the transformation between two grids, kept by each thread and moved from slice to slice.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
@@ -16,6 +15,7 @@ use crate::affine::Affine;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::format::gdal::start;
+use crate::kept::Kept;
 use crate::projection::spatial_ref;
 use crate::resampling::Resampling;
 use crate::window::Window;
@@ -192,9 +192,9 @@ pub struct Places {
 /// # Errors
 /// A CRS that PROJ does not know, or a pair without a transformation.
 pub fn places(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Option<Rc<Places>>> {
-    type Kept = (Key, [u64; 6], (usize, usize), Option<Rc<Places>>);
+    type Last = (Key, [u64; 6], (usize, usize), Option<Rc<Places>>);
     thread_local! {
-        static LAST: RefCell<Option<Kept>> = const { RefCell::new(None) };
+        static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
     }
     start();
     let key = Key::of(from, to, tolerance);
@@ -236,24 +236,17 @@ fn find_places(plan: &Plan, to: &Grid<'_>, tolerance: f64) -> Option<Places> {
     Some(places)
 }
 
+/// Plans that a thread keeps.
+const KEPT_PLANS: usize = 128;
+
 /// The plan for two grids, from this thread's own or made now.
 fn plan(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Rc<Plan>> {
     thread_local! {
-        static PLANS: RefCell<HashMap<Key, Rc<Plan>>> = RefCell::default();
+        static PLANS: RefCell<Kept<Key, Rc<Plan>>> = const { RefCell::new(Kept::new(KEPT_PLANS)) };
     }
     let key = Key::of(from, to, tolerance);
     PLANS.with_borrow_mut(|plans| {
-        let plan = match plans.get(&key) {
-            Some(plan) => plan.clone(),
-            None => {
-                if plans.len() >= 128 {
-                    plans.clear();
-                }
-                let plan = Rc::new(make_plan(from, to, tolerance)?);
-                plans.insert(key, plan.clone());
-                plan
-            }
-        };
+        let plan = plans.get_or_make(key, || make_plan(from, to, tolerance).map(Rc::new))?.clone();
         // SAFETY: the transformer is alive and this thread's own; six numbers are read.
         unsafe { sys::GDALSetTransformerDstGeoTransform(plan.0, to.affine.0.as_ptr()) };
         Ok(plan)

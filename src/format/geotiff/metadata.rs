@@ -117,6 +117,7 @@ pub fn decimal(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::damaged;
 
     #[test]
     fn the_items_of_a_band_are_its_facts() {
@@ -151,5 +152,17 @@ mod tests {
             let text = format!("<GDALMetadata>{item}</GDALMetadata>");
             assert_eq!(read(&text, 2, &mut Tags::new()), None, "{item}");
         }
+    }
+
+    #[test]
+    fn damaged_metadata_are_none_or_facts_of_the_bands_there_are() {
+        let text = "<GDALMetadata>\n  <Item name=\"A\">b</Item>\n  <Item name=\"OFFSET\" sample=\"1\" role=\"offset\">-0.5</Item>\n  <Item name=\"S\" sample=\"0\" role=\"scale\">2.5</Item>\n</GDALMetadata>\n";
+        let read = |bytes: &[u8]| {
+            let facts = std::str::from_utf8(bytes).ok().and_then(|text| read(text, 2, &mut Tags::default()));
+            assert!(facts.as_ref().is_none_or(|facts| facts.len() == 2));
+            facts.is_some()
+        };
+        let accepted = damaged(text.as_bytes(), 5000, 4096, read);
+        assert!((1..5000).contains(&accepted), "{accepted}");
     }
 }

@@ -611,6 +611,7 @@ fn text_number(text: &str, dtype: Dtype) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::damaged;
 
     #[test]
     fn bare_nan_is_read_and_text_is_left_alone() {
@@ -640,6 +641,92 @@ mod tests {
         assert!(is_plain("a/b.c") && is_plain("température"));
         for path in ["", "/a", "a/", "a//b", "../a", "a/../b", "."] {
             assert!(!is_plain(path), "{path}");
+        }
+    }
+
+    /// A store's documents by key.
+    struct Store(std::collections::BTreeMap<String, Vec<u8>>);
+
+    impl Store {
+        fn new(documents: &[(&str, &[u8])]) -> Store {
+            Store(documents.iter().map(|(key, text)| ((*key).to_string(), text.to_vec())).collect())
+        }
+    }
+
+    impl Documents for Store {
+        fn document(&self, key: &str) -> Reading<Option<Vec<u8>>> {
+            Ok(self.0.get(key).cloned())
+        }
+
+        fn folders(&self, group: &str) -> Reading<Vec<String>> {
+            let prefix = if group.is_empty() { String::new() } else { format!("{group}/") };
+            let mut names: Vec<String> = self
+                .0
+                .keys()
+                .filter_map(|key| {
+                    key.strip_prefix(&prefix)?.split_once('/').map(|(name, _)| name.to_string())
+                })
+                .collect();
+            names.dedup();
+            Ok(names)
+        }
+    }
+
+    const ARRAY_2: &str = r#"{"zarr_format": 2, "shape": [6, 4], "chunks": [2, 4], "dtype": "<i2", "compressor": {"id": "zlib", "level": 1}, "fill_value": -1, "order": "C", "filters": null}"#;
+    const ATTRIBUTES_2: &str = r#"{"_ARRAY_DIMENSIONS": ["y", "x"], "units": "K", "scale_factor": 0.5}"#;
+    const ARRAY_3: &str = r#"{"zarr_format": 3, "node_type": "array", "shape": [6, 4], "data_type": "int16",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 4]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}], "fill_value": -1,
+        "dimension_names": ["y", "x"], "attributes": {"units": "K", "scale_factor": 0.5}}"#;
+
+    #[test]
+    fn an_array_is_the_same_variable_in_both_versions_alone_in_a_group_and_consolidated() {
+        let group_2 = r#"{"zarr_format": 2}"#;
+        let consolidated_2 = format!(
+            r#"{{"zarr_consolidated_format": 1, "metadata": {{".zgroup": {group_2}, "t/.zarray": {ARRAY_2}, "t/.zattrs": {ATTRIBUTES_2}}}}}"#
+        );
+        let group_3 = r#"{"zarr_format": 3, "node_type": "group", "attributes": {}}"#;
+        let consolidated_3 = format!(
+            r#"{{"zarr_format": 3, "node_type": "group", "consolidated_metadata": {{"kind": "inline", "must_understand": false, "metadata": {{"t": {ARRAY_3}}}}}}}"#
+        );
+        let stores = [
+            Store::new(&[(".zarray", ARRAY_2.as_bytes()), (".zattrs", ATTRIBUTES_2.as_bytes())]),
+            Store::new(&[
+                (".zgroup", group_2.as_bytes()),
+                ("t/.zarray", ARRAY_2.as_bytes()),
+                ("t/.zattrs", ATTRIBUTES_2.as_bytes()),
+            ]),
+            Store::new(&[(".zmetadata", consolidated_2.as_bytes())]),
+            Store::new(&[("zarr.json", ARRAY_3.as_bytes())]),
+            Store::new(&[("zarr.json", group_3.as_bytes()), ("t/zarr.json", ARRAY_3.as_bytes())]),
+            Store::new(&[("zarr.json", consolidated_3.as_bytes())]),
+        ];
+        for (i, store) in stores.iter().enumerate() {
+            let tree = read_tree(store, "t").unwrap();
+            let [node] = tree.nodes.as_slice() else { panic!("store {i} has {} arrays", tree.nodes.len()) };
+            let variable = &node.variable;
+            assert_eq!(
+                (variable.name.as_str(), variable.dims.as_slice()),
+                ("t", ["y", "x"].map(String::from).as_slice())
+            );
+            assert_eq!(
+                (variable.shape.as_slice(), variable.chunk.as_deref()),
+                ([6, 4].as_slice(), Some([2, 4].as_slice()))
+            );
+            assert_eq!((variable.dtype, variable.scale), (Some(Dtype::Int16), Some(0.5)), "store {i}");
+            assert_eq!(variable.unit.as_deref(), Some("K"));
+        }
+    }
+
+    #[test]
+    fn damaged_documents_are_errors_or_other_arrays() {
+        let whole = |key: &'static str, text: &str| {
+            let most = 1 << 20;
+            damaged(text.as_bytes(), 3000, most, |bytes| read_tree(&Store::new(&[(key, bytes)]), "t").is_ok())
+        };
+        for accepted in [whole(".zarray", ARRAY_2), whole("zarr.json", ARRAY_3)] {
+            assert!((1..3000).contains(&accepted), "{accepted}");
         }
     }
 }

@@ -131,3 +131,106 @@ impl Zip {
         names
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Folder, damaged};
+    use std::io::Write;
+
+    /// A zip file after PKWARE's APPNOTE: name, what it holds, whether it is deflated.
+    fn archive(entries: &[(&str, &[u8], bool)]) -> Vec<u8> {
+        let (mut out, mut directory) = (Vec::new(), Vec::new());
+        for (name, bytes, deflated) in entries {
+            let packed = match deflated {
+                false => bytes.to_vec(),
+                true => {
+                    let mut packer =
+                        flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+                    packer.write_all(bytes).unwrap();
+                    packer.finish().unwrap()
+                }
+            };
+            let mut facts = vec![20, 0, 0, 0, if *deflated { 8 } else { 0 }, 0, 0, 0, 0x21, 0];
+            facts.extend(crc32fast::hash(bytes).to_le_bytes());
+            facts.extend((packed.len() as u32).to_le_bytes());
+            facts.extend((bytes.len() as u32).to_le_bytes());
+            facts.extend((name.len() as u16).to_le_bytes());
+            facts.extend([0, 0]);
+            let offset = out.len() as u32;
+            out.extend([b"PK\x03\x04", facts.as_slice(), name.as_bytes(), &packed].concat());
+            directory.extend([b"PK\x01\x02\x14\0", facts.as_slice()].concat());
+            directory.extend([0; 10]);
+            directory.extend(offset.to_le_bytes());
+            directory.extend(name.bytes());
+        }
+        let (count, size, at) = (entries.len() as u16, directory.len() as u32, out.len() as u32);
+        out.extend(directory);
+        out.extend(b"PK\x05\x06\0\0\0\0");
+        out.extend([count.to_le_bytes(), count.to_le_bytes()].concat());
+        out.extend([size.to_le_bytes(), at.to_le_bytes()].concat());
+        out.extend([0, 0]);
+        out
+    }
+
+    fn opened(bytes: &[u8]) -> Reading<Zip> {
+        let folder = Folder::new();
+        Zip::open(&folder.write("a.zip", bytes))
+    }
+
+    const TEXT: &[u8] = b"the same again, the same again, the same again";
+
+    #[test]
+    fn entries_are_what_was_put_in_stored_or_deflated() {
+        let zip =
+            opened(&archive(&[(".zgroup", b"{}", false), ("a/0.0", TEXT, true), ("a/b/1", b"", false)]));
+        let zip = zip.unwrap();
+        assert_eq!(zip.read(".zgroup"), Ok(Some(b"{}".to_vec())));
+        assert_eq!(zip.read("a/0.0"), Ok(Some(TEXT.to_vec())));
+        assert_eq!((zip.size("a/0.0"), zip.size("a/b/1")), (Some(TEXT.len() as u64), Some(0)));
+        assert_eq!((zip.read("a"), zip.size("b")), (Ok(None), None));
+        assert_eq!(
+            (zip.folders(""), zip.folders("a"), zip.folders("a/b")),
+            (vec!["a".into()], vec!["b".into()], vec![])
+        );
+    }
+
+    #[test]
+    fn the_one_folder_that_holds_everything_is_no_part_of_a_key() {
+        let zip = opened(&archive(&[("store/.zgroup", b"{}", false), ("store/a/0", TEXT, false)])).unwrap();
+        assert_eq!(zip.read("a/0"), Ok(Some(TEXT.to_vec())));
+        assert_eq!(zip.folders(""), ["a"]);
+    }
+
+    #[test]
+    fn an_entry_that_is_damaged_is_an_error_and_the_others_stay() {
+        let mut bytes = archive(&[("a", TEXT, false), ("b", TEXT, true)]);
+        let at = bytes.windows(TEXT.len()).position(|run| run == TEXT).unwrap();
+        bytes[at] ^= 1;
+        let zip = opened(&bytes).unwrap();
+        assert!(zip.read("a").unwrap_err().contains("damaged"));
+        assert_eq!(zip.read("b"), Ok(Some(TEXT.to_vec())));
+        assert!(opened(&bytes[..bytes.len() - 30]).is_err());
+    }
+
+    #[test]
+    fn damage_never_passes_for_an_entry() {
+        let folder = Folder::new();
+        let names = [".zgroup", "a/0.0", "a/0.1"];
+        let bytes = archive(&[(names[0], b"{}", false), (names[1], TEXT, true), (names[2], TEXT, false)]);
+        // The most that an entry's promise is trusted with before it is unpacked.
+        let most = 17 << 20;
+        let opened = damaged(&bytes, 2000, most, |bytes| {
+            let Ok(zip) = Zip::open(&folder.write("a.zip", bytes)) else { return false };
+            for name in names {
+                // What a key gives has the sum of what was put in; a name may have become another.
+                if let Ok(Some(read)) = zip.read(name) {
+                    assert!(read == TEXT || read == b"{}" || read.is_empty(), "{name}");
+                }
+            }
+            zip.folders("");
+            true
+        });
+        assert!((1..2000).contains(&opened), "{opened}");
+    }
+}

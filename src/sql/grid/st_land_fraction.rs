@@ -1,7 +1,6 @@
 //! `st_land_fraction`: the share of land under a box or a geometry.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
@@ -11,6 +10,7 @@ use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::grid::land::{Fractions, LandRule};
 use crate::grid::mask::{Mask, OUTSIDE, Outside};
+use crate::kept::Shared;
 use crate::projection;
 use crate::sql::vector::geo_zonal_stats::crs_of_call;
 use crate::sql_type::SqlType;
@@ -75,6 +75,9 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.features.rasterize, all_touched = False: pixel-centre rule"],
 };
 
+/// A mask for each row would be a strange query, and must still not fill memory.
+const KEPT_MASKS: usize = 64;
+
 pub struct Bound {
     is_geometry: bool,
     /// The geometry type's own CRS, or the option, or lon/lat.
@@ -82,7 +85,7 @@ pub struct Bound {
     geographic: bool,
     rule: LandRule,
     outside: Outside,
-    masks: Mutex<HashMap<String, Arc<Mask>>>,
+    masks: Shared<String, Arc<Mask>>,
 }
 
 impl ScalarFunction for StLandFraction {
@@ -98,7 +101,7 @@ impl ScalarFunction for StLandFraction {
             args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
         let is_geometry = call.is_geometry(0)?;
         let crs = crs.as_str().to_string();
-        Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Mutex::default() })
+        Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Shared::new(KEPT_MASKS) })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
@@ -136,16 +139,6 @@ fn fractions(bound: &Bound, shape: &Vector<'_>, row: usize, path: &str) -> Resul
 
 impl Bound {
     fn mask(&self, path: &str) -> Result<Arc<Mask>> {
-        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mask) = masks.get(path) {
-            return Ok(mask.clone());
-        }
-        let mask = Arc::new(Mask::open(path, self.rule)?);
-        // A mask for each row would be a strange query, and must still not fill memory.
-        if masks.len() >= 64 {
-            masks.clear();
-        }
-        masks.insert(path.to_string(), mask.clone());
-        Ok(mask)
+        self.masks.get_or_make(path, || Mask::open(path, self.rule).map(Arc::new))
     }
 }

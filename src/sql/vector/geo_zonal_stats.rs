@@ -1,7 +1,6 @@
 //! `geo_zonal_stats`: a raster's pixels under a polygon, in numbers.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
@@ -10,6 +9,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::crs::Crs;
 use crate::error::{Error, Load, Result, one_of};
+use crate::kept::Shared;
 use crate::map::geometry;
 use crate::read::patch::BandName;
 use crate::sql_type::SqlType;
@@ -129,12 +129,15 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// A raster for each row must not fill memory.
+const KEPT_LAYERS: usize = 64;
+
 pub struct Bound {
     crs: Crs,
     options: ZonalOptions,
     weights: Option<Layer>,
     wanted: [bool; STATS.len()],
-    layers: Mutex<HashMap<String, Arc<Layer>>>,
+    layers: Shared<String, Arc<Layer>>,
     threads: usize,
 }
 
@@ -173,7 +176,7 @@ impl ScalarFunction for GeoZonalStats {
             None => None,
         };
         let threads = call.limits.threads;
-        Ok(Bound { crs, options, weights, wanted, layers: Mutex::default(), threads })
+        Ok(Bound { crs, options, weights, wanted, layers: Shared::new(KEPT_LAYERS), threads })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
@@ -293,17 +296,6 @@ fn write(bound: &Bound, (numbers, variety): &Numbers, out: &Vector<'_>, row: usi
 
 impl Bound {
     fn layer(&self, path: &str) -> Result<Arc<Layer>> {
-        let lock = || self.layers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(layer) = lock().get(path) {
-            return Ok(layer.clone());
-        }
-        let layer = Arc::new(Layer::open(path, &self.options.band)?);
-        let mut layers = lock();
-        // A raster for each row must not fill memory.
-        if layers.len() >= 64 {
-            layers.clear();
-        }
-        layers.insert(path.to_string(), layer.clone());
-        Ok(layer)
+        self.layers.get_or_make(path, || Layer::open(path, &self.options.band).map(Arc::new))
     }
 }
