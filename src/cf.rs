@@ -114,15 +114,15 @@ pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
         |problem: String| Error::unsuited(file.path(), Lack::Times { variable: facts.name.clone(), problem });
     let unit = facts.unit.as_deref().ok_or_else(|| fail("has no units".into()))?;
     let units = TimeUnits::parse(unit, facts.text("calendar"))
-        .map_err(|e| fail(format!("can not be decoded: {e}")))?;
+        .map_err(|e| fail(format!("cannot be decoded: {e}")))?;
     let pixels = whole(file, variable)?;
-    let instants = instants(&pixels, facts, &units).map_err(|e| fail(format!("can not be decoded: {e}")))?;
+    let instants = instants(&pixels, facts, &units).map_err(|e| fail(format!("cannot be decoded: {e}")))?;
     let step = step(&decode(&pixels, facts), facts.dtype, 1e-6).map(|step| step * units.seconds());
     let bounds =
         ["bounds", "climatology"].into_iter().flat_map(|name| axis::listed(header, facts, name)).next();
     let of_bounds = match bounds {
         Some(index) => bounds_of(file, index, &units, facts).map_err(|e| match e {
-            Error::Invalid { .. } => fail(format!("has bounds that can not be decoded: {e}")),
+            Error::Invalid { .. } => fail(format!("has bounds that cannot be decoded: {e}")),
             other => other,
         })?,
         None => None,

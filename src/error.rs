@@ -151,7 +151,7 @@ impl fmt::Display for Error {
             Error::Conflict { problem, remedy } => write!(f, "{problem}{}", second_line(remedy)),
             Error::Absent { path, how } => how.tell(path, f),
             Error::RemoteGlob { pattern } => {
-                write!(f, "\"{pattern}\" is a glob over URLs, which DuckDB's C interface can not list")
+                write!(f, "\"{pattern}\" is a glob over URLs, which DuckDB's C interface cannot list")
             }
             Error::Unreadable { path, part, reason } => {
                 part.tell(path, f)?;
@@ -167,7 +167,7 @@ impl fmt::Display for Error {
                 write!(f, "\"{path}\" {problem}{}", second_line(remedy))
             }
             Error::BadItem { path, item, problem } => {
-                write!(f, "{item} of \"{path}\" is no STAC item: {problem}")
+                write!(f, "{item} of \"{path}\" is not a STAC item: {problem}")
             }
             Error::OutOfRange { value, bounds } => bounds.tell(value, f),
             Error::NoAxis { name, dims } if dims.len() < 2 => {
@@ -249,7 +249,7 @@ mod tests {
         let suited = |lack| Error::unsuited("a.tif", lack);
         let table = [
             (Error::absent("a.tif"), "\"a.tif\" does not exist"),
-            (Error::absent("*.tif"), "\"*.tif\" does not exist\nOne file is wanted here, and no glob"),
+            (Error::absent("*.tif"), "\"*.tif\" does not exist\nOne file is wanted here, not a glob"),
             (Error::Absent { path: "*.tif".into(), how: Absence::Glob }, "no file matches \"*.tif\""),
             (
                 Error::Absent { path: "s3://a".into(), how: Absence::Remote("not found (404)".into()) },
@@ -294,7 +294,7 @@ mod tests {
                 suited(Lack::Directory),
                 "\"a.tif\" is a directory\nTo take the files in it, write \"a.tif/**/*.tif\"",
             ),
-            (suited(Lack::Kind(Other::Vector)), "\"a.tif\" is a vector file, and no raster"),
+            (suited(Lack::Kind(Other::Vector)), "\"a.tif\" is a vector file, not a raster"),
             (suited(Lack::Bands(Vec::new())), "\"a.tif\" has zero bands"),
             (
                 suited(Lack::Bands(names(&["A:1", "A:2"]))),

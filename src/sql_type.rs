@@ -71,7 +71,7 @@ impl SqlType {
     pub fn parse(text: &str) -> Result<SqlType> {
         let mut parser = Parser { rest: text };
         let parsed = parser.ty().filter(|_| parser.rest.trim().is_empty());
-        parsed.ok_or_else(|| Error::Bug(format!("\"{text}\" is no type")))
+        parsed.ok_or_else(|| Error::Bug(format!("\"{text}\" is not a type")))
     }
 
     pub fn list(self) -> SqlType {

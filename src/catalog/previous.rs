@@ -170,7 +170,7 @@ impl Fetcher {
             }
             let places = UInt32Array::from_iter_values(here.iter().map(|(_, row)| (row - first) as u32));
             let rows = take_record_batch(&batch, &places)
-                .map_err(|e| Error::Bug(format!("rows of a batch can not be taken: {e}")))?;
+                .map_err(|e| Error::Bug(format!("rows of a batch cannot be taken: {e}")))?;
             let rows = Arc::new(rows);
             for (i, place) in here.iter().enumerate() {
                 found.insert(*place, Kept { rows: rows.clone(), row: i });

@@ -130,7 +130,7 @@ fn documents(path: &str) -> Result<Vec<Value>> {
     for document in
         serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Value>()
     {
-        let document = document.map_err(|e| bad(format!("it is no JSON ({e})")))?;
+        let document = document.map_err(|e| bad(format!("it is not JSON ({e})")))?;
         let kind = document.get("type").and_then(Value::as_str).unwrap_or_default().to_string();
         match (kind.as_str(), document) {
             ("FeatureCollection", Value::Object(mut fields)) => match fields.remove("features") {
@@ -223,7 +223,7 @@ fn read_item(
     let mut found = Vec::with_capacity(fields.len());
     for (name, fields) in fields {
         let Some(fields) = fields.as_object() else {
-            return Err(bad(format!("its asset \"{name}\" is no object")));
+            return Err(bad(format!("its asset \"{name}\" is not an object")));
         };
         let asset = asset::read(name, fields, &base).map_err(&bad)?;
         found.push((asset, fields));
@@ -271,7 +271,9 @@ fn interval(properties: &Map<String, Value>) -> std::result::Result<Interval, St
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => match instant(text) {
             Some(instant) => Ok(Some(instant)),
-            None => Err(format!("its {name} \"{text}\" is no RFC 3339 time such as 2020-01-31T12:00:00Z")),
+            None => {
+                Err(format!("its {name} \"{text}\" is not an RFC 3339 time such as 2020-01-31T12:00:00Z"))
+            }
         },
         Some(other) => Err(format!("its {name} is {other}, no text")),
     };

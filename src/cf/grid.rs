@@ -99,7 +99,7 @@ fn axis(
     }
     let limit = if is_lon { 1080.0 } else { 90.0 + 1e-3 };
     if let Some(v) = centres.iter().find(|v| mapping.degrees && v.abs() > limit) {
-        return Err(fail(format!("{v} is no {}", if is_lon { "longitude" } else { "latitude" })));
+        return Err(fail(format!("{v} is not a {}", if is_lon { "longitude" } else { "latitude" })));
     }
     if is_lon && has_jump(&centres) {
         run_on(&mut centres);

@@ -20,7 +20,7 @@ impl Absence {
     pub(super) fn tell(&self, path: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Absence::File if path.contains('*') => {
-                write!(f, "\"{path}\" does not exist\nOne file is wanted here, and no glob")
+                write!(f, "\"{path}\" does not exist\nOne file is wanted here, not a glob")
             }
             Absence::File => write!(f, "\"{path}\" does not exist"),
             Absence::Glob => write!(f, "no file matches \"{path}\""),
@@ -117,9 +117,9 @@ impl Lack {
                 "\"{path}\" {}",
                 match other {
                     Other::Table => "is a Parquet file, which is a table to DuckDB",
-                    Other::Array => "is an array file, and no vector file",
-                    Other::Vector => "is a vector file, and no raster",
-                    Other::Raster => "is a raster, and no vector file",
+                    Other::Array => "is an array file, not a vector file",
+                    Other::Vector => "is a vector file, not a raster",
+                    Other::Raster => "is a raster, not a vector file",
                     Other::Both => "holds both a raster and vector layers",
                 }
             ),
@@ -147,10 +147,9 @@ impl Lack {
             Lack::Complex(dtype) => {
                 write!(f, "\"{path}\" has complex pixels ({dtype}), which have no real value")
             }
-            Lack::BeyondFloat { band, value } => write!(
-                f,
-                "\"{path}\" has a pixel of {value} in band {band}, which a FLOAT does not hold exactly"
-            ),
+            Lack::BeyondFloat { band, value } => {
+                write!(f, "\"{path}\" has a pixel of {value} in band {band}, which FLOAT cannot hold exactly")
+            }
             Lack::Features(layers) => {
                 write!(f, "\"{path}\" holds no features with a geometry")?;
                 if !layers.is_empty() {

@@ -149,7 +149,7 @@ fn local(file: &Path, text: &str) -> Result<(FileKind, Stamp)> {
         // Reading a pipe or a device could wait, or go on, for ever.
         return match metadata.is_file() {
             true => Ok((FileKind::File, stamp_of(&metadata))),
-            false => Err(Error::unreadable(text, "it is no regular file")),
+            false => Err(Error::unreadable(text, "it is not a regular file")),
         };
     }
     match document(file) {
@@ -291,38 +291,11 @@ pub fn lower(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A folder of its own, gone with the test.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Folder {
-            let folder = std::env::temp_dir().join(format!("geoquilt-sight-{name}-{}", std::process::id()));
-            std::fs::create_dir_all(&folder).unwrap();
-            Folder(folder)
-        }
-
-        fn write(&self, name: &str, bytes: &[u8]) -> String {
-            let path = self.0.join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, bytes).unwrap();
-            path.to_string_lossy().into_owned()
-        }
-
-        fn at(&self, name: &str) -> String {
-            self.0.join(name).to_string_lossy().into_owned()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::testing::Folder;
 
     #[test]
     fn a_look_tells_kind_state_and_first_bytes() {
-        let folder = Folder::new("kinds");
+        let folder = Folder::new();
         let file = folder.write("a.tif", b"II*\0 and more");
         folder.write("cube.zarr/.zgroup", b"{}");
         folder.write("cube.zarr/tos/.zarray", b"{}");
@@ -332,20 +305,23 @@ mod tests {
         let seen = Sight::at(&file).unwrap();
         assert_eq!((seen.kind(), seen.stamp().size, seen.path()), (FileKind::File, 13, file.as_str()));
         assert_eq!(seen.head(), b"II*\0 and more");
-        let store = Sight::at(&folder.at("cube.zarr")).unwrap();
+        let store = Sight::at(&folder.path("cube.zarr")).unwrap();
         // Both documents, and no chunk.
         assert_eq!((store.kind(), store.stamp().size, store.head()), (FileKind::Store, 4, &b""[..]));
-        let consolidated = Sight::at(&folder.at("one.zarr")).unwrap();
+        let consolidated = Sight::at(&folder.path("one.zarr")).unwrap();
         assert_eq!((consolidated.kind(), consolidated.stamp().size), (FileKind::Store, 16));
-        assert_eq!(Sight::at(&folder.at("b.gdb")).unwrap().kind(), FileKind::Geodatabase);
-        assert!(matches!(Sight::at(&folder.at("plain")), Err(Error::Unsuited { lack: Lack::Directory, .. })));
-        assert!(matches!(Sight::at(&folder.at("none.tif")), Err(Error::Absent { .. })));
-        assert!(matches!(Sight::at(&folder.at("a.tif/b.tif")), Err(Error::Unreadable { .. })));
+        assert_eq!(Sight::at(&folder.path("b.gdb")).unwrap().kind(), FileKind::Geodatabase);
+        assert!(matches!(
+            Sight::at(&folder.path("plain")),
+            Err(Error::Unsuited { lack: Lack::Directory, .. })
+        ));
+        assert!(matches!(Sight::at(&folder.path("none.tif")), Err(Error::Absent { .. })));
+        assert!(matches!(Sight::at(&folder.path("a.tif/b.tif")), Err(Error::Unreadable { .. })));
     }
 
     #[test]
     fn a_subdataset_is_seen_as_its_file_and_a_file_of_that_name_as_itself() {
-        let folder = Folder::new("subdatasets");
+        let folder = Folder::new();
         let file = folder.write("a.nc", b"CDF\x01");
         let inner = Sight::at(&format!("NETCDF:\"{file}\":v")).unwrap();
         assert_eq!((inner.location().file(), inner.head()), (file.as_str(), &b"CDF\x01"[..]));
@@ -363,14 +339,14 @@ mod tests {
 
     #[test]
     fn another_state_has_another_stamp() {
-        let folder = Folder::new("states");
+        let folder = Folder::new();
         let file = folder.write("a.tif", b"1");
         let before = Sight::at(&file).unwrap().stamp();
         assert_eq!(Sight::at(&file).unwrap().stamp(), before);
         folder.write("b.tif", b"2");
-        std::fs::rename(folder.at("b.tif"), &file).unwrap();
+        std::fs::rename(folder.path("b.tif"), &file).unwrap();
         assert_ne!(Sight::at(&file).unwrap().stamp(), before);
-        let (store, document) = (folder.at("cube.zarr"), "cube.zarr/a/.zarray");
+        let (store, document) = (folder.path("cube.zarr"), "cube.zarr/a/.zarray");
         folder.write("cube.zarr/.zgroup", b"{}");
         folder.write(document, b"{}");
         let before = Sight::at(&store).unwrap().stamp();
@@ -380,7 +356,7 @@ mod tests {
 
     #[test]
     fn the_first_bytes_are_read_once() {
-        let folder = Folder::new("once");
+        let folder = Folder::new();
         let file = folder.write("a", &[7; 10_000]);
         let seen = Sight::at(&file).unwrap();
         assert_eq!(seen.head(), [7; 4096]);

@@ -145,7 +145,7 @@ mod tests {
 
     fn seen(bytes: &[u8]) -> Messages {
         let folder = Folder::new();
-        messages(&folder.write("a.grib", bytes))
+        messages(&Location::plain(&folder.write("a.grib", bytes)))
     }
 
     const PLAIN: Messages = Messages { shared: false, second_order: false, foreign: None };
@@ -180,14 +180,16 @@ mod tests {
     fn what_is_no_grib_has_no_messages() {
         assert_eq!(seen(b""), PLAIN);
         assert_eq!(seen(b"GRIB"), PLAIN);
-        assert_eq!(messages("/nowhere/a.grib"), PLAIN);
+        assert_eq!(messages(&Location::plain("/nowhere/a.grib")), PLAIN);
     }
 
     #[test]
     fn damage_ends_the_search() {
         let folder = Folder::new();
         let bytes = [edition_2(&[0, 42]), edition_1(0x40), edition_2(&[0])].concat();
-        let told = damaged(&bytes, 3000, 1 << 17, |bytes| messages(&folder.write("a.grib", bytes)) != PLAIN);
+        let told = damaged(&bytes, 3000, 1 << 17, |bytes| {
+            messages(&Location::plain(&folder.write("a.grib", bytes))) != PLAIN
+        });
         assert!((1..3000).contains(&told), "{told}");
     }
 }

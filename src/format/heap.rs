@@ -97,7 +97,7 @@ mod tests {
         let file = |heaps: &[Vec<u8>]| {
             let mut bytes = b"\x89HDF\r\n\x1a\n and more".to_vec();
             heaps.iter().for_each(|heap| bytes.extend([b"...", heap.as_slice()].concat()));
-            check(&folder.write("a.h5", &bytes))
+            check(&Location::plain(&folder.write("a.h5", &bytes)))
         };
         let (sound, endless) = (heap(&[(1, 8), (0, 216)]), heap(&[(1, 8), (0, 0)]));
         assert_eq!(file(&[sound.clone(), sound.clone()]), Ok(()));

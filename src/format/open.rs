@@ -31,7 +31,7 @@ impl Kind {
 /// Opens an array file of any format, told by its content.
 ///
 /// # Errors
-/// The file is absent, no array file, or damaged.
+/// The file is absent, not an array file, or damaged.
 pub fn open(sight: &Sight) -> Result<Arc<dyn ArrayFile>> {
     match sight.kind() {
         // Of zipped files no other is an array file.

@@ -31,7 +31,7 @@ pub fn sources(sight: &Sight) -> Result<Vec<PathBuf>> {
     match found.iter().find(|source| is_special(source)) {
         None => Ok(found),
         Some(special) => {
-            let reason = format!("its source \"{}\" is no regular file", special.display());
+            let reason = format!("its source \"{}\" is not a regular file", special.display());
             Err(Error::unreadable(sight.path(), reason))
         }
     }

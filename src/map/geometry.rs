@@ -61,7 +61,7 @@ pub fn write(shape: &Geometry<f64>) -> Result<Vec<u8>> {
     // As many as a box takes.
     let mut bytes = Vec::with_capacity(96);
     wkb::writer::write_geometry(&mut bytes, shape, &options)
-        .map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
+        .map_err(|e| Error::Bug(format!("a geometry cannot be written: {e}")))?;
     Ok(bytes)
 }
 

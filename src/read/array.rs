@@ -70,7 +70,7 @@ impl ArraySource {
     /// The array file at `path`, opened unless it is known.
     ///
     /// # Errors
-    /// It is absent, no array file, or damaged.
+    /// It is absent, not an array file, or damaged.
     pub fn open(path: &str) -> Result<Arc<ArraySource>> {
         let sight = Sight::at(path)?;
         let same = |source: &Arc<ArraySource>| source.sight.stamp() == sight.stamp();

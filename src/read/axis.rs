@@ -165,7 +165,7 @@ impl Axis {
 
     /// Why its places are not told by times.
     pub fn no_time(&self) -> Error {
-        let plain = || Error::invalid("a time", format!("a number: \"{}\" is no time axis", self.name));
+        let plain = || Error::invalid("a time", format!("a number: \"{}\" is not a time axis", self.name));
         self.undecoded.clone().unwrap_or_else(plain)
     }
 
@@ -182,9 +182,10 @@ impl Axis {
                 Err(Error::invalid(value, format!("a TIMESTAMP or a DATE: \"{}\" is a time axis", self.name)))
             }
             (Point::Time(_), None) if self.undecoded.is_some() => Err(self.no_time()),
-            (Point::Time(time), None) => {
-                Err(Error::invalid(iso(time.start), format!("a number: \"{}\" is no time axis", self.name)))
-            }
+            (Point::Time(time), None) => Err(Error::invalid(
+                iso(time.start),
+                format!("a number: \"{}\" is not a time axis", self.name),
+            )),
         }
     }
 

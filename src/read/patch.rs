@@ -486,7 +486,7 @@ fn copy_part<T: Pixel>(
         });
     }
     if let Some(mask) = mask {
-        let values = u8::view(mask).ok_or_else(|| Error::Bug("a mask that is no bytes".into()))?;
+        let values = u8::view(mask).ok_or_else(|| Error::Bug("a mask that is not bytes".into()))?;
         for (row, to) in part.rows(values)?.zip(part.places()) {
             gaps.add_where(row, to, |m| *m == 0);
         }

@@ -231,7 +231,7 @@ mod tests {
 
     /// A strip of the first band.
     fn strip(source: &Source, row: u32) -> Result<Arc<Pixels>> {
-        source.block(Key { source: source.id(), band: 1, mask: false, row, col: 0 })
+        source.block(Key { source: Owner::Raster(source.id()), band: 1, mask: false, row, col: 0 })
     }
 
     /// Puts another file in a file's place, as programs do that write anew.

@@ -139,7 +139,9 @@ mod tests {
     use super::*;
     use crate::bbox::Bbox;
     use crate::crs::Crs;
+    use crate::error::Lack;
     use crate::resampling::Resampling;
+    use crate::slice::Slice;
     use crate::testing::{Folder, RasterSpec};
     use std::sync::Arc;
 
@@ -164,10 +166,24 @@ mod tests {
         Window::new(row, col, height, width).unwrap()
     }
 
+    /// The windows of an aligned slice; `None` where it has to be warped.
+    fn windows_of(source: &Source, slice: &Slice) -> Option<Vec<Window>> {
+        match Placement::of(source, slice, Resampling::Nearest).unwrap() {
+            Placement::Aside => Some(Vec::new()),
+            Placement::Aligned(windows) => Some(windows),
+            Placement::Warped(_) => None,
+        }
+    }
+
+    fn onto(source: &Source, slice: &Slice) -> Option<Warped<u8>> {
+        let placement = Placement::of(source, slice, Resampling::Nearest).unwrap();
+        band_onto(source, 1, &placement, &NEAREST).unwrap()
+    }
+
     #[test]
     fn a_slice_on_the_rasters_own_grid_is_a_window() {
         let (_folder, source) = source(LINE);
-        let windows = |corners, size| aligned_windows(&source, &slice("EPSG:32632", corners, size)).unwrap();
+        let windows = |corners, size| windows_of(&source, &slice("EPSG:32632", corners, size));
         let inside = Some(vec![window(1, 2, 3, 4)]);
         assert_eq!(windows([20.0, -40.0, 60.0, -10.0], (3, 4)), inside);
         // Within a hundred thousandth of a pixel it is the same, beyond it is not.
@@ -181,7 +197,7 @@ mod tests {
         // It touches, and shares no pixel.
         assert_eq!(windows([80.0, -20.0, 120.0, 20.0], (4, 4)), Some(Vec::new()));
         let other = slice("EPSG:32633", [20.0, -40.0, 60.0, -10.0], (3, 4));
-        assert_eq!(aligned_windows(&source, &other).unwrap(), None);
+        assert_eq!(windows_of(&source, &other), None);
     }
 
     #[test]
@@ -189,14 +205,14 @@ mod tests {
         let (_folder, source) = source(LINE);
         let spec = RasterSpec::parse(LINE);
         let over = slice("EPSG:32632", [-20.0, -40.0, 30.0, 10.0], (5, 5));
-        let Warped { pixels, valid } = band_onto::<u8>(&source, 1, &over, &NEAREST).unwrap().unwrap();
+        let Warped { pixels, valid } = onto(&source, &over).unwrap();
         for (i, (pixel, valid)) in pixels.iter().zip(&valid).enumerate() {
             let (row, col) = (i as i64 / 5 - 1, i as i64 % 5 - 2);
             let read = (*valid != 0).then(|| f64::from(*pixel));
             assert_eq!(read, spec.pixel(0, row, col), "row {row}, col {col}");
         }
         let beside = slice("EPSG:32632", [1000.0, -20.0, 1040.0, 20.0], (4, 4));
-        assert!(band_onto::<u8>(&source, 1, &beside, &NEAREST).unwrap().is_none());
+        assert!(onto(&source, &beside).is_none());
     }
 
     #[test]
@@ -204,9 +220,9 @@ mod tests {
         let (_folder, source) = source("2x36 uint8 EPSG:4326 10 at=-180,10 | count");
         let crs = source.header().crs.clone().unwrap();
         let over = slice(&crs, [160.0, -10.0, 210.0, 10.0], (2, 5));
-        let windows = aligned_windows(&source, &over).unwrap().unwrap();
+        let windows = windows_of(&source, &over).unwrap();
         assert_eq!(windows, [window(0, -2, 2, 5), window(0, 34, 2, 5)]);
-        let Warped { pixels, valid } = band_onto::<u8>(&source, 1, &over, &NEAREST).unwrap().unwrap();
+        let Warped { pixels, valid } = onto(&source, &over).unwrap();
         assert_eq!(pixels, [34, 35, 0, 1, 2, 70, 71, 36, 37, 38]);
         assert!(valid.iter().all(|valid| *valid != 0));
     }
@@ -215,6 +231,9 @@ mod tests {
     fn a_raster_without_a_place_comes_onto_no_slice() {
         let (_folder, source) = source("2x2 uint8 - 10 | count");
         let any = slice("EPSG:32632", [0.0, 0.0, 20.0, 20.0], (2, 2));
-        assert!(matches!(aligned_windows(&source, &any), Err(Error::Unsuited { lack: Lack::Crs, .. })));
+        assert!(matches!(
+            Placement::of(&source, &any, Resampling::Nearest),
+            Err(Error::Unsuited { lack: Lack::Crs, .. })
+        ));
     }
 }

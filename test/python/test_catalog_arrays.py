@@ -358,7 +358,7 @@ def test_unsorted_and_partly_filled_axes_keep_their_interval(con, tmp_path):
 BAD_TIMES = {
     "empty": (dict(values=[]), 'the time axis "time" of "{}" holds no time: it has zero values'),
     "all_fill": (dict(values=[-1, -1], _FillValue=-1.0), 'the time axis "time" of "{}" holds no time: all 2 of its values are filling'),
-    "overflow": (dict(values=[0, 1e12]), 'the time axis "time" of "{}" can not be decoded: the time 1000000000000 (days since 2000-01-01) is not valid: must be within TIMESTAMP'),
+    "overflow": (dict(values=[0, 1e12]), 'the time axis "time" of "{}" cannot be decoded: the time 1000000000000 (days since 2000-01-01) is not valid: must be within TIMESTAMP'),
     "overflow_integer": (dict(values=[2**62], dtype="i8"), "the time 4611686018427387904 (days since 2000-01-01) is not valid"),
     "infinite": (dict(values=[np.inf]), "the time inf (days since 2000-01-01) is not valid"),
     "calendar": (dict(values=[0], calendar="mayan"), '"mayan" is not a calendar of CF'),
@@ -674,7 +674,7 @@ def test_mixed_folders_give_one_catalog_told_by_content(con, tmp_path, iris_data
     by_gdals_name = one(con, f'NETCDF:"{iris_data}/ostia_monthly.nc":surface_temperature')
     assert (by_gdals_name["kind"], by_gdals_name["width"], len(by_gdals_name["bands"])) == ("raster", 432, 54)
     assert one(con, iris_data / "ostia_monthly.nc", ", kind := 'raster'")["kind"] == "raster"
-    with pytest.raises(Exception, match="is no NetCDF, HDF5 or GRIB file"):
+    with pytest.raises(Exception, match="is not a NetCDF, HDF5 or GRIB file"):
         catalog(con, tmp_path / "b.nc", ", kind := 'array'")
 
 

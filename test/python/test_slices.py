@@ -500,7 +500,7 @@ def test_subqueries_may_stand_in_arguments(con, raster):
     con.execute(f"CREATE TABLE places AS SELECT {slice_sql((500000, 4599900, 500100, 4600000), 10, 'EPSG:32629')} AS s, geo_box({OK}) AS g")
     sql = "SELECT read_slice((SELECT list(path) FROM files), (SELECT s FROM places), {merge: 'sum'}).data[1]"
     assert con.execute(sql).fetchone()[0] == 3
-    # DuckDB would hand out such an argument's type by copying the subquery, which it can not. The last may be options.
+    # DuckDB would hand out such an argument's type by copying the subquery, which it cannot. The last may be options.
     for times in ("(SELECT DATE '2023-06-01')", "NULL, (SELECT DATE '2023-06-01')"):
         with pytest.raises(duckdb.BinderException, match="holds a subquery, whose type DuckDB does not show"):
             con.execute(f"SELECT geo_slice({OK}, 10, 'EPSG:32629', {times})")
@@ -780,10 +780,10 @@ def test_whole_numbers_that_a_float_changes_are_refused(con, raster, dtype):
     big[0, 0, 0] = 16777217
     path = raster("beyond.tif", big)
     for sql in reads(path):
-        with pytest.raises(Exception, match=r'beyond.tif" has a pixel of 16777217 in band 1, which a FLOAT does not hold exactly\nFROM read_patch'):
+        with pytest.raises(Exception, match=r'beyond.tif" has a pixel of 16777217 in band 1, which FLOAT cannot hold exactly\nFROM read_patch'):
             con.execute(f"SELECT {sql}").fetchone()
     assert con.execute(f"SELECT data FROM read_patch('{path}', size := 2)").fetchone()[0] == big.ravel().tolist()
-    # What is no pixel does not count.
+    # What is not a pixel does not count.
     big[0, 0, 0] = 100000001
     gone = raster("gone.tif", big, nodata=100000001)
     for sql in reads(gone):
@@ -840,5 +840,5 @@ def test_whole_numbers_that_no_float_holds_are_told_where_they_count(con, raster
     wide[0, 0] = 2 ** 60 + 1
     path = raster("wide.tif", wide, transform=from_origin(0, 4, 1, 1), crs="EPSG:4326")
     for shift in (0, 0.1):  # GDAL's warper has rounded the second before it can be looked at
-        with pytest.raises(Exception, match="has a pixel of 11529215046068469.* which a FLOAT does not hold exactly"):
+        with pytest.raises(Exception, match="has a pixel of 11529215046068469.* which FLOAT cannot hold exactly"):
             con.execute(read(path, shift, "")).fetchall()

@@ -56,7 +56,7 @@ pub fn polygonize(
     eight: bool,
 ) -> Result<Vec<(Vec<u8>, i32)>> {
     start();
-    let failed = |e: GdalError| Error::Bug(format!("polygons can not be made: {}", reason(&e, "")));
+    let failed = |e: GdalError| Error::Bug(format!("polygons cannot be made: {}", reason(&e, "")));
     let memory = DriverManager::get_driver_by_name("MEM").map_err(failed)?;
     let mut raster = memory.create_with_band_type::<i32, _>("", width, height, 2).map_err(failed)?;
     raster.set_geo_transform(&grid.0).map_err(failed)?;
@@ -89,7 +89,7 @@ pub fn polygonize(
         )
     };
     if state != gdal_sys::CPLErr::CE_None {
-        return Err(Error::Bug("polygons can not be made".into()));
+        return Err(Error::Bug("polygons cannot be made".into()));
     }
     let mut found = Vec::new();
     for feature in layer.features() {

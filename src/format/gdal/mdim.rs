@@ -135,7 +135,7 @@ impl MdimFile {
         let (location, path) = (sight.location(), sight.path());
         let unreadable = |reason: String| Error::unreadable(path, reason);
         let format =
-            sniff(sight.head()).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
+            sniff(sight.head()).ok_or_else(|| unreadable("it is not a NetCDF, HDF5 or GRIB file".into()))?;
         match format {
             "netCDF" => classic::check(location).map_err(unreadable)?,
             "HDF5" => heap::check(location).map_err(unreadable)?,
@@ -224,7 +224,7 @@ impl ArrayFile for MdimFile {
         };
         let fail = |reason: String| Error::values(self.path(), &facts.name, reason);
         let Some(dtype) = facts.dtype else {
-            return Err(fail(format!("its values are no numbers but {}", facts.dtype_name)));
+            return Err(fail(format!("its values are not numbers but {}", facts.dtype_name)));
         };
         let n = facts.check_slab(start, count, step).map_err(fail)?;
         let _guard = guard(true);

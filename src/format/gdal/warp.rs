@@ -487,7 +487,7 @@ impl Target {
         };
         match result {
             sys::CPLErr::CE_None => Ok(pixels),
-            _ => Err(Error::Bug(format!("a raster in memory can not be read: {}", said()))),
+            _ => Err(Error::Bug(format!("a raster in memory cannot be read: {}", said()))),
         }
     }
 

@@ -178,7 +178,7 @@ fn consolidated_2(document: &Value, name: &str) -> Reading<Tree> {
 }
 
 fn bad_path(path: &str) -> String {
-    format!("\"{path}\" is no path within a store")
+    format!("\"{path}\" is not a path within a store")
 }
 
 fn version_2(store: &dyn Documents, name: &str) -> Reading<Tree> {

@@ -70,7 +70,7 @@ impl Folder {
             Err(e) => return known(e),
         };
         if !metadata.is_file() {
-            return Err(format!("{} is no regular file", key.as_str()).into());
+            return Err(format!("{} is not a regular file", key.as_str()).into());
         }
         match File::open(&path) {
             Ok(file) => Ok(Some((file, metadata.len()))),
@@ -159,7 +159,7 @@ impl Documents for Store {
         let mut names = match self {
             // Only consolidated documents tell what there is.
             Store::Web(_) => {
-                return Err("its documents are not consolidated, and a URL can not be listed".into());
+                return Err("its documents are not consolidated, and a URL cannot be listed".into());
             }
             Store::Folder(folder) => {
                 subfolders(&folder.root.join(group)).map_err(|e| format!("{group}/: {e}"))?

@@ -175,7 +175,7 @@ mod tests {
 
     fn opened(bytes: &[u8]) -> Reading<Zip> {
         let folder = Folder::new();
-        Zip::open(&folder.write("a.zip", bytes))
+        Zip::open(&Location::plain(&folder.write("a.zip", bytes)))
     }
 
     const TEXT: &[u8] = b"the same again, the same again, the same again";
@@ -221,7 +221,7 @@ mod tests {
         // The most that an entry's promise is trusted with before it is unpacked.
         let most = 17 << 20;
         let opened = damaged(&bytes, 2000, most, |bytes| {
-            let Ok(zip) = Zip::open(&folder.write("a.zip", bytes)) else { return false };
+            let Ok(zip) = Zip::open(&Location::plain(&folder.write("a.zip", bytes))) else { return false };
             for name in names {
                 // What a key gives has the sum of what was put in; a name may have become another.
                 if let Ok(Some(read)) = zip.read(name) {

@@ -12,7 +12,11 @@ pub static DOC: FunctionDoc = FunctionDoc {
     parameters: &[A, B, SPATIAL_ONLY],
     columns: &[
         column("path", "VARCHAR", "With it all columns of `a`, of which four are the pair's:"),
-        column("geometry", "GEOMETRY", "The area that both share: footprints that only touch are no pair."),
+        column(
+            "geometry",
+            "GEOMETRY",
+            "The area that both share: footprints that only touch are not a pair.",
+        ),
         BBOX,
         column(
             "t_min",

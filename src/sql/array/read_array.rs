@@ -56,7 +56,7 @@ static DOC: FunctionDoc = FunctionDoc {
     }],
     nulls: "NULL for a NULL path, variable, selection or field of it.",
     errors: &[
-        "the file is absent, no array file, or damaged; a chunk can not be decoded: file, variable and chunk are named",
+        "the file is absent, not an array file, or damaged; a chunk cannot be decoded: file, variable and chunk are named",
         "a variable or dimension that the file does not have (those it has are listed)",
         "a value or index outside its axis (what the axis has is told)",
         "a dimension without coordinates selected by value",
@@ -175,7 +175,7 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
     };
     if let Some(fill) = request.decoding.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite())
     {
-        let must = "a number that a FLOAT holds, or 'nan'";
+        let must = "a number that FLOAT can hold, or 'nan'";
         return Err(Error::invalid(fill, must).at("read_array(fill)"));
     }
     let variable = input.column(1).str(row);

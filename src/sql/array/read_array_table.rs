@@ -58,7 +58,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column(
             "coord",
             "DOUBLE",
-            "Its coordinate as a number, when it has one and is no time axis; else NULL.",
+            "Its coordinate as a number, when it has one and is not a time axis; else NULL.",
         ),
         column(
             "data",
@@ -264,14 +264,14 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) 
             return Err(Error::conflict(problem, "Give dtype := 'float32' or 'float64'"));
         }
         if let Some(asked) = asked.filter(|asked| *asked != dtype) {
-            let problem = format!("the values are {natural}, which {asked} does not hold");
+            let problem = format!("the values are {natural}, which {asked} cannot hold");
             let error = Error::conflict(problem, format!("One of: {natural}, float32, float64"));
             return Err(args.place("dtype")(error));
         }
         if let Some(fill) = decoding.fill
             && !with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some())
         {
-            let problem = format!("{fill} is no value of {dtype} values");
+            let problem = format!("{fill} is not a value of {dtype} values");
             return Err(args.place("fill")(Error::conflict(problem, "Give dtype := 'float32'")));
         }
         found = Some(dtype);

@@ -45,7 +45,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column("attributes", "MAP(VARCHAR, VARCHAR)", "All attributes, lists as `[1, 2]`."),
     ],
     nulls: "No parameter may be NULL.",
-    errors: &["paths: no file matches a glob; a file is absent, no array file, or damaged"],
+    errors: &["paths: no file matches a glob; a file is absent, not an array file, or damaged"],
     examples: &[
         Example {
             title: "What is in a cube",

@@ -102,7 +102,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "on_error",
             types: "VARCHAR",
             given: Given::Named("'fail'"),
-            meaning: "A file that can not be catalogued stops the build (`fail`), is left out (`skip`), or gets a row of its path and a column `error` (`report`).",
+            meaning: "A file that cannot be catalogued stops the build (`fail`), is left out (`skip`), or gets a row of its path and a column `error` (`report`).",
         },
         Parameter {
             name: "previous",
@@ -197,9 +197,9 @@ static DOC: FunctionDoc = FunctionDoc {
         "date_format: given, and no group of filename_regex is a time",
         "crs: PROJ does not know it, or it is none of those that a catalog can be built in",
         "previous: no catalog; one of a later schema version; a row that would be taken over was made with other parameters",
-        "time_tag: a file without that tag (those it has are listed), or whose tag is no time",
+        "time_tag: a file without that tag (those it has are listed), or whose tag is not a time",
         "variables: an array file has no variable of that name (those it has are listed)",
-        "time_var: an array file has no variable of that name, or its units and calendar are no time of CF",
+        "time_var: an array file has no variable of that name, or its units and calendar are not a time of CF",
         "an array file whose variables have no coordinates that CF tells x and y by, whose time axis is empty or all filling, or holds a time outside TIMESTAMP's range (unless its name tells the time)",
         "layer: no layer of a vector file has that name or number (those it has are listed)",
         "kind := 'auto' and a GeoPackage that holds both a raster and vector layers",
@@ -436,7 +436,7 @@ fn previous(args: &Args) -> Result<Vec<String>> {
 
 fn not_a_catalog(path: &str, column: &str, wanted: &SqlType, is_there: bool) -> Error {
     let problem = match is_there {
-        true => format!("has a column {column} that is no {wanted}"),
+        true => format!("has a column {column} that is not {wanted}"),
         false => format!("has no column {column}"),
     };
     Error::BadCatalog {

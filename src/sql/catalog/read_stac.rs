@@ -100,13 +100,13 @@ static DOC: FunctionDoc = FunctionDoc {
             "STRUCT(name VARCHAR, href VARCHAR, type VARCHAR, roles VARCHAR[], title VARCHAR)[]",
             "All assets of the item, their hrefs resolved.",
         ),
-        column("error", "VARCHAR", "Only with `on_error := 'report'`: why it is no item, else NULL."),
+        column("error", "VARCHAR", "Only with `on_error := 'report'`: why it is not an item, else NULL."),
     ],
     nulls: "No parameter may be NULL but assets, which then takes all. An item without a geometry has a NULL geometry and bbox.",
     errors: &[
         "items: no file matches a glob; a path does not exist, or is a directory",
         "a file that is neither JSON nor Parquet, or is a STAC Catalog or Collection, which holds no items",
-        "an item without id, properties, assets, or time; with a time that is not RFC 3339; with a geometry that is no GeoJSON",
+        "an item without id, properties, assets, or time; with a time that is not RFC 3339; with a geometry that is not GeoJSON",
         "assets: no item has an asset of that key or role (those seen are listed)",
     ],
     examples: &[

@@ -53,7 +53,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "resolution",
             "DOUBLE",
             "NULL",
-            "Side of a cell over a box, in units of its CRS. Where the box is no whole number of cells, the last row and column reach beyond it.",
+            "Side of a cell over a box, in units of its CRS. Where the box is not a whole number of cells, the last row and column reach beyond it.",
         ),
         named("crs", "VARCHAR", "'OGC:CRS84'", "CRS of a box."),
         named(

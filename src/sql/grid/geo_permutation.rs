@@ -19,7 +19,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "n",
             types: "BIGINT",
             given: Given::Required,
-            meaning: "How many numbers, 0 to 100,000,000: some seconds that can not be interrupted.",
+            meaning: "How many numbers, 0 to 100,000,000: some seconds that cannot be interrupted.",
         },
         Parameter {
             name: "seed",

@@ -53,7 +53,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
             meaning: "The window; it and all other columns of the grid follow. Rows come date by date, patches by id.",
         },
     ],
-    nulls: "A file without a time can not be split by year; without val_year its date is NULL.",
+    nulls: "A file without a time cannot be split by year; without val_year its date is NULL.",
     errors: &[
         "patches overlap and no val_year is given: a split by patch would put the same pixels into train and val",
         "grid: a patch_id stands in several rows, as in a registry; no column `patch_id` or `win`",

@@ -61,9 +61,9 @@ static DOC: FunctionDoc = FunctionDoc {
     }],
     nulls: "NULL for a NULL or empty shape, a NULL mask, and a shape that holds no pixel centre.",
     errors: &[
-        "the mask is no raster, or has no CRS, or a rotated transform",
+        "the mask is not a raster, or has no CRS, or a rotated transform",
         "the mask does not cover the shape",
-        "the shape is no polygon, has NaN corners, or can not be projected",
+        "the shape is not a polygon, has NaN corners, or cannot be projected",
         "an unknown option",
     ],
     examples: &[Example {

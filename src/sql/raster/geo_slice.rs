@@ -87,15 +87,15 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL or empty shape, resolution or CRS; a NULL time leaves the interval open on that side.",
     errors: &[
         "a resolution of zero or below, or wider than the box",
-        "NaN corners, text that is no WKT, or degrees where the CRS counts in metres",
-        "a CRS that PROJ does not know, or a shape that it can not project",
+        "NaN corners, text that is not WKT, or degrees where the CRS counts in metres",
+        "a CRS that PROJ does not know, or a shape that it cannot project",
         "a shape of pixels without a transform, or with one that is rotated",
         "an interval that ends before it starts, or a time that is none",
         "shape_crs that is not the CRS of the geometry's type",
     ],
     examples: &[
         Example {
-            title: "A box that is no whole number of pixels: its upper left stays",
+            title: "A box that is not a whole number of pixels: its upper left stays",
             sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymin, s.bbox.xmax, s.bbox.ymax FROM (\n\
                   \x20   SELECT geo_slice({xmin: 500003, ymin: 4000000, xmax: 500104, ymax: 4000096}, 10, 'EPSG:32629') AS s);",
             rows: &["10\t10\t500003.0\t3999996.0\t500103.0\t4000096.0"],

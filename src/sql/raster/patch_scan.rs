@@ -277,7 +277,7 @@ fn dtype(args: &Args, first: Option<&str>, options: &PatchOptions, on_error: OnE
         Some(asked) if asked == natural || matches!(asked, Dtype::Float32 | Dtype::Float64) => Ok(asked),
         Some(asked) => {
             let why = if options.scaled { " once scaled" } else { "" };
-            let problem = format!("the pixels are {natural}{why}, which {asked} does not hold");
+            let problem = format!("the pixels are {natural}{why}, which {asked} cannot hold");
             let own = if matches!(natural, Dtype::Float32 | Dtype::Float64) {
                 String::new()
             } else {
@@ -295,7 +295,8 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     if with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some()) {
         return Ok(());
     }
-    let error = Error::conflict(format!("{fill} is no value of {dtype} pixels"), "Give dtype := 'float32'");
+    let error =
+        Error::conflict(format!("{fill} is not a value of {dtype} pixels"), "Give dtype := 'float32'");
     Err(args.place("fill")(error))
 }
 

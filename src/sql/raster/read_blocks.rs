@@ -39,7 +39,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "on_error",
             "VARCHAR",
             "'fail'",
-            "A block that can not be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
+            "A block that cannot be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
         ),
     ],
     columns: &[
@@ -73,7 +73,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "source: no such file, or no raster",
         "dtype: not the file's own type and no float; files of one query that differ in type",
         "a block above geoquilt_max_chunk_mb: read_patch cuts it by size",
-        "pixels that can not be decoded: the file, the band and the window are named",
+        "pixels that cannot be decoded: the file, the band and the window are named",
     ],
     examples: &[Example {
         title: "A raster as a table: its blocks, and the sum of all pixels",

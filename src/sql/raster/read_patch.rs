@@ -69,7 +69,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "the file is absent, no raster, or damaged",
         "the window is below 1 x 1, or wholly outside and not boundless",
         "a band that the file does not have (those it has are listed)",
-        "a whole number that a FLOAT does not hold exactly, from 16777217 on: the table function read_patch does",
+        "a whole number that FLOAT cannot hold exactly, from 16777217 on: the table function read_patch does",
         "a chunk above geoquilt_max_chunk_mb: the table function read_patch streams instead",
         "options that are not constant, or an unknown key",
     ],
@@ -143,7 +143,7 @@ impl ScalarFunction for ReadPatch {
         let args = call.options()?;
         let options = patch_options(&args)?;
         if let Some(fill) = options.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
-            return Err(args.place("fill")(Error::invalid(fill, "a number that a FLOAT holds, or 'nan'")));
+            return Err(args.place("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
         }
         Ok(Bound { options, limits: call.limits })
     }

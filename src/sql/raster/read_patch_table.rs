@@ -59,7 +59,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "on_error",
             "VARCHAR",
             "'fail'",
-            "A patch that can not be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
+            "A patch that cannot be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
         ),
     ],
     columns: &[
@@ -98,7 +98,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "size, stride, edge: as in geo_patch_grid",
         "dtype: not the file's own type and no float; files of one query that differ in type",
         "a window wholly outside its raster, unless boundless",
-        "pixels that can not be decoded: the file, the band and the window are named",
+        "pixels that cannot be decoded: the file, the band and the window are named",
     ],
     examples: &[
         Example {
@@ -172,7 +172,7 @@ fn origin(args: &Args) -> Result<Origin> {
         && !name.contains(['/', '.', '*'])
         && Sight::at(name).is_err()
     {
-        let problem = format!("\"{name}\" is no file, and a table can not be read by name");
+        let problem = format!("\"{name}\" is not a file, and a table cannot be read by name");
         let remedy = format!(
             "COPY {name} TO 'registry.parquet' and read that, or SET VARIABLE rows = (SELECT list({name}) FROM {name}) and read getvariable('rows')"
         );
@@ -180,7 +180,7 @@ fn origin(args: &Args) -> Result<Origin> {
     }
     let is_parquet = |v: &Value| matches!(v, Value::Text(path) if path.to_lowercase().ends_with(".parquet"));
     if matches!(source, Value::List(items) if items.iter().any(is_parquet)) {
-        let problem = "a registry is one .parquet file, and no list of them";
+        let problem = "a registry is one .parquet file, not a list of them";
         let remedy = "COPY (FROM 'registries_*.parquet') TO 'registry.parquet' puts several into one";
         return Err(args.place("source")(Error::conflict(problem, remedy)));
     }

@@ -28,7 +28,7 @@ pub const RESAMPLING: &str = "GDAL's method: `nearest`, `bilinear`, `cubic`, `cu
 pub const MERGE: &str = "What stands where several files have a pixel: `first` or `last` in the order of the paths, `min`, `max`, `sum`, `mean`, or `count`, which is 0 where none has.";
 pub const MASK_BAND: &str = "A quality band of each file, by number or name; it is brought onto the slice by nearest, and takes pixels away before files are merged.";
 pub const MASK_BITS: &str =
-    "Bits of the quality band (0 is the lowest): a pixel with any of them set is no pixel.";
+    "Bits of the quality band (0 is the lowest): a pixel with any of them set is not a pixel.";
 pub const MASK_VALUES: &str = "Values of the quality band that make a pixel none, as classes do.";
 pub const SCALED: &str = "Give `pixel * scale + offset` of the band's header instead of the stored pixel; computed before resampling, in float64.";
 pub const DTYPE: &str = "`float32` or `float64`: weigh pixels in this type, so that means of integers keep their fraction; what comes out is FLOAT all the same. Otherwise results are rounded to the file's own type, as gdalwarp and rasterio do.";
@@ -91,7 +91,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "no transformation between the two CRSs",
         "no file touches the slice, which is not boundless",
         "a band that a file does not have (those it has are listed), or files with different numbers of bands",
-        "a whole number that a FLOAT does not hold exactly, from 16777217 on, where pixels are copied or picked",
+        "a whole number that FLOAT cannot hold exactly, from 16777217 on, where pixels are copied or picked",
         "a slice, or a chunk of them, above geoquilt_max_chunk_mb",
         "options that are not constant, or an unknown key",
     ],
@@ -128,7 +128,7 @@ pub struct Bound {
 pub fn slice_options(args: &Args) -> Result<SliceOptions> {
     let patch = patch_options(args)?;
     if let Some(fill) = patch.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
-        return Err(args.place("fill")(Error::invalid(fill, "a number that a FLOAT holds, or 'nan'")));
+        return Err(args.place("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
     }
     let resampling =
         args.choice("resampling", "a resampling method", &RESAMPLINGS)?.unwrap_or(Resampling::Nearest);

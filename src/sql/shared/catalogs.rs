@@ -27,6 +27,6 @@ pub const SPATIAL_ONLY: Parameter =
     named("spatial_only", "BOOLEAN", "false", "Pair by place alone, whatever the times.");
 pub const BBOX: Column =
     column("bbox", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)", "Envelope of `geometry`.");
-pub const REACH: &str = "b: a footprint that the CRS of a can not map";
+pub const REACH: &str = "b: a footprint that the CRS of a cannot map";
 pub const AMISS_OF_TWO: &str =
     "a or b: `geometry`, `bbox`, `t_min` or `t_max` is missing or of another type, by name";

@@ -104,9 +104,9 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "a file that is absent, no vector file, damaged, or without a CRS",
         "a layer or a field that the file does not have (those it has are listed)",
-        "a class that is no whole number, text without `classes`, or text that is none of them",
+        "a class that is not a whole number, text without `classes`, or text that is none of them",
         "labels that are not as many as the geometries",
-        "a feature near the slice that can not be projected",
+        "a feature near the slice that cannot be projected",
         "a chunk above geoquilt_max_chunk_mb",
     ],
     examples: &[

@@ -103,7 +103,7 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL path and for a NULL or empty geometry. NULL, nodata, masked and NaN pixels are not counted, nor are those without a weight. Where no pixel is left, also beyond the raster, `count` and `variety` are 0 and the others NULL.",
     errors: &[
         "the raster is absent, damaged, rotated, or has no CRS or no such band (those it has are listed)",
-        "the geometry is no polygon, or can not be projected",
+        "the geometry is not a polygon, or cannot be projected",
         "weights on another grid",
         "a zone whose pixels take more than geoquilt_max_chunk_mb, with statistics that need them all at once",
         "an unknown statistic, coverage or option",
