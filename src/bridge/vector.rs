@@ -87,6 +87,16 @@ impl<'a> Vector<'a> {
         unsafe { LogicalType::from_raw(ffi::duckdb_vector_get_column_type(self.raw)) }
     }
 
+    pub(super) fn raw(&self) -> ffi::duckdb_vector {
+        self.raw
+    }
+
+    /// Where a row's list begins in the child, and how many items it has.
+    pub(super) fn list_entry(&self, row: usize) -> (usize, usize) {
+        let entry = self.get::<ListEntry>(row);
+        (entry.offset as usize, entry.length as usize)
+    }
+
     fn data<T: Plain>(&self) -> *mut T {
         // SAFETY: the vector is alive.
         unsafe { ffi::duckdb_vector_get_data(self.raw).cast() }

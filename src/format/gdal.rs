@@ -4,6 +4,7 @@
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
 pub mod burn;
+pub mod create;
 pub mod mdim;
 mod tags;
 pub mod vector;
