@@ -61,6 +61,9 @@ pub enum Holds {
     Text,
     Geometry,
     Boolean,
+    /// BIGINT and UBIGINT.
+    Whole,
+    WholeUnsigned,
     List,
     Struct,
     Other,
@@ -154,6 +157,8 @@ impl<'a> Vector<'a> {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Holds::Text,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Holds::Geometry,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Holds::Boolean,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Holds::Whole,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => Holds::WholeUnsigned,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => Holds::List,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => Holds::Struct,
             _ => Holds::Other,

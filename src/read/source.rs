@@ -125,10 +125,11 @@ impl Source {
             true => siblings = Some(files::beside(location)),
             false => Source::close_earlier(&sight),
         }
-        let raster = Raster::open(&sight, siblings.as_deref())
+        let mut raster = Raster::open(&sight, siblings.as_deref())
             .map_err(|error| open::explain(error, &sight, Some(Kind::Raster)))?;
         OPENED.fetch_add(1, Relaxed);
         let header = cf::completed(raster.header(), &sight);
+        raster.complete(&header);
         Ok((Source { id, sight: sight.small(), parts, parts_state, header, siblings }, Some(raster)))
     }
 

@@ -31,12 +31,18 @@ impl Staging {
     /// Begins a file that is to be at `target`.
     ///
     /// # Errors
-    /// The target is a directory, or its folder is absent or can not be written.
+    /// The target is a directory, a device or a pipe, or its folder is absent or cannot be written.
     pub fn new(target: &Path) -> Result<Staging> {
         let unwritable = |reason: Cause| Error::unwritable(target.display().to_string(), reason);
-        if target.is_dir() {
-            return Err(unwritable("it is a directory".into()));
+        match fs::metadata(target) {
+            Ok(found) if found.is_dir() => return Err(unwritable("it is a directory".into())),
+            // A device or a pipe would be replaced by the file.
+            Ok(found) if !found.is_file() => return Err(unwritable("it is not a regular file".into())),
+            _ => {}
         }
+        // A link stays, and what it leads to is replaced.
+        let linked = if target.is_symlink() { fs::canonicalize(target).ok() } else { None };
+        let target = linked.as_deref().unwrap_or(target);
         let name = target.file_name().ok_or_else(|| unwritable("it names no file".into()))?;
         let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !parent.is_dir() {
@@ -196,11 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn a_link_stays_and_leads_to_the_new_file() {
+        let folder = folder("link");
+        let (target, link) = (folder.join("x.tif"), folder.join("link.tif"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let staging = Staging::new(&link).unwrap();
+        fs::write(staging.path(), "new").unwrap();
+        staging.commit().unwrap();
+        assert!(link.is_symlink() && fs::read_to_string(&target).unwrap() == "new");
+        assert_eq!(names(&folder), ["link.tif", "x.tif"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn a_target_that_can_not_be_is_refused() {
         let folder = folder("refuse");
         let said = |path: &Path| Staging::new(path).unwrap_err().to_string();
         assert!(said(&folder).ends_with("it is a directory"));
         assert!(said(&folder.join("none/x.tif")).contains("/none\" does not exist"));
+        assert!(said(Path::new("/dev/null")).ends_with("it is not a regular file"));
         fs::remove_dir_all(folder).unwrap();
     }
 }

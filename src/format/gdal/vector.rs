@@ -8,7 +8,7 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use crate::bbox::Bbox;
 use crate::error::{Error, Member, Result};
 use crate::files::{Location, Sight};
-use crate::format::gdal::{start, tags, vsi};
+use crate::format::gdal::{burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{failure_of, reason};
 use crate::projection::name_of;
@@ -228,7 +228,10 @@ impl VectorSource {
         let (outcome, failure) = failure_of(|| {
             for feature in layer.features() {
                 let Some(geometry) = feature.geometry() else { continue };
-                let wkb = geometry.wkb().map_err(|e| unreadable(reason(&e, self.location.text())))?;
+                let wkb = match burn::straightened(geometry) {
+                    Some(wkb) => wkb,
+                    None => geometry.wkb().map_err(|e| unreadable(reason(&e, self.location.text())))?,
+                };
                 let value = match index {
                     Some(index) => {
                         match feature

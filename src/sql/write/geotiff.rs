@@ -88,7 +88,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "NULL pixels of whole numbers without NODATA, or a NODATA that no pixel of the type can have",
         "an unknown option (those known are listed), a BLOCKSIZE that is no multiple of 16, BANDS that are not one name a band",
         "a transform that is not six numbers that span a plane, or a CRS that PROJ does not know",
-        "a target that is a directory, whose folder is absent or can not be written, or that is a URL",
+        "a target that is a directory or a device, whose folder is absent or can not be written, or that is a URL",
     ],
     examples: &[
         Example {
