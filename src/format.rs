@@ -122,7 +122,7 @@ pub struct Band {
 impl Band {
     /// As [`Header::same`].
     fn same(&self, other: &Band) -> bool {
-        let Band { name, dtype, nodata, scale, offset, unit, masked } = self;
+        let Band { name, dtype, nodata, scale, offset, unit, masked, variable } = self;
         let same_nodata = match (*nodata, other.nodata) {
             (Some(Nodata::Float(a)), Some(Nodata::Float(b))) => same_number(a, b),
             (a, b) => a == b,
@@ -131,7 +131,8 @@ impl Band {
             (Some(a), Some(b)) => same_number(a, b),
             (a, b) => a.is_none() && b.is_none(),
         };
-        (name, dtype, unit, masked) == (&other.name, &other.dtype, &other.unit, &other.masked)
+        (name, dtype, unit, masked, variable)
+            == (&other.name, &other.dtype, &other.unit, &other.masked, &other.variable)
             && same_nodata
             && same_factor(*scale, other.scale)
             && same_factor(*offset, other.offset)
@@ -156,6 +157,7 @@ mod tests {
             offset: Some(0.0),
             unit: None,
             masked: false,
+            variable: None,
         };
         Header {
             driver: "GTiff".into(),
