@@ -1,18 +1,21 @@
 //! DuckDB's C API: the only room that names its functions. It knows no function of ours.
 //!
-//! `doc` says what a function is; `table` and `scalar` register it and call it, `args` reads its constant arguments.
-//! `vector` and `chunk` carry rows across, `value` constants, `logical_type` types. `settings` holds the
+//! `doc` says what a function is; `table`, `scalar`, `aggregate` and `copy` register it and call it, `args` reads its
+//! constant arguments. `vector`, `chunk` and `pieces` carry rows across, `value` constants, `logical_type` types. `settings` holds the
 //! user's bounds, `file_system` lends DuckDB's file system to whoever reads a URL. `load` opens the one
 //! `connection` that there ever is.
 
+pub mod aggregate;
 pub mod args;
 pub mod call;
 pub mod chunk;
 pub mod connection;
+pub mod copy;
 pub mod doc;
 pub mod file_system;
 pub mod load;
 pub mod logical_type;
+pub mod pieces;
 pub mod replacement;
 pub mod scalar;
 pub mod settings;

@@ -89,16 +89,22 @@ impl Nodata {
 }
 
 impl Nodata {
-    /// A negative number as the bits of an unsigned type say it: NetCDF-3 had signed integers alone, and files of it
-    /// say `_Unsigned` and give -1 for 255.
+    /// A whole number as the bits of a type say it, where that has no such number and its kin with or without a sign has:
+    /// files whose `_Unsigned` says what their type does not give -1 for 255, or 255 for -1.
     #[must_use]
-    pub fn without_sign(self, dtype: Dtype) -> Nodata {
-        match self {
-            Nodata::Integer(value) if value < 0 => Nodata::Integer(value + (1 << (8 * dtype.size()))),
-            Nodata::Float(value) if value < 0.0 && value.fract() == 0.0 => {
-                Nodata::Integer(value as i128).without_sign(dtype)
-            }
-            other => other,
+    pub fn by_bits(self, dtype: Dtype) -> Nodata {
+        let bits = 8 * dtype.size() as u32;
+        let (turn, half) = (1i128 << bits, 1i128 << (bits - 1));
+        let value = match self {
+            Nodata::Integer(value) => value,
+            Nodata::Float(value) if value.fract() == 0.0 && value.abs() < turn as f64 => value as i128,
+            Nodata::Float(_) => return self,
+        };
+        match (dtype, dtype.with_sign(true) == dtype) {
+            (Dtype::Float32 | Dtype::Float64, _) => self,
+            (_, true) if (half..turn).contains(&value) => Nodata::Integer(value - turn),
+            (_, false) if (-half..0).contains(&value) => Nodata::Integer(value + turn),
+            _ => self,
         }
     }
 }
@@ -240,6 +246,22 @@ impl Pixels {
 
     pub fn bytes(&self) -> usize {
         with_pixels!(self, values => std::mem::size_of_val(values.as_slice()))
+    }
+
+    /// The same bits as the integers of the same size that `dtype` says; what is of another size stays.
+    #[must_use]
+    pub fn by_bits(self, dtype: Dtype) -> Pixels {
+        match (self, dtype) {
+            (Pixels::Int8(values), Dtype::UInt8) => Pixels::UInt8(bytemuck::cast_vec(values)),
+            (Pixels::UInt8(values), Dtype::Int8) => Pixels::Int8(bytemuck::cast_vec(values)),
+            (Pixels::Int16(values), Dtype::UInt16) => Pixels::UInt16(bytemuck::cast_vec(values)),
+            (Pixels::UInt16(values), Dtype::Int16) => Pixels::Int16(bytemuck::cast_vec(values)),
+            (Pixels::Int32(values), Dtype::UInt32) => Pixels::UInt32(bytemuck::cast_vec(values)),
+            (Pixels::UInt32(values), Dtype::Int32) => Pixels::Int32(bytemuck::cast_vec(values)),
+            (Pixels::Int64(values), Dtype::UInt64) => Pixels::UInt64(bytemuck::cast_vec(values)),
+            (Pixels::UInt64(values), Dtype::Int64) => Pixels::Int64(bytemuck::cast_vec(values)),
+            (same, _) => same,
+        }
     }
 }
 

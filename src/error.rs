@@ -36,6 +36,8 @@ pub enum Error {
     RemoteGlob { pattern: String },
     /// A file that is damaged, or of which a part is.
     Unreadable { path: String, part: Part, reason: Cause },
+    /// A file that cannot be written.
+    Unwritable { path: String, reason: Cause },
     /// A file that opens and does not serve.
     Unsuited { path: String, lack: Lack },
     /// A name or a number of none of a file's members.
@@ -92,6 +94,11 @@ impl Error {
     /// A file that does not open.
     pub fn unreadable(path: impl Into<String>, reason: impl Into<Cause>) -> Error {
         Error::Unreadable { path: path.into(), part: Part::Whole, reason: reason.into() }
+    }
+
+    /// A file that cannot be written.
+    pub fn unwritable(path: impl Into<String>, reason: impl Into<Cause>) -> Error {
+        Error::Unwritable { path: path.into(), reason: reason.into() }
     }
 
     /// Values of a variable that cannot be read.
@@ -157,6 +164,7 @@ impl fmt::Display for Error {
                 part.tell(path, f)?;
                 write!(f, ": {reason}")
             }
+            Error::Unwritable { path, reason } => write!(f, "cannot write \"{path}\": {reason}"),
             Error::Unsuited { path, lack } => lack.tell(path, f),
             Error::NotFound { what, name, path, available } => what.tell(path, name, available, f),
             Error::Misnamed { name, fault } => fault.tell(name, f),
@@ -190,6 +198,7 @@ impl std::error::Error for Error {
             Error::Unparsed { reason, .. }
             | Error::BadCrs { reason, .. }
             | Error::Unreadable { reason, .. }
+            | Error::Unwritable { reason, .. }
             | Error::Absent { how: Absence::Remote(reason), .. } => reason.error(),
             Error::At { error, .. } => Some(error.as_ref()),
             _ => None,

@@ -101,4 +101,6 @@ pub struct Band {
     pub unit: Option<String>,
     /// A mask band or an alpha band says which pixels are valid, instead of a nodata value.
     pub masked: bool,
+    /// The variable of an array file that it is: more than one value may stand for no pixel.
+    pub variable: Option<std::sync::Arc<array::Variable>>,
 }

@@ -8,7 +8,7 @@ use crate::bridge::connection::Connection;
 use crate::bridge::doc::FunctionDoc;
 use crate::error::Result;
 
-/// A function: what it says of itself, and how it is registered (a macro is created instead).
+/// A function: what it says of itself, how it is registered, and the macro that is created, if there is one.
 pub struct Function {
     pub doc: &'static FunctionDoc,
     pub register: Option<fn(&Connection) -> Result<()>>,
@@ -49,6 +49,23 @@ macro_rules! group {
     (@ table_macro $module:ident) => {
         $crate::sql::Function { doc: &$module::DOC, register: None, sql: Some($module::SQL) }
     };
+    (@ scalar_macro $module:ident) => {
+        $crate::sql::Function { doc: &$module::DOC, register: None, sql: Some($module::SQL) }
+    };
+    (@ aggregate $module:ident $type:ident) => {
+        $crate::sql::Function {
+            doc: <$module::$type as $crate::bridge::aggregate::AggregateFunction>::DOC,
+            register: Some($crate::bridge::aggregate::register_aggregate::<$module::$type>),
+            sql: Some($module::SQL),
+        }
+    };
+    (@ copy $module:ident $type:ident) => {
+        $crate::sql::Function {
+            doc: <$module::$type as $crate::bridge::copy::CopyFunction>::DOC,
+            register: Some($crate::bridge::copy::register_copy::<$module::$type>),
+            sql: None,
+        }
+    };
 }
 pub(crate) use group;
 
@@ -61,7 +78,7 @@ macro_rules! groups {
     };
 }
 
-groups![catalog, algebra, geometry, grid, raster, array, vector, system];
+groups![catalog, algebra, geometry, grid, raster, array, vector, stitch, write, system];
 
 /// Every SQL function of geoquilt.
 pub fn functions() -> impl Iterator<Item = &'static Function> {

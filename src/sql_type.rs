@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 
 /// A type, parsed from text such as `STRUCT(name VARCHAR, "offset" DOUBLE)[]`.
@@ -76,6 +77,31 @@ impl SqlType {
 
     pub fn list(self) -> SqlType {
         SqlType::List(Box::new(self))
+    }
+
+    /// The type of a list's items.
+    pub fn item(&self) -> Option<&SqlType> {
+        match self {
+            SqlType::List(item) => Some(item),
+            _ => None,
+        }
+    }
+
+    /// The type of pixels that a number's type is.
+    pub fn dtype(&self) -> Option<Dtype> {
+        Some(match self {
+            SqlType::TinyInt => Dtype::Int8,
+            SqlType::UTinyInt => Dtype::UInt8,
+            SqlType::SmallInt => Dtype::Int16,
+            SqlType::USmallInt => Dtype::UInt16,
+            SqlType::Integer => Dtype::Int32,
+            SqlType::UInteger => Dtype::UInt32,
+            SqlType::BigInt => Dtype::Int64,
+            SqlType::UBigInt => Dtype::UInt64,
+            SqlType::Float => Dtype::Float32,
+            SqlType::Double => Dtype::Float64,
+            _ => return None,
+        })
     }
 }
 

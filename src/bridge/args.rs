@@ -214,7 +214,8 @@ pub fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Int(n) => Some(*n as f64),
         Value::Double(v) => Some(*v),
-        Value::Decimal(digits, scale) => Some(*digits as f64 / 10f64.powi(i32::from(*scale))),
+        // The nearest double, which two roundings need not give.
+        Value::Decimal(digits, scale) => format!("{digits}e-{scale}").parse().ok(),
         _ => None,
     }
 }

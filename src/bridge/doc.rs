@@ -10,6 +10,13 @@ pub enum Kind {
     Table,
     /// A table macro in the schema `geoquilt`.
     Macro,
+    /// A scalar macro in the schema `geoquilt`.
+    ScalarMacro,
+    /// A macro in the schema `geoquilt` over an aggregate that is hidden under its name after `gq_`.
+    Aggregate,
+    /// A format of `COPY ... TO`: its required and optional parameters are the columns of the query, its options
+    /// those of the statement.
+    Copy,
 }
 
 impl Kind {
@@ -18,6 +25,9 @@ impl Kind {
             Kind::Scalar => "scalar",
             Kind::Table => "table",
             Kind::Macro => "table macro",
+            Kind::ScalarMacro => "scalar macro",
+            Kind::Aggregate => "aggregate",
+            Kind::Copy => "copy",
         }
     }
 }
@@ -41,7 +51,7 @@ pub enum Given {
     Optional,
     /// By name with `:=`; the text is the default, as SQL.
     Named(&'static str),
-    /// A key of the scalar's options; the text is the default, as SQL.
+    /// A key of the options of a scalar or of a format; the text is the default, as SQL.
     Option(&'static str),
 }
 
@@ -91,6 +101,15 @@ pub struct FunctionDoc {
 }
 
 impl FunctionDoc {
+    /// The name with its schema, where it has one.
+    pub fn full_name(&self) -> String {
+        let schema = match self.kind {
+            Kind::Macro | Kind::ScalarMacro | Kind::Aggregate => "geoquilt.",
+            Kind::Scalar | Kind::Table | Kind::Copy => "",
+        };
+        format!("{schema}{}", self.name)
+    }
+
     /// `name(a, b := default)`, as a user would type it.
     pub fn signature(&self) -> String {
         let mut parts = Vec::new();
@@ -102,8 +121,10 @@ impl FunctionDoc {
                 Given::Option(_) => {}
             }
         }
-        let schema = if self.kind == Kind::Macro { "geoquilt." } else { "" };
-        format!("{schema}{}({})", self.name, parts.join(", "))
+        if self.kind == Kind::Copy {
+            return format!("COPY (SELECT {}) TO 'file' (FORMAT {})", parts.join(", "), self.name);
+        }
+        format!("{}({})", self.full_name(), parts.join(", "))
     }
 
     /// The keys of the options bag.

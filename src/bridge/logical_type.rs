@@ -206,7 +206,7 @@ pub fn struct_fields(ty: &LogicalType) -> Vec<(String, String)> {
 }
 
 /// A type as SQL text, for messages and for comparison with the types that we know.
-fn type_text(ty: &LogicalType) -> String {
+pub(super) fn type_text(ty: &LogicalType) -> String {
     // SAFETY: the type is alive, and a child's type is a new handle that we own.
     let id = unsafe { ffi::duckdb_get_type_id(ty.raw()) };
     let plain = match id {

@@ -24,7 +24,7 @@ pub struct Setting {
 /// MiB in all that an address can name.
 const MOST_MIB: u64 = u64::MAX >> 20;
 
-pub const SETTINGS: [Setting; 5] = [
+pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "geoquilt_block_cache_mb",
         meaning: "MiB of decoded blocks kept for the whole process",
@@ -45,6 +45,13 @@ pub const SETTINGS: [Setting; 5] = [
         range: (1, MOST_MIB),
         get: |limits| limits.chunk as u64 >> 20,
         set: |limits, mb| limits.chunk = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_aggregate_mb",
+        meaning: "MiB that the groups of an aggregate may take together",
+        range: (1, MOST_MIB),
+        get: |limits| limits.aggregate as u64 >> 20,
+        set: |limits, mb| limits.aggregate = mib(mb),
     },
     Setting {
         name: "geoquilt_remote_cache_mb",

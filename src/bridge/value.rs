@@ -142,8 +142,12 @@ impl Value {
                     ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => i64::from(vector.get::<i16>(row)),
                     ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => i64::from(vector.get::<i32>(row)),
                     ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => vector.get::<i64>(row),
-                    _ => return Value::Other("a DECIMAL of more than 18 digits".into()),
+                    _ => return Value::Decimal(vector.get::<Wide>(row).number(), size as u8),
                 };
+                // Beyond, a double rounds before it divides.
+                if stored.unsigned_abs() > 1 << 53 {
+                    return Value::Decimal(stored.into(), size as u8);
+                }
                 Value::Double(stored as f64 / 10f64.powi(size as i32))
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Value::Text(vector.str(row).to_string()),

@@ -61,6 +61,9 @@ pub enum Holds {
     Text,
     Geometry,
     Boolean,
+    /// BIGINT and UBIGINT.
+    Whole,
+    WholeUnsigned,
     List,
     Struct,
     Other,
@@ -85,6 +88,16 @@ impl<'a> Vector<'a> {
     pub fn ty(&self) -> LogicalType {
         // SAFETY: the vector is alive; the type that comes is ours to destroy.
         unsafe { LogicalType::from_raw(ffi::duckdb_vector_get_column_type(self.raw)) }
+    }
+
+    pub(super) fn raw(&self) -> ffi::duckdb_vector {
+        self.raw
+    }
+
+    /// Where a row's list begins in the child, and how many items it has.
+    pub(super) fn list_entry(&self, row: usize) -> (usize, usize) {
+        let entry = self.get::<ListEntry>(row);
+        (entry.offset as usize, entry.length as usize)
     }
 
     fn data<T: Plain>(&self) -> *mut T {
@@ -144,6 +157,8 @@ impl<'a> Vector<'a> {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Holds::Text,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Holds::Geometry,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Holds::Boolean,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Holds::Whole,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => Holds::WholeUnsigned,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => Holds::List,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => Holds::Struct,
             _ => Holds::Other,

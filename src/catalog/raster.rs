@@ -7,6 +7,7 @@ use crate::cf;
 use crate::error::Result;
 use crate::format::gdal::Raster;
 use crate::format::geotiff;
+use crate::map::footprint;
 use crate::window::Window;
 
 impl Builder {
@@ -23,6 +24,8 @@ impl Builder {
         };
         let (transform, crs) = header.georeference(path)?;
         let bbox = transform.bbox(&Window::whole(header.height, header.width)?);
+        // Centres of the outermost rows may lie on the poles.
+        footprint::check_latitudes(path, &bbox, &crs, transform.0[5].abs())?;
         let footprint = self.footprint(&bbox, &crs, path)?;
         let driver = header.driver.clone();
         let detail = Detail::Raster { header, transform };

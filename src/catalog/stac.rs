@@ -211,9 +211,8 @@ fn read_item(
             Some(geometry) => Some(from_geojson(&geometry.to_string()).map_err(|e| bad(e.to_string()))?),
         },
     };
-    let crosses = crosses_antimeridian(item.get("bbox"));
     let place = match wkb {
-        Some(wkb) => lay(&wkb, crosses).map_err(|e| bad(e.to_string()))?,
+        Some(wkb) => lay(&wkb, sides(item.get("bbox"))).map_err(|e| bad(e.to_string()))?,
         None => None,
     };
     let Some(fields) = item.get("assets").and_then(Value::as_object) else {
@@ -291,23 +290,35 @@ fn interval(properties: &Map<String, Value>) -> std::result::Result<Interval, St
     Ok(interval)
 }
 
-/// A box whose west lies east of its east goes over the antimeridian (RFC 7946, 5.2).
-fn crosses_antimeridian(bbox: Option<&Value>) -> bool {
-    match bbox {
-        Some(Value::Array(corners)) => {
+/// West and east of an item's box.
+fn sides(bbox: Option<&Value>) -> Option<(f64, f64)> {
+    match bbox? {
+        Value::Array(corners) => {
             let number = |i: usize| corners.get(i).and_then(Value::as_f64);
-            number(0).zip(number(corners.len() / 2)).is_some_and(|(west, east)| west > east)
+            number(0).zip(number(corners.len() / 2))
         }
-        Some(Value::Object(corners)) => {
+        Value::Object(corners) => {
             let number = |name: &str| corners.get(name).and_then(Value::as_f64);
-            number("xmin").zip(number("xmax")).is_some_and(|(west, east)| west > east)
+            number("xmin").zip(number("xmax"))
         }
-        _ => false,
+        _ => None,
     }
 }
 
+/// A box whose west lies east of its east goes over the antimeridian (RFC 7946, 5.2). So does a ring with an edge of more
+/// than half a turn, when the box is not the ring's own: a ring that was not cut runs from one side to the other.
+fn crosses_antimeridian(sides: Option<(f64, f64)>, shape: &MultiPolygon<f64>) -> bool {
+    let Some((west, east)) = sides else { return false };
+    let rings = || shape.iter().flat_map(|part| std::iter::once(part.exterior()).chain(part.interiors()));
+    let long = || rings().flat_map(|ring| ring.lines()).any(|edge| edge.dx().abs() > 180.0);
+    let lons = || rings().flat_map(|ring| ring.coords()).map(|c| c.x);
+    let own = (lons().fold(f64::INFINITY, f64::min), lons().fold(f64::NEG_INFINITY, f64::max));
+    let is_own = (own.0 - west).abs() < 1e-6 && (own.1 - east).abs() < 1e-6;
+    west > east || long() && !is_own
+}
+
 /// A geometry as it stands in a catalog.
-fn lay(wkb: &[u8], crosses: bool) -> Result<Option<(Vec<u8>, Bbox)>> {
+fn lay(wkb: &[u8], sides: Option<(f64, f64)>) -> Result<Option<(Vec<u8>, Bbox)>> {
     let Some(geometry) = geometry::read(wkb)? else { return Ok(None) };
     let whole = match geometry {
         Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
@@ -318,6 +329,7 @@ fn lay(wkb: &[u8], crosses: bool) -> Result<Option<(Vec<u8>, Bbox)>> {
             return Ok(Some((geometry::write(&other)?, bbox)));
         }
     };
+    let crosses = crosses_antimeridian(sides, &whole);
     let footprint = Footprint::of_lon_lat(whole, crosses)?;
     Ok(Some((crate::map::geometry::polygons_wkb(&footprint.polygons)?, footprint.bbox)))
 }
@@ -345,6 +357,7 @@ fn attributes(id: &str, item: &Value, asset: &str, properties: &Map<String, Valu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use geo::{Coord, Rect};
     use serde_json::json;
 
     #[test]
@@ -362,10 +375,20 @@ mod tests {
     }
 
     #[test]
-    fn a_box_from_east_to_west_crosses() {
-        assert!(crosses_antimeridian(Some(&json!([170, -10, -170, 10]))));
-        assert!(crosses_antimeridian(Some(&json!([170, -10, 0, -170, 10, 100]))));
-        assert!(!crosses_antimeridian(Some(&json!([-170, -10, 170, 10]))));
-        assert!(!crosses_antimeridian(None));
+    fn a_box_from_east_to_west_crosses_and_so_does_a_ring_that_was_not_cut() {
+        let ring = |west: f64, east: f64| {
+            MultiPolygon(vec![
+                Rect::new(Coord { x: west, y: -17.0 }, Coord { x: east, y: -16.0 }).to_polygon(),
+            ])
+        };
+        let crosses = |bbox: Value, shape| crosses_antimeridian(sides(Some(&bbox)), &shape);
+        let small = || ring(0.0, 1.0);
+        assert!(crosses(json!([170, -10, -170, 10]), small()));
+        assert!(crosses(json!([170, -10, 0, -170, 10, 100]), small()));
+        assert!(!crosses(json!([-170, -10, 170, 10]), small()));
+        assert!(!crosses_antimeridian(None, &ring(-179.1, 179.2)));
+        assert!(crosses(json!([-180, -17, 180, -16]), ring(-179.1, 179.2)));
+        assert!(!crosses(json!([-179.1, -17, 179.2, -16]), ring(-179.1, 179.2)));
+        assert!(!crosses(json!([-180, -90, 180, 90]), ring(-180.0, 180.0)));
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Lack, Other, Result};
 use crate::files;
 use crate::format::Layer;
 use crate::format::gdal::vector::{LayerHeader, VectorSource};
-use crate::map::Footprint;
+use crate::map::{Footprint, footprint};
 
 impl Builder {
     /// Each layer is projected from its own CRS, and all of them together are the footprint.
@@ -18,6 +18,7 @@ impl Builder {
         let mut shapes = Vec::new();
         for layer in &header.layers {
             if let (Some(extent), Some(crs)) = (&layer.extent, &layer.crs) {
+                footprint::check_latitudes(path, extent, crs, 1e-3)?;
                 shapes.push(self.footprint(extent, crs, path)?);
             }
         }

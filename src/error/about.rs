@@ -279,6 +279,8 @@ pub enum Load {
     Steps { first: String, last: String, most: usize },
     /// The pixels of all times, of which a median is taken.
     Median { times: usize, slice: String },
+    /// What the groups of an aggregate hold.
+    Groups,
 }
 
 impl Load {
@@ -299,6 +301,12 @@ impl Load {
             Load::Median { times, slice } => {
                 write!(f, "a median of {times} times of the {slice} would take {above}")
             }
+            Load::Groups => write!(
+                f,
+                "its groups would take {} MiB, above geoquilt_aggregate_mb = {}",
+                mib(needed),
+                mib(limit)
+            ),
         }
     }
 }

@@ -250,6 +250,7 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Draft> {
         offset: facts.offset.filter(|offset| *offset != 0.0),
         unit: facts.unit,
         masked: false,
+        variable: None,
     };
     let bands = facts.into_iter().map(band).collect();
     let driver = "GTiff".to_string();

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::affine::Affine;
-use crate::dtype::Pixel;
+use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
+use crate::format::array::Variable;
 use crate::format::gdal::warp;
 use crate::format::gdal::warp::{Pixels, Rule};
 use crate::format::hyperslab::Run;
@@ -14,6 +15,7 @@ use crate::read::array::ArraySource;
 use crate::read::array_plan::Part;
 use crate::read::axis::{Point, Selection, Wanted};
 use crate::read::globe::{Globe, TURN};
+use crate::read::mosaic::Merge;
 use crate::read::values::{Decoding, decode};
 use crate::resampling::Resampling;
 use crate::slice::Slice;
@@ -25,6 +27,8 @@ use crate::{cf, workers};
 pub struct Onto {
     pub slice: Slice,
     pub resampling: Resampling,
+    /// What files of one time become.
+    pub merge: Merge,
 }
 
 /// Stands for no value while planes are warped: NaN may be a value of the file.
@@ -58,7 +62,10 @@ fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     let grid = cf::grid::grid(&*source.file()?, variable, &axes)?
         .ok_or_else(|| none("has no coordinates on the map"))?;
     let affine = grid.transform.ok_or_else(|| none("has cells of different sizes"))?;
-    let (Some(y_dim), Some(x_dim)) = (axes.y_dim(), axes.x_dim()) else {
+    let shape = &source.variable(variable)?.shape;
+    // A field of HDF-EOS has no coordinates, and its rows and columns are its dimensions.
+    let plain = (*shape == [grid.height as u64, grid.width as u64]).then_some((0, 1));
+    let Some((y_dim, x_dim)) = axes.y_dim().zip(axes.x_dim()).or(plain) else {
         return Err(none("has no dimensions on the map"));
     };
     Ok(Place { crs: grid.crs, affine, rows: grid.height, cols: grid.width, y_dim, x_dim })
@@ -108,6 +115,12 @@ impl Planes {
         self.values.is_empty()
     }
 
+    /// The first whole number, of a variable that holds such, that a FLOAT changes.
+    pub fn beyond_float(&self) -> Option<i128> {
+        let cells = self.values.iter().zip(&self.valid).filter(|(_, valid)| **valid != 0);
+        cells.filter_map(|(value, _)| value.beyond_float()).next()
+    }
+
     /// Writes the values from place `from` on into `out`, and gives the runs of `out` without one, as
     /// [`decode`] does.
     ///
@@ -136,11 +149,69 @@ impl Planes {
     }
 }
 
-/// Every plane of a part on the slice's grid, in the order of the part's other dimensions.
+/// Every plane of a part on the slice's grid, in the order of the part's other dimensions; files of one time are merged.
 ///
 /// # Errors
-/// No grid, no transformation between the two CRSs, or chunks that can not be decoded.
+/// No grid, no transformation between the two CRSs, or chunks that cannot be decoded.
 pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
+    let mut done = read_one(part, onto, decoding, threads)?;
+    if part.also.is_empty() && onto.merge != Merge::Count {
+        return Ok(done);
+    }
+    let mut counts: Vec<u32> = done.valid.iter().map(|valid| u32::from(*valid != 0)).collect();
+    for other in &part.also {
+        let layer = read_one(other, onto, decoding, threads)?;
+        if layer.len() != done.len() {
+            return Err(Error::Bug(format!("{} values beside {}", layer.len(), done.len())));
+        }
+        let cells = done.values.iter_mut().zip(&mut done.valid).zip(&mut counts);
+        for (((value, valid), count), (more, more_valid)) in cells.zip(layer.values.iter().zip(&layer.valid))
+        {
+            if *more_valid == 0 {
+                continue;
+            }
+            *count += 1;
+            *value = match onto.merge {
+                _ if *valid == 0 => *more,
+                Merge::First | Merge::Count => *value,
+                Merge::Last => *more,
+                Merge::Min => value.min(*more),
+                Merge::Max => value.max(*more),
+                Merge::Sum | Merge::Mean => *value + *more,
+            };
+            *valid = 1;
+        }
+    }
+    for ((value, valid), count) in done.values.iter_mut().zip(&mut done.valid).zip(counts) {
+        match onto.merge {
+            Merge::Mean if count > 1 => *value /= f64::from(count),
+            Merge::Count => (*value, *valid) = (f64::from(count), 1),
+            _ => {}
+        }
+    }
+    Ok(done)
+}
+
+/// The greatest whole number below which a double holds every other.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Refuses whole numbers of 64 bits that planes, which are doubles, do not hold.
+fn check_exact(path: &str, facts: &Variable, values: &[f64]) -> Result<()> {
+    if !matches!(facts.dtype, Some(Dtype::Int64 | Dtype::UInt64)) {
+        return Ok(());
+    }
+    match values.iter().find(|value| value.abs() > EXACT && **value != NONE) {
+        None => Ok(()),
+        Some(value) => {
+            let reason = format!(
+                "a value near {value} cannot come onto a slice: whole numbers above 2^53 are not told apart there"
+            );
+            Err(Error::values(path, facts.name.as_str(), reason))
+        }
+    }
+}
+
+fn read_one(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let place = place(&part.source, part.variable)?;
     let facts = part.facts()?;
     let slice = &onto.slice;
@@ -186,10 +257,12 @@ pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) 
             }
             let pixels = part.source.read(part.variable, &runs, 1)?;
             if place.y_dim < place.x_dim {
-                return decode(&pixels, facts, &decoding, out).map(|_| ());
+                decode(&pixels, facts, &decoding, out)?;
+                return check_exact(part.source.path(), facts, out);
             }
             let mut turned = vec![0.0; out.len()];
             decode(&pixels, facts, &decoding, &mut turned)?;
+            check_exact(part.source.path(), facts, &turned)?;
             for (at, value) in out.iter_mut().enumerate() {
                 *value = turned.get(at % width * height + at / width).copied().unwrap_or(NONE);
             }

@@ -26,6 +26,13 @@ pub enum Merge {
     Count,
 }
 
+impl Merge {
+    /// What comes out is a value of one of the files.
+    pub fn picks(self) -> bool {
+        matches!(self, Merge::First | Merge::Last | Merge::Min | Merge::Max)
+    }
+}
+
 pub const MERGES: [(&str, Merge); 7] = [
     ("first", Merge::First),
     ("last", Merge::Last),

@@ -101,10 +101,12 @@ impl Source {
                 (Arc::new(header), None)
             }
             None => {
-                let raster = Raster::open(&path, siblings.as_deref())
+                let mut raster = Raster::open(&path, siblings.as_deref())
                     .map_err(|error| open::explain(error, &path, Some(Kind::Raster)))?;
                 OPENED.fetch_add(1, Relaxed);
-                (cf::completed(raster.header(), &path), Some(raster))
+                let header = cf::completed(raster.header(), &path);
+                raster.complete(&header);
+                (header, Some(raster))
             }
         };
         let id = NEXT.fetch_add(1, Relaxed);

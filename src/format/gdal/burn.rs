@@ -99,3 +99,23 @@ pub fn polygonize(
     }
     Ok(found)
 }
+
+/// A geometry with arcs as lines along them (WKB), as geopandas and gdal_rasterize take it; `None` for one without arcs.
+pub fn straightened(geometry: &Geometry) -> Option<Vec<u8>> {
+    // SAFETY: the geometry is alive; what GDAL makes of it is ours to destroy, and is written into as many bytes as it says
+    // that it takes.
+    unsafe {
+        let handle = geometry.c_geometry();
+        if gdal_sys::OGR_G_HasCurveGeometry(handle, 1) == 0 {
+            return None;
+        }
+        let lines = gdal_sys::OGR_G_GetLinearGeometry(handle, 0.0, std::ptr::null_mut());
+        if lines.is_null() {
+            return None;
+        }
+        let mut wkb = vec![0u8; usize::try_from(gdal_sys::OGR_G_WkbSize(lines)).unwrap_or(0)];
+        let done = gdal_sys::OGR_G_ExportToIsoWkb(lines, gdal_sys::OGRwkbByteOrder::wkbNDR, wkb.as_mut_ptr());
+        gdal_sys::OGR_G_DestroyGeometry(lines);
+        (done == gdal_sys::OGRErr::OGRERR_NONE).then_some(wkb)
+    }
+}

@@ -8,7 +8,7 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use crate::bbox::Bbox;
 use crate::error::{Error, Member, Result};
 use crate::files;
-use crate::format::gdal::{start, tags, vsi};
+use crate::format::gdal::{burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{failure_of, reason};
 use crate::projection::name_of;
@@ -226,7 +226,10 @@ impl VectorSource {
         let (outcome, failure) = failure_of(|| {
             for feature in layer.features() {
                 let Some(geometry) = feature.geometry() else { continue };
-                let wkb = geometry.wkb().map_err(|e| unreadable(reason(&e, &self.path)))?;
+                let wkb = match burn::straightened(geometry) {
+                    Some(wkb) => wkb,
+                    None => geometry.wkb().map_err(|e| unreadable(reason(&e, &self.path)))?,
+                };
                 let value = match index {
                     Some(index) => {
                         match feature.field(index).map_err(|e| unreadable(reason(&e, &self.path)))? {

@@ -392,3 +392,27 @@ unsafe extern "C" fn close(file: *mut c_void) -> c_int {
         0
     })
 }
+
+// The GRIB decoder inside GDAL prints what it does not know, to the standard output of the program, which may be piping
+// rows there. The linker sends what the libraries inside would print here (build.rs): a library tells by its errors. The
+// arguments that follow the first lie where nothing looks for them.
+
+#[unsafe(no_mangle)]
+extern "C" fn __wrap_printf(_format: *const c_char) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn __wrap___printf_chk(_flag: c_int, _format: *const c_char) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn __wrap_puts(_text: *const c_char) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn __wrap_putchar(letter: c_int) -> c_int {
+    letter
+}

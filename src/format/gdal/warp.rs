@@ -626,3 +626,10 @@ fn said() -> String {
     let text = unsafe { CStr::from_ptr(sys::CPLGetLastErrorMsg()) };
     text.to_string_lossy().trim().to_string()
 }
+
+/// Whether a band holds floats of 16 bits, a type that the bindings do not name.
+pub fn is_half(band: &gdal::raster::RasterBand<'_>) -> bool {
+    const HALF: sys::GDALDataType::Type = 15;
+    // SAFETY: the band is open.
+    unsafe { sys::GDALGetRasterDataType(band.c_rasterband()) == HALF }
+}

@@ -4,22 +4,25 @@ use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
+use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::format::array::Variable;
 use crate::limits::Limits;
 use crate::read::array_plan::{Opened, Part, check_size};
 use crate::read::array_slice::{Onto, map_dims, read_onto};
 use crate::read::values::{Decoding, decode};
 use crate::sql::array::selection::{
-    Coordinates, FILL, ISEL, MASKED, ONTO, RESAMPLING, Request, SCALED, SEL, TOLERANCE, coordinates, request,
-    shape,
+    Coordinates, FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, RESAMPLING, Request, SCALED, SEL, TOLERANCE,
+    coordinates, request, shape,
 };
 use crate::sql_type::SqlType;
 use crate::value::Value;
+use crate::with_pixels;
 
 pub struct ReadArray;
 
-pub const PATH: &str = "A NetCDF, HDF5 or GRIB file, a Zarr store (a folder or a zip file), a glob, or a list of those: several files are joined along their time.";
+pub const PATH: &str = "A NetCDF, HDF5 or GRIB file, a Zarr store (a folder or a zip file), a glob, or a list of those: several files are joined along their time, in its order, and are alike in all other coordinates; on a slice, files of one time are merged.";
 pub const VARIABLE: &str = "The variable; one in a group by its path, `ocean/temp`.";
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -44,6 +47,12 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Option("'nearest'"),
             meaning: RESAMPLING,
         },
+        Parameter {
+            name: "merge",
+            types: "VARCHAR",
+            given: Given::Option("'first'"),
+            meaning: MERGES_OF_FILES,
+        },
         Parameter { name: "tolerance", types: "DOUBLE", given: Given::Option("NULL"), meaning: TOLERANCE },
         Parameter { name: "scaled", types: "BOOLEAN", given: Given::Option("true"), meaning: SCALED },
         Parameter { name: "masked", types: "BOOLEAN", given: Given::Option("true"), meaning: MASKED },
@@ -52,7 +61,7 @@ static DOC: FunctionDoc = FunctionDoc {
     columns: &[Column {
         name: "array",
         types: "STRUCT(data FLOAT[], shape BIGINT[], dims VARCHAR[], coords MAP(VARCHAR, DOUBLE[]), times TIMESTAMP[])",
-        meaning: "`data` row-major in the order of `dims`, the last one fastest, NULL where there is no value; `shape` and `dims` of the dimensions that stay; `coords` of every dimension that has them, those taken away too; `times` of the time axis, NULL without one.",
+        meaning: "`data` row-major in the order of `dims`, the last one fastest, NULL where there is no value; `shape` and `dims` of the dimensions that stay; `coords` of every dimension that has them, those taken away too; `times` of the time axis, NULL without one. Days that TIMESTAMP's calendar lacks, such as 29 and 30 February of `360_day`, are the last day of their month: two places may then have one time, and are told apart by index.",
     }],
     nulls: "NULL for a NULL path, variable, selection or field of it.",
     errors: &[
@@ -60,6 +69,8 @@ static DOC: FunctionDoc = FunctionDoc {
         "a variable or dimension that the file does not have (those it has are listed)",
         "a value or index outside its axis (what the axis has is told)",
         "a dimension without coordinates selected by value",
+        "a time that stands at several places of its axis; files that have one time, or other coordinates than each other (the two are named)",
+        "a whole number that a FLOAT does not hold exactly: the table function read_array has the variable's own type",
         "a chunk above geoquilt_max_chunk_mb: the table function read_array streams instead",
     ],
     examples: &[
@@ -196,19 +207,50 @@ fn write_data(bound: &Bound, job: &Job, data: &Vector<'_>, row: usize) -> Result
         let (count, gaps) = match &job.onto {
             Some(onto) => {
                 let planes = read_onto(part, onto, &job.decoding, bound.limits.threads)?;
+                if onto.resampling.picks() && onto.merge.picks() {
+                    check_float(part, &job.decoding, || planes.beyond_float())?;
+                }
                 let out = places.slice_mut::<f32>(done, planes.len());
                 (planes.len(), planes.write(0, job.decoding.fill, out)?)
             }
             None => {
                 let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
                 let out = places.slice_mut::<f32>(done, pixels.len());
-                (pixels.len(), decode(&pixels, part.facts()?, &job.decoding, out)?)
+                let gaps = decode(&pixels, part.facts()?, &job.decoding, out)?;
+                check_float(part, &job.decoding, || {
+                    beyond_float(&pixels, part.facts().ok()?, &job.decoding)
+                })?;
+                (pixels.len(), gaps)
             }
         };
         places.set_null_runs(done, &gaps);
         done += count;
     }
     Ok(())
+}
+
+/// Refuses whole numbers that a FLOAT changes, as the scalar reads of rasters do: identifiers would become others.
+fn check_float(part: &Part, decoding: &Decoding, find: impl FnOnce() -> Option<i128>) -> Result<()> {
+    let facts = part.facts()?;
+    let wide = facts.dtype.is_some_and(Dtype::is_wide_integer) && decoding.linear(facts).is_none();
+    match wide.then(find).flatten() {
+        None => Ok(()),
+        Some(value) => {
+            let reason = format!(
+                "it holds {value}, which a FLOAT does not hold exactly\nFROM read_array(...) gives values in the variable's own type"
+            );
+            Err(Error::values(part.source.path(), facts.name.as_str(), reason))
+        }
+    }
+}
+
+/// The first value that a FLOAT changes; those that stand for none count only where they are asked for.
+fn beyond_float(pixels: &Pixels, facts: &Variable, decoding: &Decoding) -> Option<i128> {
+    with_pixels!(pixels, values => {
+        let absent = facts.absent();
+        let there = values.iter().filter(|value| !decoding.masked || !absent.holds(**value));
+        there.filter_map(|value| value.beyond_float()).next()
+    })
 }
 
 /// Names of the dimensions that a slice took the place of.

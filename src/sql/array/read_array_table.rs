@@ -15,7 +15,7 @@ use crate::read::array_slice::{Onto, Planes, read_onto};
 use crate::read::values::{Decoding, decode};
 use crate::sql::array::read_array::{PATH, VARIABLE};
 use crate::sql::array::selection::{
-    FILL, ISEL, MASKED, ONTO, OPTIONS, RESAMPLING, Request, SCALED, SEL, TOLERANCE, option,
+    FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, OPTIONS, RESAMPLING, Request, SCALED, SEL, TOLERANCE, option,
 };
 use crate::sql::raster::patch_scan::sql_type;
 use crate::sql_type::SqlType;
@@ -36,6 +36,7 @@ static DOC: FunctionDoc = FunctionDoc {
         named("isel", "STRUCT", "NULL", ISEL),
         named("slice", "STRUCT", "NULL", ONTO),
         named("resampling", "VARCHAR", "'nearest'", RESAMPLING),
+        named("merge", "VARCHAR", "'first'", MERGES_OF_FILES),
         named("tolerance", "DOUBLE", "NULL", TOLERANCE),
         named("scaled", "BOOLEAN", "true", SCALED),
         named("masked", "BOOLEAN", "true", MASKED),
@@ -54,7 +55,11 @@ static DOC: FunctionDoc = FunctionDoc {
             "BIGINT",
             "Index on the first dimension that stays, in its file; NULL when none stays.",
         ),
-        column("time", "TIMESTAMP", "Its time, UTC, when that dimension is a time axis; else NULL."),
+        column(
+            "time",
+            "TIMESTAMP",
+            "Its time, UTC, when that dimension is a time axis; else NULL. Days that TIMESTAMP's calendar lacks, such as 29 and 30 February of `360_day`, are the last day of their month.",
+        ),
         column(
             "coord",
             "DOUBLE",
@@ -310,10 +315,8 @@ fn part<'a>(bound: &'a Bound, batch: &Batch) -> Result<&'a Part> {
 
 fn read(bound: &Bound, batch: &Batch) -> Result<Values> {
     let mut part = part(bound, batch)?.clone();
-    if let Some((dim, _)) = first(&part)
-        && let Some(selected) = part.selected.get_mut(dim)
-    {
-        *selected = section(selected, batch.from, batch.count);
+    if let Some((dim, _)) = first(&part) {
+        part = part.section(dim, batch.from, batch.count);
     }
     match &bound.onto {
         // The jobs themselves are what several threads share.

@@ -132,9 +132,13 @@ static DOC: FunctionDoc = FunctionDoc {
         column(
             "t_min",
             "TIMESTAMP",
-            "Start, UTC, inside; NULL when undated, which matches every interval. The file's name tells it, else the tag of `time_tag`, else an array file's time axis: from the first bound to the last, or from the first time to the last.",
+            "Start, UTC, inside; NULL when undated, which matches every interval. The file's name tells it, else the tag of `time_tag`, else an array file's time axis: from the first bound up to the last, or from the first time to the last. Days that TIMESTAMP's calendar lacks, such as 29 and 30 February of `360_day`, are the last day of their month.",
         ),
-        column("t_max", "TIMESTAMP", "Stop, UTC, inside."),
+        column(
+            "t_max",
+            "TIMESTAMP",
+            "Stop, UTC, inside. A bound of a CF axis is outside of its cell: a month with bounds ends a microsecond before the next.",
+        ),
         column(
             "crs",
             "VARCHAR",
@@ -200,6 +204,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "time_tag: a file without that tag (those it has are listed), or whose tag is not a time",
         "variables: an array file has no variable of that name (those it has are listed)",
         "time_var: an array file has no variable of that name, or its units and calendar are not a time of CF",
+        "a file in degrees that reaches beyond the poles: its numbers are pixels of a picture, or metres",
         "an array file whose variables have no coordinates that CF tells x and y by, whose time axis is empty or all filling, or holds a time outside TIMESTAMP's range (unless its name tells the time)",
         "layer: no layer of a vector file has that name or number (those it has are listed)",
         "kind := 'auto' and a GeoPackage that holds both a raster and vector layers",
@@ -231,7 +236,7 @@ static DOC: FunctionDoc = FunctionDoc {
             sql: "SELECT driver, variables[1].name AS variable, variables[1].dims AS dims, t_min, t_max, n_times, t_step, bbox.xmin, bbox.xmax\n\
                   FROM geo_catalog_build('test/data/small/sst.nc', variables := 'sst');",
             rows: &[
-                "netCDF\tsst\t[time, lat, lon]\t2018-01-01 00:00:00\t2018-01-04 00:00:00\t3\t86400.0\t-180.0\t180.0",
+                "netCDF\tsst\t[time, lat, lon]\t2018-01-01 00:00:00\t2018-01-03 23:59:59.999999\t3\t86400.0\t-180.0\t180.0",
             ],
         },
         Example {

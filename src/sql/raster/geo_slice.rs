@@ -89,7 +89,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a resolution of zero or below, or wider than the box",
         "NaN corners, text that is not WKT, or degrees where the CRS counts in metres",
         "a CRS that PROJ does not know, or a shape that it cannot project",
-        "a shape of pixels without a transform, or with one that is rotated",
+        "a shape of pixels without a transform, or with one that is rotated, or whose rows run north or columns west",
         "an interval that ends before it starts, or a time that is none",
         "shape_crs that is not the CRS of the geometry's type",
     ],
@@ -210,7 +210,8 @@ fn interval(times: &Vector<'_>, row: usize) -> Result<Option<Interval>> {
     }
 }
 
-/// The grid of these pixels under this transform. A slice's rows run south, whichever way the grid's do.
+/// The grid of these pixels under this transform. A slice's rows run south and its columns east: a grid that runs another way is
+/// refused, since what is drawn on the slice would lie flipped beside its pixels.
 fn grid(
     bound: &Bound,
     pixels: &[i64],
@@ -232,6 +233,19 @@ fn grid(
     if affine.is_rotated() {
         let must = "a transform without rotation: a slice's rows run along x";
         return Err(place("resolution")(Error::invalid(format!("{terms:?}"), must)));
+    }
+    let [_, dx, _, _, _, dy] = affine.0;
+    if dx < 0.0 || dy > 0.0 {
+        let way = if dy > 0.0 {
+            format!("rows run north (a pixel's height is {dy})")
+        } else {
+            format!("columns run west (a pixel's width is {dx})")
+        };
+        let problem = format!(
+            "the grid's {way}, and a slice's run south and east: beside its pixels, what is drawn on the slice would lie flipped"
+        );
+        let remedy = "Read the pixels onto a slice too (read_slice, or read_array with slice), over the same cells: geo_slice([height, width], [least x, pixel width, 0, greatest y, 0, -pixel height], crs)";
+        return Err(place("resolution")(Error::conflict(problem, remedy)));
     }
     Slice::new(affine.bbox(&window), crs, times, window.height.into(), window.width.into())
         .map_err(place("resolution"))

@@ -24,15 +24,19 @@ static DOC: FunctionDoc = FunctionDoc {
         Column {
             name: "name",
             types: "VARCHAR",
-            meaning: "Name of the function, with its schema where it has one.",
+            meaning: "Name of the function, with its schema where it has one, or of the format.",
         },
-        Column { name: "kind", types: "VARCHAR", meaning: "`scalar`, `table` or `table macro`." },
+        Column {
+            name: "kind",
+            types: "VARCHAR",
+            meaning: "`scalar`, `table`, `table macro`, `scalar macro`, `aggregate` or `copy`.",
+        },
         Column { name: "signature", types: "VARCHAR", meaning: "As one would type it, with defaults." },
         Column { name: "summary", types: "VARCHAR", meaning: "What it does, in a sentence." },
         Column {
             name: "parameters",
             types: "STRUCT(name VARCHAR, type VARCHAR, given VARCHAR, \"default\" VARCHAR, meaning VARCHAR)[]",
-            meaning: "`given` is `required`, `optional`, `named` (with :=) or `option` (a key of options).",
+            meaning: "`given` is `required`, `optional`, `named` (with :=) or `option` (a key of options, or an option of COPY).",
         },
         Column {
             name: "columns",
@@ -130,15 +134,10 @@ fn describe(chapter: &str, doc: &FunctionDoc) -> Vec<Value> {
     let column =
         |c: &Column| row(&[("name", text(c.name)), ("type", text(c.types)), ("meaning", text(c.meaning))]);
     let example = |e: &Example| row(&[("title", text(e.title)), ("sql", text(e.sql))]);
-    let signature = doc.signature();
     vec![
-        text(if doc.kind == Kind::Macro {
-            signature.split('(').next().unwrap_or_default()
-        } else {
-            doc.name
-        }),
+        text(&doc.full_name()),
         text(doc.kind.name()),
-        text(&signature),
+        text(&doc.signature()),
         text(doc.summary),
         Value::List(doc.parameters.iter().map(parameter).collect()),
         Value::List(doc.columns.iter().map(column).collect()),

@@ -23,7 +23,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "data",
-            types: "DOUBLE[] | BOOLEAN[]",
+            types: "DOUBLE[] | BIGINT[] | UBIGINT[] | BOOLEAN[]",
             given: Given::Required,
             meaning: "Pixels of one band, row-major, in any numeric type, such as `read_slice(...).data`; of BOOLEAN, those that are true.",
         },
@@ -72,6 +72,7 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL argument. Pixels that are NULL or NaN, or false, belong to no polygon; an empty list when there is no other.",
     errors: &[
         "data does not have rows x columns values",
+        "a whole number above 2^53 that `value`, a DOUBLE, does not hold exactly",
         "a transform that is not six numbers that span a plane",
         "a connectedness other than 4 and 8, or a CRS that PROJ does not know",
     ],
@@ -141,7 +142,7 @@ fn place(parameter: &str) -> impl Fn(Error) -> Error {
 }
 
 fn polygons(bound: &Bound, data: &List, grid: &Grid, crs: &Crs) -> Result<Vec<(Vec<u8>, f64)>> {
-    let (codes, values) = codes(data);
+    let (codes, values) = codes(data).map_err(place("data"))?;
     let Grid { height, width, transform } = grid;
     if codes.len() != height.saturating_mul(*width) {
         let problem = format!("{} values for {height} rows and {width} columns", codes.len());
@@ -164,32 +165,71 @@ fn project(wkb: Vec<u8>, from: &Crs, to: Option<&Crs>) -> Result<Vec<u8>> {
 }
 
 /// A number from 1 for each value, 0 for no value: GDAL compares whole numbers, and any value is told exactly.
-fn codes(data: &List) -> (Vec<i32>, Vec<f64>) {
+fn codes(data: &List) -> Result<(Vec<i32>, Vec<f64>)> {
     let items = data.items();
-    if items.holds() == Holds::Boolean {
-        let code = |place: usize| i32::from(!items.is_null(place) && items.get::<bool>(place));
-        return (data.places().map(code).collect(), vec![1.0]);
+    let null = |place: usize| items.is_null(place);
+    match items.holds() {
+        Holds::Boolean => {
+            let code = |place: usize| i32::from(!null(place) && items.get::<bool>(place));
+            Ok((data.places().map(code).collect(), vec![1.0]))
+        }
+        Holds::Whole => told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<i64>(p))))),
+        Holds::WholeUnsigned => {
+            told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<u64>(p)))))
+        }
+        _ => {
+            // Adding 0 makes one value of 0 and -0.
+            let value = |place: usize| if null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
+            let known = data.places().map(|place| Some(value(place)).filter(|value| !value.is_nan()));
+            Ok(numbered(known, |value| value.to_bits().into(), |value| value))
+        }
     }
-    let mut known: HashMap<u64, i32> = HashMap::new();
-    let mut values = Vec::new();
-    let mut last = (f64::NAN, 0);
-    let code = |place: usize| {
-        // Adding 0 makes one value of 0 and -0.
-        let value = if items.is_null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
-        if value.is_nan() {
-            return 0;
-        }
-        if value != last.0 {
-            let next = values.len() as i32 + 1;
-            let code = *known.entry(value.to_bits()).or_insert(next);
-            if code == next {
-                values.push(value);
+}
+
+/// Whole numbers, each of which a double must hold.
+fn told(values: impl Iterator<Item = Option<i128>>) -> Result<(Vec<i32>, Vec<f64>)> {
+    let mut lost = None;
+    let seen = values.inspect(|value| {
+        lost = lost
+            .or(value.filter(|value| value.unsigned_abs() > 1 << 53 && (*value as f64) as i128 != *value));
+    });
+    let found = numbered(seen, |value| value, |value| value as f64);
+    match lost {
+        None => Ok(found),
+        Some(value) => Err(Error::conflict(
+            format!(
+                "{value} is a value of some pixels, and a DOUBLE, which `value` of a polygon is, does not hold it exactly"
+            ),
+            "Give the pixels numbers of their own: list_transform(data, lambda x: list_position(ids, x))",
+        )),
+    }
+}
+
+fn numbered<V: Copy + PartialEq>(
+    values: impl Iterator<Item = Option<V>>,
+    key: impl Fn(V) -> i128,
+    number: impl Fn(V) -> f64,
+) -> (Vec<i32>, Vec<f64>) {
+    let mut known: HashMap<i128, i32> = HashMap::new();
+    let mut found = Vec::new();
+    let mut last = None;
+    let code = |value: Option<V>| {
+        let Some(value) = value else { return 0 };
+        match last {
+            Some((before, code)) if before == value => code,
+            _ => {
+                let next = found.len() as i32 + 1;
+                let code = *known.entry(key(value)).or_insert(next);
+                if code == next {
+                    found.push(number(value));
+                }
+                last = Some((value, code));
+                code
             }
-            last = (value, code);
         }
-        last.1
     };
-    (data.places().map(code).collect(), values)
+    let codes = values.map(code).collect();
+    (codes, found)
 }
 
 fn known(list: &List) -> impl Iterator<Item = usize> + '_ {
