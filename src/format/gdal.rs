@@ -23,14 +23,14 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Lack, Part, Result};
+use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
 use crate::files::{Location, Sight};
 use crate::format::gdal::hidden::Fields;
 use crate::format::tiff::{Deflated, Packed, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
-use crate::projection::library::{self, reason};
+use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
 use crate::window::Window;
 use crate::with_dtype;
@@ -157,7 +157,7 @@ impl Raster {
                 ..DatasetOptions::default()
             };
             let dataset = Dataset::open_ex(&place.name, options)
-                .map_err(|e| Error::unreadable(path, reason(&e, &place.name)))?;
+                .map_err(|e| Error::unreadable(path, cause(e, &place.name)))?;
             OPENED.fetch_add(1, Relaxed);
             let mut found = match header {
                 Some(header) => header.clone(),
@@ -221,16 +221,16 @@ impl Raster {
 
     fn read_block_now(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
-        let fail = |reason: String| self.unreadable(band, self.block_window(block_row, block_col), reason);
+        let fail = |reason: Cause| self.unreadable(band, self.block_window(block_row, block_col), reason);
         let (height, width) = self.header.block;
         let Some(facts) = self.header.bands.get(band.wrapping_sub(1)) else {
             return Err(Error::Bug(format!("no band {band}")));
         };
         let dtype = facts.dtype;
         if height.saturating_mul(width).saturating_mul(dtype.size()) > MAX_BLOCK_BYTES {
-            return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB")));
+            return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB").into()));
         }
-        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.place.name)))?;
+        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(cause(e, &self.place.name)))?;
         if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
             return Ok(pixels);
         }
@@ -243,10 +243,10 @@ impl Raster {
                 true => raster_band.read_block::<T>((block_col, block_row)).map(|b| b.into_shape_and_vec().1),
                 false => self.read_window::<T>(&raster_band, window),
             };
-            pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.place.name)))
+            pixels.map(T::pixels).map_err(|e| fail(cause(e, &self.place.name)))
         });
         let mut pixels = pixels?.by_bits(dtype);
-        self.fields.unmask(band, window, width, &mut pixels).map_err(fail)?;
+        self.fields.unmask(band, window, width, &mut pixels).map_err(|reason| fail(reason.into()))?;
         hidden::hide(facts, &mut pixels);
         Ok(pixels)
     }
@@ -293,10 +293,10 @@ impl Raster {
     pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);
-        let fail = |e: GdalError| self.unreadable(band, window, reason(&e, &self.place.name));
+        let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.place.name));
         vsi::watched(&self.location, || {
-            let raster_band = self.dataset.rasterband(band).map_err(fail)?;
-            let mask = raster_band.open_mask_band().map_err(fail)?;
+            let raster_band = self.dataset.rasterband(band).map_err(|reason| fail(reason.into()))?;
+            let mask = raster_band.open_mask_band().map_err(|reason| fail(reason.into()))?;
             self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
         })
     }
@@ -313,11 +313,11 @@ impl Raster {
         }
     }
 
-    fn unreadable(&self, band: usize, window: Window, reason: String) -> Error {
+    fn unreadable(&self, band: usize, window: Window, reason: Cause) -> Error {
         Error::Unreadable {
             path: self.location.text().into(),
             part: Part::Band { band, window: window.to_string() },
-            reason: reason.into(),
+            reason,
         }
     }
 }
@@ -370,7 +370,7 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     let mut bands = Vec::with_capacity(count);
     let mut block = (0, 0);
     for index in 1..=count {
-        let band = dataset.rasterband(index).map_err(|e| Error::unreadable(path, reason(&e, path)))?;
+        let band = dataset.rasterband(index).map_err(|e| Error::unreadable(path, cause(e, path)))?;
         if index == 1 {
             let (cols, rows) = band.block_size();
             block = (rows, cols);
