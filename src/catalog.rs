@@ -22,7 +22,7 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
-use crate::files::{Listings, Stamp};
+use crate::files::{Listings, Sight, Stamp};
 use crate::format::array::Variable;
 use crate::format::{Header, Kind, Layer, LayerName, Tags, open};
 use crate::interval::Interval;
@@ -173,31 +173,31 @@ impl Builder {
         self.options.name_rule.as_ref().map_or_else(|| Ok((None, Vec::new())), |rule| rule.read(path))
     }
 
-    fn entry(&self, path: &str, stamp: Stamp, (interval, attributes): NameFacts) -> Result<Entry> {
+    fn entry(&self, sight: &Sight, (interval, attributes): NameFacts) -> Result<Entry> {
         let tag = self.options.time_tag.as_ref().filter(|_| interval.is_none());
-        let mut place = self.place(path, interval.is_some() || tag.is_some())?;
+        let mut place = self.place(sight, interval.is_some() || tag.is_some())?;
         let interval = match tag {
-            Some(tag) => Some(tags::time(&place.tags, tag, path)?),
+            Some(tag) => Some(tags::time(&place.tags, tag, sight.path())?),
             None => interval.or(place.interval),
         };
         tags::limit(&mut place.tags);
-        Ok(Entry { place, interval, attributes, stamp })
+        Ok(Entry { place, interval, attributes, stamp: sight.stamp() })
     }
 
     /// What the file says of itself. Each kind has a file of its own beside this one, which adds its method to
     /// the builder.
-    fn place(&self, path: &str, dated: bool) -> Result<Place> {
+    fn place(&self, sight: &Sight, dated: bool) -> Result<Place> {
         let kind = match self.options.kind {
             Wanted::Only(kind) => Some(kind),
-            Wanted::Auto => Kind::of_file(path),
+            Wanted::Auto => Kind::of_file(sight),
         };
         let place = match kind {
-            Some(Kind::Vector) => self.vector(path),
-            Some(Kind::Array) => self.array(path, dated),
-            Some(_) => self.raster(path),
-            None => self.raster_or_vector(path),
+            Some(Kind::Vector) => self.vector(sight),
+            Some(Kind::Array) => self.array(sight, dated),
+            Some(_) => self.raster(sight),
+            None => self.raster_or_vector(sight),
         };
-        place.map_err(|error| open::explain(error, path, kind))
+        place.map_err(|error| open::explain(error, sight, kind))
     }
 
     /// A file's box, in its own CRS, as it lies in the catalog's.

@@ -86,6 +86,20 @@ pub struct Header {
 }
 
 impl Header {
+    /// Whether two headers say the same to the bit; NaN is equal to itself.
+    pub fn same(&self, other: &Header) -> bool {
+        let Header { driver, height, width, transform, crs, bands, block } = self;
+        let same_transform = match (transform, &other.transform) {
+            (Some(a), Some(b)) => a.0.iter().zip(&b.0).all(|(a, b)| same_number(*a, *b)),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        (driver, height, width, crs, block)
+            == (&other.driver, &other.height, &other.width, &other.crs, &other.block)
+            && same_transform
+            && bands.len() == other.bands.len()
+            && bands.iter().zip(&other.bands).all(|(a, b)| a.same(b))
+    }
+
     /// The transform and CRS of a raster that lies north-up (or south-up) on the map.
     ///
     /// # Errors
@@ -119,4 +133,84 @@ pub struct Band {
     pub masked: bool,
     /// The variable of an array file that it is: more than one value may stand for no pixel.
     pub variable: Option<std::sync::Arc<array::Variable>>,
+}
+
+impl Band {
+    /// As [`Header::same`].
+    fn same(&self, other: &Band) -> bool {
+        let Band { name, dtype, nodata, scale, offset, unit, masked, variable } = self;
+        let same_nodata = match (*nodata, other.nodata) {
+            (Some(Nodata::Float(a)), Some(Nodata::Float(b))) => same_number(a, b),
+            (a, b) => a == b,
+        };
+        let same_factor = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => same_number(a, b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        (name, dtype, unit, masked, variable)
+            == (&other.name, &other.dtype, &other.unit, &other.masked, &other.variable)
+            && same_nodata
+            && same_factor(*scale, other.scale)
+            && same_factor(*offset, other.offset)
+    }
+}
+
+/// Zeros of two signs are two numbers, and all NaN are one.
+fn same_number(a: f64, b: f64) -> bool {
+    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        let band = Band {
+            name: Some("sst".into()),
+            dtype: Dtype::Float32,
+            nodata: Some(Nodata::Float(f64::NAN)),
+            scale: Some(f64::NAN),
+            offset: Some(0.0),
+            unit: None,
+            masked: false,
+            variable: None,
+        };
+        Header {
+            driver: "GTiff".into(),
+            height: 3,
+            width: 4,
+            transform: Some(Affine([0.0, 1.0, 0.0, 3.0, 0.0, -1.0])),
+            crs: Some("EPSG:4326".into()),
+            bands: vec![band.clone(), Band { nodata: Some(Nodata::Integer(-1)), ..band }],
+            block: (3, 4),
+        }
+    }
+
+    #[test]
+    fn a_header_with_nan_is_the_same_as_itself_and_as_no_other() {
+        assert!(header().same(&header()));
+        let others: [fn(&mut Header); 16] = [
+            |h| h.driver.push('x'),
+            |h| h.height = 4,
+            |h| h.width = 3,
+            |h| h.transform = None,
+            |h| h.transform = Some(Affine([-0.0, 1.0, 0.0, 3.0, 0.0, -1.0])),
+            |h| h.crs = None,
+            |h| h.block = (4, 3),
+            |h| drop(h.bands.pop()),
+            |h| h.bands[0].name = None,
+            |h| h.bands[0].dtype = Dtype::Float64,
+            |h| h.bands[0].nodata = Some(Nodata::Float(0.0)),
+            |h| h.bands[1].nodata = Some(Nodata::Float(-1.0)),
+            |h| h.bands[0].scale = None,
+            |h| h.bands[1].offset = Some(-0.0),
+            |h| h.bands[0].unit = Some("K".into()),
+            |h| h.bands[0].masked = true,
+        ];
+        for (number, change) in others.iter().enumerate() {
+            let mut other = header();
+            change(&mut other);
+            assert!(!header().same(&other) && !other.same(&header()), "change {number}");
+        }
+    }
 }

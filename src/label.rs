@@ -7,7 +7,7 @@ use geo::{Coord, CoordsIter, Geometry, LinesIter, MapCoords, Translate};
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Cause, Error, Lack, Result};
-use crate::files::{self, Stamp};
+use crate::files::{Sight, Stamp};
 use crate::format::gdal::vector::{Field, VectorSource};
 use crate::format::{Kind, LayerName, gdal, open};
 use crate::kept::Idle;
@@ -103,12 +103,13 @@ impl Files {
     /// A file that is damaged, has no CRS, or lacks the layer or the field; a class that is no whole number; a
     /// feature that can not be projected.
     pub fn features(&self, path: &str, slice: &Slice, options: &LabelOptions) -> Result<Vec<Feature>> {
-        let key = (path.to_string(), files::stamp(path)?);
+        let sight = Sight::at(path)?;
+        let key = (path.to_string(), sight.stamp());
         let file = self
             .idle
             .take(&key)
-            .map_or_else(|| VectorSource::open(path), Ok)
-            .map_err(|error| open::explain(error, path, Some(Kind::Vector)))?;
+            .map_or_else(|| VectorSource::open(&sight), Ok)
+            .map_err(|error| open::explain(error, &sight, Some(Kind::Vector)))?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;

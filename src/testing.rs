@@ -33,9 +33,10 @@ impl Folder {
         self.0.join(name).to_str().unwrap().to_string()
     }
 
-    /// Writes a file, and gives its path.
+    /// Writes a file, and the folders that it lies in, and gives its path.
     pub fn write(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.path(name);
+        std::fs::create_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
         path
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Sight};
 use crate::format::Kind;
 use crate::format::parquet::{self, Table};
 use crate::interval::Interval;
@@ -110,7 +110,7 @@ pub enum Part {
 /// Parts of files in order: a JSON file is one, a Parquet file one for each of its batches.
 pub fn parts(paths: Vec<String>) -> impl Iterator<Item = Result<Part>> + Send {
     paths.into_iter().flat_map(|path| -> Box<dyn Iterator<Item = Result<Part>> + Send> {
-        if !files::magic(&path).starts_with(b"PAR1") {
+        if !Sight::at(&path).is_ok_and(|sight| sight.magic().starts_with(b"PAR1")) {
             return Box::new(std::iter::once(Ok(Part::File(path))));
         }
         match Table::open(&path) {

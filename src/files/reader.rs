@@ -5,6 +5,7 @@ use std::io::{Error, Read, Result, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crate::files::location::{Address, Location};
 use crate::files::remote::{self, RemoteFile};
 
 /// A file to read from any offset.
@@ -19,10 +20,10 @@ pub enum Reader {
 impl Reader {
     /// # Errors
     /// The file can not be opened.
-    pub fn open(path: &str) -> Result<Reader> {
-        match remote::is_url(path) {
-            true => remote::open(path).map(Reader::Web).map_err(Error::other),
-            false => File::open(path).map(|file| Reader::Disk(Arc::new(file))),
+    pub fn open(location: &Location) -> Result<Reader> {
+        match location.address() {
+            Address::Url(url) => remote::open(url).map(Reader::Web).map_err(Error::other),
+            Address::Local(file) => File::open(file).map(|file| Reader::Disk(Arc::new(file))),
         }
     }
 

@@ -89,17 +89,6 @@ pub fn counters() -> Counters {
     Counters { opens, requests, bytes, retries, held }
 }
 
-/// A URL such as `s3://bucket/a.tif`.
-pub fn is_url(path: &str) -> bool {
-    path.split_once("://").is_some_and(|(scheme, rest)| {
-        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-        scheme.len() > 1
-            && !rest.is_empty()
-            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(word)
-    })
-}
-
 fn is_memory(url: &str) -> bool {
     url.starts_with("memory://")
 }

@@ -4,7 +4,7 @@
 //! have it; anything else, and whatever looks damaged, is left to GDAL, whose answer or message then counts.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 use crate::dtype::{Dtype, Pixel, Pixels};
@@ -40,8 +40,8 @@ pub struct Deflated {
     /// Behind a URL.
     remote: Option<Arc<RemoteFile>>,
     predictor: Predictor,
-    /// Opened with the first block: a catalog reads none.
-    file: OnceLock<Option<File>>,
+    /// With its size; opened with the first block: a catalog reads none.
+    file: OnceLock<Option<(File, u64)>>,
 }
 
 /// One block: where it lies in the file, and what it unpacks to.
@@ -71,13 +71,17 @@ impl Deflated {
             let end = packed.offset.checked_add(packed.size as u64).filter(|end| *end <= remote.size())?;
             return unpack(&remote.read(packed.offset..end).ok()?, packed, self.predictor);
         }
-        let mut file = self.file.get_or_init(|| File::open(&self.path).ok()).as_ref()?;
-        if packed.offset.checked_add(packed.size as u64)? > file.metadata().ok()?.len() {
+        let open = || {
+            let file = File::open(&self.path).ok()?;
+            let size = file.metadata().ok()?.len();
+            Some((file, size))
+        };
+        let (file, size) = self.file.get_or_init(open).as_ref()?;
+        if packed.offset.checked_add(packed.size as u64)? > *size {
             return None;
         }
         let mut input = vec![0; packed.size];
-        file.seek(SeekFrom::Start(packed.offset)).ok()?;
-        file.read_exact(&mut input).ok()?;
+        file.read_exact_at(&mut input, packed.offset).ok()?;
         unpack(&input, packed, self.predictor)
     }
 }

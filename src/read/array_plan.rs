@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cf;
+use crate::cf::{self, Axes};
 use crate::error::{Error, Load, Result};
 use crate::format::array::Variable;
 use crate::format::hyperslab::{Run, places};
@@ -90,7 +90,7 @@ impl Part {
 }
 
 fn time_dimension(source: &ArraySource, variable: usize) -> Option<usize> {
-    match cf::axes(source.header(), variable).time.map(|time| time.dims)?.as_slice() {
+    match source.axes(variable).ok()?.time.as_ref()?.dims.as_slice() {
         [dim] => Some(*dim),
         _ => None,
     }
@@ -144,8 +144,8 @@ fn same_place(first: &Part, other: &Part, time: Option<usize>, onto: bool) -> Re
     let (facts, others) = (first.facts()?, other.facts()?);
     let (path, other_path) = (first.source.path(), other.source.path());
     let on_map = |part: &Part| {
-        let axes = cf::axes(part.source.header(), part.variable);
-        [axes.y_dim(), axes.x_dim()].map(|dim| dim.filter(|_| onto))
+        let axes = part.source.axes(part.variable).ok();
+        [axes.and_then(Axes::y_dim), axes.and_then(Axes::x_dim)].map(|dim| dim.filter(|_| onto))
     };
     if facts.dims.len() != others.dims.len() || onto && on_map(first) != on_map(other) {
         let problem = format!(
@@ -194,7 +194,7 @@ fn same_place(first: &Part, other: &Part, time: Option<usize>, onto: bool) -> Re
 /// Files without a time of their own dimension, merged; a single time of each must be the same.
 fn at_one_time(mut parts: Vec<Part>) -> Result<Vec<Part>> {
     let time = |part: &Part| -> Result<Option<i64>> {
-        let time = cf::axes(part.source.header(), part.variable).time.filter(|time| time.dims.is_empty());
+        let time = part.source.axes(part.variable)?.time.as_ref().filter(|time| time.dims.is_empty());
         let axis = time.map(|time| cf::time_axis(&*part.source.file()?, time.variable));
         Ok(axis.and_then(Result::ok).and_then(|axis| axis.instants.first().copied().flatten()))
     };

@@ -7,7 +7,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
-use crate::read::block_cache::Key;
+use crate::read::block_cache::{Key, Owner};
 use crate::read::source::Source;
 use crate::window::Window;
 use crate::{with_dtype, with_pixels};
@@ -167,7 +167,7 @@ pub fn block_keys(
     let Some(inside) = inside(source, window, options)? else { return Ok(keys) };
     for &band in bands {
         let key = |place: Place| Key {
-            source: source.id(),
+            source: Owner::Raster(source.id()),
             band: band as u32,
             mask: place.mask,
             row: place.row as u32,

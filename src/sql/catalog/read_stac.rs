@@ -12,7 +12,7 @@ use crate::catalog::stac::{self, Asset, ItemRows, Part, StacBand, StacRow};
 use crate::catalog::{BUILT_WITH, SCHEMA_VERSION};
 use crate::crs::CRS84;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Sight};
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::sql::catalog::columns::{BAND, VARIABLE};
@@ -176,7 +176,7 @@ impl TableFunction for ReadStac {
         };
         let paths = files::expand(&patterns).map_err(args.place("items"))?;
         for path in &paths {
-            files::stamp(path).map_err(args.place("items"))?;
+            Sight::at(path).map_err(args.place("items"))?;
         }
         let columns = columns(on_error)?;
         let bound = Bound { paths, wanted: Arc::new(wanted), on_error, limits };

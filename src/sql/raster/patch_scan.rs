@@ -12,7 +12,7 @@ use crate::bridge::table::Plan;
 use crate::bridge::vector::Vector;
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
-use crate::files::{self, remote};
+use crate::files::Location;
 use crate::format::Header;
 use crate::grid::edge::Edge;
 use crate::grid::registry::{Registry, RegistryRow, Target};
@@ -416,7 +416,7 @@ impl Maker<'_> {
     /// says so at its own patch.
     fn fetch_ahead(&self, rows: &[Result<RegistryRow>]) {
         let targets = rows.iter().filter_map(|row| row.as_ref().ok()?.target.as_ref().ok());
-        let remote = |target: &&Target| self.with_pixels && remote::is_url(files::container(&target.path));
+        let remote = |target: &&Target| self.with_pixels && Location::parse(&target.path).is_url();
         let targets: Vec<&Target> = targets.filter(remote).collect();
         for run in targets.chunk_by(|a, b| a.path == b.path) {
             let Some(Ok(file)) = run.first().map(|target| self.file(&target.path)) else { continue };

@@ -7,7 +7,7 @@ use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::table::{Plan, TableFunction};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Sight};
 use crate::grid::edge::{EDGES, Edge};
 use crate::grid::registry::Registry;
 use crate::limits::Limits;
@@ -168,7 +168,7 @@ fn origin(args: &Args) -> Result<Origin> {
     }
     if let Value::Text(name) = source
         && !name.contains(['/', '.', '*'])
-        && files::stamp(name).is_err()
+        && Sight::at(name).is_err()
     {
         let problem = format!("\"{name}\" is not a file, and a table cannot be read by name");
         let remedy = format!(

@@ -13,7 +13,7 @@ use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result, one_of};
-use crate::files::remote;
+use crate::files::Location;
 use crate::projection;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -173,7 +173,7 @@ impl CopyFunction for Geotiff {
     }
 
     fn open(bound: &Arc<Bound>, target: &Path) -> Result<Writer> {
-        if remote::is_url(&target.to_string_lossy()) {
+        if Location::plain(&target.to_string_lossy()).is_url() {
             let problem = format!("\"{}\" is a URL", target.display());
             return Err(Error::conflict(problem, "Write a local file, and copy it there"));
         }
