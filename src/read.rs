@@ -16,6 +16,7 @@ pub mod gaps;
 pub mod globe;
 pub mod mosaic;
 pub mod patch;
+pub mod placement;
 pub mod plan;
 pub mod resample;
 pub mod select;

@@ -12,6 +12,8 @@ use crate::window::Window;
 
 /// How a raster is cut into windows.
 #[derive(Debug, Clone, Copy)]
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 pub enum Cut {
     /// Windows of one size, a stride apart.
     Grid { size: (usize, usize), stride: (usize, usize), edge: Edge },
@@ -22,6 +24,7 @@ pub enum Cut {
 /// A window of a raster, and its number in the cut.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CutWindow {
+    /// The raster.
     pub path: Arc<str>,
     /// Row-major; nothing where the raster could not be opened.
     pub window: Option<(i64, Window)>,

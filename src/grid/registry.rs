@@ -18,8 +18,11 @@ use crate::window::Window;
 /// Where the rows come from, and which columns they carry.
 #[derive(Debug, Clone)]
 pub struct Registry {
+    /// What it is called in errors.
     pub name: String,
+    /// Names and types, in order.
     pub columns: Vec<(String, SqlType)>,
+    /// How many rows there are.
     pub rows: u64,
     target: TargetColumns,
     source: Origin,

@@ -76,6 +76,7 @@ pub fn polygons_wkb(shape: &MultiPolygon<f64>) -> Result<Vec<u8>> {
     }
 }
 
+/// The box around a shape; `None` for an empty one.
 pub fn envelope(shape: &Geometry<f64>) -> Option<Bbox> {
     let rect = shape.bounding_rect()?;
     Bbox::new(rect.min().x, rect.min().y, rect.max().x, rect.max().y).ok()

@@ -17,12 +17,15 @@ use crate::workers::Ordered;
 
 /// What a stream of an array reads, and how.
 pub struct ArrayReading {
+    /// What is read of each file, in order.
     pub parts: Vec<Part>,
+    /// How stored values become numbers.
     pub decoding: Decoding,
     /// The grid that the dimensions on the map are brought onto.
     pub onto: Option<Onto>,
     /// The type that values are copied in: the variable's own, or a float.
     pub dtype: Dtype,
+    /// Threads, and what one row may take.
     pub limits: Limits,
 }
 
@@ -146,6 +149,8 @@ fn row_values(part: &Part) -> u64 {
 }
 
 impl ArrayStream {
+    /// Starts reading ahead; without values where nobody asks for them.
+    ///
     /// # Errors
     /// The operating system gives no thread.
     pub fn start(reading: &Arc<ArrayReading>, with_values: bool) -> Result<ArrayStream> {

@@ -14,10 +14,20 @@ use crate::dtype::Pixels;
 use crate::error::Result;
 use crate::limits::block_cache_bytes;
 
-/// Which block of which file: `band` counts from 1, and `mask` asks for its validity instead.
+/// Whose block it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// A raster, by its number.
+    Raster(u64),
+    /// An array file, by its number, and the state of the chunk where chunks are files of their own.
+    Array(u64, Option<u64>),
+}
+
+/// Which block of which file: `band` counts from 1 (of an array file, its variables from 0), and `mask` asks for its
+/// validity instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    pub source: u64,
+    pub source: Owner,
     pub band: u32,
     pub mask: bool,
     pub row: u32,
@@ -191,7 +201,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     fn key(row: u32) -> Key {
-        Key { source: 1, band: 1, mask: false, row, col: 0 }
+        Key { source: Owner::Raster(1), band: 1, mask: false, row, col: 0 }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
-use crate::read::block_cache::Key;
+use crate::read::block_cache::{Key, Owner};
 use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::read::source::Source;
 use crate::window::Window;
@@ -31,6 +31,7 @@ pub struct PatchOptions {
 pub enum BandName {
     /// From 1.
     Number(i64),
+    /// By its description.
     Name(String),
 }
 
@@ -102,10 +103,13 @@ pub fn pixel_count(window: &Window, bands: usize) -> usize {
 /// A window of some bands of a raster, and how it is read.
 #[derive(Clone, Copy)]
 pub struct PatchRequest<'a> {
+    /// The file.
     pub source: &'a Source,
+    /// Which pixels; it may hang over the edge.
     pub window: Window,
-    /// From 1.
+    /// Numbers of bands, from 1.
     pub bands: &'a [usize],
+    /// How pixels become values.
     pub options: &'a PatchOptions,
 }
 

@@ -23,9 +23,11 @@ use crate::workers::each;
 /// A window of some bands of a file, to be read together with others.
 #[derive(Clone)]
 pub struct FileWindow {
+    /// The file.
     pub source: Arc<Source>,
+    /// Which pixels.
     pub window: Window,
-    /// From 1.
+    /// Numbers of bands, from 1.
     pub bands: Arc<[usize]>,
 }
 

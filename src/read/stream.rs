@@ -20,7 +20,9 @@ use crate::workers::Ordered;
 /// A window of a file that is yet to be opened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
+    /// The file.
     pub path: Arc<str>,
+    /// What is read of it.
     pub window: Window,
 }
 
@@ -29,6 +31,7 @@ pub struct Target {
 pub struct Row<C> {
     /// What to read, or why that cannot be told.
     pub target: Result<Target>,
+    /// What goes on to whoever takes the patch.
     pub carried: C,
 }
 
@@ -42,14 +45,17 @@ impl<C> Row<C> {
 /// How a stream reads.
 #[derive(Debug, Clone)]
 pub struct StreamOptions {
+    /// Which bands, and how their pixels become values.
     pub patch: PatchOptions,
     /// The type that pixels are copied in: every file's own, or a float.
     pub dtype: Dtype,
     /// How many bands the first file gives: what a patch costs is reckoned with it.
     pub bands: usize,
+    /// What becomes of a row that cannot be read.
     pub on_error: OnError,
     /// False where nobody asks for pixels: then none are decoded.
     pub with_pixels: bool,
+    /// Threads, and what one patch may take.
     pub limits: Limits,
 }
 
@@ -68,6 +74,7 @@ struct Feed<C> {
 pub struct Patch<C> {
     /// What the row carried; nothing where the row itself could not be had.
     pub carried: Option<C>,
+    /// The patch, or why there is none.
     pub ready: Result<ReadyPatch>,
 }
 
@@ -102,6 +109,8 @@ const ROW_BYTES: usize = 256;
 const JOBS_AHEAD: usize = 4;
 
 impl<C: Send + 'static> PatchStream<C> {
+    /// Starts reading ahead.
+    ///
     /// # Errors
     /// The operating system gives no thread.
     pub fn start(
@@ -141,10 +150,12 @@ impl<C: Send + 'static> PatchStream<C> {
 }
 
 impl ReadyPatch {
+    /// The header of its file.
     pub fn header(&self) -> &Header {
         self.window.source.header()
     }
 
+    /// Where it lies in its file.
     pub fn window(&self) -> &Window {
         &self.window.window
     }
@@ -155,6 +166,7 @@ impl ReadyPatch {
         [self.window.bands.len(), window.height as usize, window.width as usize]
     }
 
+    /// How many pixels it has.
     pub fn pixels(&self) -> usize {
         self.window.pixels()
     }

@@ -9,3 +9,4 @@ pub mod paths;
 pub mod remedies;
 pub mod shapes;
 pub mod slice_value;
+pub mod windows;

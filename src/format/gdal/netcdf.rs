@@ -3,6 +3,8 @@
 //!
 //! Every call holds [`HDF5`](super::HDF5), as those of GDAL that reach the library do.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, CString, c_char, c_int};
 
 use crate::dtype::{Dtype, Nodata, Pixels};

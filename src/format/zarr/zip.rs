@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 
+use crate::files::Location;
 use crate::files::reader::Reader;
 use crate::format::zarr::metadata::Reading;
 use crate::format::zarr::range::MAX_READ_BYTES;
@@ -34,8 +35,8 @@ struct Entry {
 impl Zip {
     /// # Errors
     /// The file can not be read, or its directory is damaged.
-    pub fn open(path: &str) -> Reading<Zip> {
-        let file = Reader::open(path).map_err(|e| e.to_string())?;
+    pub fn open(location: &Location) -> Reading<Zip> {
+        let file = Reader::open(location).map_err(|e| e.to_string())?;
         let length = file.size().map_err(|e| e.to_string())?;
         let directory = BufReader::new(file.cursor());
         let mut archive = ::zip::ZipArchive::new(directory).map_err(|e| e.to_string())?;
@@ -174,7 +175,7 @@ mod tests {
 
     fn opened(bytes: &[u8]) -> Reading<Zip> {
         let folder = Folder::new();
-        Zip::open(&folder.write("a.zip", bytes))
+        Zip::open(&Location::plain(&folder.write("a.zip", bytes)))
     }
 
     const TEXT: &[u8] = b"the same again, the same again, the same again";
@@ -220,7 +221,7 @@ mod tests {
         // The most that an entry's promise is trusted with before it is unpacked.
         let most = 17 << 20;
         let opened = damaged(&bytes, 2000, most, |bytes| {
-            let Ok(zip) = Zip::open(&folder.write("a.zip", bytes)) else { return false };
+            let Ok(zip) = Zip::open(&Location::plain(&folder.write("a.zip", bytes))) else { return false };
             for name in names {
                 // What a key gives has the sum of what was put in; a name may have become another.
                 if let Ok(Some(read)) = zip.read(name) {

@@ -2,13 +2,14 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::map::cells::CellGrid;
 use crate::sql::shared::cells::{BOX_PARAMETERS, extent, grid};
-use crate::sql_type::SqlType;
 
+/// The scalar `geo_box_levels`.
 pub struct GeoBoxLevels;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -39,13 +40,10 @@ impl ScalarFunction for GeoBoxLevels {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        for row in 0..input.rows() {
-            match extent(input, row).zip(grid(input, row)) {
-                Some((extent, grid)) => out.set(row, CellGrid::pack(grid.levels(&extent))),
-                None => out.set_null(row, &SqlType::BigInt),
-            }
-        }
-        Ok(())
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| {
+            let place = extent(input, row)?.zip(grid(input, row)?);
+            Ok(place.map(|(extent, grid)| CellGrid::pack(grid.levels(&extent))))
+        })
     }
 }

@@ -18,10 +18,10 @@ use crate::sql::array::selection::{
     VARIABLE, option,
 };
 use crate::sql::raster::patch_scan::sql_type;
-use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::{files, with_dtype};
 
+/// The table function `read_array`.
 pub struct ReadArrayTable;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -112,33 +112,12 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["xarray: DataArray.sel, DataArray.isel, decode_cf"],
 };
 
-/// What a column of the result is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
-    Path,
-    Index,
-    Time,
-    Coordinate,
-    Data,
-    Shape,
-    Dims,
-}
-
-const CONTENTS: [(&str, Content); 7] = [
-    ("path", Content::Path),
-    ("place", Content::Index),
-    ("time", Content::Time),
-    ("coord", Content::Coordinate),
-    ("data", Content::Data),
-    ("shape", Content::Shape),
-    ("dims", Content::Dims),
-];
-
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     reading: Arc<ArrayReading>,
-    columns: Vec<(Content, SqlType)>,
 }
 
+/// A scan under way.
 pub struct Scan {
     stream: ArrayStream,
     bound: Arc<Bound>,
@@ -166,25 +145,14 @@ impl TableFunction for ReadArrayTable {
         let dtype = dtype(args, &parts, &decoding, onto.as_ref())?;
         let reading = ArrayReading { parts, decoding, onto, dtype, limits };
         reading.check()?;
-        let (mut names, mut columns) = (Vec::new(), Vec::new());
-        for column in DOC.columns {
-            let content = CONTENTS.iter().find(|(name, _)| *name == column.name).map(|(_, content)| *content);
-            let content =
-                content.ok_or_else(|| Error::Bug(format!("nothing fills column {}", column.name)))?;
-            let ty = match content {
-                Content::Data => sql_type(dtype).list(),
-                _ => SqlType::parse(column.types)?,
-            };
-            names.push((column.name.to_string(), ty.clone()));
-            columns.push((content, ty));
-        }
+        let data = sql_type(dtype).list();
+        let columns = DOC.schema_with(|name, ty| Some(if name == "data" { data.clone() } else { ty }))?;
         let rows = Some(reading.rows());
-        Ok(Plan { columns: names, rows, bound: Bound { reading: Arc::new(reading), columns } })
+        Ok(Plan { columns, rows, bound: Bound { reading: Arc::new(reading) } })
     }
 
     fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
-        let contents = wanted.iter().filter_map(|column| bound.columns.get(*column));
-        let with_values = contents.into_iter().any(|(content, _)| *content == Content::Data);
+        let with_values = DOC.column("data").is_some_and(|data| wanted.contains(&data));
         let stream = ArrayStream::start(&bound.reading, with_values)?;
         Ok(Scan { stream, bound: bound.clone() })
     }
@@ -234,30 +202,31 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) 
     found.ok_or_else(|| Error::Bug("nothing to read".into()))
 }
 
-fn write_row(bound: &Bound, row: &ArrayRow, out: &Chunk<'_>, place: usize) -> Result<()> {
-    for (column, (content, ty)) in bound.columns.iter().enumerate() {
-        let Some(vector) = out.column(column) else { continue };
-        let value = match content {
-            Content::Path => Value::Text(row.path()?.to_string()),
-            Content::Index => row.index().map_or(Value::Null, |index| Value::Int(index as i64)),
-            Content::Time => row.time().map_or(Value::Null, Value::Timestamp),
-            Content::Coordinate => row.coordinate().map_or(Value::Null, Value::Double),
-            Content::Shape => {
+fn write_row(bound: &Bound, row: &ArrayRow, out: &mut Chunk<'_>, place: usize) -> Result<()> {
+    for (index, column) in DOC.columns.iter().enumerate() {
+        let Some(vector) = out.column(index) else { continue };
+        let value = match column.name {
+            "path" => Value::Text(row.path()?.to_string()),
+            "place" => row.index().map_or(Value::Null, |index| Value::Int(index as i64)),
+            "time" => row.time().map_or(Value::Null, Value::Timestamp),
+            "coord" => row.coordinate().map_or(Value::Null, Value::Double),
+            "shape" => {
                 Value::List(row.dims()?.into_iter().map(|(_, size)| Value::Int(size as i64)).collect())
             }
-            Content::Dims => {
+            "dims" => {
                 Value::List(row.dims()?.into_iter().map(|(name, _)| Value::Text(name.into())).collect())
             }
-            Content::Data => {
+            "data" => {
                 let length = row.length();
                 let (places, first) = vector.push_list(place, length);
-                let dtype = bound.reading.dtype;
-                let gaps = with_dtype!(dtype, T => row.copy(places.slice_mut::<T>(first, length)))?;
+                let gaps =
+                    with_dtype!(bound.reading.dtype, T => row.copy(places.slice_mut::<T>(first, length)))?;
                 places.set_null_runs(first, &gaps);
                 continue;
             }
+            other => return Err(Error::Bug(format!("nothing fills column {other}"))),
         };
-        value.write(&vector, place, ty);
+        value.write(vector, place);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::FunctionDoc;
+use crate::bridge::rows::Cell;
 use crate::bridge::table::Plan;
 use crate::bridge::vector::Vector;
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
@@ -19,13 +20,17 @@ use crate::read::source::Source;
 use crate::read::stream::{Patch, PatchStream, ReadyPatch, Row, StreamOptions};
 use crate::sql::shared::options::patch_options;
 use crate::sql::shared::remedies::told;
+use crate::sql::shared::windows::WindowRow;
 use crate::sql_type::SqlType;
-use crate::window::Window;
 use crate::with_dtype;
 
 /// Where the patches come from.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 pub enum Origin {
+    /// Rasters, cut into windows.
     Rasters { paths: Vec<String>, cut: Cut },
+    /// The rows of a registry.
     Registry(Registry),
 }
 
@@ -71,29 +76,34 @@ fn named(columns: &[(&str, Content)], name: &str) -> Option<Content> {
     columns.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, content)| *content)
 }
 
+/// What a stream knows before any row.
 pub struct Bound {
     function: &'static str,
     origin: Origin,
-    columns: Vec<(Content, SqlType)>,
+    columns: Vec<Content>,
     options: StreamOptions,
 }
 
 impl Bound {
+    /// How many threads may take patches at once.
     pub fn threads(&self) -> usize {
         self.options.limits.threads
     }
 
     fn position(&self, content: Content) -> Option<usize> {
-        self.columns.iter().position(|(have, _)| *have == content)
+        self.columns.iter().position(|have| *have == content)
     }
 }
 
+/// A stream under way.
 pub struct Scan {
     stream: PatchStream<Carried>,
     bound: Arc<Bound>,
     progress: Progress,
 }
 
+/// Reads the arguments and the first file's header.
+///
 /// # Errors
 /// Arguments that are wrong, or a first file that cannot be read.
 pub fn bind(doc: &'static FunctionDoc, args: &Args, limits: Limits, origin: Origin) -> Result<Plan<Bound>> {
@@ -117,14 +127,9 @@ pub fn bind(doc: &'static FunctionDoc, args: &Args, limits: Limits, origin: Orig
         _ => None,
     };
     let options = StreamOptions { patch, dtype, bands, on_error, with_pixels: true, limits };
-    let (names, columns): (Vec<String>, Vec<(Content, SqlType)>) =
-        columns.into_iter().map(|(name, content, ty)| (name, (content, ty))).unzip();
-    let types = columns.iter().map(|(_, ty)| ty.clone());
-    Ok(Plan {
-        columns: names.into_iter().zip(types).collect(),
-        rows,
-        bound: Bound { function: doc.name, origin, columns, options },
-    })
+    let (schema, contents) = columns.into_iter().map(|(name, content, ty)| ((name, ty), content)).unzip();
+    let bound = Bound { function: doc.name, origin, columns: contents, options };
+    Ok(Plan { columns: schema, rows, bound })
 }
 
 /// The columns of the result: those of the origin, then those that are read.
@@ -212,6 +217,7 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     Err(args.place("fill")(error))
 }
 
+/// The type of a column of such pixels.
 pub fn sql_type(dtype: Dtype) -> SqlType {
     match dtype {
         Dtype::Int8 => SqlType::TinyInt,
@@ -227,6 +233,8 @@ pub fn sql_type(dtype: Dtype) -> SqlType {
     }
 }
 
+/// Starts the workers.
+///
 /// # Errors
 /// The registry can no longer be read, or there is no thread.
 pub fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
@@ -264,6 +272,8 @@ fn rows(bound: &Bound) -> Result<Rows> {
     }
 }
 
+/// Fills the next rows.
+///
 /// # Errors
 /// A patch that cannot be read, unless such are left out or reported.
 pub fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
@@ -280,14 +290,14 @@ pub fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
 }
 
 /// Copies patches into a chunk; gives the number of rows.
-fn write_rows(bound: &Bound, patches: &[Patch<Carried>], out: &Chunk<'_>) -> Result<usize> {
-    let data = bound.position(Content::Data).and_then(|data| out.column(data));
-    if let Some(data) = &data {
+fn write_rows(bound: &Bound, patches: &[Patch<Carried>], out: &mut Chunk<'_>) -> Result<usize> {
+    let data = bound.position(Content::Data);
+    if let Some(data) = data.and_then(|data| out.column(data)) {
         data.reserve_list(patches.iter().filter_map(|p| p.ready.as_ref().ok()).map(ReadyPatch::pixels).sum());
     }
     let mut rows = 0;
     for patch in patches {
-        let error = match (&patch.ready, &data) {
+        let error = match (&patch.ready, data.and_then(|data| out.column(data))) {
             (Ok(ready), Some(data)) => write_pixels(bound.options.dtype, ready, data, rows).err(),
             (Ok(_), None) => None,
             (Err(error), _) => Some(error.clone()),
@@ -295,14 +305,14 @@ fn write_rows(bound: &Bound, patches: &[Patch<Carried>], out: &Chunk<'_>) -> Res
         match (error, bound.options.on_error) {
             (Some(error), OnError::Fail) => return Err(error),
             (Some(_), OnError::Skip) => continue,
-            (error, _) => write_row(bound, patch, error.as_ref(), out, rows),
+            (error, _) => write_row(bound, patch, error.as_ref(), out, rows)?,
         }
         rows += 1;
     }
     Ok(rows)
 }
 
-fn write_pixels(dtype: Dtype, ready: &ReadyPatch, data: &Vector<'_>, row: usize) -> Result<()> {
+fn write_pixels(dtype: Dtype, ready: &ReadyPatch, data: &mut Vector<'_>, row: usize) -> Result<()> {
     let (places, first) = data.push_list(row, ready.pixels());
     let gaps = with_dtype!(dtype, T => ready.copy(places.slice_mut::<T>(first, ready.pixels())))?;
     places.set_null_runs(first, &gaps);
@@ -310,31 +320,40 @@ fn write_pixels(dtype: Dtype, ready: &ReadyPatch, data: &Vector<'_>, row: usize)
 }
 
 /// Writes all columns but the pixels, which are there unless there is an error.
-fn write_row(bound: &Bound, patch: &Patch<Carried>, error: Option<&Error>, out: &Chunk<'_>, row: usize) {
+fn write_row(
+    bound: &Bound,
+    patch: &Patch<Carried>,
+    error: Option<&Error>,
+    out: &mut Chunk<'_>,
+    row: usize,
+) -> Result<()> {
     let ready = patch.ready.as_ref().ok().filter(|_| error.is_none());
-    for (index, (content, ty)) in bound.columns.iter().enumerate() {
+    for (index, content) in bound.columns.iter().enumerate() {
         let Some(vector) = out.column(index) else { continue };
-        let is_written = match content {
-            Content::Data => ready.is_some(),
-            Content::Own(_) | Content::Path | Content::Number | Content::Win => {
-                patch.carried.as_ref().is_some_and(|carried| carried.write(*content, &vector, row, ty))
-            }
-            Content::Error => error.is_some_and(|error| {
+        let is_written = match (content, error, ready) {
+            (Content::Data, _, ready) => ready.is_some(),
+            (Content::Error, Some(error), _) => {
                 vector.set_bytes(row, told(error).as_bytes());
                 true
-            }),
-            Content::Shape | Content::Transform | Content::Crs => {
-                ready.is_some_and(|ready| write_facts(ready, *content, &vector, row))
             }
+            (Content::Shape | Content::Transform | Content::Crs, _, Some(ready)) => {
+                write_facts(ready, *content, vector, row)
+            }
+            (Content::Own(_) | Content::Path | Content::Number | Content::Win, ..) => match &patch.carried {
+                Some(carried) => carried.write(*content, vector, row)?,
+                None => false,
+            },
+            _ => false,
         };
         if !is_written {
-            vector.set_null(row, ty);
+            vector.set_null(row);
         }
     }
+    Ok(())
 }
 
 /// Writes what the file tells of a patch; false where it tells nothing.
-fn write_facts(ready: &ReadyPatch, content: Content, vector: &Vector<'_>, row: usize) -> bool {
+fn write_facts(ready: &ReadyPatch, content: Content, vector: &mut Vector<'_>, row: usize) -> bool {
     let header = ready.header();
     match (content, header.transform, &header.crs) {
         (Content::Shape, ..) => vector.set_list(row, &ready.shape().map(|side| side as i32)),
@@ -349,26 +368,18 @@ fn write_facts(ready: &ReadyPatch, content: Content, vector: &Vector<'_>, row: u
 
 impl Carried {
     /// Writes one of the columns of the origin; false where it has no value.
-    fn write(&self, content: Content, vector: &Vector<'_>, row: usize, ty: &SqlType) -> bool {
+    fn write(&self, content: Content, vector: &mut Vector<'_>, row: usize) -> Result<bool> {
         match (self, content) {
-            (Carried::Registry(record), Content::Own(column)) => record.value(column).write(vector, row, ty),
+            (Carried::Registry(record), Content::Own(column)) => record.value(column).write(vector, row),
             (Carried::Raster(cut), Content::Path) => vector.set_bytes(row, cut.path.as_bytes()),
             (Carried::Raster(CutWindow { window: Some((number, _)), .. }), Content::Number) => {
                 vector.set(row, *number);
             }
             (Carried::Raster(CutWindow { window: Some((_, window)), .. }), Content::Win) => {
-                write_window(window, vector, row);
+                WindowRow::from(window).write(vector, row)?;
             }
-            _ => return false,
+            _ => return Ok(false),
         }
-        true
+        Ok(true)
     }
-}
-
-/// Writes a window as `STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)`.
-fn write_window(window: &Window, vector: &Vector<'_>, row: usize) {
-    vector.field(0).set(row, window.row_off);
-    vector.field(1).set(row, window.col_off);
-    vector.field(2).set(row, window.height as i32);
-    vector.field(3).set(row, window.width as i32);
 }

@@ -13,7 +13,9 @@ use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
 use crate::sql::shared::options::{BANDS, FILL, SCALED};
+use crate::sql::shared::windows::WIN;
 
+/// The table function `read_blocks`.
 pub struct ReadBlocks;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -48,7 +50,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column("block_id", "BIGINT", "Place of the block, row-major from the upper left."),
         column(
             "win",
-            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            WIN,
             "The block's window, in pixels, cut off where the raster ends: each pixel lies in one block.",
         ),
         column(

@@ -13,9 +13,10 @@ use crate::read::patch::{PatchOptions, band_numbers, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch_options};
-use crate::sql_type::SqlType;
+use crate::sql::shared::windows::{self, WIN};
 use crate::window::Window;
 
+/// The scalar `read_patch`.
 pub struct ReadPatch;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -31,7 +32,7 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         Parameter {
             name: "win",
-            types: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            types: WIN,
             given: Given::Required,
             meaning: "The window in pixels, from the upper left; it may hang over the edge.",
         },
@@ -70,6 +71,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio: DatasetReader.read(window, masked = True, boundless = True)"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: PatchOptions,
     limits: Limits,
@@ -88,41 +90,41 @@ impl ScalarFunction for ReadPatch {
         Ok(Bound { options, limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let windows = windows(bound, input)?;
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        let windows = file_windows(bound, input)?;
         let lengths: Vec<Option<usize>> =
             windows.iter().map(|window| window.as_ref().map(FileWindow::pixels)).collect();
         let pixels = lengths.iter().flatten().fold(0usize, |sum, length| sum.saturating_add(*length));
         bound.limits.allow(pixels.saturating_mul(4), || Load::Chunk)?;
-        let (places, mut pixels) = out.lists::<f32>(&lengths);
-        for (row, _) in windows.iter().enumerate().filter(|(_, window)| window.is_none()) {
-            out.set_null(row, &SqlType::Float.list());
-        }
+        let (mut nulls, mut pixels) = out.lists::<f32>(&lengths);
         let windows: Vec<&FileWindow> = windows.iter().flatten().collect();
         let parts = pixels.iter_mut().map(|part| &mut **part).collect();
         let gaps = read_patches(&windows, parts, &bound.options, bound.limits.threads)?;
         let mut first = 0;
         for ((window, pixels), gaps) in windows.iter().zip(&pixels).zip(&gaps) {
             window.request(&bound.options).check_floats(pixels, gaps)?;
-            places.set_null_runs(first, gaps);
+            nulls.set_runs(first, gaps);
             first += pixels.len();
         }
+        let none = lengths.iter().enumerate().filter(|(_, length)| length.is_none());
+        none.for_each(|(row, _)| out.set_null(row));
         Ok(())
     }
 }
 
 /// What each row asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
-fn windows(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<FileWindow>>> {
+fn file_windows(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<FileWindow>>> {
     let (paths, given) = (input.column(0), input.column(1));
-    let fields = [0, 1, 2, 3].map(|i| given.field(i));
     let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
-    let mut windows = Vec::with_capacity(input.rows());
+    let mut found = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
-        if input.any_null(row) || fields.iter().any(|field| field.is_null(row)) {
-            windows.push(None);
+        // A window that is none is told after a file that is none.
+        let window = windows::read(given, row).transpose();
+        let (Some(window), false) = (window, input.any_null(row)) else {
+            found.push(None);
             continue;
-        }
-        let path = paths.str(row);
+        };
+        let path = paths.str(row)?;
         let (source, bands) = match known.get(path) {
             Some(both) => both.clone(),
             None => {
@@ -132,11 +134,9 @@ fn windows(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<FileWindow>>> 
                 (source, bands)
             }
         };
-        let [row_off, col_off] = [fields[0], fields[1]].map(|field| field.get::<i64>(row));
-        let [height, width] = [fields[2], fields[3]].map(|field| i64::from(field.get::<i32>(row)));
-        let window = Window::new(row_off, col_off, height, width)?;
+        let window = window?;
         check_patch(&window, bands.len(), 4, &bound.limits)?;
-        windows.push(Some(FileWindow { source, window, bands }));
+        found.push(Some(FileWindow { source, window, bands }));
     }
-    Ok(windows)
+    Ok(found)
 }

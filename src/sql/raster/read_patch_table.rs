@@ -7,7 +7,7 @@ use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::table::{Plan, TableFunction};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Sight};
 use crate::grid::cut::Cut;
 use crate::grid::edge::{EDGES, Edge};
 use crate::grid::registry::Registry;
@@ -15,9 +15,11 @@ use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql::shared::windows::WIN;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The table function `read_patch`.
 pub struct ReadPatchTable;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -68,11 +70,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "The raster. Over a registry, its columns come first, in their order, except those named like one of the following.",
         ),
         column("patch_id", "BIGINT", "Over rasters: place in the full grid, row-major."),
-        column(
-            "win",
-            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
-            "The window, in pixels.",
-        ),
+        column("win", WIN, "The window, in pixels."),
         column(
             "data",
             "ANY[]",
@@ -169,7 +167,7 @@ fn origin(args: &Args) -> Result<Origin> {
     }
     if let Value::Text(name) = source
         && !name.contains(['/', '.', '*'])
-        && files::stamp(name).is_err()
+        && Sight::at(name).is_err()
     {
         let problem = format!("\"{name}\" is not a file, and a table cannot be read by name");
         let remedy = format!(

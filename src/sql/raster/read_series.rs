@@ -12,9 +12,9 @@ use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::paths;
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
-use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The scalar `read_series`.
 pub struct ReadSeries;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -92,6 +92,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: SeriesOptions,
     limits: Limits,
@@ -126,13 +127,12 @@ impl ScalarFunction for ReadSeries {
         Ok(Bound { options, limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let mut left = bound.limits.chunk;
         for row in 0..input.rows() {
-            match series(bound, input, row, &out, left)? {
+            match series(bound, input, row, out, left)? {
                 Some(bytes) => left = left.saturating_sub(bytes),
-                None => out.set_null(row, &ty),
+                None => out.set_null(row),
             }
         }
         Ok(())
@@ -144,7 +144,7 @@ fn series(
     bound: &Bound,
     input: &Input<'_>,
     row: usize,
-    out: &Vector<'_>,
+    out: &mut Vector<'_>,
     left: usize,
 ) -> Result<Option<usize>> {
     let place = |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
@@ -152,7 +152,7 @@ fn series(
     if names.is_null(row) || instants.is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(&slices, row).map_err(place("slice"))? else { return Ok(None) };
+    let Some(slice) = slice_value::read(slices, row).map_err(place("slice"))? else { return Ok(None) };
     let list = instants.list(row);
     let items = list.items();
     if list.places().any(|i| items.is_null(i)) {
@@ -168,7 +168,7 @@ fn series(
             "Give as many, as list(t_min) beside list(path)",
         )));
     }
-    let paths = paths(&names, row).map_err(place("paths"))?;
+    let paths = paths(names, row).map_err(place("paths"))?;
     if paths.len() != times.len() {
         let problem =
             format!("a glob among the paths matches several files, which have {} times", times.len());
@@ -184,17 +184,15 @@ fn series(
     let what = || Load::Slices(format!("{} steps of {bands} bands of the {slice}", bins.len()));
     bound.limits.allow(pixels.saturating_mul(4).saturating_add(used), what)?;
 
-    let [data, shape, steps, transform, crs] = [0, 1, 2, 3, 4].map(|i| out.field(i));
+    let names = ["data", "shape", "times", "transform", "crs"];
+    let [data, shape, steps, transform, crs] = out.fields_mut(names)?;
     let (places, first) = data.push_list(row, pixels);
     let part = places.slice_mut::<f32>(first, pixels);
     let runs = read_series(&paths, &bins, &slice, &bound.options, &bound.limits, part)?;
     places.set_null_runs(first, &runs);
     let sides = [bins.len() as i32, bands as i32, slice.height as i32, slice.width as i32];
     shape.set_list(row, &sides);
-    let (stamps, start) = steps.push_list(row, bins.len());
-    for (stamp, bin) in stamps.slice_mut::<i64>(start, bins.len()).iter_mut().zip(&bins) {
-        *stamp = bin.time;
-    }
+    steps.set_list(row, &bins.iter().map(|bin| bin.time).collect::<Vec<i64>>());
     transform.set_list(row, &slice.affine().0);
     crs.set_bytes(row, slices.field(1).bytes(row));
     Ok(Some(pixels * 4))

@@ -1,10 +1,8 @@
 //! `read_slice(paths, slice)`: one or many rasters on the grid of a slice.
 
-use std::ops::Range;
-use std::sync::Mutex;
-
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join};
+use crate::bridge::rows::{Cell, lists_in_parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
@@ -15,9 +13,8 @@ use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::paths;
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
-use crate::sql_type::SqlType;
-use crate::workers;
 
+/// The scalar `read_slice`.
 pub struct ReadSlice;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -78,6 +75,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: SliceOptions,
     limits: Limits,
@@ -87,6 +85,8 @@ pub struct Bound {
 struct Job {
     paths: Vec<String>,
     slice: Slice,
+    /// The slice's CRS, as the user names it.
+    crs: String,
     bands: usize,
 }
 
@@ -105,51 +105,24 @@ impl ScalarFunction for ReadSlice {
         Ok(Bound { options: slice_options(&args)?, limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
-        let mut jobs = Vec::with_capacity(input.rows());
-        for row in 0..input.rows() {
-            jobs.push(job(bound, input, row)?);
-        }
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        let jobs = (0..input.rows()).map(|row| job(bound, input, row)).collect::<Result<Vec<_>>>()?;
         let total = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
         let what = || Load::Slices(format!("one chunk of {} slices", jobs.len()));
         bound.limits.allow(total.saturating_mul(4), what)?;
 
-        let (data, shape, transform, crs) = (out.field(0), out.field(1), out.field(2), out.field(3));
-        data.reserve_list(total);
-        let mut child = None;
+        let [data, shape, transform, crs] = out.fields_mut(["data", "shape", "transform", "crs"])?;
         for (row, job) in jobs.iter().enumerate() {
-            let Some(job) = job else {
-                out.set_null(row, &ty);
-                continue;
-            };
-            let (places, first) = data.push_list(row, job.pixels());
-            child = Some((places, child.map_or(first, |(_, start)| start)));
-            let sides = [job.bands as i32, job.slice.height as i32, job.slice.width as i32];
-            shape.set_list(row, &sides);
+            let Some(job) = job else { continue };
+            shape.set_list(row, &[job.bands as i32, job.slice.height as i32, job.slice.width as i32]);
             transform.set_list(row, &job.slice.affine().0);
-            crs.set_bytes(row, input.column(1).field(1).bytes(row));
+            job.crs.write(crs, row)?;
         }
-        let Some((places, start)) = child else { return Ok(()) };
-        let mut rest = places.slice_mut::<f32>(start, total);
-        let mut parts = Vec::with_capacity(jobs.len());
-        let mut at = start;
-        for job in jobs.iter().flatten() {
-            let (part, after) = rest.split_at_mut(job.pixels());
-            parts.push((job, at, part));
-            (at, rest) = (at + job.pixels(), after);
-        }
-        let gaps: Mutex<Vec<(usize, Vec<Range<usize>>)>> = Mutex::default();
-        workers::each(&mut parts, bound.limits.threads, |(job, first, part)| {
-            let runs = read_slice(&job.paths, &job.slice, &bound.options, part)?;
-            if !runs.is_empty() {
-                gaps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((*first, runs));
-            }
-            Ok(())
+        lists_in_parallel(data, &jobs, bound.limits.threads, Job::pixels, |job, pixels: &mut [f32]| {
+            read_slice(&job.paths, &job.slice, &bound.options, pixels)
         })?;
-        for (first, runs) in gaps.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-            places.set_null_runs(first, &runs);
-        }
+        let none = jobs.iter().enumerate().filter(|(_, job)| job.is_none());
+        none.for_each(|(row, _)| out.set_null(row));
         Ok(())
     }
 }
@@ -160,10 +133,11 @@ fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
     if names.is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(&slices, row).map_err(place("slice"))? else { return Ok(None) };
-    let paths = paths(&names, row).map_err(place("paths"))?;
+    let Some(slice) = slice_value::read(slices, row).map_err(place("slice"))? else { return Ok(None) };
+    let paths = paths(names, row).map_err(place("paths"))?;
     let bands = band_count(&paths, &bound.options).map_err(place("paths"))?;
-    let job = Job { paths, slice, bands };
+    let crs = slices.field(1).str(row)?.to_string();
+    let job = Job { paths, slice, crs, bands };
     let bytes = job.pixels().saturating_mul(4);
     let what = || Load::Slices(format!("{} of {bands} bands", job.slice));
     bound.limits.allow(bytes, what).map_err(place("slice"))?;

@@ -1,10 +1,23 @@
 //! A box in space and time, and the grid of cells that it is laid on, as `geo_box_levels` and `geo_box_cells` take
 //! them.
 
+use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Given, Parameter};
+use crate::bridge::record::{Read, Typed, record};
+use crate::error::Result;
 use crate::map::cells::{CellGrid, Extent};
-use crate::sql::shared::shapes::{BOX, corners};
+use crate::sql::shared::shapes::BOX;
+
+/// A grid as SQL has it: its lowest corner, and the widths of its smallest cells in space and in time.
+struct CellGridRow {
+    xmin: f64,
+    ymin: f64,
+    t_min: f64,
+    cell: f64,
+    step: f64,
+}
+record! { CellGridRow { xmin: f64, ymin: f64, t_min: f64, cell: f64, step: f64 } }
 
 /// What `geo_box_levels` and `geo_box_cells` both take.
 pub const BOX_PARAMETERS: [Parameter; 4] = [
@@ -23,30 +36,31 @@ pub const BOX_PARAMETERS: [Parameter; 4] = [
     },
     Parameter {
         name: "grid",
-        types: "STRUCT(xmin DOUBLE, ymin DOUBLE, t_min DOUBLE, cell DOUBLE, step DOUBLE)",
+        types: CellGridRow::TYPE,
         given: Given::Required,
         meaning: "The corner at or below every box, and the width of the smallest cells in space and in time: at least 1/65535 of the whole.",
     },
 ];
 
 /// The box of the first three arguments; `None` when it is NULL.
-pub fn extent(input: &Input<'_>, row: usize) -> Option<Extent> {
-    let [xmin, ymin, xmax, ymax] = corners(&input.column(0), row)?;
+///
+/// # Errors
+/// As [`Read::read`].
+pub fn extent(input: &Input<'_>, row: usize) -> Result<Option<Extent>> {
+    let Some(Bbox { xmin, ymin, xmax, ymax }) = Bbox::read(input.column(0), row)? else { return Ok(None) };
     let time = |column: usize, open: f64| {
         let column = input.column(column);
         if column.is_null(row) { open } else { column.get::<i64>(row) as f64 }
     };
     let (start, stop) = (time(1, f64::NEG_INFINITY), time(2, f64::INFINITY));
-    Some(Extent { low: [xmin, ymin, start], high: [xmax, ymax, stop] })
+    Ok(Some(Extent { low: [xmin, ymin, start], high: [xmax, ymax, stop] }))
 }
 
 /// The grid of the fourth argument; `None` when it, or a field of it, is NULL.
-pub fn grid(input: &Input<'_>, row: usize) -> Option<CellGrid> {
-    let column = input.column(3);
-    let fields = [0, 1, 2, 3, 4].map(|i| column.field(i));
-    if column.is_null(row) || fields.iter().any(|field| field.is_null(row)) {
-        return None;
-    }
-    let [x, y, t, cell, step] = fields.map(|field| field.get::<f64>(row));
-    Some(CellGrid { low: [x, y, t], cell: [cell, cell, step] })
+///
+/// # Errors
+/// As [`Read::read`].
+pub fn grid(input: &Input<'_>, row: usize) -> Result<Option<CellGrid>> {
+    let row = CellGridRow::read(input.column(3), row)?;
+    Ok(row.map(|row| CellGrid { low: [row.xmin, row.ymin, row.t_min], cell: [row.cell, row.cell, row.step] }))
 }

@@ -16,9 +16,9 @@ pub fn paths(column: &Vector<'_>, row: usize) -> Result<Vec<String>> {
             if list.places().any(|i| items.is_null(i)) {
                 return Err(Error::invalid("a NULL among the paths", "paths alone: filter with IS NOT NULL"));
             }
-            list.places().map(|i| items.str(i).to_string()).collect()
+            list.places().map(|i| items.str(i).map(str::to_string)).collect::<Result<Vec<_>>>()?
         }
-        _ => vec![column.str(row).to_string()],
+        _ => vec![column.str(row)?.to_string()],
     };
     if given.is_empty() {
         return Err(Error::invalid("[]", "at least one path"));

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::files::Location;
 use crate::format::array::{ArrayHeader, Attribute, Variable};
 use crate::format::grib::{Field, Messages, Place};
 
@@ -38,7 +39,7 @@ impl Fields {
         variable: usize,
         pixels: &mut Pixels,
         (start, count, step): (&[u64], &[u64], &[u64]),
-        path: &str,
+        location: &Location,
     ) -> Reading<()> {
         let (Some(Some(fields)), Pixels::Float64(values)) = (self.of.get(variable), pixels) else {
             return Ok(());
@@ -56,7 +57,7 @@ impl Fields {
             if !values.contains(&HIDDEN) {
                 continue;
             }
-            let present = self.present(number, field, path)?;
+            let present = self.present(number, field, location)?;
             for (at, value) in values.iter_mut().enumerate().filter(|(_, value)| **value == HIDDEN) {
                 let (row, col) = (y0 + at as u64 / cols * dy, x0 + at as u64 % cols * dx);
                 if !present.get((row * field.grid.width + col) as usize).copied().unwrap_or(true) {
@@ -67,12 +68,12 @@ impl Fields {
         Ok(())
     }
 
-    fn present(&self, number: usize, field: &Field, path: &str) -> Reading<Arc<Vec<bool>>> {
+    fn present(&self, number: usize, field: &Field, location: &Location) -> Reading<Arc<Vec<bool>>> {
         let lock = || self.present.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, present)) = lock().iter().find(|(known, _)| *known == number) {
             return Ok(present.clone());
         }
-        let present = Arc::new(field.present(path)?.unwrap_or_default());
+        let present = Arc::new(field.present(location)?.unwrap_or_default());
         let mut kept = lock();
         if kept.len() >= KEPT {
             kept.remove(0);
