@@ -148,7 +148,7 @@ impl PatchRequest<'_> {
         let Some(inside) = self.inside()? else { return Ok(keys) };
         for &band in self.bands {
             let key = |block: BlockPart| Key {
-                source: self.source.id(),
+                source: Owner::Raster(self.source.id()),
                 band: band as u32,
                 mask: block.mask,
                 row: block.row as u32,

@@ -14,7 +14,6 @@ use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch_options};
 use crate::sql::shared::windows::{self, WIN};
-use crate::window::Window;
 
 /// The scalar `read_patch`.
 pub struct ReadPatch;
