@@ -18,9 +18,10 @@ use std::sync::Arc;
 
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Lack, Result};
-use crate::files;
+use crate::files::Sight;
 use crate::format::Header;
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::format::gdal::hidden;
 use crate::format::open;
 use crate::interval::Interval;
 use crate::with_pixels;
@@ -31,7 +32,7 @@ const MAX_VALUES: u64 = 1 << 24;
 /// All values of a coordinate, row-major: `stored * scale + offset`, NaN where it holds none.
 ///
 /// # Errors
-/// The variable holds no numbers, more than 2^24 values, or can not be read.
+/// The variable holds no numbers, more than 2^24 values, or cannot be read.
 pub fn values(file: &dyn ArrayFile, variable: usize) -> Result<Vec<f64>> {
     let facts = facts(file.header(), variable)?;
     Ok(decode(&whole(file, variable)?, facts))
@@ -47,7 +48,8 @@ pub fn decode(pixels: &Pixels, variable: &Variable) -> Vec<f64> {
     })
 }
 
-/// The stored values that stand for none, in the type of `like`.
+/// The stored values that stand for none, in the type of `like`. A `valid_range` is none of a coordinate's business: files tell
+/// -180 to 180 and count to 360.
 fn fills<T: Pixel>(variable: &Variable, _like: &[T]) -> Vec<T> {
     variable.missing()
 }
@@ -69,38 +71,60 @@ fn facts(header: &ArrayHeader, variable: usize) -> Result<&Variable> {
     header.variables.get(variable).ok_or_else(|| Error::Bug(format!("no variable {variable}")))
 }
 
-/// A raster's header with the CRS that CF tells, where GDAL finds none: longitudes and latitudes need no grid mapping.
-pub fn completed(header: &Arc<Header>, path: &str) -> Arc<Header> {
-    let lacks = header.crs.is_none() && header.transform.is_some() && header.driver == "netCDF";
-    match lacks.then(|| crs_of_raster(path)).flatten() {
-        Some(crs) => Arc::new(Header { crs: Some(crs), ..(**header).clone() }),
-        None => header.clone(),
+/// A raster's header with what CF tells of the variable that it is: how its values are packed and which stand for none, and a
+/// CRS where GDAL finds none, since longitudes and latitudes need no grid mapping. A variable whose longitudes run down the
+/// rows has no place as a picture: GDAL takes its columns for them.
+pub fn completed(header: &Arc<Header>, sight: &Sight) -> Arc<Header> {
+    let arrays = ["netCDF", "HDF5", "HDF5Image"].contains(&header.driver.as_str());
+    let Some((file, variable)) = arrays.then(|| variable_of(sight)).flatten() else { return header.clone() };
+    let found = file.header();
+    let Some(facts) = found.variables.get(variable).filter(|facts| facts.dtype.is_some()) else {
+        return header.clone();
+    };
+    let mut whole = (**header).clone();
+    whole.bands = whole.bands.iter().map(|band| hidden::of_variable(band, facts)).collect();
+    let axes = axes(found, variable);
+    if axes.x_dim().zip(axes.y_dim()).is_some_and(|(x, y)| x < y) {
+        whole.transform = None;
     }
+    if whole.crs.is_none() && whole.transform.is_some() {
+        let mapping = mapping(found, variable, &axes).ok().flatten();
+        whole.crs = mapping.filter(|mapping| mapping.factor == 1.0).map(|mapping| mapping.crs);
+    }
+    Arc::new(whole)
 }
 
-/// The CRS of one variable by GDAL's name for it, or of a file of one.
-fn crs_of_raster(path: &str) -> Option<String> {
-    let container = files::container(path);
-    let file = open::open(container).ok()?;
+/// The variable of GDAL's name for one, or of a file of one.
+fn variable_of(sight: &Sight) -> Option<(Arc<dyn ArrayFile>, usize)> {
+    let file = open::open(&sight.container()).ok()?;
     let header = file.header();
-    let variable = match path == container {
-        true => data_variables(header).into_iter().next(),
-        false => path.rsplit_once(':').and_then(|(_, name)| header.find(name.trim_matches('"'))),
+    let variable = match sight.location().is_subdataset() {
+        false => data_variables(header).into_iter().next(),
+        true => sight.location().subdataset().and_then(|name| {
+            let name = name.trim_matches('"').trim_start_matches('/');
+            // GDAL writes blanks of HDF5's names as underscores.
+            let same = |v: &Variable| v.name == name || v.name.replace(' ', "_") == name;
+            header.variables.iter().position(same)
+        }),
     }?;
-    let mapping = mapping(header, variable, &axes(header, variable)).ok()??;
-    (mapping.factor == 1.0).then_some(mapping.crs)
+    Some((file, variable))
 }
 
 /// A time axis, decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeAxis {
+    /// Which variable holds it.
     pub variable: usize,
     /// Microseconds since 1970-01-01 UTC in the file's order; `None` where the axis holds no value.
     pub instants: Vec<Option<i64>>,
+    /// The same in the file's own calendar: they tell days apart that TIMESTAMP's calendar lacks.
+    pub exact: Vec<Option<i64>>,
+    /// What a year of its times is.
+    pub calendar: Calendar,
     /// Seconds between neighbours, where they are evenly spaced (in the axis's own calendar).
     pub step: Option<f64>,
-    /// From the first bound to the last, where the axis has bounds; else from the first instant to the last. `None` when
-    /// it has no value at all.
+    /// From the first bound up to the last, which is outside (CF 7.1), where the axis has bounds; else from the first instant
+    /// to the last. `None` when it has no value at all.
     pub interval: Option<Interval>,
 }
 
@@ -115,21 +139,22 @@ pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
         |problem: String| Error::unsuited(file.path(), Lack::Times { variable: facts.name.clone(), problem });
     let unit = facts.unit.as_deref().ok_or_else(|| fail("has no units".into()))?;
     let units = TimeUnits::parse(unit, facts.text("calendar"))
-        .map_err(|e| fail(format!("can not be decoded: {e}")))?;
+        .map_err(|e| fail(format!("cannot be decoded: {e}")))?;
     let pixels = whole(file, variable)?;
-    let instants = instants(&pixels, facts, &units).map_err(|e| fail(format!("can not be decoded: {e}")))?;
+    let both = instants(&pixels, facts, &units).map_err(|e| fail(format!("cannot be decoded: {e}")))?;
+    let (instants, exact): (Vec<_>, Vec<_>) = both.into_iter().map(Option::unzip).unzip();
     let step = step(&decode(&pixels, facts), facts.dtype, 1e-6).map(|step| step * units.seconds());
     let bounds =
         ["bounds", "climatology"].into_iter().flat_map(|name| axis::listed(header, facts, name)).next();
     let of_bounds = match bounds {
         Some(index) => bounds_of(file, index, &units, facts).map_err(|e| match e {
-            Error::Invalid { .. } => fail(format!("has bounds that can not be decoded: {e}")),
+            Error::Invalid { .. } => fail(format!("has bounds that cannot be decoded: {e}")),
             other => other,
         })?,
         None => None,
     };
     let interval = of_bounds.or_else(|| span(&instants));
-    Ok(TimeAxis { variable, instants, step, interval })
+    Ok(TimeAxis { variable, instants, exact, calendar: units.calendar, step, interval })
 }
 
 /// The span of a time axis's bounds, when they are two for each of its values.
@@ -149,7 +174,15 @@ fn bounds_of(
         .map(|unit| TimeUnits::parse(unit, bounds.text("calendar").or(axis.text("calendar"))))
         .transpose()?;
     let pixels = whole(file, index)?;
-    Ok(span(&instants(&pixels, bounds, own.as_ref().unwrap_or(units))?))
+    let instants = instants(&pixels, bounds, own.as_ref().unwrap_or(units))?;
+    // The upper bound of a cell is the lower one of the next and no part of it; a cell of no length is an instant.
+    let cell = |pair: &[Option<(i64, i64)>]| match pair {
+        [Some((a, _)), Some((b, _))] if a != b => Some(Interval { start: *a.min(b), stop: *a.max(b) - 1 }),
+        [Some((a, _)), Some(_)] => Some(Interval { start: *a, stop: *a }),
+        _ => None,
+    };
+    let cells = instants.chunks(2).filter_map(cell);
+    Ok(cells.reduce(|a, b| Interval { start: a.start.min(b.start), stop: a.stop.max(b.stop) }))
 }
 
 fn span(instants: &[Option<i64>]) -> Option<Interval> {
@@ -157,7 +190,10 @@ fn span(instants: &[Option<i64>]) -> Option<Interval> {
     Some(Interval { start: known().min()?, stop: known().max()? })
 }
 
-fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<Vec<Option<i64>>> {
+/// Instants, and the same in the calendar of the units.
+type Instants = Vec<Option<(i64, i64)>>;
+
+fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<Instants> {
     let plain = variable.scale.is_none() && variable.offset.is_none();
     with_pixels!(pixels, stored => {
         let missing = fills(variable, stored);
@@ -170,21 +206,25 @@ fn instants(pixels: &Pixels, variable: &Variable, units: &TimeUnits) -> Result<V
                 // NumPy's NaT, which xarray writes without a fill value that says so.
                 Some(whole) if whole == i128::from(i64::MIN) => return Ok(None),
                 Some(whole) if plain => units.decode_integer(whole),
-                _ => units.decode(v.f64() * scale + offset),
+                _ => units.decode_exact(v.f64() * scale + offset),
             }.map(Some)
         }).collect()
     })
 }
 
 /// The one distance between neighbours; `None` when they differ by more than `slack`, a share of it, and the precision of
-/// the stored type.
+/// the stored type. Floats of single precision cannot say more than their digits: what is even within these is even, as long
+/// as they tell neighbours well apart.
 pub fn step(values: &[f64], dtype: Option<Dtype>, slack: f64) -> Option<f64> {
     let (first, last) = (values.first()?, values.last()?);
     let n = values.len().checked_sub(1).filter(|n| *n > 0)?;
     let step = (last - first) / n as f64;
     let largest = first.abs().max(last.abs());
-    let epsilon = if dtype == Some(Dtype::Float32) { f64::from(f32::EPSILON) } else { f64::EPSILON };
-    let slack = (step.abs() * 1e-3).min(step.abs() * slack + 2.0 * epsilon * largest);
+    let single = dtype == Some(Dtype::Float32);
+    let epsilon = if single { f64::from(f32::EPSILON) } else { f64::EPSILON };
+    let own = if single { epsilon * largest } else { 0.0 };
+    let slack = (step.abs() * 1e-3).min(step.abs() * slack + 2.0 * epsilon * largest).max(own);
     let even = |(i, v): (usize, &f64)| (v - (first + step * i as f64)).abs() <= slack;
-    (step != 0.0 && step.is_finite() && values.iter().enumerate().all(even)).then_some(step)
+    let told = step != 0.0 && step.is_finite() && own <= step.abs() / 4.0;
+    (told && values.iter().enumerate().all(even)).then_some(step)
 }

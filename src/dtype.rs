@@ -5,15 +5,25 @@ use std::fmt;
 /// A real pixel type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dtype {
+    /// Signed, 8 bits.
     Int8,
+    /// Unsigned, 8 bits.
     UInt8,
+    /// Signed, 16 bits.
     Int16,
+    /// Unsigned, 16 bits.
     UInt16,
+    /// Signed, 32 bits.
     Int32,
+    /// Unsigned, 32 bits.
     UInt32,
+    /// Signed, 64 bits.
     Int64,
+    /// Unsigned, 64 bits.
     UInt64,
+    /// Float, 32 bits.
     Float32,
+    /// Float, 64 bits.
     Float64,
 }
 
@@ -32,6 +42,7 @@ pub const DTYPES: [(&str, Dtype); 10] = [
 ];
 
 impl Dtype {
+    /// Bytes of a pixel.
     pub fn size(self) -> usize {
         match self {
             Dtype::Int8 | Dtype::UInt8 => 1,
@@ -75,11 +86,14 @@ impl fmt::Display for Dtype {
 /// The value that stands for "no pixel". 64-bit integers have values that no f64 has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Nodata {
+    /// Of floats, and of whole numbers that a double holds.
     Float(f64),
+    /// Of whole numbers of 64 bits.
     Integer(i128),
 }
 
 impl Nodata {
+    /// The nearest double.
     pub fn f64(self) -> f64 {
         match self {
             Nodata::Float(value) => value,
@@ -89,24 +103,33 @@ impl Nodata {
 }
 
 impl Nodata {
-    /// A negative number as the bits of an unsigned type say it: NetCDF-3 had signed integers alone, and files of it
-    /// say `_Unsigned` and give -1 for 255.
+    /// A whole number as the bits of a type say it, where that has no such number and its kin with or without a sign has:
+    /// files whose `_Unsigned` says what their type does not give -1 for 255, or 255 for -1.
     #[must_use]
-    pub fn without_sign(self, dtype: Dtype) -> Nodata {
-        match self {
-            Nodata::Integer(value) if value < 0 => Nodata::Integer(value + (1 << (8 * dtype.size()))),
-            Nodata::Float(value) if value < 0.0 && value.fract() == 0.0 => {
-                Nodata::Integer(value as i128).without_sign(dtype)
-            }
-            other => other,
+    pub fn by_bits(self, dtype: Dtype) -> Nodata {
+        let bits = 8 * dtype.size() as u32;
+        let (turn, half) = (1i128 << bits, 1i128 << (bits - 1));
+        let value = match self {
+            Nodata::Integer(value) => value,
+            Nodata::Float(value) if value.fract() == 0.0 && value.abs() < turn as f64 => value as i128,
+            Nodata::Float(_) => return self,
+        };
+        match (dtype, dtype.with_sign(true) == dtype) {
+            (Dtype::Float32 | Dtype::Float64, _) => self,
+            (_, true) if (half..turn).contains(&value) => Nodata::Integer(value - turn),
+            (_, false) if (-half..0).contains(&value) => Nodata::Integer(value + turn),
+            _ => self,
         }
     }
 }
 
 /// A Rust type that pixels are held in.
 pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
+    /// Which type this is.
     const DTYPE: Dtype;
+    /// The nearest float of 32 bits.
     fn f32(self) -> f32;
+    /// The nearest double.
     fn f64(self) -> f64;
     /// The value that a file's nodata stands for in this type; `None` when no pixel can have it.
     fn nodata(value: Nodata) -> Option<Self>;
@@ -122,6 +145,7 @@ pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
     fn is(self, value: Self) -> bool;
     /// `value` in this type; a caller that asks for another type than the file's asks for a float.
     fn of<P: Pixel>(value: P) -> Self;
+    /// The values as pixels of this type.
     fn pixels(values: Vec<Self>) -> Pixels;
     /// The values, where they are of this type.
     fn view(pixels: &Pixels) -> Option<&[Self]>;
@@ -192,15 +216,25 @@ macro_rules! with_dtype {
 /// One block of decoded pixels in the file's own type, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pixels {
+    /// Pixels of [`Dtype::Int8`].
     Int8(Vec<i8>),
+    /// Pixels of [`Dtype::UInt8`].
     UInt8(Vec<u8>),
+    /// Pixels of [`Dtype::Int16`].
     Int16(Vec<i16>),
+    /// Pixels of [`Dtype::UInt16`].
     UInt16(Vec<u16>),
+    /// Pixels of [`Dtype::Int32`].
     Int32(Vec<i32>),
+    /// Pixels of [`Dtype::UInt32`].
     UInt32(Vec<u32>),
+    /// Pixels of [`Dtype::Int64`].
     Int64(Vec<i64>),
+    /// Pixels of [`Dtype::UInt64`].
     UInt64(Vec<u64>),
+    /// Pixels of [`Dtype::Float32`].
     Float32(Vec<f32>),
+    /// Pixels of [`Dtype::Float64`].
     Float64(Vec<f64>),
 }
 
@@ -224,10 +258,12 @@ macro_rules! with_pixels {
 }
 
 impl Pixels {
+    /// How many pixels there are.
     pub fn len(&self) -> usize {
         with_pixels!(self, values => values.len())
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -238,8 +274,25 @@ impl Pixels {
         with_pixels!(self, values => Some(Pixel::pixels(values.get(from..end)?.to_vec())))
     }
 
+    /// What they take in memory.
     pub fn bytes(&self) -> usize {
         with_pixels!(self, values => std::mem::size_of_val(values.as_slice()))
+    }
+
+    /// The same bits as the integers of the same size that `dtype` says; what is of another size stays.
+    #[must_use]
+    pub fn by_bits(self, dtype: Dtype) -> Pixels {
+        match (self, dtype) {
+            (Pixels::Int8(values), Dtype::UInt8) => Pixels::UInt8(bytemuck::cast_vec(values)),
+            (Pixels::UInt8(values), Dtype::Int8) => Pixels::Int8(bytemuck::cast_vec(values)),
+            (Pixels::Int16(values), Dtype::UInt16) => Pixels::UInt16(bytemuck::cast_vec(values)),
+            (Pixels::UInt16(values), Dtype::Int16) => Pixels::Int16(bytemuck::cast_vec(values)),
+            (Pixels::Int32(values), Dtype::UInt32) => Pixels::UInt32(bytemuck::cast_vec(values)),
+            (Pixels::UInt32(values), Dtype::Int32) => Pixels::Int32(bytemuck::cast_vec(values)),
+            (Pixels::Int64(values), Dtype::UInt64) => Pixels::UInt64(bytemuck::cast_vec(values)),
+            (Pixels::UInt64(values), Dtype::Int64) => Pixels::Int64(bytemuck::cast_vec(values)),
+            (same, _) => same,
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub use cause::Cause;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// One mistake that the user can mend, or one broken promise of our own ([`Error::Bug`]).
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
     /// A value that is none of a fixed set.
@@ -36,6 +38,8 @@ pub enum Error {
     RemoteGlob { pattern: String },
     /// A file that is damaged, or of which a part is.
     Unreadable { path: String, part: Part, reason: Cause },
+    /// A file that cannot be written.
+    Unwritable { path: String, reason: Cause },
     /// A file that opens and does not serve.
     Unsuited { path: String, lack: Lack },
     /// A name or a number of none of a file's members.
@@ -92,6 +96,11 @@ impl Error {
     /// A file that does not open.
     pub fn unreadable(path: impl Into<String>, reason: impl Into<Cause>) -> Error {
         Error::Unreadable { path: path.into(), part: Part::Whole, reason: reason.into() }
+    }
+
+    /// A file that cannot be written.
+    pub fn unwritable(path: impl Into<String>, reason: impl Into<Cause>) -> Error {
+        Error::Unwritable { path: path.into(), reason: reason.into() }
     }
 
     /// Values of a variable that cannot be read.
@@ -151,12 +160,13 @@ impl fmt::Display for Error {
             Error::Conflict { problem, remedy } => write!(f, "{problem}{}", second_line(remedy)),
             Error::Absent { path, how } => how.tell(path, f),
             Error::RemoteGlob { pattern } => {
-                write!(f, "\"{pattern}\" is a glob over URLs, which DuckDB's C interface can not list")
+                write!(f, "\"{pattern}\" is a glob over URLs, which DuckDB's C interface cannot list")
             }
             Error::Unreadable { path, part, reason } => {
                 part.tell(path, f)?;
                 write!(f, ": {reason}")
             }
+            Error::Unwritable { path, reason } => write!(f, "cannot write \"{path}\": {reason}"),
             Error::Unsuited { path, lack } => lack.tell(path, f),
             Error::NotFound { what, name, path, available } => what.tell(path, name, available, f),
             Error::Misnamed { name, fault } => fault.tell(name, f),
@@ -167,7 +177,7 @@ impl fmt::Display for Error {
                 write!(f, "\"{path}\" {problem}{}", second_line(remedy))
             }
             Error::BadItem { path, item, problem } => {
-                write!(f, "{item} of \"{path}\" is no STAC item: {problem}")
+                write!(f, "{item} of \"{path}\" is not a STAC item: {problem}")
             }
             Error::OutOfRange { value, bounds } => bounds.tell(value, f),
             Error::NoAxis { name, dims } if dims.len() < 2 => {
@@ -190,6 +200,7 @@ impl std::error::Error for Error {
             Error::Unparsed { reason, .. }
             | Error::BadCrs { reason, .. }
             | Error::Unreadable { reason, .. }
+            | Error::Unwritable { reason, .. }
             | Error::Absent { how: Absence::Remote(reason), .. } => reason.error(),
             Error::At { error, .. } => Some(error.as_ref()),
             _ => None,
@@ -249,7 +260,7 @@ mod tests {
         let suited = |lack| Error::unsuited("a.tif", lack);
         let table = [
             (Error::absent("a.tif"), "\"a.tif\" does not exist"),
-            (Error::absent("*.tif"), "\"*.tif\" does not exist\nOne file is wanted here, and no glob"),
+            (Error::absent("*.tif"), "\"*.tif\" does not exist\nOne file is wanted here, not a glob"),
             (Error::Absent { path: "*.tif".into(), how: Absence::Glob }, "no file matches \"*.tif\""),
             (
                 Error::Absent { path: "s3://a".into(), how: Absence::Remote("not found (404)".into()) },
@@ -294,7 +305,7 @@ mod tests {
                 suited(Lack::Directory),
                 "\"a.tif\" is a directory\nTo take the files in it, write \"a.tif/**/*.tif\"",
             ),
-            (suited(Lack::Kind(Other::Vector)), "\"a.tif\" is a vector file, and no raster"),
+            (suited(Lack::Kind(Other::Vector)), "\"a.tif\" is a vector file, not a raster"),
             (suited(Lack::Bands(Vec::new())), "\"a.tif\" has zero bands"),
             (
                 suited(Lack::Bands(names(&["A:1", "A:2"]))),

@@ -14,6 +14,8 @@
 //! - [`grid`]: rasters, masks and boxes into patches, patches and dates into registries
 //! - [`label`]: features drawn on a slice's grid
 //! - [`zonal`]: the pixels under polygons, in numbers
+//! - [`stitch`]: many patches into one field, or into a few numbers
+//! - [`write`](mod@write): fields into files
 //! - [`bridge`]: DuckDB's C API
 //! - [`sql`]: the functions of DuckDB over all of it
 //!
@@ -45,11 +47,13 @@ pub mod resampling;
 pub mod slice;
 pub mod sql;
 pub mod sql_type;
+pub mod stitch;
 #[cfg(test)]
 mod testing;
 pub mod value;
 pub mod window;
 pub mod workers;
+pub mod write;
 pub mod zonal;
 
 use duckdb::ffi::{duckdb_extension_access, duckdb_extension_info};
@@ -58,6 +62,7 @@ use duckdb::ffi::{duckdb_extension_access, duckdb_extension_info};
 ///
 /// # Safety
 /// Called by DuckDB alone.
+#[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn geoquilt_init_c_api(
     info: duckdb_extension_info,

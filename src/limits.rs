@@ -11,6 +11,8 @@ pub struct Limits {
     pub threads: usize,
     /// What one chunk of a scalar's pixels may take, in bytes.
     pub chunk: usize,
+    /// What the groups of an aggregate may take, in bytes.
+    pub aggregate: usize,
     /// Bytes of remote files kept for the whole process.
     pub remote_cache: usize,
     /// How often a remote read that failed is tried again.
@@ -24,6 +26,7 @@ impl Default for Limits {
             block_cache: 512 << 20,
             threads,
             chunk: 512 << 20,
+            aggregate: 1024 << 20,
             remote_cache: 128 << 20,
             remote_retries: 3,
         }

@@ -8,9 +8,11 @@ use crate::bridge::connection::Connection;
 use crate::bridge::doc::FunctionDoc;
 use crate::error::Result;
 
-/// A function: what it says of itself, and how it is registered (a macro is created instead).
+/// A function: what it says of itself, how it is registered, and the macro that is created, if there is one.
 pub struct Function {
+    /// What it says of itself.
     pub doc: &'static FunctionDoc,
+    /// How DuckDB is told of it.
     pub register: Option<fn(&Connection) -> Result<()>>,
     /// A macro's statement.
     pub sql: Option<&'static str>,
@@ -18,7 +20,9 @@ pub struct Function {
 
 /// Functions of one subject: a folder here, a chapter of the reference.
 pub struct Group {
+    /// The chapter's title.
     pub title: &'static str,
+    /// In the order of the chapter.
     pub functions: &'static [Function],
 }
 
@@ -27,6 +31,7 @@ macro_rules! group {
     ($title:literal; $($kind:ident $module:ident $(:: $type:ident)?,)*) => {
         $(pub mod $module;)*
 
+        /// The functions of this group.
         pub static GROUP: $crate::sql::Group = $crate::sql::Group {
             title: $title,
             functions: &[$($crate::sql::group!(@ $kind $module $($type)?)),*],
@@ -49,6 +54,23 @@ macro_rules! group {
     (@ table_macro $module:ident) => {
         $crate::sql::Function { doc: &$module::DOC, register: None, sql: Some($module::SQL) }
     };
+    (@ scalar_macro $module:ident) => {
+        $crate::sql::Function { doc: &$module::DOC, register: None, sql: Some($module::SQL) }
+    };
+    (@ aggregate $module:ident $type:ident) => {
+        $crate::sql::Function {
+            doc: <$module::$type as $crate::bridge::aggregate::AggregateFunction>::DOC,
+            register: Some($crate::bridge::aggregate::register_aggregate::<$module::$type>),
+            sql: Some($module::SQL),
+        }
+    };
+    (@ copy $module:ident $type:ident) => {
+        $crate::sql::Function {
+            doc: <$module::$type as $crate::bridge::copy::CopyFunction>::DOC,
+            register: Some($crate::bridge::copy::register_copy::<$module::$type>),
+            sql: None,
+        }
+    };
 }
 pub(crate) use group;
 
@@ -57,11 +79,12 @@ macro_rules! groups {
     ($($group:ident),* $(,)?) => {
         $(pub mod $group;)*
 
+        /// Every group.
         pub static GROUPS: &[&Group] = &[$(&$group::GROUP),*];
     };
 }
 
-groups![catalog, algebra, geometry, grid, raster, array, vector, system];
+groups![catalog, algebra, geometry, grid, raster, array, vector, stitch, write, system];
 
 /// Every SQL function of geoquilt.
 pub fn functions() -> impl Iterator<Item = &'static Function> {

@@ -1,5 +1,7 @@
 //! The settings that a user can `SET`: the bounds of memory and threads.
 
+#![allow(unsafe_code)]
+
 use duckdb::ffi;
 
 use crate::bridge::connection::Connection;
@@ -13,7 +15,9 @@ use crate::value::Value;
 
 /// One setting: its name, its meaning, and how it is kept in [`Limits`].
 pub struct Setting {
+    /// As in `SET name = value`.
     pub name: &'static str,
+    /// What it bounds, with its unit.
     pub meaning: &'static str,
     /// The least and the most that it may be.
     pub range: (u64, u64),
@@ -24,7 +28,8 @@ pub struct Setting {
 /// MiB in all that an address can name.
 const MOST_MIB: u64 = u64::MAX >> 20;
 
-pub const SETTINGS: [Setting; 5] = [
+/// Every setting of geoquilt.
+pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "geoquilt_block_cache_mb",
         meaning: "MiB of decoded blocks kept for the whole process",
@@ -47,6 +52,13 @@ pub const SETTINGS: [Setting; 5] = [
         set: |limits, mb| limits.chunk = mib(mb),
     },
     Setting {
+        name: "geoquilt_aggregate_mb",
+        meaning: "MiB that the groups of an aggregate may take together",
+        range: (1, MOST_MIB),
+        get: |limits| limits.aggregate as u64 >> 20,
+        set: |limits, mb| limits.aggregate = mib(mb),
+    },
+    Setting {
         name: "geoquilt_remote_cache_mb",
         meaning: "MiB of remote files' bytes kept for the whole process, and the largest NetCDF file read from a URL",
         range: (1, MOST_MIB),
@@ -63,6 +75,7 @@ pub const SETTINGS: [Setting; 5] = [
 ];
 
 impl Setting {
+    /// The value in force.
     pub fn value(&self, limits: &Limits) -> u64 {
         (self.get)(limits)
     }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Sight};
 use crate::format::Kind;
 use crate::format::parquet::{self, Table};
 use crate::interval::Interval;
@@ -27,16 +27,23 @@ use crate::value;
 pub struct StacRow {
     /// The asset's href, resolved against the item's own place.
     pub path: String,
+    /// By media type or suffix.
     pub kind: Option<Kind>,
     /// In lon/lat, as WKB with its box.
     pub place: Option<(Vec<u8>, Bbox)>,
+    /// The item's time.
     pub interval: Interval,
+    /// By the projection extension.
     pub crs: Option<String>,
+    /// By the projection extension.
     pub transform: Option<Affine>,
     /// Rows and columns.
     pub size: Option<(i64, i64)>,
+    /// Empty where none are told.
     pub bands: Vec<StacBand>,
+    /// The item's properties as text.
     pub attributes: Vec<(String, String)>,
+    /// `file:size`.
     pub bytes: Option<i64>,
     /// Microseconds since 1970, UTC.
     pub modified: Option<i64>,
@@ -47,6 +54,7 @@ pub struct StacRow {
 /// The rows of one item.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemRows {
+    /// A row an asset that is wanted.
     pub rows: Vec<StacRow>,
     /// Keys and roles of its assets, when none of them was asked for.
     pub others: Vec<String>,
@@ -55,20 +63,32 @@ pub struct ItemRows {
 /// A band as an item tells of it: its type may be one that no raster of ours has.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StacBand {
+    /// Its name.
     pub name: Option<String>,
+    /// The stored type.
     pub dtype: Option<String>,
+    /// The stored value that is none.
     pub nodata: Option<f64>,
+    /// `value = stored * scale + offset`.
     pub scale: Option<f64>,
+    /// 0 without it.
     pub offset: Option<f64>,
+    /// Of the scaled value.
     pub unit: Option<String>,
 }
 
+/// A file of an item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asset {
+    /// Its key.
     pub name: String,
+    /// Where it is, resolved.
     pub href: String,
+    /// `type` of the asset.
     pub media_type: Option<String>,
+    /// What it is for.
     pub roles: Vec<String>,
+    /// For people.
     pub title: Option<String>,
 }
 
@@ -81,14 +101,16 @@ impl Asset {
 
 /// Some of a file's items, to be taken apart in one go.
 pub enum Part {
+    /// A JSON file.
     File(String),
+    /// Rows of a stac-geoparquet file.
     Rows(String, RecordBatch),
 }
 
 /// Parts of files in order: a JSON file is one, a Parquet file one for each of its batches.
 pub fn parts(paths: Vec<String>) -> impl Iterator<Item = Result<Part>> + Send {
     paths.into_iter().flat_map(|path| -> Box<dyn Iterator<Item = Result<Part>> + Send> {
-        if !files::magic(&path).starts_with(b"PAR1") {
+        if !Sight::at(&path).is_ok_and(|sight| sight.magic().starts_with(b"PAR1")) {
             return Box::new(std::iter::once(Ok(Part::File(path))));
         }
         match Table::open(&path) {
@@ -130,7 +152,7 @@ fn documents(path: &str) -> Result<Vec<Value>> {
     for document in
         serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Value>()
     {
-        let document = document.map_err(|e| bad(format!("it is no JSON ({e})")))?;
+        let document = document.map_err(|e| bad(format!("it is not JSON ({e})")))?;
         let kind = document.get("type").and_then(Value::as_str).unwrap_or_default().to_string();
         match (kind.as_str(), document) {
             ("FeatureCollection", Value::Object(mut fields)) => match fields.remove("features") {
@@ -211,9 +233,8 @@ fn read_item(
             Some(geometry) => Some(from_geojson(&geometry.to_string()).map_err(|e| bad(e.to_string()))?),
         },
     };
-    let crosses = crosses_antimeridian(item.get("bbox"));
     let place = match wkb {
-        Some(wkb) => lay(&wkb, crosses).map_err(|e| bad(e.to_string()))?,
+        Some(wkb) => lay(&wkb, sides(item.get("bbox"))).map_err(|e| bad(e.to_string()))?,
         None => None,
     };
     let Some(fields) = item.get("assets").and_then(Value::as_object) else {
@@ -223,7 +244,7 @@ fn read_item(
     let mut found = Vec::with_capacity(fields.len());
     for (name, fields) in fields {
         let Some(fields) = fields.as_object() else {
-            return Err(bad(format!("its asset \"{name}\" is no object")));
+            return Err(bad(format!("its asset \"{name}\" is not an object")));
         };
         let asset = asset::read(name, fields, &base).map_err(&bad)?;
         found.push((asset, fields));
@@ -271,7 +292,9 @@ fn interval(properties: &Map<String, Value>) -> std::result::Result<Interval, St
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => match instant(text) {
             Some(instant) => Ok(Some(instant)),
-            None => Err(format!("its {name} \"{text}\" is no RFC 3339 time such as 2020-01-31T12:00:00Z")),
+            None => {
+                Err(format!("its {name} \"{text}\" is not an RFC 3339 time such as 2020-01-31T12:00:00Z"))
+            }
         },
         Some(other) => Err(format!("its {name} is {other}, no text")),
     };
@@ -289,23 +312,35 @@ fn interval(properties: &Map<String, Value>) -> std::result::Result<Interval, St
     Ok(interval)
 }
 
-/// A box whose west lies east of its east goes over the antimeridian (RFC 7946, 5.2).
-fn crosses_antimeridian(bbox: Option<&Value>) -> bool {
-    match bbox {
-        Some(Value::Array(corners)) => {
+/// West and east of an item's box.
+fn sides(bbox: Option<&Value>) -> Option<(f64, f64)> {
+    match bbox? {
+        Value::Array(corners) => {
             let number = |i: usize| corners.get(i).and_then(Value::as_f64);
-            number(0).zip(number(corners.len() / 2)).is_some_and(|(west, east)| west > east)
+            number(0).zip(number(corners.len() / 2))
         }
-        Some(Value::Object(corners)) => {
+        Value::Object(corners) => {
             let number = |name: &str| corners.get(name).and_then(Value::as_f64);
-            number("xmin").zip(number("xmax")).is_some_and(|(west, east)| west > east)
+            number("xmin").zip(number("xmax"))
         }
-        _ => false,
+        _ => None,
     }
 }
 
+/// A box whose west lies east of its east goes over the antimeridian (RFC 7946, 5.2). So does a ring with an edge of more
+/// than half a turn, when the box is not the ring's own: a ring that was not cut runs from one side to the other.
+fn crosses_antimeridian(sides: Option<(f64, f64)>, shape: &MultiPolygon<f64>) -> bool {
+    let Some((west, east)) = sides else { return false };
+    let rings = || shape.iter().flat_map(|part| std::iter::once(part.exterior()).chain(part.interiors()));
+    let long = || rings().flat_map(|ring| ring.lines()).any(|edge| edge.dx().abs() > 180.0);
+    let lons = || rings().flat_map(|ring| ring.coords()).map(|c| c.x);
+    let own = (lons().fold(f64::INFINITY, f64::min), lons().fold(f64::NEG_INFINITY, f64::max));
+    let is_own = (own.0 - west).abs() < 1e-6 && (own.1 - east).abs() < 1e-6;
+    west > east || long() && !is_own
+}
+
 /// A geometry as it stands in a catalog.
-fn lay(wkb: &[u8], crosses: bool) -> Result<Option<(Vec<u8>, Bbox)>> {
+fn lay(wkb: &[u8], sides: Option<(f64, f64)>) -> Result<Option<(Vec<u8>, Bbox)>> {
     let Some(geometry) = geometry::read(wkb)? else { return Ok(None) };
     let whole = match geometry {
         Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
@@ -316,6 +351,7 @@ fn lay(wkb: &[u8], crosses: bool) -> Result<Option<(Vec<u8>, Bbox)>> {
             return Ok(Some((geometry::write(&other)?, bbox)));
         }
     };
+    let crosses = crosses_antimeridian(sides, &whole);
     let footprint = Footprint::of_lon_lat(whole, crosses)?;
     Ok(Some((crate::map::geometry::polygons_wkb(&footprint.polygons)?, footprint.bbox)))
 }
@@ -343,6 +379,7 @@ fn attributes(id: &str, item: &Value, asset: &str, properties: &Map<String, Valu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use geo::{Coord, Rect};
     use serde_json::json;
 
     #[test]
@@ -360,10 +397,20 @@ mod tests {
     }
 
     #[test]
-    fn a_box_from_east_to_west_crosses() {
-        assert!(crosses_antimeridian(Some(&json!([170, -10, -170, 10]))));
-        assert!(crosses_antimeridian(Some(&json!([170, -10, 0, -170, 10, 100]))));
-        assert!(!crosses_antimeridian(Some(&json!([-170, -10, 170, 10]))));
-        assert!(!crosses_antimeridian(None));
+    fn a_box_from_east_to_west_crosses_and_so_does_a_ring_that_was_not_cut() {
+        let ring = |west: f64, east: f64| {
+            MultiPolygon(vec![
+                Rect::new(Coord { x: west, y: -17.0 }, Coord { x: east, y: -16.0 }).to_polygon(),
+            ])
+        };
+        let crosses = |bbox: Value, shape| crosses_antimeridian(sides(Some(&bbox)), &shape);
+        let small = || ring(0.0, 1.0);
+        assert!(crosses(json!([170, -10, -170, 10]), small()));
+        assert!(crosses(json!([170, -10, 0, -170, 10, 100]), small()));
+        assert!(!crosses(json!([-170, -10, 170, 10]), small()));
+        assert!(!crosses_antimeridian(None, &ring(-179.1, 179.2)));
+        assert!(crosses(json!([-180, -17, 180, -16]), ring(-179.1, 179.2)));
+        assert!(!crosses(json!([-179.1, -17, 179.2, -16]), ring(-179.1, 179.2)));
+        assert!(!crosses(json!([-180, -90, 180, 90]), ring(-180.0, 180.0)));
     }
 }

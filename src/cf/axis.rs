@@ -27,6 +27,7 @@ pub struct Axes {
     pub lat: Option<Coordinate>,
     /// A time in units since a date.
     pub time: Option<Coordinate>,
+    /// Depth, height or pressure.
     pub vertical: Option<Coordinate>,
 }
 
@@ -95,7 +96,10 @@ pub fn axes(header: &ArrayHeader, variable: usize) -> Axes {
             *slot = Some((score, Coordinate { variable: index, dims }));
         }
     };
-    for (dim, size) in data.dims.iter().zip(&data.shape) {
+    for (place, (dim, size)) in data.dims.iter().zip(&data.shape).enumerate() {
+        if data.unnamed.contains(&place) {
+            continue;
+        }
         let own = header.resolve(&data.name, dim).filter(|index| {
             header.variables.get(*index).is_some_and(|v| v.dims == [dim.as_str()] && v.shape == [*size])
         });
@@ -105,7 +109,12 @@ pub fn axes(header: &ArrayHeader, variable: usize) -> Axes {
         offer(index, LISTED);
     }
     (0..header.variables.len()).for_each(|index| offer(index, BESIDE));
-    let [mut x, mut y, lon, lat, time, vertical] = best.map(|slot| slot.map(|(_, coordinate)| coordinate));
+    let [mut x, mut y, lon, lat, mut time, vertical] =
+        best.map(|slot| slot.map(|(_, coordinate)| coordinate));
+    // A time's own times are its own.
+    if data.dims.len() == 1 && data.dtype.is_some() && matches!(role(data), Some((Role::Time, _))) {
+        time = Some(Coordinate { variable, dims: vec![0] });
+    }
     // One-dimensional longitudes and latitudes on dimensions of their own are the axes of the grid.
     if let (Some(lon), Some(lat)) = (&lon, &lat)
         && lon.dims.len() == 1
@@ -151,12 +160,37 @@ fn named_by(header: &ArrayHeader, attributes: &[&str]) -> HashSet<usize> {
     all.flat_map(|v| attributes.iter().flat_map(move |attribute| listed(header, v, attribute))).collect()
 }
 
-/// Where the dimensions of a coordinate stand among those of the data; `None` when one is not there.
+/// How many of the first dimensions of a coordinate say nothing: those of length 1 in front of two others, as Sentinel-5P and
+/// WRF write a time there.
+pub fn idle(shape: &[u64]) -> usize {
+    shape.iter().take_while(|size| **size == 1).count().min(shape.len().saturating_sub(2))
+}
+
+/// Where the dimensions of a coordinate stand among those of the data; `None` when one is not there. Dimensions without a
+/// name are told by their lengths alone: one by itself is the data's only one of that length, and two are the last two of the
+/// data in their order. A square array is tied to nothing by one length.
 fn within(coordinate: &Variable, data: &Variable) -> Option<Vec<usize>> {
+    let idle = idle(&coordinate.shape);
+    let rank = coordinate.dims.len() - idle;
+    if coordinate.unnamed.iter().any(|dim| *dim >= idle) {
+        if let ([dim], [size]) = (coordinate.dims.get(idle..)?, coordinate.shape.get(idle..)?) {
+            let mut long = data.shape.iter().enumerate().filter(|(_, s)| *s == size).map(|(place, _)| place);
+            let only = long.next().filter(|place| data.dims.get(*place) == Some(dim))?;
+            return long.next().is_none().then(|| vec![only]);
+        }
+        let first = data.dims.len().checked_sub(rank).filter(|_| rank == 2)?;
+        let same = coordinate.shape.get(idle..) == data.shape.get(first..)
+            && coordinate.dims.get(idle..) == data.dims.get(first..);
+        return same.then(|| (first..data.dims.len()).collect());
+    }
     let place = |(dim, size): (&String, &u64)| {
-        data.dims.iter().zip(&data.shape).position(|(d, s)| d == dim && s == size)
+        let mut named = data.dims.iter().zip(&data.shape).enumerate();
+        let same = |(place, (d, s)): (usize, (&String, &u64))| {
+            d == dim && s == size && !data.unnamed.contains(&place)
+        };
+        named.position(same)
     };
-    coordinate.dims.iter().zip(&coordinate.shape).map(place).collect()
+    coordinate.dims.iter().zip(&coordinate.shape).skip(idle).map(place).collect()
 }
 
 /// Among times the time that the data are for, not the one that they were made at.
@@ -235,6 +269,7 @@ mod tests {
         Variable {
             name: name.into(),
             dims: dims.iter().map(|(dim, _)| (*dim).to_string()).collect(),
+            unnamed: Vec::new(),
             shape: dims.iter().map(|(_, size)| *size).collect(),
             dtype_name: "float64".into(),
             dtype: Some(Dtype::Float64),
@@ -295,6 +330,44 @@ mod tests {
             ..ArrayHeader::default()
         };
         assert_eq!(named(&header, &axes(&header, 2).time), Some(("time".into(), vec![0])));
+    }
+
+    #[test]
+    fn dimensions_without_a_name_tie_nothing() {
+        let (a, b) = (("phony_dim_0", 3), ("phony_dim_1", 3));
+        let unnamed = |name: &str, dims: &[(&str, u64)], attributes: &[(&str, &str)]| Variable {
+            unnamed: (0..dims.len()).collect(),
+            ..variable(name, dims, attributes)
+        };
+        let header = ArrayHeader {
+            variables: vec![
+                unnamed("lat", &[a], &[("units", "degrees_north")]),
+                unnamed("lon", &[a], &[("units", "degrees_east")]),
+                unnamed("v", &[a, b], &[]),
+                unnamed("lats", &[a, b], &[("units", "degrees_north")]),
+                unnamed("lons", &[a, b], &[("units", "degrees_east")]),
+            ],
+            ..ArrayHeader::default()
+        };
+        let found = axes(&header, 2);
+        assert_eq!(named(&header, &found.lat), Some(("lats".into(), vec![0, 1])));
+        assert!(found.x.is_none() && found.y.is_none());
+    }
+
+    #[test]
+    fn a_length_of_one_in_front_says_nothing() {
+        let (t, y, x) = (("time", 1), ("scanline", 6), ("pixel", 5));
+        let header = ArrayHeader {
+            variables: vec![
+                variable("latitude", &[t, y, x], &[("units", "degrees_north")]),
+                variable("longitude", &[t, y, x], &[("units", "degrees_east")]),
+                variable("no2", &[t, y, x], &[("coordinates", "longitude latitude")]),
+            ],
+            ..ArrayHeader::default()
+        };
+        let found = axes(&header, 2);
+        assert_eq!(named(&header, &found.lon), Some(("longitude".into(), vec![1, 2])));
+        assert_eq!((idle(&[1, 6, 5]), idle(&[1, 5]), idle(&[1, 1, 1])), (1, 0, 1));
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
-use crate::cf::axis::{Axes, Coordinate, listed};
+use crate::cf::axis::{Axes, Coordinate, idle, listed};
 use crate::cf::sphere::{Extent, turn};
 use crate::cf::{decode, facts, mapping, step, values};
 use crate::crs::CRS84;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::files::Sight;
 use crate::format::array::{ArrayFile, Variable};
+use crate::format::gdal::Raster;
+use crate::window::Window;
 
 /// A variable's place on the map.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +24,7 @@ pub struct Grid {
     pub transform: Option<Affine>,
     /// Rows and columns; points without a grid are one row.
     pub height: usize,
+    /// Columns.
     pub width: usize,
 }
 
@@ -41,6 +45,8 @@ pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option
         let mapped = mapping::mapping(file.header(), variable, axes);
         let curvilinear = axes.lon.is_some() && axes.lat.is_some() && axes.x != axes.lon;
         match mapped {
+            // GDAL and rioxarray wrote so for years.
+            Ok(Some(mapping)) if mapping.doubtful => return Ok(rectilinear(file, x, y, &mapping).ok()),
             Ok(Some(mapping)) => return rectilinear(file, x, y, &mapping).map(Some),
             Err(error) if !curvilinear => return Err(error),
             _ => {}
@@ -52,8 +58,22 @@ pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option
         (Some(lon), Some(lat)) if lon.dims.len() <= 1 && lat.dims.len() <= 1 => {
             rectilinear(file, lon, lat, &mapping::crs84()).map(Some)
         }
-        _ => Ok(None),
+        _ => Ok(hdf_eos(file, variable)),
     }
+}
+
+/// The grid of a field of HDF-EOS5, whose place stands in a text beside it (StructMetadata.0), which GDAL reads of rasters.
+fn hdf_eos(file: &dyn ArrayFile, variable: usize) -> Option<Grid> {
+    let facts = file.header().variables.get(variable)?;
+    let name = facts.name.strip_prefix("HDFEOS/GRIDS/").filter(|_| facts.shape.len() == 2)?;
+    let name = format!("HDF5:\"{}\"://HDFEOS/GRIDS/{}", file.path(), name.replace(' ', "_"));
+    let raster = Raster::open(&Sight::at(&name).ok()?, None).ok()?;
+    let header = raster.header();
+    let (transform, crs) = header.georeference(&name).ok()?;
+    let (height, width) = (header.height, header.width);
+    let same = facts.shape == [height as u64, width as u64];
+    let bbox = transform.bbox(&Window::whole(height, width).ok()?);
+    same.then_some(Grid { crs, bbox, transform: Some(transform), height, width })
 }
 
 /// One axis of a grid: its two outer edges in order, and the first centre's outer edge and the cell's size if all cells
@@ -99,7 +119,7 @@ fn axis(
     }
     let limit = if is_lon { 1080.0 } else { 90.0 + 1e-3 };
     if let Some(v) = centres.iter().find(|v| mapping.degrees && v.abs() > limit) {
-        return Err(fail(format!("{v} is no {}", if is_lon { "longitude" } else { "latitude" })));
+        return Err(fail(format!("{v} is not a {}", if is_lon { "longitude" } else { "latitude" })));
     }
     if is_lon && has_jump(&centres) {
         run_on(&mut centres);
@@ -180,12 +200,16 @@ fn run_on(values: &mut [f64]) {
 fn on_the_globe(file: &dyn ArrayFile, lon: &Coordinate, lat: &Coordinate) -> Result<Option<Grid>> {
     let header = file.header();
     let (lon_facts, lat_facts) = (facts(header, lon.variable)?, facts(header, lat.variable)?);
-    let (height, width) = match lon_facts.shape.as_slice() {
+    let idle = idle(&lon_facts.shape);
+    let (height, width) = match lon_facts.shape.get(idle..).unwrap_or_default() {
         [] => (1, 1),
         [n] => (1, *n),
         [rows, cols] => (*rows, *cols),
         _ => return Ok(None),
     };
+    if lon_facts.shape != lat_facts.shape {
+        return Ok(None);
+    }
     let mut extent = Extent::new();
     let bounds = |facts: &Variable| {
         let index = listed(header, facts, "bounds").first().copied()?;
@@ -193,15 +217,15 @@ fn on_the_globe(file: &dyn ArrayFile, lon: &Coordinate, lat: &Coordinate) -> Res
         let (vertices, cells) = bounds.shape.split_last()?;
         (*vertices > 2 && cells == facts.shape.as_slice()).then_some(index)
     };
-    let grid = lon_facts.shape.len() == 2;
+    let grid = lon_facts.shape.len() == idle + 2;
     match (bounds(lon_facts), bounds(lat_facts)) {
-        (Some(lon), Some(lat)) if grid => strips(file, lon, lat, &mut |row| row.cells(&mut extent))?,
+        (Some(lon), Some(lat)) if grid => strips(file, [lon, lat], idle, &mut |row| row.cells(&mut extent))?,
         _ => {}
     }
     let of_cells = extent.bounds().is_some();
     let mut around = Around::default();
     let mut edges = Edges::default();
-    strips(file, lon.variable, lat.variable, &mut |row| {
+    strips(file, [lon.variable, lat.variable], idle, &mut |row| {
         row.points(&mut extent, grid);
         if grid {
             around.row(&row);
@@ -339,13 +363,18 @@ impl Around {
     }
 }
 
-/// Walks through longitudes and latitudes of one shape, some rows at a time.
-fn strips(file: &dyn ArrayFile, lon: usize, lat: usize, visit: &mut dyn FnMut(Row)) -> Result<()> {
+/// Walks through longitudes and latitudes of one shape, some rows at a time; the first `idle` dimensions are of length 1.
+fn strips(
+    file: &dyn ArrayFile,
+    [lon, lat]: [usize; 2],
+    idle: usize,
+    visit: &mut dyn FnMut(Row),
+) -> Result<()> {
     let header = file.header();
-    let shape = &facts(header, lon)?.shape;
+    let shape = facts(header, lon)?.shape.get(idle..).unwrap_or_default();
     let (rows, row) = match shape.split_first() {
         Some((rows, row)) if !row.is_empty() => (*rows, row),
-        _ => (1, shape.as_slice()),
+        _ => (1, shape),
     };
     let per_row = row.iter().fold(1u64, |n, size| n.saturating_mul(*size));
     let rank = shape.len();
@@ -362,7 +391,8 @@ fn strips(file: &dyn ArrayFile, lon: usize, lat: usize, visit: &mut dyn FnMut(Ro
             } else {
                 (vec![0; rank], row.to_vec())
             };
-            let pixels = file.read(variable, &from, &count, &vec![1; rank])?;
+            let (from, count) = ([vec![0; idle], from].concat(), [vec![1; idle], count].concat());
+            let pixels = file.read(variable, &from, &count, &vec![1; idle + rank])?;
             Ok(decode(&pixels, facts))
         };
         let (lons, lats) =

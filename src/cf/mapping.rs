@@ -15,6 +15,8 @@ pub struct Mapping {
     pub factor: f64,
     /// The CRS's unit is degrees: longitudes and latitudes, or those of a rotated pole.
     pub degrees: bool,
+    /// x and y say that they are of a projection, and the CRS is none: right only where their numbers can be degrees.
+    pub doubtful: bool,
 }
 
 /// The CRS of a variable's one-dimensional x and y, `None` when the file tells none: by its `grid_mapping`, by a WKT of
@@ -36,7 +38,7 @@ pub fn mapping(header: &ArrayHeader, variable: usize, axes: &Axes) -> Result<Opt
             Some(radians) => radians * height,
             None => length(unit).unwrap_or(1.0),
         };
-        return Ok(Some(Mapping { crs: crs.name, factor, degrees: false }));
+        return Ok(Some(Mapping { crs: crs.name, factor, degrees: false, doubtful: false }));
     }
     let mut pairs: Vec<(String, String)> =
         attributes.iter().filter_map(|(key, value)| Some((key.clone(), plain(value)?))).collect();
@@ -47,19 +49,19 @@ pub fn mapping(header: &ArrayHeader, variable: usize, axes: &Axes) -> Result<Opt
     match crs.metres {
         // The mapping describes other coordinates than these.
         Some(_) if lon_lat => return Ok(Some(crs84())),
-        None if projected => return Ok(None),
+        None if projected && (axes.lon.is_some() || axes.lat.is_some()) => return Ok(None),
         _ => {}
     }
     let factor = match crs.metres {
         Some(metres) => length(unit).map_or(1.0, |length| length / metres),
         None => angle(unit).filter(|_| unit.starts_with("rad")).map_or(1.0, f64::to_degrees),
     };
-    Ok(Some(Mapping { crs: crs.name, factor, degrees }))
+    Ok(Some(Mapping { crs: crs.name, factor, degrees, doubtful: degrees && projected }))
 }
 
 /// Longitudes and latitudes as they are.
 pub fn crs84() -> Mapping {
-    Mapping { crs: CRS84.to_string(), factor: 1.0, degrees: true }
+    Mapping { crs: CRS84.to_string(), factor: 1.0, degrees: true, doubtful: false }
 }
 
 /// The attributes that a CRS follows from.

@@ -12,7 +12,9 @@ const DAY: i128 = 86_400_000_000;
 pub enum Calendar {
     /// Julian to 1582-10-04, Gregorian from 1582-10-15.
     Standard,
+    /// The calendar of today, also before 1582.
     ProlepticGregorian,
+    /// A leap year every four years.
     Julian,
     /// 365 days in every year.
     NoLeap,
@@ -85,12 +87,13 @@ impl Calendar {
         month_length(month, leap)
     }
 
-    /// Year 0 is 1 BC in these; in the two historical ones -1 is, and there is no year 0.
+    /// Year 0 is 1 BC in the others; in the two historical ones -1 is, and there is no year 0.
+    fn lacks_year_zero(self) -> bool {
+        matches!(self, Calendar::Standard | Calendar::Julian)
+    }
+
     fn astronomical(self, year: i64) -> i64 {
-        match self {
-            Calendar::Standard | Calendar::Julian if year < 0 => year + 1,
-            _ => year,
-        }
+        if self.lacks_year_zero() && year < 0 { year + 1 } else { year }
     }
 }
 
@@ -164,6 +167,7 @@ fn julian_date(day: i64) -> (i64, i64, i64) {
 /// `units since reference`, in a calendar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeUnits {
+    /// What a year is.
     pub calendar: Calendar,
     /// Microseconds in one unit, as a fraction: nanoseconds are 1/1000.
     unit: (i128, i128),
@@ -196,7 +200,14 @@ impl TimeUnits {
         let unit = unit_length(unit, calendar).ok_or_else(|| {
             bad("in weeks, days, hours, minutes, seconds or their parts; months and years have no one length in this calendar")
         })?;
-        let reference = reference(rest.trim(), calendar)
+        let rest = rest.trim();
+        if calendar.lacks_year_zero() && year_of(rest) == Some(0) {
+            return Err(Error::conflict(
+                format!("\"{units}\" counts from year 0, which its calendar does not have: 1 follows -1"),
+                "A writer who counts so means calendar \"proleptic_gregorian\", or a \"noleap\" or \"360_day\" one, all of which have a year 0",
+            ));
+        }
+        let reference = reference(rest, calendar)
             .ok_or_else(|| bad("counted from a date of its calendar, such as '1970-01-01 00:00:00'"))?;
         Ok(TimeUnits { calendar, unit, reference, text: units.to_string() })
     }
@@ -211,6 +222,14 @@ impl TimeUnits {
     /// # Errors
     /// The value is not finite, or its instant is outside what TIMESTAMP holds.
     pub fn decode(&self, value: f64) -> Result<i64> {
+        self.decode_exact(value).map(|(instant, _)| instant)
+    }
+
+    /// The same, and the microseconds since 1970-01-01 in the calendar itself, which tell days apart that TIMESTAMP does not.
+    ///
+    /// # Errors
+    /// As [`TimeUnits::decode`].
+    pub fn decode_exact(&self, value: f64) -> Result<(i64, i64)> {
         // 2^80 units of any kind are far outside, and keep the product within 128 bits.
         if !value.is_finite() || value.abs() > 1e24 {
             return Err(self.outside(value));
@@ -230,7 +249,7 @@ impl TimeUnits {
     ///
     /// # Errors
     /// The instant is outside what TIMESTAMP holds.
-    pub fn decode_integer(&self, value: i128) -> Result<i64> {
+    pub fn decode_integer(&self, value: i128) -> Result<(i64, i64)> {
         let scaled = value.checked_mul(self.unit.0).ok_or_else(|| self.outside(value))?;
         let half = self.unit.1 / 2;
         self.instant((scaled + half).div_euclid(self.unit.1)).ok_or_else(|| self.outside(value))
@@ -244,14 +263,17 @@ impl TimeUnits {
     }
 
     /// A count of microseconds after the reference, by its fields, on TIMESTAMP's calendar.
-    fn instant(&self, micros: i128) -> Option<i64> {
+    fn instant(&self, micros: i128) -> Option<(i64, i64)> {
         let total = self.reference.checked_add(micros)?;
         let (day, of_day) = (total.div_euclid(DAY), total.rem_euclid(DAY));
         let (year, month, day) = self.calendar.date(i64::try_from(day).ok().filter(|d| d.abs() < 1 << 40)?);
         let day = day.min(month_length(month, gregorian_leap(year)));
         let micros = i128::from(gregorian_day(year, month, day)) * DAY + of_day;
         // The two ends of 64 bits stand for infinity.
-        i64::try_from(micros).ok().filter(|t| *t < i64::MAX && *t >= -9_223_372_022_400_000_000)
+        let instant =
+            i64::try_from(micros).ok().filter(|t| *t < i64::MAX && *t >= -9_223_372_022_400_000_000)?;
+        // Calendars of fewer days a year stay within.
+        Some((instant, i64::try_from(total).unwrap_or(instant)))
     }
 }
 
@@ -275,6 +297,13 @@ fn unit_length(unit: &str, calendar: Calendar) -> Option<(i128, i128)> {
         _ => return None,
     };
     Some((micros, 1))
+}
+
+/// The year that a date begins with.
+fn year_of(text: &str) -> Option<i64> {
+    let digits = text.trim_start_matches('+');
+    let end = digits.char_indices().find(|(at, c)| !(c.is_ascii_digit() || (*at == 0 && *c == '-')));
+    digits.get(..end.map_or(digits.len(), |(at, _)| at))?.parse().ok()
 }
 
 /// `1992-10-8 15:15:42.5 -6:00`: the date, and if there are any a time of day and an offset from UTC.
@@ -380,7 +409,30 @@ mod tests {
     #[test]
     fn integers_keep_every_digit() {
         let units = TimeUnits::parse("nanoseconds since 1970-01-01", None).unwrap();
-        assert_eq!(units.decode_integer(1_600_000_000_123_456_789).unwrap(), 1_600_000_000_123_457);
+        assert_eq!(units.decode_integer(1_600_000_000_123_456_789).unwrap().0, 1_600_000_000_123_457);
+    }
+
+    #[test]
+    fn days_that_timestamp_lacks_stay_apart_in_their_own_calendar() {
+        let days = TimeUnits::parse("days since 2001-02-01", Some("360_day")).unwrap();
+        let exact: Vec<(i64, i64)> =
+            [27.0, 28.0, 29.0].iter().map(|v| days.decode_exact(*v).unwrap()).collect();
+        assert!(exact.iter().all(|(instant, _)| *instant == exact[0].0));
+        assert!(exact.windows(2).all(|pair| pair[1].1 - pair[0].1 == 86_400_000_000));
+    }
+
+    #[test]
+    fn year_zero_is_there_in_the_calendars_that_have_one() {
+        for (name, calendar) in CALENDARS {
+            let parsed = TimeUnits::parse("days since 0000-01-01", Some(name));
+            assert_eq!(parsed.is_err(), calendar.lacks_year_zero(), "{name}");
+        }
+        assert!(
+            TimeUnits::parse("days since -1-12-31", None).is_ok()
+                && TimeUnits::parse("days since 0-1-1", None).is_err()
+        );
+        assert_eq!(decoded(738_000.0, "days since 0000-01-01", "noleap"), "2021-12-02 00:00:00");
+        assert_eq!(decoded(738_000.0, "days since 0000-01-01", "proleptic_gregorian"), "2020-07-29 00:00:00");
     }
 
     #[test]

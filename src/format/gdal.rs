@@ -4,7 +4,10 @@
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
 pub mod burn;
+pub mod create;
+pub mod hidden;
 pub mod mdim;
+mod netcdf;
 mod tags;
 pub mod vector;
 mod vsi;
@@ -20,15 +23,17 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Lack, Part, Result};
+use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
+use crate::files::{Location, Sight};
+use crate::format::gdal::hidden::Fields;
 use crate::format::tiff::{Deflated, Packed, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
-use crate::projection::library::{self, reason};
+use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
 use crate::window::Window;
-use crate::{files, with_dtype};
+use crate::with_dtype;
 
 static HDF5: Mutex<()> = Mutex::new(());
 
@@ -53,7 +58,7 @@ pub fn start() {
             // These keys and values hold no zero byte, the one thing that could be refused.
             let _ = gdal::config::set_config_option(key, value);
         }
-        mdim::never_lock();
+        netcdf::never_lock();
         DriverManager::register_all();
         vsi::install();
     });
@@ -83,11 +88,13 @@ pub fn any_option(names: &[&str]) -> bool {
 /// An open raster. One thread uses it at a time.
 pub struct Raster {
     dataset: Dataset,
-    path: String,
+    location: Location,
     header: Arc<Header>,
     hdf5: bool,
     /// Its blocks can be unpacked without GDAL.
     deflated: Option<Deflated>,
+    /// Of a GRIB file.
+    fields: Fields,
     /// Where it is read from; after the dataset, which is closed first.
     place: vsi::Place,
 }
@@ -97,36 +104,42 @@ impl Raster {
     ///
     /// # Errors
     /// The file is absent, no raster, damaged, or has no band.
-    pub fn open(path: &str, siblings: Option<&[String]>) -> Result<Raster> {
-        Raster::open_as(path, siblings, None)
+    pub fn open(sight: &Sight, siblings: Option<&[String]>) -> Result<Raster> {
+        Raster::open_as(sight, siblings, None)
     }
 
     /// Another handle of a raster whose header is known.
     ///
     /// # Errors
     /// As [`Raster::open`].
-    pub fn reopen(path: &str, siblings: Option<&[String]>, header: &Arc<Header>) -> Result<Raster> {
-        Raster::open_as(path, siblings, Some(header))
+    pub fn reopen(sight: &Sight, siblings: Option<&[String]>, header: &Arc<Header>) -> Result<Raster> {
+        Raster::open_as(sight, siblings, Some(header))
     }
 
-    fn open_as(path: &str, siblings: Option<&[String]>, header: Option<&Arc<Header>>) -> Result<Raster> {
+    fn open_as(sight: &Sight, siblings: Option<&[String]>, header: Option<&Arc<Header>>) -> Result<Raster> {
         start();
-        vsi::watched(path, || {
-            let place = vsi::Place::of(path, vsi::needs_netcdf)?;
+        let (location, path) = (sight.location(), sight.path());
+        vsi::watched(location, || {
+            let place = vsi::Place::of(sight, vsi::needs_netcdf)?;
             let magic = place.magic;
             let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
             // Refuses sources that could be waited for for ever.
-            vrt::sources(path, &magic)?;
+            vrt::sources(sight)?;
             if magic.starts_with(b"CDF") {
                 let unreadable = |reason: String| Error::unreadable(path, reason);
-                classic::check(files::container(path)).map_err(unreadable)?;
+                classic::check(location).map_err(unreadable)?;
             }
-            if magic.starts_with(b"GRIB") && grib::messages(path).second_order {
-                return Err(Error::unreadable(path, grib::SECOND_ORDER));
+            let unreadable = |reason: String| Error::unreadable(path, reason);
+            let messages = magic.starts_with(b"GRIB").then(|| grib::messages(location));
+            if messages.as_ref().is_some_and(|messages| messages.second_order) {
+                return Err(unreadable(grib::SECOND_ORDER.into()));
+            }
+            if let Some(reason) = messages.as_ref().and_then(|messages| messages.refusal()) {
+                return Err(unreadable(reason));
             }
             let _guard = guard(hdf5);
             if hdf5 {
-                mdim::close_earlier(path)?;
+                mdim::close_earlier(location)?;
             }
             let names: Option<Vec<&str>> = match place.file_name() {
                 Some(name) => Some(vec![name]),
@@ -139,17 +152,27 @@ impl Raster {
                     | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
                 sibling_files: names.as_deref(),
                 allowed_drivers: drivers.as_deref(),
+                // A valid range hides pixels by our own rule; the sign keeps other drivers from a warning.
+                open_options: hdf5.then_some(&["@HONOUR_VALID_RANGE=NO"] as &[&str]),
                 ..DatasetOptions::default()
             };
             let dataset = Dataset::open_ex(&place.name, options)
-                .map_err(|e| Error::unreadable(path, reason(&e, &place.name)))?;
+                .map_err(|e| Error::unreadable(path, cause(e, &place.name)))?;
             OPENED.fetch_add(1, Relaxed);
-            let header = match header {
+            let mut found = match header {
                 Some(header) => header.clone(),
                 None => Arc::new(read_header(&dataset, path)?),
             };
-            let deflated = deflated(&dataset, path, &magic, place.remote.clone());
-            Ok(Raster { dataset, path: path.to_string(), header, hdf5, deflated, place })
+            let mut fields = Fields::default();
+            if let Some(messages) = messages {
+                // GDAL's own transform, which the header may have lost, tells how it turned the grid.
+                let transform = transform_of(&dataset);
+                let mut own = Header { transform, ..(*found).clone() };
+                fields = Fields::of(location, messages, &mut own).map_err(unreadable)?;
+                found = header.cloned().unwrap_or_else(|| Arc::new(own));
+            }
+            let deflated = deflated(&dataset, location, &magic, place.remote.clone());
+            Ok(Raster { dataset, location: location.clone(), header: found, hdf5, deflated, fields, place })
         })
     }
 
@@ -165,7 +188,7 @@ impl Raster {
     /// The bytes can not be read.
     pub fn prefetch(&self, blocks: &[(usize, usize, usize)]) -> Result<()> {
         let Some(remote) = &self.place.remote else { return Ok(()) };
-        vsi::watched(&self.path, || {
+        vsi::watched(&self.location, || {
             let number = |band: &RasterBand<'_>, key: &str, (row, col): (usize, usize)| {
                 band.metadata_item(&format!("{key}_{col}_{row}"), "TIFF")?.parse::<u64>().ok()
             };
@@ -178,8 +201,14 @@ impl Raster {
         })
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<Header> {
         &self.header
+    }
+
+    /// Reads from now on as a header says that knows more of the same raster.
+    pub fn complete(&mut self, header: &Arc<Header>) {
+        self.header = header.clone();
     }
 
     /// One whole block of one band (from 1), row-major, as stored: blocks at the right and lower edge
@@ -188,30 +217,39 @@ impl Raster {
     /// # Errors
     /// The pixels can not be decoded.
     pub fn read_block(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
-        vsi::watched(&self.path, || self.read_block_now(band, block_row, block_col))
+        vsi::watched(&self.location, || self.read_block_now(band, block_row, block_col))
     }
 
     fn read_block_now(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
-        let fail = |reason: String| self.unreadable(band, self.block_window(block_row, block_col), reason);
+        let fail = |reason: Cause| self.unreadable(band, self.block_window(block_row, block_col), reason);
         let (height, width) = self.header.block;
-        let dtype = self.header.bands.get(band.wrapping_sub(1)).map(|b| b.dtype);
-        let Some(dtype) = dtype else { return Err(Error::Bug(format!("no band {band}"))) };
+        let Some(facts) = self.header.bands.get(band.wrapping_sub(1)) else {
+            return Err(Error::Bug(format!("no band {band}")));
+        };
+        let dtype = facts.dtype;
         if height.saturating_mul(width).saturating_mul(dtype.size()) > MAX_BLOCK_BYTES {
-            return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB")));
+            return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB").into()));
         }
-        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(reason(&e, &self.place.name)))?;
+        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(cause(e, &self.place.name)))?;
         if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
             return Ok(pixels);
         }
-        with_dtype!(dtype, T => {
+        // Half a float is read as a whole one, by window.
+        let own = dtype_of(raster_band.band_type());
+        let window = self.block_window(block_row, block_col);
+        let pixels: Result<Pixels> = with_dtype!(own.unwrap_or(dtype), T => {
             // A band whose own blocks differ from the first band's is read by window instead.
-            let pixels = match raster_band.block_size() == (width, height) {
+            let pixels = match own.is_some() && raster_band.block_size() == (width, height) {
                 true => raster_band.read_block::<T>((block_col, block_row)).map(|b| b.into_shape_and_vec().1),
-                false => self.read_window::<T>(&raster_band, self.block_window(block_row, block_col)),
+                false => self.read_window::<T>(&raster_band, window),
             };
-            pixels.map(T::pixels).map_err(|e| fail(reason(&e, &self.place.name)))
-        })
+            pixels.map(T::pixels).map_err(|e| fail(cause(e, &self.place.name)))
+        });
+        let mut pixels = pixels?.by_bits(dtype);
+        self.fields.unmask(band, window, width, &mut pixels).map_err(|reason| fail(reason.into()))?;
+        hidden::hide(facts, &mut pixels);
+        Ok(pixels)
     }
 
     /// A deflated block, past GDAL; `None` where it has to be read by GDAL.
@@ -256,10 +294,10 @@ impl Raster {
     pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);
-        let fail = |e: GdalError| self.unreadable(band, window, reason(&e, &self.place.name));
-        vsi::watched(&self.path, || {
-            let raster_band = self.dataset.rasterband(band).map_err(fail)?;
-            let mask = raster_band.open_mask_band().map_err(fail)?;
+        let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.place.name));
+        vsi::watched(&self.location, || {
+            let raster_band = self.dataset.rasterband(band).map_err(|reason| fail(reason.into()))?;
+            let mask = raster_band.open_mask_band().map_err(|reason| fail(reason.into()))?;
             self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
         })
     }
@@ -276,11 +314,11 @@ impl Raster {
         }
     }
 
-    fn unreadable(&self, band: usize, window: Window, reason: String) -> Error {
+    fn unreadable(&self, band: usize, window: Window, reason: Cause) -> Error {
         Error::Unreadable {
-            path: self.path.clone(),
+            path: self.location.text().into(),
             part: Part::Band { band, window: window.to_string() },
-            reason: reason.into(),
+            reason,
         }
     }
 }
@@ -305,12 +343,12 @@ fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
 /// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
 fn deflated(
     dataset: &Dataset,
-    path: &str,
+    location: &Location,
     magic: &[u8],
     remote: Option<Arc<RemoteFile>>,
 ) -> Option<Deflated> {
     let little = magic.starts_with(b"II*\0") || magic.starts_with(b"II+\0");
-    if !little || cfg!(target_endian = "big") || files::is_subdataset(path) {
+    if !little || cfg!(target_endian = "big") || location.is_subdataset() {
         return None;
     }
     let fact = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
@@ -320,7 +358,7 @@ fn deflated(
     }
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
     let predictor = fact("PREDICTOR").map_or(Some(Predictor::None), |number| Predictor::of(&number))?;
-    bits.is_none().then(|| Deflated::new(path, predictor, remote))
+    bits.is_none().then(|| Deflated::new(location.file(), predictor, remote))
 }
 
 fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
@@ -329,17 +367,19 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     if count == 0 || width == 0 || height == 0 {
         return Err(Error::unsuited(path, Lack::Bands(subdatasets(dataset))));
     }
-    let transform = dataset.geo_transform().ok().map(Affine).filter(Affine::is_usable);
+    let transform = transform_of(dataset);
     let mut bands = Vec::with_capacity(count);
     let mut block = (0, 0);
     for index in 1..=count {
-        let band = dataset.rasterband(index).map_err(|e| Error::unreadable(path, reason(&e, path)))?;
+        let band = dataset.rasterband(index).map_err(|e| Error::unreadable(path, cause(e, path)))?;
         if index == 1 {
             let (cols, rows) = band.block_size();
             block = (rows, cols);
         }
         let name = band.band_type();
-        let dtype = dtype_of(name).ok_or_else(|| Error::unsuited(path, Lack::Complex(name.to_string())))?;
+        let dtype = dtype_of(name)
+            .or_else(|| warp::is_half(&band).then_some(Dtype::Float32))
+            .ok_or_else(|| Error::unsuited(path, Lack::Complex(name.to_string())))?;
         let some = |text: String| (!text.is_empty()).then_some(text);
         let flags = band.mask_flags().ok();
         bands.push(Band {
@@ -350,10 +390,15 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
             offset: band.offset().filter(|o| *o != 0.0),
             unit: some(band.unit()),
             masked: flags.is_some_and(|f| !f.is_all_valid() && !f.is_nodata()),
+            variable: None,
         });
     }
     let driver = dataset.driver().short_name();
     Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
+}
+
+fn transform_of(dataset: &Dataset) -> Option<Affine> {
+    dataset.geo_transform().ok().map(Affine).filter(Affine::is_usable)
 }
 
 fn nodata(band: &RasterBand<'_>, dtype: Dtype) -> Option<Nodata> {

@@ -16,9 +16,9 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::schema::types::SchemaDescriptor;
 use serde_json::Value as Json;
 
-use crate::error::{Error, Result};
-use crate::files;
+use crate::error::{Cause, Error, Result};
 use crate::files::reader::{Cursor, Reader};
+use crate::files::{Location, Sight};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -27,7 +27,9 @@ const BATCH: usize = 2048;
 
 /// A Parquet file, read from its beginning to its end.
 pub struct Table {
+    /// Names and types of the columns.
     pub schema: SchemaRef,
+    /// How many rows there are.
     pub rows: u64,
     path: String,
     /// Gone after an error: the reader would give the same one for ever.
@@ -54,23 +56,21 @@ impl Table {
     }
 
     fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<Input>) -> Result<Table> {
-        let unreadable = |reason: String| Error::unreadable(path, reason);
+        let unreadable = |error| Error::unreadable(path, Cause::of(error));
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
         let schema = with_uuids(builder.schema(), builder.parquet_schema());
-        let reader = builder.with_batch_size(BATCH).build().map_err(|e| unreadable(e.to_string()))?;
+        let reader = builder.with_batch_size(BATCH).build().map_err(unreadable)?;
         Ok(Table { schema, rows, path: path.into(), reader: Some(reader) })
     }
 }
 
 fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
-    let place = files::home(path);
-    files::stamp(&place)?;
-    let unreadable = |reason: String| Error::unreadable(path, reason);
-    let file = Input::open(&place).map_err(|e| unreadable(e.to_string()))?;
+    let sight = Sight::at(path)?;
+    let unreadable = |error| Error::unreadable(path, Cause::of(error));
+    let file = Input::open(sight.location()).map_err(|e| Error::unreadable(path, e))?;
     // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-        .map_err(|e| unreadable(e.to_string()))
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(unreadable)
 }
 
 /// A Parquet file on disk or behind a URL.
@@ -80,8 +80,8 @@ struct Input {
 }
 
 impl Input {
-    fn open(path: &str) -> std::io::Result<Input> {
-        let file = Reader::open(path)?;
+    fn open(location: &Location) -> std::io::Result<Input> {
+        let file = Reader::open(location)?;
         Ok(Input { size: file.size()?, file })
     }
 }
@@ -140,7 +140,7 @@ impl Iterator for Table {
         if batch.is_err() {
             self.reader = None;
         }
-        Some(batch.map_err(|e| Error::unreadable(&self.path, e.to_string())))
+        Some(batch.map_err(|e| Error::unreadable(&self.path, Cause::of(e))))
     }
 }
 

@@ -24,15 +24,20 @@ pub struct RegistryRow {
 /// A window of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
+    /// The file.
     pub path: Arc<str>,
+    /// What is read of it.
     pub window: Window,
 }
 
 /// Where the rows come from, and which columns they carry.
 #[derive(Debug, Clone)]
 pub struct Registry {
+    /// What it is called in errors.
     pub name: String,
+    /// Names and types, in order.
     pub columns: Vec<(String, SqlType)>,
+    /// How many rows there are.
     pub rows: u64,
     source: Rows,
 }
@@ -72,7 +77,7 @@ impl Registry {
         check_columns(&columns, &name)?;
         if let Some(column) = unreadable(items) {
             let problem = format!(
-                "column {column} has a value of a type that a list can not carry: cast it, or write the registry to Parquet"
+                "column {column} has a value of a type that a list cannot carry: cast it, or write the registry to Parquet"
             );
             let columns = columns.into_iter().map(|(name, _)| name).collect();
             return Err(Error::BadRegistry { path: name, problem, columns });
@@ -116,7 +121,7 @@ impl Registry {
         let row = |i: usize| {
             let values: Option<Vec<Value>> =
                 batch.columns().iter().map(|column| value(column.as_ref(), i)).collect();
-            Ok(self.row(values.ok_or_else(|| self.bad("a value that can not be carried along"))?))
+            Ok(self.row(values.ok_or_else(|| self.bad("a value that cannot be carried along"))?))
         };
         (0..batch.num_rows()).map(row).collect()
     }
@@ -168,7 +173,7 @@ fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
         let bad = || Error::BadRegistry {
             path: path.into(),
             problem: format!(
-                "column {} has type {}, which can not be carried along: leave it out, or cast it to text,",
+                "column {} has type {}, which cannot be carried along: leave it out, or cast it to text,",
                 field.name(),
                 field.data_type()
             ),

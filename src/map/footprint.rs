@@ -11,7 +11,9 @@ use crate::projection;
 /// would is two polygons, and the box then spans all longitudes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Footprint {
+    /// The shape on the map, cut at the antimeridian.
     pub polygons: MultiPolygon<f64>,
+    /// The envelope of the shape.
     pub bbox: Bbox,
 }
 
@@ -116,7 +118,28 @@ pub fn running_box(bbox: &Bbox, from: &str, to: &str) -> Result<Bbox> {
     Bbox::envelope(ring).ok_or_else(unprojectable)
 }
 
-/// Refuses a box whose numbers can not be in the units of its CRS: degrees on a metric grid, metres on a globe.
+/// Refuses a box in degrees that reaches beyond the poles by more than `slack`: its numbers are a picture's pixels or metres.
+///
+/// # Errors
+/// There is no such latitude.
+pub fn check_latitudes(path: &str, bbox: &Bbox, crs: &str, slack: f64) -> Result<()> {
+    let reach = 90.0 + slack + 1e-6;
+    if bbox.ymin >= -reach && bbox.ymax <= reach || !projection::crs_facts(crs)?.geographic {
+        return Ok(());
+    }
+    let problem = format!(
+        "\"{path}\" says that its numbers are degrees ({}), and its latitudes would reach from {} to {}",
+        crate::crs::Crs::new(crs),
+        bbox.ymin,
+        bbox.ymax
+    );
+    Err(Error::conflict(
+        problem,
+        "They are none, but pixels of a picture, or the metres of a projection: give the file the CRS that they are in",
+    ))
+}
+
+/// Refuses a box whose numbers cannot be in the units of its CRS: degrees on a metric grid, metres on a globe.
 ///
 /// # Errors
 /// A box that reaches beyond the globe, or one that looks like degrees far from where its CRS is used.

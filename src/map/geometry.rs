@@ -61,7 +61,7 @@ pub fn write(shape: &Geometry<f64>) -> Result<Vec<u8>> {
     // As many as a box takes.
     let mut bytes = Vec::with_capacity(96);
     wkb::writer::write_geometry(&mut bytes, shape, &options)
-        .map_err(|e| Error::Bug(format!("a geometry can not be written: {e}")))?;
+        .map_err(|e| Error::Bug(format!("a geometry cannot be written: {e}")))?;
     Ok(bytes)
 }
 
@@ -76,6 +76,7 @@ pub fn polygons_wkb(shape: &MultiPolygon<f64>) -> Result<Vec<u8>> {
     }
 }
 
+/// The box around a shape; `None` for an empty one.
 pub fn envelope(shape: &Geometry<f64>) -> Option<Bbox> {
     let rect = shape.bounding_rect()?;
     Bbox::new(rect.min().x, rect.min().y, rect.max().x, rect.max().y).ok()

@@ -1,5 +1,7 @@
 //! CRSs from the attributes of a CF grid mapping.
 
+#![allow(unsafe_code)]
+
 use gdal::cpl::CslStringList;
 use gdal::spatial_ref::SpatialRef;
 use gdal_sys as c;
@@ -43,7 +45,7 @@ pub fn crs_of(definition: &str) -> Result<CfCrs> {
 }
 
 fn described(mut srs: SpatialRef, value: &str) -> Result<CfCrs> {
-    let name = name_of(&mut srs).ok_or_else(|| bad(value, "it can not be written as PROJJSON"))?;
+    let name = name_of(&mut srs).ok_or_else(|| bad(value, "it cannot be written as PROJJSON"))?;
     let metres = (!srs.is_geographic()).then(|| srs.linear_units());
     Ok(CfCrs { name, metres })
 }
@@ -61,7 +63,7 @@ fn import(pairs: &[(String, String)]) -> Result<SpatialRef> {
     let code = unsafe { c::OSRImportFromCF1(srs.to_c_hsrs(), list.as_ptr(), std::ptr::null()) };
     match code {
         c::OGRErr::OGRERR_NONE => Ok(srs),
-        _ => Err(bad(&value, "GDAL can not make a CRS from its attributes")),
+        _ => Err(bad(&value, "GDAL cannot make a CRS from its attributes")),
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::Once;
 
 use gdal::errors::{CplErrType, GdalError};
 
+use crate::error::Cause;
+
 /// Must run once before any other call; later calls do nothing.
 pub fn start() {
     static START: Once = Once::new();
@@ -29,6 +31,11 @@ pub fn failure_of<T>(work: impl FnOnce() -> T) -> (T, Option<String>) {
     FAILURE.take();
     let outcome = work();
     (outcome, FAILURE.take().map(|text| text.trim_end_matches('.').to_string()))
+}
+
+/// What GDAL said, with its error kept.
+pub fn cause(error: GdalError, path: &str) -> Cause {
+    Cause::worded(reason(&error, path), error)
 }
 
 /// What GDAL said, without its numbers and without the path, which our own message names.

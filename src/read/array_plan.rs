@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cf;
+use crate::cf::{self, Axes};
 use crate::error::{Error, Load, Result};
 use crate::format::array::Variable;
 use crate::format::hyperslab::{Run, places};
+use crate::interval::iso;
 use crate::limits::Limits;
 use crate::read::array::ArraySource;
 use crate::read::axis::{self, Axis, Selected, Selection};
@@ -32,12 +33,16 @@ impl Opened {
 /// The part of a read that one file gives.
 #[derive(Clone)]
 pub struct Part {
+    /// The file.
     pub source: Arc<ArraySource>,
     /// The variable's place in the file's header.
     pub variable: usize,
     /// Of each dimension.
     pub selected: Vec<Selected>,
+    /// Of each dimension, where it has one.
     pub axes: Vec<Option<Arc<Axis>>>,
+    /// The same times of other files, which lie elsewhere: they are merged on a slice, in this order.
+    pub also: Vec<Part>,
 }
 
 impl Part {
@@ -47,6 +52,7 @@ impl Part {
         self.source.variable(self.variable)
     }
 
+    /// What is read on each dimension.
     pub fn runs(&self) -> Vec<Vec<Run>> {
         self.selected.iter().map(|selected| selected.runs.clone()).collect()
     }
@@ -67,6 +73,16 @@ impl Part {
         self.selected.iter().enumerate().filter(|(_, selected)| selected.kept).map(|(dim, _)| dim)
     }
 
+    /// Leaves `count` places of one dimension, from the `from`-th of those that were selected on.
+    #[must_use]
+    pub fn section(mut self, dim: usize, from: u64, count: u64) -> Part {
+        if let Some(selected) = self.selected.get_mut(dim) {
+            *selected = section(selected, from, count);
+        }
+        self.also = self.also.into_iter().map(|part| part.section(dim, from, count)).collect();
+        self
+    }
+
     /// The dimension that is the time.
     pub fn time(&self) -> Option<usize> {
         time_dimension(&self.source, self.variable)
@@ -74,22 +90,25 @@ impl Part {
 }
 
 fn time_dimension(source: &ArraySource, variable: usize) -> Option<usize> {
-    match cf::axes(source.header(), variable).time.map(|time| time.dims)?.as_slice() {
+    match source.axes(variable).ok()?.time.as_ref()?.dims.as_slice() {
         [dim] => Some(*dim),
         _ => None,
     }
 }
 
-/// What a selection takes from each file, in the order of the files; those that it takes nothing from are left out.
-/// Over several files the time is one axis, from the first file to the last.
+/// What a selection takes from each file; those that it takes nothing from are left out. Over several files the time is one
+/// axis, in the order of the times. `onto` a slice the files may lie on places of their own, and then those of one time are
+/// merged.
 ///
 /// # Errors
-/// A file that can not be opened or lacks the variable, a selection that names what is not there.
+/// A file that cannot be opened or lacks the variable, a selection that names what is not there, files that differ in other
+/// coordinates than the time, a time that stands in two of them.
 pub fn plan(
     paths: &[String],
     variable: &str,
     selection: &Selection,
     opened: &mut Opened,
+    onto: bool,
 ) -> Result<Vec<Part>> {
     let open = |path: &String| {
         let source = opened.get(path)?;
@@ -107,12 +126,99 @@ pub fn plan(
     for (source, variable) in files {
         let selected = select::select(&source, variable, &own)?;
         let axes = select::axes(&source, variable)?;
-        parts.push(Part { source, variable, selected, axes });
+        parts.push(Part { source, variable, selected, axes, also: Vec::new() });
     }
-    match (time, shared.dims.as_slice()) {
-        (Some(dim), [(_, wanted)]) => share(parts, dim, wanted, shared.tolerance),
-        _ => Ok(parts),
+    if let Some((first, others)) = parts.split_first() {
+        others.iter().try_for_each(|other| same_place(first, other, time, onto))?;
     }
+    let wanted = shared.dims.first().map(|(_, wanted)| wanted);
+    match time {
+        Some(dim) => in_time(&parts, dim, wanted, (shared.tolerance, onto)),
+        None if onto && parts.len() > 1 => at_one_time(parts),
+        None => Ok(parts),
+    }
+}
+
+/// Refuses files that differ in more than their times: their values would stand under coordinates that are not theirs.
+fn same_place(first: &Part, other: &Part, time: Option<usize>, onto: bool) -> Result<()> {
+    let (facts, others) = (first.facts()?, other.facts()?);
+    let (path, other_path) = (first.source.path(), other.source.path());
+    let on_map = |part: &Part| {
+        let axes = part.source.axes(part.variable).ok();
+        [axes.and_then(Axes::y_dim), axes.and_then(Axes::x_dim)].map(|dim| dim.filter(|_| onto))
+    };
+    if facts.dims.len() != others.dims.len() || onto && on_map(first) != on_map(other) {
+        let problem = format!(
+            "\"{}\" has the dimensions [{}] in \"{path}\" and [{}] in \"{other_path}\"",
+            facts.name,
+            facts.dims.join(", "),
+            others.dims.join(", ")
+        );
+        return Err(Error::conflict(problem, "Read the files one by one"));
+    }
+    for (dim, (axis, other_axis)) in first.axes.iter().zip(&other.axes).enumerate() {
+        let (Some(axis), Some(other_axis)) = (axis, other_axis) else { continue };
+        if time == Some(dim) || on_map(first).contains(&Some(dim)) {
+            continue;
+        }
+        let (Some(selected), Some(others)) = (first.selected.get(dim), other.selected.get(dim)) else {
+            continue;
+        };
+        let (values, others) = (axis.values_at(selected), other_axis.values_at(others));
+        let steps = values.iter().zip(values.iter().skip(1)).map(|(a, b)| (a - b).abs());
+        let slack = 1e-3 * steps.fold(f64::INFINITY, f64::min);
+        let slack = if slack.is_finite() { slack } else { 0.0 };
+        let near = |(a, b): (&f64, &f64)| {
+            (a - b).abs() <= slack.max(a.abs() * f64::from(f32::EPSILON)) || a.is_nan() && b.is_nan()
+        };
+        if values.len() == others.len() && values.iter().zip(&others).all(near) {
+            continue;
+        }
+        let shown = |values: &[f64]| match values {
+            [] => "nothing".to_string(),
+            [one] => one.to_string(),
+            [first, .., last] => format!("{first} to {last} ({} values)", values.len()),
+        };
+        let problem = format!(
+            "\"{}\" is {} in \"{path}\" and {} in \"{other_path}\"",
+            axis.name,
+            shown(&values),
+            shown(&others)
+        );
+        let remedy = "Files are joined along their time alone: read each place by itself, or bring them onto one grid with a slice of geo_slice(...), which merges files of one time";
+        return Err(Error::conflict(problem, remedy));
+    }
+    Ok(())
+}
+
+/// Files without a time of their own dimension, merged; a single time of each must be the same.
+fn at_one_time(mut parts: Vec<Part>) -> Result<Vec<Part>> {
+    let time = |part: &Part| -> Result<Option<i64>> {
+        let time = part.source.axes(part.variable)?.time.as_ref().filter(|time| time.dims.is_empty());
+        let axis = time.map(|time| cf::time_axis(&*part.source.file()?, time.variable));
+        Ok(axis.and_then(Result::ok).and_then(|axis| axis.instants.first().copied().flatten()))
+    };
+    let mut first = parts.remove(0);
+    let at = time(&first)?;
+    for part in &parts {
+        let other = time(part)?;
+        if other != at {
+            let shown = |at: Option<i64>| at.map_or_else(|| "no time".into(), iso);
+            let problem = format!(
+                "\"{}\" is of {}, and \"{}\" of {}",
+                first.source.path(),
+                shown(at),
+                part.source.path(),
+                shown(other)
+            );
+            return Err(Error::conflict(
+                problem,
+                "Files without a dimension of time are merged where they are of one time: read each time by itself",
+            ));
+        }
+    }
+    first.also = parts;
+    Ok(vec![first])
 }
 
 /// The selection of all dimensions but one, and of that one.
@@ -136,12 +242,17 @@ fn split(
     Ok((Selection { dims: own, tolerance }, Selection { dims: shared, tolerance }))
 }
 
-/// Selects on the time axis of all files together.
-fn share(parts: Vec<Part>, dim: usize, wanted: &axis::Wanted, tolerance: Option<f64>) -> Result<Vec<Part>> {
-    let mut instants = Vec::new();
-    let mut ends = Vec::with_capacity(parts.len());
+/// One time of all files together: when, and where it stands in which of them.
+struct Step {
+    instant: Option<i64>,
+    of: Vec<(usize, u64)>,
+}
+
+/// The times of all files, in their order; `merged` those of one time are one.
+fn steps(parts: &[Part], dim: usize, merged: bool) -> Result<(String, Vec<Step>)> {
     let mut name = String::new();
-    for part in &parts {
+    let mut all: Vec<(Option<i64>, usize, u64)> = Vec::new();
+    for (number, part) in parts.iter().enumerate() {
         let axis = part.axes.get(dim).and_then(Option::as_ref);
         let Some((axis, times)) = axis.and_then(|axis| Some((axis, axis.instants.as_ref()?))) else {
             if let Some(axis) = axis {
@@ -155,31 +266,93 @@ fn share(parts: Vec<Part>, dim: usize, wanted: &axis::Wanted, tolerance: Option<
             ));
         };
         name.clone_from(&axis.name);
-        instants.extend_from_slice(times);
-        ends.push(instants.len() as u64);
+        all.extend((0..times.len()).map(|place| (axis.exact(place), number, place as u64)));
     }
-    let size = instants.len() as u64;
-    let joint = Axis::new(&name, None, vec![f64::NAN; instants.len()], Some(instants), false, false);
-    let chosen = axis::resolve(&name, size, Some(&joint), wanted, tolerance)?;
-    let mut first = 0;
-    let mut taken = Vec::new();
-    for (mut part, end) in parts.into_iter().zip(ends) {
-        let within: Vec<Run> = chosen.runs.iter().filter_map(|run| within(*run, first, end)).collect();
-        if let (Some(selected), false) = (part.selected.get_mut(dim), within.is_empty()) {
-            *selected = Selected { shifts: vec![0.0; within.len()], runs: within, kept: chosen.kept };
-            taken.push(part);
+    // Places that hold no time come last, in the order of the files.
+    all.sort_by_key(|(at, ..)| at.unwrap_or(i64::MAX));
+    let instant = |number: usize, place: u64| {
+        let axis = parts.get(number)?.axes.get(dim)?.as_ref()?;
+        axis.instants.as_ref()?.get(place as usize).copied().flatten()
+    };
+    let mut steps: Vec<Step> = Vec::with_capacity(all.len());
+    let mut before = None;
+    for (at, number, place) in all {
+        let here = instant(number, place);
+        let open = steps.last_mut().filter(|_| at.is_some() && before == Some(at));
+        match open.filter(|step| step.of.iter().all(|(other, _)| *other != number)) {
+            Some(step) if merged => step.of.push((number, place)),
+            Some(step) => {
+                let paths = [step.of.first().map_or(0, |(other, _)| *other), number];
+                let [one, other] = paths.map(|n| parts.get(n).map_or("", |part| part.source.path()));
+                let problem = format!(
+                    "the time {} stands in \"{one}\" and in \"{other}\"",
+                    here.map_or_else(String::new, iso)
+                );
+                let remedy = "Name each time once; files of one time that lie on different places are merged on a slice of geo_slice(...)";
+                return Err(Error::conflict(problem, remedy));
+            }
+            None => steps.push(Step { instant: here, of: vec![(number, place)] }),
         }
-        first = end;
+        before = Some(at);
     }
-    Ok(taken)
+    Ok((name, steps))
 }
 
-/// The part of a run that lies in `first .. end`, counted from `first`.
-fn within(run: Run, first: u64, end: u64) -> Option<Run> {
-    let skipped = first.saturating_sub(run.start).div_ceil(run.step);
-    let start = run.start + skipped * run.step;
-    let count = end.saturating_sub(start).div_ceil(run.step).min(run.count.saturating_sub(skipped));
-    (count > 0).then(|| Run { start: start - first, count, step: run.step })
+/// Selects on the time axis of all files together, and gives the parts in the order of the times: one for each stretch that
+/// the same files make up.
+fn in_time(
+    parts: &[Part],
+    dim: usize,
+    wanted: Option<&axis::Wanted>,
+    (tolerance, merged): (Option<f64>, bool),
+) -> Result<Vec<Part>> {
+    let (name, steps) = steps(parts, dim, merged)?;
+    let size = steps.len() as u64;
+    let chosen = match wanted {
+        Some(wanted) => {
+            let instants = steps.iter().map(|step| step.instant).collect();
+            let joint = Axis::new(&name, None, vec![f64::NAN; steps.len()], Some(instants), false, false);
+            axis::resolve(&name, size, Some(&joint), wanted, tolerance)?
+        }
+        None => Selected::all(size),
+    };
+    let mut taken: Vec<(Vec<usize>, Vec<Vec<Run>>)> = Vec::new();
+    for place in chosen.runs.iter().flat_map(|run| run.places()) {
+        let Some(step) = steps.get(place as usize) else { continue };
+        let files: Vec<usize> = step.of.iter().map(|(number, _)| *number).collect();
+        if taken.last().is_none_or(|(last, _)| *last != files) {
+            taken.push((files, vec![Vec::new(); step.of.len()]));
+        }
+        let Some((_, runs)) = taken.last_mut() else { continue };
+        for (runs, (_, place)) in runs.iter_mut().zip(&step.of) {
+            extend(runs, *place);
+        }
+    }
+    let part = |(number, runs): (&usize, Vec<Run>)| {
+        let mut part = parts.get(*number).cloned().ok_or_else(|| Error::Bug("a file is gone".into()))?;
+        if let Some(selected) = part.selected.get_mut(dim) {
+            *selected = Selected { shifts: vec![0.0; runs.len()], runs, kept: chosen.kept };
+        }
+        Ok(part)
+    };
+    let whole = |(files, runs): (Vec<usize>, Vec<Vec<Run>>)| {
+        let mut layers = files.iter().zip(runs).map(part).collect::<Result<Vec<Part>>>()?;
+        let mut first = layers.remove(0);
+        first.also = layers;
+        Ok(first)
+    };
+    taken.into_iter().map(whole).collect()
+}
+
+/// Adds a place to some runs, to the last of them where it goes on with it.
+fn extend(runs: &mut Vec<Run>, place: u64) {
+    match runs.last_mut() {
+        Some(run) if run.count == 1 && place > run.start => {
+            (run.count, run.step) = (2, place - run.start);
+        }
+        Some(run) if run.count > 1 && place == run.start + run.count * run.step => run.count += 1,
+        _ => runs.push(Run { start: place, count: 1, step: 1 }),
+    }
 }
 
 /// Places `from .. from + count` of those that some runs name.
@@ -214,14 +387,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_cut_at_the_ends_of_files() {
-        let run = Run { start: 1, count: 5, step: 3 };
-        let all: Vec<u64> = run.places().collect();
-        let mut again = Vec::new();
-        for (first, end) in [(0, 2), (2, 3), (3, 9), (9, 20)] {
-            again.extend(within(run, first, end).into_iter().flat_map(|run| run.places()).map(|p| p + first));
+    fn places_in_any_order_become_runs_that_name_them() {
+        for places in [vec![0, 1, 2, 3], vec![5, 3, 1], vec![0, 2, 4, 5, 6, 6], vec![7], vec![]] {
+            let mut runs = Vec::new();
+            places.iter().for_each(|place| extend(&mut runs, *place));
+            assert_eq!(runs.iter().flat_map(|run| run.places()).collect::<Vec<u64>>(), places);
         }
-        assert_eq!(again, all);
     }
 
     #[test]

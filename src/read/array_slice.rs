@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::affine::Affine;
-use crate::dtype::Pixel;
+use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
+use crate::format::array::Variable;
 use crate::format::gdal::warp;
 use crate::format::gdal::warp::{Pixels, Rule};
 use crate::format::hyperslab::Run;
@@ -13,7 +14,9 @@ use crate::projection::{crs_facts, project};
 use crate::read::array::ArraySource;
 use crate::read::array_plan::Part;
 use crate::read::axis::{Point, Selection, Wanted};
-use crate::read::globe::{Globe, TURN};
+use crate::read::globe::TURN;
+use crate::read::mosaic::Merge;
+use crate::read::placement::Passage;
 use crate::read::values::{Decoding, decode};
 use crate::resampling::Resampling;
 use crate::slice::Slice;
@@ -23,8 +26,12 @@ use crate::{cf, workers};
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Onto {
+    /// The grid.
     pub slice: Slice,
+    /// How a pixel is made of those around it.
     pub resampling: Resampling,
+    /// What files of one time become.
+    pub merge: Merge,
 }
 
 /// Stands for no value while planes are warped: NaN may be a value of the file.
@@ -50,15 +57,18 @@ pub fn map_dims(source: &ArraySource, variable: usize) -> Result<(usize, usize)>
 
 fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     let name = &source.variable(variable)?.name;
-    let axes = cf::axes(source.header(), variable);
+    let axes = source.axes(variable)?;
     let none = |why: &str| {
         let problem = format!("\"{name}\" of \"{}\" {why}", source.path());
         Error::conflict(problem, "Only arrays on a regular grid, in degrees or projected, come onto a slice")
     };
-    let grid = cf::grid::grid(&*source.file()?, variable, &axes)?
+    let grid = cf::grid::grid(&*source.file()?, variable, axes)?
         .ok_or_else(|| none("has no coordinates on the map"))?;
     let affine = grid.transform.ok_or_else(|| none("has cells of different sizes"))?;
-    let (Some(y_dim), Some(x_dim)) = (axes.y_dim(), axes.x_dim()) else {
+    let shape = &source.variable(variable)?.shape;
+    // A field of HDF-EOS has no coordinates, and its rows and columns are its dimensions.
+    let plain = (*shape == [grid.height as u64, grid.width as u64]).then_some((0, 1));
+    let Some((y_dim, x_dim)) = axes.y_dim().zip(axes.x_dim()).or(plain) else {
         return Err(none("has no dimensions on the map"));
     };
     Ok(Place { crs: grid.crs, affine, rows: grid.height, cols: grid.width, y_dim, x_dim })
@@ -75,7 +85,7 @@ pub fn with_times(
     slice: &Slice,
 ) -> Result<Selection> {
     let mut selection = selection.clone();
-    let Some(time) = cf::axes(source.header(), variable).time.filter(|time| time.dims.len() == 1) else {
+    let Some(time) = source.axes(variable)?.time.as_ref().filter(|time| time.dims.len() == 1) else {
         return Ok(selection);
     };
     for (name, _) in &selection.dims {
@@ -100,12 +110,20 @@ pub struct Planes {
 }
 
 impl Planes {
+    /// How many values there are.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// The first whole number, of a variable that holds such, that a FLOAT changes.
+    pub fn beyond_float(&self) -> Option<i128> {
+        let cells = self.values.iter().zip(&self.valid).filter(|(_, valid)| **valid != 0);
+        cells.filter_map(|(value, _)| value.beyond_float()).next()
     }
 
     /// Writes the values from place `from` on into `out`, and gives the runs of `out` without one, as
@@ -136,29 +154,78 @@ impl Planes {
     }
 }
 
-/// Every plane of a part on the slice's grid, in the order of the part's other dimensions.
+/// Every plane of a part on the slice's grid, in the order of the part's other dimensions; files of one time are merged.
 ///
 /// # Errors
-/// No grid, no transformation between the two CRSs, or chunks that can not be decoded.
+/// No grid, no transformation between the two CRSs, or chunks that cannot be decoded.
 pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
+    let mut done = read_one(part, onto, decoding, threads)?;
+    if part.also.is_empty() && onto.merge != Merge::Count {
+        return Ok(done);
+    }
+    let mut counts: Vec<u32> = done.valid.iter().map(|valid| u32::from(*valid != 0)).collect();
+    for other in &part.also {
+        let layer = read_one(other, onto, decoding, threads)?;
+        if layer.len() != done.len() {
+            return Err(Error::Bug(format!("{} values beside {}", layer.len(), done.len())));
+        }
+        let cells = done.values.iter_mut().zip(&mut done.valid).zip(&mut counts);
+        for (((value, valid), count), (more, more_valid)) in cells.zip(layer.values.iter().zip(&layer.valid))
+        {
+            if *more_valid == 0 {
+                continue;
+            }
+            *count += 1;
+            *value = match onto.merge {
+                _ if *valid == 0 => *more,
+                Merge::First | Merge::Count => *value,
+                Merge::Last => *more,
+                Merge::Min => value.min(*more),
+                Merge::Max => value.max(*more),
+                Merge::Sum | Merge::Mean => *value + *more,
+            };
+            *valid = 1;
+        }
+    }
+    for ((value, valid), count) in done.values.iter_mut().zip(&mut done.valid).zip(counts) {
+        match onto.merge {
+            Merge::Mean if count > 1 => *value /= f64::from(count),
+            Merge::Count => (*value, *valid) = (f64::from(count), 1),
+            _ => {}
+        }
+    }
+    Ok(done)
+}
+
+/// The greatest whole number below which a double holds every other.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Refuses whole numbers of 64 bits that planes, which are doubles, do not hold.
+fn check_exact(path: &str, facts: &Variable, values: &[f64]) -> Result<()> {
+    if !matches!(facts.dtype, Some(Dtype::Int64 | Dtype::UInt64)) {
+        return Ok(());
+    }
+    match values.iter().find(|value| value.abs() > EXACT && **value != NONE) {
+        None => Ok(()),
+        Some(value) => {
+            let reason = format!(
+                "a value near {value} cannot come onto a slice: whole numbers above 2^53 are not told apart there"
+            );
+            Err(Error::values(path, facts.name.as_str(), reason))
+        }
+    }
+}
+
+fn read_one(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let place = place(&part.source, part.variable)?;
     let facts = part.facts()?;
     let slice = &onto.slice;
-    let globe = Globe::of(&place.crs, &place.affine, place.cols, slice, onto.resampling)?;
-    let from = warp::Grid {
-        crs: globe.filter(|globe| globe.turn.is_none()).map_or(&place.crs, |_| slice.crs.as_str()),
-        affine: globe.map_or(turned(&place, slice)?, |globe| globe.affine),
-        height: place.rows,
-        width: globe.map_or(place.cols, |globe| globe.width),
-        turn: globe.and_then(|globe| globe.turn),
-    };
-    let to = warp::Grid {
-        crs: slice.crs.as_str(),
-        affine: slice.affine(),
-        height: slice.height as usize,
-        width: slice.width as usize,
-        turn: None,
-    };
+    let size = (place.rows, place.cols);
+    let mut passage = Passage::of(&place.crs, place.affine, size, slice, onto.resampling)?;
+    if passage.globe.is_none() {
+        passage.from.affine = turned(&place, slice)?;
+    }
+    let Passage { from, to, globe } = passage;
     // An eighth of a cell, rasterio's default, is a long way in degrees.
     let rule = Rule { resampling: onto.resampling, tolerance: 0.0, nodata: Some(NONE) };
     let decoding = Decoding { fill: Some(NONE), ..*decoding };
@@ -186,10 +253,12 @@ pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) 
             }
             let pixels = part.source.read(part.variable, &runs, 1)?;
             if place.y_dim < place.x_dim {
-                return decode(&pixels, facts, &decoding, out).map(|_| ());
+                decode(&pixels, facts, &decoding, out)?;
+                return check_exact(part.source.path(), facts, out);
             }
             let mut turned = vec![0.0; out.len()];
             decode(&pixels, facts, &decoding, &mut turned)?;
+            check_exact(part.source.path(), facts, &turned)?;
             for (at, value) in out.iter_mut().enumerate() {
                 *value = turned.get(at % width * height + at / width).copied().unwrap_or(NONE);
             }

@@ -7,13 +7,17 @@ use crate::interval::{Interval, iso};
 /// The coordinates of one dimension.
 #[derive(Debug)]
 pub struct Axis {
+    /// Its dimension.
     pub name: String,
+    /// Of its values.
     pub unit: Option<String>,
     /// The coordinate variable's values; NaN where there is none.
     pub values: Vec<f64>,
     /// Of a time axis: microseconds since 1970, UTC.
     pub instants: Option<Vec<Option<i64>>>,
-    /// What places are told by: the instants of a time axis, else the values.
+    /// The instants in the file's own calendar, which tell days apart that TIMESTAMP's lacks.
+    exact: Option<Vec<Option<i64>>>,
+    /// What places are told by: the instants of a time axis, else the values; longitudes run on where they jump by a turn.
     keys: Vec<f64>,
     /// Places in the order of their keys, those without one left out.
     order: Vec<usize>,
@@ -26,12 +30,15 @@ pub struct Axis {
 /// What a user names on an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Point {
+    /// A value on an axis of numbers.
     Number(f64),
     /// A date stands for the whole of it.
     Time(Interval),
 }
 
 /// Which places of a dimension are wanted.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
     /// The place nearest to a value, or the one place that a date holds.
@@ -49,6 +56,7 @@ pub enum Wanted {
 /// The places of one dimension that were selected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selected {
+    /// The indices, in order.
     pub runs: Vec<Run>,
     /// What to add to the coordinates of each run: a turn around the globe, or nothing.
     pub shifts: Vec<f64>,
@@ -57,6 +65,7 @@ pub struct Selected {
 }
 
 impl Selected {
+    /// Every index, and the dimension stays.
     pub fn all(size: u64) -> Selected {
         Selected { runs: vec![Run::all(size)], shifts: vec![0.0], kept: true }
     }
@@ -73,6 +82,7 @@ impl Selected {
 /// A selection as the user gave it: dimensions by name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
+    /// By the user's name of a dimension.
     pub dims: Vec<(String, Wanted)>,
     /// How far the nearest value may lie, in the axis's units; seconds on a time axis.
     pub tolerance: Option<f64>,
@@ -149,12 +159,34 @@ impl Axis {
     ) -> Axis {
         let keys: Vec<f64> = match &instants {
             Some(instants) => instants.iter().map(|t| t.map_or(f64::NAN, |t| t as f64)).collect(),
+            None if longitude => run_on(&values),
             None => values.clone(),
         };
         let mut order: Vec<usize> = (0..keys.len()).filter(|&i| keys[i].is_finite()).collect();
         order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
         let single = single && instants.is_none();
-        Axis { name: name.into(), unit, values, instants, keys, order, longitude, single, undecoded: None }
+        let (exact, undecoded) = (None, None);
+        Axis { name: name.into(), unit, values, instants, exact, keys, order, longitude, single, undecoded }
+    }
+
+    /// The same axis, with its instants in the file's own calendar.
+    #[must_use]
+    pub fn in_calendar(self, exact: Option<Vec<Option<i64>>>) -> Axis {
+        Axis { exact, ..self }
+    }
+
+    /// A time by its place, in the file's own calendar where that is known.
+    pub fn exact(&self, place: usize) -> Option<i64> {
+        let times = self.exact.as_ref().or(self.instants.as_ref())?;
+        times.get(place).copied().flatten()
+    }
+
+    /// What to add to a place's value so that it is its key, and then to that.
+    fn shift(&self, place: usize, further: f64) -> f64 {
+        match (self.longitude, self.keys.get(place).zip(self.values.get(place))) {
+            (true, Some((key, value))) => ((key + further - value) / TURN).round() * TURN,
+            _ => further,
+        }
     }
 
     /// The same axis, whose times are not known for this reason.
@@ -165,7 +197,7 @@ impl Axis {
 
     /// Why its places are not told by times.
     pub fn no_time(&self) -> Error {
-        let plain = || Error::invalid("a time", format!("a number: \"{}\" is no time axis", self.name));
+        let plain = || Error::invalid("a time", format!("a number: \"{}\" is not a time axis", self.name));
         self.undecoded.clone().unwrap_or_else(plain)
     }
 
@@ -182,9 +214,10 @@ impl Axis {
                 Err(Error::invalid(value, format!("a TIMESTAMP or a DATE: \"{}\" is a time axis", self.name)))
             }
             (Point::Time(_), None) if self.undecoded.is_some() => Err(self.no_time()),
-            (Point::Time(time), None) => {
-                Err(Error::invalid(iso(time.start), format!("a number: \"{}\" is no time axis", self.name)))
-            }
+            (Point::Time(time), None) => Err(Error::invalid(
+                iso(time.start),
+                format!("a number: \"{}\" is not a time axis", self.name),
+            )),
         }
     }
 
@@ -241,7 +274,33 @@ impl Axis {
             None => to >= lowest && from <= highest,
         };
         let Some(&place) = self.order.get(n).filter(|_| near) else { return Err(self.off(point)) };
-        Ok(Selected { shifts: vec![-shift], ..Selected::one(place as u64) })
+        self.check_one(n, place)?;
+        Ok(Selected { shifts: vec![self.shift(place, -shift)], ..Selected::one(place as u64) })
+    }
+
+    /// Refuses a time that stands at several places: none of them is meant more than another.
+    fn check_one(&self, n: usize, place: usize) -> Result<()> {
+        let (Some(_), Some(key)) = (&self.instants, self.keys.get(place)) else { return Ok(()) };
+        if self.key(n.wrapping_sub(1)) != Some(*key) && self.key(n + 1) != Some(*key) {
+            return Ok(());
+        }
+        let same: Vec<usize> = (0..self.keys.len()).filter(|&i| self.keys.get(i) == Some(key)).collect();
+        if same.len() < 2 {
+            return Ok(());
+        }
+        let days = self.exact.as_ref().is_some_and(|exact| {
+            same.iter().any(|&i| exact.get(i) != same.first().and_then(|&first| exact.get(first)))
+        });
+        let why = if days {
+            ": its calendar has days that TIMESTAMP's lacks, which are the last of their month"
+        } else {
+            ""
+        };
+        let problem =
+            format!("axis \"{}\" has {} values of {}{why}", self.name, same.len(), iso(*key as i64));
+        let places: Vec<String> = same.iter().map(usize::to_string).collect();
+        let remedy = format!("Select by index, one of {}, or take all of them as a range", places.join(", "));
+        Err(Error::conflict(problem, remedy))
     }
 
     fn between(&self, from: Point, to: Point) -> Result<Selected> {
@@ -276,11 +335,12 @@ impl Axis {
                 if here && let Some(taken) = taken.get_mut(place) {
                     *taken = true;
                 }
-                match runs.last_mut().filter(|_| here && open) {
+                let shift = self.shift(place, turn);
+                match runs.last_mut().filter(|_| here && open && shifts.last() == Some(&shift)) {
                     Some(run) => run.count += 1,
                     None if here => {
                         runs.push(Run { start: place as u64, count: 1, step: 1 });
-                        shifts.push(turn);
+                        shifts.push(shift);
                     }
                     None => {}
                 }
@@ -341,6 +401,21 @@ impl Axis {
     }
 }
 
+/// Longitudes that jump by a turn, over Greenwich or the date line, made to run on; others stay.
+fn run_on(values: &[f64]) -> Vec<f64> {
+    let mut before = None;
+    let onward = |value: &f64| {
+        let here = before.map_or(*value, |before: f64| value + ((before - value) / TURN).round() * TURN);
+        before = Some(here);
+        here
+    };
+    let onward: Vec<f64> = values.iter().map(onward).collect();
+    let steps = || onward.iter().zip(onward.iter().skip(1)).map(|(a, b)| b - a);
+    let one_way = steps().all(|step| step > 0.0) || steps().all(|step| step < 0.0);
+    let around = onward.first().zip(onward.last()).is_some_and(|(first, last)| (last - first).abs() > TURN);
+    if one_way && !around { onward } else { values.to_vec() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,6 +468,34 @@ mod tests {
         assert_eq!(lon.values_at(&all).len(), 36);
         assert_eq!(lon.values_at(&all)[0], -180.0);
         assert_eq!(places(lon.between(number(0.0), number(360.0))).len(), 36);
+    }
+
+    #[test]
+    fn longitudes_that_jump_by_a_turn_run_on() {
+        for values in [[358.5, 359.5, 0.5, 1.5], [178.5, 179.5, -179.5, -178.5], [1.5, 0.5, 359.5, 358.5]] {
+            let lon = Axis::new("lon", None, values.to_vec(), None, true, false);
+            for (place, value) in values.iter().enumerate() {
+                for turn in [-360.0, 0.0, 360.0] {
+                    let one = lon.at(number(value + turn), None).unwrap();
+                    assert_eq!(lon.values_at(&one), [value + turn]);
+                    assert_eq!(places(Ok(one)), [place as u64]);
+                }
+                assert!(lon.at(number(value + 90.0), None).is_err());
+            }
+            assert_eq!(lon.values_at(&Selected::all(4)), values);
+        }
+        let lon = Axis::new("lon", None, vec![358.5, 359.5, 0.5, 1.5], None, true, false);
+        let over = lon.between(number(-1.0), number(1.0)).unwrap();
+        assert_eq!(lon.values_at(&over), [-0.5, 0.5]);
+    }
+
+    #[test]
+    fn a_time_that_stands_twice_is_not_taken_for_one() {
+        let times = vec![Some(0), Some(5), Some(5), Some(9)];
+        let time = Axis::new("time", None, vec![0.0; 4], Some(times), false, false);
+        let at = |t: i64| time.at(Point::Time(Interval { start: t, stop: t }), None);
+        assert_eq!(places(at(9)), [3]);
+        assert!(at(5).is_err() && at(6).is_err());
     }
 
     #[test]

@@ -22,14 +22,14 @@ fn axis_of(source: &ArraySource, variable: usize, dim: usize) -> Result<Option<A
     let (Some(name), Some(size)) = (facts.dims.get(dim), facts.shape.get(dim)) else { return Ok(None) };
     let along =
         |place: &usize| header.variables.get(*place).is_some_and(|v| v.dtype.is_some() && v.shape == [*size]);
-    let own = header.resolve(&facts.name, name).filter(along);
+    let own = header.resolve(&facts.name, name).filter(along).filter(|_| !facts.unnamed.contains(&dim));
     let own = own.filter(|place| header.variables.get(*place).is_some_and(|v| v.dims == [name.as_str()]));
-    let axes = cf::axes(header, variable);
+    let axes = source.axes(variable)?;
     let along_dim = |c: &cf::Coordinate| c.dims == [dim] && along(&c.variable);
     // NEMO's own time_counter has no units, and its time stands beside it.
-    let time = axes.time.filter(along_dim);
-    let others = [axes.x, axes.y, axes.lon, axes.lat, axes.vertical];
-    let other = || others.into_iter().flatten().find(along_dim).map(|c| c.variable);
+    let time = axes.time.as_ref().filter(|c| along_dim(c));
+    let others = [&axes.x, &axes.y, &axes.lon, &axes.lat, &axes.vertical];
+    let other = || others.into_iter().flatten().find(|c| along_dim(c)).map(|c| c.variable);
     let Some(place) = time.map(|c| c.variable).or(own).or_else(other) else { return Ok(None) };
     source.axis(place, || read_axis(source, place)).map(Some)
 }
@@ -66,7 +66,7 @@ pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<us
     if let Some(dim) = facts.dims.iter().position(|dim| dim == name) {
         return Ok(dim);
     }
-    let axes = cf::axes(source.header(), variable);
+    let axes = source.axes(variable)?;
     let coordinates = [&axes.time, &axes.x, &axes.y, &axes.lon, &axes.lat, &axes.vertical];
     let named = |c: &&cf::Coordinate| {
         source.header().variables.get(c.variable).is_some_and(|v| v.short_name() == name)
@@ -100,10 +100,10 @@ fn read_axis(source: &ArraySource, place: usize) -> Result<Axis> {
     let file = source.file()?;
     let values = cf::values(&*file, place)?;
     let unit = facts.unit.clone();
-    let (mut instants, mut undecoded) = (None, None);
+    let (mut instants, mut exact, mut undecoded) = (None, None, None);
     if unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
         match cf::time_axis(&*file, place) {
-            Ok(axis) => instants = Some(axis.instants),
+            Ok(axis) => (instants, exact) = (Some(axis.instants), Some(axis.exact)),
             Err(error @ Error::Unsuited { lack: Lack::Times { .. }, .. }) => {
                 let hint = "Select by index, or by the numbers that are stored";
                 undecoded = Some(Error::conflict(error.to_string(), hint));
@@ -116,5 +116,5 @@ fn read_axis(source: &ArraySource, place: usize) -> Result<Axis> {
         || unit.as_deref().is_some_and(|unit| east.contains(&unit));
     let single = facts.dtype == Some(Dtype::Float32);
     let axis = Axis::new(facts.short_name(), unit, values, instants, longitude, single);
-    Ok(axis.undecoded(undecoded))
+    Ok(axis.in_calendar(exact).undecoded(undecoded))
 }

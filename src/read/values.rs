@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::format::array::Variable;
+use crate::format::array::{Absent, Variable};
 use crate::with_pixels;
 
 /// How stored values become numbers.
@@ -12,7 +12,7 @@ use crate::with_pixels;
 pub struct Decoding {
     /// `stored * scale + offset`.
     pub scaled: bool,
-    /// `_FillValue` and `missing_value` are no value.
+    /// What the variable says is no value is none: see [`Variable::absent`].
     pub masked: bool,
     /// A number instead of no value.
     pub fill: Option<f64>,
@@ -58,7 +58,7 @@ pub fn decode<T: Pixel>(
     if !decoding.masked {
         return Ok(Vec::new());
     }
-    let gaps = with_pixels!(pixels, values => gaps(values, &variable.missing()));
+    let gaps = with_pixels!(pixels, values => gaps(values, &variable.absent()));
     let Some(fill) = decoding.fill else { return Ok(gaps) };
     for gap in gaps {
         if let Some(places) = out.get_mut(gap) {
@@ -68,16 +68,14 @@ pub fn decode<T: Pixel>(
     Ok(Vec::new())
 }
 
-fn gaps<P: Pixel>(values: &[P], nodata: &[P]) -> Vec<Range<usize>> {
+fn gaps<P: Pixel>(values: &[P], absent: &Absent<P>) -> Vec<Range<usize>> {
     let mut gaps: Vec<Range<usize>> = Vec::new();
-    // Without a branch in blocks that have none, which are most.
+    if absent.is_empty() {
+        return gaps;
+    }
     const BLOCK: usize = 1024;
-    for (number, block) in values.chunks(BLOCK).enumerate() {
-        let gone = |value: &P| nodata.iter().any(|nodata| value.is(*nodata));
-        if !nodata.iter().any(|nodata| block.iter().fold(false, |any, value| any | value.is(*nodata))) {
-            continue;
-        }
-        for (place, _) in block.iter().enumerate().filter(|(_, value)| gone(value)) {
+    for (number, block) in values.chunks(BLOCK).enumerate().filter(|(_, block)| absent.any(block)) {
+        for (place, _) in block.iter().enumerate().filter(|(_, value)| absent.holds(**value)) {
             let place = number * BLOCK + place;
             match gaps.last_mut() {
                 Some(last) if last.end == place => last.end += 1,
@@ -97,6 +95,7 @@ mod tests {
         Variable {
             name: "v".into(),
             dims: vec!["x".into()],
+            unnamed: Vec::new(),
             shape: vec![4],
             dtype_name: "int16".into(),
             dtype: Some(crate::dtype::Dtype::Int16),
@@ -129,7 +128,10 @@ mod tests {
     fn gaps_run_over_blocks() {
         let mut values = vec![0f32; 5000];
         values[1020..1030].fill(f32::NAN);
-        assert_eq!(gaps(&values, &[f32::NAN]).as_slice(), std::slice::from_ref(&(1020..1030)));
-        assert!(gaps(&values, &[]).is_empty());
+        let mut variable = variable(Some(Nodata::Float(f64::NAN)), None);
+        variable.attributes.clear();
+        assert_eq!(gaps(&values, &variable.absent()).as_slice(), std::slice::from_ref(&(1020..1030)));
+        variable.nodata = None;
+        assert!(gaps(&values, &variable.absent::<f32>()).is_empty());
     }
 }

@@ -60,7 +60,7 @@ def test_empty_lists_nulls_and_empty_texts(con, sql, name):
 
 @pytest.mark.parametrize("which", ALL)
 def test_a_text_file_named_tif(con, tmp_path, which):
-    (tmp_path / "text.tif").write_text("this is no raster\n" * 50)
+    (tmp_path / "text.tif").write_text("this is not a raster\n" * 50)
     name, sql = readers(tmp_path / "text.tif")[which]
     refused(con, sql, name, r"text\.tif")
 

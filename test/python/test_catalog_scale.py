@@ -489,7 +489,7 @@ def test_an_earlier_catalog_of_other_parameters_is_refused(con, kept, tmp_path):
     con.execute(f"COPY (SELECT * EXCLUDE (bbox) FROM '{catalog}') TO '{tmp_path}/lacking.parquet'")
     assert "has no column bbox" in refusal(f", {REGEX}", f"'{tmp_path}/lacking.parquet'")
     con.execute(f"COPY (SELECT * REPLACE (size::VARCHAR AS size) FROM '{catalog}') TO '{tmp_path}/text.parquet'")
-    assert "has a column size that is no BIGINT" in refusal(f", {REGEX}", f"'{tmp_path}/text.parquet'")
+    assert "has a column size that is not BIGINT" in refusal(f", {REGEX}", f"'{tmp_path}/text.parquet'")
     con.execute(f"COPY (SELECT 1 AS a) TO '{tmp_path}/other.parquet'")
     assert "has no column path" in refusal(f", {REGEX}", f"'{tmp_path}/other.parquet'")
     assert "does not exist" in refusal(f", {REGEX}", "'none.parquet'")

@@ -256,7 +256,7 @@ for path in ['{tmp_path}/a.vrt', '{tmp_path}/b.vrt', '{tmp_path}/pipe.tif']:
             con.execute(sql % path).fetchall()
             raise SystemExit('read ' + sql % path)
         except duckdb.Error as error:
-            assert 'pipe.tif' in str(error) and 'no regular file' in str(error), str(error)
+            assert 'pipe.tif' in str(error) and 'not a regular file' in str(error), str(error)
 print('survived')
 """
     result = run_python(code, timeout=30)

@@ -64,7 +64,7 @@ def settings():
     """Every setting that changes how a query is understood or run, with a value that is not its default."""
     con = connect(load=False)
     rows = con.execute("SELECT name, value, input_type FROM duckdb_settings() ORDER BY name").fetchall()
-    # What closes doors, writes files or speaks of other extensions is no matter of a query's meaning.
+    # What closes doors, writes files or speaks of other extensions is not a matter of a query's meaning.
     apart = re.compile(r"external|extension|unsigned|lock_config|secret|http|log|progress|profil|temp|autoinstall|autoload|persist|checkpoint|wal|ui_|s3_|debug|allow|azure|storage|force_|experimental_meta|search_path|schema|verif|hive|enable_fsst|arrow|pin_threads|allocator")
     found = [f"{name} = {'false' if value == 'true' else 'true'}" for name, value, kind in rows if kind == "BOOLEAN" and not apart.search(name)]
     return found + ["default_order = 'DESC'", "default_null_order = 'NULLS_FIRST'", "default_collation = 'NOCASE'", "TimeZone = 'Pacific/Auckland'",

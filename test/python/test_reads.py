@@ -35,7 +35,7 @@ def pixels(dtype, bands=1, seed=0, shape=(HEIGHT, WIDTH)):
 
 
 def small(data):
-    """Whole numbers that a FLOAT holds: the scalar refuses others."""
+    """Whole numbers that FLOAT can hold: the scalar refuses others."""
     return data % (1 << 24) if data.dtype.kind in "iu" and data.dtype.itemsize >= 4 else data
 
 
@@ -115,7 +115,7 @@ def test_pixels_equal_rasterio_for_every_compression(con, raster, compress, pred
     try:
         path = raster("a.tif", pixels(dtype, bands=2), **kind)
     except Exception as error:
-        pytest.skip(f"rasterio can not write it: {error}")
+        pytest.skip(f"rasterio cannot write it: {error}")
     check_scalar(con, path)
     check_table(con, path, dtype)
 

@@ -237,7 +237,7 @@ def test_cubes_behind_urls_are_cataloged_and_read_as_xarray_reads_them(web, memo
 
 
 def test_a_store_that_can_not_be_listed_says_so(web, server, cubes):
-    with pytest.raises(duckdb.Error, match="not consolidated, and a URL can not be listed"):
+    with pytest.raises(duckdb.Error, match="not consolidated, and a URL cannot be listed"):
         web.execute(f"FROM geo_catalog_build('{server.url('bare.zarr')}')").fetchall()
 
 

@@ -484,14 +484,21 @@ def test_the_grid_of_a_file_or_of_a_read_is_a_slice(con, raster, transform):
     data = noise("float32", (2, 30, 41))
     path = raster("a.tif", data, transform=transform, crs="EPSG:4326" if transform.a < 1 else "EPSG:32629")
     con.execute(f"CREATE OR REPLACE TABLE row AS FROM geo_catalog_build('{path}')")
-    # A slice's rows run south.
-    north_up = data[:, ::-1] if transform.e > 0 else data
+    if transform.e > 0:
+        # A slice's rows run south: beside the file's own pixels a label would lie flipped.
+        with pytest.raises(Exception, match="rows run north"):
+            con.execute("SELECT geo_slice([height, width], transform, crs) FROM row").fetchall()
+        transform = Affine(10, 0, 500000, 0, -10, 4590000 + 300)
+        con.execute("UPDATE row SET transform = [500000, 10, 0, 4590300, 0, -10]")
+        data = data[:, ::-1]
     got, shape = con.execute("SELECT r.data, r.shape FROM (SELECT read_slice(path, geo_slice([height, width], transform, crs)) AS r FROM row)").fetchone()
-    np.testing.assert_array_equal(np.reshape(got, shape), north_up)
+    np.testing.assert_array_equal(np.reshape(got, shape), data)
+    if transform.f == 4590300:
+        return
     for patch, place in con.execute(f"SELECT data, geo_slice(shape, transform, crs) FROM read_patch('{path}', size := [7, 9])").fetchall():
         place = str(place).replace("None", "NULL")
         again = np.reshape(con.execute(f"SELECT read_slice('{path}', {place}).data").fetchone()[0], (2, 7, 9))
-        np.testing.assert_array_equal(again[:, ::-1] if transform.e > 0 else again, np.reshape(patch, (2, 7, 9)))
+        np.testing.assert_array_equal(again, np.reshape(patch, (2, 7, 9)))
 
 
 def test_subqueries_may_stand_in_arguments(con, raster):
@@ -500,7 +507,7 @@ def test_subqueries_may_stand_in_arguments(con, raster):
     con.execute(f"CREATE TABLE places AS SELECT {slice_sql((500000, 4599900, 500100, 4600000), 10, 'EPSG:32629')} AS s, geo_box({OK}) AS g")
     sql = "SELECT read_slice((SELECT list(path) FROM files), (SELECT s FROM places), {merge: 'sum'}).data[1]"
     assert con.execute(sql).fetchone()[0] == 3
-    # DuckDB would hand out such an argument's type by copying the subquery, which it can not. The last may be options.
+    # DuckDB would hand out such an argument's type by copying the subquery, which it cannot. The last may be options.
     for times in ("(SELECT DATE '2023-06-01')", "NULL, (SELECT DATE '2023-06-01')"):
         with pytest.raises(duckdb.BinderException, match="holds a subquery, whose type DuckDB does not show"):
             con.execute(f"SELECT geo_slice({OK}, 10, 'EPSG:32629', {times})")
@@ -780,10 +787,10 @@ def test_whole_numbers_that_a_float_changes_are_refused(con, raster, dtype):
     big[0, 0, 0] = 16777217
     path = raster("beyond.tif", big)
     for sql in reads(path):
-        with pytest.raises(Exception, match=r'beyond.tif" has a pixel of 16777217 in band 1, which a FLOAT does not hold exactly\nFROM read_patch'):
+        with pytest.raises(Exception, match=r'beyond.tif" has a pixel of 16777217 in band 1, which FLOAT cannot hold exactly\nFROM read_patch'):
             con.execute(f"SELECT {sql}").fetchone()
     assert con.execute(f"SELECT data FROM read_patch('{path}', size := 2)").fetchone()[0] == big.ravel().tolist()
-    # What is no pixel does not count.
+    # What is not a pixel does not count.
     big[0, 0, 0] = 100000001
     gone = raster("gone.tif", big, nodata=100000001)
     for sql in reads(gone):
@@ -840,5 +847,5 @@ def test_whole_numbers_that_no_float_holds_are_told_where_they_count(con, raster
     wide[0, 0] = 2 ** 60 + 1
     path = raster("wide.tif", wide, transform=from_origin(0, 4, 1, 1), crs="EPSG:4326")
     for shift in (0, 0.1):  # GDAL's warper has rounded the second before it can be looked at
-        with pytest.raises(Exception, match="has a pixel of 11529215046068469.* which a FLOAT does not hold exactly"):
+        with pytest.raises(Exception, match="has a pixel of 11529215046068469.* which FLOAT cannot hold exactly"):
             con.execute(read(path, shift, "")).fetchall()

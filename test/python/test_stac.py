@@ -155,28 +155,28 @@ def changed(value, *path):
 
 
 BROKEN = [
-    (without("id"), 'item 1 of ".*" is no STAC item: it has no id'),
-    (without("properties"), 'item "20201211_223832_CS2" of ".*" is no STAC item: it has no properties'),
+    (without("id"), 'item 1 of ".*" is not a STAC item: it has no id'),
+    (without("properties"), 'item "20201211_223832_CS2" of ".*" is not a STAC item: it has no properties'),
     (without("assets"), "it has no assets"),
     (without("properties", "datetime"), "neither a datetime nor both start_datetime and end_datetime"),
     (changed(None, "properties", "datetime"), "neither a datetime nor both"),
-    (changed("2020-13-01", "properties", "datetime"), 'its datetime "2020-13-01" is no RFC 3339 time'),
+    (changed("2020-13-01", "properties", "datetime"), 'its datetime "2020-13-01" is not an RFC 3339 time'),
     (changed(20200101, "properties", "datetime"), "its datetime is 20200101, no text"),
     (changed({"type": "Polygon", "coordinates": "x"}, "geometry"), "GeoJSON"),
     (changed({"type": "Poly"}, "geometry"), "GeoJSON"),
     (changed("Item", "type"), 'its type is "Item", not "Feature"'),
     (changed({}, "assets", "analytic"), 'its asset "analytic" has no href'),
-    (changed([], "assets", "analytic"), 'its asset "analytic" is no object'),
+    (changed([], "assets", "analytic"), 'its asset "analytic" is not an object'),
     (changed([1, 2], "properties", "proj:transform"), "neither six nor nine numbers"),
     ({"type": "Collection", "id": "c"}, "it is a STAC Collection, which holds no items itself"),
     ({"type": "Catalog", "id": "c"}, "it is a STAC Catalog"),
     ({"type": "FeatureCollection", "features": []}, "it holds no STAC items"),
     ({"type": "FeatureCollection"}, "an ItemCollection without features"),
-    ('{"type": "Feature", "id"', "it is no JSON"),
+    ('{"type": "Feature", "id"', "it is not JSON"),
     ("", "it holds no STAC items"),
-    ("no json at all", "it is no JSON"),
+    ("no json at all", "it is not JSON"),
     ("[1, 2]", "item 1 .* it has no id"),
-    ("[" * 5000, "it is no JSON"),
+    ("[" * 5000, "it is not JSON"),
 ]
 
 
@@ -198,7 +198,7 @@ def test_one_broken_item_among_many(con, tmp_path):
     items[1234] = {"id": "broken", "type": "Feature"}
     path = write(tmp_path / "many.json", {"type": "FeatureCollection", "features": items})
     rows = read(con, path, ", on_error := 'report'")
-    assert len(rows) == 2999 * 3 + 1 and [r["error"] for r in rows if r["error"]] == [f'item "broken" of "{path}" is no STAC item: it has no properties']
+    assert len(rows) == 2999 * 3 + 1 and [r["error"] for r in rows if r["error"]] == [f'item "broken" of "{path}" is not a STAC item: it has no properties']
 
 
 def test_paths_are_checked(con, tmp_path):
@@ -252,7 +252,7 @@ def test_stac_geoparquet_is_read_as_the_items_it_came_from(con, tmp_path):
                {k: v for k, v in b["attributes"].items() if k not in ("created", "updated", "datetime", "start_datetime", "end_datetime")}
     assert [r["attributes"]["item"] for r in read(con, parquet, ", assets := 'B04'")] == [f"i{i}" for i in range(0, 500, 2)]
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
-    with pytest.raises(Exception, match="item 1 of .*other.parquet.* is no STAC item: it has no id"):
+    with pytest.raises(Exception, match="item 1 of .*other.parquet.* is not a STAC item: it has no id"):
         read(con, tmp_path / "other.parquet")
     (tmp_path / "torn.parquet").write_bytes(parquet.read_bytes()[:5000])
     with pytest.raises(Exception, match="torn.parquet"):

@@ -158,7 +158,7 @@ def test_stac_geoparquet_reads_as_the_items_that_it_was_written_from(con, writte
     documents = [item.to_dict(include_self_link=True, transform_hrefs=False) for item in items]
     for document, path in zip(documents, paths):
         document["links"] = [{"rel": "self", "href": str(path), "type": "application/geo+json"}]
-        # One type a column: words for NaN and numbers can not stand in one.
+        # One type a column: words for NaN and numbers cannot stand in one.
         for asset in document["assets"].values():
             for band in asset.get("raster:bands", []):
                 if band.get("nodata") == "nan":

@@ -63,12 +63,12 @@ def test_a_file_of_another_kind_names_the_function_for_it(con, tmp_path):
 
     for function in ["SELECT read_patch('%s', {row_off: 0, col_off: 0, height: 1, width: 1})", f"SELECT read_slice('%s', {slice_})", "FROM geo_patch_grid('%s')",
                      "SELECT geo_zonal_stats('%s', 'POLYGON ((0 0, 1 0, 0 1, 0 0))')"]:
-        assert 'a1.gpkg" is a vector file, and no raster\nDraw it on a grid with geo_rasterize' in said(function % (tmp_path / "a1.gpkg")), function
+        assert 'a1.gpkg" is a vector file, not a raster\nDraw it on a grid with geo_rasterize' in said(function % (tmp_path / "a1.gpkg")), function
         assert 'all.parquet" is a Parquet file, which is a table to DuckDB' in said(function % (tmp_path / "all.parquet")), function
-    assert 'r.tif" is a raster, and no vector file\nRead it with read_patch' in said(f"SELECT geo_rasterize('{raster}', {slice_})")
+    assert 'r.tif" is a raster, not a vector file\nRead it with read_patch' in said(f"SELECT geo_rasterize('{raster}', {slice_})")
     for function in [f"SELECT geo_rasterize('{tmp_path}/all.parquet', {slice_})", f"FROM geo_catalog_build('{tmp_path}/all.parquet')", f"FROM geo_catalog_build('{tmp_path}/all.parquet', kind := 'vector')"]:
         assert f"SELECT geo_rasterize(list(geometry), slice) FROM '{tmp_path}/all.parquet'" in said(function)
-    assert "One file is wanted here, and no glob" in said(f"SELECT geo_zonal_stats('{tmp_path}/*.tif', 'POLYGON ((0 0, 1 0, 0 1, 0 0))')")
+    assert "One file is wanted here, not a glob" in said(f"SELECT geo_zonal_stats('{tmp_path}/*.tif', 'POLYGON ((0 0, 1 0, 0 1, 0 0))')")
     # What the messages advise works, and a glob is drawn file by file.
     want = con.execute(f"SELECT geo_rasterize(['{tmp_path}/a1.gpkg', '{tmp_path}/a2.gpkg'], {slice_}).data").fetchone()[0]
     assert any(want) and con.execute(f"SELECT geo_rasterize('{tmp_path}/a*.gpkg', {slice_}).data").fetchone()[0] == want
@@ -177,11 +177,11 @@ def test_kinds_are_told_by_content(con, tmp_path):
     got = catalog(con, [tmp_path / n for n in ("vectors.geojson", "raster.tif", "a.tif", "b.geojson", "spaced.json")])
     assert list(got["kind"]) == ["vector", "raster", "vector", "raster", "vector"]
     assert list(catalog(con, str(tmp_path / "*"))["kind"]) == ["vector", "raster", "raster", "vector", "vector"]
-    (tmp_path / "text.tif").write_text("this is no picture")
+    (tmp_path / "text.tif").write_text("this is not a picture")
     for kind in ("auto", "raster", "vector"):
         with pytest.raises(Exception, match=r'cannot open ".*text.tif": not recognized'):
             catalog(con, tmp_path / "text.tif", f", kind := '{kind}'")
-    with pytest.raises(Exception, match="is a vector file, and no raster"):
+    with pytest.raises(Exception, match="is a vector file, not a raster"):
         catalog(con, tmp_path / "vectors.geojson", ", kind := 'raster'")
     with pytest.raises(Exception, match=r'"vectors" is not a kind.*\n.*Did you mean "vector"'):
         catalog(con, tmp_path / "vectors.geojson", ", kind := 'vectors'")

@@ -47,6 +47,12 @@ def read_slabs(con, path, variable, dims, slabs):
 def check_slabs(con, rng, path, variable, expected, count=40):
     dims = [f"dim_{i}" for i in range(expected.ndim)]
     slabs = [random_slices(rng, expected.shape) for _ in range(count)]
+    whole = np.asarray(expected[...])
+    if whole.dtype.kind in "iu" and (whole.astype("float32").astype(object) != whole.astype(object)).any():
+        # Read whole by the streaming form; the scalar's FLOAT would change them.
+        with pytest.raises(Exception, match="which a FLOAT does not hold exactly"):
+            read_slabs(con, path, variable, dims, [tuple(slice(0, size, 1) for size in expected.shape)])
+        return
     for slab, ours in zip(slabs, read_slabs(con, path, variable, dims, slabs), strict=True):
         np.testing.assert_array_equal(ours, np.asarray(expected[slab]).astype("float32"), err_msg=f"{path} {slab}")
 

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use geoquilt::bridge::doc::{FunctionDoc, Given, Kind};
+use geoquilt::bridge::doc::{Example, FunctionDoc, Given, Kind};
 use geoquilt::sql::{GROUPS, functions};
 
 fn root() -> PathBuf {
@@ -24,17 +24,22 @@ fn file_name(doc: &FunctionDoc) -> String {
     }
 }
 
+/// A statement that prints no rows.
+fn writes(doc: &FunctionDoc, example: &Example) -> bool {
+    doc.kind == Kind::Copy && example.sql.starts_with("COPY ")
+}
+
 fn example_test(doc: &FunctionDoc) -> String {
     let mut out = format!("# Written by `make docs` from the documentation of {}. Do not edit.\n", doc.name);
     for example in doc.examples {
+        let sql = example.sql.trim_end_matches(';');
+        if writes(doc, example) {
+            let _ = write!(out, "\n# {}\nstatement ok\n{sql}\n", example.title);
+            continue;
+        }
         let columns = example.rows.first().map_or(1, |row| row.split('\t').count());
         let types = "T".repeat(columns);
-        let _ = write!(
-            out,
-            "\n# {}\nquery {types}\n{}\n----\n",
-            example.title,
-            example.sql.trim_end_matches(';')
-        );
+        let _ = write!(out, "\n# {}\nquery {types}\n{}\n----\n", example.title, sql);
         for row in example.rows {
             let _ = writeln!(out, "{row}");
         }
@@ -55,12 +60,18 @@ fn section(doc: &FunctionDoc) -> String {
                 Given::Required => (p.name.to_string(), String::new()),
                 Given::Optional => (format!("[{}]", p.name), String::new()),
                 Given::Named(default) => (format!("{} :=", p.name), format!("`{default}`")),
+                Given::Option(default) if doc.kind == Kind::Copy => {
+                    (p.name.to_string(), format!("`{default}`"))
+                }
                 Given::Option(default) => (format!("{{{}: }}", p.name), format!("`{default}`")),
             };
             let _ = writeln!(out, "| `{name}` | `{}` | {default} | {} |", cell(p.types), cell(p.meaning));
         }
     }
-    let result = if doc.kind == Kind::Scalar { "result" } else { "column" };
+    let result = match doc.kind {
+        Kind::Table | Kind::Macro => "column",
+        Kind::Scalar | Kind::ScalarMacro | Kind::Aggregate | Kind::Copy => "result",
+    };
     let _ = write!(out, "\n| {result} | type | meaning |\n| --- | --- | --- |\n");
     for c in doc.columns {
         let _ = writeln!(out, "| `{}` | `{}` | {} |", c.name, cell(c.types), cell(c.meaning));
@@ -73,13 +84,10 @@ fn section(doc: &FunctionDoc) -> String {
         });
     }
     for example in doc.examples {
-        let _ = write!(
-            out,
-            "\n{}:\n\n```sql\n{}\n```\n```\n{}\n```\n",
-            example.title,
-            example.sql,
-            example.rows.join("\n")
-        );
+        let _ = write!(out, "\n{}:\n\n```sql\n{}\n```\n", example.title, example.sql);
+        if !writes(doc, example) {
+            let _ = write!(out, "```\n{}\n```\n", example.rows.join("\n"));
+        }
     }
     if !doc.references.is_empty() {
         let _ = write!(out, "\nSources: {}.\n", doc.references.join("; "));
@@ -160,7 +168,8 @@ fn every_function_says_all_that_a_user_needs() {
             "{}",
             doc.name
         );
-        assert!(doc.examples.iter().all(|e| !e.rows.is_empty()), "{}: an example without rows", doc.name);
+        let answers = doc.examples.iter().all(|e| e.rows.is_empty() == writes(doc, e));
+        assert!(answers, "{}: an example without rows", doc.name);
         if doc.kind != Kind::Table {
             assert!(doc.overloads().is_ok(), "{}", doc.name);
         }

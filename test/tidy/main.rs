@@ -55,6 +55,7 @@ const UNSAFE: &[&str] = &[
     "bridge/file_system.rs",
     "bridge/load.rs",
     "bridge/logical_type.rs",
+    "bridge/pieces.rs",
     "bridge/replacement.rs",
     "bridge/scalar.rs",
     "bridge/settings.rs",
@@ -65,6 +66,7 @@ const UNSAFE: &[&str] = &[
     "format/gdal/burn.rs",
     "format/gdal/create.rs",
     "format/gdal/mdim.rs",
+    "format/gdal/netcdf.rs",
     "format/gdal/tags.rs",
     "format/gdal/vsi.rs",
     "format/gdal/warp.rs",
@@ -80,7 +82,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("gdal_sys", &["format/gdal", "projection"]),
     ("parquet::", &["format/parquet.rs"]),
     ("zarrs::", &["format/zarr"]),
-    ("File::open", &["files.rs", "files/", "format/"]),
+    ("File::open", &["files.rs", "files/", "format/", "write/"]),
     ("std::fs", &["files.rs", "files/", "format/", "write/"]),
 ];
 

@@ -1,5 +1,7 @@
 //! Geometries into pixels and back.
 
+#![allow(unsafe_code)]
+
 use gdal::DriverManager;
 use gdal::errors::GdalError;
 use gdal::raster::{Buffer, RasterizeOptions};
@@ -56,7 +58,7 @@ pub fn polygonize(
     eight: bool,
 ) -> Result<Vec<(Vec<u8>, i32)>> {
     start();
-    let failed = |e: GdalError| Error::Bug(format!("polygons can not be made: {}", reason(&e, "")));
+    let failed = |e: GdalError| Error::Bug(format!("polygons cannot be made: {}", reason(&e, "")));
     let memory = DriverManager::get_driver_by_name("MEM").map_err(failed)?;
     let mut raster = memory.create_with_band_type::<i32, _>("", width, height, 2).map_err(failed)?;
     raster.set_geo_transform(&grid.0).map_err(failed)?;
@@ -89,7 +91,7 @@ pub fn polygonize(
         )
     };
     if state != gdal_sys::CPLErr::CE_None {
-        return Err(Error::Bug("polygons can not be made".into()));
+        return Err(Error::Bug("polygons cannot be made".into()));
     }
     let mut found = Vec::new();
     for feature in layer.features() {
@@ -98,4 +100,24 @@ pub fn polygonize(
         found.push((geometry.wkb().map_err(failed)?, code));
     }
     Ok(found)
+}
+
+/// A geometry with arcs as lines along them (WKB), as geopandas and gdal_rasterize take it; `None` for one without arcs.
+pub fn straightened(geometry: &Geometry) -> Option<Vec<u8>> {
+    // SAFETY: the geometry is alive; what GDAL makes of it is ours to destroy, and is written into as many bytes as it says
+    // that it takes.
+    unsafe {
+        let handle = geometry.c_geometry();
+        if gdal_sys::OGR_G_HasCurveGeometry(handle, 1) == 0 {
+            return None;
+        }
+        let lines = gdal_sys::OGR_G_GetLinearGeometry(handle, 0.0, std::ptr::null_mut());
+        if lines.is_null() {
+            return None;
+        }
+        let mut wkb = vec![0u8; usize::try_from(gdal_sys::OGR_G_WkbSize(lines)).unwrap_or(0)];
+        let done = gdal_sys::OGR_G_ExportToIsoWkb(lines, gdal_sys::OGRwkbByteOrder::wkbNDR, wkb.as_mut_ptr());
+        gdal_sys::OGR_G_DestroyGeometry(lines);
+        (done == gdal_sys::OGRErr::OGRERR_NONE).then_some(wkb)
+    }
 }

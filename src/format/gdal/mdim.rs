@@ -3,8 +3,12 @@
 //! The crate lends arrays only as long as their group, so the C interface is called here. None of the three
 //! libraries is safe to enter from two threads: every call holds [`HDF5`](super::HDF5).
 
-use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+#![allow(unsafe_code)]
+
+mod grib_cf;
+
+use std::collections::HashSet;
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -14,8 +18,10 @@ use gdal_sys as c;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp, remote};
+use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
+use crate::format::gdal::mdim::grib_cf::{Counts, Fields, Moved};
+use crate::format::gdal::netcdf::{self, Letters};
 use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
@@ -30,10 +36,10 @@ const MAX_VARIABLES: usize = 65_536;
 
 /// An open NetCDF, HDF5 or GRIB file.
 pub struct MdimFile {
-    path: String,
+    location: Location,
     header: Arc<ArrayHeader>,
     /// Of a GRIB file.
-    messages: Messages,
+    fields: Fields,
     open: Arc<Mutex<Open>>,
     /// Where it is read from; after the dataset, which is closed first.
     place: vsi::Place,
@@ -41,9 +47,12 @@ pub struct MdimFile {
 
 /// Where the values of each variable are.
 enum Source {
-    Array(Array),
-    /// GRIB's valid time stands in an attribute; here it is a scalar variable.
-    Scalar(f64),
+    /// An array, and the type that GDAL has its values in.
+    Array(Array, Option<Dtype>),
+    /// Known: GRIB's valid times, which stand in attributes, and its coordinates where GDAL's are none.
+    Values(Vec<f64>),
+    /// Flags of one character each, which GDAL takes for text.
+    Letters(Letters),
 }
 
 struct Open {
@@ -76,14 +85,12 @@ struct Live {
 static LIVE: Mutex<Vec<Live>> = Mutex::new(Vec::new());
 
 /// Closes what is open of a file's earlier states: while one is, GDAL (by its name) and HDF5 (by its inode) would give
-/// that one again. Gives its place and its state now; nothing for a remote file. The caller holds
-/// [`HDF5`](super::HDF5).
-pub(super) fn close_earlier(path: &str) -> Result<Option<(PathBuf, Stamp)>> {
-    let file = files::container(path);
-    let Some(place) = std::fs::canonicalize(file).ok().filter(|_| !remote::is_url(file)) else {
-        return Ok(None);
-    };
-    let stamp = files::stamp(file)?;
+/// that one again. Gives its place and its state now, which may be another than before the lock was waited for; nothing
+/// for a remote file. The caller holds [`HDF5`](super::HDF5).
+pub(super) fn close_earlier(location: &Location) -> Result<Option<(PathBuf, Stamp)>> {
+    let Address::Local(file) = location.address() else { return Ok(None) };
+    let Ok(place) = std::fs::canonicalize(file) else { return Ok(None) };
+    let stamp = Sight::of(location.container())?.stamp();
     let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     live.retain(|file| {
         let Some(open) = file.open.upgrade() else { return false };
@@ -128,26 +135,32 @@ impl Drop for Type {
 impl MdimFile {
     /// # Errors
     /// The file is absent, damaged, or none of the three formats.
-    pub fn open(path: &str) -> Result<MdimFile> {
+    pub fn open(sight: &Sight) -> Result<MdimFile> {
         start();
-        vsi::watched(path, || MdimFile::open_now(path))
+        vsi::watched(sight.location(), || MdimFile::open_now(sight))
     }
 
-    fn open_now(path: &str) -> Result<MdimFile> {
+    fn open_now(sight: &Sight) -> Result<MdimFile> {
+        let (location, path) = (sight.location(), sight.path());
         let unreadable = |reason: String| Error::unreadable(path, reason);
-        let format = sniff(path).ok_or_else(|| unreadable("it is no NetCDF, HDF5 or GRIB file".into()))?;
+        let format =
+            sniff(sight.head()).ok_or_else(|| unreadable("it is not a NetCDF, HDF5 or GRIB file".into()))?;
         match format {
-            "netCDF" => classic::check(path).map_err(unreadable)?,
-            "HDF5" => heap::check(path).map_err(unreadable)?,
+            "netCDF" => classic::check(location).map_err(unreadable)?,
+            "HDF5" => heap::check(location).map_err(unreadable)?,
             _ => {}
         }
+        let messages = if format == "GRIB" { grib::messages(location) } else { Messages::default() };
+        if let Some(reason) = messages.refusal() {
+            return Err(unreadable(reason));
+        }
         // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
-        let place = vsi::Place::of(path, |_, magic| magic.starts_with(b"CDF"))?;
+        let place = vsi::Place::of(sight, |_, magic| magic.starts_with(b"CDF"))?;
         // GDAL knows 64-bit-data files (CDF-5) only when told that they are netCDF.
         let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
         let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
-        let local = close_earlier(path)?;
+        let local = close_earlier(location)?;
         let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
@@ -157,9 +170,22 @@ impl MdimFile {
             format => &[format],
         };
         for driver in drivers {
-            match open_with(&name, driver, path) {
-                Ok((dataset, root)) => {
-                    let file = MdimFile::read_header(path, dataset, &root, format, place)?;
+            let opened = open_with(&name, driver, path)
+                .and_then(|(dataset, root)| Ok((dataset, tree(&root, format, driver)?)));
+            match opened {
+                Ok((dataset, found)) => {
+                    // The netCDF library reads such a file wrongly, or not at all.
+                    let elsewhere = place.remote.is_none() && *driver == "netCDF" && format == "HDF5";
+                    if elsewhere && netcdf::is_unlike_coordinate(&found.0) {
+                        last = "the netCDF library does not read variables named like a dimension".into();
+                        continue;
+                    }
+                    if netcdf::lost_length(&found.0, driver) {
+                        last = "it has a variable named like its second dimension beside one of unlimited length, which the libraries inside read as empty".into();
+                        continue;
+                    }
+                    let file =
+                        MdimFile::read_header(location, dataset, found, (format, driver, messages), place)?;
                     if let Some((place, stamp)) = local {
                         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
                         live.push(Live { place, stamp, open: Arc::downgrade(&file.open) });
@@ -173,30 +199,51 @@ impl MdimFile {
     }
 
     fn read_header(
-        path: &str,
+        location: &Location,
         dataset: Dataset,
-        root: &Group,
-        format: &str,
+        (mut header, mut sources): (ArrayHeader, Vec<Source>),
+        (format, driver, messages): (&str, &str, Messages),
         place: vsi::Place,
     ) -> Result<MdimFile> {
-        let messages = if format == "GRIB" { grib::messages(path) } else { Messages::default() };
-        let (mut header, sources) = tree(root, format).map_err(|reason| Error::unreadable(path, reason))?;
-        let phony = |variable: &Variable| variable.dims.iter().all(|dim| dim.starts_with("phony_dim_"));
+        let path = location.text();
+        let unreadable = |reason: String| Error::unreadable(path, reason);
+        let mut fields = Fields::default();
+        if format == "GRIB" {
+            let arrays: Vec<bool> =
+                sources.iter().map(|source| matches!(source, Source::Array(..))).collect();
+            let (found, moved) = grib_cf::place(&mut header, &arrays, messages).map_err(unreadable)?;
+            moved
+                .into_iter()
+                .try_for_each(|moved| move_to(moved, &mut header, &mut sources, path))
+                .map_err(unreadable)?;
+            fields = found;
+        }
+        let phony = |variable: &Variable| variable.unnamed.len() == variable.dims.len();
         header.driver = match format {
             // A netCDF-4 file names its dimensions; HDF5 alone need not.
             "HDF5" if !header.variables.iter().all(phony) => "netCDF".to_string(),
             other => other.to_string(),
         };
+        if header.driver == "netCDF" {
+            if place.remote.is_none() && driver == "netCDF" {
+                letters(&mut header, &mut sources, &place.name);
+            }
+            let unfilled = header.variables.iter_mut().filter(|variable| variable.nodata.is_none());
+            unfilled.for_each(|variable| {
+                let unwritten = netcdf::never_written(variable);
+                *variable = std::mem::take(variable).packed(None, unwritten);
+            });
+        }
         let open = Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) };
         let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
-        Ok(MdimFile { path: path.to_string(), header, messages, open, place })
+        Ok(MdimFile { location: location.clone(), header, fields, open, place })
     }
 
     /// The file once more: GDAL keeps the last field by its message alone, and gives it for all fields in that.
     fn apart(&self) -> std::result::Result<Open, String> {
         let _as_stored = AsStored::new();
-        let (dataset, root) = open_with(&self.place.name, "GRIB", &self.path)?;
-        let (_, sources) = tree(&root, "GRIB")?;
+        let (dataset, root) = open_with(&self.place.name, "GRIB", self.path())?;
+        let (_, sources) = tree(&root, "GRIB", "GRIB")?;
         Ok(Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) })
     }
 }
@@ -210,7 +257,7 @@ impl Drop for MdimFile {
 
 impl ArrayFile for MdimFile {
     fn path(&self) -> &str {
-        &self.path
+        self.location.text()
     }
 
     fn header(&self) -> &Arc<ArrayHeader> {
@@ -221,55 +268,48 @@ impl ArrayFile for MdimFile {
         let Some(facts) = self.header.variables.get(variable) else {
             return Err(Error::Bug(format!("no variable {variable}")));
         };
-        let fail = |reason: String| Error::values(&self.path, &facts.name, reason);
+        let fail = |reason: String| Error::values(self.path(), &facts.name, reason);
         let Some(dtype) = facts.dtype else {
-            return Err(fail(format!("its values are no numbers but {}", facts.dtype_name)));
+            return Err(fail(format!("its values are not numbers but {}", facts.dtype_name)));
         };
         let n = facts.check_slab(start, count, step).map_err(fail)?;
         let _guard = guard(true);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.dataset.is_none() {
             let reason = "it was replaced while it was read";
-            return Err(Error::unreadable(&self.path, reason));
+            return Err(Error::unreadable(self.path(), reason));
         }
         let mut sources = &open.sources;
         // Coordinates have one dimension.
         if facts.dims.len() > 1 {
-            if self.messages.second_order {
+            if self.fields.second_order {
                 return Err(fail(grib::SECOND_ORDER.into()));
             }
-            if self.messages.shared {
+            if self.fields.shared {
                 sources = &open.apart.get_or_make(variable, || self.apart().map_err(fail))?.sources;
             }
         }
         match sources.get(variable) {
-            Some(Source::Scalar(value)) => Ok(Pixels::Float64(vec![*value; n])),
-            Some(Source::Array(array)) => vsi::watched(&self.path, || {
-                with_dtype!(dtype, T => read::<T>(array, start, count, step, n, &self.path).map_err(|reason| {
-                    fail(match self.messages.foreign {
+            Some(Source::Values(values)) => {
+                let (start, step) = (start.first().copied().unwrap_or(0), step.first().copied().unwrap_or(1));
+                let place = |i: usize| values.get((start + i as u64 * step) as usize).copied();
+                Ok(Pixels::Float64((0..n).map(|i| place(i).unwrap_or(f64::NAN)).collect()))
+            }
+            Some(Source::Letters(letters)) => letters.read(start, count, step).map_err(fail),
+            Some(Source::Array(array, native)) => vsi::watched(&self.location, || {
+                let pixels = with_dtype!(native.unwrap_or(dtype), T => read::<T>(array, start, count, step, n, self.path()).map_err(|reason| {
+                    fail(match self.fields.foreign {
                         Some(packing) => format!("{reason}; its file has fields packed as {packing}, which this GDAL has no library for"),
                         None => reason,
                     })
-                }))
+                }))?;
+                let mut pixels = pixels.by_bits(dtype);
+                self.fields
+                    .unmask(variable, &mut pixels, (start, count, step), &self.location)
+                    .map_err(fail)?;
+                Ok(pixels)
             }),
             None => Err(Error::Bug(format!("no source {variable}"))),
-        }
-    }
-}
-
-/// HDF5 locks a file as long as it is open, and files stay open for the next query: nobody could write one anew. An
-/// environment that says HDF5_USE_FILE_LOCKING is heeded.
-pub fn never_lock() {
-    unsafe extern "C" {
-        fn H5open() -> c_int;
-        /// What the environment said: -1 is nothing, 0 no locks.
-        static mut use_locks_env_g: c_int;
-    }
-    // SAFETY: `start` runs once, before any other call of HDF5 here; opening the library reads the environment.
-    unsafe {
-        H5open();
-        if use_locks_env_g == -1 {
-            use_locks_env_g = 0;
         }
     }
 }
@@ -313,15 +353,51 @@ fn read<T: Pixel + gdal::raster::GdalType>(
 }
 
 /// What a file holds, GRIB in the words of CF.
-fn tree(root: &Group, format: &str) -> std::result::Result<(ArrayHeader, Vec<Source>), String> {
-    let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0 };
+fn tree(root: &Group, format: &str, driver: &str) -> std::result::Result<(ArrayHeader, Vec<Source>), String> {
+    let hdf5 = driver == "HDF5";
+    let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0, hdf5 };
     reader.header.attributes = group_attributes(root);
     reader.walk(root, "", 0)?;
     let Reader { mut header, mut sources, .. } = reader;
     if format == "GRIB" {
-        grib_as_cf(&mut header, &mut sources);
+        let crs = |source: &Source| match source {
+            Source::Array(array, _) => spatial_ref(array),
+            _ => None,
+        };
+        let times = grib_cf::as_cf(&mut header, sources.iter().map(crs).collect());
+        sources.extend(times.into_iter().map(|time| Source::Values(vec![time])));
     }
     Ok((header, sources))
+}
+
+/// Puts coordinates where they lie.
+fn move_to(
+    moved: Moved,
+    header: &mut ArrayHeader,
+    sources: &mut [Source],
+    path: &str,
+) -> std::result::Result<(), String> {
+    let (Some(facts), Some(source)) =
+        (header.variables.get_mut(moved.variable), sources.get_mut(moved.variable))
+    else {
+        return Ok(());
+    };
+    let ([n], Source::Array(array, _)) = (facts.shape.as_slice(), &*source) else { return Ok(()) };
+    let values = match moved.values.filter(|values| values.len() as u64 == *n) {
+        Some(values) => values,
+        None => {
+            let Pixels::Float64(mut values) = read::<f64>(array, &[0], &[*n], &[1], *n as usize, path)?
+            else {
+                return Ok(());
+            };
+            let step = values.get(1).zip(values.first()).map_or(0.0, |(second, first)| second - first);
+            values.iter_mut().for_each(|value| *value += moved.by * step);
+            values
+        }
+    };
+    (facts.dtype, facts.dtype_name) = (Some(Dtype::Float64), "float64".into());
+    *source = Source::Values(values);
+    Ok(())
 }
 
 /// While a file is opened, longitudes stay as they are stored: GDAL would turn GRIB's coordinates to -180 to 180, and
@@ -329,11 +405,14 @@ fn tree(root: &Group, format: &str) -> std::result::Result<(ArrayHeader, Vec<Sou
 struct AsStored;
 
 const TURNS: &str = "GRIB_ADJUST_LONGITUDE_RANGE";
+/// GDAL guesses of some files that their first point is not where GDAL takes it to be; we know.
+const GUESS: &str = "GRIB_LATITUDE_OF_FIRST_GRID_POINT_IS_SOUTHERN_MOST";
 
 impl AsStored {
     fn new() -> AsStored {
         // The texts hold no zero byte, the one thing that could be refused.
         let _ = gdal::config::set_thread_local_config_option(TURNS, "NO");
+        let _ = gdal::config::set_thread_local_config_option(GUESS, "YES");
         AsStored
     }
 }
@@ -341,6 +420,7 @@ impl AsStored {
 impl Drop for AsStored {
     fn drop(&mut self) {
         let _ = gdal::config::clear_thread_local_config_option(TURNS);
+        let _ = gdal::config::clear_thread_local_config_option(GUESS);
     }
 }
 
@@ -409,7 +489,14 @@ struct Reader {
     header: ArrayHeader,
     sources: Vec<Source>,
     groups: usize,
+    /// The HDF5 driver reads, which knows nothing of how the netCDF library names things.
+    hdf5: bool,
 }
+
+/// How the netCDF library names a variable in HDF5 that has the name of a dimension and is not its coordinate.
+const NOT_ITS_COORDINATE: &str = "_nc4_non_coord_";
+/// What it writes into the place of a dimension that has no coordinate.
+const NO_VARIABLE: &str = "This is a netCDF dimension but not a netCDF variable";
 
 impl Reader {
     fn walk(&mut self, group: &Group, prefix: &str, depth: usize) -> std::result::Result<(), String> {
@@ -431,8 +518,14 @@ impl Reader {
                 return Err(format!("it has more than {MAX_VARIABLES} variables"));
             }
             let array = Array(array);
-            self.header.variables.push(variable(&array, format!("{prefix}{name}")));
-            self.sources.push(Source::Array(array));
+            let short =
+                if self.hdf5 { name.strip_prefix(NOT_ITS_COORDINATE).unwrap_or(&name) } else { &name };
+            let (variable, native) = variable(&array, format!("{prefix}{short}"), self.hdf5);
+            if self.hdf5 && variable.text("NAME").is_some_and(|text| text.starts_with(NO_VARIABLE)) {
+                continue;
+            }
+            self.header.variables.push(variable);
+            self.sources.push(Source::Array(array, native));
         }
         // SAFETY: the group is open; the list is ours.
         let groups = unsafe { texts(c::GDALGroupGetGroupNames(group.0, std::ptr::null_mut())) };
@@ -448,31 +541,67 @@ impl Reader {
     }
 }
 
-fn variable(array: &Array, name: String) -> Variable {
+/// A variable, and the type that GDAL reads it in.
+fn variable(array: &Array, name: String, hdf5: bool) -> (Variable, Option<Dtype>) {
     let attributes = array_attributes(array);
     let (dims, shape) = dimensions(array);
     let (dtype_name, dtype) = stored_type(array);
+    let unnamed = |(place, dim): (usize, &String)| match hdf5 {
+        true => *dim == format!("dim{place}"),
+        false => dim.starts_with("phony_dim_"),
+    };
+    let unnamed = dims.iter().enumerate().filter(|dim| unnamed(*dim)).map(|(place, _)| place).collect();
     let mut variable = Variable {
         name,
         dims,
+        unnamed,
         shape,
         dtype_name,
         dtype,
         chunk: chunk(array),
-        nodata: dtype.and_then(|dtype| nodata(array, dtype)),
+        nodata: None,
         scale: None,
         offset: None,
         unit: None,
         attributes,
     };
-    let number = |name: &str| variable.attribute(name).and_then(Attribute::number);
-    let scale = number("scale_factor").filter(|v| *v != 1.0);
-    let offset = number("add_offset").filter(|v| *v != 0.0);
     // SAFETY: GDAL lends a text of its own, which is copied at once.
     let of_gdal = || unsafe { text(c::GDALMDArrayGetUnit(array.0)) }.filter(|unit| !unit.is_empty());
-    let unit = variable.text("units").map(str::to_string).or_else(of_gdal);
-    (variable.scale, variable.offset, variable.unit) = (scale, offset, unit);
-    variable
+    variable.unit = variable.text("units").map(str::to_string).or_else(of_gdal);
+    let of_gdal = dtype.and_then(|dtype| nodata(array, dtype));
+    // An attribute of 64 bits comes as a double; the fill value of letters is one of them.
+    let wide = matches!(dtype, Some(Dtype::Int64 | Dtype::UInt64));
+    let letter = match (dtype, variable.attribute("_FillValue")) {
+        (Some(Dtype::UInt8), Some(Attribute::Text(text))) if text.len() <= 1 => {
+            Some(Nodata::Integer(text.bytes().next().unwrap_or(0).into()))
+        }
+        _ => None,
+    };
+    (variable.packed(letter.or(of_gdal.filter(|_| wide)), of_gdal), dtype)
+}
+
+/// Arrays of letters along a dimension that numbers have too are flags, one for each, and no text.
+fn letters(header: &mut ArrayHeader, sources: &mut [Source], name: &str) {
+    let counted: HashSet<String> =
+        header.variables.iter().filter(|v| v.dtype.is_some()).flat_map(|v| v.dims.iter().cloned()).collect();
+    for (variable, source) in header.variables.iter_mut().zip(sources) {
+        if variable.dtype.is_some() || variable.dims.len() != 1 {
+            continue;
+        }
+        let Some((letters, dim, size)) = Letters::find(name, &variable.name) else { continue };
+        if !counted.contains(&dim) {
+            continue;
+        }
+        variable.dims.push(dim);
+        variable.shape.push(size);
+        (variable.dtype, variable.dtype_name, variable.chunk) = (Some(Dtype::UInt8), "uint8".into(), None);
+        let fill = match variable.attribute("_FillValue") {
+            Some(Attribute::Text(text)) => Some(Nodata::Integer(text.bytes().next().unwrap_or(0).into())),
+            _ => None,
+        };
+        variable.nodata = fill;
+        *source = Source::Letters(letters);
+    }
 }
 
 fn dimensions(array: &Array) -> (Vec<String>, Vec<u64>) {
@@ -514,10 +643,15 @@ fn stored_type(array: &Array) -> (String, Option<Dtype>) {
         c::GDALExtendedDataTypeClass::GEDTC_COMPOUND => ("compound".to_string(), None),
         _ => match dtype(numeric) {
             Some(dtype) => (dtype.to_string(), Some(dtype)),
+            // Half a float comes as a whole one.
+            None if numeric == HALF => ("float16".to_string(), Some(Dtype::Float32)),
             None => (complex(numeric).to_string(), None),
         },
     }
 }
+
+/// GDAL's number of floats of 16 bits, which the bindings do not name.
+const HALF: c::GDALDataType::Type = 15;
 
 fn dtype(numeric: c::GDALDataType::Type) -> Option<Dtype> {
     use c::GDALDataType as G;
@@ -604,7 +738,8 @@ unsafe fn attribute(handle: c::GDALAttributeH) -> Option<Attribute> {
             }
             c::GDALExtendedDataTypeClass::GEDTC_NUMERIC => {
                 let mut n = 0;
-                match dtype(c::GDALExtendedDataTypeGetNumericDataType(ty.0))? {
+                let numeric = c::GDALExtendedDataTypeGetNumericDataType(ty.0);
+                match dtype(numeric).or((numeric == HALF).then_some(Dtype::Float32))? {
                     Dtype::Float32 | Dtype::Float64 | Dtype::UInt64 => {
                         let list = c::GDALAttributeReadAsDoubleArray(handle, &mut n);
                         let copy = (0..n).map(|i| *list.add(i)).collect();
@@ -624,67 +759,8 @@ unsafe fn attribute(handle: c::GDALAttributeH) -> Option<Attribute> {
     }
 }
 
-/// GRIB's grid and valid times in the words of CF, so that the rest need know nothing of GRIB.
-fn grib_as_cf(header: &mut ArrayHeader, sources: &mut Vec<Source>) {
-    const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
-    let text = |text: &str| Attribute::Text(text.to_string());
-    let mut geographic = false;
-    let mut scalars: HashMap<u64, String> = HashMap::new();
-    let mut added = Vec::new();
-    for (variable, source) in header.variables.iter_mut().zip(sources.iter()) {
-        let Source::Array(array) = source else { continue };
-        if let Some((wkt, degrees)) = spatial_ref(array) {
-            geographic |= degrees;
-            variable.attributes.push(("crs_wkt".into(), text(&wkt)));
-        }
-        let Some(valid) = variable.attribute("validity_time").and_then(Attribute::number) else { continue };
-        let names = scalars.len();
-        let name = scalars.entry(valid.to_bits()).or_insert_with(|| match names {
-            0 => "valid_time".to_string(),
-            n => format!("valid_time{}", n + 1),
-        });
-        variable.attributes.push(("coordinates".into(), text(name)));
-        if scalars.len() > names {
-            added.push(valid);
-        }
-    }
-    for variable in &mut header.variables {
-        if variable.dims.len() != 1 || variable.dims.first() != Some(&variable.name) {
-            continue;
-        }
-        let (axis, standard_name, unit) = match (variable.name.chars().next(), geographic) {
-            (Some('X'), true) => ("X", "longitude", "degrees_east"),
-            (Some('Y'), true) => ("Y", "latitude", "degrees_north"),
-            (Some('X'), false) => ("X", "projection_x_coordinate", "m"),
-            (Some('Y'), false) => ("Y", "projection_y_coordinate", "m"),
-            (Some('T'), _) => ("T", "time", EPOCH),
-            _ => continue,
-        };
-        variable.unit = Some(unit.to_string());
-        let pairs = [("axis", axis), ("standard_name", standard_name), ("units", unit)];
-        variable.attributes.extend(pairs.map(|(key, value)| (key.to_string(), text(value))));
-    }
-    for valid in added {
-        let name = scalars.get(&valid.to_bits()).cloned().unwrap_or_default();
-        header.variables.push(Variable {
-            name,
-            dims: Vec::new(),
-            shape: Vec::new(),
-            dtype_name: "float64".into(),
-            dtype: Some(Dtype::Float64),
-            chunk: None,
-            nodata: None,
-            scale: None,
-            offset: None,
-            unit: Some(EPOCH.into()),
-            attributes: vec![("units".into(), text(EPOCH)), ("standard_name".into(), text("time"))],
-        });
-        sources.push(Source::Scalar(valid));
-    }
-}
-
-/// The array's own CRS as WKT, and whether its coordinates are degrees.
-fn spatial_ref(array: &Array) -> Option<(String, bool)> {
+/// The array's own CRS as WKT, and what its coordinates are.
+fn spatial_ref(array: &Array) -> Option<(String, Counts)> {
     // SAFETY: the handle is checked before it is copied, and released after.
     let srs = unsafe {
         let handle = c::GDALMDArrayGetSpatialRef(array.0);
@@ -696,7 +772,12 @@ fn spatial_ref(array: &Array) -> Option<(String, bool)> {
         srs?
     };
     let wkt = wkt2(&srs).or_else(|| srs.to_wkt().ok())?;
-    Some((wkt, srs.is_geographic() && !srs.is_derived_geographic()))
+    let counts = match (srs.is_geographic(), srs.is_derived_geographic()) {
+        (true, false) => Counts::Degrees,
+        (_, true) => Counts::Rotated,
+        _ => Counts::Metres,
+    };
+    Some((wkt, counts))
 }
 
 /// WKT of 2019, which has what the older form lacks, such as a rotated pole.

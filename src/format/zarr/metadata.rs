@@ -8,10 +8,10 @@ use crate::dtype::{Dtype, Nodata};
 use crate::format::array::{Attribute, Variable};
 
 /// Why a document could not be used, for the message that names the store.
-pub type Reading<T> = std::result::Result<T, String>;
+pub(crate) type Reading<T> = std::result::Result<T, String>;
 
 /// Where documents come from: a store.
-pub trait Documents {
+pub(crate) trait Documents {
     /// A document by its key, or `None` when there is none.
     ///
     /// # Errors
@@ -25,15 +25,19 @@ pub trait Documents {
     fn folders(&self, group: &str) -> Reading<Vec<String>>;
 }
 
+/// Which specification a store follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub(crate) enum Version {
+    /// Zarr 2.
     V2,
+    /// Zarr 3.
     V3,
 }
 
 /// How the values of one array lie in its decoded chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Element {
+pub(crate) enum Element {
+    /// A number that lies bare.
     Number(Dtype),
     /// IEEE half precision, read as float32.
     Half,
@@ -42,7 +46,8 @@ pub enum Element {
 }
 
 impl Element {
-    pub fn dtype(self) -> Dtype {
+    /// The type of its numbers.
+    pub(crate) fn dtype(self) -> Dtype {
         match self {
             Element::Number(dtype) => dtype,
             Element::Half | Element::Bfloat => Dtype::Float32,
@@ -50,7 +55,7 @@ impl Element {
     }
 
     /// Bytes of one stored value.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Element::Number(dtype) => dtype.size(),
             Element::Half | Element::Bfloat => 2,
@@ -60,23 +65,27 @@ impl Element {
 
 /// One array of a store.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// Its place in the store, without a slash at either end.
     pub path: String,
+    /// The specification.
     pub version: Version,
     /// The array's own document.
     pub metadata: Value,
+    /// What one value is, where we read it.
     pub element: Option<Element>,
     /// Sizes of the chunks that its keys count: shards, where it has them.
     pub outer_chunk: Vec<u64>,
     /// Codecs of the chunks inside a shard, where shards hold nothing but those.
     pub inner_codecs: Option<Value>,
+    /// The variable of the array.
     pub variable: Variable,
 }
 
 /// What a store holds.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub(crate) struct Tree {
+    /// Those of the group.
     pub attributes: Vec<(String, Attribute)>,
     /// By path.
     pub nodes: Vec<Node>,
@@ -91,7 +100,7 @@ const MAX_DIMS: usize = 32;
 ///
 /// # Errors
 /// A document is missing, damaged, or describes no array.
-pub fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
+pub(crate) fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
     let mut tree = match (json(store, "zarr.json")?, json(store, ".zmetadata")?) {
         (Some(root), _) => version_3(store, root, name)?,
         (None, Some(consolidated)) => consolidated_2(&consolidated, name)?,
@@ -178,7 +187,7 @@ fn consolidated_2(document: &Value, name: &str) -> Reading<Tree> {
 }
 
 fn bad_path(path: &str) -> String {
-    format!("\"{path}\" is no path within a store")
+    format!("\"{path}\" is not a path within a store")
 }
 
 fn version_2(store: &dyn Documents, name: &str) -> Reading<Tree> {
@@ -231,11 +240,39 @@ fn node_2(path: &str, name: &str, mut metadata: Value, attributes: Option<&Value
     if is_temporal(&dtype_name) {
         as_integers(&mut metadata);
     }
-    let dims = attributes.and_then(|a| a.get("_ARRAY_DIMENSIONS")).cloned();
+    let dims =
+        attributes.and_then(|a| a.get("_ARRAY_DIMENSIONS")).or_else(|| of_netcdf(&metadata, attributes));
+    let dims = dims.cloned();
+    quiet_filters(&mut metadata, "filters");
     let stored = Stored { path, name, shape, chunk: chunk.clone(), dtype_name, element, dims, fill };
     let variable = stored.variable(attributes).map_err(&place)?;
     let (path, outer_chunk) = (path.to_string(), chunk);
     Ok(Node { path, version: Version::V2, metadata, element, outer_chunk, inner_codecs: None, variable })
+}
+
+/// The dimensions as netCDF-C writes them, into the array's document and later beside its attributes.
+fn of_netcdf<'a>(metadata: &'a Value, attributes: Option<&'a Value>) -> Option<&'a Value> {
+    let places = [Some(metadata), attributes].into_iter().flatten();
+    let names = ["_NCZARR_ARRAY", "_nczarr_array"];
+    let found = places.flat_map(|place| names.iter().filter_map(|name| place.get(*name))).next()?;
+    found.get("dimrefs").or_else(|| found.get("dimension_references"))
+}
+
+/// Takes away the filters that do something when values are written alone: what they stored are values of the array's
+/// own type, fewer digits of them.
+fn quiet_filters(metadata: &mut Value, key: &str) {
+    let Some(filters) = metadata.get_mut(key).and_then(Value::as_array_mut) else { return };
+    filters.retain(|filter| {
+        let id = filter.get("id").or_else(|| filter.get("name")).and_then(Value::as_str).unwrap_or_default();
+        let setting = filter.get("configuration").unwrap_or(filter);
+        let as_it_is = setting.get("astype").is_none_or(|stored| Some(stored) == setting.get("dtype"));
+        !(matches!(id.strip_prefix("numcodecs.").unwrap_or(id), "bitround" | "quantize") && as_it_is)
+    });
+    // Those of the chunks inside shards.
+    filters
+        .iter_mut()
+        .filter_map(|filter| filter.get_mut("configuration"))
+        .for_each(|f| quiet_filters(f, "codecs"));
 }
 
 /// NumPy's name and how values lie, of a type such as `<f4`, `|b1`, `>M8[ns]`.
@@ -291,7 +328,8 @@ fn with_sign(
     attributes: Option<&Value>,
 ) -> (String, Option<Element>) {
     let says = attributes.and_then(|a| a.get("_Unsigned")).and_then(Value::as_str);
-    match (element, says) {
+    let says = says.map(|says| says.trim().to_ascii_lowercase());
+    match (element, says.as_deref()) {
         (Some(Element::Number(stored)), Some(says @ ("true" | "false")))
             if name != "bool" && !is_temporal(&name) =>
         {
@@ -357,12 +395,13 @@ fn node_type(document: &Value, key: &str) -> Reading<NodeType> {
     }
 }
 
-fn node_3(path: &str, name: &str, metadata: Value) -> Reading<Node> {
+fn node_3(path: &str, name: &str, mut metadata: Value) -> Reading<Node> {
     let place = |what: String| format!("{}: {what}", join(path, "zarr.json"));
     if metadata.get("zarr_format").and_then(Value::as_u64) != Some(3) {
         return Err(place("\"zarr_format\" is not 3".into()));
     }
     let shape = numbers(&metadata, "shape").map_err(&place)?;
+    quiet_filters(&mut metadata, "codecs");
     let grid = metadata.get("chunk_grid").ok_or_else(|| place("it has no \"chunk_grid\"".into()))?;
     let grid_name = named(grid).unwrap_or_default();
     if grid_name != "regular" {
@@ -386,8 +425,10 @@ fn node_3(path: &str, name: &str, metadata: Value) -> Reading<Node> {
     let data_type = metadata.get("data_type").ok_or_else(|| place("it has no \"data_type\"".into()))?;
     let (dtype_name, element) = with_sign(dtype_3(data_type), metadata.get("attributes"));
     let fill = metadata.get("fill_value").filter(|fill| is_nan(fill, element)).cloned();
-    let dims = metadata.get("dimension_names").cloned();
+    let dims = metadata.get("dimension_names").filter(|names| names.is_array());
+    let dims = dims.or_else(|| of_netcdf(&metadata, metadata.get("attributes"))).cloned();
     let own = metadata.get("attributes").cloned();
+
     let stored = Stored { path, name, shape, chunk, dtype_name, element, dims, fill };
     let variable = stored.variable(own.as_ref()).map_err(&place)?;
     Ok(Node {
@@ -482,35 +523,38 @@ impl Stored<'_> {
         let unit = attributes.iter().find(|(name, _)| name == "units");
         let unit = unit.and_then(|(_, unit)| unit.text()).map(str::to_string);
         let find = |name: &str| own.and_then(|a| a.get(name));
-        let text = |name: &str| find(name).and_then(Value::as_str).map(str::to_string);
         let dtype = self.element.map(Element::dtype);
-        let fill = ["_FillValue", "missing_value"].into_iter().find_map(&find).or(self.fill.as_ref());
-        let mut nodata = fill.and_then(|fill| nodata(fill, dtype?));
-        if let (Some(dtype), true) = (dtype, text("_Unsigned").as_deref() == Some("true")) {
-            nodata = nodata.map(|value| value.without_sign(dtype));
-        }
+        let exact = |fill: &Value| nodata(fill, dtype?);
+        let mut own_fill = ["_FillValue", "missing_value"].into_iter().find_map(&find).and_then(exact);
         if is_temporal(&self.dtype_name) {
             // NumPy's NaT.
-            nodata = Some(Nodata::Integer(i64::MIN.into()));
+            own_fill = Some(Nodata::Integer(i64::MIN.into()));
         }
-        if let (Some(value), Some((_, attribute))) =
-            (nodata, attributes.iter_mut().find(|(name, _)| name == "_FillValue"))
-        {
-            *attribute = Attribute::Numbers(vec![value.f64()]);
-        }
-        Ok(Variable {
+        let of_store = self.fill.as_ref().and_then(exact);
+        let (dims, unnamed) = dims(self.dims.as_ref(), rank);
+        let variable = Variable {
             name: if self.path.is_empty() { self.name.to_string() } else { self.path.to_string() },
-            dims: dims(self.dims.as_ref(), rank),
+            dims,
+            unnamed,
             shape: self.shape,
             dtype_name: self.dtype_name,
             dtype,
             chunk: Some(self.chunk),
-            nodata,
-            scale: find("scale_factor").and_then(Value::as_f64),
-            offset: find("add_offset").and_then(Value::as_f64),
+            nodata: None,
+            scale: None,
+            offset: None,
             unit,
             attributes,
-        })
+        };
+        let mut variable = variable.packed(own_fill, of_store);
+        if let (Some(value), Some((_, attribute))) =
+            (variable.nodata, variable.attributes.iter_mut().find(|(name, _)| name == "_FillValue"))
+            && matches!(attribute, Attribute::Text(_))
+        {
+            // xarray writes a float's as base64.
+            *attribute = Attribute::Numbers(vec![value.f64()]);
+        }
+        Ok(variable)
     }
 }
 
@@ -530,10 +574,14 @@ fn since(dtype_name: &str) -> Option<String> {
     Some(format!("{unit} since 1970-01-01"))
 }
 
-fn dims(names: Option<&Value>, rank: usize) -> Vec<String> {
+/// The names of the dimensions, and the places of those that have none: netCDF-C writes paths of groups.
+fn dims(names: Option<&Value>, rank: usize) -> (Vec<String>, Vec<usize>) {
     let names = names.and_then(Value::as_array).filter(|names| names.len() == rank);
     let name = |axis: usize| names.and_then(|names| names.get(axis)).and_then(Value::as_str);
-    (0..rank).map(|axis| name(axis).map_or_else(|| format!("dim_{axis}"), str::to_string)).collect()
+    let short = |name: &str| name.rsplit('/').next().unwrap_or(name).to_string();
+    let named = |axis: usize| name(axis).filter(|name| !name.is_empty()).map(short);
+    let shown = (0..rank).map(|axis| named(axis).unwrap_or_else(|| format!("dim_{axis}"))).collect();
+    (shown, (0..rank).filter(|axis| named(*axis).is_none()).collect())
 }
 
 fn numbers(document: &Value, key: &str) -> Reading<Vec<u64>> {

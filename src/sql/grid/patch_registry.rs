@@ -1,9 +1,12 @@
 //! Crosses patches with dates and splits them without leaking pixels.
 
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::shared::windows::WIN;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/patch_registry.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "patch_registry",
     kind: Kind::Macro,
@@ -49,11 +52,11 @@ pub static DOC: FunctionDoc = FunctionDoc {
         Column { name: "path", types: "VARCHAR", meaning: "The file; NULL when `dates` has none." },
         Column {
             name: "win",
-            types: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            types: WIN,
             meaning: "The window; it and all other columns of the grid follow. Rows come date by date, patches by id.",
         },
     ],
-    nulls: "A file without a time can not be split by year; without val_year its date is NULL.",
+    nulls: "A file without a time cannot be split by year; without val_year its date is NULL.",
     errors: &[
         "patches overlap and no val_year is given: a split by patch would put the same pixels into train and val",
         "grid: a patch_id stands in several rows, as in a registry; no column `patch_id` or `win`",

@@ -4,6 +4,8 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Read, text};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
 use crate::crs::{CRS84, Crs};
@@ -12,13 +14,13 @@ use crate::interval::Interval;
 use crate::map::footprint;
 use crate::projection;
 use crate::slice::Slice;
-use crate::sql::shared::slice_value;
-use crate::sql::shared::slice_value::SLICE;
-use crate::sql::vector::geo_zonal_stats::asked_crs;
-use crate::sql_type::SqlType;
+use crate::sql::shared::crs::asked_crs;
+use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::slice_value::{SLICE, SliceRow};
 use crate::value::Value;
 use crate::window::Window;
 
+/// The scalar `geo_slice`.
 pub struct GeoSlice;
 
 const TIME: &str = "TIMESTAMP | DATE | VARCHAR";
@@ -32,7 +34,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | VARCHAR | BIGINT[]",
+            types: text![BOX, " | GEOMETRY | VARCHAR | BIGINT[]"],
             given: Given::Required,
             meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
         },
@@ -87,15 +89,15 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL or empty shape, resolution or CRS; a NULL time leaves the interval open on that side.",
     errors: &[
         "a resolution of zero or below, or wider than the box",
-        "NaN corners, text that is no WKT, or degrees where the CRS counts in metres",
-        "a CRS that PROJ does not know, or a shape that it can not project",
-        "a shape of pixels without a transform, or with one that is rotated",
+        "NaN corners, text that is not WKT, or degrees where the CRS counts in metres",
+        "a CRS that PROJ does not know, or a shape that it cannot project",
+        "a shape of pixels without a transform, or with one that is rotated, or whose rows run north or columns west",
         "an interval that ends before it starts, or a time that is none",
         "shape_crs that is not the CRS of the geometry's type",
     ],
     examples: &[
         Example {
-            title: "A box that is no whole number of pixels: its upper left stays",
+            title: "A box that is not a whole number of pixels: its upper left stays",
             sql: "SELECT s.width, s.height, s.bbox.xmin, s.bbox.ymin, s.bbox.xmax, s.bbox.ymax FROM (\n\
                   \x20   SELECT geo_slice({xmin: 500003, ymin: 4000000, xmax: 500104, ymax: 4000096}, 10, 'EPSG:32629') AS s);",
             rows: &["10\t10\t500003.0\t3999996.0\t500103.0\t4000096.0"],
@@ -123,6 +125,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     /// How many times were given: none, `t_min`, or both.
     times: usize,
@@ -142,15 +145,8 @@ impl ScalarFunction for GeoSlice {
         Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(SLICE)?;
-        for row in 0..input.rows() {
-            match slice(bound, input, row)? {
-                Some((slice, crs)) => slice_value::write(&out, row, &slice, crs),
-                None => out.set_null(row, &ty),
-            }
-        }
-        Ok(())
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| Ok(slice(bound, input, row)?.map(|(slice, crs)| SliceRow::new(&slice, crs))))
     }
 }
 
@@ -159,16 +155,16 @@ fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
 }
 
 /// The slice of one row, and the user's own name of its CRS.
-fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Slice, &'a str)>> {
+fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(Slice, &'a str)>> {
     let names = input.column(2);
     if (0..REQUIRED).any(|i| input.column(i).is_null(row)) {
         return Ok(None);
     }
-    let name = names.str(row).trim();
+    let name = names.str(row)?.trim();
     let crs = Crs::new(name);
     let facts = projection::crs_facts(crs.as_str()).map_err(place("crs"))?;
     let time = |place: usize, name: &'static str| match place < bound.times {
-        true => interval(&input.column(REQUIRED + place), row).map_err(self::place(name)),
+        true => interval(input.column(REQUIRED + place), row).map_err(self::place(name)),
         false => Ok(None),
     };
     let first = time(0, "t_min")?;
@@ -210,7 +206,8 @@ fn interval(times: &Vector<'_>, row: usize) -> Result<Option<Interval>> {
     }
 }
 
-/// The grid of these pixels under this transform. A slice's rows run south, whichever way the grid's do.
+/// The grid of these pixels under this transform. A slice's rows run south and its columns east: a grid that runs another way is
+/// refused, since what is drawn on the slice would lie flipped beside its pixels.
 fn grid(
     bound: &Bound,
     pixels: &[i64],
@@ -233,6 +230,19 @@ fn grid(
         let must = "a transform without rotation: a slice's rows run along x";
         return Err(place("resolution")(Error::invalid(format!("{terms:?}"), must)));
     }
+    let [_, dx, _, _, _, dy] = affine.0;
+    if dx < 0.0 || dy > 0.0 {
+        let way = if dy > 0.0 {
+            format!("rows run north (a pixel's height is {dy})")
+        } else {
+            format!("columns run west (a pixel's width is {dx})")
+        };
+        let problem = format!(
+            "the grid's {way}, and a slice's run south and east: beside its pixels, what is drawn on the slice would lie flipped"
+        );
+        let remedy = "Read the pixels onto a slice too (read_slice, or read_array with slice), over the same cells: geo_slice([height, width], [least x, pixel width, 0, greatest y, 0, -pixel height], crs)";
+        return Err(place("resolution")(Error::conflict(problem, remedy)));
+    }
     Slice::new(affine.bbox(&window), crs, times, window.height.into(), window.width.into())
         .map_err(place("resolution"))
 }
@@ -245,10 +255,10 @@ fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Optio
         Holds::Geometry => {
             return projection::geometry::geometry_envelope(shape.bytes(row), from, crs.as_str());
         }
-        Holds::Text => return projection::geometry::text_envelope(shape.str(row), from, crs.as_str()),
+        Holds::Text => return projection::geometry::text_envelope(shape.str(row)?, from, crs.as_str()),
         _ => {}
     }
-    let Some(mut bbox) = slice_value::read_box(&shape, row) else { return Ok(None) };
+    let Some(mut bbox) = Bbox::read(shape, row)? else { return Ok(None) };
     let from_globe = from == CRS84 || projection::crs_facts(from)?.geographic;
     if from_globe && bbox.xmin > bbox.xmax {
         bbox.xmax += 360.0;

@@ -11,8 +11,10 @@ use crate::files;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
-use crate::sql::raster::read_patch::{BANDS, FILL, SCALED};
+use crate::sql::shared::options::{BANDS, FILL, SCALED};
+use crate::sql::shared::windows::WIN;
 
+/// The table function `read_blocks`.
 pub struct ReadBlocks;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -26,9 +28,9 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "Rasters: a path, a glob, or a list of those.",
         },
-        named("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
-        named("scaled", "BOOLEAN", "false", SCALED),
-        named("fill", "DOUBLE | VARCHAR", "NULL", FILL),
+        BANDS.named(),
+        SCALED.named(),
+        FILL.named(),
         named(
             "dtype",
             "VARCHAR",
@@ -39,7 +41,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "on_error",
             "VARCHAR",
             "'fail'",
-            "A block that can not be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
+            "A block that cannot be read stops the query (`fail`), is left out (`skip`), or gets NULL data and a column `error` (`report`).",
         ),
     ],
     columns: &[
@@ -47,7 +49,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column("block_id", "BIGINT", "Place of the block, row-major from the upper left."),
         column(
             "win",
-            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            WIN,
             "The block's window, in pixels, cut off where the raster ends: each pixel lies in one block.",
         ),
         column(
@@ -73,7 +75,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "source: no such file, or no raster",
         "dtype: not the file's own type and no float; files of one query that differ in type",
         "a block above geoquilt_max_chunk_mb: read_patch cuts it by size",
-        "pixels that can not be decoded: the file, the band and the window are named",
+        "pixels that cannot be decoded: the file, the band and the window are named",
     ],
     examples: &[Example {
         title: "A raster as a table: its blocks, and the sum of all pixels",

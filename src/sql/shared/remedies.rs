@@ -100,6 +100,7 @@ fn of_load(load: &Load, needed_mb: u64) -> String {
         }
         Load::Steps { .. } => "Take longer steps, or SET geoquilt_max_chunk_mb higher".into(),
         Load::Median { .. } => "Take shorter steps, smaller slices, or a mean".into(),
+        Load::Groups => "Make fewer groups at a time, or SET geoquilt_aggregate_mb higher".into(),
     }
 }
 
@@ -151,6 +152,7 @@ mod tests {
                 ),
                 "{shape_crs: 'OGC:CRS84'}",
             ),
+            (large(Load::Groups), "Make fewer groups at a time, or SET geoquilt_aggregate_mb higher"),
             (
                 large(Load::Values { variable: "sst".into(), values: 9 }),
                 "FROM read_array(...), or SET geoquilt_max_chunk_mb = 8",

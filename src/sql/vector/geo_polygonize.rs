@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use crate::affine::Affine;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Typed, Wkb, record};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
@@ -12,9 +14,16 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::map::geometry;
 use crate::projection;
-use crate::sql_type::SqlType;
 
+/// The scalar `geo_polygonize`.
 pub struct GeoPolygonize;
+
+/// A polygon, and the value of its pixels.
+struct Polygon {
+    geometry: Wkb,
+    value: f64,
+}
+record! { Polygon { geometry: Wkb, value: f64 } }
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_polygonize",
@@ -23,7 +32,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "data",
-            types: "DOUBLE[] | BOOLEAN[]",
+            types: "DOUBLE[] | BIGINT[] | UBIGINT[] | BOOLEAN[]",
             given: Given::Required,
             meaning: "Pixels of one band, row-major, in any numeric type, such as `read_slice(...).data`; of BOOLEAN, those that are true.",
         },
@@ -66,12 +75,13 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[Column {
         name: "polygons",
-        types: "STRUCT(geometry GEOMETRY, value DOUBLE)[]",
+        types: <Vec<Polygon>>::TYPE,
         meaning: "A polygon (with holes) for each region, and the value of its pixels.",
     }],
     nulls: "NULL for a NULL argument. Pixels that are NULL or NaN, or false, belong to no polygon; an empty list when there is no other.",
     errors: &[
         "data does not have rows x columns values",
+        "a whole number above 2^53 that `value`, a DOUBLE, does not hold exactly",
         "a transform that is not six numbers that span a plane",
         "a connectedness other than 4 and 8, or a CRS that PROJ does not know",
     ],
@@ -85,6 +95,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["GDALPolygonize, as rasterio.features.shapes"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     eight: bool,
     to: Option<Crs>,
@@ -108,23 +119,17 @@ impl ScalarFunction for GeoPolygonize {
         Ok(Bound { eight, to })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
-        for row in 0..input.rows() {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| {
             if input.any_null(row) {
-                out.set_null(row, &ty);
-                continue;
+                return Ok(None);
             }
             let [data, shape, transform] = [0, 1, 2].map(|i| input.column(i).list(row));
             let grid = Grid::read(&shape, &transform)?;
-            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)))?;
-            let (items, first) = out.push_list(row, polygons.len());
-            for (i, (wkb, value)) in polygons.iter().enumerate() {
-                items.field(0).set_bytes(first + i, wkb);
-                items.field(1).set(first + i, *value);
-            }
-        }
-        Ok(())
+            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)?))?;
+            let polygon = |(wkb, value)| Polygon { geometry: Wkb(wkb), value };
+            Ok(Some(polygons.into_iter().map(polygon).collect::<Vec<_>>()))
+        })
     }
 }
 
@@ -141,7 +146,7 @@ fn place(parameter: &str) -> impl Fn(Error) -> Error {
 }
 
 fn polygons(bound: &Bound, data: &List, grid: &Grid, crs: &Crs) -> Result<Vec<(Vec<u8>, f64)>> {
-    let (codes, values) = codes(data);
+    let (codes, values) = codes(data).map_err(place("data"))?;
     let Grid { height, width, transform } = grid;
     if codes.len() != height.saturating_mul(*width) {
         let problem = format!("{} values for {height} rows and {width} columns", codes.len());
@@ -164,32 +169,71 @@ fn project(wkb: Vec<u8>, from: &Crs, to: Option<&Crs>) -> Result<Vec<u8>> {
 }
 
 /// A number from 1 for each value, 0 for no value: GDAL compares whole numbers, and any value is told exactly.
-fn codes(data: &List) -> (Vec<i32>, Vec<f64>) {
+fn codes(data: &List) -> Result<(Vec<i32>, Vec<f64>)> {
     let items = data.items();
-    if items.holds() == Holds::Boolean {
-        let code = |place: usize| i32::from(!items.is_null(place) && items.get::<bool>(place));
-        return (data.places().map(code).collect(), vec![1.0]);
+    let null = |place: usize| items.is_null(place);
+    match items.holds() {
+        Holds::Boolean => {
+            let code = |place: usize| i32::from(!null(place) && items.get::<bool>(place));
+            Ok((data.places().map(code).collect(), vec![1.0]))
+        }
+        Holds::Whole => told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<i64>(p))))),
+        Holds::WholeUnsigned => {
+            told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<u64>(p)))))
+        }
+        _ => {
+            // Adding 0 makes one value of 0 and -0.
+            let value = |place: usize| if null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
+            let known = data.places().map(|place| Some(value(place)).filter(|value| !value.is_nan()));
+            Ok(numbered(known, |value| value.to_bits().into(), |value| value))
+        }
     }
-    let mut known: HashMap<u64, i32> = HashMap::new();
-    let mut values = Vec::new();
-    let mut last = (f64::NAN, 0);
-    let code = |place: usize| {
-        // Adding 0 makes one value of 0 and -0.
-        let value = if items.is_null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
-        if value.is_nan() {
-            return 0;
-        }
-        if value != last.0 {
-            let next = values.len() as i32 + 1;
-            let code = *known.entry(value.to_bits()).or_insert(next);
-            if code == next {
-                values.push(value);
+}
+
+/// Whole numbers, each of which a double must hold.
+fn told(values: impl Iterator<Item = Option<i128>>) -> Result<(Vec<i32>, Vec<f64>)> {
+    let mut lost = None;
+    let seen = values.inspect(|value| {
+        lost = lost
+            .or(value.filter(|value| value.unsigned_abs() > 1 << 53 && (*value as f64) as i128 != *value));
+    });
+    let found = numbered(seen, |value| value, |value| value as f64);
+    match lost {
+        None => Ok(found),
+        Some(value) => Err(Error::conflict(
+            format!(
+                "{value} is a value of some pixels, and a DOUBLE, which `value` of a polygon is, does not hold it exactly"
+            ),
+            "Give the pixels numbers of their own: list_transform(data, lambda x: list_position(ids, x))",
+        )),
+    }
+}
+
+fn numbered<V: Copy + PartialEq>(
+    values: impl Iterator<Item = Option<V>>,
+    key: impl Fn(V) -> i128,
+    number: impl Fn(V) -> f64,
+) -> (Vec<i32>, Vec<f64>) {
+    let mut known: HashMap<i128, i32> = HashMap::new();
+    let mut found = Vec::new();
+    let mut last = None;
+    let code = |value: Option<V>| {
+        let Some(value) = value else { return 0 };
+        match last {
+            Some((before, code)) if before == value => code,
+            _ => {
+                let next = found.len() as i32 + 1;
+                let code = *known.entry(key(value)).or_insert(next);
+                if code == next {
+                    found.push(number(value));
+                }
+                last = Some((value, code));
+                code
             }
-            last = (value, code);
         }
-        last.1
     };
-    (data.places().map(code).collect(), values)
+    let codes = values.map(code).collect();
+    (codes, found)
 }
 
 fn known(list: &List) -> impl Iterator<Item = usize> + '_ {
