@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Lack, Result};
-use crate::files;
+use crate::files::Sight;
 use crate::format::Header;
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::gdal::hidden;
@@ -74,9 +74,9 @@ fn facts(header: &ArrayHeader, variable: usize) -> Result<&Variable> {
 /// A raster's header with what CF tells of the variable that it is: how its values are packed and which stand for none, and a
 /// CRS where GDAL finds none, since longitudes and latitudes need no grid mapping. A variable whose longitudes run down the
 /// rows has no place as a picture: GDAL takes its columns for them.
-pub fn completed(header: &Arc<Header>, path: &str) -> Arc<Header> {
+pub fn completed(header: &Arc<Header>, sight: &Sight) -> Arc<Header> {
     let arrays = ["netCDF", "HDF5", "HDF5Image"].contains(&header.driver.as_str());
-    let Some((file, variable)) = arrays.then(|| variable_of(path)).flatten() else { return header.clone() };
+    let Some((file, variable)) = arrays.then(|| variable_of(sight)).flatten() else { return header.clone() };
     let found = file.header();
     let Some(facts) = found.variables.get(variable).filter(|facts| facts.dtype.is_some()) else {
         return header.clone();
@@ -95,13 +95,12 @@ pub fn completed(header: &Arc<Header>, path: &str) -> Arc<Header> {
 }
 
 /// The variable of GDAL's name for one, or of a file of one.
-fn variable_of(path: &str) -> Option<(Arc<dyn ArrayFile>, usize)> {
-    let container = files::container(path);
-    let file = open::open(container).ok()?;
+fn variable_of(sight: &Sight) -> Option<(Arc<dyn ArrayFile>, usize)> {
+    let file = open::open(&sight.container()).ok()?;
     let header = file.header();
-    let variable = match path == container {
-        true => data_variables(header).into_iter().next(),
-        false => path.rsplit_once(':').and_then(|(_, name)| {
+    let variable = match sight.location().is_subdataset() {
+        false => data_variables(header).into_iter().next(),
+        true => sight.location().subdataset().and_then(|name| {
             let name = name.trim_matches('"').trim_start_matches('/');
             // GDAL writes blanks of HDF5's names as underscores.
             let same = |v: &Variable| v.name == name || v.name.replace(' ', "_") == name;
@@ -114,11 +113,13 @@ fn variable_of(path: &str) -> Option<(Arc<dyn ArrayFile>, usize)> {
 /// A time axis, decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeAxis {
+    /// Which variable holds it.
     pub variable: usize,
     /// Microseconds since 1970-01-01 UTC in the file's order; `None` where the axis holds no value.
     pub instants: Vec<Option<i64>>,
     /// The same in the file's own calendar: they tell days apart that TIMESTAMP's calendar lacks.
     pub exact: Vec<Option<i64>>,
+    /// What a year of its times is.
     pub calendar: Calendar,
     /// Seconds between neighbours, where they are evenly spaced (in the axis's own calendar).
     pub step: Option<f64>,

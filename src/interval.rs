@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 /// `start <= stop`, both inside: two intervals that touch share an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
+    /// Its first microsecond since 1970, UTC.
     pub start: i64,
+    /// Its last microsecond, inside.
     pub stop: i64,
 }
 
@@ -65,6 +67,7 @@ impl DateFormat {
         Ok(DateFormat { text: format.to_string(), items, finest })
     }
 
+    /// The pattern as it was written.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -201,11 +204,20 @@ fn part(item: &Item<'_>) -> Option<Part> {
             | Fixed::Nanosecond3
             | Fixed::Nanosecond6
             | Fixed::Nanosecond9 => Part::Microsecond,
-            // Time zones, and chrono's internal undotted fractions (%3f, %6f, %9f).
-            other => {
-                let zone = format!("{other:?}").starts_with("Timezone");
-                return (!zone).then_some(Part::Microsecond);
+            // Zones move a time and are no part of it.
+            Fixed::TimezoneName
+            | Fixed::TimezoneOffset
+            | Fixed::TimezoneOffsetColon
+            | Fixed::TimezoneOffsetColonZ
+            | Fixed::TimezoneOffsetDoubleColon
+            | Fixed::TimezoneOffsetTripleColon
+            | Fixed::TimezoneOffsetZ => return None,
+            // chrono keeps to itself what %#z, %3f, %6f and %9f are: a zone, and fractions without a dot.
+            Fixed::Internal(_) => {
+                let is_zone = StrftimeItems::new("%#z").next().as_ref() == Some(item);
+                return (!is_zone).then_some(Part::Microsecond);
             }
+            _ => return None,
         },
         _ => return None,
     })
@@ -239,6 +251,30 @@ mod tests {
         ];
         for (format, text, expected) in cases {
             assert_eq!(parse(format, text).as_deref(), Some(expected), "{format} {text}");
+        }
+    }
+
+    #[test]
+    fn each_directive_is_the_part_that_it_spells_out() {
+        let cases: [(&[&str], Option<Part>); 8] = [
+            (&["%Y", "%C", "%y", "%G", "%g"], Some(Part::Year)),
+            (&["%m", "%b", "%B", "%h"], Some(Part::Month)),
+            (
+                &["%d", "%e", "%a", "%A", "%w", "%u", "%U", "%W", "%V", "%j", "%D", "%x", "%F", "%v"],
+                Some(Part::Day),
+            ),
+            (&["%H", "%k", "%I", "%l", "%P", "%p"], Some(Part::Hour)),
+            (&["%M", "%R"], Some(Part::Minute)),
+            (&["%S", "%s", "%T", "%X", "%r", "%c"], Some(Part::Second)),
+            (&["%f", "%.f", "%.3f", "%.6f", "%.9f", "%3f", "%6f", "%9f", "%+"], Some(Part::Microsecond)),
+            (&["%Z", "%z", "%:z", "%::z", "%:::z", "%#z", "%t", "%n", "%%", "text"], None),
+        ];
+        for (directives, wanted) in cases {
+            for directive in directives {
+                let items: Vec<Item<'_>> = StrftimeItems::new(directive).collect();
+                assert!(!items.contains(&Item::Error), "{directive}");
+                assert_eq!(items.iter().filter_map(part).max(), wanted, "{directive}");
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use geo::{Coord, CoordsIter, Geometry, LinesIter, MapCoords, Translate};
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Cause, Error, Lack, Result};
-use crate::files::{self, Stamp};
+use crate::files::{Sight, Stamp};
 use crate::format::gdal::vector::{Field, VectorSource};
 use crate::format::{Kind, LayerName, gdal, open};
 use crate::kept::Idle;
@@ -27,15 +27,19 @@ pub enum Task {
     Instance,
 }
 
+/// The tasks by their names.
 pub const TASKS: [(&str, Task); 3] = [
     ("semantic_segmentation", Task::Semantic),
     ("object_detection", Task::Detection),
     ("instance_segmentation", Task::Instance),
 ];
 
+/// How features are drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelOptions {
+    /// What the labels are for.
     pub task: Task,
+    /// Every pixel that is touched, not only those whose centre lies inside.
     pub all_touched: bool,
     /// The value of pixels that no feature holds.
     pub background: i32,
@@ -43,6 +47,7 @@ pub struct LabelOptions {
     pub field: Option<String>,
     /// Names of classes, where the field holds text: the first is class 1.
     pub classes: Vec<String>,
+    /// One layer of the file; all of them without it.
     pub layer: Option<LayerName>,
     /// The CRS of geometries and of files that name none.
     pub crs: Option<Crs>,
@@ -53,6 +58,7 @@ pub struct LabelOptions {
 pub struct Feature {
     /// More than one where it meets the slice on both sides of the antimeridian. They may overlap.
     pub parts: Vec<Geometry<f64>>,
+    /// Its class.
     pub label: i32,
 }
 
@@ -61,11 +67,13 @@ pub struct Feature {
 pub struct Object {
     /// From 1, in the order of drawing.
     pub id: i32,
+    /// Its class.
     pub label: i32,
     /// In pixels from the slice's upper left: x counts columns, y rows.
     pub bbox: Bbox,
 }
 
+/// What was drawn.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labels {
     /// `[row, col]`; none for detection.
@@ -95,12 +103,13 @@ impl Files {
     /// A file that is damaged, has no CRS, or lacks the layer or the field; a class that is no whole number; a
     /// feature that can not be projected.
     pub fn features(&self, path: &str, slice: &Slice, options: &LabelOptions) -> Result<Vec<Feature>> {
-        let key = (path.to_string(), files::stamp(path)?);
+        let sight = Sight::at(path)?;
+        let key = (path.to_string(), sight.stamp());
         let file = self
             .idle
             .take(&key)
-            .map_or_else(|| VectorSource::open(path), Ok)
-            .map_err(|error| open::explain(error, path, Some(Kind::Vector)))?;
+            .map_or_else(|| VectorSource::open(&sight), Ok)
+            .map_err(|error| open::explain(error, &sight, Some(Kind::Vector)))?;
         let mut found = Vec::new();
         for place in file.find(options.layer.as_ref())? {
             read_layer(&file, place, path, slice, options, &mut found)?;

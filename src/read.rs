@@ -13,6 +13,7 @@ pub mod block_cache;
 pub mod globe;
 pub mod mosaic;
 pub mod patch;
+pub mod placement;
 pub mod plan;
 pub mod resample;
 pub mod select;

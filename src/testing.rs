@@ -1,6 +1,9 @@
 //! What tests of every room stand on: rasters in one line, values drawn by seed, damage, and folders that go with
 //! their test.
 
+// Every room uses it, in tests alone.
+#![allow(unreachable_pub)]
+
 pub mod damage;
 pub mod draw;
 pub mod memory;
@@ -30,9 +33,10 @@ impl Folder {
         self.0.join(name).to_str().unwrap().to_string()
     }
 
-    /// Writes a file, and gives its path.
+    /// Writes a file, and the folders that it lies in, and gives its path.
     pub fn write(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.path(name);
+        std::fs::create_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
         std::fs::write(&path, bytes).unwrap();
         path
     }

@@ -3,6 +3,7 @@
 use crate::catalog::{ArrayDetail, Builder, Detail, Place, tags};
 use crate::cf::{self, Axes, Grid, TimeAxis};
 use crate::error::{Error, Lack, Member, Part, Result};
+use crate::files::Sight;
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::open;
 use crate::interval::Interval;
@@ -10,8 +11,9 @@ use crate::map::Footprint;
 
 impl Builder {
     /// `dated` files have a time in their name or in a tag, which goes first: their axis then need not be readable.
-    pub(super) fn array(&self, path: &str, dated: bool) -> Result<Place> {
-        let file = open::open(path)?;
+    pub(super) fn array(&self, sight: &Sight, dated: bool) -> Result<Place> {
+        let path = sight.path();
+        let file = open::open(sight)?;
         let header = file.header();
         let wanted = self.wanted(path, header)?;
         let axes: Vec<(usize, Axes)> =

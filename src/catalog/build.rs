@@ -7,7 +7,7 @@ use crate::catalog::built_with::difference;
 use crate::catalog::previous::{Fetcher, Kept, Previous, RowId};
 use crate::catalog::{BuildOptions, Builder, Entry};
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp};
+use crate::files::Sight;
 use crate::on_error::OnError;
 use crate::progress::Progress;
 use crate::value::Value;
@@ -18,7 +18,9 @@ const PORTION: usize = 16_384;
 
 /// A file and what was found in it.
 pub struct Outcome {
+    /// The file.
     pub path: String,
+    /// Its row, or why it has none.
     pub found: Result<Found>,
 }
 
@@ -79,19 +81,19 @@ pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> 
 
 impl Builder {
     fn see(&self, path: &str, previous: Option<&Previous>) -> Seen {
-        let stamp = match files::stamp(path) {
-            Ok(stamp) => stamp,
+        let sight = match Sight::at(path) {
+            Ok(sight) => sight,
             Err(error) => return Seen::Done(Err(error)),
         };
-        match previous.and_then(|previous| previous.find(path, &stamp)) {
+        match previous.and_then(|previous| previous.find(path, &sight.stamp())) {
             Some(row) => Seen::Unchanged(row),
-            None => Seen::Done(self.make(path, stamp)),
+            None => Seen::Done(self.make(&sight)),
         }
     }
 
-    fn make(&self, path: &str, stamp: Stamp) -> Result<Found> {
-        let facts = self.name_facts(path)?;
-        Ok(Found::Made(Box::new(self.entry(path, stamp, facts)?)))
+    fn make(&self, sight: &Sight) -> Result<Found> {
+        let facts = self.name_facts(sight.path())?;
+        Ok(Found::Made(Box::new(self.entry(sight, facts)?)))
     }
 }
 
@@ -147,7 +149,7 @@ impl Build {
                         Ok(Found::Kept(kept.clone()))
                     }
                     // Two paths of one hash: the file is read.
-                    _ => files::stamp(&path).and_then(|stamp| self.builder.make(&path, stamp)),
+                    _ => Sight::at(&path).and_then(|sight| self.builder.make(&sight)),
                 },
             };
             self.ready.push_back(Ok(Outcome { path, found }));

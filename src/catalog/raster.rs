@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::catalog::{Builder, Detail, Place};
 use crate::cf;
 use crate::error::Result;
+use crate::files::Sight;
 use crate::format::gdal::Raster;
 use crate::format::geotiff;
 use crate::map::footprint;
@@ -13,13 +14,14 @@ use crate::window::Window;
 impl Builder {
     /// # Errors
     /// The file is no raster, or one without a place on the map.
-    pub(super) fn raster(&self, path: &str) -> Result<Place> {
-        let siblings = self.listings.beside(path);
-        let (header, tags) = match geotiff::header_and_tags(path, &siblings) {
+    pub(super) fn raster(&self, sight: &Sight) -> Result<Place> {
+        let path = sight.path();
+        let siblings = self.listings.beside(sight.location());
+        let (header, tags) = match geotiff::header_and_tags(sight, &siblings) {
             Some((header, tags)) => (Arc::new(header), tags),
             None => {
-                let raster = Raster::open(path, Some(&siblings))?;
-                (cf::completed(raster.header(), path), raster.tags())
+                let raster = Raster::open(sight, Some(&siblings))?;
+                (cf::completed(raster.header(), sight), raster.tags())
             }
         };
         let (transform, crs) = header.georeference(path)?;

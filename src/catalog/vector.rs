@@ -2,7 +2,7 @@
 
 use crate::catalog::{Builder, Detail, Place};
 use crate::error::{Error, Lack, Other, Result};
-use crate::files;
+use crate::files::Sight;
 use crate::format::Layer;
 use crate::format::gdal::vector::{LayerHeader, VectorSource};
 use crate::map::{Footprint, footprint};
@@ -12,8 +12,9 @@ impl Builder {
     ///
     /// # Errors
     /// The file is no vector file, lacks the layer asked for, or holds no feature with a place on the map.
-    pub(super) fn vector(&self, path: &str) -> Result<Place> {
-        let header = VectorSource::open(path)?.header(self.options.layer.as_ref())?;
+    pub(super) fn vector(&self, sight: &Sight) -> Result<Place> {
+        let path = sight.path();
+        let header = VectorSource::open(sight)?.header(self.options.layer.as_ref())?;
         let crs = crs_of(&header.layers, path)?;
         let mut shapes = Vec::new();
         for layer in &header.layers {
@@ -36,15 +37,16 @@ impl Builder {
     ///
     /// # Errors
     /// It is neither raster nor vector file, or both.
-    pub(super) fn raster_or_vector(&self, path: &str) -> Result<Place> {
-        let raster = self.raster(path);
+    pub(super) fn raster_or_vector(&self, sight: &Sight) -> Result<Place> {
+        let path = sight.path();
+        let raster = self.raster(sight);
         match &raster {
-            Ok(_) if !files::magic(path).starts_with(b"SQLite") => raster,
-            Ok(_) => match VectorSource::open(path) {
+            Ok(_) if !sight.magic().starts_with(b"SQLite") => raster,
+            Ok(_) => match VectorSource::open(sight) {
                 Ok(file) if file.layer_count() > 0 => Err(Error::unsuited(path, Lack::Kind(Other::Both))),
                 _ => raster,
             },
-            Err(error) if error.is_unopened() || has_no_bands(&error) => match self.vector(path) {
+            Err(error) if error.is_unopened() || has_no_bands(&error) => match self.vector(sight) {
                 Err(error) if error.is_unopened() => raster,
                 vector => vector,
             },

@@ -8,6 +8,7 @@ use crate::cf::{decode, facts, mapping, step, values};
 use crate::crs::CRS84;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::files::Sight;
 use crate::format::array::{ArrayFile, Variable};
 use crate::format::gdal::Raster;
 use crate::window::Window;
@@ -23,6 +24,7 @@ pub struct Grid {
     pub transform: Option<Affine>,
     /// Rows and columns; points without a grid are one row.
     pub height: usize,
+    /// Columns.
     pub width: usize,
 }
 
@@ -65,7 +67,7 @@ fn hdf_eos(file: &dyn ArrayFile, variable: usize) -> Option<Grid> {
     let facts = file.header().variables.get(variable)?;
     let name = facts.name.strip_prefix("HDFEOS/GRIDS/").filter(|_| facts.shape.len() == 2)?;
     let name = format!("HDF5:\"{}\"://HDFEOS/GRIDS/{}", file.path(), name.replace(' ', "_"));
-    let raster = Raster::open(&name, None).ok()?;
+    let raster = Raster::open(&Sight::at(&name).ok()?, None).ok()?;
     let header = raster.header();
     let (transform, crs) = header.georeference(&name).ok()?;
     let (height, width) = (header.height, header.width);

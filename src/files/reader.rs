@@ -5,21 +5,25 @@ use std::io::{Error, Read, Result, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crate::files::location::{Address, Location};
 use crate::files::remote::{self, RemoteFile};
 
+/// A file to read from any offset.
 #[derive(Clone)]
 pub enum Reader {
+    /// A local file.
     Disk(Arc<File>),
+    /// A file of a URL.
     Web(Arc<RemoteFile>),
 }
 
 impl Reader {
     /// # Errors
     /// The file can not be opened.
-    pub fn open(path: &str) -> Result<Reader> {
-        match remote::is_url(path) {
-            true => remote::open(path).map(Reader::Web).map_err(Error::other),
-            false => File::open(path).map(|file| Reader::Disk(Arc::new(file))),
+    pub fn open(location: &Location) -> Result<Reader> {
+        match location.address() {
+            Address::Url(url) => remote::open(url).map(Reader::Web).map_err(Error::other),
+            Address::Local(file) => File::open(file).map(|file| Reader::Disk(Arc::new(file))),
         }
     }
 

@@ -5,14 +5,15 @@
 
 use std::io::{BufReader, Read};
 
+use crate::files::Location;
 use crate::files::reader::{Cursor, Reader};
 
 type Checked<T> = std::result::Result<T, String>;
 
 /// # Errors
 /// What is wrong with the file, as the rest of a sentence.
-pub fn check(path: &str) -> Checked<()> {
-    let file = Reader::open(path).map_err(|e| e.to_string())?;
+pub fn check(location: &Location) -> Checked<()> {
+    let file = Reader::open(location).map_err(|e| e.to_string())?;
     let size = file.size().map_err(|e| e.to_string())?;
     let mut header = Header { bytes: BufReader::new(file.cursor()), at: 0, size, version: 1 };
     header.magic()?;
@@ -269,7 +270,7 @@ mod tests {
 
     fn checked(bytes: &[u8]) -> Checked<()> {
         let folder = Folder::new();
-        check(&folder.write("a.nc", bytes))
+        check(&Location::plain(&folder.write("a.nc", bytes)))
     }
 
     #[test]
@@ -314,8 +315,9 @@ mod tests {
         let folder = Folder::new();
         for version in [1, 2, 5] {
             let bytes = Cdf::new(version).bytes();
-            let accepted =
-                damaged(&bytes, 1500, 1 << 16, |bytes| check(&folder.write("a.nc", bytes)).is_ok());
+            let accepted = damaged(&bytes, 1500, 1 << 16, |bytes| {
+                check(&Location::plain(&folder.write("a.nc", bytes))).is_ok()
+            });
             assert!((1..1500).contains(&accepted), "{accepted}");
         }
     }

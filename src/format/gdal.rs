@@ -25,6 +25,7 @@ use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
+use crate::files::{Location, Sight};
 use crate::format::gdal::hidden::Fields;
 use crate::format::tiff::{Deflated, Packed, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
@@ -32,7 +33,7 @@ use crate::kept::Shared;
 use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
 use crate::window::Window;
-use crate::{files, with_dtype};
+use crate::with_dtype;
 
 static HDF5: Mutex<()> = Mutex::new(());
 
@@ -87,7 +88,7 @@ pub fn any_option(names: &[&str]) -> bool {
 /// An open raster. One thread uses it at a time.
 pub struct Raster {
     dataset: Dataset,
-    path: String,
+    location: Location,
     header: Arc<Header>,
     hdf5: bool,
     /// Its blocks can be unpacked without GDAL.
@@ -103,32 +104,33 @@ impl Raster {
     ///
     /// # Errors
     /// The file is absent, no raster, damaged, or has no band.
-    pub fn open(path: &str, siblings: Option<&[String]>) -> Result<Raster> {
-        Raster::open_as(path, siblings, None)
+    pub fn open(sight: &Sight, siblings: Option<&[String]>) -> Result<Raster> {
+        Raster::open_as(sight, siblings, None)
     }
 
     /// Another handle of a raster whose header is known.
     ///
     /// # Errors
     /// As [`Raster::open`].
-    pub fn reopen(path: &str, siblings: Option<&[String]>, header: &Arc<Header>) -> Result<Raster> {
-        Raster::open_as(path, siblings, Some(header))
+    pub fn reopen(sight: &Sight, siblings: Option<&[String]>, header: &Arc<Header>) -> Result<Raster> {
+        Raster::open_as(sight, siblings, Some(header))
     }
 
-    fn open_as(path: &str, siblings: Option<&[String]>, header: Option<&Arc<Header>>) -> Result<Raster> {
+    fn open_as(sight: &Sight, siblings: Option<&[String]>, header: Option<&Arc<Header>>) -> Result<Raster> {
         start();
-        vsi::watched(path, || {
-            let place = vsi::Place::of(path, vsi::needs_netcdf)?;
+        let (location, path) = (sight.location(), sight.path());
+        vsi::watched(location, || {
+            let place = vsi::Place::of(sight, vsi::needs_netcdf)?;
             let magic = place.magic;
             let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
             // Refuses sources that could be waited for for ever.
-            vrt::sources(path, &magic)?;
+            vrt::sources(sight)?;
             if magic.starts_with(b"CDF") {
                 let unreadable = |reason: String| Error::unreadable(path, reason);
-                classic::check(files::container(path)).map_err(unreadable)?;
+                classic::check(location).map_err(unreadable)?;
             }
             let unreadable = |reason: String| Error::unreadable(path, reason);
-            let messages = magic.starts_with(b"GRIB").then(|| grib::messages(path));
+            let messages = magic.starts_with(b"GRIB").then(|| grib::messages(location));
             if messages.as_ref().is_some_and(|messages| messages.second_order) {
                 return Err(unreadable(grib::SECOND_ORDER.into()));
             }
@@ -137,7 +139,7 @@ impl Raster {
             }
             let _guard = guard(hdf5);
             if hdf5 {
-                mdim::close_earlier(path)?;
+                mdim::close_earlier(location)?;
             }
             let names: Option<Vec<&str>> = match place.file_name() {
                 Some(name) => Some(vec![name]),
@@ -166,11 +168,11 @@ impl Raster {
                 // GDAL's own transform, which the header may have lost, tells how it turned the grid.
                 let transform = transform_of(&dataset);
                 let mut own = Header { transform, ..(*found).clone() };
-                fields = Fields::of(path, messages, &mut own).map_err(unreadable)?;
+                fields = Fields::of(location, messages, &mut own).map_err(unreadable)?;
                 found = header.cloned().unwrap_or_else(|| Arc::new(own));
             }
-            let deflated = deflated(&dataset, path, &magic, place.remote.clone());
-            Ok(Raster { dataset, path: path.to_string(), header: found, hdf5, deflated, fields, place })
+            let deflated = deflated(&dataset, location, &magic, place.remote.clone());
+            Ok(Raster { dataset, location: location.clone(), header: found, hdf5, deflated, fields, place })
         })
     }
 
@@ -186,7 +188,7 @@ impl Raster {
     /// The bytes can not be read.
     pub fn prefetch(&self, blocks: &[(usize, usize, usize)]) -> Result<()> {
         let Some(remote) = &self.place.remote else { return Ok(()) };
-        vsi::watched(&self.path, || {
+        vsi::watched(&self.location, || {
             let number = |band: &RasterBand<'_>, key: &str, (row, col): (usize, usize)| {
                 band.metadata_item(&format!("{key}_{col}_{row}"), "TIFF")?.parse::<u64>().ok()
             };
@@ -199,6 +201,7 @@ impl Raster {
         })
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<Header> {
         &self.header
     }
@@ -214,7 +217,7 @@ impl Raster {
     /// # Errors
     /// The pixels can not be decoded.
     pub fn read_block(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
-        vsi::watched(&self.path, || self.read_block_now(band, block_row, block_col))
+        vsi::watched(&self.location, || self.read_block_now(band, block_row, block_col))
     }
 
     fn read_block_now(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
@@ -292,7 +295,7 @@ impl Raster {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);
         let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.place.name));
-        vsi::watched(&self.path, || {
+        vsi::watched(&self.location, || {
             let raster_band = self.dataset.rasterband(band).map_err(fail)?;
             let mask = raster_band.open_mask_band().map_err(fail)?;
             self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
@@ -313,7 +316,7 @@ impl Raster {
 
     fn unreadable(&self, band: usize, window: Window, reason: Cause) -> Error {
         Error::Unreadable {
-            path: self.path.clone(),
+            path: self.location.text().into(),
             part: Part::Band { band, window: window.to_string() },
             reason,
         }
@@ -340,12 +343,12 @@ fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
 /// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
 fn deflated(
     dataset: &Dataset,
-    path: &str,
+    location: &Location,
     magic: &[u8],
     remote: Option<Arc<RemoteFile>>,
 ) -> Option<Deflated> {
     let little = magic.starts_with(b"II*\0") || magic.starts_with(b"II+\0");
-    if !little || cfg!(target_endian = "big") || files::is_subdataset(path) {
+    if !little || cfg!(target_endian = "big") || location.is_subdataset() {
         return None;
     }
     let fact = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
@@ -355,7 +358,7 @@ fn deflated(
     }
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
     let predictor = fact("PREDICTOR").map_or(Some(Predictor::None), |number| Predictor::of(&number))?;
-    bits.is_none().then(|| Deflated::new(path, predictor, remote))
+    bits.is_none().then(|| Deflated::new(location.file(), predictor, remote))
 }
 
 fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
@@ -471,7 +474,7 @@ mod tests {
     fn what_gdal_says_of_a_file_that_is_none_is_kept_below() {
         let folder = Folder::new();
         let path = folder.write("a.tif", b"II*\0 and nothing that follows");
-        let error = Raster::open(&path, None).err().unwrap();
+        let error = Raster::open(&Sight::at(&path).unwrap(), None).err().unwrap();
         assert!(error.is_unopened(), "{error}");
         assert!(error.source().unwrap().is::<GdalError>(), "{error}");
     }

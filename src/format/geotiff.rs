@@ -10,14 +10,16 @@ mod directory;
 mod metadata;
 mod tags;
 
+use std::cell::OnceCell;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata};
-use crate::files::{self, remote};
+use crate::files::{Address, FileKind, Location, Sight, remote};
 use crate::format::gdal::{self, Raster};
 use crate::format::{Band, Header, Tags};
 use crate::kept::Shared;
@@ -104,30 +106,44 @@ struct Place {
 
 /// The header of a GeoTIFF, where it is certain; `siblings` are the names beside the file that begin like its
 /// stem.
-pub fn header(path: &str, siblings: &[String]) -> Option<Header> {
-    header_and_tags(path, siblings).map(|(header, _)| header)
+pub fn header(sight: &Sight, siblings: &[String]) -> Option<Header> {
+    header_and_tags(sight, siblings).map(|(header, _)| header)
 }
 
 /// The header of a GeoTIFF and its tags, where both are certain.
-pub fn header_and_tags(path: &str, siblings: &[String]) -> Option<(Header, Tags)> {
-    if files::is_subdataset(path) || !alone(path, siblings) || !plain_settings() {
+pub fn header_and_tags(sight: &Sight, siblings: &[String]) -> Option<(Header, Tags)> {
+    let location = sight.location();
+    if sight.kind() != FileKind::File
+        || location.is_subdataset()
+        || !alone(location, siblings)
+        || !plain_settings()
+    {
         return None;
     }
-    let draft = match remote::is_url(path) {
-        true => {
-            let file = remote::open(path).ok()?;
+    let size = sight.stamp().size;
+    let draft = match location.address() {
+        Address::Url(url) => {
+            let file = remote::open(url).ok()?;
             let whole = |offset, buffer: &mut [u8]| file.read_at(offset, buffer).ok() == Some(buffer.len());
-            read(&mut Bytes::new(file.size(), &|offset, buffer| whole(offset, buffer).then_some(())))?
+            read(&mut Bytes::new(size, &|offset, buffer| whole(offset, buffer).then_some(())))?
         }
-        false => {
-            let file = File::open(path).ok()?;
-            let size = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
-            read(&mut Bytes::new(size, &|offset, buffer| read_at(&file, offset, buffer)))?
+        Address::Local(path) => {
+            // Most headers lie within the first bytes, and the file need not be opened again.
+            let file = OnceCell::new();
+            let rest = |offset, buffer: &mut [u8]| {
+                let file: &Option<File> = file.get_or_init(|| File::open(path).ok());
+                file.as_ref()?.read_exact_at(buffer, offset).ok()
+            };
+            let fetch = |offset: u64, buffer: &mut [u8]| match within(sight.head(), offset, buffer.len()) {
+                Some(bytes) => Some(buffer.copy_from_slice(bytes)),
+                None => rest(offset, buffer),
+            };
+            read(&mut Bytes::new(size, &fetch))?
         }
     };
     let found = match KNOWN.get(&draft.keys) {
         Some(place) => draft.at(&place?),
-        None => return learn(&draft, path, siblings),
+        None => return learn(&draft, sight, siblings),
     };
     READ_HERE.fetch_add(1, Relaxed);
     Some(found)
@@ -140,23 +156,17 @@ pub fn headers_read() -> u64 {
 
 static READ_HERE: AtomicU64 = AtomicU64::new(0);
 
-#[cfg(unix)]
-fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> Option<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset).ok()
-}
-
-#[cfg(not(unix))]
-fn read_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> Option<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(offset)).ok()?;
-    file.read_exact(buffer).ok()
+/// Bytes of the head, where it holds all of them.
+fn within(head: &[u8], offset: u64, length: usize) -> Option<&[u8]> {
+    let start = usize::try_from(offset).ok()?;
+    head.get(start..start.checked_add(length)?)
 }
 
 /// True when the file stands in its listing, and nothing beside it that GDAL might read with it.
-fn alone(path: &str, siblings: &[String]) -> bool {
+fn alone(location: &Location, siblings: &[String]) -> bool {
     const FOREIGN: [&str; 10] =
         ["json", "geojson", "txt", "csv", "jpg", "jpeg", "png", "pdf", "md5", "parquet"];
-    let path = Path::new(path);
+    let path = Path::new(location.file());
     let (Some(name), Some(stem)) = (path.file_name(), path.file_stem()) else { return false };
     let (Some(name), Some(stem)) = (name.to_str(), stem.to_str()) else { return false };
     let harmless = |sibling: &String| {
@@ -186,16 +196,15 @@ fn plain_settings() -> bool {
 static KNOWN: Shared<Vec<u8>, Option<Place>> = Shared::new(MAX_KNOWN);
 
 /// GDAL's header and tags of the first file of a set of geokeys, from which the set's CRS is learnt.
-fn learn(draft: &Draft, path: &str, siblings: &[String]) -> Option<(Header, Tags)> {
-    let raster = Raster::open(path, Some(siblings)).ok()?;
+fn learn(draft: &Draft, sight: &Sight, siblings: &[String]) -> Option<(Header, Tags)> {
+    let raster = Raster::open(sight, Some(siblings)).ok()?;
     let (header, tags) = (raster.header(), raster.tags());
     let bands = draft.header.bands.iter().zip(&header.bands);
     // A file whose bands all have units of their own does not tell the CRS's.
     if let Some(unit) = bands.clone().find(|(band, _)| band.unit.is_none()).map(|(_, band)| &band.unit) {
         let place = Place { crs: header.crs.clone(), unit: unit.clone() };
-        // As texts, in which NaN is equal to itself.
         let (own, own_tags) = draft.clone().at(&place);
-        let equal = own_tags == tags && format!("{own:?}") == format!("{header:?}");
+        let equal = own_tags == tags && own.same(header);
         KNOWN.insert(draft.keys.clone(), equal.then_some(place));
     }
     Some((header.as_ref().clone(), tags))
@@ -667,7 +676,7 @@ mod tests {
     fn what_lies_beside_a_file_is_gdals_to_read() {
         let beside = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
-            alone("/data/a.tif", &names)
+            alone(&Location::parse("/data/a.tif"), &names)
         };
         assert!(beside(&["a.tif"]) && beside(&["a.json", "a.tif", "a1.tif", "ab.tif.aux.xml"]));
         for side in ["a.tif.aux.xml", "a.tfw", "a.tif.msk", "a.tif.ovr", "a.xml", "a.TAB", "a.aux"] {

@@ -11,6 +11,7 @@ pub use grid::{Grid, Place};
 
 use std::sync::Arc;
 
+use crate::files::Location;
 use crate::files::reader::Reader;
 
 /// What the messages of a file are like.
@@ -31,6 +32,7 @@ pub struct Messages {
 /// One field: a quantity on a level at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
+    /// The grid of its values.
     pub grid: Arc<Grid>,
     bitmap: Option<Bitmap>,
 }
@@ -42,6 +44,7 @@ struct Bitmap {
     bytes: u64,
 }
 
+/// Why a file is refused.
 pub const SECOND_ORDER: &str = "it has fields packed by second order, which GDAL does not unpack";
 
 /// Messages of one file, sections of one message, and bytes between two messages: beyond these a file is damaged.
@@ -54,9 +57,9 @@ const MAX_GRID: u64 = 256;
 const MAX_POINTS: u64 = 1 << 32;
 
 /// Looks at the head of every section.
-pub fn messages(path: &str) -> Messages {
+pub fn messages(location: &Location) -> Messages {
     let mut found = Messages::default();
-    let Ok(file) = Reader::open(path) else { return found };
+    let Ok(file) = Reader::open(location) else { return found };
     let Ok(size) = file.size() else { return found };
     let mut at = 0;
     for _ in 0..MAX_MESSAGES {
@@ -102,6 +105,7 @@ impl Messages {
 }
 
 impl Field {
+    /// Whether some places have no value.
     pub fn has_bitmap(&self) -> bool {
         self.bitmap.is_some()
     }
@@ -110,10 +114,10 @@ impl Field {
     ///
     /// # Errors
     /// The bits cannot be read.
-    pub fn present(&self, path: &str) -> Result<Option<Vec<bool>>, String> {
+    pub fn present(&self, location: &Location) -> Result<Option<Vec<bool>>, String> {
         let Some(Bitmap { at, bytes }) = self.bitmap else { return Ok(None) };
         let fail = |reason: String| format!("its bit map cannot be read: {reason}");
-        let file = Reader::open(path).map_err(|e| fail(e.to_string()))?;
+        let file = Reader::open(location).map_err(|e| fail(e.to_string()))?;
         let points = self.grid.width.saturating_mul(self.grid.height);
         if points > MAX_POINTS || points > bytes.saturating_mul(8) {
             return Err(fail(format!("it has {bytes} bytes for {points} points")));
@@ -282,7 +286,8 @@ mod tests {
     /// What is told of a file, but for its fields.
     fn seen(bytes: &[u8]) -> Messages {
         let folder = Folder::new();
-        Messages { fields: Vec::new(), ..messages(&folder.write("a.grib", bytes)) }
+        let found = messages(&Location::plain(&folder.write("a.grib", bytes)));
+        Messages { fields: Vec::new(), ..found }
     }
 
     const PLAIN: Messages =
@@ -318,14 +323,16 @@ mod tests {
     fn what_is_no_grib_has_no_messages() {
         assert_eq!(seen(b""), PLAIN);
         assert_eq!(seen(b"GRIB"), PLAIN);
-        assert_eq!(messages("/nowhere/a.grib"), PLAIN);
+        assert_eq!(messages(&Location::plain("/nowhere/a.grib")), PLAIN);
     }
 
     #[test]
     fn damage_ends_the_search() {
         let folder = Folder::new();
         let bytes = [edition_2(&[0, 42]), edition_1(0x40), edition_2(&[0])].concat();
-        let told = damaged(&bytes, 3000, 1 << 17, |bytes| messages(&folder.write("a.grib", bytes)) != PLAIN);
+        let told = damaged(&bytes, 3000, 1 << 17, |bytes| {
+            messages(&Location::plain(&folder.write("a.grib", bytes))) != PLAIN
+        });
         assert!((1..3000).contains(&told), "{told}");
     }
 }

@@ -4,7 +4,8 @@
 //! on it would pass on to every other file (HDF5 File Format Specification 3.0, III.E). Only the head of a local
 //! file is looked at: heaps of dimensions are written before the data.
 
-use crate::files;
+use crate::files::sight::head;
+use crate::files::{Address, Location};
 
 /// How far into a file heaps are looked for.
 const HEAD: u64 = 1 << 20;
@@ -13,12 +14,10 @@ const HEADER: usize = 16;
 
 /// # Errors
 /// What is wrong with the file, as the rest of a sentence.
-pub fn check(path: &str) -> std::result::Result<(), String> {
+pub fn check(location: &Location) -> std::result::Result<(), String> {
     // From afar the head would be one more read of each file.
-    if files::remote::is_url(path) {
-        return Ok(());
-    }
-    let head = files::head(path, HEAD);
+    let Address::Local(file) = location.address() else { return Ok(()) };
+    let head = head(file, HEAD);
     let mut at = 0;
     while let Some(found) = head.get(at..).and_then(|rest| rest.windows(4).position(|w| w == b"GCOL")) {
         at += found;
@@ -98,7 +97,7 @@ mod tests {
         let file = |heaps: &[Vec<u8>]| {
             let mut bytes = b"\x89HDF\r\n\x1a\n and more".to_vec();
             heaps.iter().for_each(|heap| bytes.extend([b"...", heap.as_slice()].concat()));
-            check(&folder.write("a.h5", &bytes))
+            check(&Location::plain(&folder.write("a.h5", &bytes)))
         };
         let (sound, endless) = (heap(&[(1, 8), (0, 216)]), heap(&[(1, 8), (0, 0)]));
         assert_eq!(file(&[sound.clone(), sound.clone()]), Ok(()));

@@ -1,6 +1,5 @@
 //! What a file's first bytes say of it.
 
-use crate::files;
 use crate::format::Kind;
 
 impl Kind {
@@ -21,9 +20,8 @@ impl Kind {
     }
 }
 
-/// What the first bytes of an array file say of its format: `netCDF`, `HDF5` or `GRIB`.
-pub fn sniff(path: &str) -> Option<&'static str> {
-    let head = files::head(path, 2056);
+/// What the first bytes of an array file, 2056 of them, say of its format: `netCDF`, `HDF5` or `GRIB`.
+pub fn sniff(head: &[u8]) -> Option<&'static str> {
     let hdf5 = |at: usize| head.get(at..).is_some_and(|rest| rest.starts_with(b"\x89HDF\r\n\x1a\n"));
     if head.starts_with(b"CDF\x01") || head.starts_with(b"CDF\x02") || head.starts_with(b"CDF\x05") {
         return Some("netCDF");

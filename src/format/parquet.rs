@@ -17,8 +17,8 @@ use parquet::schema::types::SchemaDescriptor;
 use serde_json::Value as Json;
 
 use crate::error::{Cause, Error, Result};
-use crate::files;
 use crate::files::reader::{Cursor, Reader};
+use crate::files::{Location, Sight};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -27,7 +27,9 @@ const BATCH: usize = 2048;
 
 /// A Parquet file, read from its beginning to its end.
 pub struct Table {
+    /// Names and types of the columns.
     pub schema: SchemaRef,
+    /// How many rows there are.
     pub rows: u64,
     path: String,
     /// Gone after an error: the reader would give the same one for ever.
@@ -63,10 +65,9 @@ impl Table {
 }
 
 fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
-    let place = files::home(path);
-    files::stamp(&place)?;
+    let sight = Sight::at(path)?;
     let unreadable = |error| Error::unreadable(path, Cause::of(error));
-    let file = Input::open(&place).map_err(|e| Error::unreadable(path, e))?;
+    let file = Input::open(sight.location()).map_err(|e| Error::unreadable(path, e))?;
     // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(unreadable)
@@ -79,8 +80,8 @@ struct Input {
 }
 
 impl Input {
-    fn open(path: &str) -> std::io::Result<Input> {
-        let file = Reader::open(path)?;
+    fn open(location: &Location) -> std::io::Result<Input> {
+        let file = Reader::open(location)?;
         Ok(Input { size: file.size()?, file })
     }
 }

@@ -4,7 +4,7 @@
 //! have it; anything else, and whatever looks damaged, is left to GDAL, whose answer or message then counts.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 use crate::dtype::{Dtype, Pixel, Pixels};
@@ -14,6 +14,7 @@ use crate::with_dtype;
 /// What stands between the unpacked bytes and the pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Predictor {
+    /// Pixels as they are.
     None,
     /// Each pixel is its difference from the left one (TIFF 6.0, section 14).
     Horizontal,
@@ -39,15 +40,18 @@ pub struct Deflated {
     /// Behind a URL.
     remote: Option<Arc<RemoteFile>>,
     predictor: Predictor,
-    /// Opened with the first block: a catalog reads none.
-    file: OnceLock<Option<File>>,
+    /// With its size; opened with the first block: a catalog reads none.
+    file: OnceLock<Option<(File, u64)>>,
 }
 
 /// One block: where it lies in the file, and what it unpacks to.
 #[derive(Debug, Clone, Copy)]
 pub struct Packed {
+    /// Where it begins in the file.
     pub offset: u64,
+    /// Its bytes, packed.
     pub size: usize,
+    /// What it holds.
     pub dtype: Dtype,
     /// Rows and columns of the block.
     pub block: (usize, usize),
@@ -56,6 +60,7 @@ pub struct Packed {
 }
 
 impl Deflated {
+    /// The blocks of a file.
     pub fn new(path: &str, predictor: Predictor, remote: Option<Arc<RemoteFile>>) -> Deflated {
         Deflated { path: path.into(), remote, predictor, file: OnceLock::new() }
     }
@@ -66,13 +71,17 @@ impl Deflated {
             let end = packed.offset.checked_add(packed.size as u64).filter(|end| *end <= remote.size())?;
             return unpack(&remote.read(packed.offset..end).ok()?, packed, self.predictor);
         }
-        let mut file = self.file.get_or_init(|| File::open(&self.path).ok()).as_ref()?;
-        if packed.offset.checked_add(packed.size as u64)? > file.metadata().ok()?.len() {
+        let open = || {
+            let file = File::open(&self.path).ok()?;
+            let size = file.metadata().ok()?.len();
+            Some((file, size))
+        };
+        let (file, size) = self.file.get_or_init(open).as_ref()?;
+        if packed.offset.checked_add(packed.size as u64)? > *size {
             return None;
         }
         let mut input = vec![0; packed.size];
-        file.seek(SeekFrom::Start(packed.offset)).ok()?;
-        file.read_exact(&mut input).ok()?;
+        file.read_exact_at(&mut input, packed.offset).ok()?;
         unpack(&input, packed, self.predictor)
     }
 }

@@ -3,30 +3,36 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use quick_xml::Reader;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesStart, Event};
+
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::sight::{head, is_special};
+use crate::files::{Address, Location, Sight};
 
 /// A text above this size is no hand-made mosaic: its sources are not followed.
 const MAX_TEXT: u64 = 64 << 20;
 /// VRTs within VRTs are followed this far; GDAL itself stops at loops.
 const MAX_DEPTH: usize = 8;
 
-/// The files that a VRT names, and those that the VRTs among them name; none for another kind of file. `magic`
-/// are the first bytes of the file.
+/// The files that a VRT names, and those that the VRTs among them name; none for another kind of file, nor for one
+/// behind a URL.
 ///
 /// # Errors
 /// [`Error::Unreadable`] where one is a pipe or a device, which could be waited for for ever.
-pub fn sources(path: &str, magic: &[u8]) -> Result<Vec<PathBuf>> {
-    if !magic.starts_with(b"<") {
-        return Ok(Vec::new());
-    }
+pub fn sources(sight: &Sight) -> Result<Vec<PathBuf>> {
+    let path = match sight.location().address() {
+        Address::Local(path) if sight.magic().starts_with(b"<") => path,
+        _ => return Ok(Vec::new()),
+    };
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
-    follow(Path::new(path), 0, &mut seen, &mut found);
-    match found.iter().find(|source| files::is_special(source)) {
+    follow(path, 0, &mut seen, &mut found);
+    match found.iter().find(|source| is_special(source)) {
         None => Ok(found),
         Some(special) => {
             let reason = format!("its source \"{}\" is not a regular file", special.display());
-            Err(Error::unreadable(path, reason))
+            Err(Error::unreadable(sight.path(), reason))
         }
     }
 }
@@ -44,48 +50,136 @@ fn follow(path: &Path, depth: usize, seen: &mut HashSet<PathBuf>, found: &mut Ve
 }
 
 /// The text of a VRT; `None` for another kind of file.
-fn text(path: &Path) -> Option<String> {
+fn text(path: &Path) -> Option<Vec<u8>> {
     let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("vrt"));
-    if files::is_special(path) || !(named || files::magic(path.to_str()?).starts_with(b"<VRTData")) {
+    if is_special(path) || !(named || head(path, 8) == b"<VRTData") {
         return None;
     }
     let small = std::fs::metadata(path).ok()?.len() <= MAX_TEXT;
-    if small { std::fs::read_to_string(path).ok() } else { None }
+    if small { std::fs::read(path).ok() } else { None }
 }
 
-/// The files that elements such as `<SourceFilename relativeToVRT="1">a.tif</SourceFilename>` name.
-fn named(text: &str, vrt: &Path) -> Vec<PathBuf> {
+/// The files that elements such as `<SourceFilename relativeToVRT="1">a.tif</SourceFilename>` name, as far as the text
+/// is XML. Like GDAL it takes names in any case, and a yes in several words.
+fn named(text: &[u8], vrt: &Path) -> Vec<PathBuf> {
+    let mut reader = Reader::from_reader(text);
+    let config = reader.config_mut();
+    (config.check_end_names, config.allow_unmatched_ends, config.allow_dangling_amp) = (false, true, true);
     let mut found = Vec::new();
-    for tag in ["SourceFilename", "SourceDataset"] {
-        for part in text.split(&format!("<{tag}")).skip(1) {
-            let Some((attributes, rest)) = part.split_once('>') else { continue };
-            let Some((name, _)) = rest.split_once('<') else { continue };
-            let name = unescape(name.trim());
-            let file = files::container(&name);
-            let relative = attributes.contains("relativeToVRT=\"1\"");
-            let folder = vrt.parent().filter(|_| relative);
-            found.push(folder.map_or_else(|| PathBuf::from(file), |folder| folder.join(file)));
+    // The element that names a source: whether it is relative, and the name as far as it was read.
+    let mut open: Option<(bool, String)> = None;
+    loop {
+        let Ok(event) = reader.read_event() else { break };
+        let more = match event {
+            Event::Eof => break,
+            Event::Start(element) => {
+                if is_source(element.name().as_ref()) {
+                    open = Some((is_relative(&element), String::new()));
+                }
+                continue;
+            }
+            Event::End(element) => {
+                if is_source(element.name().as_ref())
+                    && let Some((relative, name)) = open.take()
+                {
+                    let location = Location::written(name.trim());
+                    let folder = vrt.parent().filter(|_| relative);
+                    found.push(
+                        folder.map_or_else(|| PathBuf::from(location.file()), |f| f.join(location.file())),
+                    );
+                }
+                continue;
+            }
+            Event::Text(text) => text.decode().unwrap_or_default().into_owned(),
+            Event::CData(text) => text.decode().unwrap_or_default().into_owned(),
+            Event::GeneralRef(entity) => match entity.resolve_char_ref() {
+                Ok(Some(letter)) => letter.to_string(),
+                _ => {
+                    let name = entity.decode().unwrap_or_default();
+                    resolve_predefined_entity(&name).unwrap_or_default().to_string()
+                }
+            },
+            _ => continue,
+        };
+        if let Some((_, name)) = &mut open {
+            name.push_str(&more);
         }
     }
     found
 }
 
-fn unescape(text: &str) -> String {
-    let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'");
-    plain.replace("&amp;", "&")
+fn is_source(element: &[u8]) -> bool {
+    [&b"SourceFilename"[..], b"SourceDataset"].iter().any(|name| element.eq_ignore_ascii_case(name))
+}
+
+/// Whether a source is named as seen from the VRT's folder.
+fn is_relative(element: &BytesStart<'_>) -> bool {
+    let mut attributes = element.attributes();
+    let given = attributes
+        .with_checks(false)
+        .flatten()
+        .find(|a| a.key.as_ref().eq_ignore_ascii_case(b"relativeToVRT"));
+    given.and_then(|attribute| attribute.unescape_value().ok()).is_some_and(|value| {
+        let value = value.trim().to_ascii_lowercase();
+        matches!(value.as_str(), "yes" | "true" | "on")
+            || value.parse::<i64>().is_ok_and(|number| number != 0)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of(text: &str) -> Vec<PathBuf> {
+        named(text.as_bytes(), Path::new("/maps/a.vrt"))
+    }
+
     #[test]
     fn a_vrt_names_its_sources_beside_it_and_elsewhere() {
-        let text = "<VRTDataset><SourceFilename relativeToVRT=\"1\">b&amp;c.tif</SourceFilename>\
-                    <SourceFilename relativeToVRT=\"0\" shared=\"0\">/data/d.tif</SourceFilename>\
-                    <SourceDataset>NETCDF:\"/data/e.nc\":tos</SourceDataset></VRTDataset>";
-        let names = named(text, Path::new("/maps/a.vrt"));
+        let names = of("<VRTDataset><SourceFilename relativeToVRT=\"1\">b&amp;c.tif</SourceFilename>\
+                        <SourceFilename relativeToVRT=\"0\" shared=\"0\">/data/d.tif</SourceFilename>\
+                        <SourceDataset>NETCDF:\"/data/e.nc\":tos</SourceDataset></VRTDataset>");
         assert_eq!(names, ["/maps/b&c.tif", "/data/d.tif", "/data/e.nc"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_name_is_the_same_however_xml_writes_it() {
+        for element in [
+            "<SourceFilename relativeToVRT=\"1\">a b&c.tif</SourceFilename>",
+            "<SourceFilename relativeToVRT='1'>a b&amp;c.tif</SourceFilename>",
+            "<SourceFilename shared = \"0\" relativeToVRT = '1' >\n  a b&#38;c.tif\n</SourceFilename>",
+            "<SourceFilename\n\trelativetovrt=\"true\"><![CDATA[a b&c.tif]]></SourceFilename>",
+            "<SourceFilename relativeToVRT=\"1\">a b&#x26;c<!-- not.tif -->.tif</SourceFilename >",
+            "<sourcefilename relativeToVRT=\"&#49;\">a&#x20;b&amp;c.tif</SOURCEFILENAME>",
+            "<!-- <SourceFilename>x.tif</SourceFilename> --><SourceDataset relativeToVRT='1'>a b&amp;c.tif</SourceDataset>",
+            "<SourceFilename a='>' relativeToVRT='1'>a b&amp;c.tif</SourceFilename>",
+        ] {
+            let names = of(&format!("<?xml version=\"1.0\"?><VRTDataset>{element}</VRTDataset>"));
+            assert_eq!(names, [PathBuf::from("/maps/a b&c.tif")], "{element}");
+        }
+        for absolute in
+            ["", "relativeToVRT='0'", "relativeToVRT=''", "relativeToVRT=\"no\"", "x=' relativeToVRT=\"1\"'"]
+        {
+            let names = of(&format!("<SourceFilename {absolute}>b.tif</SourceFilename>"));
+            assert_eq!(names, [PathBuf::from("b.tif")], "{absolute}");
+        }
+        let elsewhere =
+            of("<SourceFilenames>a.tif</SourceFilenames><Description>&lt;SourceFilename&gt;</Description>");
+        assert_eq!(elsewhere, Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn of_a_damaged_vrt_the_names_up_to_the_damage_are_known() {
+        let whole = "<VRTDataset><SourceFilename>a.tif</SourceFilename><SourceFilename>b.tif</SourceFilename></VRTDataset>";
+        for end in 0..=whole.len() {
+            let names = of(whole.get(..end).unwrap());
+            let known = ["a.tif", "b.tif"].map(PathBuf::from);
+            assert!(known.starts_with(&names), "{end}: {names:?}");
+        }
+        assert_eq!(
+            of("<a><SourceFilename>a.tif</SourceFilename><b c=></d>").first(),
+            Some(&PathBuf::from("a.tif"))
+        );
     }
 
     #[test]
@@ -97,9 +191,10 @@ mod tests {
         };
         std::fs::write(dir.join("a.vrt"), of("b.vrt")).unwrap();
         std::fs::write(dir.join("b.vrt"), of("a.vrt") + &of("c.tif")).unwrap();
-        let found = sources(&dir.join("a.vrt").to_string_lossy(), b"<VRT").unwrap();
-        assert_eq!(found, ["b.vrt", "a.vrt", "c.tif"].map(|name| dir.join(name)));
-        assert!(sources(&dir.join("c.tif").to_string_lossy(), b"II*").unwrap().is_empty());
+        std::fs::write(dir.join("c.tif"), b"II*\0").unwrap();
+        let sources = |name: &str| sources(&Sight::at(&dir.join(name).to_string_lossy()).unwrap()).unwrap();
+        assert_eq!(sources("a.vrt"), ["b.vrt", "a.vrt", "c.tif"].map(|name| dir.join(name)));
+        assert!(sources("c.tif").is_empty());
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

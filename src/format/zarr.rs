@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
+use crate::files::Sight;
 use crate::format::array::{ArrayFile, ArrayHeader};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, gather};
 use crate::with_dtype;
@@ -31,16 +32,17 @@ pub struct ZarrFile {
     arrays: Vec<(Node, OnceLock<Reading<Chunks>>)>,
 }
 
-/// Opens the store at `path`, a folder or a zip file, by reading its documents.
+/// Opens a store, a folder or a zip file, by reading its documents.
 ///
 /// # Errors
 /// [`Error::Unreadable`]: a document is missing or damaged; the store and the document are named.
-pub fn open(path: &str) -> Result<ZarrFile> {
+pub fn open(sight: &Sight) -> Result<ZarrFile> {
+    let path = sight.path();
     let unreadable = |reason: String| Error::unreadable(path, reason);
     let name = Path::new(path).file_stem().and_then(|stem| stem.to_str()).unwrap_or("array");
     // A damaged zip file may have its reader panic.
     let read = || {
-        let store = Store::open(path)?;
+        let store = Store::open(sight)?;
         let tree = metadata::read_tree(&store, name)?;
         Ok((store, tree))
     };

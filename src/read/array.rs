@@ -2,20 +2,20 @@
 //! there is much to decode.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::cf::{self, Axes};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp, remote};
+use crate::files::{Sight, Stamp, remote};
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
 use crate::format::open;
 use crate::kept::Shared;
 use crate::read::axis::Axis;
-use crate::read::block_cache::Key;
+use crate::read::block_cache::{Key, Owner};
 use crate::read::source::{Source, block_cache};
 use crate::with_dtype;
 
@@ -31,9 +31,11 @@ const ALONE_BYTES: usize = 1 << 20;
 /// An array file that any number of threads read: its header and its axes. It holds no open file.
 pub struct ArraySource {
     id: u64,
-    path: String,
-    stamp: Stamp,
+    /// The file as it was when its header was read.
+    sight: Sight,
     header: Arc<ArrayHeader>,
+    /// What CF says of each variable's dimensions, once it was asked for.
+    meanings: Vec<OnceLock<Axes>>,
     /// Axes that were asked for, by the variable that their coordinates are.
     axes: Mutex<HashMap<usize, Arc<Axis>>>,
 }
@@ -70,21 +72,24 @@ impl ArraySource {
     /// # Errors
     /// It is absent, not an array file, or damaged.
     pub fn open(path: &str) -> Result<Arc<ArraySource>> {
-        let stamp = files::stamp(path)?;
-        let same = |source: &Arc<ArraySource>| source.stamp == stamp;
-        if let Some(source) = KNOWN.get(path).filter(same) {
+        let sight = Sight::at(path)?;
+        let same = |source: &Arc<ArraySource>| source.sight.stamp() == sight.stamp();
+        if let Some(source) = KNOWN.get(sight.path()).filter(same) {
             return Ok(source);
         }
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Source::close_earlier(path, stamp);
-        let file = opened(path, stamp, || open::open(path))?;
+        Source::close_earlier(&sight);
+        let file = opened(sight.path(), sight.stamp(), || open::open(&sight))?;
         let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
-        let source = ArraySource { id, path: path.into(), stamp, header, axes: Mutex::default() };
-        Ok(KNOWN.share(path.to_string(), Arc::new(source), same))
+        let meanings = header.variables.iter().map(|_| OnceLock::new()).collect();
+        let source =
+            ArraySource { id, sight: sight.clone().small(), header, meanings, axes: Mutex::default() };
+        Ok(KNOWN.share(sight.path().to_string(), Arc::new(source), same))
     }
 
+    /// The file.
     pub fn path(&self) -> &str {
-        &self.path
+        self.sight.path()
     }
 
     /// The file, opened again where too many others were read meanwhile.
@@ -92,19 +97,32 @@ impl ArraySource {
     /// # Errors
     /// It can not be opened any more, or is another by now.
     pub(super) fn file(&self) -> Result<Arc<dyn ArrayFile>> {
-        opened(&self.path, self.stamp, || {
-            let now = files::stamp(&self.path)?;
+        let then = self.sight.stamp();
+        opened(self.path(), then, || {
+            let sight = Sight::of(self.sight.location().clone())?;
+            let now = sight.stamp();
             // Of a remote file nothing but its size tells one query what another saw.
-            if now.size != self.stamp.size || now.modified.is_some() && now != self.stamp {
+            if now.size != then.size || now.modified.is_some() && now != then {
                 let reason = "it was replaced while it was read";
-                return Err(Error::unreadable(&self.path, reason));
+                return Err(Error::unreadable(self.path(), reason));
             }
-            open::open(&self.path)
+            open::open(&sight)
         })
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<ArrayHeader> {
         &self.header
+    }
+
+    /// The coordinates of a variable, by CF's rules.
+    ///
+    /// # Errors
+    /// [`Error::Bug`]: there is no such variable.
+    pub fn axes(&self, variable: usize) -> Result<&Axes> {
+        let missing = || Error::Bug(format!("no variable {variable} in \"{}\"", self.path()));
+        let meaning = self.meanings.get(variable).ok_or_else(missing)?;
+        Ok(meaning.get_or_init(|| cf::axes(&self.header, variable)))
     }
 
     /// A variable by its place in the header.
@@ -112,7 +130,7 @@ impl ArraySource {
     /// # Errors
     /// [`Error::Bug`]: there is no such place.
     pub fn variable(&self, place: usize) -> Result<&Variable> {
-        let missing = || Error::Bug(format!("no variable {place} in \"{}\"", self.path));
+        let missing = || Error::Bug(format!("no variable {place} in \"{}\"", self.path()));
         self.header().variables.get(place).ok_or_else(missing)
     }
 
@@ -122,7 +140,7 @@ impl ArraySource {
     /// The variable holds no numbers, or a chunk can not be decoded.
     pub fn read(&self, place: usize, runs: &[Vec<Run>], threads: usize) -> Result<Pixels> {
         let variable = self.variable(place)?;
-        let fail = |reason: String| Error::values(&self.path, &variable.name, reason);
+        let fail = |reason: String| Error::values(self.path(), &variable.name, reason);
         let Some(dtype) = variable.dtype else {
             return Err(fail(format!("its type is {}, and only numbers can be read", variable.dtype_name)));
         };
@@ -181,19 +199,16 @@ impl Blocks<'_> {
         });
         let number = number.ok_or_else(|| {
             let reason = format!("its shape {shape:?} has more chunks than can be counted");
-            Error::values(&self.source.path, &self.variable.name, reason)
+            Error::values(self.source.path(), &self.variable.name, reason)
         })?;
         let key = self.key(number, self.file.state(self.place, &start));
         let step = vec![1; start.len()];
         block_cache().get(key, || self.file.read(self.place, &start, &count, &step))
     }
 
-    /// Rasters count their files from 1; array files have the upper half of the numbers, and the state of a chunk
-    /// that is a file of its own goes in with the file.
     fn key(&self, number: u64, state: Option<u64>) -> Key {
-        let state = BuildHasherDefault::<DefaultHasher>::default().hash_one((self.source.id, state));
         Key {
-            source: state | 1 << 63,
+            source: Owner::Array(self.source.id, state),
             band: self.place as u32,
             mask: false,
             row: (number >> 32) as u32,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cf;
+use crate::cf::{self, Axes};
 use crate::error::{Error, Load, Result};
 use crate::format::array::Variable;
 use crate::format::hyperslab::{Run, places};
@@ -33,11 +33,13 @@ impl Opened {
 /// The part of a read that one file gives.
 #[derive(Clone)]
 pub struct Part {
+    /// The file.
     pub source: Arc<ArraySource>,
     /// The variable's place in the file's header.
     pub variable: usize,
     /// Of each dimension.
     pub selected: Vec<Selected>,
+    /// Of each dimension, where it has one.
     pub axes: Vec<Option<Arc<Axis>>>,
     /// The same times of other files, which lie elsewhere: they are merged on a slice, in this order.
     pub also: Vec<Part>,
@@ -50,6 +52,7 @@ impl Part {
         self.source.variable(self.variable)
     }
 
+    /// What is read on each dimension.
     pub fn runs(&self) -> Vec<Vec<Run>> {
         self.selected.iter().map(|selected| selected.runs.clone()).collect()
     }
@@ -87,7 +90,7 @@ impl Part {
 }
 
 fn time_dimension(source: &ArraySource, variable: usize) -> Option<usize> {
-    match cf::axes(source.header(), variable).time.map(|time| time.dims)?.as_slice() {
+    match source.axes(variable).ok()?.time.as_ref()?.dims.as_slice() {
         [dim] => Some(*dim),
         _ => None,
     }
@@ -141,8 +144,8 @@ fn same_place(first: &Part, other: &Part, time: Option<usize>, onto: bool) -> Re
     let (facts, others) = (first.facts()?, other.facts()?);
     let (path, other_path) = (first.source.path(), other.source.path());
     let on_map = |part: &Part| {
-        let axes = cf::axes(part.source.header(), part.variable);
-        [axes.y_dim(), axes.x_dim()].map(|dim| dim.filter(|_| onto))
+        let axes = part.source.axes(part.variable).ok();
+        [axes.and_then(Axes::y_dim), axes.and_then(Axes::x_dim)].map(|dim| dim.filter(|_| onto))
     };
     if facts.dims.len() != others.dims.len() || onto && on_map(first) != on_map(other) {
         let problem = format!(
@@ -191,7 +194,7 @@ fn same_place(first: &Part, other: &Part, time: Option<usize>, onto: bool) -> Re
 /// Files without a time of their own dimension, merged; a single time of each must be the same.
 fn at_one_time(mut parts: Vec<Part>) -> Result<Vec<Part>> {
     let time = |part: &Part| -> Result<Option<i64>> {
-        let time = cf::axes(part.source.header(), part.variable).time.filter(|time| time.dims.is_empty());
+        let time = part.source.axes(part.variable)?.time.as_ref().filter(|time| time.dims.is_empty());
         let axis = time.map(|time| cf::time_axis(&*part.source.file()?, time.variable));
         Ok(axis.and_then(Result::ok).and_then(|axis| axis.instants.first().copied().flatten()))
     };

@@ -14,8 +14,9 @@ use crate::projection::{crs_facts, project};
 use crate::read::array::ArraySource;
 use crate::read::array_plan::Part;
 use crate::read::axis::{Point, Selection, Wanted};
-use crate::read::globe::{Globe, TURN};
+use crate::read::globe::TURN;
 use crate::read::mosaic::Merge;
+use crate::read::placement::Passage;
 use crate::read::values::{Decoding, decode};
 use crate::resampling::Resampling;
 use crate::slice::Slice;
@@ -25,7 +26,9 @@ use crate::{cf, workers};
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Onto {
+    /// The grid.
     pub slice: Slice,
+    /// How a pixel is made of those around it.
     pub resampling: Resampling,
     /// What files of one time become.
     pub merge: Merge,
@@ -54,12 +57,12 @@ pub fn map_dims(source: &ArraySource, variable: usize) -> Result<(usize, usize)>
 
 fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     let name = &source.variable(variable)?.name;
-    let axes = cf::axes(source.header(), variable);
+    let axes = source.axes(variable)?;
     let none = |why: &str| {
         let problem = format!("\"{name}\" of \"{}\" {why}", source.path());
         Error::conflict(problem, "Only arrays on a regular grid, in degrees or projected, come onto a slice")
     };
-    let grid = cf::grid::grid(&*source.file()?, variable, &axes)?
+    let grid = cf::grid::grid(&*source.file()?, variable, axes)?
         .ok_or_else(|| none("has no coordinates on the map"))?;
     let affine = grid.transform.ok_or_else(|| none("has cells of different sizes"))?;
     let shape = &source.variable(variable)?.shape;
@@ -82,7 +85,7 @@ pub fn with_times(
     slice: &Slice,
 ) -> Result<Selection> {
     let mut selection = selection.clone();
-    let Some(time) = cf::axes(source.header(), variable).time.filter(|time| time.dims.len() == 1) else {
+    let Some(time) = source.axes(variable)?.time.as_ref().filter(|time| time.dims.len() == 1) else {
         return Ok(selection);
     };
     for (name, _) in &selection.dims {
@@ -107,10 +110,12 @@ pub struct Planes {
 }
 
 impl Planes {
+    /// How many values there are.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
@@ -215,21 +220,12 @@ fn read_one(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Re
     let place = place(&part.source, part.variable)?;
     let facts = part.facts()?;
     let slice = &onto.slice;
-    let globe = Globe::of(&place.crs, &place.affine, place.cols, slice, onto.resampling)?;
-    let from = warp::Grid {
-        crs: globe.filter(|globe| globe.turn.is_none()).map_or(&place.crs, |_| slice.crs.as_str()),
-        affine: globe.map_or(turned(&place, slice)?, |globe| globe.affine),
-        height: place.rows,
-        width: globe.map_or(place.cols, |globe| globe.width),
-        turn: globe.and_then(|globe| globe.turn),
-    };
-    let to = warp::Grid {
-        crs: slice.crs.as_str(),
-        affine: slice.affine(),
-        height: slice.height as usize,
-        width: slice.width as usize,
-        turn: None,
-    };
+    let size = (place.rows, place.cols);
+    let mut passage = Passage::of(&place.crs, place.affine, size, slice, onto.resampling)?;
+    if passage.globe.is_none() {
+        passage.from.affine = turned(&place, slice)?;
+    }
+    let Passage { from, to, globe } = passage;
     // An eighth of a cell, rasterio's default, is a long way in degrees.
     let rule = Rule { resampling: onto.resampling, tolerance: 0.0, nodata: Some(NONE) };
     let decoding = Decoding { fill: Some(NONE), ..*decoding };

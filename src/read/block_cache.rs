@@ -14,13 +14,28 @@ use crate::dtype::Pixels;
 use crate::error::Result;
 use crate::limits::block_cache_bytes;
 
-/// Which block of which file: `band` counts from 1, and `mask` asks for its validity instead.
+/// Whose block it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// A raster, by its number.
+    Raster(u64),
+    /// An array file, by its number, and the state of the chunk where chunks are files of their own.
+    Array(u64, Option<u64>),
+}
+
+/// Which block of which file: `band` counts from 1 (of an array file, its variables from 0), and `mask` asks for its
+/// validity instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    pub source: u64,
+    /// The file that it is of.
+    pub source: Owner,
+    /// From 0.
     pub band: u32,
+    /// Of the band's mask, not of its pixels.
     pub mask: bool,
+    /// Row of blocks.
     pub row: u32,
+    /// Column of blocks.
     pub col: u32,
 }
 
@@ -44,6 +59,7 @@ struct Shard {
 /// More shards than threads, so that two seldom meet.
 const SHARDS: usize = 64;
 
+/// Decoded blocks, shared by the process.
 pub struct BlockCache {
     shards: Vec<Mutex<Shard>>,
     hits: AtomicU64,
@@ -58,11 +74,15 @@ pub struct BlockCache {
 /// What the cache has done since the process began, and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
+    /// Blocks that were there.
     pub hits: u64,
+    /// Blocks that were decoded.
     pub misses: u64,
     /// Blocks let go to keep the bound.
     pub evicted: u64,
+    /// Blocks held now.
     pub blocks: u64,
+    /// What they take.
     pub bytes: u64,
 }
 
@@ -141,6 +161,7 @@ impl BlockCache {
         }
     }
 
+    /// How often it was of use.
     pub fn counters(&self) -> Counters {
         Counters {
             hits: self.hits.load(Relaxed),
@@ -191,7 +212,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     fn key(row: u32) -> Key {
-        Key { source: 1, band: 1, mask: false, row, col: 0 }
+        Key { source: Owner::Raster(1), band: 1, mask: false, row, col: 0 }
     }
 
     #[test]

@@ -7,8 +7,9 @@ use crate::dtype::{Dtype, Pixel};
 use crate::error::{Bounds, Error, Lack, Result};
 use crate::format::gdal::warp::Warped;
 use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, read_patch};
+use crate::read::placement::Placement;
 use crate::read::source::Source;
-use crate::read::warp::{aligned_windows, band_onto};
+use crate::read::warp::band_onto;
 use crate::resampling::{Resampling, Warp};
 use crate::slice::Slice;
 use crate::with_dtype;
@@ -16,11 +17,17 @@ use crate::with_dtype;
 /// What stands where several files have a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
+    /// The first file's that has one.
     First,
+    /// The last file's that has one.
     Last,
+    /// The smallest.
     Min,
+    /// The largest.
     Max,
+    /// All of them together.
     Sum,
+    /// Their mean.
     Mean,
     /// How many files have one; 0, not NULL, where none has.
     Count,
@@ -33,6 +40,7 @@ impl Merge {
     }
 }
 
+/// The rules by their names.
 pub const MERGES: [(&str, Merge); 7] = [
     ("first", Merge::First),
     ("last", Merge::Last),
@@ -46,8 +54,11 @@ pub const MERGES: [(&str, Merge); 7] = [
 /// A quality band that takes pixels away: those with any of the bits set, or with one of the values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualityMask {
+    /// The quality band.
     pub band: BandName,
+    /// Any of these set takes the pixel away.
     pub bits: u64,
+    /// Each of these takes the pixel away.
     pub values: Vec<i64>,
 }
 
@@ -56,8 +67,11 @@ pub struct QualityMask {
 pub struct SliceOptions {
     /// Bands, scaling, fill, and whether a slice that no file touches is all NULL (`boundless`).
     pub patch: PatchOptions,
+    /// How a file comes onto the slice.
     pub warp: Warp,
+    /// What stands where several files have a pixel.
     pub merge: Merge,
+    /// Which pixels a quality band takes away.
     pub mask: Option<QualityMask>,
 }
 
@@ -148,15 +162,17 @@ fn one(
     out: &mut [f32],
 ) -> Result<(Gaps, bool)> {
     let bands = bands_of(source, options, count)?;
+    let placement = Placement::of(source, slice, options.warp.resampling)?;
     if options.mask.is_none()
-        && let Some([window]) = aligned_windows(source, slice)?.as_deref()
+        && let Placement::Aligned(windows) = &placement
+        && let [window] = windows.as_slice()
     {
         let plain = PatchOptions { scaled: options.patch.scaled, ..PatchOptions::default() };
         let gaps = read_patch(source, window, &bands, &plain, out)?;
         check_floats(source, window, &bands, &plain, out, &gaps)?;
         return Ok((gaps, true));
     }
-    match layer(source, slice, options, &bands)? {
+    match layer(source, slice, &placement, options, &bands)? {
         Some(layer) => {
             out.copy_from_slice(&layer.pixels);
             let gone =
@@ -188,7 +204,8 @@ fn many(
     for path in order {
         let source: Arc<Source> = Source::open(path)?;
         let bands = bands_of(&source, options, count)?;
-        if let Some(layer) = layer(&source, slice, options, &bands)? {
+        let placement = Placement::of(&source, slice, options.warp.resampling)?;
+        if let Some(layer) = layer(&source, slice, &placement, options, &bands)? {
             touched = true;
             merger.add(&layer, out);
             if merger.is_full() {
@@ -211,15 +228,21 @@ fn bands_of(source: &Source, options: &SliceOptions, count: usize) -> Result<Vec
 }
 
 /// All bands of a file on the slice's grid, without what its quality band takes away.
-fn layer(source: &Source, slice: &Slice, options: &SliceOptions, bands: &[usize]) -> Result<Option<Layer>> {
+fn layer(
+    source: &Source,
+    slice: &Slice,
+    placement: &Placement<'_>,
+    options: &SliceOptions,
+    bands: &[usize],
+) -> Result<Option<Layer>> {
     let area = slice.area();
     let mut layer = Layer { pixels: Vec::new(), valid: Vec::new() };
     let gone = match &options.mask {
-        Some(mask) => gone(source, slice, &options.warp, mask)?,
+        Some(mask) => gone(source, slice, placement, &options.warp, mask)?,
         None => None,
     };
     let is_gone = |place: usize| gone.as_ref().is_some_and(|gone| gone.get(place) == Some(&true));
-    let is_aligned = aligned_windows(source, slice)?.is_some();
+    let is_aligned = placement.is_aligned();
     for &band in bands {
         let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
         let dtype = match options.warp.scaled {
@@ -233,7 +256,7 @@ fn layer(source: &Source, slice: &Slice, options: &SliceOptions, bands: &[usize]
             && !options.warp.scaled
             && options.merge != Merge::Count
             && (options.warp.resampling.picks() || is_aligned);
-        let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, slice, &options.warp)? {
+        let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, placement, &options.warp)? {
             Some(warped) => {
                 let kept = |place: &usize| warped.valid.get(*place) != Some(&0) && !is_gone(*place);
                 let places = (0..if exact { warped.pixels.len() } else { 0 }).filter(kept);
@@ -268,13 +291,28 @@ fn beyond_float<T: Pixel>(pixel: T, is_aligned: bool) -> Option<i128> {
 
 /// Which pixels of the slice a quality band takes away. It is always brought there by nearest: a mean of bit
 /// fields means nothing. A pixel without quality stays.
-fn gone(source: &Source, slice: &Slice, warp: &Warp, mask: &QualityMask) -> Result<Option<Vec<bool>>> {
+fn gone(
+    source: &Source,
+    slice: &Slice,
+    placement: &Placement<'_>,
+    warp: &Warp,
+    mask: &QualityMask,
+) -> Result<Option<Vec<bool>>> {
     let named = PatchOptions { bands: Some(vec![mask.band.clone()]), ..PatchOptions::default() };
     let Some(&band) = band_numbers(source, &named)?.first() else { return Ok(None) };
     let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
+    let asked = warp.resampling;
     let warp = Warp { resampling: Resampling::Nearest, scaled: false, dtype: None, ..*warp };
+    // How a grid is laid around the globe depends on the resampling.
+    let another = match placement {
+        Placement::Warped(_) if asked != warp.resampling => {
+            Some(Placement::of(source, slice, warp.resampling)?)
+        }
+        _ => None,
+    };
+    let placement = another.as_ref().unwrap_or(placement);
     with_dtype!(own, T => {
-        let Some(warped) = band_onto::<T>(source, band, slice, &warp)? else { return Ok(None) };
+        let Some(warped) = band_onto::<T>(source, band, placement, &warp)? else { return Ok(None) };
         let Warped { pixels, valid } = warped;
         let bad = |pixel: T| {
             // A bit field is a whole number: as two's complement where it is kept signed, without its fraction where
@@ -312,6 +350,7 @@ pub struct Merger {
 }
 
 impl Merger {
+    /// Nothing merged yet.
     pub fn new(merge: Merge, length: usize) -> Merger {
         let sums = if matches!(merge, Merge::Sum | Merge::Mean) { vec![0.0; length] } else { Vec::new() };
         Merger { merge, counts: vec![0; length], sums, open: length }

@@ -7,7 +7,7 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
-use crate::read::block_cache::Key;
+use crate::read::block_cache::{Key, Owner};
 use crate::read::source::Source;
 use crate::window::Window;
 use crate::{with_dtype, with_pixels};
@@ -25,9 +25,12 @@ pub struct PatchOptions {
     pub boundless: bool,
 }
 
+/// How a band is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BandName {
+    /// From 1.
     Number(i64),
+    /// By its description.
     Name(String),
 }
 
@@ -111,6 +114,7 @@ pub fn check_patch(window: &Window, bands: usize, pixel_bytes: usize, limits: &L
 #[derive(Default)]
 pub struct Held {
     blocks: Vec<Arc<Pixels>>,
+    /// What the blocks take.
     pub bytes: usize,
 }
 
@@ -163,7 +167,7 @@ pub fn block_keys(
     let Some(inside) = inside(source, window, options)? else { return Ok(keys) };
     for &band in bands {
         let key = |place: Place| Key {
-            source: source.id(),
+            source: Owner::Raster(source.id()),
             band: band as u32,
             mask: place.mask,
             row: place.row as u32,

@@ -24,12 +24,12 @@ fn axis_of(source: &ArraySource, variable: usize, dim: usize) -> Result<Option<A
         |place: &usize| header.variables.get(*place).is_some_and(|v| v.dtype.is_some() && v.shape == [*size]);
     let own = header.resolve(&facts.name, name).filter(along).filter(|_| !facts.unnamed.contains(&dim));
     let own = own.filter(|place| header.variables.get(*place).is_some_and(|v| v.dims == [name.as_str()]));
-    let axes = cf::axes(header, variable);
+    let axes = source.axes(variable)?;
     let along_dim = |c: &cf::Coordinate| c.dims == [dim] && along(&c.variable);
     // NEMO's own time_counter has no units, and its time stands beside it.
-    let time = axes.time.filter(along_dim);
-    let others = [axes.x, axes.y, axes.lon, axes.lat, axes.vertical];
-    let other = || others.into_iter().flatten().find(along_dim).map(|c| c.variable);
+    let time = axes.time.as_ref().filter(|c| along_dim(c));
+    let others = [&axes.x, &axes.y, &axes.lon, &axes.lat, &axes.vertical];
+    let other = || others.into_iter().flatten().find(|c| along_dim(c)).map(|c| c.variable);
     let Some(place) = time.map(|c| c.variable).or(own).or_else(other) else { return Ok(None) };
     source.axis(place, || read_axis(source, place)).map(Some)
 }
@@ -66,7 +66,7 @@ pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<us
     if let Some(dim) = facts.dims.iter().position(|dim| dim == name) {
         return Ok(dim);
     }
-    let axes = cf::axes(source.header(), variable);
+    let axes = source.axes(variable)?;
     let coordinates = [&axes.time, &axes.x, &axes.y, &axes.lon, &axes.lat, &axes.vertical];
     let named = |c: &&cf::Coordinate| {
         source.header().variables.get(c.variable).is_some_and(|v| v.short_name() == name)

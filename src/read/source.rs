@@ -1,6 +1,5 @@
 //! Rasters by path: a header is read once, and each thread that reads blocks borrows a handle of its own.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
@@ -8,11 +7,11 @@ use std::sync::{Arc, LazyLock};
 use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp, remote};
+use crate::files::{self, Sight};
 use crate::format::gdal::Raster;
 use crate::format::{Header, Kind, geotiff, open, vrt};
 use crate::kept::{Idle, Shared};
-use crate::read::block_cache::{BlockCache, Key};
+use crate::read::block_cache::{BlockCache, Key, Owner};
 
 /// How many files are known at once: what is kept of one is its header and no handle.
 const KEPT_FILES: usize = 16_384;
@@ -20,8 +19,8 @@ const KEPT_FILES: usize = 16_384;
 /// A raster that any number of threads read. It holds no open file.
 pub struct Source {
     id: u64,
-    path: String,
-    stamp: Stamp,
+    /// The file as it was when its header was read.
+    sight: Sight,
     /// The files that its pixels and its header come from besides itself, and their state.
     parts: Vec<PathBuf>,
     parts_state: u64,
@@ -50,12 +49,17 @@ pub fn block_cache() -> &'static BlockCache {
 /// Files known, and handles: idle, most idle, and opened since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileCounters {
+    /// Files known.
     pub files: usize,
+    /// Handles that wait.
     pub handles: usize,
+    /// How many may wait.
     pub handles_limit: usize,
+    /// Handles opened in all.
     pub opened: u64,
 }
 
+/// The counts of the process.
 pub fn file_counters() -> FileCounters {
     FileCounters {
         files: KNOWN.lock().len(),
@@ -72,68 +76,85 @@ impl Source {
     /// # Errors
     /// The file is absent, no raster, or damaged.
     pub fn open(path: &str) -> Result<Arc<Source>> {
-        let path: Cow<'_, str> = files::home(path);
-        let stamp = files::stamp(&path)?;
-        let known = KNOWN.get(&*path);
-        if let Some(source) = known.filter(|s| s.stamp == stamp && s.parts_state == files::state(&s.parts)) {
+        Source::of(Sight::at(path)?)
+    }
+
+    fn of(sight: Sight) -> Result<Arc<Source>> {
+        let known = KNOWN.get(sight.path());
+        if let Some(source) =
+            known.filter(|s| s.sight.stamp() == sight.stamp() && s.parts_state == files::state(&s.parts))
+        {
             return Ok(source);
         }
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (mut parts, mut own_parts) = (Vec::new(), Vec::new());
-        if !remote::is_url(files::container(&path)) {
-            parts = files::side_files(&path);
-            parts.extend(vrt::sources(&path, &files::magic(&path))?);
-            own_parts = files::own_side_files(&path);
-        }
-        // Looked at before the file is opened, so that a change meanwhile is seen the next time.
-        let mut parts_state = files::state(&parts);
-        let own_state = files::state(&own_parts);
-        // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
-        let is_tiff = matches!(files::magic(&path), [b'I', b'I', ..] | [b'M', b'M', ..]);
-        let siblings = is_tiff.then(|| files::beside(&path));
-        if !is_tiff {
-            Source::close_earlier(&path, stamp);
-        }
-        let (header, raster) = match siblings.as_deref().and_then(|names| geotiff::header(&path, names)) {
-            // Its place is in the file, before any that a side file could give.
-            Some(header) => {
-                (parts, parts_state) = (own_parts, own_state);
-                (Arc::new(header), None)
-            }
-            None => {
-                let mut raster = Raster::open(&path, siblings.as_deref())
-                    .map_err(|error| open::explain(error, &path, Some(Kind::Raster)))?;
-                OPENED.fetch_add(1, Relaxed);
-                let header = cf::completed(raster.header(), &path);
-                raster.complete(&header);
-                (header, Some(raster))
-            }
-        };
-        let id = NEXT.fetch_add(1, Relaxed);
-        let path = path.into_owned();
+        let (source, raster) = Source::read(sight)?;
+        let (stamp, parts_state) = (source.sight.stamp(), source.parts_state);
         if let Some(raster) = raster {
-            HANDLES.offer(id, raster);
+            HANDLES.offer(source.id, raster);
         }
-        let source = Arc::new(Source { id, path: path.clone(), stamp, parts, parts_state, header, siblings });
         // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
-        Ok(KNOWN.share(path, source, |other| other.stamp == stamp && other.parts_state == parts_state))
+        let same = |other: &Arc<Source>| other.sight.stamp() == stamp && other.parts_state == parts_state;
+        Ok(KNOWN.share(source.path().to_string(), Arc::new(source), same))
+    }
+
+    /// Reads a header, and gives the raster too where GDAL had to open it.
+    fn read(sight: Sight) -> Result<(Source, Option<Raster>)> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Relaxed);
+        let location = sight.location();
+        let is_local = !location.is_url();
+        // GDAL would list the folder for each file; only of TIFF are all side files known to begin like it.
+        let is_tiff = matches!(sight.magic(), [b'I', b'I', ..] | [b'M', b'M', ..]);
+        let mut siblings = None;
+        // The state of its parts is looked at before its folder and itself, so that a change meanwhile is seen the next
+        // time.
+        if is_tiff {
+            let parts = if is_local { files::own_side_files(location) } else { Vec::new() };
+            let parts_state = files::state(&parts);
+            let names = files::beside(location);
+            let header = geotiff::header(&sight, &names);
+            siblings = Some(names);
+            if let Some(header) = header {
+                // Its place is in the file, before any that a side file could give.
+                let header = Arc::new(header);
+                return Ok((Source { id, sight: sight.small(), parts, parts_state, header, siblings }, None));
+            }
+        }
+        let mut parts = Vec::new();
+        if is_local {
+            parts = files::side_files(location);
+            parts.extend(vrt::sources(&sight)?);
+        }
+        let parts_state = files::state(&parts);
+        match is_tiff {
+            // Listed once more: the state above is of later than the first listing.
+            true => siblings = Some(files::beside(location)),
+            false => Source::close_earlier(&sight),
+        }
+        let mut raster = Raster::open(&sight, siblings.as_deref())
+            .map_err(|error| open::explain(error, &sight, Some(Kind::Raster)))?;
+        OPENED.fetch_add(1, Relaxed);
+        let header = cf::completed(raster.header(), &sight);
+        raster.complete(&header);
+        Ok((Source { id, sight: sight.small(), parts, parts_state, header, siblings }, Some(raster)))
     }
 
     /// Closes the idle handles of a file's earlier states: the netCDF driver would give what one of them has open.
-    pub fn close_earlier(path: &str, stamp: Stamp) {
-        let file = files::container(path);
+    pub fn close_earlier(sight: &Sight) {
+        let (file, stamp) = (sight.location().file(), sight.stamp());
         let earlier =
-            |s: &Arc<Source>| (s.stamp != stamp && files::container(&s.path) == file).then_some(s.id);
+            |s: &Arc<Source>| (s.sight.stamp() != stamp && s.sight.location().file() == file).then_some(s.id);
         let ids: Vec<u64> = KNOWN.lock().values().filter_map(earlier).collect();
         ids.iter().for_each(|id| HANDLES.forget(id));
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<Header> {
         &self.header
     }
 
+    /// The file.
     pub fn path(&self) -> &str {
-        &self.path
+        self.sight.path()
     }
 
     /// Tells this state of this file from every other source of the process.
@@ -159,7 +180,7 @@ impl Source {
 
     /// Whether reading it goes over a network.
     pub fn is_remote(&self) -> bool {
-        remote::is_url(files::container(&self.path))
+        self.sight.location().is_url()
     }
 
     /// Fetches what blocks that are about to be read lie in: in as few requests as there are gaps between them.
@@ -171,7 +192,9 @@ impl Source {
         if !self.is_remote() {
             return Ok(());
         }
-        let missing = keys.iter().filter(|key| key.source == self.id && !key.mask && !CACHE.holds(**key));
+        let missing = keys
+            .iter()
+            .filter(|key| key.source == Owner::Raster(self.id) && !key.mask && !CACHE.holds(**key));
         let blocks: Vec<_> =
             missing.map(|key| (key.band as usize, key.row as usize, key.col as usize)).collect();
         if blocks.is_empty() {
@@ -187,14 +210,15 @@ impl Source {
         if let Some(raster) = HANDLES.take(&self.id) {
             return Ok(raster);
         }
-        let raster = Raster::reopen(&self.path, self.siblings.as_deref(), &self.header)?;
+        let raster = Raster::reopen(&self.sight, self.siblings.as_deref(), &self.header)?;
         OPENED.fetch_add(1, Relaxed);
         // Blocks of two states of a file must not meet in one patch.
-        let now = files::stamp(&self.path)?;
+        let now = Sight::of(self.sight.location().clone())?.stamp();
+        let then = self.sight.stamp();
         // A remote file has another number in each query: all there is to compare is its size.
-        if now != self.stamp && !(self.is_remote() && now.size == self.stamp.size) {
+        if now != then && !(self.is_remote() && now.size == then.size) {
             let reason = "it was replaced while the query read it";
-            return Err(Error::unreadable(&self.path, reason));
+            return Err(Error::unreadable(self.path(), reason));
         }
         Ok(raster)
     }
@@ -215,7 +239,7 @@ mod tests {
 
     /// A strip of the first band.
     fn strip(source: &Source, row: u32) -> Result<Arc<Pixels>> {
-        source.block(Key { source: source.id(), band: 1, mask: false, row, col: 0 })
+        source.block(Key { source: Owner::Raster(source.id()), band: 1, mask: false, row, col: 0 })
     }
 
     /// Puts another file in a file's place, as programs do that write anew.

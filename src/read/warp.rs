@@ -1,107 +1,48 @@
 //! One band of a raster on a slice's grid: copied where the pixels already lie on it, else warped.
 
-use crate::affine::Affine;
 use crate::dtype::Pixel;
-use crate::error::{Error, Lack, Result};
-use crate::format::Header;
+use crate::error::{Error, Result};
 use crate::format::gdal::warp;
-use crate::format::gdal::warp::{Grid, Pixels, Rule, Warped};
-use crate::projection::{crs_facts, same_crs};
-use crate::read::globe::{Globe, MOST_TURNS, TURN};
+use crate::format::gdal::warp::{Pixels, Rule, Warped};
+use crate::read::globe::Globe;
 use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::placement::{Passage, Placement};
 use crate::read::resample;
 use crate::read::source::Source;
 use crate::resampling::Warp;
-use crate::slice::Slice;
 use crate::window::Window;
 
 /// Stands for no pixel while scaled values are warped: NaN may be a value of the file.
 const NONE: f64 = f64::MIN;
 
-/// How far pixels may lie beside the slice's and still be the same, in pixels.
-const ALIGNED: f64 = 1e-5;
-
-/// One band (from 1) on the slice's grid; `None` when the file does not touch the slice.
+/// One band (from 1) on the grid of the slice that was placed for this resampling; `None` when the file does not touch
+/// the slice.
 ///
 /// # Errors
-/// No CRS or geotransform, no transformation between the two CRSs, or blocks that can not be decoded.
+/// No transformation between the two CRSs, or blocks that can not be decoded.
 pub fn band_onto<T: Pixel>(
     source: &Source,
     band: usize,
-    slice: &Slice,
+    placement: &Placement<'_>,
     how: &Warp,
 ) -> Result<Option<Warped<T>>> {
-    match aligned_windows(source, slice)? {
-        Some(windows) => copy(source, band, slice, &windows, how.scaled),
-        None => warped(source, band, slice, how),
+    match placement {
+        Placement::Aside => Ok(None),
+        Placement::Aligned(windows) => copy(source, band, windows, how.scaled),
+        Placement::Warped(passage) => warped(source, band, passage, how),
     }
-}
-
-/// Where the slice lies in a raster whose pixels are the slice's own: one window, or one more for each turn of a
-/// lon/lat slice that runs on over the raster's end; none when it lies beside the raster. `None` when the pixels are others.
-///
-/// # Errors
-/// As [`band_onto`].
-pub fn aligned_windows(source: &Source, slice: &Slice) -> Result<Option<Vec<Window>>> {
-    let (crs, affine) = place(source)?;
-    let c = affine.0;
-    if affine.is_rotated() || c[1] <= 0.0 || c[5] >= 0.0 || !same_crs(crs, slice.crs.as_str())? {
-        return Ok(None);
-    }
-    let header = source.header();
-    let turns = match crs_facts(crs)?.geographic {
-        true => {
-            let first = ((affine.x(0.0) - slice.bbox.xmax) / TURN).floor() + 1.0;
-            let last = ((affine.x(header.width as f64) - slice.bbox.xmin) / TURN).ceil() - 1.0;
-            first as i64..=last as i64
-        }
-        false => 0..=0,
-    };
-    if turns.clone().count() > MOST_TURNS {
-        return Ok(None);
-    }
-    let mut windows = Vec::new();
-    for turn in turns.map(|turn| turn as f64 * TURN) {
-        let (row, col) = affine.row_col(slice.bbox.xmin + turn, slice.bbox.ymax);
-        let (row_end, col_end) = affine.row_col(slice.bbox.xmax + turn, slice.bbox.ymin);
-        let (row_off, col_off) = (row.round(), col.round());
-        let far = |at: f64, whole: f64| (at - whole).abs() > ALIGNED;
-        if far(row, row_off)
-            || far(col, col_off)
-            || far(row_end, row_off + f64::from(slice.height))
-            || far(col_end, col_off + f64::from(slice.width))
-        {
-            // Where a whole turn is no number of pixels, it is for the warper to join the ends.
-            return Ok(None);
-        }
-        let (height, width) = (i64::from(slice.height), i64::from(slice.width));
-        let Ok(window) = Window::new(row_off as i64, col_off as i64, height, width) else { continue };
-        if window.clip(header.height, header.width).is_some() {
-            windows.push(window);
-        }
-    }
-    Ok(Some(windows))
-}
-
-/// A raster's CRS and geotransform, without which its pixels have no place.
-fn place(source: &Source) -> Result<(&str, Affine)> {
-    let header: &Header = source.header();
-    let crs = header.crs.as_deref().ok_or_else(|| Error::unsuited(source.path(), Lack::Crs))?;
-    let affine = header.transform.ok_or_else(|| Error::unsuited(source.path(), Lack::Transform))?;
-    Ok((crs, affine))
 }
 
 fn copy<T: Pixel>(
     source: &Source,
     band: usize,
-    slice: &Slice,
     windows: &[Window],
     scaled: bool,
 ) -> Result<Option<Warped<T>>> {
     let mut all: Option<Warped<T>> = None;
     let options = PatchOptions { scaled, ..PatchOptions::default() };
     for window in windows {
-        let mut part = Warped { pixels: vec![T::default(); slice.area()], valid: vec![1; slice.area()] };
+        let mut part = Warped { pixels: vec![T::default(); window.area()], valid: vec![1; window.area()] };
         for gap in read_patch(source, window, &[band], &options, &mut part.pixels)? {
             if let Some(places) = part.valid.get_mut(gap) {
                 places.fill(0);
@@ -123,26 +64,15 @@ fn copy<T: Pixel>(
     Ok(all)
 }
 
-fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> Result<Option<Warped<T>>> {
-    let (crs, affine) = place(source)?;
-    let header = source.header();
+fn warped<T: Pixel>(
+    source: &Source,
+    band: usize,
+    passage: &Passage<'_>,
+    how: &Warp,
+) -> Result<Option<Warped<T>>> {
+    let Passage { from, to, globe } = passage;
     let no_band = || Error::Bug(format!("no band {band}"));
-    let facts = header.bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
-    let globe = Globe::of(crs, &affine, header.width, slice, how.resampling)?;
-    let from = Grid {
-        crs: globe.filter(|globe| globe.turn.is_none()).map_or(crs, |_| slice.crs.as_str()),
-        affine: globe.map_or(affine, |globe| globe.affine),
-        height: header.height,
-        width: globe.map_or(header.width, |globe| globe.width),
-        turn: globe.and_then(|globe| globe.turn),
-    };
-    let to = Grid {
-        crs: slice.crs.as_str(),
-        affine: slice.affine(),
-        height: slice.height as usize,
-        width: slice.width as usize,
-        turn: None,
-    };
+    let facts = source.header().bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
     // A scaled pixel is no longer comparable with the file's nodata value, so gaps get a value of their own.
     let fill = how.scaled.then_some(NONE);
     let options = PatchOptions { scaled: how.scaled, fill, ..PatchOptions::default() };
@@ -168,14 +98,14 @@ fn warped<T: Pixel>(source: &Source, band: usize, slice: &Slice, how: &Warp) -> 
         })
     };
     if !facts.masked
-        && let Some(quick) = resample::quick(&from, &to, how, nodata, &image)?
+        && let Some(quick) = resample::quick(from, to, how, nodata, &image)?
     {
         return Ok(Some(quick));
     }
     let by_mask = facts.masked && nodata.is_none();
     let pixels = Pixels { image: &image, mask: by_mask.then_some(&mask as &warp::Fetch<'_, u8>) };
     let rule = Rule { resampling: how.resampling, tolerance: how.tolerance, nodata };
-    warp::warp(&from, &to, &rule, &pixels)
+    warp::warp(from, to, &rule, &pixels)
 }
 
 /// Reads a window of a raster; of one that is laid around the globe, run by run of its own columns.
@@ -209,7 +139,9 @@ mod tests {
     use super::*;
     use crate::bbox::Bbox;
     use crate::crs::Crs;
+    use crate::error::Lack;
     use crate::resampling::Resampling;
+    use crate::slice::Slice;
     use crate::testing::{Folder, RasterSpec};
     use std::sync::Arc;
 
@@ -234,10 +166,24 @@ mod tests {
         Window::new(row, col, height, width).unwrap()
     }
 
+    /// The windows of an aligned slice; `None` where it has to be warped.
+    fn windows_of(source: &Source, slice: &Slice) -> Option<Vec<Window>> {
+        match Placement::of(source, slice, Resampling::Nearest).unwrap() {
+            Placement::Aside => Some(Vec::new()),
+            Placement::Aligned(windows) => Some(windows),
+            Placement::Warped(_) => None,
+        }
+    }
+
+    fn onto(source: &Source, slice: &Slice) -> Option<Warped<u8>> {
+        let placement = Placement::of(source, slice, Resampling::Nearest).unwrap();
+        band_onto(source, 1, &placement, &NEAREST).unwrap()
+    }
+
     #[test]
     fn a_slice_on_the_rasters_own_grid_is_a_window() {
         let (_folder, source) = source(LINE);
-        let windows = |corners, size| aligned_windows(&source, &slice("EPSG:32632", corners, size)).unwrap();
+        let windows = |corners, size| windows_of(&source, &slice("EPSG:32632", corners, size));
         let inside = Some(vec![window(1, 2, 3, 4)]);
         assert_eq!(windows([20.0, -40.0, 60.0, -10.0], (3, 4)), inside);
         // Within a hundred thousandth of a pixel it is the same, beyond it is not.
@@ -251,7 +197,7 @@ mod tests {
         // It touches, and shares no pixel.
         assert_eq!(windows([80.0, -20.0, 120.0, 20.0], (4, 4)), Some(Vec::new()));
         let other = slice("EPSG:32633", [20.0, -40.0, 60.0, -10.0], (3, 4));
-        assert_eq!(aligned_windows(&source, &other).unwrap(), None);
+        assert_eq!(windows_of(&source, &other), None);
     }
 
     #[test]
@@ -259,14 +205,14 @@ mod tests {
         let (_folder, source) = source(LINE);
         let spec = RasterSpec::parse(LINE);
         let over = slice("EPSG:32632", [-20.0, -40.0, 30.0, 10.0], (5, 5));
-        let Warped { pixels, valid } = band_onto::<u8>(&source, 1, &over, &NEAREST).unwrap().unwrap();
+        let Warped { pixels, valid } = onto(&source, &over).unwrap();
         for (i, (pixel, valid)) in pixels.iter().zip(&valid).enumerate() {
             let (row, col) = (i as i64 / 5 - 1, i as i64 % 5 - 2);
             let read = (*valid != 0).then(|| f64::from(*pixel));
             assert_eq!(read, spec.pixel(0, row, col), "row {row}, col {col}");
         }
         let beside = slice("EPSG:32632", [1000.0, -20.0, 1040.0, 20.0], (4, 4));
-        assert!(band_onto::<u8>(&source, 1, &beside, &NEAREST).unwrap().is_none());
+        assert!(onto(&source, &beside).is_none());
     }
 
     #[test]
@@ -274,9 +220,9 @@ mod tests {
         let (_folder, source) = source("2x36 uint8 EPSG:4326 10 at=-180,10 | count");
         let crs = source.header().crs.clone().unwrap();
         let over = slice(&crs, [160.0, -10.0, 210.0, 10.0], (2, 5));
-        let windows = aligned_windows(&source, &over).unwrap().unwrap();
+        let windows = windows_of(&source, &over).unwrap();
         assert_eq!(windows, [window(0, -2, 2, 5), window(0, 34, 2, 5)]);
-        let Warped { pixels, valid } = band_onto::<u8>(&source, 1, &over, &NEAREST).unwrap().unwrap();
+        let Warped { pixels, valid } = onto(&source, &over).unwrap();
         assert_eq!(pixels, [34, 35, 0, 1, 2, 70, 71, 36, 37, 38]);
         assert!(valid.iter().all(|valid| *valid != 0));
     }
@@ -285,6 +231,9 @@ mod tests {
     fn a_raster_without_a_place_comes_onto_no_slice() {
         let (_folder, source) = source("2x2 uint8 - 10 | count");
         let any = slice("EPSG:32632", [0.0, 0.0, 20.0, 20.0], (2, 2));
-        assert!(matches!(aligned_windows(&source, &any), Err(Error::Unsuited { lack: Lack::Crs, .. })));
+        assert!(matches!(
+            Placement::of(&source, &any, Resampling::Nearest),
+            Err(Error::Unsuited { lack: Lack::Crs, .. })
+        ));
     }
 }

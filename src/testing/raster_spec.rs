@@ -182,6 +182,7 @@ mod tests {
     use super::*;
     use crate::affine::Affine;
     use crate::dtype::Pixels;
+    use crate::files::Sight;
     use crate::format::gdal::Raster;
     use crate::testing::Folder;
 
@@ -189,7 +190,7 @@ mod tests {
     fn a_line_is_the_raster_that_gdal_reads() {
         let folder = Folder::new();
         let line = "3x4 int16 EPSG:32632 10 at=500000,4600000 nodata=-1 strip=2 | 1 2 3 4 / 5 6 7 8 / 9 10 11 -1 | count+100";
-        let raster = Raster::open(&folder.raster("a.tif", line), None).unwrap();
+        let raster = Raster::open(&Sight::at(&folder.raster("a.tif", line)).unwrap(), None).unwrap();
         let header = raster.header();
         assert_eq!((header.height, header.width, header.block, header.bands.len()), (3, 4, (2, 4), 2));
         assert_eq!(header.crs.as_deref(), Some("EPSG:32632"));
@@ -206,7 +207,7 @@ mod tests {
         let folder = Folder::new();
         for (name, dtype) in DTYPES {
             let path = folder.raster(&format!("{name}.tif"), &format!("2x2 {name} EPSG:4326 1 | 1 2 / 3 4"));
-            let raster = Raster::open(&path, None).unwrap();
+            let raster = Raster::open(&Sight::at(&path).unwrap(), None).unwrap();
             assert_eq!(raster.header().bands[0].dtype, dtype);
             let pixels = raster.read_block(1, 0, 0).unwrap();
             let values: Vec<f64> =

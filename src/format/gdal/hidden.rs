@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::files::Location;
 use crate::format::array::Variable;
 use crate::format::grib::{Field, Messages};
 use crate::format::{Band, Header};
@@ -17,7 +18,7 @@ const HIDDEN: f64 = 9999.0;
 /// The fields of a GRIB file, one for each band.
 #[derive(Default)]
 pub struct Fields {
-    path: String,
+    location: Option<Location>,
     all: Vec<Field>,
     /// Columns by which GDAL turned the grid, so that it begins at the date line.
     turned: u64,
@@ -30,7 +31,7 @@ impl Fields {
     ///
     /// # Errors
     /// A damaged message, grids that have no rows and columns, bands on several grids.
-    pub fn of(path: &str, messages: Messages, header: &mut Header) -> Result<Fields, String> {
+    pub fn of(location: &Location, messages: Messages, header: &mut Header) -> Result<Fields, String> {
         if let Some(reason) = messages.refusal() {
             return Err(reason);
         }
@@ -56,7 +57,7 @@ impl Fields {
                 band.nodata = Some(Nodata::Float(f64::NAN));
             }
         }
-        Ok(Fields { path: path.to_string(), all, turned, last: RefCell::default() })
+        Ok(Fields { location: Some(location.clone()), all, turned, last: RefCell::default() })
     }
 
     /// Makes NaN of the pixels of a block that have no value by the bit map of their band (from 1). Blocks are `width` wide.
@@ -78,7 +79,8 @@ impl Fields {
         }
         let mut last = self.last.borrow_mut();
         if last.as_ref().is_none_or(|(known, _)| *known != band) {
-            *last = Some((band, field.present(&self.path)?.unwrap_or_default()));
+            let present = self.location.as_ref().map_or(Ok(None), |location| field.present(location))?;
+            *last = Some((band, present.unwrap_or_default()));
         }
         let Some((_, present)) = last.as_ref() else { return Ok(()) };
         let (rows, cols) = (field.grid.height, field.grid.width.max(1));

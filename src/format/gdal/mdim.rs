@@ -3,6 +3,8 @@
 //! The crate lends arrays only as long as their group, so the C interface is called here. None of the three
 //! libraries is safe to enter from two threads: every call holds [`HDF5`](super::HDF5).
 
+#![allow(unsafe_code)]
+
 mod grib_cf;
 
 use std::collections::HashSet;
@@ -16,7 +18,7 @@ use gdal_sys as c;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{self, Stamp, remote};
+use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
 use crate::format::gdal::mdim::grib_cf::{Counts, Fields, Moved};
 use crate::format::gdal::netcdf::{self, Letters};
@@ -34,7 +36,7 @@ const MAX_VARIABLES: usize = 65_536;
 
 /// An open NetCDF, HDF5 or GRIB file.
 pub struct MdimFile {
-    path: String,
+    location: Location,
     header: Arc<ArrayHeader>,
     /// Of a GRIB file.
     fields: Fields,
@@ -83,14 +85,12 @@ struct Live {
 static LIVE: Mutex<Vec<Live>> = Mutex::new(Vec::new());
 
 /// Closes what is open of a file's earlier states: while one is, GDAL (by its name) and HDF5 (by its inode) would give
-/// that one again. Gives its place and its state now; nothing for a remote file. The caller holds
-/// [`HDF5`](super::HDF5).
-pub(super) fn close_earlier(path: &str) -> Result<Option<(PathBuf, Stamp)>> {
-    let file = files::container(path);
-    let Some(place) = std::fs::canonicalize(file).ok().filter(|_| !remote::is_url(file)) else {
-        return Ok(None);
-    };
-    let stamp = files::stamp(file)?;
+/// that one again. Gives its place and its state now, which may be another than before the lock was waited for; nothing
+/// for a remote file. The caller holds [`HDF5`](super::HDF5).
+pub(super) fn close_earlier(location: &Location) -> Result<Option<(PathBuf, Stamp)>> {
+    let Address::Local(file) = location.address() else { return Ok(None) };
+    let Ok(place) = std::fs::canonicalize(file) else { return Ok(None) };
+    let stamp = Sight::of(location.container())?.stamp();
     let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     live.retain(|file| {
         let Some(open) = file.open.upgrade() else { return false };
@@ -135,30 +135,32 @@ impl Drop for Type {
 impl MdimFile {
     /// # Errors
     /// The file is absent, damaged, or none of the three formats.
-    pub fn open(path: &str) -> Result<MdimFile> {
+    pub fn open(sight: &Sight) -> Result<MdimFile> {
         start();
-        vsi::watched(path, || MdimFile::open_now(path))
+        vsi::watched(sight.location(), || MdimFile::open_now(sight))
     }
 
-    fn open_now(path: &str) -> Result<MdimFile> {
+    fn open_now(sight: &Sight) -> Result<MdimFile> {
+        let (location, path) = (sight.location(), sight.path());
         let unreadable = |reason: String| Error::unreadable(path, reason);
-        let format = sniff(path).ok_or_else(|| unreadable("it is not a NetCDF, HDF5 or GRIB file".into()))?;
+        let format =
+            sniff(sight.head()).ok_or_else(|| unreadable("it is not a NetCDF, HDF5 or GRIB file".into()))?;
         match format {
-            "netCDF" => classic::check(path).map_err(unreadable)?,
-            "HDF5" => heap::check(path).map_err(unreadable)?,
+            "netCDF" => classic::check(location).map_err(unreadable)?,
+            "HDF5" => heap::check(location).map_err(unreadable)?,
             _ => {}
         }
-        let messages = if format == "GRIB" { grib::messages(path) } else { Messages::default() };
+        let messages = if format == "GRIB" { grib::messages(location) } else { Messages::default() };
         if let Some(reason) = messages.refusal() {
             return Err(unreadable(reason));
         }
         // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
-        let place = vsi::Place::of(path, |_, magic| magic.starts_with(b"CDF"))?;
+        let place = vsi::Place::of(sight, |_, magic| magic.starts_with(b"CDF"))?;
         // GDAL knows 64-bit-data files (CDF-5) only when told that they are netCDF.
         let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
         let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
-        let local = close_earlier(path)?;
+        let local = close_earlier(location)?;
         let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
@@ -183,7 +185,7 @@ impl MdimFile {
                         continue;
                     }
                     let file =
-                        MdimFile::read_header(path, dataset, found, (format, driver, messages), place)?;
+                        MdimFile::read_header(location, dataset, found, (format, driver, messages), place)?;
                     if let Some((place, stamp)) = local {
                         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
                         live.push(Live { place, stamp, open: Arc::downgrade(&file.open) });
@@ -197,12 +199,13 @@ impl MdimFile {
     }
 
     fn read_header(
-        path: &str,
+        location: &Location,
         dataset: Dataset,
         (mut header, mut sources): (ArrayHeader, Vec<Source>),
         (format, driver, messages): (&str, &str, Messages),
         place: vsi::Place,
     ) -> Result<MdimFile> {
+        let path = location.text();
         let unreadable = |reason: String| Error::unreadable(path, reason);
         let mut fields = Fields::default();
         if format == "GRIB" {
@@ -233,13 +236,13 @@ impl MdimFile {
         }
         let open = Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) };
         let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
-        Ok(MdimFile { path: path.to_string(), header, fields, open, place })
+        Ok(MdimFile { location: location.clone(), header, fields, open, place })
     }
 
     /// The file once more: GDAL keeps the last field by its message alone, and gives it for all fields in that.
     fn apart(&self) -> std::result::Result<Open, String> {
         let _as_stored = AsStored::new();
-        let (dataset, root) = open_with(&self.place.name, "GRIB", &self.path)?;
+        let (dataset, root) = open_with(&self.place.name, "GRIB", self.path())?;
         let (_, sources) = tree(&root, "GRIB", "GRIB")?;
         Ok(Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) })
     }
@@ -254,7 +257,7 @@ impl Drop for MdimFile {
 
 impl ArrayFile for MdimFile {
     fn path(&self) -> &str {
-        &self.path
+        self.location.text()
     }
 
     fn header(&self) -> &Arc<ArrayHeader> {
@@ -265,7 +268,7 @@ impl ArrayFile for MdimFile {
         let Some(facts) = self.header.variables.get(variable) else {
             return Err(Error::Bug(format!("no variable {variable}")));
         };
-        let fail = |reason: String| Error::values(&self.path, &facts.name, reason);
+        let fail = |reason: String| Error::values(self.path(), &facts.name, reason);
         let Some(dtype) = facts.dtype else {
             return Err(fail(format!("its values are not numbers but {}", facts.dtype_name)));
         };
@@ -274,7 +277,7 @@ impl ArrayFile for MdimFile {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.dataset.is_none() {
             let reason = "it was replaced while it was read";
-            return Err(Error::unreadable(&self.path, reason));
+            return Err(Error::unreadable(self.path(), reason));
         }
         let mut sources = &open.sources;
         // Coordinates have one dimension.
@@ -293,15 +296,17 @@ impl ArrayFile for MdimFile {
                 Ok(Pixels::Float64((0..n).map(|i| place(i).unwrap_or(f64::NAN)).collect()))
             }
             Some(Source::Letters(letters)) => letters.read(start, count, step).map_err(fail),
-            Some(Source::Array(array, native)) => vsi::watched(&self.path, || {
-                let pixels = with_dtype!(native.unwrap_or(dtype), T => read::<T>(array, start, count, step, n, &self.path).map_err(|reason| {
+            Some(Source::Array(array, native)) => vsi::watched(&self.location, || {
+                let pixels = with_dtype!(native.unwrap_or(dtype), T => read::<T>(array, start, count, step, n, self.path()).map_err(|reason| {
                     fail(match self.fields.foreign {
                         Some(packing) => format!("{reason}; its file has fields packed as {packing}, which this GDAL has no library for"),
                         None => reason,
                     })
                 }))?;
                 let mut pixels = pixels.by_bits(dtype);
-                self.fields.unmask(variable, &mut pixels, (start, count, step), &self.path).map_err(fail)?;
+                self.fields
+                    .unmask(variable, &mut pixels, (start, count, step), &self.location)
+                    .map_err(fail)?;
                 Ok(pixels)
             }),
             None => Err(Error::Bug(format!("no source {variable}"))),

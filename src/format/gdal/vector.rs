@@ -7,7 +7,7 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Member, Result};
-use crate::files;
+use crate::files::{Location, Sight};
 use crate::format::gdal::{burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{failure_of, reason};
@@ -16,7 +16,7 @@ use crate::projection::name_of;
 /// An open vector file. One thread uses it at a time.
 pub struct VectorSource {
     dataset: Dataset,
-    path: String,
+    location: Location,
     /// Where it is read from; after the dataset, which is closed first.
     _place: vsi::Place,
 }
@@ -24,14 +24,18 @@ pub struct VectorSource {
 /// What a vector file's header says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VectorHeader {
+    /// Who reads it.
     pub driver: String,
     /// The file's own metadata, without those of its layers.
     pub tags: Tags,
+    /// In file order.
     pub layers: Vec<LayerHeader>,
 }
 
+/// A layer with what a catalog needs of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerHeader {
+    /// Name, type and count.
     pub layer: Layer,
     /// Authority code where there is one, else PROJJSON.
     pub crs: Option<String>,
@@ -42,9 +46,13 @@ pub struct LayerHeader {
 /// A value of a feature's field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Field {
+    /// No value.
     Null,
+    /// A whole number.
     Int(i64),
+    /// A float.
     Double(f64),
+    /// Text.
     Text(String),
 }
 
@@ -70,8 +78,9 @@ fn vector_drivers() -> &'static [String] {
 impl VectorSource {
     /// # Errors
     /// The file is absent, no vector file, or damaged.
-    pub fn open(path: &str) -> Result<VectorSource> {
+    pub fn open(sight: &Sight) -> Result<VectorSource> {
         start();
+        let path = sight.path();
         let drivers: Vec<&str> = vector_drivers().iter().map(String::as_str).collect();
         let lower = path.to_ascii_lowercase();
         let is_table = [".csv", ".tsv", ".psv"].iter().any(|suffix| lower.ends_with(suffix));
@@ -83,14 +92,14 @@ impl VectorSource {
             open_options: is_table.then_some(&CSV_OPTIONS),
             ..DatasetOptions::default()
         };
-        vsi::watched(path, || {
-            let place = vsi::Place::of(files::container(path), |_, _| false)?;
+        vsi::watched(sight.location(), || {
+            let place = vsi::Place::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
             let alone = place.file_name().map(|name| [name]);
             let options = DatasetOptions { sibling_files: alone.as_ref().map(|name| &name[..]), ..options };
             let dataset = Dataset::open_ex(&place.name, options)
                 .map_err(|e| Error::unreadable(path, reason(&e, &place.name)))?;
-            Ok(VectorSource { dataset, path: path.to_string(), _place: place })
+            Ok(VectorSource { dataset, location: sight.location().clone(), _place: place })
         })
     }
 
@@ -120,7 +129,7 @@ impl VectorSource {
         let available = || names.iter().enumerate().map(|(i, n)| format!("{} \"{n}\"", i + 1)).collect();
         found
             .map(|place| vec![place])
-            .ok_or_else(|| Error::not_found(Member::Layer, shown, &self.path, available()))
+            .ok_or_else(|| Error::not_found(Member::Layer, shown, self.location.text(), available()))
     }
 
     /// Counts features and finds extents: from the header where the format keeps them, else by one pass.
@@ -129,7 +138,7 @@ impl VectorSource {
     /// An unknown layer, or one that can not be read.
     pub fn header(&self, wanted: Option<&LayerName>) -> Result<VectorHeader> {
         let places = self.find(wanted)?;
-        let layers = vsi::watched(&self.path, || {
+        let layers = vsi::watched(&self.location, || {
             places.into_iter().map(|place| self.layer_header(place)).collect::<Result<_>>()
         })?;
         let tags = tags::of_object(&self.dataset);
@@ -137,8 +146,8 @@ impl VectorSource {
     }
 
     fn layer_header(&self, place: usize) -> Result<LayerHeader> {
-        let unreadable = |reason: String| Error::unreadable(&self.path, reason);
-        let layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
+        let unreadable = |reason: String| Error::unreadable(self.location.text(), reason);
+        let layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, self.location.text())))?;
         let spatial = layer.defn().geom_fields().next().is_some();
         let geometry_type = match spatial {
             true => geometry_type_to_name(layer.defn().geometry_type()),
@@ -176,7 +185,7 @@ impl VectorSource {
             self.crs_of(&layer, extent.as_ref())
         };
         // The CRS of a Shapefile is a file of its own.
-        vsi::watched(&self.path, || Ok(read()))
+        vsi::watched(&self.location, || Ok(read()))
     }
 
     /// TopoJSON has no place for a CRS, and is in lon/lat unless it was projected for a screen.
@@ -202,7 +211,7 @@ impl VectorSource {
         within: Option<&Bbox>,
         visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
-        vsi::watched(&self.path, || self.features_now(place, field, within, visit))
+        vsi::watched(&self.location, || self.features_now(place, field, within, visit))
     }
 
     fn features_now(
@@ -212,8 +221,9 @@ impl VectorSource {
         within: Option<&Bbox>,
         mut visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
-        let unreadable = |reason: String| Error::unreadable(&self.path, reason);
-        let mut layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, &self.path)))?;
+        let unreadable = |reason: String| Error::unreadable(self.location.text(), reason);
+        let mut layer =
+            self.dataset.layer(place).map_err(|e| unreadable(reason(&e, self.location.text())))?;
         let index = match field {
             Some(name) => Some(self.field_index(&layer, name)?),
             None => None,
@@ -228,11 +238,14 @@ impl VectorSource {
                 let Some(geometry) = feature.geometry() else { continue };
                 let wkb = match burn::straightened(geometry) {
                     Some(wkb) => wkb,
-                    None => geometry.wkb().map_err(|e| unreadable(reason(&e, &self.path)))?,
+                    None => geometry.wkb().map_err(|e| unreadable(reason(&e, self.location.text())))?,
                 };
                 let value = match index {
                     Some(index) => {
-                        match feature.field(index).map_err(|e| unreadable(reason(&e, &self.path)))? {
+                        match feature
+                            .field(index)
+                            .map_err(|e| unreadable(reason(&e, self.location.text())))?
+                        {
                             Some(value) => value_of(value),
                             None => Field::Null,
                         }
@@ -257,7 +270,9 @@ impl VectorSource {
     fn field_index(&self, layer: &gdal::vector::Layer<'_>, name: &str) -> Result<usize> {
         let names: Vec<String> = layer.defn().fields().map(|field| field.name()).collect();
         let found = names.iter().position(|n| n == name);
-        found.ok_or_else(|| Error::not_found(Member::Field { layer: layer.name() }, name, &self.path, names))
+        found.ok_or_else(|| {
+            Error::not_found(Member::Field { layer: layer.name() }, name, self.location.text(), names)
+        })
     }
 }
 

@@ -4,6 +4,8 @@
 //! through the session of the query that runs. A read that failed is kept ([`watched`]), since GDAL tells no reason
 //! and passes over some failures, a mask's, say, in silence.
 
+#![allow(unsafe_code)]
+
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +16,8 @@ use std::sync::{Arc, LazyLock};
 use gdal_sys::{VSIStatBufL, vsi_l_offset};
 
 use crate::error::{Error, Result};
-use crate::files;
 use crate::files::remote::{self, RemoteFile};
+use crate::files::{Address, Location, Sight, beside};
 
 const PREFIX: &str = "/vsigeoquilt/";
 /// GDAL keeps the pointer.
@@ -31,7 +33,7 @@ thread_local! {
 }
 
 /// A file as GDAL is to open it.
-pub struct Place {
+pub(crate) struct Place {
     /// Its first bytes.
     pub magic: [u8; 8],
     /// GDAL's name of it.
@@ -54,33 +56,29 @@ impl Drop for Memory {
 }
 
 impl Place {
-    /// Where GDAL finds a path: as it stands, or through here for a URL. `needs_netcdf` tells by the path and its
+    /// Where GDAL finds a file: as it stands, or through here for a URL. `needs_netcdf` tells by its location and its
     /// first bytes whether only the netCDF driver will do. The netCDF library reads no virtual file,
     /// so its files come whole into memory, up to the bound on remote bytes; a larger NetCDF-4 file is read in
     /// ranges by the HDF5 driver.
     ///
     /// # Errors
     /// The URL can not be opened, or the file must be had whole and is too large.
-    pub fn of(path: &str, needs_netcdf: impl Fn(&str, &[u8]) -> bool) -> Result<Place> {
-        let container = files::container(path);
-        if !remote::is_url(container) {
-            let magic = files::magic(path);
+    pub(crate) fn of(sight: &Sight, needs_netcdf: impl Fn(&Location, &[u8]) -> bool) -> Result<Place> {
+        let (location, path) = (sight.location(), sight.path());
+        let Address::Url(url) = location.address() else {
+            let magic = sight.magic();
             return Ok(Place { magic, name: path.into(), remote: None, without_netcdf: false, memory: None });
-        }
-        let file = remote::open(container)?;
+        };
+        let file = remote::open(url)?;
         let mut magic = [0; 8];
         file.read_at(0, &mut magic)?;
-        let rename = |name: &str| match files::is_subdataset(path) {
-            true => path.replacen(&quoted(path, container), &format!("\"{name}\""), 1),
-            false => name.to_string(),
-        };
-        if !needs_netcdf(path, &magic) {
-            let name = rename(&format!("{PREFIX}{container}"));
+        if !needs_netcdf(location, &magic) {
+            let name = location.renamed(&format!("{PREFIX}{url}"));
             return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
         }
         if file.size() > crate::limits::remote_cache_bytes() as u64 {
-            if magic.starts_with(b"\x89HDF") && !files::is_subdataset(path) {
-                let name = rename(&format!("{PREFIX}{container}"));
+            if magic.starts_with(b"\x89HDF") && !location.is_subdataset() {
+                let name = location.renamed(&format!("{PREFIX}{url}"));
                 return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
             }
             let mib = file.size().div_ceil(1 << 20);
@@ -90,14 +88,14 @@ impl Place {
             return Err(Error::unreadable(path, reason));
         }
         let bytes = file.read(0..file.size())?;
-        let base = container.rsplit('/').next().unwrap_or("file.nc");
+        let base = location.file_name();
         static COPIES: AtomicU64 = AtomicU64::new(0);
         let copy = COPIES.fetch_add(1, Relaxed);
         let name = format!("/vsimem/geoquilt/{copy}/{base}");
         gdal::vsi::create_mem_file(&name, bytes).map_err(|e| Error::unreadable(path, e.to_string()))?;
         Ok(Place {
             magic,
-            name: rename(&name),
+            name: location.renamed(&name),
             remote: None,
             without_netcdf: false,
             memory: Some(Memory(name)),
@@ -105,13 +103,13 @@ impl Place {
     }
 
     /// The name of a remote file, which has no side files.
-    pub fn file_name(&self) -> Option<&str> {
+    pub(crate) fn file_name(&self) -> Option<&str> {
         let is_remote = self.remote.is_some() || self.memory.is_some();
         is_remote.then(|| self.name.rsplit('/').next().unwrap_or_default())
     }
 
     /// The drivers that may open it; all of them where there is no list.
-    pub fn drivers(&self) -> Option<Vec<&'static str>> {
+    pub(crate) fn drivers(&self) -> Option<Vec<&'static str>> {
         static DRIVERS: LazyLock<Vec<String>> = LazyLock::new(|| {
             let names = gdal::DriverManager::all().map(|driver| driver.short_name());
             names.filter(|name| name != "netCDF").collect()
@@ -120,28 +118,23 @@ impl Place {
     }
 }
 
-/// The container as it is written in a subdataset's name.
-fn quoted(path: &str, container: &str) -> String {
-    let quoted = format!("\"{container}\"");
-    if path.contains(&quoted) { quoted } else { container.to_string() }
-}
-
 /// Whether the netCDF driver is the one that reads a raster: NetCDF classic, or HDF5 inside a NetCDF by its name.
-pub fn needs_netcdf(path: &str, magic: &[u8]) -> bool {
-    let end = files::container(path).rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let named = matches!(end.as_str(), "nc" | "nc4" | "cdf" | "netcdf") || path.starts_with("NETCDF:");
-    magic.starts_with(b"CDF") || (magic.starts_with(b"\x89HDF") && named && !path.starts_with("HDF5:"))
+pub(crate) fn needs_netcdf(location: &Location, magic: &[u8]) -> bool {
+    let named = match location.driver() {
+        Some("NETCDF") => true,
+        Some("HDF5") => false,
+        _ => matches!(location.extension().as_str(), "nc" | "nc4" | "cdf" | "netcdf"),
+    };
+    magic.starts_with(b"CDF") || (magic.starts_with(b"\x89HDF") && named)
 }
 
 /// Runs work in which GDAL may read remote files; a read that failed is its error, whatever GDAL made of it.
 ///
 /// # Errors
 /// That of the read, or of the work.
-pub fn watched<T>(path: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    if !remote::is_url(files::container(path)) {
-        return work();
-    }
-    let outer_root = ROOT.replace(files::container(path).to_string());
+pub(crate) fn watched<T>(location: &Location, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Address::Url(url) = location.address() else { return work() };
+    let outer_root = ROOT.replace(url.to_string());
     let outer_failure = FAILURE.take();
     let result = work();
     ROOT.set(outer_root);
@@ -157,7 +150,7 @@ unsafe extern "C" {
 }
 
 /// Tells GDAL of the prefix. Must run once.
-pub fn install() {
+pub(crate) fn install() {
     // What libtiff meets in a damaged file comes to us through GDAL, and would also go to the terminal.
     // SAFETY: null stands for no handler, and nothing of libtiff runs yet.
     unsafe { gdal_TIFFSetErrorHandler(std::ptr::null_mut()) };
@@ -243,7 +236,7 @@ fn is_part(url: &str) -> bool {
     let upper = end.chars().all(|letter| letter.is_ascii_uppercase());
     // GDAL tries both cases: an absent part costs one request.
     let same_case = part.chars().all(|letter| letter.is_ascii_uppercase() == upper);
-    let parts = files::PARTS.iter().find(|(name, ..)| end.eq_ignore_ascii_case(name));
+    let parts = beside::PARTS.iter().find(|(name, ..)| end.eq_ignore_ascii_case(name));
     let needed = parts.is_some_and(|(_, needed, _)| needed.contains(&part.to_ascii_lowercase().as_str()));
     whole == stem && same_case && needed
 }

@@ -1,13 +1,15 @@
 //! Where a Zarr store's keys lie: a folder, or a zip file. Every read is of a range within the file, and bounded.
 
 use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
 use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
 
-use crate::files::{self, remote};
+use crate::files::sight::state_of;
+use crate::files::{Address, FileKind, Sight};
 use crate::format::zarr::metadata::{Documents, Reading};
 use crate::format::zarr::range::checked_range;
 use crate::format::zarr::web::Web;
@@ -17,41 +19,36 @@ use crate::format::zarr::zip::Zip;
 const MAX_FOLDERS: usize = 100_000;
 
 /// Keys of a folder.
-pub struct Folder {
+pub(crate) struct Folder {
     root: PathBuf,
 }
 
 /// A store that is open for reading.
-pub enum Store {
+pub(crate) enum Store {
     Folder(Folder),
     Web(Web),
     Zip(Zip),
 }
 
 impl Store {
-    /// The store at `path`: a folder or a URL, or a zip file, whose store may lie in its one folder.
+    /// The store in a folder or behind a URL, or in a zip file, whose store may lie in its one folder.
     ///
     /// # Errors
     /// The zip file can not be read.
-    pub fn open(path: &str) -> Reading<Store> {
-        let root = Path::new(path);
-        if remote::is_url(path) && files::is_store(root) {
-            return Ok(Store::Web(Web::new(path)));
+    pub(crate) fn open(sight: &Sight) -> Reading<Store> {
+        match (sight.kind(), sight.location().address()) {
+            (FileKind::File, _) => Zip::open(sight.location()).map(Store::Zip),
+            (_, Address::Url(url)) => Ok(Store::Web(Web::new(url))),
+            (_, Address::Local(root)) => Ok(Store::Folder(Folder { root: root.to_path_buf() })),
         }
-        if root.is_dir() {
-            return Ok(Store::Folder(Folder { root: root.to_path_buf() }));
-        }
-        Zip::open(path).map(Store::Zip)
     }
 
     /// What tells one state of a key's file from another; `None` where the store itself does.
-    pub fn state(&self, key: &StoreKey) -> Option<u64> {
+    pub(crate) fn state(&self, key: &StoreKey) -> Option<u64> {
         let Store::Folder(folder) = self else { return None };
-        let state = std::fs::metadata(folder.path(key)).map_or(1, |file| {
-            let time = (file.mtime() as u64).wrapping_mul(1_000_000_007) ^ file.mtime_nsec() as u64;
-            time.rotate_left(17) ^ file.len().rotate_left(40) ^ file.ino()
-        });
-        Some(state)
+        let mut hasher = DefaultHasher::new();
+        state_of(&folder.path(key)).hash(&mut hasher);
+        Some(hasher.finish())
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 
+use crate::files::Location;
 use crate::files::reader::Reader;
 use crate::format::zarr::metadata::Reading;
 use crate::format::zarr::range::MAX_READ_BYTES;
@@ -12,7 +13,7 @@ use crate::format::zarr::range::MAX_READ_BYTES;
 const MAX_ENTRIES: usize = 1 << 22;
 
 /// A zip file that is open for reading.
-pub struct Zip {
+pub(crate) struct Zip {
     file: Reader,
     length: u64,
     /// What comes before every key: the one folder that the file holds, with its slash, or nothing.
@@ -34,8 +35,8 @@ struct Entry {
 impl Zip {
     /// # Errors
     /// The file can not be read, or its directory is damaged.
-    pub fn open(path: &str) -> Reading<Zip> {
-        let file = Reader::open(path).map_err(|e| e.to_string())?;
+    pub(crate) fn open(location: &Location) -> Reading<Zip> {
+        let file = Reader::open(location).map_err(|e| e.to_string())?;
         let length = file.size().map_err(|e| e.to_string())?;
         let directory = BufReader::new(file.cursor());
         let mut archive = ::zip::ZipArchive::new(directory).map_err(|e| e.to_string())?;
@@ -71,7 +72,7 @@ impl Zip {
     }
 
     /// Bytes of a key, or `None` when there is none.
-    pub fn size(&self, key: &str) -> Option<u64> {
+    pub(crate) fn size(&self, key: &str) -> Option<u64> {
         self.entry(key).map(|entry| entry.size)
     }
 
@@ -79,7 +80,7 @@ impl Zip {
     ///
     /// # Errors
     /// It is damaged, too large, encrypted, or packed otherwise than by deflate.
-    pub fn read(&self, key: &str) -> Reading<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, key: &str) -> Reading<Option<Vec<u8>>> {
         let Some(entry) = self.entry(key) else { return Ok(None) };
         let damaged = || format!("{key} is damaged in the zip file");
         let deflated = entry
@@ -109,7 +110,7 @@ impl Zip {
     }
 
     /// Names of the folders directly under a group, in order.
-    pub fn folders(&self, group: &str) -> Vec<String> {
+    pub(crate) fn folders(&self, group: &str) -> Vec<String> {
         let mut prefix = format!("{}{group}", self.root);
         if !group.is_empty() {
             prefix.push('/');
@@ -174,7 +175,7 @@ mod tests {
 
     fn opened(bytes: &[u8]) -> Reading<Zip> {
         let folder = Folder::new();
-        Zip::open(&folder.write("a.zip", bytes))
+        Zip::open(&Location::plain(&folder.write("a.zip", bytes)))
     }
 
     const TEXT: &[u8] = b"the same again, the same again, the same again";
@@ -220,7 +221,7 @@ mod tests {
         // The most that an entry's promise is trusted with before it is unpacked.
         let most = 17 << 20;
         let opened = damaged(&bytes, 2000, most, |bytes| {
-            let Ok(zip) = Zip::open(&folder.write("a.zip", bytes)) else { return false };
+            let Ok(zip) = Zip::open(&Location::plain(&folder.write("a.zip", bytes))) else { return false };
             for name in names {
                 // What a key gives has the sum of what was put in; a name may have become another.
                 if let Ok(Some(read)) = zip.read(name) {

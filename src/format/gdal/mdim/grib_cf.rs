@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::files::Location;
 use crate::format::array::{ArrayHeader, Attribute, Variable};
 use crate::format::grib::{Field, Messages, Place};
 
@@ -18,7 +19,7 @@ const KEPT: usize = 8;
 
 /// The fields of a file, by the variable that they belong to.
 #[derive(Default)]
-pub struct Fields {
+pub(crate) struct Fields {
     pub shared: bool,
     pub second_order: bool,
     pub foreign: Option<&'static str>,
@@ -33,12 +34,12 @@ impl Fields {
     ///
     /// # Errors
     /// The bit map cannot be read.
-    pub fn unmask(
+    pub(crate) fn unmask(
         &self,
         variable: usize,
         pixels: &mut Pixels,
         (start, count, step): (&[u64], &[u64], &[u64]),
-        path: &str,
+        location: &Location,
     ) -> Reading<()> {
         let (Some(Some(fields)), Pixels::Float64(values)) = (self.of.get(variable), pixels) else {
             return Ok(());
@@ -56,7 +57,7 @@ impl Fields {
             if !values.contains(&HIDDEN) {
                 continue;
             }
-            let present = self.present(number, field, path)?;
+            let present = self.present(number, field, location)?;
             for (at, value) in values.iter_mut().enumerate().filter(|(_, value)| **value == HIDDEN) {
                 let (row, col) = (y0 + at as u64 / cols * dy, x0 + at as u64 % cols * dx);
                 if !present.get((row * field.grid.width + col) as usize).copied().unwrap_or(true) {
@@ -67,12 +68,12 @@ impl Fields {
         Ok(())
     }
 
-    fn present(&self, number: usize, field: &Field, path: &str) -> Reading<Arc<Vec<bool>>> {
+    fn present(&self, number: usize, field: &Field, location: &Location) -> Reading<Arc<Vec<bool>>> {
         let lock = || self.present.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, present)) = lock().iter().find(|(known, _)| *known == number) {
             return Ok(present.clone());
         }
-        let present = Arc::new(field.present(path)?.unwrap_or_default());
+        let present = Arc::new(field.present(location)?.unwrap_or_default());
         let mut kept = lock();
         if kept.len() >= KEPT {
             kept.remove(0);
@@ -87,7 +88,7 @@ fn last_two(numbers: &[u64]) -> &[u64] {
 }
 
 /// Coordinates that do not lie where GDAL lays them.
-pub struct Moved {
+pub(crate) struct Moved {
     /// The variable that they are.
     pub variable: usize,
     /// By how many steps they lie further along.
@@ -100,7 +101,11 @@ pub struct Moved {
 ///
 /// # Errors
 /// The fields of a variable, or of one grid of GDAL's, lie on several grids, or on one that is none.
-pub fn place(header: &mut ArrayHeader, arrays: &[bool], messages: Messages) -> Reading<(Fields, Vec<Moved>)> {
+pub(crate) fn place(
+    header: &mut ArrayHeader,
+    arrays: &[bool],
+    messages: Messages,
+) -> Reading<(Fields, Vec<Moved>)> {
     let mut of = Vec::with_capacity(header.variables.len());
     let mut next = 0;
     for (variable, is_array) in header.variables.iter().zip(arrays) {
@@ -152,7 +157,7 @@ pub fn place(header: &mut ArrayHeader, arrays: &[bool], messages: Messages) -> R
 
 /// What the coordinates along a dimension are.
 #[derive(Clone, Copy)]
-pub enum Counts {
+pub(crate) enum Counts {
     Degrees,
     /// Degrees of a rotated pole.
     Rotated,
@@ -161,7 +166,7 @@ pub enum Counts {
 
 /// Grids and valid times in the words of CF, by the CRS of each variable. Gives the valid times that became variables of their
 /// own, which stand behind the others.
-pub fn as_cf(header: &mut ArrayHeader, crs: Vec<Option<(String, Counts)>>) -> Vec<f64> {
+pub(crate) fn as_cf(header: &mut ArrayHeader, crs: Vec<Option<(String, Counts)>>) -> Vec<f64> {
     const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
     let text = |text: &str| Attribute::Text(text.to_string());
     let mut counts: HashMap<String, Counts> = HashMap::new();
