@@ -119,6 +119,7 @@ pub struct TimeAxis {
     pub instants: Vec<Option<i64>>,
     /// The same in the file's own calendar: they tell days apart that TIMESTAMP's calendar lacks.
     pub exact: Vec<Option<i64>>,
+    /// What a year of its times is.
     pub calendar: Calendar,
     /// Seconds between neighbours, where they are evenly spaced (in the axis's own calendar).
     pub step: Option<f64>,

@@ -47,7 +47,7 @@ impl<'a> Pieces<'a> {
     pub fn of(column: &'a Vector<'a>) -> Result<Pieces<'a>> {
         let ty = column.layout().ty.sql_type();
         let dtype = ty.as_ref().and_then(|ty| ty.item()).and_then(|item| item.dtype());
-        let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is no list of numbers")))?;
+        let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is not a list of numbers")))?;
         // SAFETY: the column is a list, whose child lives as long as it; what is made here is destroyed by the guard.
         unsafe {
             let child = ffi::duckdb_list_vector_get_child(column.raw());

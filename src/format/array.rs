@@ -58,6 +58,7 @@ pub struct Absent<T> {
 }
 
 impl<T: Pixel> Absent<T> {
+    /// Whether a value stands for none.
     pub fn holds(&self, value: T) -> bool {
         let outside = |[low, high]: [f64; 2]| value.f64() < low || value.f64() > high;
         self.values.iter().any(|absent| value.is(*absent)) || self.valid.is_some_and(outside)

@@ -32,6 +32,7 @@ pub struct Messages {
 /// One field: a quantity on a level at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
+    /// The grid of its values.
     pub grid: Arc<Grid>,
     bitmap: Option<Bitmap>,
 }
@@ -104,6 +105,7 @@ impl Messages {
 }
 
 impl Field {
+    /// Whether some places have no value.
     pub fn has_bitmap(&self) -> bool {
         self.bitmap.is_some()
     }

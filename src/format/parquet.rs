@@ -340,3 +340,22 @@ pub mod testing {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::testing::Folder;
+
+    #[test]
+    fn what_the_library_says_of_a_damaged_file_is_kept_below() {
+        let folder = Folder::new();
+        let path = folder.write("a.parquet", b"PAR1 and no more than that PAR1");
+        let error = Table::open(&path).err().unwrap();
+        assert!(error.is_unopened(), "{error}");
+        let below = error.source().unwrap();
+        assert!(below.is::<::parquet::errors::ParquetError>(), "{below:?}");
+        assert!(error.to_string().ends_with(&below.to_string()), "{error}");
+    }
+}

@@ -104,7 +104,7 @@ fn in_memory(raster: &Raster<'_>, failed: &dyn Fn(GdalError) -> Error) -> Result
         // the source of a copy.
         let state = unsafe { gdal_sys::GDALAddBand(memory.c_dataset(), kind, options.as_ptr()) };
         if state != gdal_sys::CPLErr::CE_None {
-            return Err(Error::Bug("a band in memory can not be made".into()));
+            return Err(Error::Bug("a band in memory cannot be made".into()));
         }
     }
     if let Some(transform) = raster.transform {

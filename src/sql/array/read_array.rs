@@ -67,7 +67,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a value or index outside its axis (what the axis has is told)",
         "a dimension without coordinates selected by value",
         "a time that stands at several places of its axis; files that have one time, or other coordinates than each other (the two are named)",
-        "a whole number that a FLOAT does not hold exactly: the table function read_array has the variable's own type",
+        "a whole number that FLOAT cannot hold exactly: the table function read_array has the variable's own type",
         "a chunk above geoquilt_max_chunk_mb: the table function read_array streams instead",
     ],
     examples: &[
@@ -234,7 +234,7 @@ fn check_float(part: &Part, decoding: &Decoding, find: impl FnOnce() -> Option<i
         None => Ok(()),
         Some(value) => {
             let reason = format!(
-                "it holds {value}, which a FLOAT does not hold exactly\nFROM read_array(...) gives values in the variable's own type"
+                "it holds {value}, which FLOAT cannot hold exactly\nFROM read_array(...) gives values in the variable's own type"
             );
             Err(Error::values(part.source.path(), facts.name.as_str(), reason))
         }

@@ -87,9 +87,9 @@ static DOC: FunctionDoc = FunctionDoc {
         "columns that are not data, shape, transform and crs in this order, nor one STRUCT of these",
         "data does not have as many values as shape says",
         "NULL pixels of whole numbers without NODATA, or a NODATA that no pixel of the type can have",
-        "an unknown option (those known are listed), a BLOCKSIZE that is no multiple of 16, BANDS that are not one name a band",
+        "an unknown option (those known are listed), a BLOCKSIZE that is not a multiple of 16, BANDS that are not one name a band",
         "a transform that is not six numbers that span a plane, or a CRS that PROJ does not know",
-        "a target that is a directory or a device, whose folder is absent or can not be written, or that is a URL",
+        "a target that is a directory or a device, whose folder is absent or cannot be written, or that is a URL",
     ],
     examples: &[
         Example {
