@@ -326,6 +326,7 @@ pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
     })
 }
 
+/// Parquet files for tests.
 #[cfg(test)]
 pub mod testing {
     use super::*;
