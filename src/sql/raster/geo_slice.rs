@@ -141,7 +141,7 @@ impl ScalarFunction for GeoSlice {
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
         let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
-        let times = call.arguments() - REQUIRED - usize::from(call.bag()?.is_some());
+        let times = call.arguments() - REQUIRED - usize::from(call.options_index()?.is_some());
         Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
     }
 

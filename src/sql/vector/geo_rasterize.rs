@@ -280,18 +280,18 @@ fn check(elements: usize, limits: &Limits) -> Result<()> {
 }
 
 fn what(bound: &Bound, list: &List) -> Result<What> {
-    let (items, places) = (list.items(), list.places());
+    let (items, rows) = (list.items(), list.rows());
     let kind = items.holds();
     if kind == Holds::Text {
-        let patterns = places.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
+        let patterns = rows.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
         return patterns.collect::<Result<_>>().map(What::Files);
     }
-    if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != places.len()) {
-        let problem = format!("{} labels for {} geometries", labels.len(), places.len());
+    if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != rows.len()) {
+        let problem = format!("{} labels for {} geometries", labels.len(), rows.len());
         return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
     }
-    let mut shapes = Vec::with_capacity(places.len());
-    for at in places {
+    let mut shapes = Vec::with_capacity(rows.len());
+    for at in rows {
         let geometry = if kind == Holds::Struct { items.field(0) } else { items };
         if items.is_null(at) || geometry.is_null(at) {
             continue;
