@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Member, Result};
+use crate::error::{Error, Member, ReasonResult, Result};
 
 /// What an array file's header says, without one value of a data variable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -268,12 +268,7 @@ impl Variable {
     ///
     /// # Errors
     /// What is wrong with it: the numbers are not one for each dimension, or it leaves the variable.
-    pub fn check_slab(
-        &self,
-        start: &[u64],
-        count: &[u64],
-        step: &[u64],
-    ) -> std::result::Result<usize, String> {
+    pub fn check_slab(&self, start: &[u64], count: &[u64], step: &[u64]) -> ReasonResult<usize> {
         let dims = self.shape.len();
         if [start.len(), count.len(), step.len()] != [dims; 3] {
             return Err(format!("a hyperslab of {} numbers, and {dims} dimensions", start.len()));

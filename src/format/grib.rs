@@ -11,6 +11,7 @@ pub use grid::{Correction, Grid};
 
 use std::sync::Arc;
 
+use crate::error::ReasonResult;
 use crate::files::Location;
 use crate::files::reader::Reader;
 
@@ -92,7 +93,7 @@ impl Messages {
     ///
     /// # Errors
     /// They lie on several; two are named.
-    pub fn one_grid(fields: &[Field]) -> Result<Option<&Arc<Grid>>, String> {
+    pub fn one_grid(fields: &[Field]) -> ReasonResult<Option<&Arc<Grid>>> {
         let Some(first) = fields.first() else { return Ok(None) };
         match fields.iter().find(|field| field.grid != first.grid) {
             None => Ok(Some(&first.grid)),
@@ -114,7 +115,7 @@ impl Field {
     ///
     /// # Errors
     /// The bits cannot be read.
-    pub fn present(&self, location: &Location) -> Result<Option<Vec<bool>>, String> {
+    pub fn present(&self, location: &Location) -> ReasonResult<Option<Vec<bool>>> {
         let Some(Bitmap { at, bytes }) = self.bitmap else { return Ok(None) };
         let fail = |reason: String| format!("its bit map cannot be read: {reason}");
         let file = Reader::open(location).map_err(|e| fail(e.to_string()))?;

@@ -108,8 +108,8 @@ fn pick<T: Pixel>(
     Some(Warped { pixels, valid })
 }
 
-/// The four pixels around each position, weighed. A position in a pixel without a value has none; a neighbour without one
-/// weighs nothing.
+/// The four pixels around each position, weighed. A position in a pixel without a value has none; a neighbour without
+/// one weighs nothing.
 fn interpolate<T: Pixel>(
     positions: &Positions,
     window: &Window,

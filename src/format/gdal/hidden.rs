@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::error::ReasonResult;
 use crate::files::Location;
 use crate::format::array::Variable;
 use crate::format::grib::{Field, Messages};
@@ -31,7 +32,7 @@ impl Fields {
     ///
     /// # Errors
     /// A damaged message, grids that have no rows and columns, bands on several grids.
-    pub fn of(location: &Location, messages: Messages, header: &mut Header) -> Result<Fields, String> {
+    pub fn of(location: &Location, messages: Messages, header: &mut Header) -> ReasonResult<Fields> {
         if let Some(reason) = messages.refusal() {
             return Err(reason);
         }
@@ -64,13 +65,7 @@ impl Fields {
     ///
     /// # Errors
     /// The bit map cannot be read.
-    pub fn unmask(
-        &self,
-        band: usize,
-        window: Window,
-        width: usize,
-        pixels: &mut Pixels,
-    ) -> Result<(), String> {
+    pub fn unmask(&self, band: usize, window: Window, width: usize, pixels: &mut Pixels) -> ReasonResult<()> {
         let (Some(field), Pixels::Float64(values)) = (self.all.get(band.wrapping_sub(1)), pixels) else {
             return Ok(());
         };

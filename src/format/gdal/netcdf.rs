@@ -8,6 +8,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::error::ReasonResult;
 use crate::format::array::{ArrayHeader, Variable};
 
 // The library inside; its types have these numbers by its own header, netcdf.h.
@@ -84,7 +85,7 @@ impl Letters {
         }
     }
 
-    fn open(&self) -> Result<(File, c_int, c_int), String> {
+    fn open(&self) -> ReasonResult<(File, c_int, c_int)> {
         let (mut id, mut variable) = (0, 0);
         // SAFETY: the names end with a zero byte, and the numbers are written before they are used.
         unsafe {
@@ -108,7 +109,7 @@ impl Letters {
     ///
     /// # Errors
     /// It cannot be read.
-    pub(crate) fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels, String> {
+    pub(crate) fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> ReasonResult<Pixels> {
         let sizes = |numbers: &[u64]| numbers.iter().map(|n| *n as usize).collect::<Vec<_>>();
         let (start, count) = (sizes(start), sizes(count));
         let step: Vec<isize> = step.iter().map(|n| *n as isize).collect();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::ReasonResult;
+
 /// The description of a grid, from section 3 of edition 2 and section 2 of edition 1. Two are equal when their bytes are,
 /// but for what these say of vectors.
 #[derive(Debug, Clone)]
@@ -195,7 +197,7 @@ impl Grid {
     ///
     /// # Errors
     /// A Gaussian grid whose rows are no parallels of it.
-    pub fn correction(&self) -> Result<Correction, String> {
+    pub fn correction(&self) -> ReasonResult<Correction> {
         let mut correction = Correction::default();
         if self.scan & 0x80 != 0 && matches!(self.kind, Kind::Degrees | Kind::Gaussian(_) | Kind::Projected) {
             correction.west = self.width.saturating_sub(1);
@@ -216,7 +218,7 @@ impl Grid {
     }
 
     /// The latitudes of a Gaussian grid's rows, from the south.
-    fn parallels(&self, n: u64) -> Result<Vec<f64>, String> {
+    fn parallels(&self, n: u64) -> ReasonResult<Vec<f64>> {
         const MOST: u64 = 1 << 12;
         let (south, north) = (self.first.0.min(self.last.0), self.first.0.max(self.last.0));
         let wrong = || {
