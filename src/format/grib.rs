@@ -7,7 +7,7 @@
 
 mod grid;
 
-pub use grid::{Grid, Place};
+pub use grid::{Correction, Grid};
 
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ impl Messages {
 }
 
 impl Field {
-    /// Whether some places have no value.
+    /// Whether some points have no value.
     pub fn has_bitmap(&self) -> bool {
         self.bitmap.is_some()
     }
@@ -127,9 +127,9 @@ impl Field {
         let mut present = vec![false; points as usize];
         for index in 0..points {
             let bit = bits.get((index / 8) as usize).is_some_and(|byte| byte >> (7 - index % 8) & 1 == 1);
-            let (x, y) = self.grid.place(index);
-            if let Some(place) = present.get_mut((y * self.grid.width + x) as usize) {
-                *place = bit;
+            let (x, y) = self.grid.position(index);
+            if let Some(point) = present.get_mut((y * self.grid.width + x) as usize) {
+                *point = bit;
             }
         }
         Ok(Some(present))

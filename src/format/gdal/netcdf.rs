@@ -1,5 +1,5 @@
-//! What of the netCDF library GDAL does not tell: arrays of letters, which it takes for text, and what stands in places that
-//! were never written.
+//! What of the netCDF library GDAL does not tell: arrays of letters, which it takes for text, and what stands in cells
+//! that were never written.
 //!
 //! Every call holds [`HDF5`](super::HDF5), as those of GDAL that reach the library do.
 
@@ -137,7 +137,7 @@ impl Letters {
     }
 }
 
-/// What the netCDF library fills places with that were never written; bytes have no such value.
+/// What the netCDF library fills cells with that were never written; bytes have no such value.
 pub(crate) fn never_written(variable: &Variable) -> Option<Nodata> {
     let dtype = variable.dtype?;
     // It is told by the stored type, and GDAL has given its sign to some already.
@@ -162,7 +162,8 @@ pub(crate) fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
     header.variables.iter().any(|v| v.dims.iter().skip(1).any(|dim| dim == v.short_name()))
 }
 
-/// Whether HDF5 gives such a variable no length: it takes that of an unlimited dimension from a place where nothing stands.
+/// Whether HDF5 gives such a variable no length: it takes that of an unlimited dimension from an address where nothing
+/// stands.
 pub(crate) fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
     let empty =
         |v: &&Variable| v.shape.contains(&0) && v.dims.iter().skip(1).any(|dim| dim == v.short_name());
