@@ -458,25 +458,25 @@ fn write_row(outcome: &Outcome, built_with: &Value, out: &mut Chunk<'_>, row: us
 }
 
 fn write_cell(name: &str, entry: &Entry, vector: &mut Vector<'_>, row: usize) -> Result<()> {
-    let place = &entry.place;
+    let metadata = &entry.metadata;
     let value = match name {
-        "kind" => text(place.detail.kind().name()),
-        "driver" => text(&place.driver),
+        "kind" => text(metadata.detail.kind().name()),
+        "driver" => text(&metadata.driver),
         "geometry" => {
-            vector.set_bytes(row, &geometry::polygons_wkb(&place.footprint.polygons)?);
+            vector.set_bytes(row, &geometry::polygons_wkb(&metadata.footprint.polygons)?);
             return Ok(());
         }
         "bbox" => {
-            return place.footprint.bbox.write(vector, row);
+            return metadata.footprint.bbox.write(vector, row);
         }
         "t_min" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.start)),
         "t_max" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.stop)),
-        "crs" => text(&place.crs),
+        "crs" => text(&metadata.crs),
         "attributes" => pairs(&entry.attributes),
-        "tags" => pairs(&place.tags),
+        "tags" => pairs(&metadata.tags),
         "size" => Value::Int(entry.stamp.size as i64),
         "modified" => entry.stamp.modified.map_or(Value::Null, Value::Timestamp),
-        _ => detail(name, &place.detail),
+        _ => detail(name, &metadata.detail),
     };
     value.write(vector, row);
     Ok(())
