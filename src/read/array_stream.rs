@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::array::Variable;
-use crate::format::hyperslab::places;
+use crate::format::hyperslab::index_count;
 use crate::limits::Limits;
 use crate::read::array_plan::{Part, check_size, section};
 use crate::read::array_slice::{Onto, Planes, read_onto};
@@ -140,7 +140,7 @@ impl ArrayReading {
 /// The first dimension that stays, and how many of its places were selected.
 fn first(part: &Part) -> Option<(usize, u64)> {
     let dim = part.kept().next()?;
-    Some((dim, places(&part.selected.get(dim)?.runs)))
+    Some((dim, index_count(&part.selected.get(dim)?.runs)))
 }
 
 /// Values of a row: those on the other dimensions that stay.
