@@ -24,7 +24,7 @@ use crate::{cf, workers};
 
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Onto {
+pub struct GridTarget {
     /// The grid.
     pub slice: Slice,
     /// How a pixel is made of those around it.
@@ -146,7 +146,7 @@ impl Planes {
 ///
 /// # Errors
 /// No grid, no transformation between the two CRSs, or chunks that cannot be decoded.
-pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
+pub fn read_onto(part: &Part, onto: &GridTarget, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let mut done = read_one(part, onto, decoding, threads)?;
     if part.also.is_empty() && onto.merge != Merge::Count {
         return Ok(done);
@@ -204,7 +204,7 @@ fn check_exact(path: &str, facts: &Variable, values: &[f64]) -> Result<()> {
     }
 }
 
-fn read_one(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
+fn read_one(part: &Part, onto: &GridTarget, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let place = place(&part.source, part.variable)?;
     let facts = part.facts()?;
     let slice = &onto.slice;

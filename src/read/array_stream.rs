@@ -9,7 +9,7 @@ use crate::format::array::Variable;
 use crate::format::hyperslab::index_count;
 use crate::limits::Limits;
 use crate::read::array_plan::{Part, check_size, section};
-use crate::read::array_slice::{Onto, Planes, read_onto};
+use crate::read::array_slice::{GridTarget, Planes, read_onto};
 use crate::read::axis::{Axis, Selected};
 use crate::read::gaps::Gaps;
 use crate::read::values::{Decoding, decode};
@@ -22,7 +22,7 @@ pub struct ArrayReading {
     /// How stored values become numbers.
     pub decoding: Decoding,
     /// The grid that the dimensions on the map are brought onto.
-    pub onto: Option<Onto>,
+    pub onto: Option<GridTarget>,
     /// The type that values are copied in: the variable's own, or a float.
     pub dtype: Dtype,
     /// Threads, and what one row may take.
@@ -247,7 +247,7 @@ impl ArrayRow {
         let counts = part.counts();
         let dim = |dim: usize| Some((facts.dims.get(dim)?.as_str(), counts.get(dim).copied()?));
         let mut dims: Vec<(&str, u64)> = part.kept().skip(1).filter_map(dim).collect();
-        if let Some(Onto { slice, .. }) = &self.reading.onto {
+        if let Some(GridTarget { slice, .. }) = &self.reading.onto {
             dims.extend([("y", slice.height.into()), ("x", slice.width.into())]);
         }
         Ok(dims)

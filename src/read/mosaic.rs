@@ -35,7 +35,7 @@ pub enum Merge {
 
 impl Merge {
     /// What comes out is a value of one of the files.
-    pub fn picks(self) -> bool {
+    pub fn is_selection(self) -> bool {
         matches!(self, Merge::First | Merge::Last | Merge::Min | Merge::Max)
     }
 }
@@ -231,7 +231,7 @@ fn layer(
         let exact = own.is_wide_integer()
             && !options.warp.scaled
             && options.merge != Merge::Count
-            && (options.warp.resampling.picks() || is_aligned);
+            && (options.warp.resampling.is_selection() || is_aligned);
         let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, placement, &options.warp)? {
             Some(warped) => {
                 let kept = |place: &usize| warped.valid.get(*place) != Some(&0) && !is_gone(*place);

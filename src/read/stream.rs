@@ -119,9 +119,9 @@ impl<C: Send + 'static> PatchStream<C> {
     ) -> Result<PatchStream<C>> {
         let options = Arc::new(options);
         let jobs = Jobs { rows, bytes_per_pixel: options.dtype.size() * options.bands };
-        let maker = Maker { options: options.clone(), files: Shared::new(MAX_FILES) };
+        let loader = PatchLoader { options: options.clone(), files: Shared::new(MAX_FILES) };
         let threads = options.limits.threads;
-        let pool = Ordered::start(jobs, threads, threads * JOBS_AHEAD, move |rows| maker.patches(rows))?;
+        let pool = Ordered::start(jobs, threads, threads * JOBS_AHEAD, move |rows| loader.patches(rows))?;
         let feed = Feed { pool, left: Vec::new().into_iter() };
         Ok(PatchStream { feed: Mutex::new(feed), options })
     }
@@ -207,13 +207,13 @@ impl<C, R: Iterator<Item = Result<Row<C>>>> Iterator for Jobs<R> {
 }
 
 /// Makes the patches of jobs ready.
-struct Maker {
+struct PatchLoader {
     options: Arc<StreamOptions>,
     /// By path; what cannot be read stays so for the stream.
     files: Shared<Arc<str>, Result<File>>,
 }
 
-impl Maker {
+impl PatchLoader {
     fn patches<C>(&self, rows: Vec<Result<Row<C>>>) -> Result<Vec<Patch<C>>> {
         let mut patches: Vec<Patch<C>> = rows.into_iter().map(|row| self.patch(row)).collect();
         if self.options.with_pixels {

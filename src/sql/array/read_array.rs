@@ -10,7 +10,7 @@ use crate::files;
 use crate::format::array::Variable;
 use crate::limits::Limits;
 use crate::read::array_plan::{Opened, Part, check_size};
-use crate::read::array_slice::{Onto, map_dims, read_onto};
+use crate::read::array_slice::{GridTarget, map_dims, read_onto};
 use crate::read::values::{Decoding, decode};
 use crate::sql::array::selection::{
     Coordinates, FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, PATH, RESAMPLING, Request, SCALED, SEL,
@@ -107,7 +107,7 @@ pub struct Bound {
 struct Job {
     parts: Vec<Part>,
     decoding: Decoding,
-    onto: Option<Onto>,
+    onto: Option<GridTarget>,
     dims: Vec<String>,
     shape: Vec<u64>,
     values: usize,
@@ -189,7 +189,7 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
     let variable = input.column(1).str(row)?;
     let (onto, parts) = (request.onto()?, request.parts(&paths, variable, opened)?);
     let (mut dims, mut shape) = shape(&parts)?;
-    if let Some(Onto { slice, .. }) = &onto {
+    if let Some(GridTarget { slice, .. }) = &onto {
         dims.extend(["y".to_string(), "x".to_string()]);
         shape.extend([u64::from(slice.height), u64::from(slice.width)]);
     }
@@ -204,7 +204,7 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
         let (count, gaps) = match &job.onto {
             Some(onto) => {
                 let planes = read_onto(part, onto, &job.decoding, bound.limits.threads)?;
-                if onto.resampling.picks() && onto.merge.picks() {
+                if onto.resampling.is_selection() && onto.merge.is_selection() {
                     check_float(part, &job.decoding, || planes.beyond_float())?;
                 }
                 let out = child.slice_mut::<f32>(done, planes.len());
@@ -261,7 +261,7 @@ fn map_names(part: &Part) -> Vec<String> {
 /// Shape, dimensions, coordinates and times of a read.
 fn rest(job: &Job) -> [Value; 4] {
     let Coordinates { mut numbers, times } = coordinates(&job.parts);
-    if let Some(Onto { slice, .. }) = &job.onto {
+    if let Some(GridTarget { slice, .. }) = &job.onto {
         let on_map: Vec<String> = job.parts.first().map(map_names).unwrap_or_default();
         numbers.retain(|(name, _)| !on_map.contains(name));
         let [x0, dx, _, y0, _, dy] = slice.affine().0;

@@ -10,7 +10,7 @@ use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::read::array_plan::{Opened, Part};
-use crate::read::array_slice::Onto;
+use crate::read::array_slice::GridTarget;
 use crate::read::array_stream::{ArrayReading, ArrayRow, ArrayStream};
 use crate::read::values::Decoding;
 use crate::sql::array::selection::{
@@ -129,10 +129,10 @@ impl TableFunction for ReadArrayTable {
     type Scan = Scan;
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
-        let paths = files::expand(&args.paths("paths")?).map_err(args.place("paths"))?;
+        let paths = files::expand(&args.paths("paths")?).map_err(args.blame("paths"))?;
         let must = "the name of a variable";
         let Value::Text(variable) = args.required("variable", must)? else {
-            return Err(args.place("variable")(Error::invalid("NULL", must)));
+            return Err(args.blame("variable")(Error::invalid("NULL", must)));
         };
         let mut request = Request::default();
         for name in OPTIONS {
@@ -159,25 +159,26 @@ impl TableFunction for ReadArrayTable {
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
         let rows = scan.stream.take(out.capacity())?;
-        for (place, row) in rows.iter().enumerate() {
-            write_row(&scan.bound, row, out, place)?;
+        for (at, row) in rows.iter().enumerate() {
+            write_row(&scan.bound, row, out, at)?;
         }
         out.set_rows(rows.len());
         Ok(())
     }
 }
 
-fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) -> Result<Dtype> {
+fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&GridTarget>) -> Result<Dtype> {
     let asked = args.choice("dtype", "a type of values", &DTYPES)?;
     let mut found = None;
     for part in parts {
-        let facts = part.facts()?;
-        let Some(own) = facts.dtype else {
-            let reason = format!("its type is {}, and only numbers can be read", facts.dtype_name);
-            return Err(Error::values(part.source.path(), &facts.name, reason));
+        let variable = part.facts()?;
+        let Some(own) = variable.dtype else {
+            let reason = format!("its type is {}, and only numbers can be read", variable.dtype_name);
+            return Err(Error::values(part.source.path(), &variable.name, reason));
         };
         // Scaled or resampled values are no longer the stored integers.
-        let as_stored = decoding.linear(facts).is_none() && onto.is_none_or(|onto| onto.resampling.picks());
+        let as_stored =
+            decoding.linear(variable).is_none() && onto.is_none_or(|onto| onto.resampling.is_selection());
         let natural = if as_stored { own } else { own.worked_out() };
         let float = asked.filter(|asked| asked.is_float());
         let dtype = float.unwrap_or(natural);
@@ -189,20 +190,20 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) 
         if let Some(asked) = asked.filter(|asked| *asked != dtype) {
             let problem = format!("the values are {natural}, which {asked} cannot hold");
             let error = Error::conflict(problem, format!("One of: {natural}, float32, float64"));
-            return Err(args.place("dtype")(error));
+            return Err(args.blame("dtype")(error));
         }
         if let Some(fill) = decoding.fill
             && !with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some())
         {
             let problem = format!("{fill} is not a value of {dtype} values");
-            return Err(args.place("fill")(Error::conflict(problem, "Give dtype := 'float32'")));
+            return Err(args.blame("fill")(Error::conflict(problem, "Give dtype := 'float32'")));
         }
         found = Some(dtype);
     }
     found.ok_or_else(|| Error::Bug("nothing to read".into()))
 }
 
-fn write_row(bound: &Bound, row: &ArrayRow, out: &mut Chunk<'_>, place: usize) -> Result<()> {
+fn write_row(bound: &Bound, row: &ArrayRow, out: &mut Chunk<'_>, at: usize) -> Result<()> {
     for (index, column) in DOC.columns.iter().enumerate() {
         let Some(vector) = out.column(index) else { continue };
         let value = match column.name {
@@ -218,15 +219,15 @@ fn write_row(bound: &Bound, row: &ArrayRow, out: &mut Chunk<'_>, place: usize) -
             }
             "data" => {
                 let length = row.length();
-                let (places, first) = vector.push_list(place, length);
+                let (child, first) = vector.push_list(at, length);
                 let gaps =
-                    with_dtype!(bound.reading.dtype, T => row.copy(places.slice_mut::<T>(first, length)))?;
-                places.set_null_runs(first, &gaps);
+                    with_dtype!(bound.reading.dtype, T => row.copy(child.slice_mut::<T>(first, length)))?;
+                child.set_null_runs(first, &gaps);
                 continue;
             }
             other => return Err(Error::Bug(format!("nothing fills column {other}"))),
         };
-        value.write(vector, place);
+        value.write(vector, at);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
 use crate::format::hyperslab::index_count;
 use crate::read::array_plan::{Opened, Part, plan};
-use crate::read::array_slice::{Onto, map_dims, with_times};
+use crate::read::array_slice::{GridTarget, map_dims, with_times};
 use crate::read::axis::{Point, Selected, Selection, Wanted};
 use crate::read::mosaic::{MERGES, Merge};
 use crate::read::values::Decoding;
@@ -88,7 +88,7 @@ impl Request {
     ///
     /// # Errors
     /// A resampling method without a slice.
-    pub fn onto(&self) -> Result<Option<Onto>> {
+    pub fn onto(&self) -> Result<Option<GridTarget>> {
         match (&self.slice, self.resampling) {
             (None, None) if self.merge.is_some() => {
                 let problem = "without a slice nothing is merged";
@@ -101,7 +101,11 @@ impl Request {
             }
             (Some(slice), resampling) => {
                 let resampling = resampling.unwrap_or(Resampling::Nearest);
-                Ok(Some(Onto { slice: slice.clone(), resampling, merge: self.merge.unwrap_or(Merge::First) }))
+                Ok(Some(GridTarget {
+                    slice: slice.clone(),
+                    resampling,
+                    merge: self.merge.unwrap_or(Merge::First),
+                }))
             }
         }
     }

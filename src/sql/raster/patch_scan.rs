@@ -172,8 +172,8 @@ fn first_source(args: &Args, origin: &Origin, on_error: OnError) -> Result<Optio
     match (origin, on_error) {
         (Origin::Rasters { paths, cut }, OnError::Fail) => {
             let Some(path) = paths.first() else { return Ok(None) };
-            let source = Source::open(path).map_err(args.place("source"))?;
-            cut.starts(source.header()).map_err(args.place("size"))?;
+            let source = Source::open(path).map_err(args.blame("source"))?;
+            cut.starts(source.header()).map_err(args.blame("size"))?;
             Ok(Some(source))
         }
         (Origin::Rasters { paths, .. }, _) => Ok(paths.iter().find_map(|path| Source::open(path).ok())),
@@ -201,7 +201,7 @@ fn dtype(args: &Args, own: Dtype, options: &PatchOptions) -> Result<Dtype> {
             let problem = format!("the pixels are {natural}{why}, which {asked} cannot hold");
             let own = if natural.is_float() { String::new() } else { format!("{natural}, ") };
             let remedy = format!("One of: {own}float32, float64");
-            Err(args.place("dtype")(Error::conflict(problem, remedy)))
+            Err(args.blame("dtype")(Error::conflict(problem, remedy)))
         }
     }
 }
@@ -214,7 +214,7 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     }
     let error =
         Error::conflict(format!("{fill} is not a value of {dtype} pixels"), "Give dtype := 'float32'");
-    Err(args.place("fill")(error))
+    Err(args.blame("fill")(error))
 }
 
 /// The type of a column of such pixels.
@@ -313,9 +313,9 @@ fn write_rows(bound: &Bound, patches: &[Patch<Carried>], out: &mut Chunk<'_>) ->
 }
 
 fn write_pixels(dtype: Dtype, ready: &ReadyPatch, data: &mut Vector<'_>, row: usize) -> Result<()> {
-    let (places, first) = data.push_list(row, ready.pixels());
-    let gaps = with_dtype!(dtype, T => ready.copy(places.slice_mut::<T>(first, ready.pixels())))?;
-    places.set_null_runs(first, &gaps);
+    let (child, first) = data.push_list(row, ready.pixels());
+    let gaps = with_dtype!(dtype, T => ready.copy(child.slice_mut::<T>(first, ready.pixels())))?;
+    child.set_null_runs(first, &gaps);
     Ok(())
 }
 

@@ -93,7 +93,7 @@ impl TableFunction for ReadBlocks {
     type Scan = Scan;
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
-        let paths = files::expand(&args.paths("source")?).map_err(args.place("source"))?;
+        let paths = files::expand(&args.paths("source")?).map_err(args.blame("source"))?;
         patch_scan::bind(&DOC, args, limits, Origin::Rasters { paths, cut: Cut::Blocks })
     }
 

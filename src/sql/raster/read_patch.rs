@@ -84,7 +84,7 @@ impl ScalarFunction for ReadPatch {
         let args = call.options()?;
         let options = patch_options(&args)?;
         if let Some(fill) = options.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
-            return Err(args.place("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
+            return Err(args.blame("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
         }
         Ok(Bound { options, limits: call.limits })
     }

@@ -156,12 +156,12 @@ fn origin(args: &Args) -> Result<Origin> {
         _ => None,
     };
     if let Some(registry) = registry {
-        let registry = registry.map_err(args.place("source"))?;
+        let registry = registry.map_err(args.blame("source"))?;
         return match grid_parameter {
             None => Ok(Origin::Registry(registry)),
             Some(parameter) => {
                 let problem = "a registry has its own windows";
-                Err(args.place(parameter)(Error::conflict(problem, "Leave size, stride and edge out")))
+                Err(args.blame(parameter)(Error::conflict(problem, "Leave size, stride and edge out")))
             }
         };
     }
@@ -173,16 +173,16 @@ fn origin(args: &Args) -> Result<Origin> {
         let remedy = format!(
             "COPY {name} TO 'registry.parquet' and read that, or SET VARIABLE rows = (SELECT list({name}) FROM {name}) and read getvariable('rows')"
         );
-        return Err(args.place("source")(Error::conflict(problem, remedy)));
+        return Err(args.blame("source")(Error::conflict(problem, remedy)));
     }
     let is_parquet = |v: &Value| matches!(v, Value::Text(path) if path.to_lowercase().ends_with(".parquet"));
     if matches!(source, Value::List(items) if items.iter().any(is_parquet)) {
         let problem = "a registry is one .parquet file, not a list of them";
         let remedy = "COPY (FROM 'registries_*.parquet') TO 'registry.parquet' puts several into one";
-        return Err(args.place("source")(Error::conflict(problem, remedy)));
+        return Err(args.blame("source")(Error::conflict(problem, remedy)));
     }
-    let patterns = args.paths("source").map_err(|_| args.place("source")(Error::invalid(source, must)))?;
-    let paths = files::expand(&patterns).map_err(args.place("source"))?;
+    let patterns = args.paths("source").map_err(|_| args.blame("source")(Error::invalid(source, must)))?;
+    let paths = files::expand(&patterns).map_err(args.blame("source"))?;
     let size = args.pair("size", 1, 1 << 20)?.unwrap_or((128, 128));
     let stride = args.pair("stride", 1, 1 << 20)?.unwrap_or(size);
     let edge = args.choice("edge", "an edge rule", &EDGES)?.unwrap_or(Edge::Snap);

@@ -128,18 +128,18 @@ impl ScalarFunction for ReadSlice {
 }
 
 fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
-    let place = |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
+    let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
     let (names, slices) = (input.column(0), input.column(1));
     if names.is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(slices, row).map_err(place("slice"))? else { return Ok(None) };
-    let paths = paths(names, row).map_err(place("paths"))?;
-    let bands = band_count(&paths, &bound.options).map_err(place("paths"))?;
+    let Some(slice) = slice_value::read(slices, row).map_err(blame("slice"))? else { return Ok(None) };
+    let paths = paths(names, row).map_err(blame("paths"))?;
+    let bands = band_count(&paths, &bound.options).map_err(blame("paths"))?;
     let crs = slices.field(1).str(row)?.to_string();
     let job = Job { paths, slice, crs, bands };
     let bytes = job.pixels().saturating_mul(4);
     let what = || Load::Slices(format!("{} of {bands} bands", job.slice));
-    bound.limits.allow(bytes, what).map_err(place("slice"))?;
+    bound.limits.allow(bytes, what).map_err(blame("slice"))?;
     Ok(Some(job))
 }

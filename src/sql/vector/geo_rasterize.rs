@@ -250,7 +250,7 @@ fn classes(args: &Args) -> Result<Vec<String>> {
         Value::List(items) => items.iter().map(name).collect(),
         _ => None,
     };
-    let bad = || args.place("classes")(Error::invalid(value, "a list of names such as ['water', 'forest']"));
+    let bad = || args.blame("classes")(Error::invalid(value, "a list of names such as ['water', 'forest']"));
     names.filter(|names| !names.is_empty()).ok_or_else(bad)
 }
 
@@ -264,7 +264,7 @@ fn labels(args: &Args) -> Result<Option<Vec<i32>>> {
         Value::List(items) => items.iter().map(label).collect(),
         _ => None,
     };
-    let bad = || args.place("labels")(Error::invalid(value, "a list of whole numbers of 32 bits"));
+    let bad = || args.blame("labels")(Error::invalid(value, "a list of whole numbers of 32 bits"));
     labels.ok_or_else(bad).map(Some)
 }
 

@@ -190,7 +190,7 @@ impl ScalarFunction for GeoZonalStats {
             Some(Value::Int(number)) => BandName::Number(*number),
             Some(Value::Text(name)) => BandName::Name(name.clone()),
             Some(other) => {
-                return Err(args.place("band")(Error::invalid(other, "one band, by number or by name")));
+                return Err(args.blame("band")(Error::invalid(other, "one band, by number or by name")));
             }
         };
         let coverage = args.choice("coverage", "a rule of coverage", &COVERAGES)?.unwrap_or(Coverage::Center);
@@ -198,7 +198,7 @@ impl ScalarFunction for GeoZonalStats {
         let keep = STATS.iter().zip(wanted).any(|((_, needs_all), wanted)| *needs_all && wanted);
         let options = ZonalOptions { coverage, band, scaled, keep, limits: call.limits };
         let weights = match args.text("weights")? {
-            Some(path) => Some(Layer::open(&path, &BandName::Number(1)).map_err(args.place("weights"))?),
+            Some(path) => Some(Layer::open(&path, &BandName::Number(1)).map_err(args.blame("weights"))?),
             None => None,
         };
         let threads = call.limits.threads;
@@ -234,7 +234,7 @@ impl ScalarFunction for GeoZonalStats {
 
 fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
     let Some(value) = args.get("stats") else { return Ok([true; STATS.len()]) };
-    let bad = || args.place("stats")(Error::invalid(value, "a list such as ['count', 'mean']"));
+    let bad = || args.blame("stats")(Error::invalid(value, "a list such as ['count', 'mean']"));
     let names = match value {
         Value::List(names) if !names.is_empty() => names.as_slice(),
         Value::Text(_) => std::slice::from_ref(value),
@@ -244,7 +244,7 @@ fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
     let choices: Vec<(&str, usize)> = STATS.iter().enumerate().map(|(i, (name, _))| (*name, i)).collect();
     for name in names {
         let Value::Text(name) = name else { return Err(bad()) };
-        let index = one_of(name, "a statistic", &choices).map_err(args.place("stats"))?;
+        let index = one_of(name, "a statistic", &choices).map_err(args.blame("stats"))?;
         if let Some(flag) = wanted.get_mut(index) {
             *flag = true;
         }
