@@ -86,7 +86,7 @@ impl ArrayReading {
     pub fn check(&self) -> Result<()> {
         self.parts.iter().try_for_each(|part| {
             let values = row_values(part).saturating_mul(self.cells());
-            check_size(&part.facts()?.name, values, self.dtype.size(), &self.limits)
+            check_size(&part.metadata()?.name, values, self.dtype.size(), &self.limits)
         })
     }
 
@@ -100,12 +100,12 @@ impl ArrayReading {
         (0..self.parts.len()).flat_map(move |number| {
             let (count, row_bytes, chunk) = self.parts.get(number).map_or((0, 1, 1), |part| {
                 let (dim, count) = first(part).unwrap_or((0, 1));
-                let facts = part.facts().ok();
+                let variable = part.metadata().ok();
                 let size = match self.onto {
                     Some(_) => PLANE_BYTES,
-                    None => facts.and_then(|v| v.dtype).map_or(8, Dtype::size) as u64,
+                    None => variable.and_then(|v| v.dtype).map_or(8, Dtype::size) as u64,
                 };
-                let chunk = facts.and_then(|v| v.chunk.as_ref()?.get(dim).copied()).unwrap_or(1);
+                let chunk = variable.and_then(|v| v.chunk.as_ref()?.get(dim).copied()).unwrap_or(1);
                 (count, row_values(part).saturating_mul(self.cells()).saturating_mul(size), chunk)
             });
             let fit = (JOB_BYTES / row_bytes.max(1)).max(1);
@@ -137,7 +137,7 @@ impl ArrayReading {
     }
 }
 
-/// The first dimension that stays, and how many of its places were selected.
+/// The first dimension that stays, and how many of its indices were selected.
 fn first(part: &Part) -> Option<(usize, u64)> {
     let dim = part.kept().next()?;
     Some((dim, index_count(&part.selected.get(dim)?.runs)))
@@ -145,7 +145,7 @@ fn first(part: &Part) -> Option<(usize, u64)> {
 
 /// Values of a row: those on the other dimensions that stay.
 fn row_values(part: &Part) -> u64 {
-    part.places() / first(part).map_or(1, |(_, count)| count.max(1))
+    part.value_count() / first(part).map_or(1, |(_, count)| count.max(1))
 }
 
 impl ArrayStream {
@@ -203,8 +203,8 @@ impl ArrayRow {
         self.reading.part(&self.batch)
     }
 
-    fn facts(&self) -> Result<&Variable> {
-        self.part()?.facts()
+    fn metadata(&self) -> Result<&Variable> {
+        self.part()?.metadata()
     }
 
     fn axis(&self) -> Option<(&Axis, &Selected)> {
@@ -243,9 +243,9 @@ impl ArrayRow {
     /// # Errors
     /// [`Error::Bug`].
     pub fn dims(&self) -> Result<Vec<(&str, u64)>> {
-        let (part, facts) = (self.part()?, self.facts()?);
+        let (part, variable) = (self.part()?, self.metadata()?);
         let counts = part.counts();
-        let dim = |dim: usize| Some((facts.dims.get(dim)?.as_str(), counts.get(dim).copied()?));
+        let dim = |dim: usize| Some((variable.dims.get(dim)?.as_str(), counts.get(dim).copied()?));
         let mut dims: Vec<(&str, u64)> = part.kept().skip(1).filter_map(dim).collect();
         if let Some(GridTarget { slice, .. }) = &self.reading.onto {
             dims.extend([("y", slice.height.into()), ("x", slice.width.into())]);
@@ -266,7 +266,7 @@ impl ArrayRow {
     /// Copies the values, row-major, in the stream's type. Returns the runs of `out` without one.
     ///
     /// # Errors
-    /// [`Error::Bug`]: another number of places than values.
+    /// [`Error::Bug`]: another length of `out` than values.
     pub fn copy<T: Pixel>(&self, out: &mut [T]) -> Result<Gaps> {
         let short = || Error::Bug("a batch is short".into());
         let from = self.number as usize * self.length();
@@ -274,7 +274,7 @@ impl ArrayRow {
         match &self.batch.values {
             Some(Values::Warped(planes)) => planes.write(from, decoding.fill, out),
             Some(Values::Stored(pixels)) => {
-                decode(&pixels.slice(from, out.len()).ok_or_else(short)?, self.facts()?, decoding, out)
+                decode(&pixels.slice(from, out.len()).ok_or_else(short)?, self.metadata()?, decoding, out)
             }
             None => Err(short()),
         }
@@ -312,7 +312,7 @@ mod tests {
         let part = &whole.parts[0];
         let pixels = part.source.read(part.variable, &part.runs(), 1).unwrap();
         let mut expected = vec![0f64; pixels.len()];
-        let gaps = decode(&pixels, part.facts().unwrap(), &Decoding::default(), &mut expected).unwrap();
+        let gaps = decode(&pixels, part.metadata().unwrap(), &Decoding::default(), &mut expected).unwrap();
         gaps.into_iter().for_each(|gap| expected[gap].fill(-1.0));
         for threads in [1, 2, 8] {
             let reading = reading(Selection::default(), Dtype::Float64, threads);

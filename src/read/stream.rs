@@ -174,7 +174,7 @@ impl ReadyPatch {
     /// Copies the pixels, `[band, row, col]`, in the stream's type. Returns the runs of `out` without one.
     ///
     /// # Errors
-    /// [`Error::Bug`] for another number of places; blocks that were left to the cache and cannot be decoded again.
+    /// [`Error::Bug`] for another length of `out`; blocks that were left to the cache and cannot be decoded again.
     pub fn copy<T: Pixel>(&self, out: &mut [T]) -> Result<Gaps> {
         let request = self.window.request(&self.options.patch);
         match &self.blocks {

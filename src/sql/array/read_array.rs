@@ -129,7 +129,8 @@ impl ScalarFunction for ReadArray {
             let job = job(input, row, &mut opened)?;
             if let Some(job) = &job {
                 total = total.saturating_add(job.values as u64);
-                let name = job.parts.first().map_or(Ok(""), |part| part.facts().map(|v| v.name.as_str()))?;
+                let name =
+                    job.parts.first().map_or(Ok(""), |part| part.metadata().map(|v| v.name.as_str()))?;
                 check_size(name, total, size_of::<f32>(), &bound.limits)?;
             }
             jobs.push(job);
@@ -213,9 +214,9 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
             None => {
                 let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
                 let out = child.slice_mut::<f32>(done, pixels.len());
-                let gaps = decode(&pixels, part.facts()?, &job.decoding, out)?;
+                let gaps = decode(&pixels, part.metadata()?, &job.decoding, out)?;
                 check_float(part, &job.decoding, || {
-                    beyond_float(&pixels, part.facts().ok()?, &job.decoding)
+                    beyond_float(&pixels, part.metadata().ok()?, &job.decoding)
                 })?;
                 (pixels.len(), gaps)
             }
@@ -228,7 +229,7 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
 
 /// Refuses whole numbers that a FLOAT changes, as the scalar reads of rasters do: identifiers would become others.
 fn check_float(part: &Part, decoding: &Decoding, find: impl FnOnce() -> Option<i128>) -> Result<()> {
-    let variable = part.facts()?;
+    let variable = part.metadata()?;
     let wide = variable.dtype.is_some_and(Dtype::is_wide_integer) && decoding.linear(variable).is_none();
     match wide.then(find).flatten() {
         None => Ok(()),
@@ -252,7 +253,7 @@ fn beyond_float(pixels: &Pixels, variable: &Variable, decoding: &Decoding) -> Op
 
 /// Names of the dimensions that a slice replaced.
 fn map_names(part: &Part) -> Vec<String> {
-    let (Ok((y, x)), Ok(variable)) = (map_dims(&part.source, part.variable), part.facts()) else {
+    let (Ok((y, x)), Ok(variable)) = (map_dims(&part.source, part.variable), part.metadata()) else {
         return Vec::new();
     };
     [y, x].into_iter().filter_map(|dim| variable.dims.get(dim).cloned()).collect()

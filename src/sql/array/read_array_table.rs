@@ -171,7 +171,7 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&GridTar
     let asked = args.choice("dtype", "a type of values", &DTYPES)?;
     let mut found = None;
     for part in parts {
-        let variable = part.facts()?;
+        let variable = part.metadata()?;
         let Some(own) = variable.dtype else {
             let reason = format!("its type is {}, and only numbers can be read", variable.dtype_name);
             return Err(Error::values(part.source.path(), &variable.name, reason));
