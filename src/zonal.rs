@@ -48,7 +48,7 @@ pub struct ZonalOptions {
     pub limit: usize,
 }
 
-/// A raster with a place on the map, open.
+/// A georeferenced raster, open.
 pub struct Layer {
     source: Arc<Source>,
     transform: Affine,
@@ -81,7 +81,7 @@ const STRIP: usize = 1 << 20;
 
 impl Layer {
     /// # Errors
-    /// No raster with a place on the map, or one without the band.
+    /// No georeferenced raster, or one without the band.
     pub fn open(path: &str, band: &BandName) -> Result<Layer> {
         let source = Source::open(path)?;
         let (transform, crs) = source.header().georeference(path)?;
@@ -302,7 +302,7 @@ impl Zone {
     }
 }
 
-/// The weighted quantile at one half of sorted (value, weight) pairs: places `s_i = i w_i + (n - 1) sum(w before i)`
+/// The weighted quantile at one half of sorted (value, weight) pairs: positions `s_i = i w_i + (n - 1) sum(w before i)`
 /// run from 0 to `(n - 1) sum(w)`, and values between them are interpolated.
 fn weighted_median(sorted: &[(f64, f64)]) -> Option<f64> {
     let last = sorted.last()?;
@@ -312,13 +312,15 @@ fn weighted_median(sorted: &[(f64, f64)]) -> Option<f64> {
     let mut before = 0.0;
     let mut left: Option<(f64, f64)> = None;
     for (i, &(value, weight)) in sorted.iter().enumerate() {
-        let place = i as f64 * weight + (n - 1.0) * before;
-        if place > wanted
-            && let Some((left_place, left_value)) = left
+        let position = i as f64 * weight + (n - 1.0) * before;
+        if position > wanted
+            && let Some((left_position, left_value)) = left
         {
-            return Some(left_value + (wanted - left_place) * (value - left_value) / (place - left_place));
+            return Some(
+                left_value + (wanted - left_position) * (value - left_value) / (position - left_position),
+            );
         }
-        left = Some((place, value));
+        left = Some((position, value));
         before += weight;
     }
     Some(last.0)

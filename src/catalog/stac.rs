@@ -25,12 +25,12 @@ use crate::value;
 /// An asset of an item, as a row of a catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StacRow {
-    /// The asset's href, resolved against the item's own place.
+    /// The asset's href, resolved against where the item lies.
     pub path: String,
     /// By media type or suffix.
     pub kind: Option<Kind>,
     /// In lon/lat, as WKB with its box.
-    pub place: Option<(Vec<u8>, Bbox)>,
+    pub geometry: Option<(Vec<u8>, Bbox)>,
     /// The item's time.
     pub interval: Interval,
     /// By the projection extension.
@@ -208,13 +208,13 @@ fn read_item(
     item: &Value,
     wkb: Option<Option<Vec<u8>>>,
     path: &str,
-    place: usize,
+    index: usize,
     several: bool,
     wanted: &[String],
 ) -> Result<ItemRows> {
     let id = item.get("id").and_then(Value::as_str);
     let bad = |problem: String| {
-        let item = id.map_or_else(|| format!("item {}", place + 1), |id| format!("item \"{id}\""));
+        let item = id.map_or_else(|| format!("item {}", index + 1), |id| format!("item \"{id}\""));
         Error::BadItem { path: path.into(), item, problem }
     };
     let Some(id) = id else { return Err(bad("it has no id".into())) };
@@ -232,7 +232,7 @@ fn read_item(
             Some(geometry) => Some(from_geojson(&geometry.to_string()).map_err(|e| bad(e.to_string()))?),
         },
     };
-    let place = match wkb {
+    let geometry = match wkb {
         Some(wkb) => lay(&wkb, sides(item.get("bbox"))).map_err(|e| bad(e.to_string()))?,
         None => None,
     };
@@ -255,7 +255,7 @@ fn read_item(
         let kind = asset::kind_of(&asset);
         rows.push(StacRow {
             kind,
-            place: place.clone(),
+            geometry: geometry.clone(),
             interval,
             crs: look.crs(),
             transform: look.placed().map_err(&bad)?,

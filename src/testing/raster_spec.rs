@@ -53,8 +53,8 @@ impl RasterSpec {
         };
         for option in words {
             match option.split_once('=').expect("an option such as nodata=0") {
-                ("at", place) => {
-                    let (x, y) = place.split_once(',').expect("at=x,y");
+                ("at", corner) => {
+                    let (x, y) = corner.split_once(',').expect("at=x,y");
                     spec.at = (x.parse().unwrap(), y.parse().unwrap());
                 }
                 ("nodata", value) => spec.nodata = Some(value.into()),

@@ -8,7 +8,7 @@ use crate::catalog::stac::{Asset, StacBand};
 use crate::format::Kind;
 use crate::projection;
 
-/// The place that an item's relative hrefs start from: its file's folder, or, for an item among several, the folder of
+/// The folder that an item's relative hrefs start from: its file's folder, or, for an item among several, the folder of
 /// its own `self` link where it has one.
 pub(crate) fn base_of(item: &Value, path: &str, several: bool) -> String {
     let links = item.get("links").and_then(Value::as_array).filter(|_| several);

@@ -4,7 +4,7 @@ use crate::bbox::Bbox;
 use crate::bridge::args::number;
 use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
-use crate::format::hyperslab::places;
+use crate::format::hyperslab::index_count;
 use crate::read::array_plan::{Opened, Part, plan};
 use crate::read::array_slice::{Onto, map_dims, with_times};
 use crate::read::axis::{Point, Selected, Selection, Wanted};
@@ -299,7 +299,7 @@ pub fn shape(parts: &[Part]) -> Result<(Vec<String>, Vec<u64>)> {
     let facts = first.facts()?;
     let dims: Vec<usize> = first.kept().collect();
     let mut counts: Vec<u64> =
-        dims.iter().filter_map(|&dim| first.selected.get(dim)).map(|s| places(&s.runs)).collect();
+        dims.iter().filter_map(|&dim| first.selected.get(dim)).map(|s| index_count(&s.runs)).collect();
     for part in parts.iter().skip(1) {
         let other: Vec<usize> = part.kept().collect();
         let sizes: Vec<u64> = part.counts();

@@ -302,8 +302,8 @@ fn cell(name: &str, row: &StacRow) -> Value {
     match name {
         "path" => text(&row.path),
         "kind" => row.kind.map_or(Value::Null, |kind| text(kind.name())),
-        "geometry" => row.place.as_ref().map_or(Value::Null, |(wkb, _)| Value::Bytes(wkb.clone())),
-        "bbox" => row.place.as_ref().map_or(Value::Null, |(_, bbox)| corners(bbox)),
+        "geometry" => row.geometry.as_ref().map_or(Value::Null, |(wkb, _)| Value::Bytes(wkb.clone())),
+        "bbox" => row.geometry.as_ref().map_or(Value::Null, |(_, bbox)| corners(bbox)),
         "t_min" => time(Some(row.interval.start)),
         "t_max" => time(Some(row.interval.stop)),
         "crs" => maybe(row.crs.as_deref()),

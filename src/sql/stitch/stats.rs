@@ -174,8 +174,8 @@ impl AggregateFunction for Stats {
 }
 
 fn blame(parameter: &str) -> impl Fn(Error) -> Error {
-    let place = format!("geoquilt.stats({parameter})");
-    move |error| error.at(&place)
+    let blamed = format!("geoquilt.stats({parameter})");
+    move |error| error.at(&blamed)
 }
 
 /// How many bands a row has, and how many pixels each of them.

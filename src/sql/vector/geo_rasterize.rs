@@ -11,7 +11,7 @@ use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::label::{self, Feature, Files, LabelOptions, Labels, Onto, TASKS, Task};
+use crate::label::{self, Feature, Files, GridTarget, LabelOptions, Labels, TASKS, Task};
 use crate::limits::Limits;
 use crate::slice::Slice;
 use crate::sql::shared::crs::crs_of_call;
@@ -219,7 +219,7 @@ enum What {
     Shapes(Vec<(Vec<u8>, i32)>),
 }
 
-fn place(error: Error) -> Error {
+fn blame(error: Error) -> Error {
     error.at("geo_rasterize(features)")
 }
 
@@ -228,14 +228,14 @@ impl What {
         let mut found = Vec::new();
         match self {
             What::Files(patterns) => {
-                for path in files::expand(patterns).map_err(place)? {
-                    found.extend(bound.files.features(&path, slice, &bound.options).map_err(place)?);
+                for path in files::expand(patterns).map_err(blame)? {
+                    found.extend(bound.files.features(&path, slice, &bound.options).map_err(blame)?);
                 }
             }
             What::Shapes(shapes) => {
-                let onto = Onto::new(slice, &bound.crs).map_err(place)?;
+                let target = GridTarget::new(slice, &bound.crs).map_err(blame)?;
                 for (wkb, label) in shapes {
-                    let parts = onto.lay(wkb).map_err(place)?;
+                    let parts = target.lay(wkb).map_err(blame)?;
                     if !parts.is_empty() {
                         found.push(Feature { parts, label: *label });
                     }
@@ -308,19 +308,19 @@ fn check_bare(options: &LabelOptions) -> Result<()> {
 }
 
 fn what(bound: &Bound, list: &List) -> Result<What> {
-    let (items, places) = (list.items(), list.places());
+    let (items, rows) = (list.items(), list.rows());
     let kind = items.holds();
     if kind == Holds::Text {
-        let patterns = places.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
+        let patterns = rows.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
         return of_files(bound, patterns.collect::<Result<_>>()?);
     }
     check_bare(&bound.options)?;
-    if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != places.len()) {
-        let problem = format!("{} labels for {} geometries", labels.len(), places.len());
+    if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != rows.len()) {
+        let problem = format!("{} labels for {} geometries", labels.len(), rows.len());
         return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
     }
-    let mut shapes = Vec::with_capacity(places.len());
-    for at in places {
+    let mut shapes = Vec::with_capacity(rows.len());
+    for at in rows {
         let geometry = if kind == Holds::Struct { items.field(0) } else { items };
         if items.is_null(at) || geometry.is_null(at) {
             continue;
@@ -328,7 +328,7 @@ fn what(bound: &Bound, list: &List) -> Result<What> {
         let label = match (&bound.labels, kind) {
             (Some(labels), _) => labels.get(at).copied().unwrap_or(1),
             (None, Holds::Struct) if items.field(1).is_null(at) => continue,
-            (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(place)?,
+            (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(blame)?,
             (None, _) => 1,
         };
         shapes.push((geometry.bytes(at).to_vec(), label));
