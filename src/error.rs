@@ -224,6 +224,9 @@ impl From<Error> for Cause {
 }
 
 /// Finds `value` among named choices, or says what there was.
+///
+/// # Errors
+/// [`Error::NotOneOf`].
 pub fn one_of<T: Copy>(value: &str, noun: &'static str, choices: &[(&str, T)]) -> Result<T> {
     match choices.iter().find(|(name, _)| *name == value) {
         Some((_, choice)) => Ok(*choice),

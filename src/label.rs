@@ -129,14 +129,14 @@ fn read_layer(
 ) -> Result<()> {
     let own = file.layer_crs(layer)?.map(|name| Crs::new(&name));
     let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::unsuited(path, Lack::Crs))?;
-    let target = GridTarget::new(slice, &crs)?;
+    let projection = SliceProjection::new(slice, &crs)?;
     // By number: one feature may be found at several turns, and the last one in the file is drawn last.
     let mut laid: BTreeMap<Option<u64>, Vec<Feature>> = BTreeMap::new();
-    for &turn in target.turns {
-        file.features(layer, options.field.as_deref(), target.near(turn).as_ref(), |fid, wkb, value| {
+    for &turn in projection.turns {
+        file.features(layer, options.field.as_deref(), projection.near(turn).as_ref(), |fid, wkb, value| {
             let Some(label) = label_of(value, path, options)? else { return Ok(()) };
             let Some(shape) = geometry::read(&wkb).map_err(|e| unreadable(path, &e))? else { return Ok(()) };
-            let Some(part) = target.lay_at(&shape, turn)? else { return Ok(()) };
+            let Some(part) = projection.lay_at(&shape, turn)? else { return Ok(()) };
             let same = laid.entry(fid).or_default();
             match same.last_mut().filter(|_| fid.is_some()) {
                 Some(feature) => feature.parts.push(part),
@@ -155,7 +155,7 @@ fn unreadable(path: &str, error: &Error) -> Error {
 
 /// From one CRS onto a slice. What lies more than four times the slice's size away is cut off before it is projected:
 /// much of the globe has no image in a CRS made for one part of it.
-pub struct GridTarget<'a> {
+pub struct SliceProjection<'a> {
     slice: &'a Slice,
     from: &'a Crs,
     /// The slice's box in `from`; on a globe it may run on over the antimeridian.
@@ -166,10 +166,10 @@ pub struct GridTarget<'a> {
     from_globe: bool,
 }
 
-impl<'a> GridTarget<'a> {
+impl<'a> SliceProjection<'a> {
     /// # Errors
     /// A CRS that PROJ does not know.
-    pub fn new(slice: &'a Slice, from: &'a Crs) -> Result<GridTarget<'a>> {
+    pub fn new(slice: &'a Slice, from: &'a Crs) -> Result<SliceProjection<'a>> {
         let from_globe = projection::crs_facts(from.as_str())?.geographic;
         let globe = projection::crs_facts(slice.crs.as_str())?.geographic;
         let within = match *from == slice.crs {
@@ -178,7 +178,7 @@ impl<'a> GridTarget<'a> {
             false => running_box(&slice.bbox, slice.crs.as_str(), from.as_str()).ok(),
         };
         let turns: &[f64] = if from_globe && within.is_some() { &[0.0, -360.0, 360.0] } else { &[0.0] };
-        Ok(GridTarget { slice, from, within, turns, globe, from_globe })
+        Ok(SliceProjection { slice, from, within, turns, globe, from_globe })
     }
 
     /// The slice's box a turn away, and a margin for what its straight sides leave out.

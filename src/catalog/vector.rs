@@ -46,7 +46,7 @@ impl Builder {
                 Ok(file) if file.layer_count() > 0 => Err(Error::unsuited(path, Lack::Kind(Other::Both))),
                 _ => raster,
             },
-            Err(error) if error.is_unopened() || has_no_bands(&error) => match self.vector(sight) {
+            Err(error) if error.is_unopened() || has_no_bands(error) => match self.vector(sight) {
                 Err(error) if error.is_unopened() => raster,
                 vector => vector,
             },

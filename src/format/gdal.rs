@@ -155,7 +155,6 @@ impl Raster {
                 allowed_drivers: drivers.as_deref(),
                 // A valid range hides pixels by our own rule; the sign keeps other drivers from a warning.
                 open_options: hdf5.then_some(&["@HONOUR_VALID_RANGE=NO"] as &[&str]),
-                ..DatasetOptions::default()
             };
             let dataset = Dataset::open_ex(&gdal_file.name, options)
                 .map_err(|e| Error::unreadable(path, cause(e, &gdal_file.name)))?;

@@ -135,7 +135,10 @@ pub fn header_and_tags(sight: &Sight, siblings: &[String]) -> Option<(Header, Ta
                 file.as_ref()?.read_exact_at(buffer, offset).ok()
             };
             let fetch = |offset: u64, buffer: &mut [u8]| match within(sight.head(), offset, buffer.len()) {
-                Some(bytes) => Some(buffer.copy_from_slice(bytes)),
+                Some(bytes) => {
+                    buffer.copy_from_slice(bytes);
+                    Some(())
+                }
                 None => rest(offset, buffer),
             };
             read(&mut Bytes::new(size, &fetch))?

@@ -84,8 +84,7 @@ fn named(text: &[u8], vrt: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     // The element that names a source: whether it is relative, and the name as far as it was read.
     let mut open: Option<(bool, String)> = None;
-    loop {
-        let Ok(event) = reader.read_event() else { break };
+    while let Ok(event) = reader.read_event() {
         let more = match event {
             Event::Eof => break,
             Event::Start(element) => {

@@ -115,13 +115,12 @@ pub fn of_variable(band: &Band, variable: &Variable) -> Band {
 
 /// A pixel that the variable does not have, for those that stand for none.
 fn spare(dtype: Dtype, variable: &Variable) -> Option<Nodata> {
-    let absent = crate::with_dtype!(dtype, T => {
+    crate::with_dtype!(dtype, T => {
         let absent = variable.absent::<T>();
         let candidates = [Nodata::Float(f64::NAN), least(dtype), greatest(dtype)];
         let outside = |value: &Nodata| T::nodata(*value).is_some_and(|value| absent.holds(value) || value.f64().is_nan());
         (!absent.is_empty()).then(|| candidates.into_iter().find(outside)).flatten()
-    });
-    absent
+    })
 }
 
 fn least(dtype: Dtype) -> Nodata {

@@ -51,6 +51,9 @@ pub struct Correction {
     pub latitudes: Option<Vec<f64>>,
 }
 
+/// Latitude and longitude of a corner point, in degrees, where they are told.
+type Corner = Option<(f64, f64)>;
+
 impl Grid {
     /// A grid of a kind that is not read.
     pub fn unknown() -> Grid {
@@ -129,7 +132,7 @@ impl Grid {
         (width, height): (Option<u64>, Option<u64>),
         missing: impl Fn(Option<u64>) -> bool,
         scan: Option<u64>,
-        (first, last): (Option<(f64, f64)>, Option<(f64, f64)>),
+        (first, last): (Corner, Corner),
         bytes: Option<&[u8]>,
     ) -> Grid {
         let kind = match kind {

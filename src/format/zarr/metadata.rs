@@ -8,8 +8,6 @@ use crate::dtype::{Dtype, Nodata};
 use crate::error::ReasonResult;
 use crate::format::array::{Attribute, Variable};
 
-/// Why a document could not be used, for the message that names the store.
-
 /// Where documents come from: a store.
 pub(crate) trait Documents {
     /// A document by its key, or `None` when there is none.

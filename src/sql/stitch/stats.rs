@@ -119,7 +119,7 @@ impl AggregateFunction for Stats {
         if rows.data.is_null(row) || rows.shape.is_null(row) {
             return Ok(());
         }
-        let (bands, pixels) = layout(&rows.shape, row, rows.data.length(row))?;
+        let (bands, pixels) = layout(rows.shape, row, rows.data.length(row))?;
         let dtype = rows.data.dtype();
         if matches!(state, State::Empty) {
             *state = match dtype {

@@ -11,7 +11,7 @@ use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::label::{self, Feature, Files, GridTarget, LabelOptions, Labels, TASKS, Task};
+use crate::label::{self, Feature, Files, LabelOptions, Labels, SliceProjection, TASKS, Task};
 use crate::limits::Limits;
 use crate::slice::Slice;
 use crate::sql::shared::crs::crs_of_call;
@@ -233,9 +233,9 @@ impl What {
                 }
             }
             What::Shapes(shapes) => {
-                let target = GridTarget::new(slice, &bound.crs).map_err(blame)?;
+                let projection = SliceProjection::new(slice, &bound.crs).map_err(blame)?;
                 for (wkb, label) in shapes {
-                    let parts = target.lay(wkb).map_err(blame)?;
+                    let parts = projection.lay(wkb).map_err(blame)?;
                     if !parts.is_empty() {
                         found.push(Feature { parts, label: *label });
                     }
