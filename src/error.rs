@@ -6,6 +6,7 @@
 
 mod about;
 mod cause;
+mod crs_name;
 mod nearest;
 
 use std::fmt;
@@ -188,7 +189,11 @@ impl fmt::Display for Error {
             }
             Error::NoAxis { name, dims } => write!(f, "\"{name}\" varies along {} dimensions", dims.len()),
             Error::TooLarge { load, needed, limit } => load.tell(*needed, *limit, f),
-            Error::Unprojectable { what, from, to } => write!(f, "cannot project {what} from {from} to {to}"),
+            Error::Unprojectable { what, from, to } => {
+                write!(f, "cannot project {what} from {} to {}", crs_name::short(from), crs_name::short(to))?;
+                let told = crs_name::elsewhere(from).or_else(|| crs_name::elsewhere(to));
+                told.map_or(Ok(()), |told| write!(f, "\n{told}"))
+            }
             Error::At { blamed, error } => write!(f, "{blamed}: {error}"),
             Error::Bug(what) => {
                 write!(f, "internal: {what}\nThis is a defect of geoquilt: please report it with the query")

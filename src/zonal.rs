@@ -97,14 +97,17 @@ impl Layer {
         Ok(self.transform.bbox(&Window::whole(header.height, header.width)?))
     }
 
-    /// The whole cells under a box, within the raster.
-    fn cells_under(&self, bbox: &Bbox) -> (Range<i64>, Range<i64>) {
+    /// The whole cells under a box, within the raster. An edge on the border of two cells touches both, as `geo_rasterize`
+    /// draws it: where touched cells count, those around the box are looked at too.
+    fn cells_under(&self, bbox: &Bbox, coverage: Coverage) -> (Range<i64>, Range<i64>) {
+        let around = if coverage == Coverage::Touched { 1.0 } else { 0.0 };
         let (row_a, col_a) = self.transform.row_col(bbox.xmin, bbox.ymax);
         let (row_b, col_b) = self.transform.row_col(bbox.xmax, bbox.ymin);
         let header = self.source.header();
         let cells = |a: f64, b: f64, n: usize| {
             let n = n as f64;
-            (a.min(b).floor().clamp(0.0, n) as i64)..(a.max(b).ceil().clamp(0.0, n) as i64)
+            let (first, end) = (a.min(b).floor() - around, a.max(b).ceil() + around);
+            (first.clamp(0.0, n) as i64)..(end.clamp(0.0, n) as i64)
         };
         (cells(row_a, row_b, header.height), cells(col_a, col_b, header.width))
     }
@@ -172,7 +175,12 @@ pub fn zone(
     let mut zone = Zone::default();
     for turn in turns {
         let bbox = Bbox { xmin: bbox.xmin + turn, xmax: bbox.xmax + turn, ..bbox };
-        if bbox.xmin >= extent.xmax || bbox.xmax <= extent.xmin {
+        // An edge on the raster's own border touches its outermost cells.
+        let aside = match options.coverage {
+            Coverage::Touched => bbox.xmin > extent.xmax || bbox.xmax < extent.xmin,
+            Coverage::Center | Coverage::Exact => bbox.xmin >= extent.xmax || bbox.xmax <= extent.xmin,
+        };
+        if aside {
             continue;
         }
         let polygons = if *turn == 0.0 { polygons.clone() } else { polygons.translate(*turn, 0.0) };
@@ -191,7 +199,7 @@ impl Zone {
         options: &ZonalOptions,
     ) -> Result<()> {
         let offset = weights.map(|weights| layer.offset_to(weights)).transpose()?;
-        let (rows, cols) = layer.cells_under(bbox);
+        let (rows, cols) = layer.cells_under(bbox, options.coverage);
         if rows.is_empty() || cols.is_empty() {
             return Ok(());
         }

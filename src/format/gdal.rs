@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use gdal::errors::GdalError;
-use gdal::raster::{GdalDataType, GdalType, RasterBand};
+use gdal::raster::{ColorInterpretation, GdalDataType, GdalType, RasterBand};
 use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
@@ -305,8 +305,18 @@ impl Raster {
         let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.gdal_file.name));
         vsi::watched(&self.location, || {
             let raster_band = self.dataset.rasterband(band).map_err(fail)?;
-            let mask = raster_band.open_mask_band().map_err(fail)?;
-            self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+            let own = raster_band.mask_flags().map_err(fail)?;
+            match alpha(&self.dataset).filter(|alpha| own.is_all_valid() && *alpha != band) {
+                Some(alpha) => {
+                    let alpha = self.dataset.rasterband(alpha).map_err(fail)?;
+                    let shares = self.read_window::<f64>(&alpha, window).map_err(fail)?;
+                    Ok(Pixels::UInt8(shares.into_iter().map(|share| u8::from(share != 0.0) * 255).collect()))
+                }
+                None => {
+                    let mask = raster_band.open_mask_band().map_err(fail)?;
+                    self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+                }
+            }
         })
     }
 
@@ -323,6 +333,10 @@ impl Raster {
     }
 
     fn unreadable(&self, band: usize, window: Window, reason: Cause) -> Error {
+        // GDAL names a missing source once, to whoever asks first.
+        let absent = vrt::absent(&self.location)
+            .map(|source| Cause::from(format!("its source \"{}\" does not exist", source.display())));
+        let reason = absent.unwrap_or(reason);
         Error::Unreadable {
             path: self.location.text().into(),
             part: Part::Band { band, window: window.to_string() },
@@ -378,6 +392,7 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     let transform = transform_of(dataset);
     let mut bands = Vec::with_capacity(count);
     let mut block = (0, 0);
+    let alpha = alpha(dataset);
     for index in 1..=count {
         let band = dataset.rasterband(index).map_err(|e| Error::unreadable(path, cause(e, path)))?;
         if index == 1 {
@@ -397,12 +412,25 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
             scale: band.scale().filter(|s| *s != 1.0),
             offset: band.offset().filter(|o| *o != 0.0),
             unit: some(band.unit()),
-            masked: flags.is_some_and(|f| !f.is_all_valid() && !f.is_nodata()),
+            // NODATA_VALUES tells a pixel of all bands that is none, and is a mask of the whole file.
+            masked: flags
+                .as_ref()
+                .is_some_and(|f| !f.is_all_valid() && (!f.is_nodata() || f.is_per_dataset()))
+                || flags.is_some_and(|f| f.is_all_valid()) && alpha.is_some_and(|alpha| alpha != index),
             variable: None,
         });
     }
     let driver = dataset.driver().short_name();
     Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
+}
+
+/// The alpha band (from 1) of a raster, of however many bands: GDAL makes a mask of it only among two or four.
+fn alpha(dataset: &Dataset) -> Option<usize> {
+    let is_alpha = |index: &usize| {
+        let band = dataset.rasterband(*index);
+        band.is_ok_and(|band| band.color_interpretation() == ColorInterpretation::AlphaBand)
+    };
+    (1..=dataset.raster_count()).find(is_alpha)
 }
 
 fn transform_of(dataset: &Dataset) -> Option<Affine> {

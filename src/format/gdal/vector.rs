@@ -121,7 +121,20 @@ impl VectorSource {
         let Some(wanted) = wanted else { return Ok((0..self.layer_count()).collect()) };
         let names = self.names();
         let (found, shown) = match wanted {
-            LayerName::Name(name) => (names.iter().position(|n| n == name), format!("\"{name}\"")),
+            LayerName::Name(name) => {
+                let places: Vec<usize> = (0..names.len()).filter(|i| names.get(*i) == Some(name)).collect();
+                if places.len() > 1 {
+                    let numbers: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
+                    let problem = format!(
+                        "\"{}\" has {} layers named \"{name}\": {}",
+                        self.location.text(),
+                        places.len(),
+                        numbers.join(", ")
+                    );
+                    return Err(Error::conflict(problem, "Name the layer that is meant by its number"));
+                }
+                (places.first().copied(), format!("\"{name}\""))
+            }
             LayerName::Number(n) => {
                 let index = usize::try_from(*n).ok().and_then(|n| n.checked_sub(1));
                 (index.filter(|index| *index < names.len()), n.to_string())

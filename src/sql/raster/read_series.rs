@@ -21,7 +21,7 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Scalar,
     summary: "Reads a catalog's files on one slice as [time, band, row, col].",
-    parameters: &join::<17>(&[
+    parameters: &join::<18>(&[
         &[
             Parameter {
                 name: "paths",

@@ -126,7 +126,9 @@ impl ScalarFunction for GeoPolygonize {
             }
             let [data, shape, transform] = [0, 1, 2].map(|i| input.column(i).list(row));
             let grid = Grid::read(&shape, &transform)?;
-            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)?))?;
+            let crs = Crs::new(input.column(3).str(row)?);
+            projection::crs_facts(crs.as_str()).map_err(blame("crs"))?;
+            let polygons = polygons(bound, &data, &grid, &crs)?;
             let polygon = |(wkb, value)| Polygon { geometry: Wkb(wkb), value };
             Ok(Some(polygons.into_iter().map(polygon).collect::<Vec<_>>()))
         })

@@ -119,7 +119,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a file that is absent, no vector file, damaged, or without a CRS",
         "a layer or a field that the file does not have (those it has are listed)",
         "a class that is not a whole number, text without `classes`, or text that is none of them",
-        "labels that are not as many as the geometries",
+        "labels that are not as many as the geometries, or beside files; classes without a label_field; a label_field or a layer of geometries",
         "a feature near the slice that cannot be projected",
         "a chunk above geoquilt_max_chunk_mb",
     ],
@@ -168,6 +168,13 @@ impl ScalarFunction for GeoRasterize {
             layer: layer_name(&args)?,
             crs: args.text("crs")?.map(|_| crs.clone()),
         };
+        if !options.classes.is_empty() && options.field.is_none() {
+            let problem = "classes are names in a label_field, and none is named";
+            return Err(args.place("classes")(Error::conflict(
+                problem,
+                "Name the field that holds them: {label_field: 'class'}",
+            )));
+        }
         Ok(Bound { options, crs, labels: labels(&args)?, files: Files::default(), limits: call.limits })
     }
 
@@ -184,7 +191,7 @@ impl ScalarFunction for GeoRasterize {
             bound.limits.allow(elements.saturating_mul(4), || Load::Labels)?;
             let what = match is_list {
                 true => what(bound, &features.list(row))?,
-                false => What::Files(vec![features.str(row)?.to_string()]),
+                false => of_files(bound, vec![features.str(row)?.to_string()])?,
             };
             Ok(Some(Job { slice, what }))
         };
@@ -268,13 +275,35 @@ fn labels(args: &Args) -> Result<Option<Vec<i32>>> {
     labels.ok_or_else(bad).map(Some)
 }
 
+/// # Errors
+/// Labels, which are those of bare geometries.
+fn of_files(bound: &Bound, patterns: Vec<String>) -> Result<What> {
+    if bound.labels.is_none() {
+        return Ok(What::Files(patterns));
+    }
+    let problem = "labels are those of a list of geometries, and files are given";
+    let remedy = "Name the field that holds the classes of a file's features: {label_field: 'class'}";
+    Err(Error::conflict(problem, remedy).at("geo_rasterize(labels)"))
+}
+
+/// # Errors
+/// Options that are those of files, which hold fields and layers.
+fn check_bare(options: &LabelOptions) -> Result<()> {
+    let named = [("label_field", options.field.is_some()), ("layer", options.layer.is_some())];
+    let Some((name, _)) = named.iter().find(|(_, given)| *given) else { return Ok(()) };
+    let problem = format!("a {name} is one of a file, and geometries are given");
+    let remedy = "Give their classes as labels: [1, 2, ...], or as value beside each geometry";
+    Err(Error::conflict(problem, remedy).at(format!("geo_rasterize({name})")))
+}
+
 fn what(bound: &Bound, list: &List) -> Result<What> {
     let (items, rows) = (list.items(), list.rows());
     let kind = items.holds();
     if kind == Holds::Text {
         let patterns = rows.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
-        return patterns.collect::<Result<_>>().map(What::Files);
+        return of_files(bound, patterns.collect::<Result<_>>()?);
     }
+    check_bare(&bound.options)?;
     if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != rows.len()) {
         let problem = format!("{} labels for {} geometries", labels.len(), rows.len());
         return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
