@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::dtype::Dtype;
 use crate::error::cause::Cause;
 use crate::error::nearest::suggestion;
 
@@ -85,6 +86,8 @@ pub enum Lack {
     Bands(Vec<String>),
     /// Another number of bands than the first of several files.
     BandCount { own: usize, first: usize },
+    /// Pixels of another type than those of the files before it.
+    PixelType { own: Dtype, before: Dtype },
     /// Without a CRS.
     Crs,
     /// Without a geotransform.
@@ -129,6 +132,9 @@ impl Lack {
                 names.len(),
                 names.join(", ")
             ),
+            Lack::PixelType { own, before } => {
+                write!(f, "\"{path}\" has {own} pixels, and the files before it {before}")
+            }
             Lack::BandCount { own, first } => {
                 write!(f, "\"{path}\" has {own} bands, and the first file {first}")
             }

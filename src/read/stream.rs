@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{Dtype, Pixel};
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Result};
 use crate::format::Header;
 use crate::kept::Shared;
 use crate::limits::Limits;
@@ -276,8 +276,7 @@ impl PatchLoader {
         let bands = band_numbers(&source, &self.options.patch)?;
         let (own, dtype) = (common_dtype(&source, &bands)?, self.options.dtype);
         if own != dtype && !dtype.is_float() {
-            let problem = format!("\"{path}\" has {own} pixels, and the files before it {dtype}");
-            return Err(Error::conflict(problem, "Give dtype := 'float32' or 'float64'"));
+            return Err(Error::unsuited(path, Lack::PixelType { own, before: dtype }));
         }
         Ok(File { source, bands: bands.into() })
     }
