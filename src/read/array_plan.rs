@@ -371,15 +371,13 @@ pub fn section(selected: &Selected, from: u64, count: u64) -> Selected {
     Selected { runs, shifts, kept: selected.kept }
 }
 
+/// Refuses more values than a chunk may take.
+///
 /// # Errors
 /// [`Error::TooLarge`]: a selection may name more values than there is memory.
 pub fn check_size(variable: &str, values: u64, value_bytes: usize, limits: &Limits) -> Result<()> {
-    let bytes = values.saturating_mul(value_bytes as u64);
-    if bytes <= limits.chunk as u64 {
-        return Ok(());
-    }
-    let load = Load::Values { variable: variable.into(), values };
-    Err(Error::TooLarge { load, needed: bytes, limit: limits.chunk as u64 })
+    let bytes = usize::try_from(values.saturating_mul(value_bytes as u64)).unwrap_or(usize::MAX);
+    limits.allow(bytes, || Load::Values { variable: variable.into(), values })
 }
 
 #[cfg(test)]

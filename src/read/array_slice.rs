@@ -1,7 +1,5 @@
 //! An array's grid onto a slice's: plane by plane through GDAL's warper, whatever way its axes run.
 
-use std::ops::Range;
-
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
@@ -14,6 +12,7 @@ use crate::projection::{crs_facts, project};
 use crate::read::array::ArraySource;
 use crate::read::array_plan::Part;
 use crate::read::axis::{Point, Selection, Wanted};
+use crate::read::gaps::{Gaps, gaps};
 use crate::read::globe::TURN;
 use crate::read::mosaic::Merge;
 use crate::read::placement::Passage;
@@ -131,26 +130,15 @@ impl Planes {
     ///
     /// # Errors
     /// [`Error::Bug`]: there are fewer.
-    pub fn write<T: Pixel>(
-        &self,
-        from: usize,
-        fill: Option<f64>,
-        out: &mut [T],
-    ) -> Result<Vec<Range<usize>>> {
+    pub fn write<T: Pixel>(&self, from: usize, fill: Option<f64>, out: &mut [T]) -> Result<Gaps> {
         let places = from..from + out.len();
         let (Some(values), Some(valid)) = (self.values.get(places.clone()), self.valid.get(places)) else {
             return Err(Error::Bug("too few planes".into()));
         };
-        let mut gaps: Vec<Range<usize>> = Vec::new();
-        for (place, ((to, value), valid)) in out.iter_mut().zip(values).zip(valid).enumerate() {
+        for ((to, value), valid) in out.iter_mut().zip(values).zip(valid) {
             *to = T::of(if *valid == 0 { fill.unwrap_or(f64::NAN) } else { *value });
-            match gaps.last_mut() {
-                _ if *valid != 0 || fill.is_some() => {}
-                Some(last) if last.end == place => last.end += 1,
-                _ => gaps.push(place..place + 1),
-            }
         }
-        Ok(gaps)
+        Ok(if fill.is_some() { Gaps::new() } else { gaps(valid, |valid| *valid == 0) })
     }
 }
 

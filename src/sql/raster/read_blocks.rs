@@ -8,9 +8,10 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, n
 use crate::bridge::table::{Plan, TableFunction};
 use crate::error::Result;
 use crate::files;
+use crate::grid::cut::Cut;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
-use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
+use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
 use crate::sql::shared::options::{BANDS, FILL, SCALED};
 use crate::sql::shared::windows::WIN;
 

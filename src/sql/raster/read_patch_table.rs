@@ -8,13 +8,12 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, n
 use crate::bridge::table::{Plan, TableFunction};
 use crate::error::{Error, Result};
 use crate::files::{self, Sight};
+use crate::grid::cut::Cut;
 use crate::grid::edge::{EDGES, Edge};
 use crate::grid::registry::Registry;
 use crate::limits::Limits;
-use crate::on_error::OnError;
-use crate::read::source::Source;
 use crate::sql::raster::patch_scan;
-use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
+use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
 use crate::sql::shared::windows::WIN;
 use crate::sql_type::SqlType;
@@ -187,12 +186,6 @@ fn origin(args: &Args) -> Result<Origin> {
     let size = args.pair("size", 1, 1 << 20)?.unwrap_or((128, 128));
     let stride = args.pair("stride", 1, 1 << 20)?.unwrap_or(size);
     let edge = args.choice("edge", "an edge rule", &EDGES)?.unwrap_or(Edge::Snap);
-    if let (Some(path), OnError::Fail) = (paths.first(), patch_scan::on_error(args)?) {
-        let source = Source::open(path).map_err(args.place("source"))?;
-        let header = source.header();
-        edge.starts(header.height, size.0, stride.0).map_err(args.place("size"))?;
-        edge.starts(header.width, size.1, stride.1).map_err(args.place("size"))?;
-    }
     Ok(Origin::Rasters { paths, cut: Cut::Grid { size, stride, edge } })
 }
 

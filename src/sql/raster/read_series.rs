@@ -4,11 +4,10 @@ use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join, option};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::band_count;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
-use crate::sql::shared::chunk_limit::check_bytes;
 use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::paths;
 use crate::sql::shared::slice_value;
@@ -182,8 +181,8 @@ fn series(
     let bins = axis(&times, &slice, &bound.options, each, &bound.limits).map_err(place("slice"))?;
     let pixels = length.saturating_mul(bins.len());
     let used = bound.limits.chunk - left;
-    let what = format!("{} steps of {bands} bands of the {slice}", bins.len());
-    check_bytes(&what, pixels.saturating_mul(4).saturating_add(used), &bound.limits)?;
+    let what = || Load::Slices(format!("{} steps of {bands} bands of the {slice}", bins.len()));
+    bound.limits.allow(pixels.saturating_mul(4).saturating_add(used), what)?;
 
     let names = ["data", "shape", "times", "transform", "crs"];
     let [data, shape, steps, transform, crs] = out.fields_mut(names)?;

@@ -5,11 +5,10 @@ use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, j
 use crate::bridge::rows::{Cell, lists_in_parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::{SliceOptions, band_count, read_slice};
 use crate::slice::Slice;
-use crate::sql::shared::chunk_limit::check_bytes;
 use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::paths;
 use crate::sql::shared::slice_value;
@@ -109,7 +108,8 @@ impl ScalarFunction for ReadSlice {
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let jobs = (0..input.rows()).map(|row| job(bound, input, row)).collect::<Result<Vec<_>>>()?;
         let total = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
-        check_bytes(&format!("one chunk of {} slices", jobs.len()), total.saturating_mul(4), &bound.limits)?;
+        let what = || Load::Slices(format!("one chunk of {} slices", jobs.len()));
+        bound.limits.allow(total.saturating_mul(4), what)?;
 
         let [data, shape, transform, crs] = out.fields_mut(["data", "shape", "transform", "crs"])?;
         for (row, job) in jobs.iter().enumerate() {
@@ -139,6 +139,7 @@ fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
     let crs = slices.field(1).str(row)?.to_string();
     let job = Job { paths, slice, crs, bands };
     let bytes = job.pixels().saturating_mul(4);
-    check_bytes(&format!("{} of {bands} bands", job.slice), bytes, &bound.limits).map_err(place("slice"))?;
+    let what = || Load::Slices(format!("{} of {bands} bands", job.slice));
+    bound.limits.allow(bytes, what).map_err(place("slice"))?;
     Ok(Some(job))
 }

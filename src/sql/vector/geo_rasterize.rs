@@ -9,7 +9,7 @@ use crate::bridge::rows::{Cell, Parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::files;
 use crate::label::{self, Feature, Files, LabelOptions, Labels, SliceProjection, TASKS, Task};
 use crate::limits::Limits;
@@ -187,7 +187,8 @@ impl ScalarFunction for GeoRasterize {
             let slice = slice_value::read(slices, row).map_err(|e| e.at("geo_rasterize(slice)"))?;
             let Some(slice) = slice.filter(|_| !features.is_null(row)) else { return Ok(None) };
             elements += slice.area();
-            check(elements, &bound.limits)?;
+            // Rows that were not yet looked at come on top.
+            bound.limits.allow(elements.saturating_mul(4), || Load::Labels)?;
             let what = match is_list {
                 true => what(bound, &features.list(row))?,
                 false => of_files(bound, vec![features.str(row)?.to_string()])?,
@@ -272,18 +273,6 @@ fn labels(args: &Args) -> Result<Option<Vec<i32>>> {
     };
     let bad = || args.place("labels")(Error::invalid(value, "a list of whole numbers of 32 bits"));
     labels.ok_or_else(bad).map(Some)
-}
-
-fn check(elements: usize, limits: &Limits) -> Result<()> {
-    let bytes = elements.saturating_mul(4);
-    if bytes <= limits.chunk {
-        return Ok(());
-    }
-    let (needed, limit) = ((bytes as u64).div_ceil(1 << 20), limits.chunk >> 20);
-    Err(Error::conflict(
-        format!("one chunk of labels takes {needed} MiB or more, above geoquilt_max_chunk_mb = {limit}"),
-        format!("Ask for smaller slices, or SET geoquilt_max_chunk_mb = {}", needed.saturating_mul(2)),
-    ))
 }
 
 /// # Errors

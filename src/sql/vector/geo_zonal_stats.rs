@@ -12,6 +12,7 @@ use crate::bridge::vector::Vector;
 use crate::crs::Crs;
 use crate::error::{Error, Load, Result, one_of};
 use crate::kept::Shared;
+use crate::limits::Limits;
 use crate::map::geometry;
 use crate::read::patch::BandName;
 use crate::sql::shared::crs::crs_of_call;
@@ -195,7 +196,7 @@ impl ScalarFunction for GeoZonalStats {
         let coverage = args.choice("coverage", "a rule of coverage", &COVERAGES)?.unwrap_or(Coverage::Center);
         let scaled = args.flag("scaled")?.unwrap_or(false);
         let keep = STATS.iter().zip(wanted).any(|((_, needs_all), wanted)| *needs_all && wanted);
-        let options = ZonalOptions { coverage, band, scaled, keep, limit: call.limits.chunk };
+        let options = ZonalOptions { coverage, band, scaled, keep, limits: call.limits };
         let weights = match args.text("weights")? {
             Some(path) => Some(Layer::open(&path, &BandName::Number(1)).map_err(args.place("weights"))?),
             None => None,
@@ -213,8 +214,9 @@ impl ScalarFunction for GeoZonalStats {
             Ok(Some(Job { path: paths.str(row)?, wkb: shapes.bytes(row) }))
         };
         // Side by side, zones share what one may take; those that need more come afterwards, one at a time.
-        let limit = bound.options.limit / bound.threads.max(1);
-        let share = ZonalOptions { limit, ..bound.options.clone() };
+        let limits = bound.options.limits;
+        let limits = Limits { chunk: limits.chunk / bound.threads.max(1), ..limits };
+        let share = ZonalOptions { limits, ..bound.options.clone() };
         let work = |job: &Job<'_>| match one(bound, job, &share) {
             Err(Error::TooLarge { load: Load::Zone, .. }) => Ok(None),
             done => done.map(Some),
