@@ -115,6 +115,7 @@ struct Job {
 
 impl ScalarFunction for ReadArray {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {

@@ -78,6 +78,7 @@ pub struct Bound {
 
 impl ScalarFunction for ReadPatch {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {

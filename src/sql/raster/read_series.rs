@@ -100,6 +100,7 @@ pub struct Bound {
 
 impl ScalarFunction for ReadSeries {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {

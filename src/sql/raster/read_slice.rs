@@ -98,6 +98,7 @@ impl Job {
 
 impl ScalarFunction for ReadSlice {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {

@@ -154,6 +154,7 @@ pub struct Bound {
 
 impl ScalarFunction for GeoRasterize {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
