@@ -13,6 +13,8 @@ pub mod vector;
 mod vsi;
 pub mod warp;
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
@@ -29,7 +31,7 @@ use crate::files::{Location, Sight};
 use crate::format::gdal::hidden::Fields;
 use crate::format::gdal::vsi::GdalFile;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, classic, grib, vrt};
+use crate::format::{Band, Header, classic, geotiff, grib, vrt};
 use crate::kept::Shared;
 use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
@@ -379,8 +381,26 @@ fn deflated(
         return None;
     }
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
-    let predictor = item("PREDICTOR").map_or(Some(Predictor::None), |number| Predictor::of(&number))?;
+    // GDAL tells it under the newer number of deflate alone.
+    let number = item("PREDICTOR").or_else(|| own_predictor(location, remote.as_ref()))?;
+    let predictor = Predictor::of(&number)?;
     bits.is_none().then(|| Deflated::new(location.file(), predictor, remote))
+}
+
+/// The predictor of a TIFF, by its own tag.
+fn own_predictor(location: &Location, remote: Option<&Arc<RemoteFile>>) -> Option<String> {
+    let found = match remote {
+        Some(file) => {
+            let whole = |offset, buffer: &mut [u8]| file.read_at(offset, buffer).ok() == Some(buffer.len());
+            geotiff::predictor(file.size(), &|offset, buffer| whole(offset, buffer).then_some(()))
+        }
+        None => {
+            let file = File::open(location.file()).ok()?;
+            let size = file.metadata().ok()?.len();
+            geotiff::predictor(size, &|offset, buffer| file.read_exact_at(buffer, offset).ok())
+        }
+    };
+    found.map(|number| number.to_string())
 }
 
 fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {

@@ -152,6 +152,14 @@ pub fn header_and_tags(sight: &Sight, siblings: &[String]) -> Option<(Header, Ta
     Some(found)
 }
 
+/// The predictor of a TIFF's first image; `None` where its directory is not well formed. `fetch` fills a buffer from an offset on.
+pub fn predictor(size: u64, fetch: &dyn Fn(u64, &mut [u8]) -> Option<()>) -> Option<u64> {
+    let mut bytes = Bytes::new(size, fetch);
+    let (form, offset) = directory::start(&mut bytes)?;
+    let image = Directory::read(&mut bytes, form, offset)?;
+    if image.has(PREDICTOR) { image.integer(&mut bytes, PREDICTOR) } else { Some(1) }
+}
+
 /// Headers that were read here since the process began, without GDAL.
 pub fn headers_read() -> u64 {
     READ_HERE.load(Relaxed)

@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import zipfile
 
 import duckdb
 import geopandas
@@ -507,3 +508,40 @@ def test_damaged_files_neither_crash_nor_hang(tmp_path, suffix):
     assert done.returncode == 0, done.stderr[-2000:]
     ok, failed = map(int, done.stdout.split())
     assert ok + failed == 240 and failed > 10
+
+
+SQUARE = "geo_slice({xmin: 500000, ymin: 5000000, xmax: 500003, ymax: 5000003}, 1, 'EPSG:25832')"
+
+
+@pytest.mark.parametrize("encoding,cpg,text", [
+    ("UTF-8", "UTF-8", "Táliga"), ("ISO-8859-1", None, "Táliga"), ("ISO-8859-1", "ISO 88591", "Táliga"), ("cp1252", "ANSI 1252", "Táliga"),
+    ("cp1251", "ANSI 1251", "Таліга"), ("cp850", "OEM 850", "Táliga"), ("ISO-8859-2", "ISO 8859-2", "Łódź"),
+])
+def test_the_text_of_a_shapefile_is_found_in_its_encoding(con, tmp_path, encoding, cpg, text):
+    """As geopandas reads it, where the text of the .cpg means anything to it."""
+    geopandas.GeoDataFrame({"name": [text]}, geometry=[shapely.box(500000, 5000000, 500003, 5000003)], crs="EPSG:25832").to_file(tmp_path / "f.shp", encoding=encoding)
+    (tmp_path / "f.cpg").unlink(missing_ok=True)
+    if cpg:
+        (tmp_path / "f.cpg").write_text(cpg)
+    got = con.execute(f"SELECT geo_rasterize('{tmp_path}/f.shp', {SQUARE}, {{label_field: 'name', classes: ['{text}']}}).data").fetchone()[0]
+    assert got == [1] * 9
+
+
+@pytest.mark.parametrize("folder", ["", "data/"])
+def test_a_zipped_shapefile_is_the_shapefile_in_it(con, tmp_path, folder):
+    geopandas.GeoDataFrame({"class": [7]}, geometry=[shapely.box(500000, 5000000, 500003, 5000003)], crs="EPSG:25832").to_file(tmp_path / "f.shp")
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as z:
+        for suffix in ("shp", "shx", "dbf", "prj", "cpg"):
+            z.write(tmp_path / f"f.{suffix}", f"{folder}f.{suffix}")
+    box = lambda name: con.execute(f"SELECT bbox, crs, layers FROM geo_catalog_build('{tmp_path}/{name}')").fetchone()
+    assert box("f.zip") == box("f.shp")
+    assert con.execute(f"SELECT geo_rasterize('{tmp_path}/f.zip', {SQUARE}, {{label_field: 'class'}}).data").fetchone()[0] == [7] * 9
+
+
+def test_options_that_would_do_nothing_are_refused(con, tmp_path):
+    geopandas.GeoDataFrame({"class": [7]}, geometry=[shapely.box(500000, 5000000, 500003, 5000003)], crs="EPSG:25832").to_file(tmp_path / "f.gpkg")
+    file, shape = f"'{tmp_path}/f.gpkg'", "['POLYGON ((0 0, 1 0, 0 1, 0 0))'::GEOMETRY]"
+    for features, options, parameter in [(file, "labels: [1]", "labels"), (f"[{file}]", "labels: [1]", "labels"), (file, "classes: ['a']", "classes"),
+                                         (shape, "label_field: 'a'", "label_field"), (shape, "layer: 1", "layer")]:
+        with pytest.raises(duckdb.Error, match=rf"geo_rasterize\({parameter}\)"):
+            con.execute(f"SELECT geo_rasterize({features}, {SQUARE}, {{{options}}})").fetchall()

@@ -1,13 +1,14 @@
 //! Vector files through GDAL: their layers, where these lie, and their features.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use gdal::vector::{FieldValue, LayerAccess, geometry_type_to_name};
+use gdal::vector::{FieldValue, LayerAccess, LayerCaps, geometry_type_to_name};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Member, Result};
-use crate::files::{Location, Sight};
+use crate::files::{Address, Location, Sight};
 use crate::format::gdal::vsi::GdalFile;
 use crate::format::gdal::{burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
@@ -76,6 +77,60 @@ fn vector_drivers() -> &'static [String] {
     })
 }
 
+/// GDAL's name of the Shapefile in a zip, or of the folder in it that holds several. The zips that GDAL knows by their names
+/// are left to it.
+fn zipped_shapefile(sight: &Sight) -> Option<String> {
+    let path = match sight.location().address() {
+        Address::Local(path) if sight.magic().starts_with(b"PK\x03\x04") => path.to_str()?,
+        _ => return None,
+    };
+    let lower = path.to_ascii_lowercase();
+    if [".shz", ".shp.zip", ".gdb.zip"].iter().any(|suffix| lower.ends_with(suffix)) {
+        return None;
+    }
+    let root = format!("/vsizip/{{{path}}}");
+    let entries = gdal::vsi::read_dir(&root, true).ok()?;
+    let is_shape =
+        |entry: &&PathBuf| entry.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("shp"));
+    let shapes: Vec<&PathBuf> = entries.iter().filter(is_shape).collect();
+    let first = shapes.first()?;
+    let inside = match shapes.len() {
+        1 => first.as_path(),
+        _ => first.parent().filter(|folder| shapes.iter().all(|shape| shape.parent() == Some(folder)))?,
+    };
+    Some(format!("{root}/{}", inside.to_str()?).trim_end_matches('/').to_string())
+}
+
+/// The encoding of a Shapefile's text where GDAL takes it for bytes: where neither a .cpg nor the table's language byte tells
+/// one, the format's own, ISO-8859-1; or what a .cpg means that has it in words of its own (`ISO 88591`, `ANSI 1252`).
+fn untold_encoding(dataset: &Dataset) -> Option<String> {
+    if dataset.driver().short_name() != "ESRI Shapefile" {
+        return None;
+    }
+    let layer = dataset.layers().find(|layer| !layer.has_capability(LayerCaps::OLCStringsAsUTF8))?;
+    Some(
+        layer
+            .metadata_item("CPG_VALUE", "SHAPEFILE")
+            .map_or_else(|| LATIN_1.into(), |told| encoding_of(&told)),
+    )
+}
+
+const LATIN_1: &str = "ISO-8859-1";
+
+/// An encoding by the name that iconv has for it.
+fn encoding_of(told: &str) -> String {
+    let digits: String = told.chars().filter(char::is_ascii_digit).collect();
+    match digits.strip_prefix("8859") {
+        Some(
+            part @ ("1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "10" | "13" | "14" | "15" | "16"),
+        ) => {
+            format!("ISO-8859-{part}")
+        }
+        None if (3..=4).contains(&digits.len()) => format!("CP{digits}"),
+        _ => LATIN_1.into(),
+    }
+}
+
 impl VectorSource {
     /// # Errors
     /// The file is absent, no vector file, or damaged.
@@ -85,21 +140,27 @@ impl VectorSource {
         let drivers: Vec<&str> = vector_drivers().iter().map(String::as_str).collect();
         let lower = path.to_ascii_lowercase();
         let is_table = [".csv", ".tsv", ".psv"].iter().any(|suffix| lower.ends_with(suffix));
-        let options = DatasetOptions {
-            open_flags: GdalOpenFlags::GDAL_OF_VECTOR
-                | GdalOpenFlags::GDAL_OF_READONLY
-                | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
-            allowed_drivers: Some(&drivers),
-            open_options: is_table.then_some(&CSV_OPTIONS),
-            ..DatasetOptions::default()
-        };
         vsi::watched(sight.location(), || {
             let gdal_file = GdalFile::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
             let alone = gdal_file.file_name().map(|name| [name]);
-            let options = DatasetOptions { sibling_files: alone.as_ref().map(|name| &name[..]), ..options };
-            let dataset = Dataset::open_ex(&gdal_file.name, options)
-                .map_err(|e| Error::unreadable(path, reason(&e, &gdal_file.name)))?;
+            let name = zipped_shapefile(sight).unwrap_or_else(|| gdal_file.name.clone());
+            let open = |open_options: Option<&[&str]>| {
+                let options = DatasetOptions {
+                    open_flags: GdalOpenFlags::GDAL_OF_VECTOR
+                        | GdalOpenFlags::GDAL_OF_READONLY
+                        | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
+                    allowed_drivers: Some(&drivers),
+                    open_options,
+                    sibling_files: alone.as_ref().map(|name| &name[..]),
+                };
+                Dataset::open_ex(&name, options)
+                    .map_err(|e| Error::unreadable(path, reason(&e, &gdal_file.name)))
+            };
+            let mut dataset = open(is_table.then_some(&CSV_OPTIONS[..]))?;
+            if let Some(encoding) = untold_encoding(&dataset) {
+                dataset = open(Some(&[format!("ENCODING={encoding}").as_str()]))?;
+            }
             Ok(VectorSource { dataset, location: sight.location().clone(), _gdal_file: gdal_file })
         })
     }
@@ -298,5 +359,24 @@ fn value_of(value: FieldValue) -> Field {
         FieldValue::RealValue(v) => Field::Double(v),
         FieldValue::StringValue(v) => Field::Text(v),
         other => Field::Text(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_in_words_is_found() {
+        for (told, name) in [
+            ("ISO 88591", "ISO-8859-1"),
+            ("ISO_8859-15", "ISO-8859-15"),
+            ("ANSI 1252", "CP1252"),
+            ("OEM 850", "CP850"),
+            ("windows-1251", "CP1251"),
+            ("unheard of", "ISO-8859-1"),
+        ] {
+            assert_eq!(encoding_of(told), name, "{told}");
+        }
     }
 }
