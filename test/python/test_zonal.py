@@ -333,12 +333,14 @@ def test_polygonize_refuses_what_does_not_fit(con):
 
 
 def test_touched_pixels_are_those_that_geo_rasterize_draws(con, tmp_path):
-    """Also where edges run along the borders of cells, and of the raster: rasterio.features.rasterize is behind both."""
+    """Also where edges run along the borders of cells, and of the raster: rasterio.features.rasterize is behind both. An oblique edge
+    exactly through a corner of cells is left out: there GDAL's answer depends on the window that it draws in, and on its version."""
     rng = np.random.default_rng(3)
     path, transform = tmp_path / "z.tif", from_origin(500000, 8, 1, 1)
     write_raster(path, np.arange(96, dtype="f4").reshape(8, 12), crs="EPSG:25832", transform=transform)
     polygons = [shapely.Polygon([(2, 2), (2, 3), (5.25, 3), (4.75, 2)]), shapely.box(0, 0, 12, 8), shapely.box(12, 0, 14, 8), shapely.box(3, 3, 5, 5)]
-    polygons += [shapely.convex_hull(shapely.MultiPoint(rng.integers(-2, 29, (5, 2)) / 2)) for _ in range(60)]
+    polygons += [shapely.box(*low, *(low + size)) for low, size in zip(rng.integers(-2, 10, (40, 2)), rng.integers(1, 6, (40, 2)))]
+    polygons += [shapely.convex_hull(shapely.MultiPoint(rng.uniform(-1, 14, (5, 2)))) for _ in range(60)]
     for polygon in polygons:
         if polygon.geom_type != "Polygon":
             continue
