@@ -1,5 +1,6 @@
 //! Patch grids: which windows of a raster, a mask or a box become patches.
 
+pub mod cut;
 pub mod edge;
 pub mod land;
 pub mod mask;
@@ -20,10 +21,15 @@ use region::Region;
 /// The pixels that patches are cut from: a raster's own, or those of a box and a resolution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lattice {
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
+    /// From pixels to the CRS.
     pub transform: Affine,
+    /// Its CRS.
     pub crs: String,
+    /// The CRS is in degrees.
     pub geographic: bool,
 }
 
@@ -64,6 +70,10 @@ impl Lattice {
         })
     }
 
+    /// Its outer edges.
+    ///
+    /// # Errors
+    /// A lattice without pixels.
     pub fn bbox(&self) -> Result<Bbox> {
         Ok(self.transform.bbox(&Window::whole(self.height, self.width)?))
     }
@@ -76,10 +86,13 @@ pub struct GridOptions {
     pub size: (usize, usize),
     /// Rows and columns from one patch to the next.
     pub stride: (usize, usize),
+    /// What happens where the last window does not fit.
     pub edge: Edge,
     /// Patches with more land are rejected; `None` keeps all.
     pub max_land_fraction: Option<f64>,
+    /// Those with a land cap of their own.
     pub regions: Vec<Region>,
+    /// Rejected patches are given too.
     pub include_rejected: bool,
 }
 
@@ -90,10 +103,12 @@ pub enum Status {
     Kept,
     /// Above the cap, within that of a forced region.
     Forced,
+    /// Above its cap of land.
     Rejected,
 }
 
 impl Status {
+    /// As the column `status` names it.
     pub fn name(self) -> &'static str {
         match self {
             Status::Kept => "kept",
@@ -106,18 +121,23 @@ impl Status {
 /// A window of the grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patch {
-    /// Its place in the full grid, row-major, whatever is filtered.
+    /// Its index in the full grid, row-major, whatever is filtered.
     pub id: i64,
+    /// Its pixels.
     pub window: Window,
+    /// Its outer edges.
     pub bbox: Bbox,
     /// The centre in degrees; on a globe the longitude is a circular mean.
     pub lon_center: f64,
+    /// Latitude of the centre, degrees.
     pub lat_center: f64,
     /// Hangs over the edge of the raster.
     pub is_partial: bool,
+    /// Shares of land, where they were asked for.
     pub fractions: Option<Fractions>,
-    /// The forced region that its centre lies in, whose cap it keeps, by place in the options.
+    /// The forced region that its centre lies in, whose cap it keeps, by its index in the options.
     pub region: Option<usize>,
+    /// Whether it is kept.
     pub status: Status,
 }
 
@@ -131,8 +151,11 @@ pub enum LandSource {
     Other(Mask),
 }
 
+/// The patches over a lattice.
 pub struct Grid {
+    /// The pixels that are cut.
     pub lattice: Lattice,
+    /// How they are cut.
     pub options: GridOptions,
     row_starts: Vec<i64>,
     col_starts: Vec<i64>,
@@ -168,6 +191,7 @@ impl Grid {
         self.row_starts.len() * self.col_starts.len()
     }
 
+    /// There is no patch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -179,7 +203,7 @@ impl Grid {
     pub fn patches(&self, from: usize, to: usize) -> Result<Vec<Patch>> {
         let mut patches = Vec::with_capacity(to.min(self.len()).saturating_sub(from));
         for id in from..to.min(self.len()) {
-            patches.push(self.place(id)?);
+            patches.push(self.patch(id)?);
         }
         self.centres(&mut patches)?;
         for patch in &mut patches {
@@ -191,7 +215,7 @@ impl Grid {
         Ok(patches)
     }
 
-    fn place(&self, id: usize) -> Result<Patch> {
+    fn patch(&self, id: usize) -> Result<Patch> {
         let columns = self.col_starts.len();
         let (Some(&row_off), Some(&col_off)) =
             (self.row_starts.get(id / columns), self.col_starts.get(id % columns))

@@ -15,6 +15,7 @@ pub struct Pcg64 {
 const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 
 impl Pcg64 {
+    /// The stream of a seed: NumPy's `default_rng(seed)`.
     pub fn new(seed: u64) -> Pcg64 {
         let words = seed_sequence(seed);
         let join = |high: u64, low: u64| u128::from(high) << 64 | u128::from(low);
@@ -30,12 +31,14 @@ impl Pcg64 {
         self.state = self.state.wrapping_mul(MULTIPLIER).wrapping_add(self.increment);
     }
 
+    /// The next 64 bits of the stream.
     pub fn next_u64(&mut self) -> u64 {
         self.step();
         let folded = (self.state >> 64) as u64 ^ self.state as u64;
         folded.rotate_right((self.state >> 122) as u32)
     }
 
+    /// The next 32 bits: half of a draw, and the other half the next time.
     pub fn next_u32(&mut self) -> u32 {
         match self.half.take() {
             Some(half) => half,
@@ -68,18 +71,21 @@ impl Pcg64 {
     pub fn permutation(&mut self, n: usize) -> Vec<i64> {
         let mut order: Vec<u32> = (0..n as u64).map(|i| i as u32).collect();
         let mut last = n.saturating_sub(1);
-        let mut places = [0; 64];
+        let mut partners = [0; 64];
         while last > 0 {
-            let count = places.len().min(last);
-            for (i, place) in places.iter_mut().take(count).enumerate() {
-                *place = self.up_to((last - i) as u64) as usize;
+            let count = partners.len().min(last);
+            for (i, partner) in partners.iter_mut().take(count).enumerate() {
+                *partner = self.up_to((last - i) as u64) as usize;
             }
-            // Each swap waits for memory. Looked at all together first, the places come at once.
-            let seen =
-                places.iter().take(count).filter_map(|place| order.get(*place)).fold(0, |all, n| all ^ n);
+            // Each swap waits for memory. Looked at all together first, the partners come at once.
+            let seen = partners
+                .iter()
+                .take(count)
+                .filter_map(|partner| order.get(*partner))
+                .fold(0, |all, n| all ^ n);
             std::hint::black_box(seen);
-            for (i, place) in places.iter().take(count).enumerate() {
-                order.swap(last - i, *place);
+            for (i, partner) in partners.iter().take(count).enumerate() {
+                order.swap(last - i, *partner);
             }
             last -= count;
         }

@@ -12,9 +12,10 @@ use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Load, Result};
 use crate::format::gdal;
+use crate::limits::Limits;
 use crate::map::geometry;
 use crate::projection;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, read_patch};
+use crate::read::patch::{BandName, PatchOptions, PatchRequest, band_numbers};
 use crate::read::source::Source;
 use crate::window::Window;
 
@@ -29,25 +30,30 @@ pub enum Coverage {
     Exact,
 }
 
+/// The rules by their names.
 pub const COVERAGES: [(&str, Coverage); 3] =
     [("center", Coverage::Center), ("touched", Coverage::Touched), ("exact", Coverage::Exact)];
 
 /// How a zone is counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZonalOptions {
+    /// Which pixels count, and how much.
     pub coverage: Coverage,
+    /// The band that is read.
     pub band: BandName,
+    /// Values by the header's scale and offset.
     pub scaled: bool,
     /// Keep every pixel: median, majority, minority and variety need them all at once.
     pub keep: bool,
-    /// What is kept may take this many bytes.
-    pub limit: usize,
+    /// What is kept may take as many bytes as a chunk.
+    pub limits: Limits,
 }
 
-/// A raster with a place on the map, open.
+/// A georeferenced raster, open.
 pub struct Layer {
     source: Arc<Source>,
     transform: Affine,
+    /// The raster's CRS.
     pub crs: String,
     geographic: bool,
     bands: Vec<usize>,
@@ -58,7 +64,9 @@ pub struct Layer {
 pub struct Zone {
     /// Sum of coverage.
     pub count: f64,
+    /// The smallest value.
     pub min: Option<f64>,
+    /// The largest value.
     pub max: Option<f64>,
     /// Sum of coverage x weight x value.
     pub sum: f64,
@@ -74,7 +82,7 @@ const STRIP: usize = 1 << 20;
 
 impl Layer {
     /// # Errors
-    /// No raster with a place on the map, or one without the band.
+    /// No georeferenced raster, or one without the band.
     pub fn open(path: &str, band: &BandName) -> Result<Layer> {
         let source = Source::open(path)?;
         let (transform, crs) = source.header().georeference(path)?;
@@ -89,14 +97,17 @@ impl Layer {
         Ok(self.transform.bbox(&Window::whole(header.height, header.width)?))
     }
 
-    /// The whole cells under a box, within the raster.
-    fn cells_under(&self, bbox: &Bbox) -> (Range<i64>, Range<i64>) {
+    /// The whole cells under a box, within the raster. An edge on the border of two cells touches both, as `geo_rasterize`
+    /// draws it: where touched cells count, those around the box are looked at too.
+    fn cells_under(&self, bbox: &Bbox, coverage: Coverage) -> (Range<i64>, Range<i64>) {
+        let around = if coverage == Coverage::Touched { 1.0 } else { 0.0 };
         let (row_a, col_a) = self.transform.row_col(bbox.xmin, bbox.ymax);
         let (row_b, col_b) = self.transform.row_col(bbox.xmax, bbox.ymin);
         let header = self.source.header();
         let cells = |a: f64, b: f64, n: usize| {
             let n = n as f64;
-            (a.min(b).floor().clamp(0.0, n) as i64)..(a.max(b).ceil().clamp(0.0, n) as i64)
+            let (first, end) = (a.min(b).floor() - around, a.max(b).ceil() + around);
+            (first.clamp(0.0, n) as i64)..(end.clamp(0.0, n) as i64)
         };
         (cells(row_a, row_b, header.height), cells(col_a, col_b, header.width))
     }
@@ -105,7 +116,9 @@ impl Layer {
         out.clear();
         out.resize(window.area(), 0.0);
         let options = PatchOptions { scaled, boundless: true, ..PatchOptions::default() };
-        let gaps = read_patch(&self.source, window, &self.bands, &options, out)?;
+        let request =
+            PatchRequest { source: &self.source, window: *window, bands: &self.bands, options: &options };
+        let gaps = request.read(out)?;
         for gap in gaps {
             if let Some(cells) = out.get_mut(gap) {
                 cells.fill(f64::NAN);
@@ -162,7 +175,12 @@ pub fn zone(
     let mut zone = Zone::default();
     for turn in turns {
         let bbox = Bbox { xmin: bbox.xmin + turn, xmax: bbox.xmax + turn, ..bbox };
-        if bbox.xmin >= extent.xmax || bbox.xmax <= extent.xmin {
+        // An edge on the raster's own border touches its outermost cells.
+        let aside = match options.coverage {
+            Coverage::Touched => bbox.xmin > extent.xmax || bbox.xmax < extent.xmin,
+            Coverage::Center | Coverage::Exact => bbox.xmin >= extent.xmax || bbox.xmax <= extent.xmin,
+        };
+        if aside {
             continue;
         }
         let polygons = if *turn == 0.0 { polygons.clone() } else { polygons.translate(*turn, 0.0) };
@@ -181,7 +199,7 @@ impl Zone {
         options: &ZonalOptions,
     ) -> Result<()> {
         let offset = weights.map(|weights| layer.offset_to(weights)).transpose()?;
-        let (rows, cols) = layer.cells_under(bbox);
+        let (rows, cols) = layer.cells_under(bbox, options.coverage);
         if rows.is_empty() || cols.is_empty() {
             return Ok(());
         }
@@ -232,16 +250,10 @@ impl Zone {
             }
         }
         let bytes = self.kept.len().saturating_mul(16);
-        if bytes > options.limit {
-            return Err(Error::TooLarge {
-                load: Load::Zone,
-                needed: bytes as u64,
-                limit: options.limit as u64,
-            });
-        }
-        Ok(())
+        options.limits.allow(bytes, || Load::Zone)
     }
 
+    /// The mean, weighed by coverage and weights.
     pub fn mean(&self) -> Option<f64> {
         (self.weight != 0.0).then(|| self.sum / self.weight)
     }
@@ -251,6 +263,7 @@ impl Zone {
         (self.weight != 0.0).then(|| (self.squares / self.weight).max(0.0).sqrt())
     }
 
+    /// The sum, weighed by coverage and weights.
     pub fn sum(&self) -> Option<f64> {
         (self.count > 0.0).then_some(self.sum)
     }
@@ -285,7 +298,7 @@ impl Zone {
     }
 }
 
-/// The weighted quantile at one half of sorted (value, weight) pairs: places `s_i = i w_i + (n - 1) sum(w before i)`
+/// The weighted quantile at one half of sorted (value, weight) pairs: positions `s_i = i w_i + (n - 1) sum(w before i)`
 /// run from 0 to `(n - 1) sum(w)`, and values between them are interpolated.
 fn weighted_median(sorted: &[(f64, f64)]) -> Option<f64> {
     let last = sorted.last()?;
@@ -295,13 +308,15 @@ fn weighted_median(sorted: &[(f64, f64)]) -> Option<f64> {
     let mut before = 0.0;
     let mut left: Option<(f64, f64)> = None;
     for (i, &(value, weight)) in sorted.iter().enumerate() {
-        let place = i as f64 * weight + (n - 1.0) * before;
-        if place > wanted
-            && let Some((left_place, left_value)) = left
+        let position = i as f64 * weight + (n - 1.0) * before;
+        if position > wanted
+            && let Some((left_position, left_value)) = left
         {
-            return Some(left_value + (wanted - left_place) * (value - left_value) / (place - left_place));
+            return Some(
+                left_value + (wanted - left_position) * (value - left_value) / (position - left_position),
+            );
         }
-        left = Some((place, value));
+        left = Some((position, value));
         before += weight;
     }
     Some(last.0)

@@ -1,7 +1,9 @@
 //! Long lists of numbers, some thousand at a time.
 //!
-//! DuckDB flattens a column but not what is in its lists: a child may be one value for all places, or places of
+//! DuckDB flattens a column but not what is in its lists: a child may be one value for all items, or items of
 //! another vector. So a piece is a copy, small enough to stay in the processor's cache.
+
+#![allow(unsafe_code)]
 
 use duckdb::ffi;
 
@@ -16,7 +18,7 @@ const LENGTH: usize = 8192;
 /// Room for a piece of the lists of one column.
 pub struct Pieces<'a> {
     child: ffi::duckdb_vector,
-    column: Vector<'a>,
+    column: &'a Vector<'a>,
     dtype: Dtype,
     copy: ffi::duckdb_vector,
     chosen: ffi::duckdb_selection_vector,
@@ -27,11 +29,12 @@ pub struct Pieces<'a> {
 pub struct Nulls<'a>(Option<&'a [u64]>);
 
 impl Nulls<'_> {
-    /// Whether there is any place for one.
+    /// Whether none is.
     pub fn none(&self) -> bool {
         self.0.is_none()
     }
 
+    /// Whether a number is NULL.
     #[inline]
     pub fn is_null(&self, index: usize) -> bool {
         self.0.is_some_and(|words| words[index / 64] >> (index % 64) & 1 == 0)
@@ -41,10 +44,10 @@ impl Nulls<'_> {
 impl<'a> Pieces<'a> {
     /// # Errors
     /// The column is no list of numbers.
-    pub fn of(column: Vector<'a>) -> Result<Pieces<'a>> {
-        let ty = column.ty().sql_type();
+    pub fn of(column: &'a Vector<'a>) -> Result<Pieces<'a>> {
+        let ty = column.layout().ty.sql_type();
         let dtype = ty.as_ref().and_then(|ty| ty.item()).and_then(|item| item.dtype());
-        let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is no list of numbers")))?;
+        let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is not a list of numbers")))?;
         // SAFETY: the column is a list, whose child lives as long as it; what is made here is destroyed by the guard.
         unsafe {
             let child = ffi::duckdb_list_vector_get_child(column.raw());
@@ -60,6 +63,7 @@ impl<'a> Pieces<'a> {
         self.dtype
     }
 
+    /// Whether a row has no list.
     pub fn is_null(&self, row: usize) -> bool {
         self.column.is_null(row)
     }
@@ -84,13 +88,13 @@ impl<'a> Pieces<'a> {
         let (offset, length) = self.column.list_entry(row);
         for first in (0..length).step_by(LENGTH) {
             let count = LENGTH.min(length - first);
-            // SAFETY: the selection names places of the child that are the row's, and the copy has room for them. Its
+            // SAFETY: the selection names items of the child that are the row's, and the copy has room for them. Its
             // type is the child's, whose values are those of `T`. A mask has a bit for each value.
             let (values, nulls) = unsafe {
-                let places = ffi::duckdb_selection_vector_get_data_ptr(self.chosen);
-                let places = std::slice::from_raw_parts_mut(places, count);
-                for (place, from) in places.iter_mut().zip(offset + first..) {
-                    *place = from as ffi::sel_t;
+                let indices = ffi::duckdb_selection_vector_get_data_ptr(self.chosen);
+                let indices = std::slice::from_raw_parts_mut(indices, count);
+                for (index, from) in indices.iter_mut().zip(offset + first..) {
+                    *index = from as ffi::sel_t;
                 }
                 ffi::duckdb_vector_copy_sel(self.child, self.copy, self.chosen, count as u64, 0, 0);
                 let values = ffi::duckdb_vector_get_data(self.copy).cast::<T>();

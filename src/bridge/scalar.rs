@@ -1,5 +1,7 @@
 //! Scalar functions: DuckDB's C calls on one side, a trait on the other.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -9,7 +11,7 @@ use crate::bridge::args::Args;
 use crate::bridge::call::{accepted, contain, drop_box, reading};
 use crate::bridge::chunk::Input;
 use crate::bridge::connection::Connection;
-use crate::bridge::doc::{FunctionDoc, Given, Parameter};
+use crate::bridge::doc::FunctionDoc;
 use crate::bridge::file_system::DuckFiles;
 use crate::bridge::logical_type::{LogicalType, geometry_crs, struct_fields};
 use crate::bridge::settings;
@@ -27,6 +29,7 @@ use crate::value::Value;
 pub struct Call {
     doc: &'static FunctionDoc,
     info: ffi::duckdb_bind_info,
+    /// The user's bounds in force.
     pub limits: Limits,
 }
 
@@ -41,42 +44,36 @@ impl Call {
     ///
     /// # Errors
     /// The argument holds a subquery.
-    pub fn crs(&self, place: usize) -> Result<Option<String>> {
-        self.of_type(place, geometry_crs)
+    pub fn crs(&self, index: usize) -> Result<Option<String>> {
+        self.of_type(index, geometry_crs)
     }
 
     /// # Errors
     /// The argument holds a subquery.
-    pub fn is_geometry(&self, place: usize) -> Result<bool> {
+    pub fn is_geometry(&self, index: usize) -> Result<bool> {
         // SAFETY: the type is live.
         let is = |ty: &LogicalType| unsafe { ffi::duckdb_get_type_id(ty.raw()) };
-        Ok(self.of_type(place, is)? == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
+        Ok(self.of_type(index, is)? == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
     }
 
     /// Names and types of the fields of an argument that is a STRUCT.
     ///
     /// # Errors
     /// The argument holds a subquery.
-    pub fn fields(&self, place: usize) -> Result<Vec<(String, String)>> {
-        self.of_type(place, struct_fields)
+    pub fn fields(&self, index: usize) -> Result<Vec<(String, String)>> {
+        self.of_type(index, struct_fields)
     }
 
-    /// The place of the options, where they were given: at the end, also of fewer arguments than may come before them.
+    /// The index of the options, where they were given: at the end, also of fewer arguments than may come before them.
     ///
     /// # Errors
     /// The last argument may be the options, and holds a subquery.
-    pub fn bag(&self) -> Result<Option<usize>> {
-        let by_place = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
-        let parameters: Vec<_> = self.doc.parameters.iter().filter(by_place).collect();
-        let bag = parameters.iter().position(|p| p.given == Given::Optional && p.types == "STRUCT");
-        let (Some(bag), Some(last)) = (bag, self.arguments().checked_sub(1)) else { return Ok(None) };
+    pub fn options_index(&self) -> Result<Option<usize>> {
         // SAFETY: the type is live.
         let is_struct = |ty: &LogicalType| unsafe {
             ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT
         };
-        let may_be_early = last < bag && parameters.get(last).is_some_and(|p| p.given == Given::Optional);
-        let found = last == bag || may_be_early && self.of_type(last, is_struct)?;
-        Ok(found.then_some(last))
+        self.doc.options_index(self.arguments(), |last| self.of_type(last, is_struct))
     }
 
     /// The options, by their names.
@@ -84,9 +81,9 @@ impl Call {
     /// # Errors
     /// They are no constant struct, or a key is unknown.
     pub fn options(&self) -> Result<Args> {
-        let Some(bag) = self.bag()? else { return Ok(Args::new(self.doc, Vec::new())) };
+        let Some(index) = self.options_index()? else { return Ok(Args::new(self.doc, Vec::new())) };
         // SAFETY: `info` is live, and the context is owned and destroyed here.
-        let options = self.look(bag, |expression| unsafe {
+        let options = self.look(index, |expression| unsafe {
             let mut context = std::ptr::null_mut();
             ffi::duckdb_scalar_function_get_client_context(self.info, &mut context);
             let options = fold(self.doc, expression, context);
@@ -96,20 +93,20 @@ impl Call {
         Args::of_options(self.doc, &options?)
     }
 
-    fn of_type<T>(&self, place: usize, look: impl FnOnce(&LogicalType) -> T) -> Result<T> {
+    fn of_type<T>(&self, index: usize, look: impl FnOnce(&LogicalType) -> T) -> Result<T> {
         // SAFETY: the expression is live, and gives its type away.
-        self.look(place, |expression| unsafe {
+        self.look(index, |expression| unsafe {
             look(&LogicalType::from_raw(ffi::duckdb_expression_return_type(expression)))
         })
     }
 
-    fn look<T>(&self, place: usize, look: impl FnOnce(ffi::duckdb_expression) -> T) -> Result<T> {
+    fn look<T>(&self, index: usize, look: impl FnOnce(ffi::duckdb_expression) -> T) -> Result<T> {
         // SAFETY: `info` is live; the expression is owned and destroyed here.
         unsafe {
-            let mut expression = ffi::duckdb_scalar_function_bind_get_argument(self.info, place as u64);
+            let mut expression = ffi::duckdb_scalar_function_bind_get_argument(self.info, index as u64);
             if expression.is_null() {
                 let problem =
-                    format!("argument {} holds a subquery, whose type DuckDB does not show", place + 1);
+                    format!("argument {} holds a subquery, whose type DuckDB does not show", index + 1);
                 let remedy = "Put the subquery into FROM, or its result into a variable with SET VARIABLE";
                 return Err(Error::conflict(problem, remedy));
             }
@@ -120,8 +117,14 @@ impl Call {
     }
 }
 
+/// A function that gives a value for each row.
 pub trait ScalarFunction: 'static {
+    /// What it says of itself.
     const DOC: &'static FunctionDoc;
+    /// It gives pixels: DuckDB then neither calls it while it plans, where a constant call would become one object a
+    /// number, nor takes two calls for one.
+    const VOLATILE: bool = false;
+    /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;
 
     /// # Errors
@@ -132,7 +135,7 @@ pub trait ScalarFunction: 'static {
     ///
     /// # Errors
     /// Becomes DuckDB's `Invalid Input Error`.
-    fn call(bound: &Self::Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()>;
+    fn call(bound: &Self::Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()>;
 }
 
 /// Shared by all copies that DuckDB makes of a call's bind data.
@@ -240,7 +243,8 @@ unsafe extern "C" fn scalar_call<F: ScalarFunction>(
         let data = &*ffi::duckdb_scalar_function_get_bind_data(info).cast::<Arc<ScalarBound<F::Bound>>>();
         let session = &*ffi::duckdb_scalar_function_get_state(info).cast::<Arc<Session>>();
         let input = Input::from_raw(raw);
-        reading(session, || F::call(&data.bound, &input, Vector::from_raw(out, input.rows())))
+        let mut out = Vector::from_raw(out, input.rows());
+        reading(session, || F::call(&data.bound, &input, &mut out))
     };
     if let Err(error) = contain(F::DOC, work) {
         // SAFETY: DuckDB copies the message.
@@ -269,6 +273,9 @@ pub fn register_scalar<F: ScalarFunction>(connection: &Connection) -> Result<()>
             );
             // NULL arguments reach us, since a NULL may stand in one field of a struct as well.
             ffi::duckdb_scalar_function_set_special_handling(function);
+            if F::VOLATILE {
+                ffi::duckdb_scalar_function_set_volatile(function);
+            }
             ffi::duckdb_scalar_function_set_bind(function, Some(scalar_bind::<F>));
             ffi::duckdb_scalar_function_set_init(function, Some(scalar_init::<F>));
             ffi::duckdb_scalar_function_set_function(function, Some(scalar_call::<F>));

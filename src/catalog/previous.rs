@@ -17,11 +17,11 @@ use crate::files::Stamp;
 use crate::format::parquet::{Table, value};
 use crate::value::Value;
 
-/// The place of a row: which file of the catalog, and which of its rows.
-pub type RowId = (u32, u64);
+/// Which row: which file of the catalog, and which of its rows.
+pub(crate) type RowId = (u32, u64);
 
 /// What is known of the catalog before its rows are read.
-pub struct Previous {
+pub(crate) struct Previous {
     parts: Vec<String>,
     /// By a hash of the path; whoever fetches a row compares the path itself.
     states: HashMap<u64, State>,
@@ -55,7 +55,7 @@ impl Previous {
     ///
     /// # Errors
     /// No Parquet, or a catalog of a later version.
-    pub fn open(parts: &[String]) -> Result<Previous> {
+    pub(crate) fn open(parts: &[String]) -> Result<Previous> {
         let mut states = HashMap::new();
         for (part, path) in parts.iter().enumerate() {
             let columns = ["path", "size", "modified", "schema_version", "built_with"];
@@ -104,14 +104,14 @@ impl Previous {
     }
 
     /// The row of a file, if the file has not changed since, as far as its size and time tell. A URL has no time.
-    pub fn find(&self, path: &str, stamp: &Stamp) -> Option<RowId> {
+    pub(crate) fn find(&self, path: &str, stamp: &Stamp) -> Option<RowId> {
         let state = self.states.get(&key(path))?;
         let same = i64::try_from(stamp.size) == Ok(state.size) && stamp.modified == Some(state.modified);
         same.then_some(state.row)
     }
 
     /// The name of the part that a row lies in.
-    pub fn name(&self, row: RowId) -> &str {
+    pub(crate) fn name(&self, row: RowId) -> &str {
         self.parts.get(row.0 as usize).map_or("", String::as_str)
     }
 }
@@ -134,17 +134,21 @@ fn later_version(path: &str, version: i64) -> Error {
 
 /// Fetches rows, going on through the catalog from portion to portion.
 #[derive(Default)]
-pub struct Fetcher {
-    /// The part under way, its batches, and the place of the next of them.
+pub(crate) struct Fetcher {
+    /// The part under way, its batches, and the index of the next of them.
     open: Option<(u32, Table, u64)>,
 }
 
 impl Fetcher {
-    /// The rows that were asked for, by place.
+    /// The rows that were asked for, by their ids.
     ///
     /// # Errors
     /// The catalog can no longer be read.
-    pub fn fetch(&mut self, previous: &Previous, mut wanted: Vec<RowId>) -> Result<HashMap<RowId, Kept>> {
+    pub(crate) fn fetch(
+        &mut self,
+        previous: &Previous,
+        mut wanted: Vec<RowId>,
+    ) -> Result<HashMap<RowId, Kept>> {
         wanted.sort_unstable();
         wanted.dedup();
         let mut found = HashMap::with_capacity(wanted.len());
@@ -162,18 +166,18 @@ impl Fetcher {
             };
             let batch = batch?;
             *at += batch.num_rows() as u64;
-            let end = rest.partition_point(|place| *place < (part, *at));
+            let end = rest.partition_point(|id| *id < (part, *at));
             let (here, later) = rest.split_at(end);
             rest = later;
             if here.is_empty() {
                 continue;
             }
-            let places = UInt32Array::from_iter_values(here.iter().map(|(_, row)| (row - first) as u32));
-            let rows = take_record_batch(&batch, &places)
+            let indices = UInt32Array::from_iter_values(here.iter().map(|(_, row)| (row - first) as u32));
+            let rows = take_record_batch(&batch, &indices)
                 .map_err(|e| Error::Bug(format!("rows of a batch cannot be taken: {e}")))?;
             let rows = Arc::new(rows);
-            for (i, place) in here.iter().enumerate() {
-                found.insert(*place, Kept { rows: rows.clone(), row: i });
+            for (i, id) in here.iter().enumerate() {
+                found.insert(*id, Kept { rows: rows.clone(), row: i });
             }
         }
         Ok(found)

@@ -16,7 +16,7 @@ const MAX_TEXT: usize = 4096;
 ///
 /// # Errors
 /// [`Error::NotFound`] with those that there are, or [`Lack::Tag`].
-pub fn time(tags: &Tags, tag: &str, path: &str) -> Result<Interval> {
+pub(crate) fn time(tags: &Tags, tag: &str, path: &str) -> Result<Interval> {
     match tags.iter().find(|(name, _)| name == tag) {
         Some((_, text)) => stamped(text)
             .ok_or_else(|| Error::unsuited(path, Lack::Tag { name: tag.into(), value: text.clone() })),
@@ -28,7 +28,7 @@ pub fn time(tags: &Tags, tag: &str, path: &str) -> Result<Interval> {
 }
 
 /// Keeps what a catalog keeps, each name once.
-pub fn limit(tags: &mut Tags) {
+pub(crate) fn limit(tags: &mut Tags) {
     let mut kept = 0;
     for index in 0..tags.len() {
         let Some((before, rest)) = tags.split_at_mut_checked(index) else { break };
@@ -48,9 +48,11 @@ pub fn limit(tags: &mut Tags) {
 }
 
 /// The global attributes of an array file, and each class that CF names of some variables as `VARIABLE.class.VALUE`.
-pub fn of_array(header: &ArrayHeader, variables: &[usize]) -> Tags {
-    let mut tags: Tags =
-        header.attributes.iter().map(|(name, value)| (name.clone(), written(value))).collect();
+pub(crate) fn of_array(header: &ArrayHeader, variables: &[usize]) -> Tags {
+    // What the netCDF library notes for itself is seen through one library and not through another.
+    let own = |name: &str| !["_NCProperties", "_IsNetcdf4", "_SuperblockVersion"].contains(&name);
+    let told = header.attributes.iter().filter(|(name, _)| own(name));
+    let mut tags: Tags = told.map(|(name, value)| (name.clone(), written(value))).collect();
     for variable in variables.iter().filter_map(|index| header.variables.get(*index)) {
         tags.extend(classes(variable));
     }

@@ -1,4 +1,4 @@
-//! The bytes of one file, on disk or behind a URL, from any place and on any thread.
+//! The bytes of one file, on disk or behind a URL, from any offset and on any thread.
 
 use std::fs::File;
 use std::io::{Error, Read, Result, Seek, SeekFrom};
@@ -8,9 +8,12 @@ use std::sync::Arc;
 use crate::files::location::{Address, Location};
 use crate::files::remote::{self, RemoteFile};
 
+/// A file to read from any offset.
 #[derive(Clone)]
 pub enum Reader {
+    /// A local file.
     Disk(Arc<File>),
+    /// A file of a URL.
     Web(Arc<RemoteFile>),
 }
 
@@ -33,7 +36,7 @@ impl Reader {
         }
     }
 
-    /// Fills `out` from a place on, with no byte beyond it asked for.
+    /// Fills `out` from an offset on, with no byte beyond it asked for.
     ///
     /// # Errors
     /// The file ends before, or can not be read.
@@ -57,14 +60,14 @@ impl Reader {
     }
 }
 
-/// A place in a file to read on from.
+/// An offset in a file to read on from.
 pub struct Cursor {
     reader: Reader,
     at: u64,
 }
 
 impl Cursor {
-    /// A cursor at a place.
+    /// A cursor at an offset.
     pub fn at(self, at: u64) -> Cursor {
         Cursor { at, ..self }
     }

@@ -1,8 +1,8 @@
 //! Remote files: URLs that a file system outside of this engine opens, read in ranges.
 //!
 //! A [`Session`] is what one call of a query may use of that file system, and ends with it: it owns every open
-//! handle. What outlives a query (an open raster, say) holds a [`RemoteFile`], which is facts alone, and borrows a
-//! handle from the session that runs ([`within`]) for each read. A session looks at each URL anew, so that a
+//! handle. What outlives a query (an open raster, say) holds a [`RemoteFile`], which is metadata alone, and borrows
+//! a handle from the session that runs ([`within`]) for each read. A session looks at each URL anew, so that a
 //! file that changed between two queries is never mixed from both.
 
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::error::{Absence, Cause, Error, Part, Result};
+use crate::error::{Absence, Cause, Error, Part, ReasonResult, Result};
 use crate::files::failure::{self, Failure};
 use crate::files::ranges::{self, Found};
 use crate::kept::{Idle, Kept};
@@ -21,18 +21,31 @@ use crate::workers;
 pub trait RemoteFiles: Send + Sync {
     /// # Errors
     /// The file system's own words.
-    fn open(&self, url: &str) -> std::result::Result<Box<dyn RemoteHandle>, String>;
+    fn open(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>>;
 }
 
 /// An open URL: a cursor that one thread uses at a time.
 pub trait RemoteHandle: Send {
+    /// Its bytes.
+    ///
     /// # Errors
     /// The file system's own words, here and below.
-    fn size(&mut self) -> std::result::Result<u64, String>;
-    fn seek(&mut self, place: u64) -> std::result::Result<(), String>;
-    fn tell(&mut self) -> std::result::Result<u64, String>;
+    fn size(&mut self) -> ReasonResult<u64>;
+    /// Moves the cursor to an offset.
+    ///
+    /// # Errors
+    /// As `size`.
+    fn seek(&mut self, offset: u64) -> ReasonResult<()>;
+    /// The offset of the cursor.
+    ///
+    /// # Errors
+    /// As `size`.
+    fn tell(&mut self) -> ReasonResult<u64>;
     /// Reads on from the cursor; 0 bytes at the end.
-    fn read(&mut self, out: &mut [u8]) -> std::result::Result<usize, String>;
+    ///
+    /// # Errors
+    /// As `size`.
+    fn read(&mut self, out: &mut [u8]) -> ReasonResult<usize>;
 }
 
 /// Headers are read in pages of this many bytes; a reader that goes on in order gets longer ones.
@@ -44,7 +57,7 @@ const NEAR: u64 = 4 << 10;
 const LONGEST: u64 = 8 << 20;
 /// Open handles that a session keeps when nobody reads.
 const KEPT_HANDLES: usize = 32;
-/// URLs whose facts a session keeps.
+/// URLs whose metadata a session keeps.
 const KEPT_FILES: usize = 4096;
 /// The wait before the first retry; each further one waits four times as long.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -52,9 +65,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// What was asked of file systems since the process began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
+    /// Handles opened.
     pub opens: u64,
+    /// Ranges read, with those tried again.
     pub requests: u64,
+    /// Bytes that came.
     pub bytes: u64,
+    /// Reads and opens tried again.
     pub retries: u64,
     /// Bytes held in memory now.
     pub held: u64,
@@ -65,6 +82,7 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 static RETRIES: AtomicU64 = AtomicU64::new(0);
 
+/// The counts of the process.
 pub fn counters() -> Counters {
     let held = ranges::held() as u64;
     let [opens, requests, bytes, retries] = [&OPENS, &REQUESTS, &BYTES, &RETRIES].map(|n| n.load(Relaxed));
@@ -85,7 +103,7 @@ pub struct Session {
     idle: Idle<u64, Box<dyn RemoteHandle>>,
 }
 
-/// A place for one file: its lock is held while the file is opened.
+/// A slot for one file: its lock is held while the file is opened.
 type Slot = Arc<Mutex<Option<Arc<RemoteFile>>>>;
 
 /// What a session knows of a URL.
@@ -139,6 +157,7 @@ fn session() -> Result<Arc<Session>> {
 }
 
 impl Session {
+    /// A session over a file system.
     pub fn new(files: Arc<dyn RemoteFiles>, retries: u32) -> Session {
         Session {
             id: NEXT.fetch_add(1, Relaxed),
@@ -162,8 +181,8 @@ impl Session {
                 .cloned();
             slot
         };
-        let mut place = lock(&slot);
-        if let Some(file) = place.as_ref() {
+        let mut known = lock(&slot);
+        if let Some(file) = known.as_ref() {
             return Ok(file.clone());
         }
         // To open a file in fsspec's memory moves the cursor of those who read it.
@@ -179,11 +198,11 @@ impl Session {
         })?;
         let file = Arc::new(RemoteFile::new(self.id, url, size));
         self.rest(&file, handle);
-        *place = Some(file.clone());
+        *known = Some(file.clone());
         Ok(file)
     }
 
-    fn open_handle(&self, url: &str) -> std::result::Result<Box<dyn RemoteHandle>, String> {
+    fn open_handle(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>> {
         OPENS.fetch_add(1, Relaxed);
         self.files.open(url)
     }
@@ -192,7 +211,7 @@ impl Session {
     fn attempt<T>(
         &self,
         url: &str,
-        mut work: impl FnMut() -> std::result::Result<T, String>,
+        mut work: impl FnMut() -> ReasonResult<T>,
     ) -> std::result::Result<T, Failure> {
         let mut wait = FIRST_WAIT;
         let retries = if failure::is_recent(url) { 0 } else { self.retries };
@@ -241,7 +260,7 @@ impl Session {
         Ok(bytes)
     }
 
-    fn fetch_once(&self, file: &RemoteFile, start: u64, out: &mut [u8]) -> std::result::Result<(), String> {
+    fn fetch_once(&self, file: &RemoteFile, start: u64, out: &mut [u8]) -> ReasonResult<()> {
         let mut opened = None;
         loop {
             let alone = file.shared_cursor.load(Relaxed);
@@ -274,7 +293,7 @@ impl Session {
 
     /// A further handle on a file, opened while nobody reads. Of the first two it is asked whether one moves the
     /// cursor of the other: some file systems lend every reader the same one.
-    fn another(&self, file: &RemoteFile) -> std::result::Result<Box<dyn RemoteHandle>, String> {
+    fn another(&self, file: &RemoteFile) -> ReasonResult<Box<dyn RemoteHandle>> {
         let _alone = file.cursor.write().unwrap_or_else(PoisonError::into_inner);
         let mut new = self.open_handle(&file.url)?;
         let size = new.size()?;
@@ -288,7 +307,7 @@ impl Session {
                 None => self.open_handle(&file.url)?,
             };
             let moves = other.seek(0).and_then(|()| new.seek(1)).and_then(|()| other.tell());
-            if moves.is_ok_and(|place| place != 0) {
+            if moves.is_ok_and(|offset| offset != 0) {
                 file.shared_cursor.store(true, Relaxed);
             }
             self.rest(file, other);
@@ -329,10 +348,12 @@ impl RemoteFile {
         self.id
     }
 
+    /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
     }
 
+    /// Its bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -355,20 +376,20 @@ impl RemoteFile {
         Ok(file)
     }
 
-    /// Reads from a place on, up to the file's end; gives the number of bytes.
+    /// Reads from an offset on, up to the file's end; gives the number of bytes.
     ///
     /// # Errors
     /// [`Error::Unreadable`].
-    pub fn read_at(self: &Arc<Self>, place: u64, out: &mut [u8]) -> Result<usize> {
-        let end = self.size.min(place.saturating_add(out.len() as u64));
+    pub fn read_at(self: &Arc<Self>, offset: u64, out: &mut [u8]) -> Result<usize> {
+        let end = self.size.min(offset.saturating_add(out.len() as u64));
         let session = session()?;
-        self.now()?.walk(&session, place..end, false, |at, bytes| {
-            let at = (at - place) as usize;
+        self.now()?.walk(&session, offset..end, false, |at, bytes| {
+            let at = (at - offset) as usize;
             if let Some(out) = out.get_mut(at..at + bytes.len()) {
                 out.copy_from_slice(bytes);
             }
         })?;
-        Ok(end.saturating_sub(place) as usize)
+        Ok(end.saturating_sub(offset) as usize)
     }
 
     /// The first bytes, as many as there are of `n`, by way of the header's page.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Member, Result};
+use crate::error::{Error, Member, ReasonResult, Result};
 
 /// What an array file's header says, without one value of a data variable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,11 +19,13 @@ pub struct ArrayHeader {
 /// A variable: coordinates and data alike.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Variable {
+    /// Its name, with the groups that it lies in.
     pub name: String,
     /// Names of its dimensions, slowest first.
     pub dims: Vec<String>,
-    /// The places among them of those that the file gives no name: they tie nothing to another variable.
+    /// The indices among them of those that the file gives no name: they tie nothing to another variable.
     pub unnamed: Vec<usize>,
+    /// Sizes of its dimensions.
     pub shape: Vec<u64>,
     /// The stored type's name as NumPy writes it (`int16`), also of types without pixels (`str`).
     pub dtype_name: String,
@@ -32,12 +34,15 @@ pub struct Variable {
     /// Sizes of the chunks that it is stored in, `None` when it lies in one piece.
     pub chunk: Option<Vec<u64>>,
     /// The stored value that stands for no value: `_FillValue`, else `missing_value`, else the format's own (Zarr's of
-    /// version 2, NetCDF's of places that were never written).
+    /// version 2, NetCDF's of cells that were never written).
     pub nodata: Option<Nodata>,
     /// `value = stored * scale + offset`.
     pub scale: Option<f64>,
+    /// 0 without it.
     pub offset: Option<f64>,
+    /// Its `units`.
     pub unit: Option<String>,
+    /// In file order.
     pub attributes: Vec<(String, Attribute)>,
 }
 
@@ -53,6 +58,7 @@ pub struct Absent<T> {
 }
 
 impl<T: Pixel> Absent<T> {
+    /// Whether a value stands for none.
     pub fn holds(&self, value: T) -> bool {
         let outside = |[low, high]: [f64; 2]| value.f64() < low || value.f64() > high;
         self.values.iter().any(|absent| value.is(*absent)) || self.valid.is_some_and(outside)
@@ -76,9 +82,13 @@ impl<T: Pixel> Absent<T> {
 /// An attribute's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
+    /// One text.
     Text(String),
+    /// Several texts.
     Texts(Vec<String>),
+    /// Whole numbers.
     Integers(Vec<i64>),
+    /// Floats.
     Numbers(Vec<f64>),
 }
 
@@ -87,9 +97,10 @@ pub trait ArrayFile: Send + Sync {
     /// The file, as the user named it.
     fn path(&self) -> &str;
 
+    /// What the file says of itself.
     fn header(&self) -> &Arc<ArrayHeader>;
 
-    /// A hyperslab of a variable (by its place in the header), as stored, row-major in the order of its
+    /// A hyperslab of a variable (by its index in the header), as stored, row-major in the order of its
     /// dimensions: `count` values from `start` on, every `step`-th, along each.
     ///
     /// # Errors
@@ -125,6 +136,7 @@ impl ArrayHeader {
         self.find(name)
     }
 
+    /// An attribute by name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -140,6 +152,7 @@ impl ArrayHeader {
 }
 
 impl Variable {
+    /// An attribute by name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -246,6 +259,7 @@ impl Variable {
         self.shape.iter().fold(1u64, |n, size| n.saturating_mul(*size))
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -254,12 +268,7 @@ impl Variable {
     ///
     /// # Errors
     /// What is wrong with it: the numbers are not one for each dimension, or it leaves the variable.
-    pub fn check_slab(
-        &self,
-        start: &[u64],
-        count: &[u64],
-        step: &[u64],
-    ) -> std::result::Result<usize, String> {
+    pub fn check_slab(&self, start: &[u64], count: &[u64], step: &[u64]) -> ReasonResult<usize> {
         let dims = self.shape.len();
         if [start.len(), count.len(), step.len()] != [dims; 3] {
             return Err(format!("a hyperslab of {} numbers, and {dims} dimensions", start.len()));
@@ -282,6 +291,7 @@ impl Variable {
 }
 
 impl Attribute {
+    /// Its text, where it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
             Attribute::Text(text) => Some(text.trim_matches([' ', '\0', '\n', '\t'])),

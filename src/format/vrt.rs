@@ -37,6 +37,22 @@ pub fn sources(sight: &Sight) -> Result<Vec<PathBuf>> {
     }
 }
 
+/// The first file that a VRT names, or a VRT within it, and that is not there. A name of GDAL's own file systems, or behind
+/// a URL, may be anywhere.
+pub fn absent(location: &Location) -> Option<PathBuf> {
+    let path = match location.address() {
+        Address::Local(path) => path,
+        Address::Url(_) => return None,
+    };
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    follow(path, 0, &mut seen, &mut found);
+    let elsewhere = |source: &Path| {
+        let name = source.to_string_lossy();
+        name.is_empty() || name.contains("/vsi") || name.contains("://") || name.contains(":/")
+    };
+    found.into_iter().find(|source| !elsewhere(source) && !source.exists())
+}
+
 fn follow(path: &Path, depth: usize, seen: &mut HashSet<PathBuf>, found: &mut Vec<PathBuf>) {
     let Some(text) = text(path) else { return };
     for source in named(&text, path) {
@@ -68,8 +84,7 @@ fn named(text: &[u8], vrt: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     // The element that names a source: whether it is relative, and the name as far as it was read.
     let mut open: Option<(bool, String)> = None;
-    loop {
-        let Ok(event) = reader.read_event() else { break };
+    while let Ok(event) = reader.read_event() {
         let more = match event {
             Event::Eof => break,
             Event::Start(element) => {

@@ -1,4 +1,4 @@
-//! The place of a raster on the map, in the catalog's CRS.
+//! Where a raster lies on the map, in the catalog's CRS.
 
 use geo::{BooleanOps, BoundingRect, Coord, LineString, MapCoords, MultiPolygon, Polygon, Rect, Translate};
 
@@ -11,7 +11,9 @@ use crate::projection;
 /// would is two polygons, and the box then spans all longitudes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Footprint {
+    /// The shape on the map, cut at the antimeridian.
     pub polygons: MultiPolygon<f64>,
+    /// The envelope of the shape.
     pub bbox: Bbox,
 }
 

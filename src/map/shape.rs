@@ -22,19 +22,16 @@ use crate::map::geometry;
 const SLIVER: f64 = 1e-9;
 
 /// A shape that is not empty, all its coordinates finite.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
     /// A polygon that is its own envelope, with an area.
     Box(Bbox),
-    Polygons {
-        polygons: MultiPolygon<f64>,
-        bbox: Bbox,
-    },
+    /// Any other area.
+    Polygons { polygons: MultiPolygon<f64>, bbox: Bbox },
     /// Points and lines, which have no area.
-    Thin {
-        geometry: Geometry<f64>,
-        bbox: Bbox,
-    },
+    Thin { geometry: Geometry<f64>, bbox: Bbox },
 }
 
 impl Shape {
@@ -89,6 +86,7 @@ impl Shape {
         Some(Shape::Polygons { polygons, bbox })
     }
 
+    /// The envelope.
     pub fn bbox(&self) -> &Bbox {
         match self {
             Shape::Box(bbox) | Shape::Polygons { bbox, .. } | Shape::Thin { bbox, .. } => bbox,
@@ -104,6 +102,7 @@ impl Shape {
         }
     }
 
+    /// The shape as a geometry of `geo`.
     pub fn geometry(&self) -> Geometry<f64> {
         match self {
             Shape::Box(bbox) => Geometry::Rect(rect(bbox)),
@@ -265,8 +264,8 @@ impl Grid {
     }
 
     fn nearest(&self, axis: &[f64], value: f64) -> f64 {
-        let place = axis.partition_point(|v| *v < value);
-        let near = [place.checked_sub(1).and_then(|i| axis.get(i)), axis.get(place)];
+        let index = axis.partition_point(|v| *v < value);
+        let near = [index.checked_sub(1).and_then(|i| axis.get(i)), axis.get(index)];
         let near =
             near.into_iter().flatten().min_by(|a, b| (*a - value).abs().total_cmp(&(*b - value).abs()));
         near.copied().filter(|v| (v - value).abs() <= self.tolerance).unwrap_or(value)

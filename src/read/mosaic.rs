@@ -1,12 +1,12 @@
 //! Several rasters on one slice: each comes onto its grid, then they are merged pixel by pixel.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Bounds, Error, Lack, Result};
 use crate::format::gdal::warp::Warped;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, read_patch};
+use crate::read::gaps::{Gaps, fill, gaps, whole};
+use crate::read::patch::{BandName, PatchOptions, PatchRequest, band_numbers};
 use crate::read::placement::Placement;
 use crate::read::source::Source;
 use crate::read::warp::band_onto;
@@ -17,11 +17,17 @@ use crate::with_dtype;
 /// What stands where several files have a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
+    /// The first file's that has one.
     First,
+    /// The last file's that has one.
     Last,
+    /// The smallest.
     Min,
+    /// The largest.
     Max,
+    /// All of them together.
     Sum,
+    /// Their mean.
     Mean,
     /// How many files have one; 0, not NULL, where none has.
     Count,
@@ -29,11 +35,12 @@ pub enum Merge {
 
 impl Merge {
     /// What comes out is a value of one of the files.
-    pub fn picks(self) -> bool {
+    pub fn is_selection(self) -> bool {
         matches!(self, Merge::First | Merge::Last | Merge::Min | Merge::Max)
     }
 }
 
+/// The rules by their names.
 pub const MERGES: [(&str, Merge); 7] = [
     ("first", Merge::First),
     ("last", Merge::Last),
@@ -44,12 +51,75 @@ pub const MERGES: [(&str, Merge); 7] = [
     ("count", Merge::Count),
 ];
 
-/// A quality band that takes pixels away: those with any of the bits set, or with one of the values.
+/// A quality band that takes pixels away: those with any of the bits set, with one of the values, or with one of the values
+/// of a field of bits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualityMask {
+    /// The quality band.
     pub band: BandName,
+    /// Any of these set takes the pixel away.
     pub bits: u64,
+    /// Each of these takes the pixel away.
     pub values: Vec<i64>,
+    /// Each of these takes the pixel away.
+    pub fields: Vec<BitField>,
+}
+
+/// Neighbouring bits of a quality band that are one number, such as a confidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BitField {
+    /// The lowest, from 0.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+    /// Each of these numbers takes the pixel away.
+    pub values: Vec<i64>,
+}
+
+impl BitField {
+    fn holds(&self, bits: u64) -> bool {
+        let own = (bits >> self.first) & (u64::MAX >> (64 - self.count.clamp(1, 64)));
+        self.values.iter().any(|value| u64::try_from(*value) == Ok(own))
+    }
+}
+
+impl QualityMask {
+    /// Whether the rules name a value of the quality band.
+    fn takes<T: Pixel>(&self, pixel: T) -> bool {
+        // A bit field is a whole number: as two's complement where it is kept signed, without its fraction where it is
+        // kept as a float.
+        let whole = pixel.integer().unwrap_or(pixel.f64() as i128);
+        let is_listed = |v: &i64| whole == i128::from(*v) && whole as f64 == pixel.f64();
+        let bits = whole as u64;
+        bits & self.bits != 0
+            || self.values.iter().any(is_listed)
+            || self.fields.iter().any(|field| field.holds(bits))
+    }
+
+    /// # Errors
+    /// Bits that the band's type does not have: they would never be set, and nothing be taken away.
+    fn check(&self, source: &Source, dtype: Dtype) -> Result<()> {
+        if matches!(dtype, Dtype::Float32 | Dtype::Float64) {
+            return Ok(());
+        }
+        let width = 8 * dtype.size() as u32;
+        let ends = self.fields.iter().map(|field| field.first + field.count);
+        let most = ends.chain([u64::BITS - self.bits.leading_zeros()]).max().unwrap_or(0);
+        if most <= width {
+            return Ok(());
+        }
+        let band = match &self.band {
+            BandName::Number(number) => number.to_string(),
+            BandName::Name(name) => format!("\"{name}\""),
+        };
+        let problem = format!(
+            "bit {} is asked of band {band} of \"{}\", which is {dtype} and has the bits 0 to {}",
+            most - 1,
+            source.path(),
+            width - 1
+        );
+        Err(Error::conflict(problem, "Bits count from 0, the lowest: check the band and its bits"))
+    }
 }
 
 /// How slices are read.
@@ -57,8 +127,11 @@ pub struct QualityMask {
 pub struct SliceOptions {
     /// Bands, scaling, fill, and whether a slice that no file touches is all NULL (`boundless`).
     pub patch: PatchOptions,
+    /// How a file comes onto the slice.
     pub warp: Warp,
+    /// What stands where several files have a pixel.
     pub merge: Merge,
+    /// Which pixels a quality band takes away.
     pub mask: Option<QualityMask>,
 }
 
@@ -88,12 +161,7 @@ pub fn band_count(paths: &[String], options: &SliceOptions) -> Result<usize> {
 ///
 /// # Errors
 /// As [`merged`], and a slice that no file touches, unless that was allowed.
-pub fn read_slice(
-    paths: &[String],
-    slice: &Slice,
-    options: &SliceOptions,
-    out: &mut [f32],
-) -> Result<Vec<Range<usize>>> {
+pub fn read_slice(paths: &[String], slice: &Slice, options: &SliceOptions, out: &mut [f32]) -> Result<Gaps> {
     let (gaps, touched) = merged(paths, slice, options, out)?;
     if !touched && !options.patch.boundless {
         return Err(untouched(paths, slice));
@@ -121,24 +189,10 @@ pub fn merged(
     }
 }
 
-/// Puts a value into the gaps, where one was asked for.
-pub fn fill(gaps: Vec<Range<usize>>, value: Option<f64>, out: &mut [f32]) -> Vec<Range<usize>> {
-    let Some(value) = value else { return gaps };
-    for gap in gaps {
-        if let Some(cells) = out.get_mut(gap) {
-            cells.fill(value as f32);
-        }
-    }
-    Vec::new()
-}
-
 /// No file touches the slice.
 pub fn untouched(paths: &[String], slice: &Slice) -> Error {
     Error::out_of_range(slice, Bounds::Files { first: paths.first().cloned(), count: paths.len() })
 }
-
-/// Runs of places without a pixel, in order.
-pub type Gaps = Vec<Range<usize>>;
 
 /// One file needs no merging, and where its pixels are the slice's own, no layer.
 fn one(
@@ -155,23 +209,18 @@ fn one(
         && let [window] = windows.as_slice()
     {
         let plain = PatchOptions { scaled: options.patch.scaled, ..PatchOptions::default() };
-        let gaps = read_patch(source, window, &bands, &plain, out)?;
-        check_floats(source, window, &bands, &plain, out, &gaps)?;
+        let request = PatchRequest { source, window: *window, bands: &bands, options: &plain };
+        let gaps = request.read(out)?;
+        request.check_floats(out, &gaps)?;
         return Ok((gaps, true));
     }
     match layer(source, slice, &placement, options, &bands)? {
         Some(layer) => {
             out.copy_from_slice(&layer.pixels);
-            let gone =
-                if layer.valid.contains(&0) { gaps(layer.valid.iter().map(|v| *v == 0)) } else { Vec::new() };
-            Ok((gone, true))
+            Ok((gaps(&layer.valid, |valid| *valid == 0), true))
         }
         None => Ok((whole(out.len()), false)),
     }
-}
-
-fn whole(length: usize) -> Gaps {
-    std::iter::once(0..length).collect()
 }
 
 fn many(
@@ -242,7 +291,7 @@ fn layer(
         let exact = own.is_wide_integer()
             && !options.warp.scaled
             && options.merge != Merge::Count
-            && (options.warp.resampling.picks() || is_aligned);
+            && (options.warp.resampling.is_selection() || is_aligned);
         let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, placement, &options.warp)? {
             Some(warped) => {
                 let kept = |place: &usize| warped.valid.get(*place) != Some(&0) && !is_gone(*place);
@@ -277,7 +326,7 @@ fn beyond_float<T: Pixel>(pixel: T, is_aligned: bool) -> Option<i128> {
 }
 
 /// Which pixels of the slice a quality band takes away. It is always brought there by nearest: a mean of bit
-/// fields means nothing. A pixel without quality stays.
+/// fields means nothing. A pixel without quality stays, unless the rules name the quality band's nodata.
 fn gone(
     source: &Source,
     slice: &Slice,
@@ -287,7 +336,10 @@ fn gone(
 ) -> Result<Option<Vec<bool>>> {
     let named = PatchOptions { bands: Some(vec![mask.band.clone()]), ..PatchOptions::default() };
     let Some(&band) = band_numbers(source, &named)?.first() else { return Ok(None) };
-    let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
+    let facts = source.header().bands.get(band.wrapping_sub(1));
+    let own = facts.map_or(Dtype::Float32, |b| b.dtype);
+    mask.check(source, own)?;
+    let nodata = facts.filter(|facts| !facts.masked).and_then(|facts| facts.nodata);
     let asked = warp.resampling;
     let warp = Warp { resampling: Resampling::Nearest, scaled: false, dtype: None, ..*warp };
     // How a grid is laid around the globe depends on the resampling.
@@ -301,28 +353,11 @@ fn gone(
     with_dtype!(own, T => {
         let Some(warped) = band_onto::<T>(source, band, placement, &warp)? else { return Ok(None) };
         let Warped { pixels, valid } = warped;
-        let bad = |pixel: T| {
-            // A bit field is a whole number: as two's complement where it is kept signed, without its fraction where
-            // it is kept as a float.
-            let whole = pixel.integer().unwrap_or(pixel.f64() as i128);
-            let is_listed = |v: &i64| whole == i128::from(*v) && whole as f64 == pixel.f64();
-            whole as u64 & mask.bits != 0 || mask.values.iter().any(is_listed)
-        };
-        Ok(Some(pixels.iter().zip(&valid).map(|(pixel, valid)| *valid != 0 && bad(*pixel)).collect()))
+        // The band's nodata is a class like others where the rules name it: 0 is "no data" of many a classification.
+        let none = nodata.and_then(T::nodata).is_some_and(|nodata| mask.takes(nodata));
+        let bad = |(pixel, valid): (&T, &u8)| if *valid == 0 { none } else { mask.takes(*pixel) };
+        Ok(Some(pixels.iter().zip(&valid).map(bad).collect()))
     })
-}
-
-/// The runs of a sequence that are gaps.
-pub fn gaps(is_gap: impl Iterator<Item = bool>) -> Gaps {
-    let mut runs: Gaps = Vec::new();
-    for (i, gap) in is_gap.enumerate() {
-        match runs.last_mut() {
-            _ if !gap => {}
-            Some(run) if run.end == i => run.end = i + 1,
-            _ => runs.push(i..i + 1),
-        }
-    }
-    runs
 }
 
 /// Merges layers, one after another.
@@ -337,6 +372,7 @@ pub struct Merger {
 }
 
 impl Merger {
+    /// Nothing merged yet.
     pub fn new(merge: Merge, length: usize) -> Merger {
         let sums = if matches!(merge, Merge::Sum | Merge::Mean) { vec![0.0; length] } else { Vec::new() };
         Merger { merge, counts: vec![0; length], sums, open: length }
@@ -391,7 +427,7 @@ impl Merger {
             }
             _ => {}
         }
-        gaps(self.counts.iter().map(|n| *n == 0))
+        gaps(&self.counts, |n| *n == 0)
     }
 }
 
@@ -428,10 +464,5 @@ mod tests {
             assert_eq!(gaps.len(), 1);
         }
         assert_eq!(merged(Merge::Count, &layers), (vec![3.0, 2.0, 1.0, 0.0], vec![]));
-    }
-
-    #[test]
-    fn runs_of_gaps_join() {
-        assert_eq!(gaps([true, true, false, true].into_iter()), [0..2, 3..4]);
     }
 }

@@ -22,7 +22,7 @@ pub enum Placement<'a> {
     /// over the raster's end.
     Aligned(Vec<Window>),
     /// Its pixels are others.
-    Warped(Passage<'a>),
+    Warped(Box<Passage<'a>>),
 }
 
 /// From a raster's grid to a slice's.
@@ -30,7 +30,9 @@ pub enum Placement<'a> {
 pub struct Passage<'a> {
     /// Laid around the globe where the raster goes once around it.
     pub from: Grid<'a>,
+    /// The slice's grid.
     pub to: Grid<'a>,
+    /// The file's columns laid out around the globe, where it has no ends.
     pub globe: Option<Globe>,
 }
 
@@ -45,7 +47,7 @@ impl<'a> Placement<'a> {
         Ok(match aligned_windows(crs, &affine, size, slice)? {
             Some(windows) if windows.is_empty() => Placement::Aside,
             Some(windows) => Placement::Aligned(windows),
-            None => Placement::Warped(Passage::of(crs, affine, size, slice, resampling)?),
+            None => Placement::Warped(Box::new(Passage::of(crs, affine, size, slice, resampling)?)),
         })
     }
 

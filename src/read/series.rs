@@ -10,7 +10,8 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime};
 use crate::error::{Error, Load, Result};
 use crate::interval::iso;
 use crate::limits::Limits;
-use crate::read::mosaic::{Gaps, Merge, Merger, SliceOptions, fill, gaps, merged, untouched};
+use crate::read::gaps::{Gaps, fill, gaps};
+use crate::read::mosaic::{Merge, Merger, SliceOptions, merged, untouched};
 use crate::slice::Slice;
 use crate::workers;
 
@@ -22,6 +23,7 @@ const DAY: i64 = 86_400 * SECOND;
 pub enum Step {
     /// Calendar months; steps that divide a year, or are years, begin with one.
     Months(u32),
+    /// Of one length.
     Micros(i64),
     /// One step for the whole interval.
     All,
@@ -38,6 +40,7 @@ pub enum Reduce {
     Merge(Merge),
 }
 
+/// The ways by their names.
 pub const REDUCES: [(&str, Reduce); 9] = [
     ("nearest", Reduce::Nearest),
     ("mean", Reduce::Merge(Merge::Mean)),
@@ -53,9 +56,11 @@ pub const REDUCES: [(&str, Reduce); 9] = [
 /// How a series is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesOptions {
+    /// How each file is read.
     pub slice: SliceOptions,
     /// `None`: every time of a file is a step of its own.
     pub step: Option<Step>,
+    /// What stands in a step.
     pub reduce: Reduce,
 }
 
@@ -144,7 +149,9 @@ fn naive(instant: i64) -> Option<NaiveDateTime> {
 /// One step: its time, and the files in it, those of one time together, in order of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bin {
+    /// Its begin, microseconds.
     pub time: i64,
+    /// The files of each of its times.
     pub groups: Vec<Vec<usize>>,
 }
 
@@ -282,9 +289,8 @@ fn read_bin(
     }
     let is_median = options.reduce == Reduce::Median;
     let held = bin.groups.len().saturating_mul(out.len()).saturating_mul(4);
-    if is_median && held > limits.chunk {
-        let load = Load::Median { times: bin.groups.len(), slice: slice.to_string() };
-        return Err(Error::TooLarge { load, needed: held as u64, limit: limits.chunk as u64 });
+    if is_median {
+        limits.allow(held, || Load::Median { times: bin.groups.len(), slice: slice.to_string() })?;
     }
     let mut touched = false;
     let mut merger = Merger::new(merge, out.len());
@@ -337,7 +343,7 @@ fn median(stack: &[(Vec<f32>, Vec<u8>)], out: &mut [f32]) -> Gaps {
             _ => *empty = true,
         }
     }
-    gaps(empty.into_iter())
+    gaps(&empty, |empty| *empty)
 }
 
 #[cfg(test)]

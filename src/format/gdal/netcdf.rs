@@ -1,11 +1,14 @@
-//! What of the netCDF library GDAL does not tell: arrays of letters, which it takes for text, and what stands in places that
-//! were never written.
+//! What of the netCDF library GDAL does not tell: arrays of letters, which it takes for text, and what stands in cells
+//! that were never written.
 //!
 //! Every call holds [`HDF5`](super::HDF5), as those of GDAL that reach the library do.
+
+#![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::error::ReasonResult;
 use crate::format::array::{ArrayHeader, Variable};
 
 // The library inside; its types have these numbers by its own header, netcdf.h.
@@ -40,7 +43,7 @@ const MAX_NAME: usize = 256;
 const MAX_RANK: usize = 1024;
 
 /// An array of letters with two dimensions.
-pub struct Letters {
+pub(crate) struct Letters {
     file: CString,
     group: Option<CString>,
     name: CString,
@@ -59,7 +62,7 @@ impl Drop for File {
 impl Letters {
     /// The array of a file at that path in its groups, and its second dimension; `None` when it is no array of letters
     /// with two. The caller holds [`HDF5`](super::HDF5).
-    pub fn find(file: &str, path: &str) -> Option<(Letters, String, u64)> {
+    pub(crate) fn find(file: &str, path: &str) -> Option<(Letters, String, u64)> {
         let (group, name) = match path.rsplit_once('/') {
             Some((group, name)) => (Some(CString::new(format!("/{group}")).ok()?), name),
             None => (None, path),
@@ -82,7 +85,7 @@ impl Letters {
         }
     }
 
-    fn open(&self) -> Result<(File, c_int, c_int), String> {
+    fn open(&self) -> ReasonResult<(File, c_int, c_int)> {
         let (mut id, mut variable) = (0, 0);
         // SAFETY: the names end with a zero byte, and the numbers are written before they are used.
         unsafe {
@@ -106,7 +109,7 @@ impl Letters {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels, String> {
+    pub(crate) fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> ReasonResult<Pixels> {
         let sizes = |numbers: &[u64]| numbers.iter().map(|n| *n as usize).collect::<Vec<_>>();
         let (start, count) = (sizes(start), sizes(count));
         let step: Vec<isize> = step.iter().map(|n| *n as isize).collect();
@@ -135,8 +138,8 @@ impl Letters {
     }
 }
 
-/// What the netCDF library fills places with that were never written; bytes have no such value.
-pub fn never_written(variable: &Variable) -> Option<Nodata> {
+/// What the netCDF library fills cells with that were never written; bytes have no such value.
+pub(crate) fn never_written(variable: &Variable) -> Option<Nodata> {
     let dtype = variable.dtype?;
     // It is told by the stored type, and GDAL has given its sign to some already.
     let stored = match variable.text("_Unsigned") {
@@ -156,12 +159,13 @@ pub fn never_written(variable: &Variable) -> Option<Nodata> {
 }
 
 /// Whether some variable has the name of a dimension of its own that is not its first: of that it is no coordinate.
-pub fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
+pub(crate) fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
     header.variables.iter().any(|v| v.dims.iter().skip(1).any(|dim| dim == v.short_name()))
 }
 
-/// Whether HDF5 gives such a variable no length: it takes that of an unlimited dimension from a place where nothing stands.
-pub fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
+/// Whether HDF5 gives such a variable no length: it takes that of an unlimited dimension from an address where nothing
+/// stands.
+pub(crate) fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
     let empty =
         |v: &&Variable| v.shape.contains(&0) && v.dims.iter().skip(1).any(|dim| dim == v.short_name());
     driver == "HDF5" && header.variables.iter().any(|v| empty(&v))
@@ -169,7 +173,7 @@ pub fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
 
 /// HDF5 locks a file as long as it is open, and files stay open for the next query: nobody could write one anew. An
 /// environment that says HDF5_USE_FILE_LOCKING is heeded.
-pub fn never_lock() {
+pub(crate) fn never_lock() {
     unsafe extern "C" {
         fn H5open() -> c_int;
         /// What the environment said: -1 is nothing, 0 no locks.

@@ -1,6 +1,14 @@
 //! The columns that a catalog has, and what is wrong with a relation's.
 
 use crate::catalog::SCHEMA_VERSION;
+use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::windows::WIN;
+
+/// The type of a raster's bands.
+pub const BAND: &str =
+    "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+/// The type of an array file's variables.
+pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
 
 /// A column by name with its type as SQL.
 pub type Named = (String, String);
@@ -10,6 +18,8 @@ struct Rule {
     name: &'static str,
     must: &'static str,
     fits: fn(&str) -> bool,
+    /// A column of another name and this type is likely to be it.
+    renamed: bool,
     /// How to mend a relation without it, or with it in another type.
     remedy: fn(&str) -> &'static str,
 }
@@ -35,11 +45,18 @@ fn time_remedy(ty: &str) -> &'static str {
 }
 
 static RULES: [Rule; 7] = [
-    Rule { name: "path", must: "VARCHAR", fits: |ty| ty == "VARCHAR", remedy: |_| "Name each row's file" },
+    Rule {
+        name: "path",
+        must: "VARCHAR",
+        fits: |ty| ty == "VARCHAR",
+        renamed: false,
+        remedy: |_| "Name each row's file",
+    },
     Rule {
         name: "geometry",
         must: "GEOMETRY",
         fits: |ty| ty == "GEOMETRY",
+        renamed: true,
         remedy: |ty| match ty {
             "BLOB" => "Read WKB with ST_GeomFromWKB(geometry), and give it its CRS with ST_SetCRS",
             "VARCHAR" => "Read WKT with geometry::GEOMETRY, and give it its CRS with ST_SetCRS",
@@ -48,17 +65,19 @@ static RULES: [Rule; 7] = [
     },
     Rule {
         name: "bbox",
-        must: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+        must: BOX,
         fits: is_box,
+        renamed: true,
         remedy: |_| "Make it of the geometry with geo_bbox(geometry)",
     },
-    Rule { name: "t_min", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
-    Rule { name: "t_max", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
-    Rule { name: "patch_id", must: "BIGINT", fits: |_| true, remedy: grid_remedy },
+    Rule { name: "t_min", must: "TIMESTAMP", fits: is_time, renamed: false, remedy: time_remedy },
+    Rule { name: "t_max", must: "TIMESTAMP", fits: is_time, renamed: false, remedy: time_remedy },
+    Rule { name: "patch_id", must: "BIGINT", fits: |_| true, renamed: false, remedy: grid_remedy },
     Rule {
         name: "win",
-        must: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+        must: WIN,
         fits: |ty| ty.starts_with("STRUCT("),
+        renamed: false,
         remedy: grid_remedy,
     },
 ];
@@ -70,9 +89,16 @@ fn grid_remedy(_: &str) -> &'static str {
 /// What is wrong with one column, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Its name.
     pub column: &'static str,
+    /// What is wrong with it.
     pub problem: String,
-    pub remedy: &'static str,
+    /// How it is put right.
+    pub remedy: String,
+}
+
+fn is_ruled(name: &str) -> bool {
+    RULES.iter().any(|rule| name.eq_ignore_ascii_case(rule.name))
 }
 
 /// What keeps a relation with these columns from being a catalog, as far as `needed` columns go.
@@ -85,7 +111,16 @@ pub fn problems(columns: &[Named], needed: &[&str]) -> Vec<Problem> {
             Some((_, ty)) => format!("is {ty}, and must be {}", rule.must),
             None => "is missing".to_string(),
         };
-        let remedy = (rule.remedy)(found.map_or("", |(_, ty)| ty));
+        let other = || columns.iter().find(|(name, ty)| !is_ruled(name) && (rule.fits)(ty));
+        let remedy = match found.map_or_else(other, |_| None).filter(|_| rule.renamed) {
+            // It is there, under another writer's name.
+            Some((name, _)) => format!(
+                "Name the column \"{name}\" so: SELECT * RENAME (\"{}\" AS {}) FROM ...",
+                name.replace('"', "\"\""),
+                rule.name
+            ),
+            None => (rule.remedy)(found.map_or("", |(_, ty)| ty)).to_string(),
+        };
         problems.push(Problem { column: rule.name, problem, remedy });
     }
     problems
@@ -119,7 +154,7 @@ mod tests {
 
     #[test]
     fn each_missing_or_mistyped_column_is_named_once() {
-        let boxed = column("bbox", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)");
+        let boxed = column("bbox", BOX);
         let whole = [
             column("geometry", "GEOMETRY"),
             boxed.clone(),

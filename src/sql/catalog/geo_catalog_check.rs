@@ -2,11 +2,13 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::sql::catalog::columns::{ALGEBRA, GRID, problems};
 
+/// The scalar `geo_catalog_check`.
 pub struct GeoCatalogCheck;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -57,7 +59,7 @@ impl ScalarFunction for GeoCatalogCheck {
 
     fn bind(call: Call) -> Result<()> {
         let args = call.options()?;
-        let place = args.text("place")?.unwrap_or_else(|| DOC.name.into());
+        let caller = args.text("place")?.unwrap_or_else(|| DOC.name.into());
         let mut needed = match args.flag("grid")?.unwrap_or(false) {
             true => GRID.to_vec(),
             false => ALGEBRA.to_vec(),
@@ -70,13 +72,10 @@ impl ScalarFunction for GeoCatalogCheck {
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let problem =
             format!("column \"{}\" {}; the columns are {}", first.column, first.problem, names.join(", "));
-        Err(Error::conflict(problem, first.remedy).at(place))
+        Err(Error::conflict(problem, first.remedy).at(caller))
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        for row in 0..input.rows() {
-            out.set(row, true);
-        }
-        Ok(())
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |_| Ok(Some(true)))
     }
 }

@@ -15,12 +15,14 @@ use crate::error::{Error, Result};
 use crate::files::{self, Sight};
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
-use crate::sql::catalog::geo_catalog_build::{BAND, VARIABLE};
+use crate::sql::catalog::columns::{BAND, VARIABLE};
 use crate::sql::shared::remedies::told;
+use crate::sql::shared::shapes::BOX;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::Ordered;
 
+/// The table function `read_stac`.
 pub struct ReadStac;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -60,26 +62,30 @@ static DOC: FunctionDoc = FunctionDoc {
             "GEOMETRY",
             "The item's, in OGC:CRS84; a polygon that crosses the antimeridian is cut in two.",
         ),
-        column(
-            "bbox",
-            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
-            "Envelope of `geometry`; `xmin <= xmax` always.",
-        ),
+        column("bbox", BOX, "Envelope of `geometry`; `xmin <= xmax` always."),
         column(
             "t_min",
             "TIMESTAMP",
-            "`start_datetime`, or `datetime` where start and end are not both told; UTC, inside.",
+            "`start_datetime`, or `datetime` where start and end are not both told; UTC, inside. A time without a zone is taken as UTC, a date as its midnight.",
         ),
         column("t_max", "TIMESTAMP", "`end_datetime`, or `datetime`; UTC, inside."),
         column(
             "crs",
             "VARCHAR",
-            "`proj:code`, `proj:epsg`, `proj:projjson` or `proj:wkt2` of the asset, else of the item.",
+            "`proj:code`, `proj:epsg`, `proj:projjson` or `proj:wkt2` of the asset, else of the item: the first that PROJ knows. A code that names nothing (`EPSG:None`) is passed over.",
         ),
-        column("transform", "DOUBLE[]", "`proj:transform` as GDAL's six numbers."),
+        column(
+            "transform",
+            "DOUBLE[]",
+            "`proj:transform` as GDAL's six numbers, else made of `proj:bbox` and `proj:shape`.",
+        ),
         column("width", "INTEGER", "Columns: the second of `proj:shape`."),
         column("height", "INTEGER", "Rows: the first of `proj:shape`."),
-        column("bands", BAND, "`bands` (1.1), or `raster:bands` and `eo:bands`; NULL when there are none."),
+        column(
+            "bands",
+            BAND,
+            "`bands` (1.1), or `raster:bands` and `eo:bands`; NULL when there are none. Readers heed the file's own header: where the item alone tells `bands[1].nodata`, `.scale` and `.offset`, apply them as the example does.",
+        ),
         column("variables", VARIABLE, "NULL."),
         column("time_var", "VARCHAR", "NULL."),
         column("n_times", "BIGINT", "NULL."),
@@ -106,7 +112,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "items: no file matches a glob; a path does not exist, or is a directory",
         "a file that is neither JSON nor Parquet, or is a STAC Catalog or Collection, which holds no items",
-        "an item without id, properties, assets, or time; with a time that is not RFC 3339; with a geometry that is not GeoJSON",
+        "an item without id, properties, assets, or time; with a time that is not RFC 3339; with a geometry that is not GeoJSON, or not in degrees; with a proj:shape or proj:transform that is none",
         "assets: no item has an asset of that key or role (those seen are listed)",
     ],
     examples: &[
@@ -122,6 +128,13 @@ static DOC: FunctionDoc = FunctionDoc {
                   FROM read_stac('test/data/small/item.json', assets := 'sst') WHERE attributes['eo:cloud_cover']::DOUBLE < 20;",
             rows: &["[0.0, 0.0625, 0.125]"],
         },
+        Example {
+            title: "Scale, offset and nodata of the item, for a file whose header tells none",
+            sql: "SELECT list_transform(read_patch(path, {row_off: 0, col_off: 0, height: 1, width: 3}), lambda v:\n\
+                  \x20   CASE WHEN v IS DISTINCT FROM bands[1].nodata THEN v * coalesce(bands[1].scale, 1) + coalesce(bands[1].\"offset\", 0) END) AS sst\n\
+                  FROM read_stac('test/data/small/item.json', assets := 'sst');",
+            rows: &["[0.0, 0.0625, 0.125]"],
+        },
     ],
     references: &[
         "https://github.com/radiantearth/stac-spec/blob/v1.1.0/item-spec/item-spec.md",
@@ -130,11 +143,11 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     paths: Vec<String>,
     wanted: Arc<Vec<String>>,
     on_error: OnError,
-    types: Vec<SqlType>,
     limits: Limits,
 }
 
@@ -144,12 +157,12 @@ type Item = (String, Result<ItemRows>);
 /// One row to come: the item's file, and the row or the error.
 type Row = (String, Result<StacRow>);
 
+/// A scan under way.
 pub struct Scan {
     items: Ordered<Vec<Item>>,
     waiting: Mutex<Waiting>,
     wanted: Arc<Vec<String>>,
     on_error: OnError,
-    types: Vec<SqlType>,
 }
 
 #[derive(Default)]
@@ -173,16 +186,15 @@ impl TableFunction for ReadStac {
         let wanted = match args.get("assets") {
             None | Some(Value::Null) => Vec::new(),
             Some(value) => names(value).ok_or_else(|| {
-                args.place("assets")(Error::invalid(value, "a key or a role, or a list of those"))
+                args.blame("assets")(Error::invalid(value, "a key or a role, or a list of those"))
             })?,
         };
-        let paths = files::expand(&patterns).map_err(args.place("items"))?;
+        let paths = files::expand(&patterns).map_err(args.blame("items"))?;
         for path in &paths {
-            Sight::at(path).map_err(args.place("items"))?;
+            Sight::at(path).map_err(args.blame("items"))?;
         }
         let columns = columns(on_error)?;
-        let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
-        let bound = Bound { paths, wanted: Arc::new(wanted), on_error, types, limits };
+        let bound = Bound { paths, wanted: Arc::new(wanted), on_error, limits };
         Ok(Plan { columns, rows: None, bound })
     }
 
@@ -200,7 +212,7 @@ impl TableFunction for ReadStac {
                 items => items,
             }
         })?;
-        Ok(Scan { items, waiting: Mutex::default(), wanted, on_error, types: bound.types.clone() })
+        Ok(Scan { items, waiting: Mutex::default(), wanted, on_error })
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
@@ -214,7 +226,7 @@ impl TableFunction for ReadStac {
         let mut rows = 0;
         while rows < out.capacity() {
             let Some((path, row)) = waiting.rows.pop_front() else { break };
-            write_row(&path, &row, out, rows, &scan.types)?;
+            write_row(&path, &row, out, rows);
             rows += 1;
         }
         waiting.given |= rows > 0;
@@ -263,20 +275,15 @@ fn names(value: &Value) -> Option<Vec<String>> {
 }
 
 fn columns(on_error: OnError) -> Result<Vec<(String, SqlType)>> {
-    let mut columns = Vec::new();
-    for column in DOC.columns {
-        let ty = match column.name {
-            "geometry" => SqlType::Geometry(Some(CRS84.into())),
-            "error" if on_error != OnError::Report => continue,
-            _ => SqlType::parse(column.types)?,
-        };
-        columns.push((column.name.to_string(), ty));
-    }
-    Ok(columns)
+    DOC.schema_with(|name, ty| match name {
+        "geometry" => Some(SqlType::Geometry(Some(CRS84.into()))),
+        "error" if on_error != OnError::Report => None,
+        _ => Some(ty),
+    })
 }
 
-fn write_row(file: &str, row: &Result<StacRow>, out: &Chunk<'_>, at: usize, types: &[SqlType]) -> Result<()> {
-    for (index, (column, ty)) in DOC.columns.iter().zip(types).enumerate() {
+fn write_row(file: &str, row: &Result<StacRow>, out: &mut Chunk<'_>, at: usize) {
+    for (index, column) in DOC.columns.iter().enumerate() {
         let Some(vector) = out.column(index) else { continue };
         let value = match (column.name, row) {
             ("schema_version", _) => Value::Int(SCHEMA_VERSION.into()),
@@ -285,9 +292,8 @@ fn write_row(file: &str, row: &Result<StacRow>, out: &Chunk<'_>, at: usize, type
             (_, Err(_)) => Value::Null,
             (name, Ok(row)) => cell(name, row),
         };
-        value.write(&vector, at, ty);
+        value.write(vector, at);
     }
-    Ok(())
 }
 
 fn cell(name: &str, row: &StacRow) -> Value {
@@ -296,8 +302,8 @@ fn cell(name: &str, row: &StacRow) -> Value {
     match name {
         "path" => text(&row.path),
         "kind" => row.kind.map_or(Value::Null, |kind| text(kind.name())),
-        "geometry" => row.place.as_ref().map_or(Value::Null, |(wkb, _)| Value::Bytes(wkb.clone())),
-        "bbox" => row.place.as_ref().map_or(Value::Null, |(_, bbox)| corners(bbox)),
+        "geometry" => row.geometry.as_ref().map_or(Value::Null, |(wkb, _)| Value::Bytes(wkb.clone())),
+        "bbox" => row.geometry.as_ref().map_or(Value::Null, |(_, bbox)| corners(bbox)),
         "t_min" => time(Some(row.interval.start)),
         "t_max" => time(Some(row.interval.stop)),
         "crs" => maybe(row.crs.as_deref()),

@@ -2,12 +2,14 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::map::Shape;
-use crate::sql::shared::shapes::{Shapes, write};
+use crate::sql::shared::shapes::Shapes;
 
+/// The scalar `geo_difference`.
 pub struct GeoDifference;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -51,16 +53,12 @@ impl ScalarFunction for GeoDifference {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (mut shapes, lists) = (Shapes::new(input.column(0)), input.column(1));
-        for row in 0..input.rows() {
-            let left = match shapes.get(row)? {
-                Some(shape) => shape.difference(&others(&lists, row)?),
-                None => None,
-            };
-            write(&out, row, left.as_ref())?;
-        }
-        Ok(())
+        rows(input, out, |row| match shapes.get(row)? {
+            Some(shape) => Ok(shape.difference(&others(lists, row)?)),
+            None => Ok(None),
+        })
     }
 }
 
@@ -70,9 +68,9 @@ fn others(lists: &Vector<'_>, row: usize) -> Result<Vec<Shape>> {
     }
     let list = lists.list(row);
     let mut shapes = Shapes::new(list.items());
-    let mut others = Vec::with_capacity(list.places().len());
-    for place in list.places() {
-        others.extend(shapes.get(place)?.cloned());
+    let mut others = Vec::with_capacity(list.rows().len());
+    for index in list.rows() {
+        others.extend(shapes.get(index)?.cloned());
     }
     Ok(others)
 }

@@ -4,6 +4,8 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Read, text};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
 use crate::crs::{CRS84, Crs};
@@ -12,13 +14,13 @@ use crate::interval::Interval;
 use crate::map::footprint;
 use crate::projection;
 use crate::slice::Slice;
-use crate::sql::shared::slice_value;
-use crate::sql::shared::slice_value::SLICE;
-use crate::sql::vector::geo_zonal_stats::asked_crs;
-use crate::sql_type::SqlType;
+use crate::sql::shared::crs::asked_crs;
+use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::slice_value::{SLICE, SliceRow};
 use crate::value::Value;
 use crate::window::Window;
 
+/// The scalar `geo_slice`.
 pub struct GeoSlice;
 
 const TIME: &str = "TIMESTAMP | DATE | VARCHAR";
@@ -32,7 +34,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | VARCHAR | BIGINT[]",
+            types: text![BOX, " | GEOMETRY | VARCHAR | BIGINT[]"],
             given: Given::Required,
             meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
         },
@@ -123,6 +125,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     /// How many times were given: none, `t_min`, or both.
     times: usize,
@@ -138,43 +141,36 @@ impl ScalarFunction for GeoSlice {
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
         let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
-        let times = call.arguments() - REQUIRED - usize::from(call.bag()?.is_some());
+        let times = call.arguments() - REQUIRED - usize::from(call.options_index()?.is_some());
         Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(SLICE)?;
-        for row in 0..input.rows() {
-            match slice(bound, input, row)? {
-                Some((slice, crs)) => slice_value::write(&out, row, &slice, crs),
-                None => out.set_null(row, &ty),
-            }
-        }
-        Ok(())
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| Ok(slice(bound, input, row)?.map(|(slice, crs)| SliceRow::new(&slice, crs))))
     }
 }
 
-fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
+fn blame(parameter: &'static str) -> impl Fn(Error) -> Error {
     move |error| error.at(format!("geo_slice({parameter})"))
 }
 
 /// The slice of one row, and the user's own name of its CRS.
-fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Slice, &'a str)>> {
+fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(Slice, &'a str)>> {
     let names = input.column(2);
     if (0..REQUIRED).any(|i| input.column(i).is_null(row)) {
         return Ok(None);
     }
-    let name = names.str(row).trim();
+    let name = names.str(row)?.trim();
     let crs = Crs::new(name);
-    let facts = projection::crs_facts(crs.as_str()).map_err(place("crs"))?;
-    let time = |place: usize, name: &'static str| match place < bound.times {
-        true => interval(&input.column(REQUIRED + place), row).map_err(self::place(name)),
+    let facts = projection::crs_facts(crs.as_str()).map_err(blame("crs"))?;
+    let time = |index: usize, name: &'static str| match index < bound.times {
+        true => interval(input.column(REQUIRED + index), row).map_err(blame(name)),
         false => Ok(None),
     };
     let first = time(0, "t_min")?;
     let last = if bound.times > 1 { time(1, "t_max")? } else { first };
     let (t_min, t_max) = (first.map(|first| first.start), last.map(|last| last.stop));
-    crate::slice::check_times(t_min, t_max).map_err(place("t_max"))?;
+    crate::slice::check_times(t_min, t_max).map_err(blame("t_max"))?;
     let times = (t_min, t_max);
     let is_list = |i: usize| input.column(i).holds() == Holds::List;
     let sides = match is_list(1) {
@@ -191,13 +187,13 @@ fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Sli
         [x, y] => (x, y),
         _ => {
             let bad = Error::invalid(format!("{sides:?}"), "one number, or [width, height] of a pixel");
-            return Err(place("resolution")(bad));
+            return Err(blame("resolution")(bad));
         }
     };
-    let Some(bbox) = area(bound, input, row, &crs).map_err(place("shape"))? else { return Ok(None) };
-    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(place("shape"))?;
+    let Some(bbox) = area(bound, input, row, &crs).map_err(blame("shape"))? else { return Ok(None) };
+    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(blame("shape"))?;
     let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
-    let slice = make(bbox, crs, times, resolution).map_err(place("resolution"))?;
+    let slice = make(bbox, crs, times, resolution).map_err(blame("resolution"))?;
     Ok(Some((slice, name)))
 }
 
@@ -228,11 +224,11 @@ fn grid(
         _ => None,
     };
     let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
-    let window = window.ok_or_else(|| place("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
-    let affine = Affine::from_terms(terms).map_err(place("resolution"))?;
+    let window = window.ok_or_else(|| blame("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
+    let affine = Affine::from_terms(terms).map_err(blame("resolution"))?;
     if affine.is_rotated() {
         let must = "a transform without rotation: a slice's rows run along x";
-        return Err(place("resolution")(Error::invalid(format!("{terms:?}"), must)));
+        return Err(blame("resolution")(Error::invalid(format!("{terms:?}"), must)));
     }
     let [_, dx, _, _, _, dy] = affine.0;
     if dx < 0.0 || dy > 0.0 {
@@ -245,10 +241,10 @@ fn grid(
             "the grid's {way}, and a slice's run south and east: beside its pixels, what is drawn on the slice would lie flipped"
         );
         let remedy = "Read the pixels onto a slice too (read_slice, or read_array with slice), over the same cells: geo_slice([height, width], [least x, pixel width, 0, greatest y, 0, -pixel height], crs)";
-        return Err(place("resolution")(Error::conflict(problem, remedy)));
+        return Err(blame("resolution")(Error::conflict(problem, remedy)));
     }
     Slice::new(affine.bbox(&window), crs, times, window.height.into(), window.width.into())
-        .map_err(place("resolution"))
+        .map_err(blame("resolution"))
 }
 
 /// The shape's box in the slice's CRS.
@@ -259,10 +255,10 @@ fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Optio
         Holds::Geometry => {
             return projection::geometry::geometry_envelope(shape.bytes(row), from, crs.as_str());
         }
-        Holds::Text => return projection::geometry::text_envelope(shape.str(row), from, crs.as_str()),
+        Holds::Text => return projection::geometry::text_envelope(shape.str(row)?, from, crs.as_str()),
         _ => {}
     }
-    let Some(mut bbox) = slice_value::read_box(&shape, row) else { return Ok(None) };
+    let Some(mut bbox) = Bbox::read(shape, row)? else { return Ok(None) };
     let from_globe = from == CRS84 || projection::crs_facts(from)?.geographic;
     if from_globe && bbox.xmin > bbox.xmax {
         bbox.xmax += 360.0;

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use crate::affine::Affine;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Typed, Wkb, record};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
@@ -12,9 +14,16 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::map::geometry;
 use crate::projection;
-use crate::sql_type::SqlType;
 
+/// The scalar `geo_polygonize`.
 pub struct GeoPolygonize;
+
+/// A polygon, and the value of its pixels.
+struct Polygon {
+    geometry: Wkb,
+    value: f64,
+}
+record! { Polygon { geometry: Wkb, value: f64 } }
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_polygonize",
@@ -66,7 +75,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[Column {
         name: "polygons",
-        types: "STRUCT(geometry GEOMETRY, value DOUBLE)[]",
+        types: <Vec<Polygon>>::TYPE,
         meaning: "A polygon (with holes) for each region, and the value of its pixels.",
     }],
     nulls: "NULL for a NULL argument. Pixels that are NULL or NaN, or false, belong to no polygon; an empty list when there is no other.",
@@ -86,6 +95,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["GDALPolygonize, as rasterio.features.shapes"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     eight: bool,
     to: Option<Crs>,
@@ -100,32 +110,28 @@ impl ScalarFunction for GeoPolygonize {
         let eight = match args.integer("connectedness", 4, 8)? {
             None | Some(4) => false,
             Some(8) => true,
-            Some(other) => return Err(args.place("connectedness")(Error::invalid(other, "4 or 8"))),
+            Some(other) => return Err(args.blame("connectedness")(Error::invalid(other, "4 or 8"))),
         };
         let to = args.text("to_crs")?.map(|name| Crs::new(&name));
         if let Some(to) = &to {
-            projection::crs_facts(to.as_str()).map_err(args.place("to_crs"))?;
+            projection::crs_facts(to.as_str()).map_err(args.blame("to_crs"))?;
         }
         Ok(Bound { eight, to })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
-        for row in 0..input.rows() {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| {
             if input.any_null(row) {
-                out.set_null(row, &ty);
-                continue;
+                return Ok(None);
             }
             let [data, shape, transform] = [0, 1, 2].map(|i| input.column(i).list(row));
             let grid = Grid::read(&shape, &transform)?;
-            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)))?;
-            let (items, first) = out.push_list(row, polygons.len());
-            for (i, (wkb, value)) in polygons.iter().enumerate() {
-                items.field(0).set_bytes(first + i, wkb);
-                items.field(1).set(first + i, *value);
-            }
-        }
-        Ok(())
+            let crs = Crs::new(input.column(3).str(row)?);
+            projection::crs_facts(crs.as_str()).map_err(blame("crs"))?;
+            let polygons = polygons(bound, &data, &grid, &crs)?;
+            let polygon = |(wkb, value)| Polygon { geometry: Wkb(wkb), value };
+            Ok(Some(polygons.into_iter().map(polygon).collect::<Vec<_>>()))
+        })
     }
 }
 
@@ -136,23 +142,23 @@ struct Grid {
     transform: Affine,
 }
 
-fn place(parameter: &str) -> impl Fn(Error) -> Error {
-    let place = format!("geo_polygonize({parameter})");
-    move |error| error.at(&place)
+fn blame(parameter: &str) -> impl Fn(Error) -> Error {
+    let blamed = format!("geo_polygonize({parameter})");
+    move |error| error.at(&blamed)
 }
 
 fn polygons(bound: &Bound, data: &List, grid: &Grid, crs: &Crs) -> Result<Vec<(Vec<u8>, f64)>> {
-    let (codes, values) = codes(data).map_err(place("data"))?;
+    let (codes, values) = codes(data).map_err(blame("data"))?;
     let Grid { height, width, transform } = grid;
     if codes.len() != height.saturating_mul(*width) {
         let problem = format!("{} values for {height} rows and {width} columns", codes.len());
-        return Err(place("data")(Error::conflict(problem, "Give one band, row by row, and its own shape")));
+        return Err(blame("data")(Error::conflict(problem, "Give one band, row by row, and its own shape")));
     }
     let found = gdal::burn::polygonize(codes, transform, (*height, *width), bound.eight)?;
     let finish = |(wkb, code): (Vec<u8>, i32)| {
         let value = usize::try_from(code - 1).ok().and_then(|i| values.get(i).copied());
         let value = value.ok_or_else(|| Error::Bug(format!("a polygon of code {code}")))?;
-        Ok((project(wkb, crs, bound.to.as_ref()).map_err(place("crs"))?, value))
+        Ok((project(wkb, crs, bound.to.as_ref()).map_err(blame("crs"))?, value))
     };
     found.into_iter().map(finish).collect()
 }
@@ -167,20 +173,20 @@ fn project(wkb: Vec<u8>, from: &Crs, to: Option<&Crs>) -> Result<Vec<u8>> {
 /// A number from 1 for each value, 0 for no value: GDAL compares whole numbers, and any value is told exactly.
 fn codes(data: &List) -> Result<(Vec<i32>, Vec<f64>)> {
     let items = data.items();
-    let null = |place: usize| items.is_null(place);
+    let null = |index: usize| items.is_null(index);
     match items.holds() {
         Holds::Boolean => {
-            let code = |place: usize| i32::from(!null(place) && items.get::<bool>(place));
-            Ok((data.places().map(code).collect(), vec![1.0]))
+            let code = |index: usize| i32::from(!null(index) && items.get::<bool>(index));
+            Ok((data.rows().map(code).collect(), vec![1.0]))
         }
-        Holds::Whole => told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<i64>(p))))),
+        Holds::Whole => told(data.rows().map(|i| (!null(i)).then(|| i128::from(items.get::<i64>(i))))),
         Holds::WholeUnsigned => {
-            told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<u64>(p)))))
+            told(data.rows().map(|i| (!null(i)).then(|| i128::from(items.get::<u64>(i)))))
         }
         _ => {
             // Adding 0 makes one value of 0 and -0.
-            let value = |place: usize| if null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
-            let known = data.places().map(|place| Some(value(place)).filter(|value| !value.is_nan()));
+            let value = |index: usize| if null(index) { f64::NAN } else { items.get::<f64>(index) + 0.0 };
+            let known = data.rows().map(|index| Some(value(index)).filter(|value| !value.is_nan()));
             Ok(numbered(known, |value| value.to_bits().into(), |value| value))
         }
     }
@@ -233,7 +239,7 @@ fn numbered<V: Copy + PartialEq>(
 }
 
 fn known(list: &List) -> impl Iterator<Item = usize> + '_ {
-    list.places().filter(|place| !list.items().is_null(*place))
+    list.rows().filter(|index| !list.items().is_null(*index))
 }
 
 impl Grid {
@@ -246,9 +252,9 @@ impl Grid {
         };
         let must = "[rows, columns] or [1, rows, columns], at least 1";
         let (height, width) =
-            pair.ok_or_else(|| Error::invalid(format!("{sides:?}"), must)).map_err(place("shape"))?;
+            pair.ok_or_else(|| Error::invalid(format!("{sides:?}"), must)).map_err(blame("shape"))?;
         let terms: Vec<f64> = known(transform).map(|p| transform.items().get(p)).collect();
-        let transform = Affine::from_terms(&terms).map_err(place("transform"))?;
+        let transform = Affine::from_terms(&terms).map_err(blame("transform"))?;
         Ok(Grid { height, width, transform })
     }
 }

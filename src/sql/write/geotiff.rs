@@ -21,6 +21,7 @@ use crate::with_dtype;
 use crate::write::geotiff::{self as engine, COMPRESSIONS, Canvas, Options};
 use crate::write::staging::Staging;
 
+/// The format `geotiff` of COPY.
 pub struct Geotiff;
 
 const BLOCK: i64 = 512;
@@ -86,9 +87,9 @@ static DOC: FunctionDoc = FunctionDoc {
         "columns that are not data, shape, transform and crs in this order, nor one STRUCT of these",
         "data does not have as many values as shape says",
         "NULL pixels of whole numbers without NODATA, or a NODATA that no pixel of the type can have",
-        "an unknown option (those known are listed), a BLOCKSIZE that is no multiple of 16, BANDS that are not one name a band",
+        "an unknown option (those known are listed), a BLOCKSIZE that is not a multiple of 16, BANDS that are not one name a band",
         "a transform that is not six numbers that span a plane, or a CRS that PROJ does not know",
-        "a target that is a directory or a device, whose folder is absent or can not be written, or that is a URL",
+        "a target that is a directory or a device, whose folder is absent or cannot be written, or that is a URL",
     ],
     examples: &[
         Example {
@@ -116,18 +117,20 @@ static DOC: FunctionDoc = FunctionDoc {
 /// Where the columns are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Columns {
-    /// One STRUCT, with the place of each field.
+    /// One STRUCT, with the index of each field.
     Fields([Option<usize>; 4]),
     /// So many columns, in order.
     Ordered(usize),
 }
 
+/// What a COPY knows before any row.
 pub struct Bound {
     columns: Columns,
     nodata: Option<Nodata>,
     options: Options,
 }
 
+/// A file that is being written.
 pub struct Writer {
     bound: Arc<Bound>,
     staging: Staging,
@@ -135,8 +138,8 @@ pub struct Writer {
 }
 
 fn blame(part: &str) -> impl Fn(Error) -> Error {
-    let place = format!("{}({part})", DOC.name);
-    move |error| error.at(&place)
+    let blamed = format!("{}({part})", DOC.name);
+    move |error| error.at(&blamed)
 }
 
 impl CopyFunction for Geotiff {
@@ -152,12 +155,12 @@ impl CopyFunction for Geotiff {
             None => COMPRESSIONS[0].1,
             Some(text) => {
                 let choice = one_of(&text.to_lowercase(), "a compression", &COMPRESSIONS);
-                choice.map_err(args.place("COMPRESS"))?
+                choice.map_err(args.blame("COMPRESS"))?
             }
         };
         let block = args.integer("BLOCKSIZE", 16, 4096)?.unwrap_or(BLOCK);
         if block % 16 != 0 {
-            return Err(args.place("BLOCKSIZE")(Error::invalid(block, "a multiple of 16")));
+            return Err(args.blame("BLOCKSIZE")(Error::invalid(block, "a multiple of 16")));
         }
         let options = Options {
             compression,
@@ -165,7 +168,7 @@ impl CopyFunction for Geotiff {
             names: args.names("BANDS")?.unwrap_or_default(),
             threads: call.limits.threads,
         };
-        let nodata = engine::nodata(dtype, asked_nodata(args)?).map_err(args.place("NODATA"))?;
+        let nodata = engine::nodata(dtype, asked_nodata(args)?).map_err(args.blame("NODATA"))?;
         Ok(Bound { columns, nodata, options })
     }
 
@@ -206,8 +209,8 @@ fn columns(types: &[SqlType]) -> Result<(Columns, Dtype)> {
             for (name, _) in fields {
                 one_of(name, "a field of a canvas", &known)?;
             }
-            let places = NAMES.map(|name| fields.iter().position(|(field, _)| field == name));
-            (Columns::Fields(places), places[0].zip(places[1]).map(|(data, _)| &fields[data].1))
+            let indices = NAMES.map(|name| fields.iter().position(|(field, _)| field == name));
+            (Columns::Fields(indices), indices[0].zip(indices[1]).map(|(data, _)| &fields[data].1))
         }
         [data, _] | [data, _, _] | [data, _, _, _] => (Columns::Ordered(types.len()), Some(data)),
         _ => (Columns::Ordered(0), None),
@@ -231,18 +234,18 @@ fn asked_nodata(args: &Args) -> Result<Option<Nodata>> {
         other => number(other).map(|n| n.to_string()).unwrap_or_default(),
     };
     let parsed = text.parse().map(Nodata::Integer).or_else(|_| text.parse().map(Nodata::Float));
-    parsed.map(Some).map_err(|_| args.place("NODATA")(Error::invalid(value, "a number, or 'nan'")))
+    parsed.map(Some).map_err(|_| args.blame("NODATA")(Error::invalid(value, "a number, or 'nan'")))
 }
 
 /// A row's canvas.
 fn canvas(bound: &Bound, rows: &Input<'_>, row: usize) -> Result<Canvas> {
-    let part = |index: usize| -> Option<Vector<'_>> {
+    let part = |index: usize| -> Option<&Vector<'_>> {
         match bound.columns {
-            Columns::Fields(places) => places[index].map(|place| rows.column(0).field(place)),
+            Columns::Fields(indices) => indices[index].map(|field| rows.column(0).field(field)),
             Columns::Ordered(count) => (index < count).then(|| rows.column(index)),
         }
     };
-    let value = |index: usize| part(index).map_or(Value::Null, |column| Value::of(&column, row));
+    let value = |index: usize| part(index).map_or(Value::Null, |column| Value::of(column, row));
     let data = part(0).filter(|data| !data.is_null(row));
     let data = data.ok_or_else(|| blame("data")(Error::invalid("NULL", "a list of numbers")))?;
     let shape = shape(&value(1)).map_err(blame("shape"))?;

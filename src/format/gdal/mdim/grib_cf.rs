@@ -6,11 +6,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::error::ReasonResult;
 use crate::files::Location;
 use crate::format::array::{ArrayHeader, Attribute, Variable};
-use crate::format::grib::{Field, Messages, Place};
-
-type Reading<T> = std::result::Result<T, String>;
+use crate::format::grib::{Correction, Field, Messages};
 
 /// What GDAL writes where a bit map says that there is no value.
 const HIDDEN: f64 = 9999.0;
@@ -19,7 +18,7 @@ const KEPT: usize = 8;
 
 /// The fields of a file, by the variable that they belong to.
 #[derive(Default)]
-pub struct Fields {
+pub(crate) struct Fields {
     pub shared: bool,
     pub second_order: bool,
     pub foreign: Option<&'static str>,
@@ -30,17 +29,17 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Makes NaN of the places of a hyperslab that have no value by a bit map.
+    /// Makes NaN of the cells of a hyperslab that have no value by a bit map.
     ///
     /// # Errors
     /// The bit map cannot be read.
-    pub fn unmask(
+    pub(crate) fn unmask(
         &self,
         variable: usize,
         pixels: &mut Pixels,
         (start, count, step): (&[u64], &[u64], &[u64]),
         location: &Location,
-    ) -> Reading<()> {
+    ) -> ReasonResult<()> {
         let (Some(Some(fields)), Pixels::Float64(values)) = (self.of.get(variable), pixels) else {
             return Ok(());
         };
@@ -68,7 +67,7 @@ impl Fields {
         Ok(())
     }
 
-    fn present(&self, number: usize, field: &Field, location: &Location) -> Reading<Arc<Vec<bool>>> {
+    fn present(&self, number: usize, field: &Field, location: &Location) -> ReasonResult<Arc<Vec<bool>>> {
         let lock = || self.present.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, present)) = lock().iter().find(|(known, _)| *known == number) {
             return Ok(present.clone());
@@ -88,7 +87,7 @@ fn last_two(numbers: &[u64]) -> &[u64] {
 }
 
 /// Coordinates that do not lie where GDAL lays them.
-pub struct Moved {
+pub(crate) struct Moved {
     /// The variable that they are.
     pub variable: usize,
     /// By how many steps they lie further along.
@@ -101,7 +100,11 @@ pub struct Moved {
 ///
 /// # Errors
 /// The fields of a variable, or of one grid of GDAL's, lie on several grids, or on one that is none.
-pub fn place(header: &mut ArrayHeader, arrays: &[bool], messages: Messages) -> Reading<(Fields, Vec<Moved>)> {
+pub(crate) fn find_fields(
+    header: &mut ArrayHeader,
+    arrays: &[bool],
+    messages: Messages,
+) -> ReasonResult<(Fields, Vec<Moved>)> {
     let mut of = Vec::with_capacity(header.variables.len());
     let mut next = 0;
     for (variable, is_array) in header.variables.iter().zip(arrays) {
@@ -137,7 +140,7 @@ pub fn place(header: &mut ArrayHeader, arrays: &[bool], messages: Messages) -> R
     let mut moved = Vec::new();
     for ([y, x], range) in grids {
         let Some(field) = fields.all.get(range.start) else { continue };
-        let Place { west, north, latitudes } = field.grid.correction()?;
+        let Correction { west, north, latitudes } = field.grid.correction()?;
         for (dim, by, values) in [(y, north as f64, latitudes), (x, -(west as f64), None)] {
             let own = |v: &Variable| v.name == dim && v.dims.len() == 1;
             if let (Some(variable), true) =
@@ -153,7 +156,7 @@ pub fn place(header: &mut ArrayHeader, arrays: &[bool], messages: Messages) -> R
 
 /// What the coordinates along a dimension are.
 #[derive(Clone, Copy)]
-pub enum Counts {
+pub(crate) enum Counts {
     Degrees,
     /// Degrees of a rotated pole.
     Rotated,
@@ -162,7 +165,7 @@ pub enum Counts {
 
 /// Grids and valid times in the words of CF, by the CRS of each variable. Gives the valid times that became variables of their
 /// own, which stand behind the others.
-pub fn as_cf(header: &mut ArrayHeader, crs: Vec<Option<(String, Counts)>>) -> Vec<f64> {
+pub(crate) fn as_cf(header: &mut ArrayHeader, crs: Vec<Option<(String, Counts)>>) -> Vec<f64> {
     const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
     let text = |text: &str| Attribute::Text(text.to_string());
     let mut counts: HashMap<String, Counts> = HashMap::new();
