@@ -30,12 +30,15 @@ pub struct CutWindow {
     pub window: Option<(i64, Window)>,
 }
 
+/// First rows and first columns of windows, and the size of one.
+pub type Starts = (Vec<i64>, Vec<i64>, (usize, usize));
+
 impl Cut {
     /// Where the windows start on both axes, and their size.
     ///
     /// # Errors
     /// The edge rule does not allow the size on this raster.
-    pub fn starts(&self, header: &Header) -> Result<(Vec<i64>, Vec<i64>, (usize, usize))> {
+    pub fn starts(&self, header: &Header) -> Result<Starts> {
         let (size, stride, edge) = match *self {
             Cut::Grid { size, stride, edge } => (size, stride, edge),
             Cut::Blocks => (header.block, header.block, Edge::Pad),

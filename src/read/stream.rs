@@ -306,8 +306,10 @@ mod tests {
         (0..count).map(row).collect()
     }
 
+    type Given = (Option<usize>, Result<Vec<Option<u16>>>);
+
     /// What a stream gives: for each patch, what it carried and its pixels, or its error.
-    fn collect(stream: &PatchStream<usize>, most: usize) -> Vec<(Option<usize>, Result<Vec<Option<u16>>>)> {
+    fn collect(stream: &PatchStream<usize>, most: usize) -> Vec<Given> {
         let mut all = Vec::new();
         loop {
             let patches = stream.take(most).unwrap();
