@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -22,6 +23,11 @@ pub trait RemoteFiles: Send + Sync {
     /// # Errors
     /// The file system's own words.
     fn open(&self, url: &str) -> std::result::Result<Box<dyn RemoteHandle>, String>;
+
+    /// Why a local file or what lies in a folder must not be read or written; `None` where it may.
+    fn forbids(&self, _path: &Path) -> Option<String> {
+        None
+    }
 }
 
 /// An open URL: a cursor that one thread uses at a time.
@@ -147,6 +153,11 @@ impl Session {
             open: Mutex::new(Kept::new(KEPT_FILES)),
             idle: Idle::new(KEPT_HANDLES),
         }
+    }
+
+    /// Why this query must not read or write a local file; `None` where it may.
+    pub fn forbids(&self, path: &Path) -> Option<String> {
+        self.files.forbids(path)
     }
 
     /// Whether the session has opened a URL.

@@ -5,7 +5,9 @@
 
 pub mod burn;
 pub mod create;
+mod drivers;
 pub mod hidden;
+mod local;
 pub mod mdim;
 mod netcdf;
 mod tags;
@@ -61,6 +63,8 @@ pub fn start() {
         netcdf::never_lock();
         DriverManager::register_all();
         vsi::install();
+        local::install();
+        drivers::keep();
     });
 }
 
@@ -120,6 +124,9 @@ impl Raster {
         start();
         let (location, path) = (sight.location(), sight.path());
         vsi::watched(location, || {
+            if header.is_none() {
+                sight.readable()?;
+            }
             let place = vsi::Place::of(sight, vsi::needs_netcdf)?;
             let magic = place.magic;
             let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");

@@ -141,6 +141,7 @@ impl MdimFile {
     fn open_now(sight: &Sight) -> Result<MdimFile> {
         let (location, path) = (sight.location(), sight.path());
         let unreadable = |reason: String| Error::unreadable(path, reason);
+        sight.readable()?;
         let format =
             sniff(sight.head()).ok_or_else(|| unreadable("it is not a NetCDF, HDF5 or GRIB file".into()))?;
         match format {

@@ -85,6 +85,7 @@ impl VectorSource {
             ..DatasetOptions::default()
         };
         vsi::watched(sight.location(), || {
+            sight.readable()?;
             let place = vsi::Place::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
             let alone = place.file_name().map(|name| [name]);

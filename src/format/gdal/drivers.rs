@@ -1,0 +1,50 @@
+//! The drivers that files are opened with: what users of rasters, arrays and vectors meet.
+//!
+//! The others that are built in are taken out before any file is opened. Some write while they read (MRF keeps a cache
+//! wherever a file says), some take a text for the bytes of any file that it names (ERS, PCIDSK, the raw formats of old
+//! sensors, a vector VRT), and one runs what a file tells it to (GDALG).
+
+use gdal::DriverManager;
+
+/// Rasters, arrays and vectors; `MEM` holds what is warped, `COG` writes.
+pub const KEPT: [&str; 29] = [
+    "AAIGrid",
+    "BIGGIF",
+    "BMP",
+    "COG",
+    "CSV",
+    "DTED",
+    "ENVI",
+    "ESRI Shapefile",
+    "ESRIJSON",
+    "FlatGeobuf",
+    "GIF",
+    "GPKG",
+    "GRIB",
+    "GTiff",
+    "GeoJSON",
+    "GeoJSONSeq",
+    "HDF5",
+    "HDF5Image",
+    "HFA",
+    "JPEG",
+    "JSONFG",
+    "MEM",
+    "MapInfo File",
+    "MapML",
+    "OGR_GMT",
+    "OpenFileGDB",
+    "PNG",
+    "SQLite",
+    "SRTMHGT",
+];
+/// The rest of them.
+pub const KEPT_TOO: [&str; 4] = ["TopoJSON", "USGSDEM", "VRT", "netCDF"];
+
+/// Takes all other drivers out. Must run before a file is opened.
+pub fn keep() {
+    let is_kept = |name: &str| KEPT.contains(&name) || KEPT_TOO.contains(&name);
+    for driver in DriverManager::all().filter(|driver| !is_kept(&driver.short_name())) {
+        DriverManager::deregister_driver(&driver);
+    }
+}
