@@ -6,6 +6,7 @@
 pub mod burn;
 pub mod create;
 mod drivers;
+pub mod hdf5;
 pub mod hidden;
 mod local;
 pub mod mdim;
@@ -15,6 +16,7 @@ pub mod vector;
 mod vsi;
 pub mod warp;
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
@@ -29,8 +31,9 @@ use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
 use crate::files::{Location, Sight};
 use crate::format::gdal::hidden::Fields;
+use crate::format::magic::sniff;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, classic, grib, vrt};
+use crate::format::{Band, Header, grib, vrt};
 use crate::kept::Shared;
 use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
@@ -129,13 +132,14 @@ impl Raster {
             }
             let place = vsi::Place::of(sight, vsi::needs_netcdf)?;
             let magic = place.magic;
-            let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
             // Refuses sources that could be waited for for ever.
-            vrt::sources(sight)?;
-            if magic.starts_with(b"CDF") {
-                let unreadable = |reason: String| Error::unreadable(path, reason);
-                classic::check(location).map_err(unreadable)?;
-            }
+            let sources = vrt::sources(sight)?;
+            let arrays: Vec<&vrt::Source> = sources.iter().filter(|source| source.is_array).collect();
+            let is_array = match header {
+                Some(header) => ["HDF5", "HDF5Image", "netCDF"].contains(&header.driver.as_str()),
+                None => matches!(sniff(sight.head()), Some("HDF5" | "netCDF")),
+            };
+            let hdf5 = is_array || !arrays.is_empty();
             let unreadable = |reason: String| Error::unreadable(path, reason);
             let messages = magic.starts_with(b"GRIB").then(|| grib::messages(location));
             if messages.as_ref().is_some_and(|messages| messages.second_order) {
@@ -147,6 +151,12 @@ impl Raster {
             let _guard = guard(hdf5);
             if hdf5 {
                 mdim::close_earlier(location)?;
+            }
+            if is_array {
+                hdf5::check(sight)?;
+            }
+            for source in arrays {
+                hdf5::check(&Sight::of(Location::plain(&source.path.to_string_lossy()))?)?;
             }
             let names: Option<Vec<&str>> = match place.file_name() {
                 Some(name) => Some(vec![name]),
@@ -342,8 +352,31 @@ impl Drop for Raster {
     }
 }
 
-fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
-    needed.then(|| HDF5.lock().unwrap_or_else(PoisonError::into_inner))
+thread_local! {
+    /// How often this thread holds [`HDF5`], which is once at most.
+    static HOLDING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// [`HDF5`], held.
+struct Guard(#[allow(dead_code)] MutexGuard<'static, ()>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        HOLDING.set(HOLDING.get() - 1);
+    }
+}
+
+fn guard(needed: bool) -> Option<Guard> {
+    needed.then(|| {
+        let guard = HDF5.lock().unwrap_or_else(PoisonError::into_inner);
+        HOLDING.set(HOLDING.get() + 1);
+        Guard(guard)
+    })
+}
+
+/// Whether this thread holds [`HDF5`].
+fn is_guarded() -> bool {
+    HOLDING.get() > 0
 }
 
 /// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.

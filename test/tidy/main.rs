@@ -65,6 +65,7 @@ const UNSAFE: &[&str] = &[
     "bridge/vector.rs",
     "format/gdal/burn.rs",
     "format/gdal/create.rs",
+    "format/gdal/hdf5.rs",
     "format/gdal/local.rs",
     "format/gdal/mdim.rs",
     "format/gdal/netcdf.rs",

@@ -14,8 +14,10 @@ use std::path::Path;
 use gdal_sys::VSIStatBufL;
 
 use crate::error::{Error, Result};
-use crate::files::door;
+use crate::files::{Location, Sight, door};
 use crate::format::gdal::vsi::{self, Bytes, Callbacks, Handle, contain, note};
+use crate::format::gdal::{hdf5, is_guarded};
+use crate::format::magic::sniff;
 
 /// Stands before the name of a file that is written.
 const OUTPUT: &str = "/vsigeoquiltout/";
@@ -78,7 +80,7 @@ pub fn writing<T>(path: &Path, work: impl FnOnce(&str) -> Result<T>) -> Result<T
         }
     }
     let path = path.to_string_lossy();
-    let location = crate::files::Location::plain(&path);
+    let location = Location::plain(&path);
     let _restore = Restore(WRITING.replace(true));
     vsi::watched(&location, || work(&format!("{OUTPUT}{path}")))
 }
@@ -206,7 +208,15 @@ fn open_local(name: &str) -> Option<Local> {
         None => File::open(path),
     });
     match opened {
-        Ok(file) => Some(Local { file, name: name.into(), page: Vec::new(), start: 0 }),
+        Ok(file) => {
+            let mut local = Local { file, name: name.into(), page: Vec::new(), start: 0 };
+            // GDAL reads the head of a file next, which tells an array file.
+            let _ = local.read_at(0, &mut [0]);
+            match vsi::is_root(name) || !matches!(sniff(&local.page), Some("HDF5" | "netCDF")) {
+                true => Some(local),
+                false => look(name).map_err(note).ok().map(|()| local),
+            }
+        }
         Err(error) => {
             use io::ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
             // GDAL tries many names, and texts that are none.
@@ -216,6 +226,15 @@ fn open_local(name: &str) -> Option<Local> {
             None
         }
     }
+}
+
+/// Looks at an array file that another file names.
+fn look(name: &str) -> Result<()> {
+    if !is_guarded() {
+        let reason = "it is an array file in a place where none is looked for";
+        return Err(Error::unreadable(name, reason));
+    }
+    hdf5::check(&Sight::of(Location::plain(name))?)
 }
 
 unsafe extern "C" fn open(_: *mut c_void, name: *const c_char, access: *const c_char) -> *mut c_void {

@@ -294,6 +294,11 @@ impl Handle {
     }
 }
 
+/// Whether a file is the one in work, which was looked at.
+pub(super) fn is_root(name: &str) -> bool {
+    ROOT.with_borrow(|root| root == name)
+}
+
 /// Keeps the first failure, which explains the rest.
 pub(super) fn note(error: Error) {
     FAILURE.with_borrow_mut(|failure| {
