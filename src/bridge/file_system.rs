@@ -80,18 +80,6 @@ impl DuckFiles {
         }
     }
 
-    /// Whether some setting of the database may keep this query from a local file.
-    fn is_guarded(&self) -> bool {
-        *self.guarded.get_or_init(|| match self.setting("enable_external_access") {
-            Value::Bool(enabled) => {
-                !enabled
-                    || !matches!(self.setting("disabled_filesystems"), Value::Text(names) if names.is_empty())
-            }
-            // A setting that DuckDB does not tell is taken to forbid: each file is asked about.
-            _ => true,
-        })
-    }
-
     fn setting(&self, name: &str) -> Value {
         let Ok(name) = text(name) else { return Value::Null };
         // SAFETY: the context and the name are live; the value is owned here.
@@ -112,6 +100,17 @@ impl RemoteFiles for DuckFiles {
             Ok(handle) => Ok(Box::new(handle)),
             Err(refusal) => Err(refusal.said),
         }
+    }
+
+    fn is_guarded(&self) -> bool {
+        *self.guarded.get_or_init(|| match self.setting("enable_external_access") {
+            Value::Bool(enabled) => {
+                !enabled
+                    || !matches!(self.setting("disabled_filesystems"), Value::Text(names) if names.is_empty())
+            }
+            // A setting that DuckDB does not tell is taken to forbid: each file is asked about.
+            _ => true,
+        })
     }
 
     fn forbids(&self, path: &Path) -> Option<String> {

@@ -13,6 +13,11 @@ pub fn forbidden(path: &Path) -> Option<String> {
     remote::current()?.forbids(path)
 }
 
+/// Whether some local file may be forbidden to the query that runs.
+pub fn is_guarded() -> bool {
+    remote::current().is_some_and(|session| session.is_guarded())
+}
+
 /// # Errors
 /// [`Error::Unreadable`] where the query that runs may not read the file; `named` is what the user wrote.
 pub fn permit(path: &Path, named: &str) -> Result<()> {

@@ -28,6 +28,11 @@ pub trait RemoteFiles: Send + Sync {
     fn forbids(&self, _path: &Path) -> Option<String> {
         None
     }
+
+    /// Whether some local file may be forbidden.
+    fn is_guarded(&self) -> bool {
+        false
+    }
 }
 
 /// An open URL: a cursor that one thread uses at a time.
@@ -158,6 +163,11 @@ impl Session {
     /// Why this query must not read or write a local file; `None` where it may.
     pub fn forbids(&self, path: &Path) -> Option<String> {
         self.files.forbids(path)
+    }
+
+    /// Whether some local file may be forbidden to this query.
+    pub fn is_guarded(&self) -> bool {
+        self.files.is_guarded()
     }
 
     /// Whether the session has opened a URL.
