@@ -35,10 +35,12 @@ impl Affine {
         c.iter().all(|v| v.is_finite()) && c[1] * c[5] - c[2] * c[4] != 0.0
     }
 
+    /// The x of a column; halves are centres.
     pub fn x(&self, col: f64) -> f64 {
         self.0[0] + col * self.0[1]
     }
 
+    /// The y of a row; halves are centres.
     pub fn y(&self, row: f64) -> f64 {
         self.0[3] + row * self.0[5]
     }

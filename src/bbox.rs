@@ -7,9 +7,13 @@ use crate::error::{Error, Result};
 /// `xmin <= xmax` and `ymin <= ymax`, all finite: a box that wraps the antimeridian is two boxes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bbox {
+    /// West edge.
     pub xmin: f64,
+    /// South edge.
     pub ymin: f64,
+    /// East edge.
     pub xmax: f64,
+    /// North edge.
     pub ymax: f64,
 }
 
@@ -40,10 +44,12 @@ impl Bbox {
         }))
     }
 
+    /// From west to east.
     pub fn width(&self) -> f64 {
         self.xmax - self.xmin
     }
 
+    /// From south to north.
     pub fn height(&self) -> f64 {
         self.ymax - self.ymin
     }

@@ -1,9 +1,10 @@
 //! DuckDB's C API: the only room that names its functions. It knows no function of ours.
 //!
 //! `doc` says what a function is; `table`, `scalar`, `aggregate` and `copy` register it and call it, `args` reads its
-//! constant arguments. `vector`, `chunk` and `pieces` carry rows across, `value` constants, `logical_type` types. `settings` holds the
-//! user's bounds, `file_system` lends DuckDB's file system to whoever reads a URL. `load` opens the one
-//! `connection` that there ever is.
+//! constant arguments. `vector`, `chunk` and `pieces` carry rows across, and `layout` says how they lie; `rows` goes over
+//! them, and `record` is a STRUCT as a type of ours. `value` carries constants, `logical_type` types. `settings` holds
+//! the user's bounds, `file_system` lends DuckDB's file system to whoever reads a URL. `load` opens the one `connection`
+//! that there ever is.
 
 pub mod aggregate;
 pub mod args;
@@ -13,10 +14,13 @@ pub mod connection;
 pub mod copy;
 pub mod doc;
 pub mod file_system;
+pub mod layout;
 pub mod load;
 pub mod logical_type;
 pub mod pieces;
+pub mod record;
 pub mod replacement;
+pub mod rows;
 pub mod scalar;
 pub mod settings;
 pub mod table;

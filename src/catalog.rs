@@ -40,9 +40,11 @@ pub const SCHEMA_VERSION: i32 = 2;
 pub enum Wanted {
     /// What its content says.
     Auto,
+    /// One kind, whatever the content says.
     Only(Kind),
 }
 
+/// The kinds by their names.
 pub const KINDS: [(&str, Wanted); 4] = [
     ("auto", Wanted::Auto),
     ("raster", Wanted::Only(Kind::Raster)),
@@ -53,15 +55,19 @@ pub const KINDS: [(&str, Wanted); 4] = [
 /// How a catalog is built.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
+    /// How a file's name is read.
     pub name_rule: Option<NameRule>,
     /// The CRS of the footprints.
     pub crs: Crs,
+    /// What is known of that CRS.
     pub crs_facts: Arc<CrsFacts>,
     /// Points on each edge of a footprint before it is projected.
     pub densify: usize,
+    /// What a broken file does.
     pub on_error: OnError,
     /// Parquet files of a catalog made before: rows of unchanged files are taken from it.
     pub previous: Vec<String>,
+    /// Which kind each file is taken for.
     pub kind: Wanted,
     /// One layer of each vector file, or all.
     pub layer: Option<LayerName>,
@@ -76,19 +82,26 @@ pub struct BuildOptions {
 /// One file in a catalog.
 #[derive(Debug, Clone)]
 pub struct Entry {
+    /// Where it lies, and what it holds.
     pub place: Place,
     /// `None` is undated, and matches every interval.
     pub interval: Option<Interval>,
+    /// The other groups of the name's pattern.
     pub attributes: Vec<(String, String)>,
+    /// Size and time of the file.
     pub stamp: Stamp,
 }
 
 /// What a file's header says of it, and its place on the map.
 #[derive(Debug, Clone)]
 pub struct Place {
+    /// Who reads it.
     pub driver: String,
+    /// Its own CRS.
     pub crs: String,
+    /// Its outline in the catalog's CRS.
     pub footprint: Footprint,
+    /// What only its kind has.
     pub detail: Detail,
     /// What the file says of itself beyond that.
     pub tags: Tags,
@@ -97,10 +110,15 @@ pub struct Place {
 }
 
 /// What only one kind of file has.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone)]
 pub enum Detail {
+    /// A raster's header.
     Raster { header: Arc<Header>, transform: Affine },
+    /// An array file's variables and axes.
     Array(ArrayDetail),
+    /// A vector file's layers.
     Vector { layers: Vec<Layer> },
 }
 
@@ -111,14 +129,18 @@ pub struct ArrayDetail {
     pub transform: Option<Affine>,
     /// Rows and columns of the grid.
     pub shape: Option<(usize, usize)>,
+    /// Those that hold data.
     pub variables: Vec<Variable>,
+    /// The variable of the longest time axis.
     pub time_var: Option<String>,
+    /// Values on that axis.
     pub n_times: Option<u64>,
     /// Seconds between times, where they are evenly spaced.
     pub t_step: Option<f64>,
 }
 
 impl Detail {
+    /// Which kind of file it is of.
     pub fn kind(&self) -> Kind {
         match self {
             Detail::Raster { .. } => Kind::Raster,

@@ -113,11 +113,13 @@ fn variable_of(sight: &Sight) -> Option<(Arc<dyn ArrayFile>, usize)> {
 /// A time axis, decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeAxis {
+    /// Which variable holds it.
     pub variable: usize,
     /// Microseconds since 1970-01-01 UTC in the file's order; `None` where the axis holds no value.
     pub instants: Vec<Option<i64>>,
     /// The same in the file's own calendar: they tell days apart that TIMESTAMP's calendar lacks.
     pub exact: Vec<Option<i64>>,
+    /// What a year of its times is.
     pub calendar: Calendar,
     /// Seconds between neighbours, where they are evenly spaced (in the axis's own calendar).
     pub step: Option<f64>,

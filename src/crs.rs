@@ -11,6 +11,7 @@ pub const CRS84: &str = "OGC:CRS84";
 pub struct Crs(String);
 
 impl Crs {
+    /// The CRS of a name, in any spelling.
     pub fn new(name: &str) -> Crs {
         match name.trim() {
             "EPSG:4326" | "epsg:4326" | "CRS84" | "WGS84" => Crs(CRS84.to_string()),
@@ -18,10 +19,12 @@ impl Crs {
         }
     }
 
+    /// Longitude and latitude, in this order.
     pub fn lon_lat() -> Crs {
         Crs(CRS84.to_string())
     }
 
+    /// The name that PROJ is given.
     pub fn as_str(&self) -> &str {
         &self.0
     }

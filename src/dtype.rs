@@ -5,15 +5,25 @@ use std::fmt;
 /// A real pixel type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dtype {
+    /// Signed, 8 bits.
     Int8,
+    /// Unsigned, 8 bits.
     UInt8,
+    /// Signed, 16 bits.
     Int16,
+    /// Unsigned, 16 bits.
     UInt16,
+    /// Signed, 32 bits.
     Int32,
+    /// Unsigned, 32 bits.
     UInt32,
+    /// Signed, 64 bits.
     Int64,
+    /// Unsigned, 64 bits.
     UInt64,
+    /// Float, 32 bits.
     Float32,
+    /// Float, 64 bits.
     Float64,
 }
 
@@ -32,6 +42,7 @@ pub const DTYPES: [(&str, Dtype); 10] = [
 ];
 
 impl Dtype {
+    /// Bytes of a pixel.
     pub fn size(self) -> usize {
         match self {
             Dtype::Int8 | Dtype::UInt8 => 1,
@@ -75,11 +86,14 @@ impl fmt::Display for Dtype {
 /// The value that stands for "no pixel". 64-bit integers have values that no f64 has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Nodata {
+    /// Of floats, and of whole numbers that a double holds.
     Float(f64),
+    /// Of whole numbers of 64 bits.
     Integer(i128),
 }
 
 impl Nodata {
+    /// The nearest double.
     pub fn f64(self) -> f64 {
         match self {
             Nodata::Float(value) => value,
@@ -111,8 +125,11 @@ impl Nodata {
 
 /// A Rust type that pixels are held in.
 pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
+    /// Which type this is.
     const DTYPE: Dtype;
+    /// The nearest float of 32 bits.
     fn f32(self) -> f32;
+    /// The nearest double.
     fn f64(self) -> f64;
     /// The value that a file's nodata stands for in this type; `None` when no pixel can have it.
     fn nodata(value: Nodata) -> Option<Self>;
@@ -128,6 +145,7 @@ pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
     fn is(self, value: Self) -> bool;
     /// `value` in this type; a caller that asks for another type than the file's asks for a float.
     fn of<P: Pixel>(value: P) -> Self;
+    /// The values as pixels of this type.
     fn pixels(values: Vec<Self>) -> Pixels;
     /// The values, where they are of this type.
     fn view(pixels: &Pixels) -> Option<&[Self]>;
@@ -198,15 +216,25 @@ macro_rules! with_dtype {
 /// One block of decoded pixels in the file's own type, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pixels {
+    /// Pixels of [`Dtype::Int8`].
     Int8(Vec<i8>),
+    /// Pixels of [`Dtype::UInt8`].
     UInt8(Vec<u8>),
+    /// Pixels of [`Dtype::Int16`].
     Int16(Vec<i16>),
+    /// Pixels of [`Dtype::UInt16`].
     UInt16(Vec<u16>),
+    /// Pixels of [`Dtype::Int32`].
     Int32(Vec<i32>),
+    /// Pixels of [`Dtype::UInt32`].
     UInt32(Vec<u32>),
+    /// Pixels of [`Dtype::Int64`].
     Int64(Vec<i64>),
+    /// Pixels of [`Dtype::UInt64`].
     UInt64(Vec<u64>),
+    /// Pixels of [`Dtype::Float32`].
     Float32(Vec<f32>),
+    /// Pixels of [`Dtype::Float64`].
     Float64(Vec<f64>),
 }
 
@@ -230,10 +258,12 @@ macro_rules! with_pixels {
 }
 
 impl Pixels {
+    /// How many pixels there are.
     pub fn len(&self) -> usize {
         with_pixels!(self, values => values.len())
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -244,6 +274,7 @@ impl Pixels {
         with_pixels!(self, values => Some(Pixel::pixels(values.get(from..end)?.to_vec())))
     }
 
+    /// What they take in memory.
     pub fn bytes(&self) -> usize {
         with_pixels!(self, values => std::mem::size_of_val(values.as_slice()))
     }

@@ -17,6 +17,8 @@ pub use cause::Cause;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// One mistake that the user can mend, or one broken promise of our own ([`Error::Bug`]).
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
     /// A value that is none of a fixed set.

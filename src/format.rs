@@ -27,12 +27,16 @@ pub type Tags = Vec<(String, String)>;
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// Pixels on one grid.
     Raster,
+    /// Variables over dimensions.
     Array,
+    /// Features.
     Vector,
 }
 
 impl Kind {
+    /// As a catalog names it.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Raster => "raster",
@@ -45,6 +49,7 @@ impl Kind {
 /// Which layer of a vector file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LayerName {
+    /// By name.
     Name(String),
     /// From 1.
     Number(i64),
@@ -53,21 +58,28 @@ pub enum LayerName {
 /// One layer of a vector file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
+    /// Its name.
     pub name: String,
     /// OGC's name: `Polygon`, `MultiPolygon`, `Unknown (any)`.
     pub geometry_type: String,
+    /// How many features it holds.
     pub features: u64,
 }
 
 /// What a raster's header says, without one pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
+    /// Who reads it.
     pub driver: String,
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
+    /// From pixels to the CRS.
     pub transform: Option<Affine>,
     /// Authority code (`EPSG:32629`) where there is one, else PROJJSON.
     pub crs: Option<String>,
+    /// In file order.
     pub bands: Vec<Band>,
     /// Rows and columns of the blocks that the file is stored in.
     pub block: (usize, usize),
@@ -107,11 +119,15 @@ impl Header {
 pub struct Band {
     /// The band's own description, or NULL.
     pub name: Option<String>,
+    /// The stored type.
     pub dtype: Dtype,
+    /// The stored value that is none.
     pub nodata: Option<Nodata>,
     /// `value = pixel * scale + offset`.
     pub scale: Option<f64>,
+    /// 0 without it.
     pub offset: Option<f64>,
+    /// Of the scaled value.
     pub unit: Option<String>,
     /// A mask band or an alpha band says which pixels are valid, instead of a nodata value.
     pub masked: bool,

@@ -20,10 +20,15 @@ use region::Region;
 /// The pixels that patches are cut from: a raster's own, or those of a box and a resolution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lattice {
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
+    /// From pixels to the CRS.
     pub transform: Affine,
+    /// Its CRS.
     pub crs: String,
+    /// The CRS is in degrees.
     pub geographic: bool,
 }
 
@@ -64,6 +69,10 @@ impl Lattice {
         })
     }
 
+    /// Its outer edges.
+    ///
+    /// # Errors
+    /// A lattice without pixels.
     pub fn bbox(&self) -> Result<Bbox> {
         Ok(self.transform.bbox(&Window::whole(self.height, self.width)?))
     }
@@ -76,10 +85,13 @@ pub struct GridOptions {
     pub size: (usize, usize),
     /// Rows and columns from one patch to the next.
     pub stride: (usize, usize),
+    /// What happens where the last window does not fit.
     pub edge: Edge,
     /// Patches with more land are rejected; `None` keeps all.
     pub max_land_fraction: Option<f64>,
+    /// Those with a land cap of their own.
     pub regions: Vec<Region>,
+    /// Rejected patches are given too.
     pub include_rejected: bool,
 }
 
@@ -90,10 +102,12 @@ pub enum Status {
     Kept,
     /// Above the cap, within that of a forced region.
     Forced,
+    /// Above its cap of land.
     Rejected,
 }
 
 impl Status {
+    /// As the column `status` names it.
     pub fn name(self) -> &'static str {
         match self {
             Status::Kept => "kept",
@@ -108,16 +122,21 @@ impl Status {
 pub struct Patch {
     /// Its place in the full grid, row-major, whatever is filtered.
     pub id: i64,
+    /// Its pixels.
     pub window: Window,
+    /// Its outer edges.
     pub bbox: Bbox,
     /// The centre in degrees; on a globe the longitude is a circular mean.
     pub lon_center: f64,
+    /// Latitude of the centre, degrees.
     pub lat_center: f64,
     /// Hangs over the edge of the raster.
     pub is_partial: bool,
+    /// Shares of land, where they were asked for.
     pub fractions: Option<Fractions>,
     /// The forced region that its centre lies in, whose cap it keeps, by place in the options.
     pub region: Option<usize>,
+    /// Whether it is kept.
     pub status: Status,
 }
 
@@ -131,8 +150,11 @@ pub enum LandSource {
     Other(Mask),
 }
 
+/// The patches over a lattice.
 pub struct Grid {
+    /// The pixels that are cut.
     pub lattice: Lattice,
+    /// How they are cut.
     pub options: GridOptions,
     row_starts: Vec<i64>,
     col_starts: Vec<i64>,
@@ -168,6 +190,7 @@ impl Grid {
         self.row_starts.len() * self.col_starts.len()
     }
 
+    /// There is no patch.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

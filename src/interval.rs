@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 /// `start <= stop`, both inside: two intervals that touch share an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
+    /// Its first microsecond since 1970, UTC.
     pub start: i64,
+    /// Its last microsecond, inside.
     pub stop: i64,
 }
 
@@ -65,6 +67,7 @@ impl DateFormat {
         Ok(DateFormat { text: format.to_string(), items, finest })
     }
 
+    /// The pattern as it was written.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -27,15 +27,19 @@ pub enum Task {
     Instance,
 }
 
+/// The tasks by their names.
 pub const TASKS: [(&str, Task); 3] = [
     ("semantic_segmentation", Task::Semantic),
     ("object_detection", Task::Detection),
     ("instance_segmentation", Task::Instance),
 ];
 
+/// How features are drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelOptions {
+    /// What the labels are for.
     pub task: Task,
+    /// Every pixel that is touched, not only those whose centre lies inside.
     pub all_touched: bool,
     /// The value of pixels that no feature holds.
     pub background: i32,
@@ -43,6 +47,7 @@ pub struct LabelOptions {
     pub field: Option<String>,
     /// Names of classes, where the field holds text: the first is class 1.
     pub classes: Vec<String>,
+    /// One layer of the file; all of them without it.
     pub layer: Option<LayerName>,
     /// The CRS of geometries and of files that name none.
     pub crs: Option<Crs>,
@@ -53,6 +58,7 @@ pub struct LabelOptions {
 pub struct Feature {
     /// More than one where it meets the slice on both sides of the antimeridian. They may overlap.
     pub parts: Vec<Geometry<f64>>,
+    /// Its class.
     pub label: i32,
 }
 
@@ -61,11 +67,13 @@ pub struct Feature {
 pub struct Object {
     /// From 1, in the order of drawing.
     pub id: i32,
+    /// Its class.
     pub label: i32,
     /// In pixels from the slice's upper left: x counts columns, y rows.
     pub bbox: Bbox,
 }
 
+/// What was drawn.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labels {
     /// `[row, col]`; none for detection.

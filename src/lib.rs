@@ -62,6 +62,7 @@ use duckdb::ffi::{duckdb_extension_access, duckdb_extension_info};
 ///
 /// # Safety
 /// Called by DuckDB alone.
+#[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn geoquilt_init_c_api(
     info: duckdb_extension_info,

@@ -63,13 +63,19 @@ impl Drop for Progress {
 pub struct Job {
     /// Counts up from 1 in the process.
     pub job: u64,
+    /// The function that works.
     pub function: &'static str,
+    /// Files or patches done.
     pub done: u64,
     /// `None` when nobody knows before the end.
     pub total: Option<u64>,
+    /// Those that could not be read.
     pub errors: u64,
+    /// Those that an earlier catalog gave.
     pub reused: u64,
+    /// When it began.
     pub started: SystemTime,
+    /// How long it has gone on.
     pub elapsed: Duration,
 }
 

@@ -29,6 +29,10 @@ pub fn name_of(srs: &mut SpatialRef) -> Option<String> {
     srs.authority().or_else(|_| srs.to_projjson()).ok()
 }
 
+/// A CRS as GDAL has it, with longitude first.
+///
+/// # Errors
+/// PROJ does not know the definition.
 pub fn spatial_ref(definition: &str) -> Result<SpatialRef> {
     start();
     let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
@@ -42,6 +46,7 @@ pub fn spatial_ref(definition: &str) -> Result<SpatialRef> {
 pub struct CrsFacts {
     /// Coordinates are longitudes and latitudes, and not those of a rotated pole.
     pub geographic: bool,
+    /// The whole definition, as PROJJSON.
     pub projjson: String,
     /// In degrees, where PROJ knows it; over the antimeridian `xmax` is beyond 180.
     pub area_of_use: Option<Bbox>,

@@ -15,6 +15,7 @@ pub struct Pcg64 {
 const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 
 impl Pcg64 {
+    /// The stream of a seed: NumPy's `default_rng(seed)`.
     pub fn new(seed: u64) -> Pcg64 {
         let words = seed_sequence(seed);
         let join = |high: u64, low: u64| u128::from(high) << 64 | u128::from(low);
@@ -30,12 +31,14 @@ impl Pcg64 {
         self.state = self.state.wrapping_mul(MULTIPLIER).wrapping_add(self.increment);
     }
 
+    /// The next 64 bits of the stream.
     pub fn next_u64(&mut self) -> u64 {
         self.step();
         let folded = (self.state >> 64) as u64 ^ self.state as u64;
         folded.rotate_right((self.state >> 122) as u32)
     }
 
+    /// The next 32 bits: half of a draw, and the other half the next time.
     pub fn next_u32(&mut self) -> u32 {
         match self.half.take() {
             Some(half) => half,

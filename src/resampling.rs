@@ -5,19 +5,33 @@ use crate::dtype::Dtype;
 /// How a pixel is made from the source's pixels around it: GDAL's methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resampling {
+    /// The pixel that the point lies in.
     Nearest,
+    /// Weighed over 2 x 2 pixels.
     Bilinear,
+    /// Weighed over 4 x 4 pixels, through them.
     Cubic,
+    /// Weighed over 4 x 4 pixels, smoothed.
     CubicSpline,
+    /// Weighed over 6 x 6 pixels by a windowed sinc.
     Lanczos,
+    /// The mean of the pixels below.
     Average,
+    /// The value that is most frequent below.
     Mode,
+    /// The largest value below.
     Max,
+    /// The smallest value below.
     Min,
+    /// The median below.
     Med,
+    /// The first quartile below.
     Q1,
+    /// The third quartile below.
     Q3,
+    /// The sum of the pixels below, by their share.
     Sum,
+    /// The root of the mean square below.
     Rms,
 }
 
@@ -57,6 +71,7 @@ impl Resampling {
 /// How the pixels of one file come onto a slice's grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Warp {
+    /// How a pixel is made of those around it.
     pub resampling: Resampling,
     /// In pixels of the file; 0 projects every pixel.
     pub tolerance: f64,

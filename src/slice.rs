@@ -15,11 +15,15 @@ use crate::interval::Interval;
 pub struct Slice {
     /// In units of `crs`, (x, y). A lon/lat box that crosses the antimeridian runs on beyond 180.
     pub bbox: Bbox,
+    /// The CRS of the box.
     pub crs: Crs,
     /// Microseconds since 1970, UTC, both inside; `None` is open.
     pub t_min: Option<i64>,
+    /// Its last microsecond, inside.
     pub t_max: Option<i64>,
+    /// Rows of pixels.
     pub height: u32,
+    /// Columns of pixels.
     pub width: u32,
 }
 

@@ -10,7 +10,9 @@ use crate::error::Result;
 
 /// A function: what it says of itself, how it is registered, and the macro that is created, if there is one.
 pub struct Function {
+    /// What it says of itself.
     pub doc: &'static FunctionDoc,
+    /// How DuckDB is told of it.
     pub register: Option<fn(&Connection) -> Result<()>>,
     /// A macro's statement.
     pub sql: Option<&'static str>,
@@ -18,7 +20,9 @@ pub struct Function {
 
 /// Functions of one subject: a folder here, a chapter of the reference.
 pub struct Group {
+    /// The chapter's title.
     pub title: &'static str,
+    /// In the order of the chapter.
     pub functions: &'static [Function],
 }
 
@@ -27,6 +31,7 @@ macro_rules! group {
     ($title:literal; $($kind:ident $module:ident $(:: $type:ident)?,)*) => {
         $(pub mod $module;)*
 
+        /// The functions of this group.
         pub static GROUP: $crate::sql::Group = $crate::sql::Group {
             title: $title,
             functions: &[$($crate::sql::group!(@ $kind $module $($type)?)),*],
@@ -74,6 +79,7 @@ macro_rules! groups {
     ($($group:ident),* $(,)?) => {
         $(pub mod $group;)*
 
+        /// Every group.
         pub static GROUPS: &[&Group] = &[$(&$group::GROUP),*];
     };
 }

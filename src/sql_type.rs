@@ -8,25 +8,45 @@ use crate::error::{Error, Result};
 /// A type, parsed from text such as `STRUCT(name VARCHAR, "offset" DOUBLE)[]`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SqlType {
+    /// BOOLEAN.
     Boolean,
+    /// TINYINT, 8 bits.
     TinyInt,
+    /// UTINYINT, 8 bits.
     UTinyInt,
+    /// SMALLINT, 16 bits.
     SmallInt,
+    /// USMALLINT, 16 bits.
     USmallInt,
+    /// INTEGER, 32 bits.
     Integer,
+    /// UINTEGER, 32 bits.
     UInteger,
+    /// BIGINT, 64 bits.
     BigInt,
+    /// UBIGINT, 64 bits.
     UBigInt,
+    /// FLOAT, 32 bits.
     Float,
+    /// DOUBLE, 64 bits.
     Double,
+    /// VARCHAR: text in UTF-8.
     Varchar,
+    /// BLOB: bytes.
     Blob,
+    /// DATE: days.
     Date,
+    /// TIME: microseconds of a day.
     Time,
+    /// TIMESTAMP: microseconds, UTC.
     Timestamp,
+    /// TIMESTAMP WITH TIME ZONE: an instant in microseconds.
     TimestampTz,
+    /// TIMESTAMP_NS: nanoseconds, UTC.
     TimestampNs,
+    /// INTERVAL: months, days and microseconds.
     Interval,
+    /// UUID.
     Uuid,
     /// Width and scale in digits.
     Decimal(u8, u8),
@@ -34,9 +54,13 @@ pub enum SqlType {
     Geometry(Option<String>),
     /// A parameter that takes several types.
     Any,
+    /// Items of one type, as many as there are.
     List(Box<SqlType>),
+    /// Items of one type, always as many.
     Array(Box<SqlType>, u64),
+    /// Fields by name.
     Struct(Vec<(String, SqlType)>),
+    /// Keys and values.
     Map(Box<SqlType>, Box<SqlType>),
 }
 
@@ -75,6 +99,7 @@ impl SqlType {
         parsed.ok_or_else(|| Error::Bug(format!("\"{text}\" is not a type")))
     }
 
+    /// The type of a list of these.
     pub fn list(self) -> SqlType {
         SqlType::List(Box::new(self))
     }
@@ -201,6 +226,13 @@ mod tests {
             "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
         ] {
             assert_eq!(SqlType::parse(text).unwrap().to_string(), text);
+        }
+        for (name, ty) in PLAIN.iter().filter(|(name, _)| *name != "TABLE") {
+            assert_eq!(SqlType::parse(name).unwrap(), *ty);
+            assert_eq!(ty.to_string(), *name);
+        }
+        for wrong in ["", "INT", "DOUBLE[", "DOUBLE[x]", "MAP(VARCHAR)", "STRUCT()", "DOUBLE DOUBLE"] {
+            assert!(SqlType::parse(wrong).is_err(), "{wrong}");
         }
         assert!(SqlType::parse("STRUCT(a)").is_err() && SqlType::parse("INT[").is_err());
         assert!(SqlType::parse("STRUCT(\"offset\" DOUBLE)").is_ok());

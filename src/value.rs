@@ -8,17 +8,28 @@ use crate::interval::{Interval, iso, written};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CalendarInterval {
+    /// Whole months.
     pub months: i32,
+    /// Whole days.
     pub days: i32,
+    /// Microseconds.
     pub micros: i64,
 }
+
+/// A value of any type that our functions take.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
+    /// No value.
     Null,
+    /// TRUE or FALSE.
     Bool(bool),
+    /// A whole number of any width.
     Int(i64),
+    /// A FLOAT, a DOUBLE, or a DECIMAL that a double holds.
     Double(f64),
+    /// A VARCHAR.
     Text(String),
+    /// A BLOB, or a GEOMETRY as WKB.
     Bytes(Vec<u8>),
     /// Days since 1970-01-01.
     Date(i32),
@@ -28,12 +39,17 @@ pub enum Value {
     Nanos(i64),
     /// Microseconds since midnight.
     Time(i64),
+    /// A length of time.
     Interval(CalendarInterval),
+    /// The 128 bits of a UUID, as written.
     Uuid(u128),
     /// A DECIMAL of more digits than a double holds: the digits, and how many of them stand behind the point.
     Decimal(i128, u8),
+    /// A LIST or an ARRAY.
     List(Vec<Value>),
+    /// Fields by name, in order.
     Struct(Vec<(String, Value)>),
+    /// Keys and values, in order.
     Map(Vec<(Value, Value)>),
     /// A type that no function of ours takes, as DuckDB prints it.
     Other(String),
@@ -85,5 +101,40 @@ impl Value {
             Value::Timestamp(at) => Some(Interval { start: *at, stop: *at }),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_prints_as_one_would_write_it() {
+        let text = |text: &str| Value::Text(text.to_string());
+        let day = 86_400_000_000;
+        for (value, want) in [
+            (Value::Null, "NULL"),
+            (Value::Bool(true), "true"),
+            (Value::Int(-3), "-3"),
+            (Value::Double(0.5), "0.5"),
+            (text("a"), "\"a\""),
+            (Value::Bytes(vec![0; 3]), "a blob of 3 bytes"),
+            (Value::Date(1), "1970-01-02 00:00:00"),
+            (Value::Timestamp(day + 1), "1970-01-02 00:00:00.000001"),
+            (Value::Decimal(1234, 2), "1234e-2"),
+            (Value::List(vec![Value::Int(1), Value::Null]), "[1, NULL]"),
+            (Value::Struct(vec![("a".into(), Value::Int(1)), ("b".into(), text("c"))]), "{a: 1, b: \"c\"}"),
+            (Value::Map(vec![(text("a"), Value::Int(1))]), "a map of 1 pairs"),
+        ] {
+            assert_eq!(value.to_string(), want);
+        }
+    }
+
+    #[test]
+    fn a_date_is_the_whole_day_and_a_timestamp_an_instant() {
+        const DAY: i64 = 86_400_000_000;
+        assert_eq!(Value::Date(-1).time(), Some(Interval { start: -DAY, stop: -1 }));
+        assert_eq!(Value::Timestamp(7).time(), Some(Interval { start: 7, stop: 7 }));
+        assert_eq!(Value::Int(7).time(), None);
     }
 }

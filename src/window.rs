@@ -8,9 +8,13 @@ use crate::error::{Error, Result};
 /// and windows may hang over: what lies outside the raster has no pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
+    /// The first row.
     pub row_off: i64,
+    /// The first column.
     pub col_off: i64,
+    /// Rows, at least 1.
     pub height: u32,
+    /// Columns, at least 1.
     pub width: u32,
 }
 
@@ -31,18 +35,25 @@ impl Window {
         }
     }
 
+    /// All pixels of a raster.
+    ///
+    /// # Errors
+    /// As [`Window::new`].
     pub fn whole(height: usize, width: usize) -> Result<Window> {
         Window::new(0, 0, height as i64, width as i64)
     }
 
+    /// How many pixels it holds.
     pub fn area(&self) -> usize {
         self.height as usize * self.width as usize
     }
 
+    /// Behind its last row.
     pub fn row_end(&self) -> i64 {
         self.row_off + i64::from(self.height)
     }
 
+    /// Behind its last column.
     pub fn col_end(&self) -> i64 {
         self.col_off + i64::from(self.width)
     }

@@ -29,14 +29,18 @@ pub enum Coverage {
     Exact,
 }
 
+/// The rules by their names.
 pub const COVERAGES: [(&str, Coverage); 3] =
     [("center", Coverage::Center), ("touched", Coverage::Touched), ("exact", Coverage::Exact)];
 
 /// How a zone is counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ZonalOptions {
+    /// Which pixels count, and how much.
     pub coverage: Coverage,
+    /// The band that is read.
     pub band: BandName,
+    /// Values by the header's scale and offset.
     pub scaled: bool,
     /// Keep every pixel: median, majority, minority and variety need them all at once.
     pub keep: bool,
@@ -48,6 +52,7 @@ pub struct ZonalOptions {
 pub struct Layer {
     source: Arc<Source>,
     transform: Affine,
+    /// The raster's CRS.
     pub crs: String,
     geographic: bool,
     bands: Vec<usize>,
@@ -58,7 +63,9 @@ pub struct Layer {
 pub struct Zone {
     /// Sum of coverage.
     pub count: f64,
+    /// The smallest value.
     pub min: Option<f64>,
+    /// The largest value.
     pub max: Option<f64>,
     /// Sum of coverage x weight x value.
     pub sum: f64,
@@ -242,6 +249,7 @@ impl Zone {
         Ok(())
     }
 
+    /// The mean, weighed by coverage and weights.
     pub fn mean(&self) -> Option<f64> {
         (self.weight != 0.0).then(|| self.sum / self.weight)
     }
@@ -251,6 +259,7 @@ impl Zone {
         (self.weight != 0.0).then(|| (self.squares / self.weight).max(0.0).sqrt())
     }
 
+    /// The sum, weighed by coverage and weights.
     pub fn sum(&self) -> Option<f64> {
         (self.count > 0.0).then_some(self.sum)
     }

@@ -7,6 +7,8 @@
 //!
 //! DuckDB keeps a pointer a state, null until a row comes: a group costs what it holds.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -23,6 +25,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::sql_type::SqlType;
 
+/// A function that gathers the rows of a group.
 pub trait AggregateFunction: 'static {
     /// The macro.
     const DOC: &'static FunctionDoc;
@@ -39,7 +42,7 @@ pub trait AggregateFunction: 'static {
 
     /// # Errors
     /// Arguments that can not be read.
-    fn rows<'a>(input: &Input<'a>) -> Result<Self::Rows<'a>>;
+    fn rows<'a>(input: &'a Input<'_>) -> Result<Self::Rows<'a>>;
 
     /// Adds a row, whose arguments may be NULL.
     ///
@@ -192,14 +195,13 @@ unsafe extern "C" fn finalize<F: AggregateFunction>(
 ) {
     report::<F>(info, || {
         let (count, offset) = (count as usize, offset as usize);
-        let ty = returns::<F>()?;
         // SAFETY: the vector has a row for each state, from `offset` on.
         let mut out = unsafe { Vector::from_raw(out, offset + count) };
         for index in 0..count {
             // SAFETY: there is a state for each index, which nobody writes now.
             match unsafe { (*place::<F>(states, index)).as_ref() } {
                 Some(slot) => F::finish(&slot.state, &mut out, offset + index)?,
-                None => out.set_null(offset + index, &ty),
+                None => out.set_null(offset + index),
             }
         }
         Ok(())

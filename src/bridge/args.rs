@@ -15,6 +15,7 @@ pub struct Args {
 }
 
 impl Args {
+    /// The arguments that were given to a function.
     pub fn new(doc: &FunctionDoc, values: Vec<(String, Value)>) -> Args {
         Args { function: doc.name, values, elements: Vec::new() }
     }
@@ -210,6 +211,7 @@ pub fn bbox(args: &Args) -> Result<Bbox> {
     Bbox::new(corner("xmin")?, corner("ymin")?, corner("xmax")?, corner("ymax")?)
 }
 
+/// A number of any type, as a double.
 pub fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Int(n) => Some(*n as f64),
@@ -223,4 +225,105 @@ pub fn number(value: &Value) -> Option<f64> {
 /// The names of the parameters that a table function takes by name.
 pub fn named(doc: &FunctionDoc) -> impl Iterator<Item = &'static str> + '_ {
     doc.parameters.iter().filter(|p| matches!(p.given, Given::Named(_))).map(|p| p.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::doc::{Kind, column, option};
+
+    static DOC: FunctionDoc = FunctionDoc {
+        name: "f",
+        kind: Kind::Scalar,
+        summary: "",
+        parameters: &[option("size", "BIGINT", "1", ""), option("edge", "VARCHAR", "'snap'", "")],
+        columns: &[column("x", "DOUBLE", "")],
+        nulls: "",
+        errors: &[],
+        examples: &[],
+        references: &[],
+    };
+
+    fn args(values: &[(&str, Value)]) -> Args {
+        Args::new(&DOC, values.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_string())
+    }
+
+    /// The first line of an error.
+    fn said<T: std::fmt::Debug>(result: Result<T>) -> String {
+        result.unwrap_err().to_string().lines().next().unwrap_or_default().to_string()
+    }
+
+    #[test]
+    fn what_was_not_given_is_absent_and_null_is_given() {
+        let args = args(&[("a", Value::Null)]);
+        assert_eq!(args.integer("b", 0, 9).unwrap(), None);
+        assert!(said(args.integer("a", 0, 9)).starts_with("f(a)"));
+        assert!(args.required("a", "text").is_err() && args.required("b", "text").is_err());
+    }
+
+    #[test]
+    fn a_number_is_whole_in_its_range_and_finite() {
+        let args = args(&[
+            ("n", Value::Int(9)),
+            ("x", Value::Double(0.5)),
+            ("nan", Value::Double(f64::NAN)),
+            ("wide", Value::Decimal(1234, 2)),
+        ]);
+        assert_eq!(args.integer("n", 0, 9).unwrap(), Some(9));
+        let said = said(args.integer("n", 0, 8));
+        assert!(said.contains("f(n)") && said.contains('9') && said.contains("between 0 and 8"), "{said}");
+        assert!(args.integer("x", 0, 9).is_err());
+        assert_eq!((args.number("x").unwrap(), args.number("wide").unwrap()), (Some(0.5), Some(12.34)));
+        assert!(args.number("nan").is_err());
+        assert_eq!(args.fraction("x").unwrap(), Some(0.5));
+        assert!(args.fraction("n").is_err());
+    }
+
+    #[test]
+    fn a_pair_is_one_number_for_both_or_rows_and_columns() {
+        let list = |sides: &[i64]| Value::List(sides.iter().map(|n| Value::Int(*n)).collect());
+        let args = args(&[("one", Value::Int(4)), ("two", list(&[2, 3])), ("three", list(&[1, 2, 3]))]);
+        assert_eq!(args.pair("one", 1, 9).unwrap(), Some((4, 4)));
+        assert_eq!(args.pair("two", 1, 9).unwrap(), Some((2, 3)));
+        assert!(args.pair("two", 3, 9).is_err() && args.pair("three", 1, 9).is_err());
+    }
+
+    #[test]
+    fn paths_are_a_text_or_a_list_of_texts_that_is_not_empty() {
+        let args = args(&[
+            ("one", text("a.tif")),
+            ("two", Value::List(vec![text("a.tif"), text("b.tif")])),
+            ("none", Value::List(Vec::new())),
+            ("hole", Value::List(vec![text("a.tif"), Value::Null])),
+        ]);
+        assert_eq!(args.paths("one").unwrap(), ["a.tif"]);
+        assert_eq!(args.paths("two").unwrap(), ["a.tif", "b.tif"]);
+        assert!(args.paths("none").is_err() && args.paths("hole").is_err() && args.paths("absent").is_err());
+        assert_eq!(args.names("absent").unwrap(), None);
+    }
+
+    #[test]
+    fn an_unknown_option_is_named_with_those_that_there_are() {
+        let options = |name: &str| Value::Struct(vec![(name.to_string(), Value::Int(1))]);
+        assert_eq!(Args::of_options(&DOC, &options("size")).unwrap().integer("size", 0, 9).unwrap(), Some(1));
+        let error = Args::of_options(&DOC, &options("sise")).err().unwrap().to_string();
+        assert!(
+            error.starts_with("f(options)") && error.contains("sise") && error.contains("size"),
+            "{error}"
+        );
+        assert!(Args::of_options(&DOC, &Value::Int(1)).is_err());
+    }
+
+    #[test]
+    fn a_choice_is_one_of_its_words() {
+        let args = args(&[("edge", text("snap")), ("other", text("snip"))]);
+        let choices = [("snap", 1), ("drop", 2)];
+        assert_eq!(args.choice("edge", "an edge rule", &choices).unwrap(), Some(1));
+        let error = args.choice("other", "an edge rule", &choices).unwrap_err().to_string();
+        assert!(error.starts_with("f(other)") && error.contains("snap"), "{error}");
+    }
 }

@@ -1,5 +1,7 @@
 //! What every callback shares. No panic leaves one: each catches it and reports a defect by name.
 
+#![allow(unsafe_code)]
+
 use std::any::Any;
 use std::ffi::{CString, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,14 +1,18 @@
 //! Rows that cross: the chunk that a table function fills, and the arguments of a scalar.
 
+#![allow(unsafe_code)]
+
 use duckdb::ffi;
 
 use crate::bridge::vector::Vector;
+use crate::value::Value;
 
-/// Rows that a table function puts out, or that a scalar function takes in.
+/// Rows that a table function puts out.
 pub struct Chunk<'a> {
     raw: ffi::duckdb_data_chunk,
     /// For each column of the chunk, which of the function's columns it is.
     projection: &'a [usize],
+    columns: Vec<Vector<'a>>,
     capacity: usize,
 }
 
@@ -16,9 +20,12 @@ impl<'a> Chunk<'a> {
     /// # Safety
     /// `raw` is the live chunk of a callback, whose columns are those of `projection`.
     pub unsafe fn output(raw: ffi::duckdb_data_chunk, projection: &'a [usize]) -> Chunk<'a> {
-        // SAFETY: no argument.
-        let capacity = unsafe { ffi::duckdb_vector_size() } as usize;
-        Chunk { raw, projection, capacity }
+        // SAFETY: the chunk has a column for each place of the projection, and is ours to write.
+        unsafe {
+            let capacity = ffi::duckdb_vector_size() as usize;
+            let column = |i| Vector::from_raw(ffi::duckdb_data_chunk_get_vector(raw, i as u64), capacity);
+            Chunk { raw, projection, columns: (0..projection.len()).map(column).collect(), capacity }
+        }
     }
 
     /// How many rows fit.
@@ -27,11 +34,17 @@ impl<'a> Chunk<'a> {
     }
 
     /// The vector of one of the function's columns; `None` when the query does not ask for it.
-    pub fn column(&self, index: usize) -> Option<Vector<'a>> {
+    pub fn column(&mut self, index: usize) -> Option<&mut Vector<'a>> {
         let place = self.projection.iter().position(|&column| column == index)?;
-        // SAFETY: the chunk has a column for each place of the projection.
-        unsafe {
-            Some(Vector::from_raw(ffi::duckdb_data_chunk_get_vector(self.raw, place as u64), self.capacity))
+        self.columns.get_mut(place)
+    }
+
+    /// Writes values into a row, one for each of the function's columns.
+    pub fn write(&mut self, row: usize, values: impl IntoIterator<Item = Value>) {
+        for (index, value) in values.into_iter().enumerate() {
+            if let Some(vector) = self.column(index) {
+                value.write(vector, row);
+            }
         }
     }
 
@@ -62,6 +75,7 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -71,11 +85,12 @@ impl<'a> Input<'a> {
         self.columns.len()
     }
 
-    pub fn column(&self, index: usize) -> Vector<'a> {
-        self.columns[index]
+    /// An argument.
+    pub fn column(&self, index: usize) -> &Vector<'a> {
+        &self.columns[index]
     }
 
-    /// Some argument of the row is NULL, or some field of a struct argument among the first `fields`.
+    /// Some argument of the row is NULL.
     pub fn any_null(&self, row: usize) -> bool {
         self.columns.iter().any(|column| column.is_null(row))
     }

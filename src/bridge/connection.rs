@@ -1,5 +1,7 @@
 //! The one connection that there is at LOAD: functions and settings are registered on it, and macros created.
 
+#![allow(unsafe_code)]
+
 use std::ffi::CStr;
 
 use duckdb::ffi;

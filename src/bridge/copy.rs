@@ -7,6 +7,8 @@
 //! interrupt `finish` does not run, and the writer is dropped, on 1.5.6 later than what `bind` gave: so a writer owns
 //! that too, and its drop is where a partial file is removed.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, c_void};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,13 +37,17 @@ pub struct CopyCall {
     pub columns: Vec<SqlType>,
     /// The options of the statement, by their names in upper case.
     pub options: Args,
+    /// The user's bounds in force.
     pub limits: Limits,
 }
 
+/// A format that COPY writes.
 pub trait CopyFunction: 'static {
+    /// What it says of itself.
     const DOC: &'static FunctionDoc;
     /// Other names of the format: a file's ending is taken for its format where FORMAT is left out.
     const ALIASES: &'static [&'static str];
+    /// What bind learns: the options, and the columns of the query.
     type Bound: Send + Sync + 'static;
     /// One file under way. Dropped before it is finished, it leaves nothing behind.
     type Writer: Send + 'static;

@@ -4,6 +4,8 @@
 //! A context is the connection's and outlives every query on it, and so do the file systems had from it; handles are
 //! closed when the session of a call ends. One C file system keeps one last error, so each open makes its own.
 
+#![allow(unsafe_code)]
+
 use std::ffi::CStr;
 use std::path::Path;
 use std::sync::OnceLock;

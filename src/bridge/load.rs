@@ -1,5 +1,7 @@
 //! The entry point's work: a connection for the time of LOAD, and nothing kept after it.
 
+#![allow(unsafe_code)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use duckdb::ffi;
@@ -16,6 +18,7 @@ const MINIMUM: &str = "v1.5.6";
 pub struct Extension {
     /// Registers functions, settings and macros.
     pub register: fn(&Connection) -> Result<()>,
+    /// Which function reads a name in FROM that is no table.
     pub replacement: Choice,
     /// An error as the user reads it.
     pub tell: fn(&Error) -> String,

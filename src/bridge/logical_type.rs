@@ -4,6 +4,8 @@
 //! LOAD alone. So the types of the CRSs that columns may have are fetched then and kept: plain memory, with no tie
 //! to a database.
 
+#![allow(unsafe_code)]
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -111,8 +113,56 @@ impl LogicalType {
         LogicalType(raw)
     }
 
+    /// The handle, which stays ours.
     pub fn raw(&self) -> ffi::duckdb_logical_type {
         self.0
+    }
+
+    /// DuckDB's number for the kind of type.
+    pub(super) fn id(&self) -> ffi::duckdb_type {
+        // SAFETY: the type is alive.
+        unsafe { ffi::duckdb_get_type_id(self.0) }
+    }
+
+    /// Width and scale of a DECIMAL.
+    pub(super) fn digits(&self) -> (u8, u8) {
+        if self.id() != ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL {
+            return (0, 0);
+        }
+        // SAFETY: the type is alive, and a decimal.
+        unsafe { (ffi::duckdb_decimal_width(self.0), ffi::duckdb_decimal_scale(self.0)) }
+    }
+
+    /// How many items a row of an ARRAY has.
+    pub(super) fn array_size(&self) -> usize {
+        if self.id() != ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY {
+            return 0;
+        }
+        // SAFETY: the type is alive, and an array.
+        unsafe { ffi::duckdb_array_type_array_size(self.0) as usize }
+    }
+
+    /// The types inside: the fields of a STRUCT by name, or the items of a LIST, a MAP or an ARRAY.
+    pub(super) fn parts(&self) -> Vec<(String, LogicalType)> {
+        // SAFETY: the type is alive, each getter is called for the kind of type that it is for, each name is taken
+        // over, and each type is a new handle that we own.
+        unsafe {
+            let items = |raw| vec![(String::new(), LogicalType(raw))];
+            match self.id() {
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+                    let field = |i| {
+                        let name = take_text(ffi::duckdb_struct_type_child_name(self.0, i));
+                        (name, LogicalType(ffi::duckdb_struct_type_child_type(self.0, i)))
+                    };
+                    (0..ffi::duckdb_struct_type_child_count(self.0)).map(field).collect()
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST | ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP => {
+                    items(ffi::duckdb_list_type_child_type(self.0))
+                }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => items(ffi::duckdb_array_type_child_type(self.0)),
+                _ => Vec::new(),
+            }
+        }
     }
 
     /// What type this is; `None` for one that no column of ours has.

@@ -3,6 +3,8 @@
 //! DuckDB flattens a column but not what is in its lists: a child may be one value for all places, or places of
 //! another vector. So a piece is a copy, small enough to stay in the processor's cache.
 
+#![allow(unsafe_code)]
+
 use duckdb::ffi;
 
 use crate::bridge::logical_type::LogicalType;
@@ -16,7 +18,7 @@ const LENGTH: usize = 8192;
 /// Room for a piece of the lists of one column.
 pub struct Pieces<'a> {
     child: ffi::duckdb_vector,
-    column: Vector<'a>,
+    column: &'a Vector<'a>,
     dtype: Dtype,
     copy: ffi::duckdb_vector,
     chosen: ffi::duckdb_selection_vector,
@@ -32,6 +34,7 @@ impl Nulls<'_> {
         self.0.is_none()
     }
 
+    /// Whether a number is NULL.
     #[inline]
     pub fn is_null(&self, index: usize) -> bool {
         self.0.is_some_and(|words| words[index / 64] >> (index % 64) & 1 == 0)
@@ -41,10 +44,10 @@ impl Nulls<'_> {
 impl<'a> Pieces<'a> {
     /// # Errors
     /// The column is no list of numbers.
-    pub fn of(column: Vector<'a>) -> Result<Pieces<'a>> {
-        let ty = column.ty().sql_type();
+    pub fn of(column: &'a Vector<'a>) -> Result<Pieces<'a>> {
+        let ty = column.layout().ty.sql_type();
         let dtype = ty.as_ref().and_then(|ty| ty.item()).and_then(|item| item.dtype());
-        let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is no list of numbers")))?;
+        let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is not a list of numbers")))?;
         // SAFETY: the column is a list, whose child lives as long as it; what is made here is destroyed by the guard.
         unsafe {
             let child = ffi::duckdb_list_vector_get_child(column.raw());
@@ -60,6 +63,7 @@ impl<'a> Pieces<'a> {
         self.dtype
     }
 
+    /// Whether a row has no list.
     pub fn is_null(&self, row: usize) -> bool {
         self.column.is_null(row)
     }

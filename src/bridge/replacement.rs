@@ -2,6 +2,8 @@
 //!
 //! DuckDB asks only where a name is no table, with nothing but the name.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

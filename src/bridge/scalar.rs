@@ -1,5 +1,7 @@
 //! Scalar functions: DuckDB's C calls on one side, a trait on the other.
 
+#![allow(unsafe_code)]
+
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -9,7 +11,7 @@ use crate::bridge::args::Args;
 use crate::bridge::call::{accepted, contain, drop_box, reading};
 use crate::bridge::chunk::Input;
 use crate::bridge::connection::Connection;
-use crate::bridge::doc::{FunctionDoc, Given, Parameter};
+use crate::bridge::doc::FunctionDoc;
 use crate::bridge::file_system::DuckFiles;
 use crate::bridge::logical_type::{LogicalType, geometry_crs, struct_fields};
 use crate::bridge::settings;
@@ -27,6 +29,7 @@ use crate::value::Value;
 pub struct Call {
     doc: &'static FunctionDoc,
     info: ffi::duckdb_bind_info,
+    /// The user's bounds in force.
     pub limits: Limits,
 }
 
@@ -66,17 +69,11 @@ impl Call {
     /// # Errors
     /// The last argument may be the options, and holds a subquery.
     pub fn bag(&self) -> Result<Option<usize>> {
-        let by_place = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
-        let parameters: Vec<_> = self.doc.parameters.iter().filter(by_place).collect();
-        let bag = parameters.iter().position(|p| p.given == Given::Optional && p.types == "STRUCT");
-        let (Some(bag), Some(last)) = (bag, self.arguments().checked_sub(1)) else { return Ok(None) };
         // SAFETY: the type is live.
         let is_struct = |ty: &LogicalType| unsafe {
             ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT
         };
-        let may_be_early = last < bag && parameters.get(last).is_some_and(|p| p.given == Given::Optional);
-        let found = last == bag || may_be_early && self.of_type(last, is_struct)?;
-        Ok(found.then_some(last))
+        self.doc.options_place(self.arguments(), |last| self.of_type(last, is_struct))
     }
 
     /// The options, by their names.
@@ -120,8 +117,11 @@ impl Call {
     }
 }
 
+/// A function that gives a value for each row.
 pub trait ScalarFunction: 'static {
+    /// What it says of itself.
     const DOC: &'static FunctionDoc;
+    /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;
 
     /// # Errors
@@ -132,7 +132,7 @@ pub trait ScalarFunction: 'static {
     ///
     /// # Errors
     /// Becomes DuckDB's `Invalid Input Error`.
-    fn call(bound: &Self::Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()>;
+    fn call(bound: &Self::Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()>;
 }
 
 /// Shared by all copies that DuckDB makes of a call's bind data.
@@ -240,7 +240,8 @@ unsafe extern "C" fn scalar_call<F: ScalarFunction>(
         let data = &*ffi::duckdb_scalar_function_get_bind_data(info).cast::<Arc<ScalarBound<F::Bound>>>();
         let session = &*ffi::duckdb_scalar_function_get_state(info).cast::<Arc<Session>>();
         let input = Input::from_raw(raw);
-        reading(session, || F::call(&data.bound, &input, Vector::from_raw(out, input.rows())))
+        let mut out = Vector::from_raw(out, input.rows());
+        reading(session, || F::call(&data.bound, &input, &mut out))
     };
     if let Err(error) = contain(F::DOC, work) {
         // SAFETY: DuckDB copies the message.

@@ -1,5 +1,7 @@
 //! The settings that a user can `SET`: the bounds of memory and threads.
 
+#![allow(unsafe_code)]
+
 use duckdb::ffi;
 
 use crate::bridge::connection::Connection;
@@ -13,7 +15,9 @@ use crate::value::Value;
 
 /// One setting: its name, its meaning, and how it is kept in [`Limits`].
 pub struct Setting {
+    /// As in `SET name = value`.
     pub name: &'static str,
+    /// What it bounds, with its unit.
     pub meaning: &'static str,
     /// The least and the most that it may be.
     pub range: (u64, u64),
@@ -24,6 +28,7 @@ pub struct Setting {
 /// MiB in all that an address can name.
 const MOST_MIB: u64 = u64::MAX >> 20;
 
+/// Every setting of geoquilt.
 pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "geoquilt_block_cache_mb",
@@ -70,6 +75,7 @@ pub const SETTINGS: [Setting; 6] = [
 ];
 
 impl Setting {
+    /// The value in force.
     pub fn value(&self, limits: &Limits) -> u64 {
         (self.get)(limits)
     }

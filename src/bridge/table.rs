@@ -1,5 +1,7 @@
 //! Table functions: DuckDB's C calls on one side, a trait on the other.
 
+#![allow(unsafe_code)]
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use duckdb::ffi;
@@ -22,15 +24,21 @@ use crate::value::Value;
 
 /// The columns that a table function will give, and what it needs to give them.
 pub struct Plan<B> {
+    /// Names and types, in order.
     pub columns: Vec<(String, SqlType)>,
     /// How many rows there will be, where that is known before reading.
     pub rows: Option<u64>,
+    /// What the scan needs.
     pub bound: B,
 }
 
+/// A function that gives rows in FROM.
 pub trait TableFunction: 'static {
+    /// What it says of itself.
     const DOC: &'static FunctionDoc;
+    /// What bind learns: the arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;
+    /// A scan under way, shared by the threads that read it.
     type Scan: Send + Sync + 'static;
 
     /// Reads arguments and headers, never pixels.
@@ -55,6 +63,37 @@ pub trait TableFunction: 'static {
     /// # Errors
     /// As `start`.
     fn next(scan: &Self::Scan, out: &mut Chunk<'_>) -> Result<()>;
+}
+
+/// A table function that takes no arguments and whose rows are known at once.
+pub trait Listing: 'static {
+    /// Its documentation, from which its columns come.
+    const DOC: &'static FunctionDoc;
+
+    /// The rows of a scan, each with a value for every column.
+    fn rows(limits: &Limits) -> Vec<Vec<Value>>;
+}
+
+impl<L: Listing> TableFunction for L {
+    const DOC: &'static FunctionDoc = <L as Listing>::DOC;
+    type Bound = Limits;
+    type Scan = Mutex<std::vec::IntoIter<Vec<Value>>>;
+
+    fn bind(_args: &Args, limits: Limits) -> Result<Plan<Limits>> {
+        Ok(Plan { columns: <L as Listing>::DOC.schema()?, rows: None, bound: limits })
+    }
+
+    fn start(limits: &Arc<Limits>, _wanted: &[usize]) -> Result<Self::Scan> {
+        Ok(Mutex::new(L::rows(limits).into_iter()))
+    }
+
+    fn next(scan: &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let mut left = scan.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows: Vec<Vec<Value>> = left.by_ref().take(out.capacity()).collect();
+        out.set_rows(rows.len());
+        rows.into_iter().enumerate().for_each(|(row, values)| out.write(row, values));
+        Ok(())
+    }
 }
 
 struct TableBound<B> {

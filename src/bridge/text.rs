@@ -1,5 +1,7 @@
 //! Text across the C interface.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, CString, c_char, c_void};
 
 use duckdb::ffi;

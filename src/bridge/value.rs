@@ -1,7 +1,10 @@
 //! [`Value`] out of DuckDB's constants and vectors, and into vectors.
 
+#![allow(unsafe_code)]
+
 use duckdb::ffi;
 
+use crate::bridge::layout::Physical;
 use crate::bridge::logical_type::LogicalType;
 use crate::bridge::text::take_text;
 use crate::bridge::vector::{Vector, Wide};
@@ -102,28 +105,11 @@ impl Value {
         if vector.is_null(row) {
             return Value::Null;
         }
-        let ty = vector.ty();
-        let items = |child: Vector<'_>, places: std::ops::Range<usize>| {
-            Value::List(places.map(|place| Value::of(&child, place)).collect())
+        let layout = vector.layout();
+        let items = |child: &Vector<'_>, places: std::ops::Range<usize>| {
+            Value::List(places.map(|place| Value::of(child, place)).collect())
         };
-        // SAFETY: the type is alive, and asked only for what a type of its kind has.
-        let (id, fields, size) = unsafe {
-            let id = ffi::duckdb_get_type_id(ty.raw());
-            let is = |kind| id == kind;
-            let fields = match is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT) {
-                true => (0..ffi::duckdb_struct_type_child_count(ty.raw()))
-                    .map(|i| take_text(ffi::duckdb_struct_type_child_name(ty.raw(), i)))
-                    .collect(),
-                false => Vec::new(),
-            };
-            let size = match id {
-                ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => ffi::duckdb_array_type_array_size(ty.raw()) as usize,
-                ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => ffi::duckdb_decimal_scale(ty.raw()).into(),
-                _ => 0,
-            };
-            (id, fields, size)
-        };
-        match id {
+        match layout.id {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Value::Bool(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => Value::Int(vector.get::<i8>(row).into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => Value::Int(vector.get::<u8>(row).into()),
@@ -137,20 +123,23 @@ impl Value {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Value::Double(vector.get::<f32>(row).into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
-                // SAFETY: the type is alive and a decimal.
-                let stored = match unsafe { ffi::duckdb_decimal_internal_type(ty.raw()) } {
-                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => i64::from(vector.get::<i16>(row)),
-                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => i64::from(vector.get::<i32>(row)),
-                    ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => vector.get::<i64>(row),
-                    _ => return Value::Decimal(vector.get::<Wide>(row).number(), size as u8),
+                let scale = layout.digits.1;
+                let stored = match layout.physical {
+                    Physical::I16 => i64::from(vector.get::<i16>(row)),
+                    Physical::I32 => i64::from(vector.get::<i32>(row)),
+                    Physical::I64 => vector.get::<i64>(row),
+                    _ => return Value::Decimal(vector.get::<Wide>(row).number(), scale),
                 };
                 // Beyond, a double rounds before it divides.
                 if stored.unsigned_abs() > 1 << 53 {
-                    return Value::Decimal(stored.into(), size as u8);
+                    return Value::Decimal(stored.into(), scale);
                 }
-                Value::Double(stored as f64 / 10f64.powi(size as i32))
+                Value::Double(stored as f64 / 10f64.powi(scale.into()))
             }
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Value::Text(vector.str(row).to_string()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => match vector.str(row) {
+                Ok(text) => Value::Text(text.to_string()),
+                Err(_) => Value::Bytes(vector.bytes(row).to_vec()),
+            },
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => Value::Date(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
                 Value::Timestamp(vector.get(row))
@@ -169,82 +158,92 @@ impl Value {
                 items(list.items(), list.places())
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
-                items(vector.array_child(size), row * size..(row + 1) * size)
+                items(vector.items(), row * layout.size..(row + 1) * layout.size)
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
-                let field = |(i, name): (usize, String)| (name, Value::of(&vector.field(i), row));
-                Value::Struct(fields.into_iter().enumerate().map(field).collect())
+                let field =
+                    |(i, (name, _)): (usize, &(String, _))| (name.clone(), Value::of(vector.field(i), row));
+                Value::Struct(layout.parts.iter().enumerate().map(field).collect())
             }
             _ => Value::Other("a value of another type".into()),
         }
     }
 
-    /// Writes the value into a row of a vector of type `ty`. A value of another type becomes NULL: the
-    /// types of values were chosen together with the vector's.
-    pub fn write(&self, vector: &Vector<'_>, row: usize, ty: &SqlType) {
-        match (self, ty) {
-            (Value::Bool(v), SqlType::Boolean) => vector.set(row, *v),
-            (Value::Int(v), SqlType::TinyInt) => vector.set(row, *v as i8),
-            (Value::Int(v), SqlType::UTinyInt) => vector.set(row, *v as u8),
-            (Value::Int(v), SqlType::SmallInt) => vector.set(row, *v as i16),
-            (Value::Int(v), SqlType::USmallInt) => vector.set(row, *v as u16),
-            (Value::Int(v), SqlType::Integer) => vector.set(row, *v as i32),
-            (Value::Int(v), SqlType::UInteger) => vector.set(row, *v as u32),
-            (Value::Int(v), SqlType::BigInt | SqlType::UBigInt) => vector.set(row, *v),
-            (Value::Double(v), SqlType::Float) => vector.set(row, *v as f32),
-            (Value::Double(v), SqlType::Double) => vector.set(row, *v),
-            (Value::Date(v), SqlType::Date) => vector.set(row, *v),
-            (Value::Timestamp(v), SqlType::Timestamp | SqlType::TimestampTz) => vector.set(row, *v),
-            (Value::Nanos(v), SqlType::TimestampNs) | (Value::Time(v), SqlType::Time) => vector.set(row, *v),
-            (Value::Interval(v), SqlType::Interval) => vector.set(row, *v),
+    /// Writes the value into a row of a vector. A value of another type than the vector's becomes NULL: the types of
+    /// values were chosen together with the vector's.
+    pub fn write(&self, vector: &mut Vector<'_>, row: usize) {
+        let (id, digits, size) = (vector.layout().id, vector.layout().digits, vector.layout().size);
+        match (self, id) {
+            (Value::Bool(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN) => vector.set(row, *v),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_TINYINT) => vector.set(row, *v as i8),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT) => vector.set(row, *v as u8),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT) => vector.set(row, *v as i16),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT) => vector.set(row, *v as u16),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTEGER) => vector.set(row, *v as i32),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER) => vector.set(row, *v as u32),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT) => vector.set(row, *v),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT) => vector.set(row, *v as u64),
+            (Value::Double(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT) => vector.set(row, *v as f32),
+            (Value::Double(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE) => vector.set(row, *v),
+            (Value::Date(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE) => vector.set(row, *v),
+            (
+                Value::Timestamp(v),
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
+            )
+            | (Value::Nanos(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS)
+            | (Value::Time(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME) => vector.set(row, *v),
+            (Value::Interval(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL) => vector.set(row, *v),
             // DuckDB keeps a UUID with its first bit turned, so that UUIDs sort as signed numbers.
-            (Value::Uuid(v), SqlType::Uuid) => vector.set(row, Wide::new((v ^ 1 << 127) as i128)),
-            (Value::Bytes(v), SqlType::Uuid) => match <[u8; 16]>::try_from(v.as_slice()) {
-                Ok(bytes) => Value::Uuid(u128::from_be_bytes(bytes)).write(vector, row, ty),
-                Err(_) => vector.set_null(row, ty),
-            },
-            (Value::Decimal(v, _), SqlType::Decimal(width, _)) => set_decimal(vector, row, *v, *width),
-            (Value::Double(v), SqlType::Decimal(width, scale)) => {
-                let digits = (v * 10f64.powi(i32::from(*scale))).round();
-                set_decimal(vector, row, digits as i128, *width);
+            (Value::Uuid(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID) => {
+                vector.set(row, Wide::new((v ^ 1 << 127) as i128));
             }
-            (Value::Text(v), SqlType::Varchar) => vector.set_bytes(row, v.as_bytes()),
-            (Value::Bytes(v), SqlType::Blob | SqlType::Geometry(_)) => vector.set_bytes(row, v),
-            (Value::List(values), SqlType::List(child)) => {
+            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID) => {
+                match <[u8; 16]>::try_from(v.as_slice()) {
+                    Ok(bytes) => Value::Uuid(u128::from_be_bytes(bytes)).write(vector, row),
+                    Err(_) => vector.set_null(row),
+                }
+            }
+            (Value::Decimal(v, _), ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL) => set_decimal(vector, row, *v),
+            (Value::Double(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL) => {
+                set_decimal(vector, row, (v * 10f64.powi(digits.1.into())).round() as i128);
+            }
+            (Value::Text(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR) => vector.set_bytes(row, v.as_bytes()),
+            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY) => {
+                vector.set_bytes(row, v)
+            }
+            // A map's entries may come as Parquet has them: a list of key and value.
+            (Value::List(values), ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST | ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP) => {
                 let (items, first) = vector.push_list(row, values.len());
-                for (i, value) in values.iter().enumerate() {
-                    value.write(&items, first + i, child);
+                values.iter().enumerate().for_each(|(i, value)| value.write(items, first + i));
+            }
+            (Value::List(values), ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY) if values.len() == size => {
+                let items = vector.items_mut();
+                values.iter().enumerate().for_each(|(i, value)| value.write(items, row * size + i));
+            }
+            (Value::Struct(values), ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT) => {
+                let fields = vector.layout().parts.len();
+                for (i, (_, value)) in values.iter().enumerate().take(fields) {
+                    value.write(vector.field_mut(i), row);
                 }
             }
-            (Value::List(values), SqlType::Array(child, size)) if values.len() as u64 == *size => {
-                let items = vector.array_child(values.len());
-                for (i, value) in values.iter().enumerate() {
-                    value.write(&items, row * values.len() + i, child);
-                }
-            }
-            (Value::Struct(values), SqlType::Struct(fields)) => {
-                for (i, ((_, value), (_, field))) in values.iter().zip(fields).enumerate() {
-                    value.write(&vector.field(i), row, field);
-                }
-            }
-            (Value::Map(pairs), SqlType::Map(key, value)) => {
+            (Value::Map(pairs), ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP) => {
                 let (items, first) = vector.push_list(row, pairs.len());
-                for (i, (k, v)) in pairs.iter().enumerate() {
-                    k.write(&items.field(0), first + i, key);
-                    v.write(&items.field(1), first + i, value);
+                for (i, (key, value)) in pairs.iter().enumerate() {
+                    key.write(items.field_mut(0), first + i);
+                    value.write(items.field_mut(1), first + i);
                 }
             }
-            _ => vector.set_null(row, ty),
+            _ => vector.set_null(row),
         }
     }
 }
 
 /// The digits of a DECIMAL, in the whole number that its width takes.
-fn set_decimal(vector: &Vector<'_>, row: usize, digits: i128, width: u8) {
-    match width {
-        0..=4 => vector.set(row, digits as i16),
-        5..=9 => vector.set(row, digits as i32),
-        10..=18 => vector.set(row, digits as i64),
+fn set_decimal(vector: &mut Vector<'_>, row: usize, digits: i128) {
+    match vector.layout().physical {
+        Physical::I16 => vector.set(row, digits as i16),
+        Physical::I32 => vector.set(row, digits as i32),
+        Physical::I64 => vector.set(row, digits as i64),
         _ => vector.set(row, Wide::new(digits)),
     }
 }

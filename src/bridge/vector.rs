@@ -1,30 +1,62 @@
 //! DuckDB's vectors: the unsafe ground on which rows are read and written.
 //!
-//! Every vector that reaches us is flat (the C API flattens), lives as long as the callback it came with,
-//! and is used by one thread.
+//! Every vector that reaches us is flat (the C API flattens), lives as long as the callback it came with, and is used
+//! by one thread. A vector notes its type when it is made, and what is read or written as another type is a defect that
+//! ends the query, and no more. Who writes holds the vector as `&mut`, and children belong to their parents: so nobody
+//! reads what another writes.
+
+#![allow(unsafe_code)]
 
 use std::marker::PhantomData;
+use std::ops::Range;
+use std::rc::Rc;
 
+use bytemuck::Pod;
 use duckdb::ffi;
 
+use crate::bridge::layout::{Layout, Physical};
 use crate::bridge::logical_type::LogicalType;
-use crate::sql_type::SqlType;
+use crate::error::{Error, Result};
 use crate::value::CalendarInterval;
 
 /// A type whose values lie bare in a vector.
 ///
 /// # Safety
-/// The type's size and meaning are those of the DuckDB type that it is used with.
-pub unsafe trait Plain: Copy {}
+/// The type has the size and the meaning of what `PHYSICAL` says, and `load` reads one whatever its bits are.
+pub unsafe trait Plain: Copy {
+    /// What a vector of such values notes.
+    const PHYSICAL: Physical;
+
+    /// The value at a place; anything where that is NULL.
+    ///
+    /// # Safety
+    /// The place is one of a vector of this type.
+    unsafe fn load(place: *const Self) -> Self {
+        // SAFETY: the caller vouches for the place.
+        unsafe { place.read() }
+    }
+}
 macro_rules! plain {
-    ($($type:ty),*) => {$(
-        // SAFETY: DuckDB keeps values of this width bare.
-        unsafe impl Plain for $type {}
+    ($($type:ty: $physical:ident),*) => {$(
+        // SAFETY: DuckDB keeps values of this width bare, and any bits are one.
+        unsafe impl Plain for $type {
+            const PHYSICAL: Physical = Physical::$physical;
+        }
     )*};
 }
-// SAFETY: `CalendarInterval` is `duckdb_interval`.
-unsafe impl Plain for CalendarInterval {}
-plain!(bool, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64);
+plain!(i8: I8, u8: U8, i16: I16, u16: U16, i32: I32, u32: U32, i64: I64, u64: U64, f32: F32, f64: F64);
+// These are `duckdb_interval`, `duckdb_hugeint` and `duckdb_list_entry`.
+plain!(CalendarInterval: Interval, Wide: Wide, ListEntry: Entry);
+
+// SAFETY: a BOOLEAN is a byte. Where it is NULL, that may be any byte, which is no `bool`.
+unsafe impl Plain for bool {
+    const PHYSICAL: Physical = Physical::Bool;
+
+    unsafe fn load(place: *const bool) -> bool {
+        // SAFETY: as the trait says.
+        unsafe { place.cast::<u8>().read() != 0 }
+    }
+}
 
 /// A HUGEINT, a UUID or a wide DECIMAL.
 #[repr(C)]
@@ -33,14 +65,14 @@ pub struct Wide {
     lower: u64,
     upper: i64,
 }
-// SAFETY: this is `duckdb_hugeint`.
-unsafe impl Plain for Wide {}
 
 impl Wide {
+    /// The two halves of a number.
     pub fn new(value: i128) -> Wide {
         Wide { lower: value as u64, upper: (value >> 64) as i64 }
     }
 
+    /// The number.
     pub fn number(self) -> i128 {
         i128::from(self.upper) << 64 | i128::from(self.lower)
     }
@@ -52,42 +84,156 @@ struct ListEntry {
     offset: u64,
     length: u64,
 }
-// SAFETY: this is `duckdb_list_entry`.
-unsafe impl Plain for ListEntry {}
 
 /// What a vector holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
+    /// VARCHAR.
     Text,
+    /// GEOMETRY, with a CRS or without.
     Geometry,
+    /// BOOLEAN.
     Boolean,
-    /// BIGINT and UBIGINT.
+    /// BIGINT.
     Whole,
+    /// UBIGINT.
     WholeUnsigned,
+    /// LIST.
     List,
+    /// STRUCT.
     Struct,
+    /// Any other type.
     Other,
 }
 
 /// One vector: a column of a chunk, or a child of one.
-#[derive(Clone, Copy)]
 pub struct Vector<'a> {
     raw: ffi::duckdb_vector,
+    /// Null where the rows lie in children.
+    data: *mut u8,
+    /// A bit a row, set where there is a value; null while every row has one.
+    validity: *mut u64,
     rows: usize,
+    layout: Rc<Layout>,
+    /// The fields of a STRUCT, the items of an ARRAY, and the items of a LIST once one was written.
+    children: Vec<Vector<'a>>,
     chunk: PhantomData<&'a ()>,
 }
 
 impl<'a> Vector<'a> {
     /// # Safety
-    /// `raw` is a live flat vector of at least `rows` rows, for as long as `'a`.
+    /// `raw` is a live flat vector of at least `rows` rows for as long as `'a`, and nobody else reads or writes what
+    /// this one writes.
     pub unsafe fn from_raw(raw: ffi::duckdb_vector, rows: usize) -> Vector<'a> {
-        Vector { raw, rows, chunk: PhantomData }
+        // SAFETY: the vector is alive; the type that comes is ours to destroy.
+        unsafe {
+            let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(raw));
+            Vector::with_layout(raw, rows, Rc::new(Layout::of(ty)))
+        }
     }
 
-    /// The type of its values.
-    pub fn ty(&self) -> LogicalType {
-        // SAFETY: the vector is alive; the type that comes is ours to destroy.
-        unsafe { LogicalType::from_raw(ffi::duckdb_vector_get_column_type(self.raw)) }
+    /// # Safety
+    /// As [`Vector::from_raw`], and the layout is that of the vector's type.
+    unsafe fn with_layout(raw: ffi::duckdb_vector, rows: usize, layout: Rc<Layout>) -> Vector<'a> {
+        let mut children = Vec::new();
+        // SAFETY: a struct's children live as long as it does and have its rows; an array's child has `rows * size`.
+        unsafe {
+            if layout.is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT) {
+                for (i, (_, part)) in layout.parts.iter().enumerate() {
+                    let child = ffi::duckdb_struct_vector_get_child(raw, i as u64);
+                    children.push(Vector::with_layout(child, rows, part.clone()));
+                }
+            } else if layout.is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY) {
+                for (_, part) in &layout.parts {
+                    let child = ffi::duckdb_array_vector_get_child(raw);
+                    children.push(Vector::with_layout(child, rows * layout.size, part.clone()));
+                }
+            }
+        }
+        let (data, validity) = (std::ptr::null_mut(), std::ptr::null_mut());
+        let mut vector = Vector { raw, data, validity, rows, layout, children, chunk: PhantomData };
+        vector.look_again(rows);
+        vector
+    }
+
+    /// Notes anew where the rows lie, which a list's child does when it grows.
+    fn look_again(&mut self, rows: usize) {
+        self.rows = rows;
+        // SAFETY: the vector is alive; one without data of its own is not asked for it.
+        unsafe {
+            if self.layout.physical != Physical::Nested {
+                self.data = ffi::duckdb_vector_get_data(self.raw).cast();
+            }
+            self.validity = ffi::duckdb_vector_get_validity(self.raw);
+        }
+        // The items of a list inside stay where they are: they belong to its entries.
+        if self.layout.physical == Physical::Nested {
+            let each = self.layout.size.max(1);
+            self.children.iter_mut().for_each(|child| child.look_again(rows * each));
+        }
+    }
+
+    fn check(&self, row: usize) -> usize {
+        // An index beyond the vector would be our own mistake: better a refused query than a torn heap.
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        row
+    }
+
+    fn check_type(&self, physical: Physical) {
+        assert!(self.layout.physical == physical, "{:?} taken for {physical:?}", self.layout.physical);
+    }
+
+    /// The first value, of a type that was checked.
+    fn base<T: Plain>(&self) -> *mut T {
+        self.check_type(T::PHYSICAL);
+        self.data.cast()
+    }
+
+    /// Whether a row is NULL.
+    pub fn is_null(&self, row: usize) -> bool {
+        let row = self.check(row);
+        // SAFETY: the mask of a vector covers its rows.
+        !self.validity.is_null() && unsafe { *self.validity.add(row / 64) } >> (row % 64) & 1 == 0
+    }
+
+    /// The bare value of a row; anything when the row is NULL.
+    pub fn get<T: Plain>(&self, row: usize) -> T {
+        // SAFETY: the row is inside, and its type is this one.
+        unsafe { T::load(self.base::<T>().add(self.check(row))) }
+    }
+
+    /// The bytes of a VARCHAR, BLOB or GEOMETRY.
+    pub fn bytes(&self, row: usize) -> &[u8] {
+        self.check_type(Physical::Bytes);
+        // SAFETY: a string_t holds its bytes itself up to 12, else a pointer that lives with the chunk.
+        unsafe {
+            let string = self.data.add(self.check(row) * 16).cast::<ffi::duckdb_string_t>();
+            let length = ffi::duckdb_string_t_length(*string) as usize;
+            std::slice::from_raw_parts(ffi::duckdb_string_t_data(string).cast(), length)
+        }
+    }
+
+    /// The text of a VARCHAR.
+    ///
+    /// # Errors
+    /// Bytes that are not UTF-8, which DuckDB lets no VARCHAR be.
+    pub fn str(&self, row: usize) -> Result<&str> {
+        let bytes = self.bytes(row);
+        std::str::from_utf8(bytes).map_err(|_| Error::invalid(format!("{bytes:?}"), "text in UTF-8"))
+    }
+
+    /// What the vector's type is, as far as a function of several types must know.
+    pub fn holds(&self) -> Holds {
+        match self.layout.id {
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Holds::Text,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Holds::Geometry,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Holds::Boolean,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Holds::Whole,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => Holds::WholeUnsigned,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => Holds::List,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => Holds::Struct,
+            _ => Holds::Other,
+        }
     }
 
     pub(super) fn raw(&self) -> ffi::duckdb_vector {
@@ -100,78 +246,40 @@ impl<'a> Vector<'a> {
         (entry.offset as usize, entry.length as usize)
     }
 
-    fn data<T: Plain>(&self) -> *mut T {
-        // SAFETY: the vector is alive.
-        unsafe { ffi::duckdb_vector_get_data(self.raw).cast() }
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
-    fn check(&self, row: usize) -> usize {
-        // An index beyond the vector would be our own mistake: better a refused query than a torn heap.
-        assert!(row < self.rows, "row {row} of {}", self.rows);
-        row
+    /// A field of a STRUCT, by its number.
+    pub fn field(&self, index: usize) -> &Vector<'a> {
+        &self.children[index]
     }
 
-    pub fn is_null(&self, row: usize) -> bool {
-        let row = self.check(row) as u64;
-        // SAFETY: the validity of a live vector covers its rows; a null mask means all valid.
-        unsafe {
-            let validity = ffi::duckdb_vector_get_validity(self.raw);
-            !validity.is_null() && !ffi::duckdb_validity_row_is_valid(validity, row)
-        }
+    /// A field of a STRUCT, by its number, to be written.
+    pub fn field_mut(&mut self, index: usize) -> &mut Vector<'a> {
+        &mut self.children[index]
     }
 
-    /// The bare value of a row; garbage when the row is NULL.
-    pub fn get<T: Plain>(&self, row: usize) -> T {
-        // SAFETY: the row is inside, and the caller names the type that the function was registered with.
-        unsafe { *self.data::<T>().add(self.check(row)) }
+    /// The fields of a STRUCT by their names, which must be all of them, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Bug`]: other names than the type's.
+    pub fn fields_mut<const N: usize>(&mut self, names: [&str; N]) -> Result<[&mut Vector<'a>; N]> {
+        let same = self.layout.parts.iter().map(|(name, _)| name.as_str()).eq(names);
+        let fields = self.children.first_chunk_mut::<N>().filter(|_| same);
+        let fields = fields.ok_or_else(|| Error::Bug(format!("a struct of other fields than {names:?}")))?;
+        Ok(fields.each_mut())
     }
 
-    /// The bytes of a VARCHAR, BLOB or GEOMETRY.
-    pub fn bytes(&self, row: usize) -> &'a [u8] {
-        // SAFETY: a string_t holds its bytes itself up to 12, else a pointer that lives with the chunk.
-        unsafe {
-            let string = self.data::<u8>().add(self.check(row) * 16).cast::<ffi::duckdb_string_t>();
-            let length = ffi::duckdb_string_t_length(*string) as usize;
-            std::slice::from_raw_parts(ffi::duckdb_string_t_data(string).cast(), length)
-        }
-    }
-
-    pub fn str(&self, row: usize) -> &'a str {
-        // DuckDB checks VARCHAR for UTF-8 on the way in.
-        std::str::from_utf8(self.bytes(row)).unwrap_or_default()
-    }
-
-    pub fn field(&self, index: usize) -> Vector<'a> {
-        // SAFETY: a struct's children live as long as it does and have its rows.
-        unsafe { Vector::from_raw(ffi::duckdb_struct_vector_get_child(self.raw, index as u64), self.rows) }
-    }
-
-    /// What the vector's type is, as far as a function of several types must know.
-    pub fn holds(&self) -> Holds {
-        // SAFETY: the vector is alive; its type is a copy that the guard destroys.
-        let ty = unsafe {
-            let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(self.raw));
-            ffi::duckdb_get_type_id(ty.raw())
-        };
-        match ty {
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => Holds::Text,
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Holds::Geometry,
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Holds::Boolean,
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Holds::Whole,
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => Holds::WholeUnsigned,
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => Holds::List,
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => Holds::Struct,
-            _ => Holds::Other,
-        }
-    }
-
-    pub fn set<T: Plain>(&self, row: usize, value: T) {
+    /// Sets the bare value of a row.
+    pub fn set<T: Plain>(&mut self, row: usize, value: T) {
         // SAFETY: as `get`.
-        unsafe { *self.data::<T>().add(self.check(row)) = value }
+        unsafe { self.base::<T>().add(self.check(row)).write(value) }
     }
 
     /// Sets a VARCHAR, BLOB or GEOMETRY.
-    pub fn set_bytes(&self, row: usize, bytes: &[u8]) {
+    pub fn set_bytes(&mut self, row: usize, bytes: &[u8]) {
+        self.check_type(Physical::Bytes);
         let row = self.check(row) as u64;
         // SAFETY: DuckDB copies the bytes. A VARCHAR's are checked for UTF-8, which ours are.
         unsafe {
@@ -184,27 +292,19 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// NULL; of a struct, every field as well, and of an array, every place: DuckDB reads these without asking for
+    /// NULL; of a struct, every field as well, and of an array, every item: DuckDB reads these without asking for
     /// the whole.
-    pub fn set_null(&self, row: usize, ty: &SqlType) {
-        let place = self.check(row) as u64;
-        // SAFETY: the mask is made writable first and covers the vector's rows.
-        unsafe {
-            ffi::duckdb_vector_ensure_validity_writable(self.raw);
-            ffi::duckdb_validity_set_row_invalid(ffi::duckdb_vector_get_validity(self.raw), place);
-        }
-        match ty {
-            SqlType::Struct(fields) => {
-                for (i, (_, field)) in fields.iter().enumerate() {
-                    self.field(i).set_null(row, field);
+    pub fn set_null(&mut self, row: usize) {
+        let row = self.check(row);
+        self.nulls().set_runs(row, std::slice::from_ref(&(0..1)));
+        match self.layout.physical {
+            Physical::Nested => {
+                let each = self.layout.size.max(1);
+                for child in &mut self.children {
+                    (row * each..(row + 1) * each).for_each(|row| child.set_null(row));
                 }
             }
-            SqlType::Array(child, size) => {
-                let size = *size as usize;
-                let places = self.array_child(size);
-                (row * size..(row + 1) * size).for_each(|place| places.set_null(place, child));
-            }
-            SqlType::List(_) | SqlType::Map(..) => self.set(row, ListEntry { offset: 0, length: 0 }),
+            Physical::Entry => self.set(row, ListEntry { offset: 0, length: 0 }),
             _ => {}
         }
     }
@@ -214,13 +314,12 @@ impl<'a> Vector<'a> {
     pub fn list(&self, row: usize) -> List {
         let entry = self.get::<ListEntry>(row);
         let length = entry.length;
+        let item = &self.layout.parts[0].1;
         // SAFETY: this is a list vector, whose child has the entry's places. The selection names each of them, and the
         // copy has room for them; both are destroyed by their guards.
         unsafe {
             let child = ffi::duckdb_list_vector_get_child(self.raw);
-            let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(child));
-            let copy =
-                List { raw: ffi::duckdb_create_vector(ty.raw(), length.max(1)), length: length as usize };
+            let raw = ffi::duckdb_create_vector(item.ty.raw(), length.max(1));
             if length > 0 {
                 let chosen = ffi::duckdb_create_selection_vector(length);
                 let data = ffi::duckdb_selection_vector_get_data_ptr(chosen);
@@ -228,45 +327,62 @@ impl<'a> Vector<'a> {
                 for (place, from) in places.iter_mut().zip(entry.offset..) {
                     *place = from as ffi::sel_t;
                 }
-                ffi::duckdb_vector_copy_sel(child, copy.raw, chosen, length, 0, 0);
+                ffi::duckdb_vector_copy_sel(child, raw, chosen, length, 0, 0);
                 ffi::duckdb_destroy_selection_vector(chosen);
             }
-            copy
+            List { items: Vector::with_layout(raw, length as usize, item.clone()) }
         }
     }
 
-    /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the
-    /// child and the first place. Children of an earlier call must not be used again.
-    pub fn push_list(&self, row: usize, length: usize) -> (Vector<'a>, usize) {
-        // SAFETY: reserve keeps what is there and may move the child, which is fetched afterwards.
+    /// Gives a list vector's child this many places, and returns it.
+    fn resize(&mut self, size: usize) -> &mut Vector<'a> {
+        self.check_type(Physical::Entry);
+        // SAFETY: this is a list vector. Reserve keeps what is there and may move the child, which is looked at
+        // afterwards.
         unsafe {
-            let offset = ffi::duckdb_list_vector_get_size(self.raw);
-            let size = offset + length as u64;
-            ffi::duckdb_list_vector_reserve(self.raw, size);
-            ffi::duckdb_list_vector_set_size(self.raw, size);
-            self.set(row, ListEntry { offset, length: length as u64 });
-            (Vector::from_raw(ffi::duckdb_list_vector_get_child(self.raw), size as usize), offset as usize)
+            ffi::duckdb_list_vector_reserve(self.raw, size as u64);
+            ffi::duckdb_list_vector_set_size(self.raw, size as u64);
+            let child = ffi::duckdb_list_vector_get_child(self.raw);
+            match self.children.first_mut().filter(|known| known.raw == child) {
+                Some(known) => known.look_again(size),
+                None => {
+                    self.children = vec![Vector::with_layout(child, size, self.layout.parts[0].1.clone())];
+                }
+            }
         }
+        &mut self.children[0]
+    }
+
+    /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the
+    /// child and the first place.
+    pub fn push_list(&mut self, row: usize, length: usize) -> (&mut Vector<'a>, usize) {
+        self.check_type(Physical::Entry);
+        // SAFETY: this is a list vector.
+        let offset = unsafe { ffi::duckdb_list_vector_get_size(self.raw) };
+        self.set(row, ListEntry { offset, length: length as u64 });
+        (self.resize(offset as usize + length), offset as usize)
     }
 
     /// Writes a row's list of plain values: a shape or a transform. They are lists, and no ARRAY of fixed length: DuckDB
     /// writes a NULL ARRAY to Parquet in a way that other readers refuse.
-    pub fn set_list<T: Plain + Copy>(&self, row: usize, values: &[T]) {
+    pub fn set_list<T: Plain + Pod>(&mut self, row: usize, values: &[T]) {
         let (items, first) = self.push_list(row, values.len());
         items.slice_mut::<T>(first, values.len()).copy_from_slice(values);
     }
 
     /// Makes room for all lists of a chunk at once.
-    pub fn reserve_list(&self, elements: usize) {
-        // SAFETY: this is a list vector; DuckDB keeps what is there.
+    pub fn reserve_list(&mut self, elements: usize) {
+        self.check_type(Physical::Entry);
+        // SAFETY: this is a list vector; DuckDB keeps what is there, and the child is looked at again before it is
+        // written.
         unsafe {
             ffi::duckdb_list_vector_reserve(self.raw, elements as u64);
         }
     }
 
     /// Gives each row of a list vector without lists its own places in the child, none where the length is `None`.
-    /// Returns the child, and the places of each row that has a length, in order and to be written in place.
-    pub fn lists<T: Plain>(&self, lengths: &[Option<usize>]) -> (Vector<'a>, Vec<&'a mut [T]>) {
+    /// Returns the child's NULLs, and the places of each row that has a length, in order and to be written in place.
+    pub fn lists<T: Plain + Pod>(&mut self, lengths: &[Option<usize>]) -> (Nulls<'_>, Vec<&mut [T]>) {
         let total: usize = lengths.iter().flatten().sum();
         let mut offset = 0;
         for (row, length) in lengths.iter().enumerate() {
@@ -275,75 +391,107 @@ impl<'a> Vector<'a> {
                 offset += length;
             }
         }
-        // SAFETY: this is a list vector, whose child is fetched once it has its final size.
-        let child = unsafe {
-            ffi::duckdb_list_vector_reserve(self.raw, total as u64);
-            ffi::duckdb_list_vector_set_size(self.raw, total as u64);
-            Vector::from_raw(ffi::duckdb_list_vector_get_child(self.raw), total)
-        };
-        let mut rest = child.slice_mut::<T>(0, total);
+        let child = self.resize(total);
+        let base = child.base::<T>();
+        // SAFETY: the child has `total` places of this type, lent out here alone: its NULLs lie elsewhere.
+        let mut rest = unsafe { slice(base, total) };
         let mut places = Vec::new();
         for length in lengths.iter().flatten() {
             let (head, tail) = rest.split_at_mut(*length);
             places.push(head);
             rest = tail;
         }
-        (child, places)
+        (child.nulls(), places)
     }
 
     /// Places `from .. from + length` of a bare vector, to be written in place.
-    pub fn slice_mut<T: Plain>(&self, from: usize, length: usize) -> &'a mut [T] {
+    pub fn slice_mut<T: Plain + Pod>(&mut self, from: usize, length: usize) -> &mut [T] {
         assert!(from + length <= self.rows, "places {from}+{length} of {}", self.rows);
-        // SAFETY: the places are inside, and one thread writes a vector at a time.
-        unsafe { std::slice::from_raw_parts_mut(self.data::<T>().add(from), length) }
+        // SAFETY: the places are inside and of this type, and borrowed with the vector.
+        unsafe { slice(self.base::<T>().wrapping_add(from), length) }
     }
 
     /// NULL for runs of places, counted from `base`.
-    pub fn set_null_runs(&self, base: usize, runs: &[std::ops::Range<usize>]) {
-        let Some(last) = runs.last() else { return };
-        assert!(base + last.end <= self.rows, "run to {} of {}", base + last.end, self.rows);
-        // SAFETY: the mask is writable and has one bit for each of the vector's rows.
-        unsafe {
-            ffi::duckdb_vector_ensure_validity_writable(self.raw);
-            let words = ffi::duckdb_vector_get_validity(self.raw);
-            for run in runs {
-                clear_bits(words, base + run.start, base + run.end);
-            }
-        }
+    pub fn set_null_runs(&mut self, base: usize, runs: &[Range<usize>]) {
+        self.nulls().set_runs(base, runs);
     }
 
-    pub fn array_child(&self, size: usize) -> Vector<'a> {
-        // SAFETY: an array vector's child has `rows * size` places.
-        unsafe { Vector::from_raw(ffi::duckdb_array_vector_get_child(self.raw), self.rows * size) }
+    fn nulls(&mut self) -> Nulls<'_> {
+        Nulls { raw: self.raw, rows: self.rows, validity: &mut self.validity }
+    }
+
+    /// The items of an ARRAY, one row's after another's.
+    pub(super) fn items(&self) -> &Vector<'a> {
+        &self.children[0]
+    }
+
+    /// The same, to be written.
+    pub(super) fn items_mut(&mut self) -> &mut Vector<'a> {
+        &mut self.children[0]
+    }
+}
+
+/// # Safety
+/// There are `length` places for as long as `'a`, lent to nobody else.
+unsafe fn slice<'a, T>(base: *mut T, length: usize) -> &'a mut [T] {
+    if length == 0 {
+        return &mut [];
+    }
+    // SAFETY: the caller vouches for the places.
+    unsafe { std::slice::from_raw_parts_mut(base, length) }
+}
+
+/// Which places of a vector are NULL, to be written beside its values.
+pub struct Nulls<'v> {
+    raw: ffi::duckdb_vector,
+    rows: usize,
+    validity: &'v mut *mut u64,
+}
+
+impl Nulls<'_> {
+    /// NULL for runs of places, counted from `base`.
+    pub fn set_runs(&mut self, base: usize, runs: &[Range<usize>]) {
+        let Some(last) = runs.iter().map(|run| run.end).max() else { return };
+        assert!(base + last <= self.rows, "run to {} of {}", base + last, self.rows);
+        // SAFETY: the mask is made where there is none, and has one bit for each of the vector's rows.
+        unsafe {
+            if self.validity.is_null() {
+                ffi::duckdb_vector_ensure_validity_writable(self.raw);
+                *self.validity = ffi::duckdb_vector_get_validity(self.raw);
+            }
+            for run in runs {
+                clear_bits(*self.validity, base + run.start, base + run.end);
+            }
+        }
     }
 }
 
 /// The items of a row's list: see [`Vector::list`].
 pub struct List {
-    raw: ffi::duckdb_vector,
-    length: usize,
+    items: Vector<'static>,
 }
 
 impl List {
-    pub fn items(&self) -> Vector<'_> {
-        Vector { raw: self.raw, rows: self.length, chunk: PhantomData }
+    /// The items.
+    pub fn items(&self) -> &Vector<'_> {
+        &self.items
     }
 
-    pub fn places(&self) -> std::ops::Range<usize> {
-        0..self.length
+    /// The rows of [`List::items`].
+    pub fn places(&self) -> Range<usize> {
+        0..self.items.rows
     }
 
     /// The items as plain values; `None` where one of them is NULL.
     pub fn numbers<T: Plain>(&self) -> Option<Vec<T>> {
-        let items = self.items();
-        self.places().map(|place| (!items.is_null(place)).then(|| items.get(place))).collect()
+        self.places().map(|place| (!self.items.is_null(place)).then(|| self.items.get(place))).collect()
     }
 }
 
 impl Drop for List {
     fn drop(&mut self) {
-        // SAFETY: we own the vector and drop it once.
-        unsafe { ffi::duckdb_destroy_vector(&mut self.raw) }
+        // SAFETY: we own the vector and drop it once; nothing reads it afterwards.
+        unsafe { ffi::duckdb_destroy_vector(&mut self.items.raw) }
     }
 }
 
@@ -376,6 +524,13 @@ mod tests {
                 let set = words[bit / 64] >> (bit % 64) & 1 == 1;
                 assert_eq!(set, !(from..to).contains(&bit), "{from}..{to} bit {bit}");
             }
+        }
+    }
+
+    #[test]
+    fn a_wide_number_is_its_two_halves() {
+        for value in [0, 1, -1, i128::MAX, i128::MIN, 1 << 64, -(1 << 64)] {
+            assert_eq!(Wide::new(value).number(), value);
         }
     }
 }

@@ -18,7 +18,9 @@ const PORTION: usize = 16_384;
 
 /// A file and what was found in it.
 pub struct Outcome {
+    /// The file.
     pub path: String,
+    /// Its row, or why it has none.
     pub found: Result<Found>,
 }
 

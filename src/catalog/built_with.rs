@@ -43,7 +43,7 @@ impl BuildOptions {
 }
 
 /// The first parameter in which a row differs from this build, and what each has.
-pub fn difference(row: &Value, build: &Value) -> Option<(String, String, String)> {
+pub(crate) fn difference(row: &Value, build: &Value) -> Option<(String, String, String)> {
     let (Value::Struct(row), Value::Struct(build)) = (row, build) else { return None };
     let ((_, theirs), (name, ours)) = row.iter().zip(build).find(|(theirs, ours)| theirs != ours)?;
     let parameter = name.strip_suffix("_number").unwrap_or(name);

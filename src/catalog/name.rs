@@ -16,7 +16,7 @@ pub struct NameRule {
 }
 
 /// The time of a file, if its name tells one, and its attributes in the order of the groups.
-pub type NameFacts = (Option<Interval>, Vec<(String, String)>);
+pub(crate) type NameFacts = (Option<Interval>, Vec<(String, String)>);
 
 const TIME_GROUPS: [&str; 3] = ["date", "start", "stop"];
 

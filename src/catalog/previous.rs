@@ -18,10 +18,10 @@ use crate::format::parquet::{Table, value};
 use crate::value::Value;
 
 /// The place of a row: which file of the catalog, and which of its rows.
-pub type RowId = (u32, u64);
+pub(crate) type RowId = (u32, u64);
 
 /// What is known of the catalog before its rows are read.
-pub struct Previous {
+pub(crate) struct Previous {
     parts: Vec<String>,
     /// By a hash of the path; whoever fetches a row compares the path itself.
     states: HashMap<u64, State>,
@@ -55,7 +55,7 @@ impl Previous {
     ///
     /// # Errors
     /// No Parquet, or a catalog of a later version.
-    pub fn open(parts: &[String]) -> Result<Previous> {
+    pub(crate) fn open(parts: &[String]) -> Result<Previous> {
         let mut states = HashMap::new();
         for (part, path) in parts.iter().enumerate() {
             let columns = ["path", "size", "modified", "schema_version", "built_with"];
@@ -104,14 +104,14 @@ impl Previous {
     }
 
     /// The row of a file, if the file has not changed since, as far as its size and time tell. A URL has no time.
-    pub fn find(&self, path: &str, stamp: &Stamp) -> Option<RowId> {
+    pub(crate) fn find(&self, path: &str, stamp: &Stamp) -> Option<RowId> {
         let state = self.states.get(&key(path))?;
         let same = i64::try_from(stamp.size) == Ok(state.size) && stamp.modified == Some(state.modified);
         same.then_some(state.row)
     }
 
     /// The name of the part that a row lies in.
-    pub fn name(&self, row: RowId) -> &str {
+    pub(crate) fn name(&self, row: RowId) -> &str {
         self.parts.get(row.0 as usize).map_or("", String::as_str)
     }
 }
@@ -134,7 +134,7 @@ fn later_version(path: &str, version: i64) -> Error {
 
 /// Fetches rows, going on through the catalog from portion to portion.
 #[derive(Default)]
-pub struct Fetcher {
+pub(crate) struct Fetcher {
     /// The part under way, its batches, and the place of the next of them.
     open: Option<(u32, Table, u64)>,
 }
@@ -144,7 +144,11 @@ impl Fetcher {
     ///
     /// # Errors
     /// The catalog can no longer be read.
-    pub fn fetch(&mut self, previous: &Previous, mut wanted: Vec<RowId>) -> Result<HashMap<RowId, Kept>> {
+    pub(crate) fn fetch(
+        &mut self,
+        previous: &Previous,
+        mut wanted: Vec<RowId>,
+    ) -> Result<HashMap<RowId, Kept>> {
         wanted.sort_unstable();
         wanted.dedup();
         let mut found = HashMap::with_capacity(wanted.len());

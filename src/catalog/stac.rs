@@ -27,16 +27,23 @@ use crate::value;
 pub struct StacRow {
     /// The asset's href, resolved against the item's own place.
     pub path: String,
+    /// By media type or suffix.
     pub kind: Option<Kind>,
     /// In lon/lat, as WKB with its box.
     pub place: Option<(Vec<u8>, Bbox)>,
+    /// The item's time.
     pub interval: Interval,
+    /// By the projection extension.
     pub crs: Option<String>,
+    /// By the projection extension.
     pub transform: Option<Affine>,
     /// Rows and columns.
     pub size: Option<(i64, i64)>,
+    /// Empty where none are told.
     pub bands: Vec<StacBand>,
+    /// The item's properties as text.
     pub attributes: Vec<(String, String)>,
+    /// `file:size`.
     pub bytes: Option<i64>,
     /// Microseconds since 1970, UTC.
     pub modified: Option<i64>,
@@ -47,6 +54,7 @@ pub struct StacRow {
 /// The rows of one item.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ItemRows {
+    /// A row an asset that is wanted.
     pub rows: Vec<StacRow>,
     /// Keys and roles of its assets, when none of them was asked for.
     pub others: Vec<String>,
@@ -55,20 +63,32 @@ pub struct ItemRows {
 /// A band as an item tells of it: its type may be one that no raster of ours has.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StacBand {
+    /// Its name.
     pub name: Option<String>,
+    /// The stored type.
     pub dtype: Option<String>,
+    /// The stored value that is none.
     pub nodata: Option<f64>,
+    /// `value = stored * scale + offset`.
     pub scale: Option<f64>,
+    /// 0 without it.
     pub offset: Option<f64>,
+    /// Of the scaled value.
     pub unit: Option<String>,
 }
 
+/// A file of an item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asset {
+    /// Its key.
     pub name: String,
+    /// Where it is, resolved.
     pub href: String,
+    /// `type` of the asset.
     pub media_type: Option<String>,
+    /// What it is for.
     pub roles: Vec<String>,
+    /// For people.
     pub title: Option<String>,
 }
 
@@ -81,7 +101,9 @@ impl Asset {
 
 /// Some of a file's items, to be taken apart in one go.
 pub enum Part {
+    /// A JSON file.
     File(String),
+    /// Rows of a stac-geoparquet file.
     Rows(String, RecordBatch),
 }
 

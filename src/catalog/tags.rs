@@ -16,7 +16,7 @@ const MAX_TEXT: usize = 4096;
 ///
 /// # Errors
 /// [`Error::NotFound`] with those that there are, or [`Lack::Tag`].
-pub fn time(tags: &Tags, tag: &str, path: &str) -> Result<Interval> {
+pub(crate) fn time(tags: &Tags, tag: &str, path: &str) -> Result<Interval> {
     match tags.iter().find(|(name, _)| name == tag) {
         Some((_, text)) => stamped(text)
             .ok_or_else(|| Error::unsuited(path, Lack::Tag { name: tag.into(), value: text.clone() })),
@@ -28,7 +28,7 @@ pub fn time(tags: &Tags, tag: &str, path: &str) -> Result<Interval> {
 }
 
 /// Keeps what a catalog keeps, each name once.
-pub fn limit(tags: &mut Tags) {
+pub(crate) fn limit(tags: &mut Tags) {
     let mut kept = 0;
     for index in 0..tags.len() {
         let Some((before, rest)) = tags.split_at_mut_checked(index) else { break };
@@ -48,7 +48,7 @@ pub fn limit(tags: &mut Tags) {
 }
 
 /// The global attributes of an array file, and each class that CF names of some variables as `VARIABLE.class.VALUE`.
-pub fn of_array(header: &ArrayHeader, variables: &[usize]) -> Tags {
+pub(crate) fn of_array(header: &ArrayHeader, variables: &[usize]) -> Tags {
     let mut tags: Tags =
         header.attributes.iter().map(|(name, value)| (name.clone(), written(value))).collect();
     for variable in variables.iter().filter_map(|index| header.variables.get(*index)) {

@@ -27,6 +27,7 @@ pub struct Axes {
     pub lat: Option<Coordinate>,
     /// A time in units since a date.
     pub time: Option<Coordinate>,
+    /// Depth, height or pressure.
     pub vertical: Option<Coordinate>,
 }
 

@@ -24,6 +24,7 @@ pub struct Grid {
     pub transform: Option<Affine>,
     /// Rows and columns; points without a grid are one row.
     pub height: usize,
+    /// Columns.
     pub width: usize,
 }
 

@@ -7,7 +7,7 @@ const CLOSED: usize = 3;
 
 /// What part of the globe was seen.
 #[derive(Debug, Clone)]
-pub struct Extent {
+pub(crate) struct Extent {
     /// The westernmost and the easternmost longitude of each bin.
     bins: Vec<(f64, f64)>,
     /// +1 where a span begins, -1 after it ends.
@@ -17,7 +17,8 @@ pub struct Extent {
 }
 
 impl Extent {
-    pub fn new() -> Extent {
+    /// The extent of no point yet.
+    pub(crate) fn new() -> Extent {
         Extent {
             bins: vec![(f64::INFINITY, f64::NEG_INFINITY); BINS],
             spans: vec![0; BINS + 1],
@@ -27,7 +28,7 @@ impl Extent {
     }
 
     /// One place, in degrees; NaN is none.
-    pub fn add(&mut self, lon: f64, lat: f64) {
+    pub(crate) fn add(&mut self, lon: f64, lat: f64) {
         if lon.is_nan() || lat.is_nan() {
             return;
         }
@@ -40,7 +41,7 @@ impl Extent {
     }
 
     /// All longitudes between two neighbours, the shorter way.
-    pub fn span(&mut self, from: f64, to: f64) {
+    pub(crate) fn span(&mut self, from: f64, to: f64) {
         let turn = turn(from, to);
         if turn.is_nan() {
             return;
@@ -64,7 +65,7 @@ impl Extent {
     }
 
     /// The grid goes around a pole: it holds every longitude, and the pole that it comes nearer to.
-    pub fn close_over_pole(&mut self) {
+    pub(crate) fn close_over_pole(&mut self) {
         // A span that never ends.
         if let Some(slot) = self.spans.first_mut() {
             *slot += 1;
@@ -74,7 +75,7 @@ impl Extent {
 
     /// West, south, east, north: west in [-180, 180), east after it, so beyond 180 where the antimeridian is crossed.
     /// `None` when nothing was seen.
-    pub fn bounds(&self) -> Option<[f64; 4]> {
+    pub(crate) fn bounds(&self) -> Option<[f64; 4]> {
         if self.south > self.north {
             return None;
         }
@@ -119,7 +120,7 @@ fn longest_gap(seen: &[bool]) -> (usize, usize) {
 }
 
 /// Degrees from one longitude to another, the shorter way: in [-180, 180].
-pub fn turn(from: f64, to: f64) -> f64 {
+pub(crate) fn turn(from: f64, to: f64) -> f64 {
     let turn = to - from;
     turn - (turn / 360.0).round() * 360.0
 }

@@ -12,7 +12,9 @@ const DAY: i128 = 86_400_000_000;
 pub enum Calendar {
     /// Julian to 1582-10-04, Gregorian from 1582-10-15.
     Standard,
+    /// The calendar of today, also before 1582.
     ProlepticGregorian,
+    /// A leap year every four years.
     Julian,
     /// 365 days in every year.
     NoLeap,
@@ -165,6 +167,7 @@ fn julian_date(day: i64) -> (i64, i64, i64) {
 /// `units since reference`, in a calendar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeUnits {
+    /// What a year is.
     pub calendar: Calendar,
     /// Microseconds in one unit, as a fraction: nanoseconds are 1/1000.
     unit: (i128, i128),

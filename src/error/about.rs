@@ -6,6 +6,8 @@ use crate::error::cause::Cause;
 use crate::error::nearest::suggestion;
 
 /// How a path leads nowhere.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Absence {
     /// No such file.
@@ -30,6 +32,8 @@ impl Absence {
 }
 
 /// The part of a file that cannot be read.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
     /// All of it: it does not open.
@@ -56,6 +60,7 @@ impl Part {
 /// What a file that opens is, where another kind is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Other {
+    /// A table of numbers or text.
     Table,
     /// An array file, for a vector file.
     Array,
@@ -68,42 +73,36 @@ pub enum Other {
 }
 
 /// Why a file that opens does not serve.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lack {
+    /// A folder is no file.
     Directory,
+    /// Of another kind than is wanted.
     Kind(Other),
     /// No bands; the names of the rasters in it, if any.
     Bands(Vec<String>),
     /// Another number of bands than the first of several files.
-    BandCount {
-        own: usize,
-        first: usize,
-    },
+    BandCount { own: usize, first: usize },
+    /// Without a CRS.
     Crs,
+    /// Without a geotransform.
     Transform,
     /// A transform that is not north-up.
     Rotated([f64; 6]),
     /// Pixels of a complex type.
     Complex(String),
     /// A whole number that FLOAT cannot hold exactly, in a band counted from 1.
-    BeyondFloat {
-        band: usize,
-        value: i128,
-    },
+    BeyondFloat { band: usize, value: i128 },
     /// No feature with a geometry, in any of these layers.
     Features(Vec<String>),
     /// None of these variables has coordinates on the map.
     Coordinates(Vec<String>),
     /// A time axis that tells no times.
-    Times {
-        variable: String,
-        problem: String,
-    },
+    Times { variable: String, problem: String },
     /// A tag that is to tell the time and does not.
-    Tag {
-        name: String,
-        value: String,
-    },
+    Tag { name: String, value: String },
 }
 
 impl Lack {
@@ -174,15 +173,17 @@ impl Lack {
 }
 
 /// What a file does not have, among others that it has.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Member {
     /// By number, or by name in quotes.
     Band,
     /// By number, or by name in quotes.
     Layer,
-    Field {
-        layer: String,
-    },
+    /// By name, of a layer.
+    Field { layer: String },
+    /// By name, of an array file.
     Variable,
     /// By its name, among what a file says of itself.
     Tag,
@@ -215,6 +216,8 @@ impl Member {
 }
 
 /// What a value lies outside of.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bounds {
     /// The pixels of a raster.
@@ -265,6 +268,8 @@ impl Bounds {
 }
 
 /// What would take more memory than the bound on one call's values.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Load {
     /// Values of a variable.
@@ -317,22 +322,18 @@ pub fn mib(bytes: u64) -> u64 {
 }
 
 /// How a rule for files' names fails.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameFault {
     /// The rule itself names no group.
     NoGroup,
-    NoMatch {
-        pattern: String,
-    },
-    NoSuchDate {
-        text: String,
-        format: String,
-    },
+    /// The name does not match.
+    NoMatch { pattern: String },
+    /// What was matched is no date.
+    NoSuchDate { text: String, format: String },
     /// The interval ends before it starts.
-    Backwards {
-        start: String,
-        stop: String,
-    },
+    Backwards { start: String, stop: String },
 }
 
 impl NameFault {

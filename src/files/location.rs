@@ -17,7 +17,9 @@ pub struct Location {
 /// The two ways to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Address<'a> {
+    /// On disk.
     Local(&'a Path),
+    /// Behind DuckDB's file system.
     Url(&'a str),
 }
 
@@ -55,6 +57,7 @@ impl Location {
         self.text.get(self.file.clone()).unwrap_or_default()
     }
 
+    /// Where the file itself is, without what lies inside it.
     pub fn address(&self) -> Address<'_> {
         match self.is_url {
             true => Address::Url(self.file()),

@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use crate::limits::remote_cache_bytes;
 
 /// What is kept at a place of a file.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 pub enum Found {
     /// A run of bytes, and how many of them lie before the place.
     Bytes(Arc<[u8]>, usize),
@@ -40,6 +42,7 @@ fn lock() -> MutexGuard<'static, Runs> {
     RUNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is held of a file from a byte on.
 pub fn find(file: u64, at: u64) -> Found {
     let mut runs = lock();
     runs.clock += 1;

@@ -9,9 +9,12 @@ use crate::files::door;
 use crate::files::location::{Address, Location};
 use crate::files::remote::{self, RemoteFile};
 
+/// A file to read from any offset.
 #[derive(Clone)]
 pub enum Reader {
+    /// A local file.
     Disk(Arc<File>),
+    /// A file of a URL.
     Web(Arc<RemoteFile>),
 }
 

@@ -37,12 +37,25 @@ pub trait RemoteFiles: Send + Sync {
 
 /// An open URL: a cursor that one thread uses at a time.
 pub trait RemoteHandle: Send {
+    /// Its bytes.
+    ///
     /// # Errors
     /// The file system's own words, here and below.
     fn size(&mut self) -> std::result::Result<u64, String>;
+    /// Moves the cursor to an offset.
+    ///
+    /// # Errors
+    /// As `size`.
     fn seek(&mut self, place: u64) -> std::result::Result<(), String>;
+    /// The offset of the cursor.
+    ///
+    /// # Errors
+    /// As `size`.
     fn tell(&mut self) -> std::result::Result<u64, String>;
     /// Reads on from the cursor; 0 bytes at the end.
+    ///
+    /// # Errors
+    /// As `size`.
     fn read(&mut self, out: &mut [u8]) -> std::result::Result<usize, String>;
 }
 
@@ -63,9 +76,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// What was asked of file systems since the process began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
+    /// Handles opened.
     pub opens: u64,
+    /// Ranges read, with those tried again.
     pub requests: u64,
+    /// Bytes that came.
     pub bytes: u64,
+    /// Reads and opens tried again.
     pub retries: u64,
     /// Bytes held in memory now.
     pub held: u64,
@@ -76,6 +93,7 @@ static REQUESTS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 static RETRIES: AtomicU64 = AtomicU64::new(0);
 
+/// The counts of the process.
 pub fn counters() -> Counters {
     let held = ranges::held() as u64;
     let [opens, requests, bytes, retries] = [&OPENS, &REQUESTS, &BYTES, &RETRIES].map(|n| n.load(Relaxed));
@@ -150,6 +168,7 @@ fn session() -> Result<Arc<Session>> {
 }
 
 impl Session {
+    /// A session over a file system.
     pub fn new(files: Arc<dyn RemoteFiles>, retries: u32) -> Session {
         Session {
             id: NEXT.fetch_add(1, Relaxed),
@@ -350,10 +369,12 @@ impl RemoteFile {
         self.id
     }
 
+    /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
     }
 
+    /// Its bytes.
     pub fn size(&self) -> u64 {
         self.size
     }

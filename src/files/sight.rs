@@ -16,6 +16,7 @@ const HEAD: u64 = 4096;
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
+    /// Bytes.
     pub size: u64,
     /// Microseconds since 1970, UTC; nothing for a remote file, whose file system does not tell.
     pub modified: Option<i64>,
@@ -27,6 +28,7 @@ pub struct Stamp {
 /// What lies at a location. A folder that is none of these is no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
+    /// A regular file.
     File,
     /// A folder, or a URL, that is a Zarr store.
     Store,
@@ -72,6 +74,7 @@ impl Sight {
         Sight::of(Location::parse(text))
     }
 
+    /// What was looked at.
     pub fn location(&self) -> &Location {
         &self.location
     }
@@ -81,10 +84,12 @@ impl Sight {
         self.location.text()
     }
 
+    /// A file, or a folder that is one to its users.
     pub fn kind(&self) -> FileKind {
         self.kind
     }
 
+    /// The state that it was seen in.
     pub fn stamp(&self) -> Stamp {
         self.stamp
     }

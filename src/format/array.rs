@@ -19,11 +19,13 @@ pub struct ArrayHeader {
 /// A variable: coordinates and data alike.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Variable {
+    /// Its name, with the groups that it lies in.
     pub name: String,
     /// Names of its dimensions, slowest first.
     pub dims: Vec<String>,
     /// The places among them of those that the file gives no name: they tie nothing to another variable.
     pub unnamed: Vec<usize>,
+    /// Sizes of its dimensions.
     pub shape: Vec<u64>,
     /// The stored type's name as NumPy writes it (`int16`), also of types without pixels (`str`).
     pub dtype_name: String,
@@ -36,8 +38,11 @@ pub struct Variable {
     pub nodata: Option<Nodata>,
     /// `value = stored * scale + offset`.
     pub scale: Option<f64>,
+    /// 0 without it.
     pub offset: Option<f64>,
+    /// Its `units`.
     pub unit: Option<String>,
+    /// In file order.
     pub attributes: Vec<(String, Attribute)>,
 }
 
@@ -53,6 +58,7 @@ pub struct Absent<T> {
 }
 
 impl<T: Pixel> Absent<T> {
+    /// Whether a value stands for none.
     pub fn holds(&self, value: T) -> bool {
         let outside = |[low, high]: [f64; 2]| value.f64() < low || value.f64() > high;
         self.values.iter().any(|absent| value.is(*absent)) || self.valid.is_some_and(outside)
@@ -76,9 +82,13 @@ impl<T: Pixel> Absent<T> {
 /// An attribute's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attribute {
+    /// One text.
     Text(String),
+    /// Several texts.
     Texts(Vec<String>),
+    /// Whole numbers.
     Integers(Vec<i64>),
+    /// Floats.
     Numbers(Vec<f64>),
 }
 
@@ -87,6 +97,7 @@ pub trait ArrayFile: Send + Sync {
     /// The file, as the user named it.
     fn path(&self) -> &str;
 
+    /// What the file says of itself.
     fn header(&self) -> &Arc<ArrayHeader>;
 
     /// A hyperslab of a variable (by its place in the header), as stored, row-major in the order of its
@@ -125,6 +136,7 @@ impl ArrayHeader {
         self.find(name)
     }
 
+    /// An attribute by name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -140,6 +152,7 @@ impl ArrayHeader {
 }
 
 impl Variable {
+    /// An attribute by name.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -246,6 +259,7 @@ impl Variable {
         self.shape.iter().fold(1u64, |n, size| n.saturating_mul(*size))
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -282,6 +296,7 @@ impl Variable {
 }
 
 impl Attribute {
+    /// Its text, where it is one.
     pub fn text(&self) -> Option<&str> {
         match self {
             Attribute::Text(text) => Some(text.trim_matches([' ', '\0', '\n', '\t'])),

@@ -218,6 +218,7 @@ impl Raster {
         })
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<Header> {
         &self.header
     }
@@ -312,8 +313,8 @@ impl Raster {
         let window = self.block_window(block_row, block_col);
         let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.place.name));
         vsi::watched(&self.location, || {
-            let raster_band = self.dataset.rasterband(band).map_err(|reason| fail(reason.into()))?;
-            let mask = raster_band.open_mask_band().map_err(|reason| fail(reason.into()))?;
+            let raster_band = self.dataset.rasterband(band).map_err(fail)?;
+            let mask = raster_band.open_mask_band().map_err(fail)?;
             self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
         })
     }
@@ -513,4 +514,21 @@ pub fn rasterize(wkb: &[u8], grid: &Affine, height: usize, width: usize) -> Resu
     let band = dataset.rasterband(1).map_err(bad)?;
     let size = (width, height);
     Ok(band.read_as::<u8>((0, 0), size, size, None).map_err(bad)?.into_shape_and_vec().1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::testing::Folder;
+
+    #[test]
+    fn what_gdal_says_of_a_file_that_is_none_is_kept_below() {
+        let folder = Folder::new();
+        let path = folder.write("a.tif", b"II*\0 and nothing that follows");
+        let error = Raster::open(&Sight::at(&path).unwrap(), None).err().unwrap();
+        assert!(error.is_unopened(), "{error}");
+        assert!(error.source().unwrap().is::<GdalError>(), "{error}");
+    }
 }

@@ -32,6 +32,7 @@ pub struct Messages {
 /// One field: a quantity on a level at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
+    /// The grid of its values.
     pub grid: Arc<Grid>,
     bitmap: Option<Bitmap>,
 }
@@ -43,6 +44,7 @@ struct Bitmap {
     bytes: u64,
 }
 
+/// Why a file is refused.
 pub const SECOND_ORDER: &str = "it has fields packed by second order, which GDAL does not unpack";
 
 /// Messages of one file, sections of one message, and bytes between two messages: beyond these a file is damaged.
@@ -103,6 +105,7 @@ impl Messages {
 }
 
 impl Field {
+    /// Whether some places have no value.
     pub fn has_bitmap(&self) -> bool {
         self.bitmap.is_some()
     }

@@ -8,17 +8,21 @@ use crate::error::{Error, Result};
 /// `count` places of an axis from `start` on, every `step`-th.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
+    /// The first index.
     pub start: u64,
+    /// How many there are.
     pub count: u64,
     /// At least 1.
     pub step: u64,
 }
 
 impl Run {
+    /// Every index of a dimension.
     pub fn all(size: u64) -> Run {
         Run { start: 0, count: size, step: 1 }
     }
 
+    /// The indices, in order.
     pub fn places(self) -> impl Iterator<Item = u64> {
         (0..self.count).map(move |i| self.start + i * self.step)
     }
@@ -114,6 +118,7 @@ impl Hyperslab {
         self.counts.iter().product()
     }
 
+    /// It holds nothing.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

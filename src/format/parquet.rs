@@ -27,7 +27,9 @@ const BATCH: usize = 2048;
 
 /// A Parquet file, read from its beginning to its end.
 pub struct Table {
+    /// Names and types of the columns.
     pub schema: SchemaRef,
+    /// How many rows there are.
     pub rows: u64,
     path: String,
     /// Gone after an error: the reader would give the same one for ever.
@@ -301,4 +303,23 @@ pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::testing::Folder;
+
+    #[test]
+    fn what_the_library_says_of_a_damaged_file_is_kept_below() {
+        let folder = Folder::new();
+        let path = folder.write("a.parquet", b"PAR1 and no more than that PAR1");
+        let error = Table::open(&path).err().unwrap();
+        assert!(error.is_unopened(), "{error}");
+        let below = error.source().unwrap();
+        assert!(below.is::<::parquet::errors::ParquetError>(), "{below:?}");
+        assert!(error.to_string().ends_with(&below.to_string()), "{error}");
+    }
 }

@@ -14,6 +14,7 @@ use crate::with_dtype;
 /// What stands between the unpacked bytes and the pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Predictor {
+    /// Pixels as they are.
     None,
     /// Each pixel is its difference from the left one (TIFF 6.0, section 14).
     Horizontal,
@@ -46,8 +47,11 @@ pub struct Deflated {
 /// One block: where it lies in the file, and what it unpacks to.
 #[derive(Debug, Clone, Copy)]
 pub struct Packed {
+    /// Where it begins in the file.
     pub offset: u64,
+    /// Its bytes, packed.
     pub size: usize,
+    /// What it holds.
     pub dtype: Dtype,
     /// Rows and columns of the block.
     pub block: (usize, usize),
@@ -56,6 +60,7 @@ pub struct Packed {
 }
 
 impl Deflated {
+    /// The blocks of a file.
     pub fn new(path: &str, predictor: Predictor, remote: Option<Arc<RemoteFile>>) -> Deflated {
         Deflated { path: path.into(), remote, predictor, file: OnceLock::new() }
     }

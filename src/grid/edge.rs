@@ -17,6 +17,7 @@ pub enum Edge {
     Pad,
 }
 
+/// The rules by their names.
 pub const EDGES: [(&str, Edge); 5] = [
     ("drop", Edge::Drop),
     ("snap", Edge::Snap),

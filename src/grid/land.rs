@@ -19,6 +19,7 @@ pub enum LandRule {
 }
 
 impl LandRule {
+    /// Whether a mask's pixel is land.
     pub fn is_land<T: Pixel>(self, pixel: T) -> bool {
         match self {
             LandRule::AboveHalf => pixel.f64() > 0.5,
@@ -30,24 +31,31 @@ impl LandRule {
 /// Counts of pixels in a window: those with nodata, of NaN, or beyond the mask are invalid, and not land.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fractions {
+    /// Pixels of land.
     pub land: u64,
+    /// Pixels without a value.
     pub invalid: u64,
+    /// All pixels.
     pub total: u64,
 }
 
 impl Fractions {
+    /// Their share.
     pub fn land(&self) -> f64 {
         self.land as f64 / self.total as f64
     }
 
+    /// Their share.
     pub fn invalid(&self) -> f64 {
         self.invalid as f64 / self.total as f64
     }
 
+    /// The share of what is neither.
     pub fn ocean(&self) -> f64 {
         1.0 - self.land() - self.invalid()
     }
 
+    /// The two together.
     #[must_use]
     pub fn plus(self, other: Fractions) -> Fractions {
         Fractions {

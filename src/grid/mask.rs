@@ -26,6 +26,7 @@ pub enum Outside {
     Ignore,
 }
 
+/// The rules by their names.
 pub const OUTSIDE: [(&str, Outside); 2] = [("error", Outside::Error), ("ignore", Outside::Ignore)];
 
 /// A land mask, open.

@@ -5,11 +5,17 @@ use crate::error::{Error, Result};
 /// A box of longitudes and latitudes with a land cap of its own. `xmin > xmax` crosses the antimeridian.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Region {
+    /// What a patch of it is named.
     pub name: String,
+    /// West edge, degrees.
     pub xmin: f64,
+    /// South edge, degrees.
     pub ymin: f64,
+    /// East edge, degrees; below `xmin` over the antimeridian.
     pub xmax: f64,
+    /// North edge, degrees.
     pub ymax: f64,
+    /// The share of land that it allows.
     pub max_land_fraction: f64,
 }
 

@@ -24,15 +24,20 @@ pub struct RegistryRow {
 /// A window of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
+    /// The file.
     pub path: Arc<str>,
+    /// What is read of it.
     pub window: Window,
 }
 
 /// Where the rows come from, and which columns they carry.
 #[derive(Debug, Clone)]
 pub struct Registry {
+    /// What it is called in errors.
     pub name: String,
+    /// Names and types, in order.
     pub columns: Vec<(String, SqlType)>,
+    /// How many rows there are.
     pub rows: u64,
     source: Rows,
 }

@@ -29,21 +29,27 @@ pub struct CellGrid {
 /// Which side of a join a box stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
+    /// The left side of the join.
     Left,
+    /// The right side of the join.
     Right,
 }
 
 /// A box in space and time: x, y, time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Extent {
+    /// The lowest corner.
     pub low: [f64; 3],
+    /// The highest corner.
     pub high: [f64; 3],
 }
 
 /// The levels, as bits, on which the other side has boxes: in space and in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Levels {
+    /// A bit for each level in space.
     pub space: u32,
+    /// A bit for each level in time.
     pub time: u32,
 }
 

@@ -11,7 +11,9 @@ use crate::projection;
 /// would is two polygons, and the box then spans all longitudes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Footprint {
+    /// The shape on the map, cut at the antimeridian.
     pub polygons: MultiPolygon<f64>,
+    /// The envelope of the shape.
     pub bbox: Bbox,
 }
 

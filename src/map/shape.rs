@@ -22,19 +22,16 @@ use crate::map::geometry;
 const SLIVER: f64 = 1e-9;
 
 /// A shape that is not empty, all its coordinates finite.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
     /// A polygon that is its own envelope, with an area.
     Box(Bbox),
-    Polygons {
-        polygons: MultiPolygon<f64>,
-        bbox: Bbox,
-    },
+    /// Any other area.
+    Polygons { polygons: MultiPolygon<f64>, bbox: Bbox },
     /// Points and lines, which have no area.
-    Thin {
-        geometry: Geometry<f64>,
-        bbox: Bbox,
-    },
+    Thin { geometry: Geometry<f64>, bbox: Bbox },
 }
 
 impl Shape {
@@ -89,6 +86,7 @@ impl Shape {
         Some(Shape::Polygons { polygons, bbox })
     }
 
+    /// The envelope.
     pub fn bbox(&self) -> &Bbox {
         match self {
             Shape::Box(bbox) | Shape::Polygons { bbox, .. } | Shape::Thin { bbox, .. } => bbox,
@@ -104,6 +102,7 @@ impl Shape {
         }
     }
 
+    /// The shape as a geometry of `geo`.
     pub fn geometry(&self) -> Geometry<f64> {
         match self {
             Shape::Box(bbox) => Geometry::Rect(rect(bbox)),

@@ -1,5 +1,7 @@
 //! CRSs from the attributes of a CF grid mapping.
 
+#![allow(unsafe_code)]
+
 use gdal::cpl::CslStringList;
 use gdal::spatial_ref::SpatialRef;
 use gdal_sys as c;

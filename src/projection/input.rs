@@ -1,6 +1,8 @@
 //! Texts that name a CRS: a text is never taken for the name of a file to look into, a code is nothing but a code, and
 //! the files that a definition does name, PROJ's grids, are looked at first.
 
+#![allow(unsafe_code)]
+
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! Projecting points: a transformation is made once for each pair of CRSs, and lent to one thread at a time.
 
+#![allow(unsafe_code)]
+
 use std::sync::LazyLock;
 
 use gdal::spatial_ref::CoordTransform;

@@ -93,6 +93,7 @@ impl ArraySource {
         Ok(KNOWN.share(sight.path().to_string(), Arc::new(source), same))
     }
 
+    /// The file.
     pub fn path(&self) -> &str {
         self.sight.path()
     }
@@ -115,6 +116,7 @@ impl ArraySource {
         })
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<ArrayHeader> {
         &self.header
     }

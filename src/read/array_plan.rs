@@ -33,11 +33,13 @@ impl Opened {
 /// The part of a read that one file gives.
 #[derive(Clone)]
 pub struct Part {
+    /// The file.
     pub source: Arc<ArraySource>,
     /// The variable's place in the file's header.
     pub variable: usize,
     /// Of each dimension.
     pub selected: Vec<Selected>,
+    /// Of each dimension, where it has one.
     pub axes: Vec<Option<Arc<Axis>>>,
     /// The same times of other files, which lie elsewhere: they are merged on a slice, in this order.
     pub also: Vec<Part>,
@@ -50,6 +52,7 @@ impl Part {
         self.source.variable(self.variable)
     }
 
+    /// What is read on each dimension.
     pub fn runs(&self) -> Vec<Vec<Run>> {
         self.selected.iter().map(|selected| selected.runs.clone()).collect()
     }

@@ -26,7 +26,9 @@ use crate::{cf, workers};
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Onto {
+    /// The grid.
     pub slice: Slice,
+    /// How a pixel is made of those around it.
     pub resampling: Resampling,
     /// What files of one time become.
     pub merge: Merge,
@@ -108,10 +110,12 @@ pub struct Planes {
 }
 
 impl Planes {
+    /// How many values there are.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
+    /// There is none.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

@@ -7,7 +7,9 @@ use crate::interval::{Interval, iso};
 /// The coordinates of one dimension.
 #[derive(Debug)]
 pub struct Axis {
+    /// Its dimension.
     pub name: String,
+    /// Of its values.
     pub unit: Option<String>,
     /// The coordinate variable's values; NaN where there is none.
     pub values: Vec<f64>,
@@ -28,12 +30,15 @@ pub struct Axis {
 /// What a user names on an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Point {
+    /// A value on an axis of numbers.
     Number(f64),
     /// A date stands for the whole of it.
     Time(Interval),
 }
 
 /// Which places of a dimension are wanted.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
     /// The place nearest to a value, or the one place that a date holds.
@@ -51,6 +56,7 @@ pub enum Wanted {
 /// The places of one dimension that were selected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selected {
+    /// The indices, in order.
     pub runs: Vec<Run>,
     /// What to add to the coordinates of each run: a turn around the globe, or nothing.
     pub shifts: Vec<f64>,
@@ -59,6 +65,7 @@ pub struct Selected {
 }
 
 impl Selected {
+    /// Every index, and the dimension stays.
     pub fn all(size: u64) -> Selected {
         Selected { runs: vec![Run::all(size)], shifts: vec![0.0], kept: true }
     }
@@ -75,6 +82,7 @@ impl Selected {
 /// A selection as the user gave it: dimensions by name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
+    /// By the user's name of a dimension.
     pub dims: Vec<(String, Wanted)>,
     /// How far the nearest value may lie, in the axis's units; seconds on a time axis.
     pub tolerance: Option<f64>,

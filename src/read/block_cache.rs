@@ -27,10 +27,15 @@ pub enum Owner {
 /// validity instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
+    /// The file that it is of.
     pub source: Owner,
+    /// From 0.
     pub band: u32,
+    /// Of the band's mask, not of its pixels.
     pub mask: bool,
+    /// Row of blocks.
     pub row: u32,
+    /// Column of blocks.
     pub col: u32,
 }
 
@@ -54,6 +59,7 @@ struct Shard {
 /// More shards than threads, so that two seldom meet.
 const SHARDS: usize = 64;
 
+/// Decoded blocks, shared by the process.
 pub struct BlockCache {
     shards: Vec<Mutex<Shard>>,
     hits: AtomicU64,
@@ -68,11 +74,15 @@ pub struct BlockCache {
 /// What the cache has done since the process began, and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
+    /// Blocks that were there.
     pub hits: u64,
+    /// Blocks that were decoded.
     pub misses: u64,
     /// Blocks let go to keep the bound.
     pub evicted: u64,
+    /// Blocks held now.
     pub blocks: u64,
+    /// What they take.
     pub bytes: u64,
 }
 
@@ -151,6 +161,7 @@ impl BlockCache {
         }
     }
 
+    /// How often it was of use.
     pub fn counters(&self) -> Counters {
         Counters {
             hits: self.hits.load(Relaxed),

@@ -7,6 +7,7 @@ use crate::projection::{crs_facts, project, same_crs};
 use crate::resampling::Resampling;
 use crate::slice::Slice;
 
+/// Degrees around the globe.
 pub const TURN: f64 = 360.0;
 /// A slice that goes around more often is a mistake.
 pub const MOST_TURNS: usize = 8;
@@ -14,7 +15,9 @@ pub const MOST_TURNS: usize = 8;
 /// Columns of a grid laid around the globe, from as far west to as far east as a slice needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Globe {
+    /// From its columns to degrees.
     pub affine: Affine,
+    /// Columns in all.
     pub width: usize,
     /// What the warper must be told of it; nothing where slice and grid are in one CRS.
     pub turn: Option<Turn>,

@@ -17,11 +17,17 @@ use crate::with_dtype;
 /// What stands where several files have a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Merge {
+    /// The first file's that has one.
     First,
+    /// The last file's that has one.
     Last,
+    /// The smallest.
     Min,
+    /// The largest.
     Max,
+    /// All of them together.
     Sum,
+    /// Their mean.
     Mean,
     /// How many files have one; 0, not NULL, where none has.
     Count,
@@ -34,6 +40,7 @@ impl Merge {
     }
 }
 
+/// The rules by their names.
 pub const MERGES: [(&str, Merge); 7] = [
     ("first", Merge::First),
     ("last", Merge::Last),
@@ -47,8 +54,11 @@ pub const MERGES: [(&str, Merge); 7] = [
 /// A quality band that takes pixels away: those with any of the bits set, or with one of the values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualityMask {
+    /// The quality band.
     pub band: BandName,
+    /// Any of these set takes the pixel away.
     pub bits: u64,
+    /// Each of these takes the pixel away.
     pub values: Vec<i64>,
 }
 
@@ -57,8 +67,11 @@ pub struct QualityMask {
 pub struct SliceOptions {
     /// Bands, scaling, fill, and whether a slice that no file touches is all NULL (`boundless`).
     pub patch: PatchOptions,
+    /// How a file comes onto the slice.
     pub warp: Warp,
+    /// What stands where several files have a pixel.
     pub merge: Merge,
+    /// Which pixels a quality band takes away.
     pub mask: Option<QualityMask>,
 }
 
@@ -337,6 +350,7 @@ pub struct Merger {
 }
 
 impl Merger {
+    /// Nothing merged yet.
     pub fn new(merge: Merge, length: usize) -> Merger {
         let sums = if matches!(merge, Merge::Sum | Merge::Mean) { vec![0.0; length] } else { Vec::new() };
         Merger { merge, counts: vec![0; length], sums, open: length }

@@ -25,9 +25,12 @@ pub struct PatchOptions {
     pub boundless: bool,
 }
 
+/// How a band is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BandName {
+    /// From 1.
     Number(i64),
+    /// By its description.
     Name(String),
 }
 
@@ -111,6 +114,7 @@ pub fn check_patch(window: &Window, bands: usize, pixel_bytes: usize, limits: &L
 #[derive(Default)]
 pub struct Held {
     blocks: Vec<Arc<Pixels>>,
+    /// What the blocks take.
     pub bytes: usize,
 }
 

@@ -30,7 +30,9 @@ pub enum Placement<'a> {
 pub struct Passage<'a> {
     /// Laid around the globe where the raster goes once around it.
     pub from: Grid<'a>,
+    /// The slice's grid.
     pub to: Grid<'a>,
+    /// The file's columns laid out around the globe, where it has no ends.
     pub globe: Option<Globe>,
 }
 

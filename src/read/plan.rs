@@ -19,9 +19,13 @@ use crate::workers::each;
 
 /// One window of one file, and the place for its pixels, `[band, row, col]`.
 pub struct Request<'a, T> {
+    /// The file.
     pub source: Arc<Source>,
+    /// Which pixels.
     pub window: Window,
+    /// Which bands, from 0.
     pub bands: Arc<[usize]>,
+    /// Where they go.
     pub out: &'a mut [T],
     /// The runs of `out` without a pixel, once it was read.
     pub gaps: Vec<Range<usize>>,

@@ -22,6 +22,7 @@ const DAY: i64 = 86_400 * SECOND;
 pub enum Step {
     /// Calendar months; steps that divide a year, or are years, begin with one.
     Months(u32),
+    /// Of one length.
     Micros(i64),
     /// One step for the whole interval.
     All,
@@ -38,6 +39,7 @@ pub enum Reduce {
     Merge(Merge),
 }
 
+/// The ways by their names.
 pub const REDUCES: [(&str, Reduce); 9] = [
     ("nearest", Reduce::Nearest),
     ("mean", Reduce::Merge(Merge::Mean)),
@@ -53,9 +55,11 @@ pub const REDUCES: [(&str, Reduce); 9] = [
 /// How a series is read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesOptions {
+    /// How each file is read.
     pub slice: SliceOptions,
     /// `None`: every time of a file is a step of its own.
     pub step: Option<Step>,
+    /// What stands in a step.
     pub reduce: Reduce,
 }
 
@@ -144,7 +148,9 @@ fn naive(instant: i64) -> Option<NaiveDateTime> {
 /// One step: its time, and the files in it, those of one time together, in order of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bin {
+    /// Its begin, microseconds.
     pub time: i64,
+    /// The files of each of its times.
     pub groups: Vec<Vec<usize>>,
 }
 

@@ -49,12 +49,17 @@ pub fn block_cache() -> &'static BlockCache {
 /// Files known, and handles: idle, most idle, and opened since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileCounters {
+    /// Files known.
     pub files: usize,
+    /// Handles that wait.
     pub handles: usize,
+    /// How many may wait.
     pub handles_limit: usize,
+    /// Handles opened in all.
     pub opened: u64,
 }
 
+/// The counts of the process.
 pub fn file_counters() -> FileCounters {
     FileCounters {
         files: KNOWN.lock().len(),
@@ -144,10 +149,12 @@ impl Source {
         ids.iter().for_each(|id| HANDLES.forget(id));
     }
 
+    /// What the file says of itself.
     pub fn header(&self) -> &Arc<Header> {
         &self.header
     }
 
+    /// The file.
     pub fn path(&self) -> &str {
         self.sight.path()
     }

@@ -2,6 +2,12 @@
 
 pub mod catalog_crs;
 pub mod catalogs;
+pub mod cells;
+pub mod chunk_limit;
+pub mod crs;
+pub mod options;
+pub mod paths;
 pub mod remedies;
 pub mod shapes;
 pub mod slice_value;
+pub mod windows;

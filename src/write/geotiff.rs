@@ -26,10 +26,13 @@ pub struct Options {
 /// Pixels with their place on the map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canvas {
+    /// In the order [band, row, col].
     pub pixels: Pixels,
     /// Bands, rows, columns.
     pub shape: [usize; 3],
+    /// From pixels to the CRS.
     pub transform: Option<Affine>,
+    /// The CRS, as the user names it.
     pub crs: Option<String>,
     /// The value of pixels that are none.
     pub nodata: Option<Nodata>,

@@ -158,7 +158,7 @@ def test_a_range_in_floats_for_packed_integers_is_one_of_unpacked_values(con, tm
 
 
 def test_a_fill_value_of_another_type_masks_what_the_type_can_hold(con, tmp_path):
-    """A classic file may tell a fill value in any type: xr writes so, netCDF4 can not."""
+    """A classic file may tell a fill value in any type: xr writes so, netCDF4 cannot."""
     path = str(tmp_path / "a.nc")
     with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
         file.createDimension("x", 4)

@@ -8,7 +8,7 @@ use crate::format::Kind;
 
 /// The place that an item's relative hrefs start from: its file's folder, or, for an item among several, the folder of
 /// its own `self` link where it has one.
-pub fn base_of(item: &Value, path: &str, several: bool) -> String {
+pub(crate) fn base_of(item: &Value, path: &str, several: bool) -> String {
     let links = item.get("links").and_then(Value::as_array).filter(|_| several);
     let own =
         links.and_then(|links| links.iter().find(|link| link.get("rel").is_some_and(|rel| rel == "self")));
@@ -55,7 +55,11 @@ fn resolve(href: &str, base: &str) -> String {
 
 /// # Errors
 /// An asset without an href.
-pub fn read(name: &str, fields: &Map<String, Value>, base: &str) -> std::result::Result<Asset, String> {
+pub(crate) fn read(
+    name: &str,
+    fields: &Map<String, Value>,
+    base: &str,
+) -> std::result::Result<Asset, String> {
     let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_string);
     let href = text("href").filter(|href| !href.is_empty());
     let href = href.ok_or_else(|| format!("its asset \"{name}\" has no href"))?;
@@ -71,7 +75,7 @@ pub fn read(name: &str, fields: &Map<String, Value>, base: &str) -> std::result:
 }
 
 /// What a catalog would take the asset for, by its media type, else by its suffix.
-pub fn kind_of(asset: &Asset) -> Option<Kind> {
+pub(crate) fn kind_of(asset: &Asset) -> Option<Kind> {
     const TYPES: [(&str, Kind); 16] = [
         ("image/tiff", Kind::Raster),
         ("image/vnd.stac.geotiff", Kind::Raster),
@@ -119,22 +123,26 @@ pub fn kind_of(asset: &Asset) -> Option<Kind> {
 }
 
 /// An asset's fields over those of its item: what the asset says goes first.
-pub struct Look<'a> {
+pub(crate) struct Look<'a> {
+    /// The asset's own.
     pub fields: &'a Map<String, Value>,
+    /// The item's, which an asset's go before.
     pub properties: &'a Map<String, Value>,
 }
 
 impl<'a> Look<'a> {
-    pub fn own(&self, name: &str) -> Option<&'a Value> {
+    /// A field of the asset itself.
+    pub(crate) fn own(&self, name: &str) -> Option<&'a Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
-    pub fn either(&self, name: &str) -> Option<&'a Value> {
+    /// A field of the asset, else of the item.
+    pub(crate) fn either(&self, name: &str) -> Option<&'a Value> {
         self.own(name).or_else(|| self.properties.get(name).filter(|value| !value.is_null()))
     }
 
     /// `proj:code` (2.0), `proj:epsg` (1.x), `proj:projjson` or `proj:wkt2`.
-    pub fn crs(&self) -> Option<String> {
+    pub(crate) fn crs(&self) -> Option<String> {
         let text = |name: &str| self.either(name).and_then(Value::as_str).map(str::to_string);
         let epsg = || self.either("proj:epsg").and_then(Value::as_i64).map(|code| format!("EPSG:{code}"));
         let projjson = || self.either("proj:projjson").filter(|v| v.is_object()).map(Value::to_string);
@@ -145,7 +153,7 @@ impl<'a> Look<'a> {
     ///
     /// # Errors
     /// Neither six nor nine numbers.
-    pub fn transform(&self) -> std::result::Result<Option<Affine>, String> {
+    pub(crate) fn transform(&self) -> std::result::Result<Option<Affine>, String> {
         let Some(value) = self.either("proj:transform") else { return Ok(None) };
         let terms: Vec<f64> =
             value.as_array().map_or_else(Vec::new, |terms| terms.iter().filter_map(Value::as_f64).collect());
@@ -156,7 +164,7 @@ impl<'a> Look<'a> {
     }
 
     /// `proj:shape`: rows and columns.
-    pub fn size(&self) -> Option<(i64, i64)> {
+    pub(crate) fn size(&self) -> Option<(i64, i64)> {
         match self.either("proj:shape")?.as_array()?.as_slice() {
             [rows, cols] => rows.as_i64().zip(cols.as_i64()),
             _ => None,
@@ -165,7 +173,7 @@ impl<'a> Look<'a> {
 
     /// `bands` of STAC 1.1, else `raster:bands` and `eo:bands` side by side. What the asset itself says of its data
     /// holds for each band that says nothing.
-    pub fn bands(&self) -> Vec<StacBand> {
+    pub(crate) fn bands(&self) -> Vec<StacBand> {
         let list = |name: &str| self.own(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let (new, raster, eo) = (list("bands"), list("raster:bands"), list("eo:bands"));
         let count = new.len().max(raster.len()).max(eo.len());

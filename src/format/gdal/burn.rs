@@ -1,5 +1,7 @@
 //! Geometries into pixels and back.
 
+#![allow(unsafe_code)]
+
 use gdal::DriverManager;
 use gdal::errors::GdalError;
 use gdal::raster::{Buffer, RasterizeOptions};

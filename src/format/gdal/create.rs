@@ -1,5 +1,7 @@
 //! New rasters.
 
+#![allow(unsafe_code)]
+
 use std::path::Path;
 
 use gdal::errors::GdalError;
@@ -18,10 +20,15 @@ use crate::{with_dtype, with_pixels};
 pub struct Raster<'a> {
     /// In the order [band, row, col].
     pub pixels: &'a Pixels,
+    /// How many bands.
     pub bands: usize,
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
+    /// From pixels to the CRS.
     pub transform: Option<Affine>,
+    /// The CRS, as PROJ knows it.
     pub crs: Option<&'a str>,
     /// The value that stands for no pixel.
     pub nodata: Option<Nodata>,
@@ -100,7 +107,7 @@ fn in_memory(raster: &Raster<'_>, failed: &dyn Fn(GdalError) -> Error) -> Result
         // the source of a copy.
         let state = unsafe { gdal_sys::GDALAddBand(memory.c_dataset(), kind, options.as_ptr()) };
         if state != gdal_sys::CPLErr::CE_None {
-            return Err(Error::Bug("a band in memory can not be made".into()));
+            return Err(Error::Bug("a band in memory cannot be made".into()));
         }
     }
     if let Some(transform) = raster.transform {

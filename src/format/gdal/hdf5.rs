@@ -7,6 +7,8 @@
 //!
 //! Every call holds [`HDF5`](super::HDF5).
 
+#![allow(unsafe_code)]
+
 use std::collections::HashSet;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::path::{Path, PathBuf};

@@ -4,6 +4,8 @@
 //!
 //! Of GDAL's own other file systems, those that make a file of pieces of others, or wait for a stream, open nothing.
 
+#![allow(unsafe_code)]
+
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fs::{File, Metadata, OpenOptions};

@@ -3,6 +3,8 @@
 //! The crate lends arrays only as long as their group, so the C interface is called here. None of the three
 //! libraries is safe to enter from two threads: every call holds [`HDF5`](super::HDF5).
 
+#![allow(unsafe_code)]
+
 mod grib_cf;
 
 use std::collections::HashSet;

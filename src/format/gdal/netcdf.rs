@@ -3,6 +3,8 @@
 //!
 //! Every call holds [`HDF5`](super::HDF5), as those of GDAL that reach the library do.
 
+#![allow(unsafe_code)]
+
 use std::ffi::{CStr, CString, c_char, c_int};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
@@ -40,7 +42,7 @@ const MAX_NAME: usize = 256;
 const MAX_RANK: usize = 1024;
 
 /// An array of letters with two dimensions.
-pub struct Letters {
+pub(crate) struct Letters {
     file: CString,
     group: Option<CString>,
     name: CString,
@@ -59,7 +61,7 @@ impl Drop for File {
 impl Letters {
     /// The array of a file at that path in its groups, and its second dimension; `None` when it is no array of letters
     /// with two. The caller holds [`HDF5`](super::HDF5).
-    pub fn find(file: &str, path: &str) -> Option<(Letters, String, u64)> {
+    pub(crate) fn find(file: &str, path: &str) -> Option<(Letters, String, u64)> {
         let (group, name) = match path.rsplit_once('/') {
             Some((group, name)) => (Some(CString::new(format!("/{group}")).ok()?), name),
             None => (None, path),
@@ -106,7 +108,7 @@ impl Letters {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels, String> {
+    pub(crate) fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels, String> {
         let sizes = |numbers: &[u64]| numbers.iter().map(|n| *n as usize).collect::<Vec<_>>();
         let (start, count) = (sizes(start), sizes(count));
         let step: Vec<isize> = step.iter().map(|n| *n as isize).collect();
@@ -136,7 +138,7 @@ impl Letters {
 }
 
 /// What the netCDF library fills places with that were never written; bytes have no such value.
-pub fn never_written(variable: &Variable) -> Option<Nodata> {
+pub(crate) fn never_written(variable: &Variable) -> Option<Nodata> {
     let dtype = variable.dtype?;
     // It is told by the stored type, and GDAL has given its sign to some already.
     let stored = match variable.text("_Unsigned") {
@@ -156,12 +158,12 @@ pub fn never_written(variable: &Variable) -> Option<Nodata> {
 }
 
 /// Whether some variable has the name of a dimension of its own that is not its first: of that it is no coordinate.
-pub fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
+pub(crate) fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
     header.variables.iter().any(|v| v.dims.iter().skip(1).any(|dim| dim == v.short_name()))
 }
 
 /// Whether HDF5 gives such a variable no length: it takes that of an unlimited dimension from a place where nothing stands.
-pub fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
+pub(crate) fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
     let empty =
         |v: &&Variable| v.shape.contains(&0) && v.dims.iter().skip(1).any(|dim| dim == v.short_name());
     driver == "HDF5" && header.variables.iter().any(|v| empty(&v))
@@ -169,7 +171,7 @@ pub fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
 
 /// HDF5 locks a file as long as it is open, and files stay open for the next query: nobody could write one anew. An
 /// environment that says HDF5_USE_FILE_LOCKING is heeded.
-pub fn never_lock() {
+pub(crate) fn never_lock() {
     unsafe extern "C" {
         fn H5open() -> c_int;
         /// What the environment said: -1 is nothing, 0 no locks.

@@ -24,14 +24,18 @@ pub struct VectorSource {
 /// What a vector file's header says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VectorHeader {
+    /// Who reads it.
     pub driver: String,
     /// The file's own metadata, without those of its layers.
     pub tags: Tags,
+    /// In file order.
     pub layers: Vec<LayerHeader>,
 }
 
+/// A layer with what a catalog needs of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerHeader {
+    /// Name, type and count.
     pub layer: Layer,
     /// Authority code where there is one, else PROJJSON.
     pub crs: Option<String>,
@@ -42,9 +46,13 @@ pub struct LayerHeader {
 /// A value of a feature's field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Field {
+    /// No value.
     Null,
+    /// A whole number.
     Int(i64),
+    /// A float.
     Double(f64),
+    /// Text.
     Text(String),
 }
 

@@ -5,6 +5,8 @@
 //! through the session of the query that runs. A read that failed is kept ([`watched`]), since GDAL tells no reason
 //! and passes over some failures, a mask's, say, in silence.
 
+#![allow(unsafe_code)]
+
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ops::Range;
@@ -33,7 +35,7 @@ thread_local! {
 }
 
 /// A file as GDAL is to open it.
-pub struct Place {
+pub(crate) struct Place {
     /// Its first bytes.
     pub magic: [u8; 8],
     /// GDAL's name of it.
@@ -63,7 +65,7 @@ impl Place {
     ///
     /// # Errors
     /// The URL can not be opened, or the file must be had whole and is too large.
-    pub fn of(sight: &Sight, needs_netcdf: impl Fn(&Location, &[u8]) -> bool) -> Result<Place> {
+    pub(crate) fn of(sight: &Sight, needs_netcdf: impl Fn(&Location, &[u8]) -> bool) -> Result<Place> {
         let (location, path) = (sight.location(), sight.path());
         let Address::Url(url) = location.address() else {
             let magic = sight.magic();
@@ -103,13 +105,13 @@ impl Place {
     }
 
     /// The name of a remote file, which has no side files.
-    pub fn file_name(&self) -> Option<&str> {
+    pub(crate) fn file_name(&self) -> Option<&str> {
         let is_remote = self.remote.is_some() || self.memory.is_some();
         is_remote.then(|| self.name.rsplit('/').next().unwrap_or_default())
     }
 
     /// The drivers that may open it; all of them where there is no list.
-    pub fn drivers(&self) -> Option<Vec<&'static str>> {
+    pub(crate) fn drivers(&self) -> Option<Vec<&'static str>> {
         static DRIVERS: LazyLock<Vec<String>> = LazyLock::new(|| {
             let names = gdal::DriverManager::all().map(|driver| driver.short_name());
             names.filter(|name| name != "netCDF").collect()
@@ -119,7 +121,7 @@ impl Place {
 }
 
 /// Whether the netCDF driver is the one that reads a raster: NetCDF classic, or HDF5 inside a NetCDF by its name.
-pub fn needs_netcdf(location: &Location, magic: &[u8]) -> bool {
+pub(crate) fn needs_netcdf(location: &Location, magic: &[u8]) -> bool {
     let named = match location.driver() {
         Some("NETCDF") => true,
         Some("HDF5") => false,
@@ -132,7 +134,7 @@ pub fn needs_netcdf(location: &Location, magic: &[u8]) -> bool {
 ///
 /// # Errors
 /// That of the file, or of the work.
-pub fn watched<T>(location: &Location, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn watched<T>(location: &Location, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let outer_root = ROOT.replace(location.file().to_string());
     let outer_failure = FAILURE.take();
     let result = work();
@@ -185,7 +187,7 @@ pub(super) fn register(prefix: &'static CStr, own: Callbacks) {
 }
 
 /// Tells GDAL of the prefix. Must run once.
-pub fn install() {
+pub(crate) fn install() {
     // What libtiff meets in a damaged file comes to us through GDAL, and would also go to the terminal.
     // SAFETY: null stands for no handler, and nothing of libtiff runs yet.
     unsafe { gdal_TIFFSetErrorHandler(std::ptr::null_mut()) };

@@ -3,6 +3,8 @@
 //!
 //! What is planned once: the transformation between two grids, kept by each thread and moved from slice to slice.
 
+#![allow(unsafe_code)]
+
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,9 +46,13 @@ fn algorithm(resampling: Resampling) -> sys::GDALResampleAlg::Type {
 /// Pixels on the map: what the warper needs to know of a file or of a slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Grid<'a> {
+    /// Its CRS.
     pub crs: &'a str,
+    /// From pixels to the CRS.
     pub affine: Affine,
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
     /// Of a source in degrees that is laid around the globe, more than one turn of it.
     pub turn: Option<Turn>,
@@ -67,6 +73,7 @@ pub struct Turn {
 /// How one band is warped.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule<T> {
+    /// How a pixel is made of those around it.
     pub resampling: Resampling,
     /// How far, in pixels of the source, the interpolated place of a pixel may lie from the exact one; 0 is exact.
     pub tolerance: f64,
@@ -79,12 +86,15 @@ pub type Fetch<'a, T> = dyn Fn(&Window, &mut [T]) -> Result<()> + 'a;
 
 /// Where the source's pixels come from, and which of them are valid where it has a mask instead of a nodata value.
 pub struct Pixels<'a, T> {
+    /// Gives pixels of a window.
     pub image: &'a Fetch<'a, T>,
+    /// Gives which of them are pixels.
     pub mask: Option<&'a Fetch<'a, u8>>,
 }
 
 /// One band on the new grid, row-major.
 pub struct Warped<T> {
+    /// In rows.
     pub pixels: Vec<T>,
     /// 0 where there is no pixel.
     pub valid: Vec<u8>,
@@ -182,7 +192,9 @@ impl Key {
 /// Where the pixels of a grid lie in a source: fractional columns and rows of their centres, row-major over the
 /// grid, where the centre of the source's first pixel is at (0.5, 0.5).
 pub struct Places {
+    /// Columns of the source.
     pub x: Vec<f64>,
+    /// Rows of the source.
     pub y: Vec<f64>,
 }
 

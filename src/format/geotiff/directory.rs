@@ -11,17 +11,26 @@ const MAX_TAGS: u64 = 128;
 /// Reads of one file, so that no file, however damaged, is read for long.
 const MAX_READS: usize = 128;
 
-pub const BYTE: u16 = 1;
-pub const ASCII: u16 = 2;
-pub const SHORT: u16 = 3;
-pub const LONG: u16 = 4;
-pub const RATIONAL: u16 = 5;
-pub const UNDEFINED: u16 = 7;
-pub const DOUBLE: u16 = 12;
-pub const LONG8: u16 = 16;
+/// The type of bytes.
+pub(crate) const BYTE: u16 = 1;
+/// The type of text.
+pub(crate) const ASCII: u16 = 2;
+/// The type of whole numbers of 16 bits.
+pub(crate) const SHORT: u16 = 3;
+/// The type of whole numbers of 32 bits.
+pub(crate) const LONG: u16 = 4;
+/// The type of fractions.
+pub(crate) const RATIONAL: u16 = 5;
+/// The type of anything.
+pub(crate) const UNDEFINED: u16 = 7;
+/// The type of doubles.
+pub(crate) const DOUBLE: u16 = 12;
+/// The type of whole numbers of 64 bits.
+pub(crate) const LONG8: u16 = 16;
 
 /// A file's bytes, of which those read before are kept.
-pub struct Bytes<'a> {
+pub(crate) struct Bytes<'a> {
+    /// Of the whole file.
     pub size: u64,
     fetch: &'a dyn Fn(u64, &mut [u8]) -> Option<()>,
     windows: Vec<(u64, Vec<u8>)>,
@@ -29,11 +38,12 @@ pub struct Bytes<'a> {
 
 impl<'a> Bytes<'a> {
     /// `fetch` fills a buffer from an offset on, wholly or not at all.
-    pub fn new(size: u64, fetch: &'a dyn Fn(u64, &mut [u8]) -> Option<()>) -> Bytes<'a> {
+    pub(crate) fn new(size: u64, fetch: &'a dyn Fn(u64, &mut [u8]) -> Option<()>) -> Bytes<'a> {
         Bytes { size, fetch, windows: Vec::new() }
     }
 
-    pub fn get(&mut self, offset: u64, length: usize) -> Option<&[u8]> {
+    /// Bytes of the file; `None` beyond its end.
+    pub(crate) fn get(&mut self, offset: u64, length: usize) -> Option<&[u8]> {
         let end = offset.checked_add(length as u64)?;
         if end > self.size || length > MAX_VALUE {
             return None;
@@ -59,7 +69,7 @@ impl<'a> Bytes<'a> {
 
 /// How a file writes numbers and offsets.
 #[derive(Debug, Clone, Copy)]
-pub struct Form {
+pub(crate) struct Form {
     little: bool,
     big: bool,
 }
@@ -78,10 +88,12 @@ impl Form {
 
 /// One tag.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry {
+pub(crate) struct Entry {
+    /// What it says.
     pub tag: u16,
     /// TIFF's number of the value's type.
     pub kind: u16,
+    /// How many values it has.
     pub count: u64,
     /// Where the value begins in the file, be it in the directory or elsewhere.
     place: u64,
@@ -89,7 +101,7 @@ pub struct Entry {
 
 /// One image of a file.
 #[derive(Debug)]
-pub struct Directory {
+pub(crate) struct Directory {
     form: Form,
     entries: Vec<Entry>,
     /// Where the next image's directory begins; 0 after the last.
@@ -97,7 +109,7 @@ pub struct Directory {
 }
 
 /// How the file is written, and where its first directory begins.
-pub fn start(bytes: &mut Bytes<'_>) -> Option<(Form, u64)> {
+pub(crate) fn start(bytes: &mut Bytes<'_>) -> Option<(Form, u64)> {
     let head = bytes.get(0, 8)?;
     let little = match head.get(..2)? {
         b"II" => true,
@@ -119,7 +131,7 @@ pub fn start(bytes: &mut Bytes<'_>) -> Option<(Form, u64)> {
 
 impl Directory {
     /// Tags in ascending order, none twice, whose values lie within the file.
-    pub fn read(bytes: &mut Bytes<'_>, form: Form, offset: u64) -> Option<Directory> {
+    pub(crate) fn read(bytes: &mut Bytes<'_>, form: Form, offset: u64) -> Option<Directory> {
         let word = form.word();
         let head = if form.big { 8 } else { 2 };
         let length = 4 + 2 * word;
@@ -148,20 +160,23 @@ impl Directory {
         Some(Directory { form, entries, next: form.number(next) })
     }
 
-    pub fn entries(&self) -> &[Entry] {
+    /// Every entry, in file order.
+    pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    pub fn find(&self, tag: u16) -> Option<&Entry> {
+    /// The entry of a tag.
+    pub(crate) fn find(&self, tag: u16) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tag == tag)
     }
 
-    pub fn has(&self, tag: u16) -> bool {
+    /// Whether a tag is there.
+    pub(crate) fn has(&self, tag: u16) -> bool {
         self.find(tag).is_some()
     }
 
     /// A value of `SHORT`, `LONG` or `LONG8` numbers.
-    pub fn integers(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<Vec<u64>> {
+    pub(crate) fn integers(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<Vec<u64>> {
         if ![SHORT, LONG, LONG8].contains(&entry.kind) {
             return None;
         }
@@ -171,13 +186,13 @@ impl Directory {
     }
 
     /// The one number of a tag.
-    pub fn integer(&self, bytes: &mut Bytes<'_>, tag: u16) -> Option<u64> {
+    pub(crate) fn integer(&self, bytes: &mut Bytes<'_>, tag: u16) -> Option<u64> {
         let entry = self.find(tag)?;
         if entry.count == 1 { self.integers(bytes, entry)?.first().copied() } else { None }
     }
 
     /// The two numbers of the one fraction of a tag.
-    pub fn rational(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<(u64, u64)> {
+    pub(crate) fn rational(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<(u64, u64)> {
         if entry.kind != RATIONAL || entry.count != 1 {
             return None;
         }
@@ -185,7 +200,8 @@ impl Directory {
         Some((self.form.number(over), self.form.number(under)))
     }
 
-    pub fn doubles(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<Vec<f64>> {
+    /// An entry's values as doubles.
+    pub(crate) fn doubles(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<Vec<f64>> {
         if entry.kind != DOUBLE {
             return None;
         }
@@ -194,7 +210,7 @@ impl Directory {
     }
 
     /// The bytes of a text with its closing zero, which must be there and be the only one.
-    pub fn text(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<Vec<u8>> {
+    pub(crate) fn text(&self, bytes: &mut Bytes<'_>, entry: &Entry) -> Option<Vec<u8>> {
         if entry.kind != ASCII {
             return None;
         }

@@ -5,16 +5,20 @@ use crate::format::Tags;
 
 /// What the metadata say of one band.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct BandFacts {
+pub(crate) struct BandFacts {
+    /// The band's name.
     pub description: Option<String>,
+    /// Of the scaled value.
     pub unit: Option<String>,
+    /// 1 without it.
     pub scale: Option<f64>,
+    /// 0 without it.
     pub offset: Option<f64>,
 }
 
 /// The facts of `bands` bands, and the file's own tags set among those that it has; `None` for anything that is not
 /// written as GDAL writes it, or that says which pixels are valid.
-pub fn read(text: &str, bands: usize, tags: &mut Tags) -> Option<Vec<BandFacts>> {
+pub(crate) fn read(text: &str, bands: usize, tags: &mut Tags) -> Option<Vec<BandFacts>> {
     let mut facts = vec![BandFacts::default(); bands];
     let mut rest = text.trim_end().strip_prefix("<GDALMetadata>")?.strip_suffix("</GDALMetadata>")?;
     loop {
@@ -108,7 +112,7 @@ fn unescaped(text: &str) -> Option<String> {
 }
 
 /// A number in digits, which C and Rust read alike.
-pub fn decimal(text: &str) -> Option<f64> {
+pub(crate) fn decimal(text: &str) -> Option<f64> {
     let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
     let value: f64 = text.parse().ok()?;
     (text.chars().all(plain) && !text.starts_with('+') && value.is_finite()).then_some(value)

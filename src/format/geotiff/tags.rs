@@ -21,7 +21,7 @@ const DATE_TIME: u16 = 306;
 const DATE_TIME_BYTES: u64 = 20;
 
 /// The tags that TIFF itself has; `None` where GDAL has to be asked.
-pub fn read(bytes: &mut Bytes<'_>, image: &Directory) -> Option<Tags> {
+pub(crate) fn read(bytes: &mut Bytes<'_>, image: &Directory) -> Option<Tags> {
     let mut tags = Tags::new();
     for (tag, name) in TEXTS {
         if let Some(entry) = image.find(tag) {
@@ -76,7 +76,7 @@ fn general(value: f64) -> String {
 
 /// Sets a tag as GDAL does, whose names are equal in any case; `None` for a name whose place in GDAL's list of
 /// `NAME=value` is not certain.
-pub fn set(tags: &mut Tags, name: &str, value: String) -> Option<()> {
+pub(crate) fn set(tags: &mut Tags, name: &str, value: String) -> Option<()> {
     let plain = !name.is_empty() && name.trim() == name && !name.contains('=');
     let is_head = |other: &str| {
         let (head, rest) = other.split_at_checked(name.len())?;

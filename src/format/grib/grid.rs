@@ -8,7 +8,9 @@ use std::fmt;
 pub struct Grid {
     edition: u8,
     kind: Kind,
+    /// Columns.
     pub width: u64,
+    /// Rows.
     pub height: u64,
     /// Bits: 0x80 rows run west, 0x40 rows follow each other northwards, 0x20 points follow each other along columns, 0x10
     /// every other row runs back.
@@ -48,6 +50,7 @@ pub struct Place {
 }
 
 impl Grid {
+    /// A grid of a kind that is not read.
     pub fn unknown() -> Grid {
         let (first, last) = ((f64::NAN, f64::NAN), (f64::NAN, f64::NAN));
         Grid { edition: 0, kind: Kind::Unknown, width: 0, height: 0, scan: 0, first, last, bytes: Vec::new() }

@@ -24,7 +24,7 @@ const MAX_CHUNK_BYTES: u64 = 1 << 30;
 const KEPT_INDEXES: usize = 1024;
 
 /// An array that is ready to be read.
-pub struct Chunks {
+pub(crate) struct Chunks {
     array: Array<Store>,
     store: Arc<Store>,
     element: Element,
@@ -46,7 +46,7 @@ struct Inner {
 }
 
 /// Runs zarrs, whose panics over damaged input become errors.
-pub fn contain<T>(work: impl FnOnce() -> Reading<T>) -> Reading<T> {
+pub(crate) fn contain<T>(work: impl FnOnce() -> Reading<T>) -> Reading<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err("it is damaged in a way that zarrs does not expect".into()))
 }
@@ -54,7 +54,7 @@ pub fn contain<T>(work: impl FnOnce() -> Reading<T>) -> Reading<T> {
 impl Chunks {
     /// # Errors
     /// A document that zarrs refuses, a codec it does not have, chunks too large to decode.
-    pub fn new(store: &Arc<Store>, node: &Node) -> Reading<Chunks> {
+    pub(crate) fn new(store: &Arc<Store>, node: &Node) -> Reading<Chunks> {
         contain(|| {
             let element = node
                 .element
@@ -115,7 +115,7 @@ impl Chunks {
     }
 
     /// What tells one state of a chunk's file from another; `None` where the store itself does.
-    pub fn state(&self, place: &[u64]) -> Option<u64> {
+    pub(crate) fn state(&self, place: &[u64]) -> Option<u64> {
         self.store.state(&self.key(place))
     }
 
@@ -124,7 +124,7 @@ impl Chunks {
     ///
     /// # Errors
     /// Its bytes can not be read or decoded.
-    pub fn decode(&self, place: &[u64]) -> Reading<Pixels> {
+    pub(crate) fn decode(&self, place: &[u64]) -> Reading<Pixels> {
         contain(|| {
             let values = self.sides.iter().map(|side| side.get() as usize).product::<usize>();
             let bytes = match self.encoded(place)? {

@@ -8,10 +8,10 @@ use crate::dtype::{Dtype, Nodata};
 use crate::format::array::{Attribute, Variable};
 
 /// Why a document could not be used, for the message that names the store.
-pub type Reading<T> = std::result::Result<T, String>;
+pub(crate) type Reading<T> = std::result::Result<T, String>;
 
 /// Where documents come from: a store.
-pub trait Documents {
+pub(crate) trait Documents {
     /// A document by its key, or `None` when there is none.
     ///
     /// # Errors
@@ -25,15 +25,19 @@ pub trait Documents {
     fn folders(&self, group: &str) -> Reading<Vec<String>>;
 }
 
+/// Which specification a store follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+pub(crate) enum Version {
+    /// Zarr 2.
     V2,
+    /// Zarr 3.
     V3,
 }
 
 /// How the values of one array lie in its decoded chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Element {
+pub(crate) enum Element {
+    /// A number that lies bare.
     Number(Dtype),
     /// IEEE half precision, read as float32.
     Half,
@@ -42,7 +46,8 @@ pub enum Element {
 }
 
 impl Element {
-    pub fn dtype(self) -> Dtype {
+    /// The type of its numbers.
+    pub(crate) fn dtype(self) -> Dtype {
         match self {
             Element::Number(dtype) => dtype,
             Element::Half | Element::Bfloat => Dtype::Float32,
@@ -50,7 +55,7 @@ impl Element {
     }
 
     /// Bytes of one stored value.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Element::Number(dtype) => dtype.size(),
             Element::Half | Element::Bfloat => 2,
@@ -60,23 +65,27 @@ impl Element {
 
 /// One array of a store.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     /// Its place in the store, without a slash at either end.
     pub path: String,
+    /// The specification.
     pub version: Version,
     /// The array's own document.
     pub metadata: Value,
+    /// What one value is, where we read it.
     pub element: Option<Element>,
     /// Sizes of the chunks that its keys count: shards, where it has them.
     pub outer_chunk: Vec<u64>,
     /// Codecs of the chunks inside a shard, where shards hold nothing but those.
     pub inner_codecs: Option<Value>,
+    /// The variable of the array.
     pub variable: Variable,
 }
 
 /// What a store holds.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub(crate) struct Tree {
+    /// Those of the group.
     pub attributes: Vec<(String, Attribute)>,
     /// By path.
     pub nodes: Vec<Node>,
@@ -91,7 +100,7 @@ const MAX_DIMS: usize = 32;
 ///
 /// # Errors
 /// A document is missing, damaged, or describes no array.
-pub fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
+pub(crate) fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
     let mut tree = match (json(store, "zarr.json")?, json(store, ".zmetadata")?) {
         (Some(root), _) => version_3(store, root, name)?,
         (None, Some(consolidated)) => consolidated_2(&consolidated, name)?,

@@ -6,12 +6,12 @@ use zarrs::storage::StorageError;
 use zarrs::storage::byte_range::ByteRange;
 
 /// What one read may take: a chunk, encoded, or a document.
-pub const MAX_READ_BYTES: u64 = 2 << 30;
+pub(crate) const MAX_READ_BYTES: u64 = 2 << 30;
 /// Where a range of a key of `size` bytes lies.
 ///
 /// # Errors
 /// It goes beyond the end, or is longer than any chunk may be.
-pub fn checked_range(name: &str, range: &ByteRange, size: u64) -> Result<Range<u64>, StorageError> {
+pub(crate) fn checked_range(name: &str, range: &ByteRange, size: u64) -> Result<Range<u64>, StorageError> {
     let place = range.start(size)..range.end(size);
     if place.start > place.end || place.end > size {
         return Err(format!("{name} ends after {size} bytes").into());

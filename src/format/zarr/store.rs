@@ -19,12 +19,12 @@ use crate::format::zarr::zip::Zip;
 const MAX_FOLDERS: usize = 100_000;
 
 /// Keys of a folder.
-pub struct Folder {
+pub(crate) struct Folder {
     root: PathBuf,
 }
 
 /// A store that is open for reading.
-pub enum Store {
+pub(crate) enum Store {
     Folder(Folder),
     Web(Web),
     Zip(Zip),
@@ -35,7 +35,7 @@ impl Store {
     ///
     /// # Errors
     /// The zip file can not be read.
-    pub fn open(sight: &Sight) -> Reading<Store> {
+    pub(crate) fn open(sight: &Sight) -> Reading<Store> {
         match (sight.kind(), sight.location().address()) {
             (FileKind::File, _) => Zip::open(sight.location()).map(Store::Zip),
             (_, Address::Url(url)) => Ok(Store::Web(Web::new(url))),
@@ -44,7 +44,7 @@ impl Store {
     }
 
     /// What tells one state of a key's file from another; `None` where the store itself does.
-    pub fn state(&self, key: &StoreKey) -> Option<u64> {
+    pub(crate) fn state(&self, key: &StoreKey) -> Option<u64> {
         let Store::Folder(folder) = self else { return None };
         let mut hasher = DefaultHasher::new();
         state_of(&folder.path(key)).hash(&mut hasher);

@@ -10,12 +10,13 @@ use crate::files::remote::{self, RemoteFile};
 use crate::format::zarr::range::checked_range;
 
 /// Keys under a URL.
-pub struct Web {
+pub(crate) struct Web {
     base: String,
 }
 
 impl Web {
-    pub fn new(url: &str) -> Web {
+    /// The store behind a URL.
+    pub(crate) fn new(url: &str) -> Web {
         Web { base: url.trim_end_matches('/').to_string() }
     }
 

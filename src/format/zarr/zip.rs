@@ -13,7 +13,7 @@ use crate::format::zarr::range::MAX_READ_BYTES;
 const MAX_ENTRIES: usize = 1 << 22;
 
 /// A zip file that is open for reading.
-pub struct Zip {
+pub(crate) struct Zip {
     file: Reader,
     length: u64,
     /// What comes before every key: the one folder that the file holds, with its slash, or nothing.
@@ -35,7 +35,7 @@ struct Entry {
 impl Zip {
     /// # Errors
     /// The file can not be read, or its directory is damaged.
-    pub fn open(location: &Location) -> Reading<Zip> {
+    pub(crate) fn open(location: &Location) -> Reading<Zip> {
         let file = Reader::open(location).map_err(|e| e.to_string())?;
         let length = file.size().map_err(|e| e.to_string())?;
         let directory = BufReader::new(file.cursor());
@@ -72,7 +72,7 @@ impl Zip {
     }
 
     /// Bytes of a key, or `None` when there is none.
-    pub fn size(&self, key: &str) -> Option<u64> {
+    pub(crate) fn size(&self, key: &str) -> Option<u64> {
         self.entry(key).map(|entry| entry.size)
     }
 
@@ -80,7 +80,7 @@ impl Zip {
     ///
     /// # Errors
     /// It is damaged, too large, encrypted, or packed otherwise than by deflate.
-    pub fn read(&self, key: &str) -> Reading<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, key: &str) -> Reading<Option<Vec<u8>>> {
         let Some(entry) = self.entry(key) else { return Ok(None) };
         let damaged = || format!("{key} is damaged in the zip file");
         let deflated = entry
@@ -110,7 +110,7 @@ impl Zip {
     }
 
     /// Names of the folders directly under a group, in order.
-    pub fn folders(&self, group: &str) -> Vec<String> {
+    pub(crate) fn folders(&self, group: &str) -> Vec<String> {
         let mut prefix = format!("{}{group}", self.root);
         if !group.is_empty() {
             prefix.push('/');

@@ -3,8 +3,10 @@
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
 use crate::sql::shared::catalogs::{A, AMISS_OF_TWO, B, BBOX, REACH, SPATIAL_ONLY};
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_difference.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_difference",
     kind: Kind::Macro,

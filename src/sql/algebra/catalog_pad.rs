@@ -3,8 +3,10 @@
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::sql::shared::catalogs::{ALL, AMISS, CATALOG};
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_pad.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_pad",
     kind: Kind::Macro,

@@ -1,10 +1,14 @@
 //! The rows of a catalog that meet a box or a shape, and an interval.
 
 use crate::bridge::doc::{Example, FunctionDoc, Kind, named};
+use crate::bridge::record::text;
 use crate::sql::shared::catalogs::{ALL, AMISS, CATALOG};
+use crate::sql::shared::shapes::BOX;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_query.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_query",
     kind: Kind::Macro,
@@ -13,7 +17,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
         CATALOG,
         named(
             "bbox",
-            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | DOUBLE[]",
+            text![BOX, " | DOUBLE[]"],
             "NULL",
             "A box, or its four numbers in that order; of longitudes with xmin > xmax it crosses the antimeridian. Touching counts.",
         ),

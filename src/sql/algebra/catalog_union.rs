@@ -3,8 +3,10 @@
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column, named};
 use crate::sql::shared::catalogs::{A, B, BBOX, REACH};
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_union.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_union",
     kind: Kind::Macro,

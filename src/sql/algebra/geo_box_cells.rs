@@ -2,13 +2,14 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::lists;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Result, one_of};
 use crate::map::cells::{CellGrid, Side};
-use crate::sql::algebra::geo_box_levels::{BOX_PARAMETERS, extent, grid};
-use crate::sql_type::SqlType;
+use crate::sql::shared::cells::{BOX_PARAMETERS, extent, grid};
 
+/// The scalar `geo_box_cells`.
 pub struct GeoBoxCells;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -56,31 +57,17 @@ impl ScalarFunction for GeoBoxCells {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (others, sides) = (input.column(4), input.column(5));
-        let mut codes = Vec::new();
-        let mut ends = Vec::with_capacity(input.rows());
-        for row in 0..input.rows() {
-            let whole = !others.is_null(row) && !sides.is_null(row);
-            let place = extent(input, row).zip(grid(input, row)).filter(|_| whole);
-            if let Some((extent, grid)) = place {
-                let side = side(sides.str(row))?;
-                grid.codes(&extent, side, CellGrid::unpack(others.get(row)), &mut codes);
+        lists(input, out, |row, codes: &mut Vec<i64>| {
+            if others.is_null(row) || sides.is_null(row) {
+                return Ok(false);
             }
-            ends.push((place.is_some(), codes.len()));
-        }
-        out.reserve_list(codes.len());
-        let mut start = 0;
-        for (row, (given, end)) in ends.into_iter().enumerate() {
-            if given {
-                let (items, first) = out.push_list(row, end - start);
-                items.slice_mut::<i64>(first, end - start).copy_from_slice(&codes[start..end]);
-            } else {
-                out.set_null(row, &SqlType::BigInt.list());
-            }
-            start = end;
-        }
-        Ok(())
+            let Some((extent, grid)) = extent(input, row)?.zip(grid(input, row)?) else { return Ok(false) };
+            let side = side(sides.str(row)?)?;
+            grid.codes(&extent, side, CellGrid::unpack(others.get(row)), codes);
+            Ok(true)
+        })
     }
 }
 

@@ -3,14 +3,17 @@
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::record::{Read, text};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
 use crate::crs::{CRS84, Crs};
 use crate::error::{Error, Result};
 use crate::map::{Shape, project};
 use crate::projection;
-use crate::sql::shared::shapes::{Shapes, corners, write};
+use crate::sql::shared::shapes::{BOX, Shapes};
 
+/// The scalar `geo_query_area`.
 pub struct GeoQueryArea;
 
 /// Points on each side before projecting, as for a catalog's footprints.
@@ -23,7 +26,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "bbox",
-            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | DOUBLE[] | VARCHAR",
+            types: text![BOX, " | DOUBLE[] | VARCHAR"],
             given: Given::Required,
             meaning: "A box, or its four numbers in that order, or NULL, which DuckDB takes for text; other text is refused. One of longitudes with xmin > xmax crosses the antimeridian.",
         },
@@ -69,16 +72,16 @@ impl ScalarFunction for GeoQueryArea {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (boxes, geometries) = (input.column(0), input.column(1));
         let (crs, to) = (input.column(2), input.column(3));
         let mut shapes = Shapes::new(geometries);
         let name = |column: &Vector<'_>, row| match column.is_null(row) {
-            true => Crs::lon_lat(),
-            false => Crs::new(column.str(row)),
+            true => Ok(Crs::lon_lat()),
+            false => column.str(row).map(Crs::new),
         };
-        for row in 0..input.rows() {
-            let (from, to) = (name(&crs, row), name(&to, row));
+        rows(input, out, |row| {
+            let (from, to) = (name(crs, row)?, name(to, row)?);
             let asked = match (boxes.is_null(row), geometries.is_null(row)) {
                 (true, true) => {
                     known(&from)?;
@@ -88,7 +91,7 @@ impl ScalarFunction for GeoQueryArea {
                     let problem = "bbox and geometry are two ways to say where";
                     return Err(Error::conflict(problem, "Give one of them").at("catalog_query(geometry)"));
                 }
-                (false, true) => Some(of_box(numbers(&boxes, row)?, &from)?),
+                (false, true) => Some(of_box(numbers(boxes, row)?, &from)?),
                 (true, false) => {
                     let shape = shapes.get(row).map_err(|e| e.at("catalog_query(geometry)"))?;
                     let empty =
@@ -96,13 +99,8 @@ impl ScalarFunction for GeoQueryArea {
                     Some(shape.cloned().ok_or_else(|| empty().at("catalog_query(geometry)"))?)
                 }
             };
-            let area = match asked {
-                Some(shape) => Some(carried(&shape, &from, &to)?),
-                None => None,
-            };
-            write(&out, row, area.as_ref())?;
-        }
-        Ok(())
+            asked.map(|shape| carried(&shape, &from, &to)).transpose()
+        })
     }
 }
 
@@ -112,8 +110,8 @@ fn numbers(boxes: &Vector<'_>, row: usize) -> Result<Option<[f64; 4]>> {
     let wrong = |shown: String| Error::invalid(shown, must).at("catalog_query(bbox)");
     match boxes.holds() {
         Holds::List => {}
-        Holds::Text => return Err(wrong(format!("\"{}\"", boxes.str(row)))),
-        _ => return Ok(corners(boxes, row)),
+        Holds::Text => return Err(wrong(format!("\"{}\"", boxes.str(row)?))),
+        _ => return Ok(Bbox::read(boxes, row)?.map(|b| [b.xmin, b.ymin, b.xmax, b.ymax])),
     }
     boxes
         .list(row)

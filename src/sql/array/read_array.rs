@@ -13,17 +13,14 @@ use crate::read::array_plan::{Opened, Part, check_size};
 use crate::read::array_slice::{Onto, map_dims, read_onto};
 use crate::read::values::{Decoding, decode};
 use crate::sql::array::selection::{
-    Coordinates, FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, RESAMPLING, Request, SCALED, SEL, TOLERANCE,
-    coordinates, request, shape,
+    Coordinates, FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, PATH, RESAMPLING, Request, SCALED, SEL,
+    TOLERANCE, VARIABLE, coordinates, request, shape,
 };
-use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::with_pixels;
 
+/// The scalar `read_array`.
 pub struct ReadArray;
-
-pub const PATH: &str = "A NetCDF, HDF5 or GRIB file, a Zarr store (a folder or a zip file), a glob, or a list of those: several files are joined along their time, in its order, and are alike in all other coordinates; on a slice, files of one time are merged.";
-pub const VARIABLE: &str = "The variable; one in a group by its path, `ocean/temp`.";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_array",
@@ -70,7 +67,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a value or index outside its axis (what the axis has is told)",
         "a dimension without coordinates selected by value",
         "a time that stands at several places of its axis; files that have one time, or other coordinates than each other (the two are named)",
-        "a whole number that a FLOAT does not hold exactly: the table function read_array has the variable's own type",
+        "a whole number that FLOAT cannot hold exactly: the table function read_array has the variable's own type",
         "a chunk above geoquilt_max_chunk_mb: the table function read_array streams instead",
     ],
     examples: &[
@@ -101,6 +98,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     limits: Limits,
 }
@@ -123,8 +121,7 @@ impl ScalarFunction for ReadArray {
         Ok(Bound { limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |column| column.types))?;
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let mut jobs = Vec::with_capacity(input.rows());
         let mut total = 0u64;
         let mut opened = Opened::default();
@@ -137,17 +134,17 @@ impl ScalarFunction for ReadArray {
             }
             jobs.push(job);
         }
-        let data = out.field(0);
+        let [data, shape, dims, coords, times] =
+            out.fields_mut(["data", "shape", "dims", "coords", "times"])?;
         data.reserve_list(total as usize);
         for (row, job) in jobs.iter().enumerate() {
-            match job {
-                None => out.set_null(row, &ty),
-                Some(job) => {
-                    write_data(bound, job, &data, row)?;
-                    write_rest(job, &out, row);
-                }
-            }
+            let Some(job) = job else { continue };
+            write_data(bound, job, data, row)?;
+            let fields = [&mut *shape, &mut *dims, &mut *coords, &mut *times];
+            fields.into_iter().zip(rest(job)).for_each(|(field, value)| value.write(field, row));
         }
+        let none = jobs.iter().enumerate().filter(|(_, job)| job.is_none());
+        none.for_each(|(row, _)| out.set_null(row));
         Ok(())
     }
 }
@@ -157,7 +154,7 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
     if input.any_null(row) {
         return Ok(None);
     }
-    let patterns = match Value::of(&input.column(0), row) {
+    let patterns = match Value::of(input.column(0), row) {
         Value::Text(path) => vec![path],
         Value::List(items) => {
             let text = |item: &Value| match item {
@@ -178,7 +175,7 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
     };
     let paths = files::expand(&patterns).map_err(|e| e.at("read_array(path)"))?;
     let request = match input.columns() {
-        3.. => match request(&Value::of(&input.column(2), row))? {
+        3.. => match request(&Value::of(input.column(2), row))? {
             Some(request) => request,
             None => return Ok(None),
         },
@@ -189,7 +186,7 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
         let must = "a number that FLOAT can hold, or 'nan'";
         return Err(Error::invalid(fill, must).at("read_array(fill)"));
     }
-    let variable = input.column(1).str(row);
+    let variable = input.column(1).str(row)?;
     let (onto, parts) = (request.onto()?, request.parts(&paths, variable, opened)?);
     let (mut dims, mut shape) = shape(&parts)?;
     if let Some(Onto { slice, .. }) = &onto {
@@ -201,7 +198,7 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
     Ok(Some(Job { parts, decoding: request.decoding, onto, dims, shape, values }))
 }
 
-fn write_data(bound: &Bound, job: &Job, data: &Vector<'_>, row: usize) -> Result<()> {
+fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Result<()> {
     let (places, mut done) = data.push_list(row, job.values);
     for part in &job.parts {
         let (count, gaps) = match &job.onto {
@@ -237,7 +234,7 @@ fn check_float(part: &Part, decoding: &Decoding, find: impl FnOnce() -> Option<i
         None => Ok(()),
         Some(value) => {
             let reason = format!(
-                "it holds {value}, which a FLOAT does not hold exactly\nFROM read_array(...) gives values in the variable's own type"
+                "it holds {value}, which FLOAT cannot hold exactly\nFROM read_array(...) gives values in the variable's own type"
             );
             Err(Error::values(part.source.path(), facts.name.as_str(), reason))
         }
@@ -261,7 +258,8 @@ fn map_names(part: &Part) -> Vec<String> {
     [y, x].into_iter().filter_map(|dim| facts.dims.get(dim).cloned()).collect()
 }
 
-fn write_rest(job: &Job, out: &Vector<'_>, row: usize) {
+/// Shape, dimensions, coordinates and times of a read.
+fn rest(job: &Job) -> [Value; 4] {
     let Coordinates { mut numbers, times } = coordinates(&job.parts);
     if let Some(Onto { slice, .. }) = &job.onto {
         let on_map: Vec<String> = job.parts.first().map(map_names).unwrap_or_default();
@@ -280,9 +278,5 @@ fn write_rest(job: &Job, out: &Vector<'_>, row: usize) {
         Value::Map(numbers.into_iter().map(|(dim, values)| (Value::Text(dim), doubles(values))).collect());
     let time = |t: Option<i64>| t.map_or(Value::Null, Value::Timestamp);
     let times = times.map_or(Value::Null, |times| list(times.into_iter().map(time).collect()));
-    let map = SqlType::Map(Box::new(SqlType::Varchar), Box::new(SqlType::Double.list()));
-    let types = [SqlType::BigInt.list(), SqlType::Varchar.list(), map, SqlType::Timestamp.list()];
-    for (field, (value, ty)) in [shape, dims, coords, times].into_iter().zip(types).enumerate() {
-        value.write(&out.field(field + 1), row, &ty);
-    }
+    [shape, dims, coords, times]
 }

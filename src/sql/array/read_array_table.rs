@@ -13,16 +13,16 @@ use crate::limits::Limits;
 use crate::read::array_plan::{Opened, Part, check_size, section};
 use crate::read::array_slice::{Onto, Planes, read_onto};
 use crate::read::values::{Decoding, decode};
-use crate::sql::array::read_array::{PATH, VARIABLE};
 use crate::sql::array::selection::{
-    FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, OPTIONS, RESAMPLING, Request, SCALED, SEL, TOLERANCE, option,
+    FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, OPTIONS, PATH, RESAMPLING, Request, SCALED, SEL, TOLERANCE,
+    VARIABLE, option,
 };
 use crate::sql::raster::patch_scan::sql_type;
-use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::Ordered;
 use crate::{files, with_dtype};
 
+/// The table function `read_array`.
 pub struct ReadArrayTable;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -113,6 +113,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["xarray: DataArray.sel, DataArray.isel, decode_cf"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     parts: Vec<Part>,
     decoding: Decoding,
@@ -121,6 +122,7 @@ pub struct Bound {
     limits: Limits,
 }
 
+/// A scan under way.
 pub struct Scan {
     feed: Mutex<Feed>,
     bound: Arc<Bound>,
@@ -186,20 +188,14 @@ impl TableFunction for ReadArrayTable {
             let values = row_places(part).saturating_mul(bound.cells());
             check_size(&part.facts()?.name, values, dtype.size(), &limits)?;
         }
-        let mut columns = Vec::new();
-        for column in DOC.columns {
-            let ty = match column.name {
-                "data" => sql_type(dtype).list(),
-                _ => SqlType::parse(column.types)?,
-            };
-            columns.push((column.name.to_string(), ty));
-        }
+        let data = sql_type(dtype).list();
+        let columns = DOC.schema_with(|name, ty| Some(if name == "data" { data.clone() } else { ty }))?;
         let rows = bound.parts.iter().map(|part| first(part).map_or(1, |(_, count)| count)).sum();
         Ok(Plan { columns, rows: Some(rows), bound })
     }
 
     fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
-        let with_values = wanted.contains(&4);
+        let with_values = DOC.column("data").is_some_and(|data| wanted.contains(&data));
         let jobs = jobs(bound.clone());
         let work_bound = bound.clone();
         let work = move |mut batch: Batch| {
@@ -326,7 +322,7 @@ fn read(bound: &Bound, batch: &Batch) -> Result<Values> {
 }
 
 /// Writes the `done`-th row of a batch; gives the bytes of its values.
-fn write_row(bound: &Bound, batch: &Batch, done: u64, out: &Chunk<'_>, row: usize) -> Result<u64> {
+fn write_row(bound: &Bound, batch: &Batch, done: u64, out: &mut Chunk<'_>, row: usize) -> Result<u64> {
     let part = part(bound, batch)?;
     let facts = part.facts()?;
     let (dim, here) = match first(part) {
@@ -361,10 +357,11 @@ fn write_row(bound: &Bound, batch: &Batch, done: u64, out: &Chunk<'_>, row: usiz
     ];
     for (index, (value, column)) in values.iter().zip(DOC.columns).enumerate() {
         if let (Some(vector), true) = (out.column(index), column.name != "data") {
-            value.write(&vector, row, &SqlType::parse(column.types)?);
+            value.write(vector, row);
         }
     }
-    let (Some(data), Some(values)) = (out.column(4), &batch.values) else { return Ok(0) };
+    let data = DOC.column("data").and_then(|data| out.column(data));
+    let (Some(data), Some(values)) = (data, &batch.values) else { return Ok(0) };
     let total = match values {
         Values::Stored(pixels) => pixels.len(),
         Values::Warped(planes) => planes.len(),

@@ -12,9 +12,9 @@ use crate::files;
 use crate::format::array::{Attribute, Variable};
 use crate::limits::Limits;
 use crate::read::array::ArraySource;
-use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The table function `read_variables`.
 pub struct ReadVariables;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -68,14 +68,11 @@ impl TableFunction for ReadVariables {
 
     fn bind(args: &Args, _limits: Limits) -> Result<Plan<Self::Bound>> {
         let paths = files::expand(&args.paths("paths")?).map_err(args.place("paths"))?;
-        let column = |c: &crate::bridge::doc::Column| Ok((c.name.to_string(), SqlType::parse(c.types)?));
-        let columns = DOC.columns.iter().map(column).collect::<Result<_>>()?;
-        Ok(Plan { columns, rows: None, bound: paths })
+        Ok(Plan { columns: DOC.schema()?, rows: None, bound: paths })
     }
 
     fn start(bound: &Arc<Self::Bound>, _wanted: &[usize]) -> Result<Self::Scan> {
-        let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<_>>()?;
-        Ok(Mutex::new(Scan { paths: bound.clone(), next: 0, open: None, types }))
+        Ok(Mutex::new(Scan { paths: bound.clone(), next: 0, open: None }))
     }
 
     fn next(scan: &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
@@ -93,11 +90,7 @@ impl TableFunction for ReadVariables {
                 scan.next += 1;
                 continue;
             };
-            for (index, (value, ty)) in cells(source.path(), variable).iter().zip(&scan.types).enumerate() {
-                if let Some(vector) = out.column(index) {
-                    value.write(&vector, row, ty);
-                }
-            }
+            out.write(row, cells(source.path(), variable));
             row += 1;
             scan.open = Some((source, place + 1));
         }
@@ -111,7 +104,6 @@ pub struct Scan {
     paths: Arc<Vec<String>>,
     next: usize,
     open: Option<(Arc<ArraySource>, usize)>,
-    types: Vec<SqlType>,
 }
 
 fn cells(path: &str, variable: &Variable) -> [Value; 11] {

@@ -4,8 +4,10 @@ use crate::bridge::doc::{Example, FunctionDoc, Kind, column, named};
 use crate::sql::shared::catalogs::{AMISS, CATALOG};
 use crate::sql::shared::shapes::BOX;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_coverage.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_coverage",
     kind: Kind::Macro,

@@ -4,8 +4,10 @@ use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
 use crate::sql::shared::catalogs::{AMISS, CATALOG};
 use crate::sql::shared::shapes::BOX;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_extent.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_extent",
     kind: Kind::Macro,

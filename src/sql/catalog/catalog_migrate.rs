@@ -2,8 +2,10 @@
 
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_migrate.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_migrate",
     kind: Kind::Macro,

@@ -3,8 +3,10 @@
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
 use crate::sql::shared::catalogs::CATALOG;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/catalog_validate.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "catalog_validate",
     kind: Kind::Macro,

@@ -1,6 +1,14 @@
 //! The columns that a catalog has, and what is wrong with a relation's.
 
 use crate::catalog::SCHEMA_VERSION;
+use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::windows::WIN;
+
+/// The type of a raster's bands.
+pub const BAND: &str =
+    "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
+/// The type of an array file's variables.
+pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
 
 /// A column by name with its type as SQL.
 pub type Named = (String, String);
@@ -48,19 +56,14 @@ static RULES: [Rule; 7] = [
     },
     Rule {
         name: "bbox",
-        must: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+        must: BOX,
         fits: is_box,
         remedy: |_| "Make it of the geometry with geo_bbox(geometry)",
     },
     Rule { name: "t_min", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
     Rule { name: "t_max", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
     Rule { name: "patch_id", must: "BIGINT", fits: |_| true, remedy: grid_remedy },
-    Rule {
-        name: "win",
-        must: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
-        fits: |ty| ty.starts_with("STRUCT("),
-        remedy: grid_remedy,
-    },
+    Rule { name: "win", must: WIN, fits: |ty| ty.starts_with("STRUCT("), remedy: grid_remedy },
 ];
 
 fn grid_remedy(_: &str) -> &'static str {
@@ -70,8 +73,11 @@ fn grid_remedy(_: &str) -> &'static str {
 /// What is wrong with one column, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Its name.
     pub column: &'static str,
+    /// What is wrong with it.
     pub problem: String,
+    /// How it is put right.
     pub remedy: &'static str,
 }
 
@@ -119,7 +125,7 @@ mod tests {
 
     #[test]
     fn each_missing_or_mistyped_column_is_named_once() {
-        let boxed = column("bbox", "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)");
+        let boxed = column("bbox", BOX);
         let whole = [
             column("geometry", "GEOMETRY"),
             boxed.clone(),

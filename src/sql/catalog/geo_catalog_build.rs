@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::Cell;
 use crate::bridge::table::{Plan, TableFunction};
 use crate::bridge::vector::Vector;
 use crate::catalog::{
@@ -18,20 +19,20 @@ use crate::error::{Error, Lack, Member, Result};
 use crate::files;
 use crate::format::array::Variable;
 use crate::format::parquet::{Table, sql_type};
-use crate::format::{Band, Layer, LayerName};
+use crate::format::{Band, Layer};
 use crate::limits::Limits;
 use crate::map::geometry;
 use crate::on_error::{ON_ERROR, OnError};
+use crate::sql::catalog::columns::{BAND, VARIABLE};
 use crate::sql::shared::catalog_crs;
+use crate::sql::shared::options::layer_name;
 use crate::sql::shared::remedies::told;
+use crate::sql::shared::shapes::BOX;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The table function `geo_catalog_build`.
 pub struct GeoCatalogBuild;
-
-pub const BAND: &str =
-    "STRUCT(name VARCHAR, dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
-pub const VARIABLE: &str = "STRUCT(name VARCHAR, dims VARCHAR[], shape BIGINT[], dtype VARCHAR, nodata DOUBLE, scale DOUBLE, \"offset\" DOUBLE, unit VARCHAR)[]";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_catalog_build",
@@ -124,11 +125,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "GEOMETRY",
             "Footprint in the catalog's CRS: a polygon, or two when it crosses the antimeridian. Of a vector file, the box of each layer, projected; of an array file, the outer edges of its cells (not their centres).",
         ),
-        column(
-            "bbox",
-            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
-            "Envelope of `geometry`; `xmin <= xmax` always.",
-        ),
+        column("bbox", BOX, "Envelope of `geometry`; `xmin <= xmax` always."),
         column(
             "t_min",
             "TIMESTAMP",
@@ -259,16 +256,16 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     paths: Arc<Vec<String>>,
     options: BuildOptions,
-    types: Vec<SqlType>,
     limits: Limits,
 }
 
+/// A scan under way.
 pub struct Scan {
     entries: Mutex<Build>,
-    types: Vec<SqlType>,
     on_error: OnError,
     time_var: Option<String>,
     /// The parameters of the build, as each row tells them.
@@ -335,9 +332,8 @@ impl TableFunction for GeoCatalogBuild {
         }
         let paths = Arc::new(paths);
         let columns = columns(&options)?;
-        let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
         let rows = (on_error != OnError::Skip).then_some(paths.len() as u64);
-        Ok(Plan { columns, rows, bound: Bound { paths, options, types, limits } })
+        Ok(Plan { columns, rows, bound: Bound { paths, options, limits } })
     }
 
     fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Scan> {
@@ -346,7 +342,7 @@ impl TableFunction for GeoCatalogBuild {
             .map_err(of_previous)?;
         let time_var = bound.options.time_var.clone();
         let built_with = bound.options.built_with();
-        Ok(Scan { entries: Mutex::new(entries), types: bound.types.clone(), on_error, time_var, built_with })
+        Ok(Scan { entries: Mutex::new(entries), on_error, time_var, built_with })
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
@@ -358,7 +354,7 @@ impl TableFunction for GeoCatalogBuild {
             if outcome.found.is_err() && scan.on_error == OnError::Skip {
                 continue;
             }
-            write_row(&outcome, &scan.built_with, out, rows, &scan.types)?;
+            write_row(&outcome, &scan.built_with, out, rows)?;
             rows += 1;
         }
         out.set_rows(rows);
@@ -366,31 +362,12 @@ impl TableFunction for GeoCatalogBuild {
     }
 }
 
-/// # Errors
-/// A layer that is neither a name nor a number.
-pub fn layer_name(args: &Args) -> Result<Option<LayerName>> {
-    Ok(match args.get("layer") {
-        None | Some(Value::Null) => None,
-        Some(Value::Text(name)) => Some(LayerName::Name(name.clone())),
-        Some(Value::Int(number)) => Some(LayerName::Number(*number)),
-        Some(other) => {
-            let must = "a layer's name, or its number (from 1)";
-            return Err(args.place("layer")(Error::invalid(other, must)));
-        }
-    })
-}
-
 fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {
-    let mut columns = Vec::new();
-    for column in DOC.columns {
-        let ty = match column.name {
-            "geometry" => SqlType::Geometry(Some(options.crs.as_str().to_string())),
-            "error" if options.on_error != OnError::Report => continue,
-            _ => SqlType::parse(column.types)?,
-        };
-        columns.push((column.name.to_string(), ty));
-    }
-    Ok(columns)
+    DOC.schema_with(|name, ty| match name {
+        "geometry" => Some(SqlType::Geometry(Some(options.crs.as_str().to_string()))),
+        "error" if options.on_error != OnError::Report => None,
+        _ => Some(ty),
+    })
 }
 
 /// Globs that overlap name a file twice: it is one file, at its first place.
@@ -464,29 +441,23 @@ fn fits(have: &SqlType, wanted: &SqlType) -> bool {
     }
 }
 
-fn write_row(
-    outcome: &Outcome,
-    built_with: &Value,
-    out: &Chunk<'_>,
-    row: usize,
-    types: &[SqlType],
-) -> Result<()> {
-    for (index, (column, ty)) in DOC.columns.iter().zip(types).enumerate() {
+fn write_row(outcome: &Outcome, built_with: &Value, out: &mut Chunk<'_>, row: usize) -> Result<()> {
+    for (index, column) in DOC.columns.iter().enumerate() {
         let Some(vector) = out.column(index) else { continue };
         match (column.name, &outcome.found) {
             ("path", _) => vector.set_bytes(row, outcome.path.as_bytes()),
             ("schema_version", _) => vector.set(row, SCHEMA_VERSION),
-            ("built_with", _) => built_with.write(&vector, row, ty),
+            ("built_with", _) => built_with.write(vector, row),
             ("error", Err(error)) => vector.set_bytes(row, told(error).as_bytes()),
-            (_, Err(_)) => vector.set_null(row, ty),
-            (name, Ok(Found::Made(entry))) => write_cell(name, entry, &vector, row, ty)?,
-            (name, Ok(Found::Kept(kept))) => kept.value(name).write(&vector, row, ty),
+            (_, Err(_)) => vector.set_null(row),
+            (name, Ok(Found::Made(entry))) => write_cell(name, entry, vector, row)?,
+            (name, Ok(Found::Kept(kept))) => kept.value(name).write(vector, row),
         }
     }
     Ok(())
 }
 
-fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &SqlType) -> Result<()> {
+fn write_cell(name: &str, entry: &Entry, vector: &mut Vector<'_>, row: usize) -> Result<()> {
     let place = &entry.place;
     let value = match name {
         "kind" => text(place.detail.kind().name()),
@@ -496,11 +467,7 @@ fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &S
             return Ok(());
         }
         "bbox" => {
-            let b = &place.footprint.bbox;
-            for (i, value) in [b.xmin, b.ymin, b.xmax, b.ymax].into_iter().enumerate() {
-                vector.field(i).set(row, value);
-            }
-            return Ok(());
+            return place.footprint.bbox.write(vector, row);
         }
         "t_min" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.start)),
         "t_max" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.stop)),
@@ -511,7 +478,7 @@ fn write_cell(name: &str, entry: &Entry, vector: &Vector<'_>, row: usize, ty: &S
         "modified" => entry.stamp.modified.map_or(Value::Null, Value::Timestamp),
         _ => detail(name, &place.detail),
     };
-    value.write(vector, row, ty);
+    value.write(vector, row);
     Ok(())
 }
 

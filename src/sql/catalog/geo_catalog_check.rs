@@ -2,11 +2,13 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::sql::catalog::columns::{ALGEBRA, GRID, problems};
 
+/// The scalar `geo_catalog_check`.
 pub struct GeoCatalogCheck;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -73,10 +75,7 @@ impl ScalarFunction for GeoCatalogCheck {
         Err(Error::conflict(problem, first.remedy).at(place))
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        for row in 0..input.rows() {
-            out.set(row, true);
-        }
-        Ok(())
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |_| Ok(Some(true)))
     }
 }

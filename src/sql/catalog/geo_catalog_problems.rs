@@ -3,19 +3,26 @@
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::record::{Read, Typed, record};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::interval::iso;
 use crate::map::Shape;
 use crate::sql::catalog::columns::{problems, version_problem};
-use crate::sql::shared::shapes::corners;
-use crate::sql_type::SqlType;
-use crate::value::Value;
+use crate::sql::shared::shapes::BOX;
 
+/// The scalar `geo_catalog_problems`.
 pub struct GeoCatalogProblems;
 
-const PROBLEMS: &str = "STRUCT(\"column\" VARCHAR, problem VARCHAR)[]";
+/// What is wrong with a column.
+struct Amiss {
+    column: String,
+    problem: String,
+}
+record! { Amiss { column as "\"column\"": String, problem: String } }
+
 /// The columns that are looked at, and with which types of theirs.
 const LOOKED_AT: [&str; 5] = ["path", "geometry", "bbox", "t_min", "t_max"];
 
@@ -38,7 +45,7 @@ static DOC: FunctionDoc = FunctionDoc {
             meaning: "Look at the names and types of the columns instead of at the row.",
         },
     ],
-    columns: &[column("problems", PROBLEMS, "Empty for a sound row.")],
+    columns: &[column("problems", <Vec<Amiss>>::TYPE, "Empty for a sound row.")],
     nulls: "Never NULL: what is NULL and must not be is a problem.",
     errors: &[],
     examples: &[Example {
@@ -52,6 +59,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["docs/reference.md: geo_catalog_build"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     /// Problems of the columns themselves, when those are asked for.
     columns: Option<Vec<(&'static str, String)>>,
@@ -92,42 +100,38 @@ impl ScalarFunction for GeoCatalogProblems {
         Ok(Bound { columns, places, version, micros })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(PROBLEMS)?;
-        for row in 0..input.rows() {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| {
             let found = match &bound.columns {
                 Some(columns) => columns.clone(),
-                None => of_row(bound, &input.column(0), row),
+                None => of_row(bound, input.column(0), row)?,
             };
-            let record = |(column, problem): (&str, String)| {
-                let text = |text: &str| Value::Text(text.to_string());
-                Value::Struct(vec![("column".into(), text(column)), ("problem".into(), text(&problem))])
-            };
-            Value::List(found.into_iter().map(record).collect()).write(&out, row, &ty);
-        }
-        Ok(())
+            let amiss = |(column, problem): (&str, String)| Amiss { column: column.into(), problem };
+            Ok(Some(found.into_iter().map(amiss).collect::<Vec<_>>()))
+        })
     }
 }
 
 fn is_plain_box(ty: Option<&str>) -> bool {
-    ty == Some(crate::sql::shared::shapes::BOX)
+    ty == Some(BOX)
 }
 
-fn of_row(bound: &Bound, entry: &Vector<'_>, row: usize) -> Vec<(&'static str, String)> {
+fn of_row(bound: &Bound, entry: &Vector<'_>, row: usize) -> Result<Vec<(&'static str, String)>> {
     let mut found = Vec::new();
     let [path, geometry, bbox, t_min, t_max] = bound.places.map(|place| place.map(|i| entry.field(i)));
     if path.is_some_and(|column| column.is_null(row)) {
         found.push(("path", "is NULL".to_string()));
     }
-    let envelope = geometry.and_then(|column| match of_geometry(&column, row) {
+    let envelope = geometry.and_then(|column| match of_geometry(column, row) {
         Ok(envelope) => Some(envelope),
         Err(problem) => {
             found.push(("geometry", problem));
             None
         }
     });
-    if let Some(problem) = bbox.and_then(|column| of_box(&column, row, envelope)) {
-        found.push(("bbox", problem));
+    if let Some(column) = bbox {
+        let problem = of_box(Bbox::read(column, row)?, envelope);
+        found.extend(problem.map(|problem| ("bbox", problem)));
     }
     if let (Some(start), Some(stop)) = (t_min, t_max) {
         match (start.is_null(row), stop.is_null(row)) {
@@ -154,7 +158,7 @@ fn of_row(bound: &Bound, entry: &Vector<'_>, row: usize) -> Vec<(&'static str, S
         };
         found.extend(problem.map(|problem| ("schema_version", problem)));
     }
-    found
+    Ok(found)
 }
 
 fn of_geometry(column: &Vector<'_>, row: usize) -> std::result::Result<Bbox, String> {
@@ -168,8 +172,8 @@ fn of_geometry(column: &Vector<'_>, row: usize) -> std::result::Result<Bbox, Str
     }
 }
 
-fn of_box(column: &Vector<'_>, row: usize, envelope: Option<Bbox>) -> Option<String> {
-    let Some([xmin, ymin, xmax, ymax]) = corners(column, row) else {
+fn of_box(bbox: Option<Bbox>, envelope: Option<Bbox>) -> Option<String> {
+    let Some(Bbox { xmin, ymin, xmax, ymax }) = bbox else {
         return Some("is NULL, or has a NULL corner, so that no query finds this row".into());
     };
     if xmin > xmax {

@@ -15,12 +15,14 @@ use crate::error::{Error, Result};
 use crate::files::{self, Sight};
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
-use crate::sql::catalog::geo_catalog_build::{BAND, VARIABLE};
+use crate::sql::catalog::columns::{BAND, VARIABLE};
 use crate::sql::shared::remedies::told;
+use crate::sql::shared::shapes::BOX;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::Ordered;
 
+/// The table function `read_stac`.
 pub struct ReadStac;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -60,11 +62,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "GEOMETRY",
             "The item's, in OGC:CRS84; a polygon that crosses the antimeridian is cut in two.",
         ),
-        column(
-            "bbox",
-            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
-            "Envelope of `geometry`; `xmin <= xmax` always.",
-        ),
+        column("bbox", BOX, "Envelope of `geometry`; `xmin <= xmax` always."),
         column(
             "t_min",
             "TIMESTAMP",
@@ -130,11 +128,11 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     paths: Vec<String>,
     wanted: Arc<Vec<String>>,
     on_error: OnError,
-    types: Vec<SqlType>,
     limits: Limits,
 }
 
@@ -144,12 +142,12 @@ type Item = (String, Result<ItemRows>);
 /// One row to come: the item's file, and the row or the error.
 type Row = (String, Result<StacRow>);
 
+/// A scan under way.
 pub struct Scan {
     items: Ordered<Vec<Item>>,
     waiting: Mutex<Waiting>,
     wanted: Arc<Vec<String>>,
     on_error: OnError,
-    types: Vec<SqlType>,
 }
 
 #[derive(Default)]
@@ -181,8 +179,7 @@ impl TableFunction for ReadStac {
             Sight::at(path).map_err(args.place("items"))?;
         }
         let columns = columns(on_error)?;
-        let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
-        let bound = Bound { paths, wanted: Arc::new(wanted), on_error, types, limits };
+        let bound = Bound { paths, wanted: Arc::new(wanted), on_error, limits };
         Ok(Plan { columns, rows: None, bound })
     }
 
@@ -200,7 +197,7 @@ impl TableFunction for ReadStac {
                 items => items,
             }
         })?;
-        Ok(Scan { items, waiting: Mutex::default(), wanted, on_error, types: bound.types.clone() })
+        Ok(Scan { items, waiting: Mutex::default(), wanted, on_error })
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
@@ -214,7 +211,7 @@ impl TableFunction for ReadStac {
         let mut rows = 0;
         while rows < out.capacity() {
             let Some((path, row)) = waiting.rows.pop_front() else { break };
-            write_row(&path, &row, out, rows, &scan.types)?;
+            write_row(&path, &row, out, rows);
             rows += 1;
         }
         waiting.given |= rows > 0;
@@ -263,20 +260,15 @@ fn names(value: &Value) -> Option<Vec<String>> {
 }
 
 fn columns(on_error: OnError) -> Result<Vec<(String, SqlType)>> {
-    let mut columns = Vec::new();
-    for column in DOC.columns {
-        let ty = match column.name {
-            "geometry" => SqlType::Geometry(Some(CRS84.into())),
-            "error" if on_error != OnError::Report => continue,
-            _ => SqlType::parse(column.types)?,
-        };
-        columns.push((column.name.to_string(), ty));
-    }
-    Ok(columns)
+    DOC.schema_with(|name, ty| match name {
+        "geometry" => Some(SqlType::Geometry(Some(CRS84.into()))),
+        "error" if on_error != OnError::Report => None,
+        _ => Some(ty),
+    })
 }
 
-fn write_row(file: &str, row: &Result<StacRow>, out: &Chunk<'_>, at: usize, types: &[SqlType]) -> Result<()> {
-    for (index, (column, ty)) in DOC.columns.iter().zip(types).enumerate() {
+fn write_row(file: &str, row: &Result<StacRow>, out: &mut Chunk<'_>, at: usize) {
+    for (index, column) in DOC.columns.iter().enumerate() {
         let Some(vector) = out.column(index) else { continue };
         let value = match (column.name, row) {
             ("schema_version", _) => Value::Int(SCHEMA_VERSION.into()),
@@ -285,9 +277,8 @@ fn write_row(file: &str, row: &Result<StacRow>, out: &Chunk<'_>, at: usize, type
             (_, Err(_)) => Value::Null,
             (name, Ok(row)) => cell(name, row),
         };
-        value.write(&vector, at, ty);
+        value.write(vector, at);
     }
-    Ok(())
 }
 
 fn cell(name: &str, row: &StacRow) -> Value {

@@ -2,12 +2,13 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::Result;
-use crate::sql::shared::shapes::{BOX, Shapes, write_box};
-use crate::sql_type::SqlType;
+use crate::sql::shared::shapes::{BOX, Shapes};
 
+/// The scalar `geo_bbox`.
 pub struct GeoBbox;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -33,20 +34,14 @@ static DOC: FunctionDoc = FunctionDoc {
 
 impl ScalarFunction for GeoBbox {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = SqlType;
+    type Bound = ();
 
-    fn bind(_call: Call) -> Result<SqlType> {
-        SqlType::parse(BOX)
+    fn bind(_call: Call) -> Result<()> {
+        Ok(())
     }
 
-    fn call(ty: &SqlType, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let mut shapes = Shapes::new(input.column(0));
-        for row in 0..input.rows() {
-            match shapes.get(row)? {
-                Some(shape) => write_box(&out, row, shape.bbox()),
-                None => out.set_null(row, ty),
-            }
-        }
-        Ok(())
+        rows(input, out, |row| Ok(shapes.get(row)?.map(|shape| *shape.bbox())))
     }
 }

@@ -2,14 +2,15 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::map::block::{EQUAL_AREA, block};
 use crate::sql::shared::shapes::Shapes;
-use crate::sql_type::SqlType;
 
+/// The scalar `geo_block`.
 pub struct GeoBlock;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -60,22 +61,18 @@ impl ScalarFunction for GeoBlock {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (mut shapes, crs, sizes) = (Shapes::new(input.column(0)), input.column(1), input.column(2));
-        for row in 0..input.rows() {
-            let Some(shape) = shapes.get(row)?.filter(|_| !sizes.is_null(row)) else {
-                out.set_null(row, &SqlType::BigInt);
-                continue;
-            };
+        rows(input, out, |row| {
+            let Some(shape) = shapes.get(row)?.filter(|_| !sizes.is_null(row)) else { return Ok(None) };
             let size: f64 = sizes.get(row);
             if !(0.1..=40_000.0).contains(&size) {
                 let must =
                     format!("the side of a block of {EQUAL_AREA} in kilometres, between 0.1 and 40000");
                 return Err(Error::invalid(size, must).at("geo_block(size)"));
             }
-            let crs = if crs.is_null(row) { Crs::lon_lat() } else { Crs::new(crs.str(row)) };
-            out.set(row, block(shape, crs.as_str(), size * 1000.0)?);
-        }
-        Ok(())
+            let crs = if crs.is_null(row) { Crs::lon_lat() } else { Crs::new(crs.str(row)?) };
+            block(shape, crs.as_str(), size * 1000.0).map(Some)
+        })
     }
 }

@@ -3,13 +3,16 @@
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::record::Read;
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::crs::CRS84;
 use crate::error::Result;
 use crate::map::{Shape, project};
-use crate::sql::shared::shapes::{BOX, corners, write};
+use crate::sql::shared::shapes::BOX;
 
+/// The scalar `geo_box`.
 pub struct GeoBox;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -43,20 +46,13 @@ impl ScalarFunction for GeoBox {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let column = input.column(0);
-        for row in 0..input.rows() {
-            let shape = match corners(&column, row) {
-                Some(corners) => Some(shape(corners)?),
-                None => None,
-            };
-            write(&out, row, shape.as_ref())?;
-        }
-        Ok(())
+        rows(input, out, |row| Bbox::read(column, row)?.map(shape).transpose())
     }
 }
 
-fn shape([xmin, ymin, xmax, ymax]: [f64; 4]) -> Result<Shape> {
+fn shape(Bbox { xmin, ymin, xmax, ymax }: Bbox) -> Result<Shape> {
     let crosses = xmin > xmax && xmin <= 180.0 && xmax >= -180.0;
     let shape = Shape::Box(Bbox::new(xmin, ymin, if crosses { xmax + 360.0 } else { xmax }, ymax)?);
     if crosses { project(&shape, CRS84, CRS84, 2) } else { Ok(shape) }

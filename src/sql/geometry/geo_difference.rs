@@ -2,12 +2,14 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::map::Shape;
-use crate::sql::shared::shapes::{Shapes, write};
+use crate::sql::shared::shapes::Shapes;
 
+/// The scalar `geo_difference`.
 pub struct GeoDifference;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -51,16 +53,12 @@ impl ScalarFunction for GeoDifference {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (mut shapes, lists) = (Shapes::new(input.column(0)), input.column(1));
-        for row in 0..input.rows() {
-            let left = match shapes.get(row)? {
-                Some(shape) => shape.difference(&others(&lists, row)?),
-                None => None,
-            };
-            write(&out, row, left.as_ref())?;
-        }
-        Ok(())
+        rows(input, out, |row| match shapes.get(row)? {
+            Some(shape) => Ok(shape.difference(&others(lists, row)?)),
+            None => Ok(None),
+        })
     }
 }
 

@@ -2,11 +2,13 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::Result;
-use crate::sql::shared::shapes::{Shapes, write};
+use crate::sql::shared::shapes::Shapes;
 
+/// The scalar `geo_intersection`.
 pub struct GeoIntersection;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -48,15 +50,11 @@ impl ScalarFunction for GeoIntersection {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (mut left, mut right) = (Shapes::new(input.column(0)), Shapes::new(input.column(1)));
-        for row in 0..input.rows() {
-            let shared = match (left.get(row)?, right.get(row)?) {
-                (Some(a), Some(b)) => a.intersection(b),
-                _ => None,
-            };
-            write(&out, row, shared.as_ref())?;
-        }
-        Ok(())
+        rows(input, out, |row| match (left.get(row)?, right.get(row)?) {
+            (Some(a), Some(b)) => Ok(a.intersection(b)),
+            _ => Ok(None),
+        })
     }
 }

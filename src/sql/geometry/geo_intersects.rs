@@ -2,12 +2,13 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::sql::shared::shapes::Shapes;
-use crate::sql_type::SqlType;
 
+/// The scalar `geo_intersects`.
 pub struct GeoIntersects;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -38,14 +39,11 @@ impl ScalarFunction for GeoIntersects {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (mut left, mut right) = (Shapes::new(input.column(0)), Shapes::new(input.column(1)));
-        for row in 0..input.rows() {
-            match (left.get(row)?, right.get(row)?) {
-                (Some(a), Some(b)) => out.set(row, a.intersects(b)),
-                _ => out.set_null(row, &SqlType::Boolean),
-            }
-        }
-        Ok(())
+        rows(input, out, |row| match (left.get(row)?, right.get(row)?) {
+            (Some(a), Some(b)) => Ok(Some(a.intersects(b))),
+            _ => Ok(None),
+        })
     }
 }

@@ -2,13 +2,15 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::map::project;
-use crate::sql::shared::shapes::{Shapes, write};
+use crate::sql::shared::shapes::Shapes;
 
+/// The scalar `geo_project`.
 pub struct GeoProject;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -70,21 +72,15 @@ impl ScalarFunction for GeoProject {
         Ok(args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize)
     }
 
-    fn call(densify: &usize, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(densify: &usize, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let mut shapes = Shapes::new(input.column(0));
         let (from, to) = (input.column(1), input.column(2));
-        for row in 0..input.rows() {
+        rows(input, out, |row| {
             let given = !from.is_null(row) && !to.is_null(row);
-            let shape = match shapes.get(row)?.filter(|_| given) {
-                Some(shape) => {
-                    let (from, to) = (Crs::new(from.str(row)), Crs::new(to.str(row)));
-                    Some(project(shape, from.as_str(), to.as_str(), *densify).map_err(|e| named(e, &from))?)
-                }
-                None => None,
-            };
-            write(&out, row, shape.as_ref())?;
-        }
-        Ok(())
+            let Some(shape) = shapes.get(row)?.filter(|_| given) else { return Ok(None) };
+            let (from, to) = (Crs::new(from.str(row)?), Crs::new(to.str(row)?));
+            project(shape, from.as_str(), to.as_str(), *densify).map(Some).map_err(|e| named(e, &from))
+        })
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::bridge::args::{Args, bbox, number};
 use crate::bridge::chunk::Chunk;
-use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, column, named};
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
+use crate::bridge::record::text;
+use crate::bridge::rows::Cell;
 use crate::bridge::table::{Plan, TableFunction};
 use crate::bridge::vector::Vector;
 use crate::crs::{CRS84, Crs};
@@ -17,10 +19,12 @@ use crate::grid::{Grid, GridOptions, LandSource, Lattice, Patch};
 use crate::limits::Limits;
 use crate::projection;
 use crate::read::source::Source;
-use crate::sql_type::SqlType;
+use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::windows::{WIN, WindowRow};
 use crate::value::Value;
 use crate::workers::Ordered;
 
+/// The table function `geo_patch_grid`.
 pub struct GeoPatchGrid;
 
 const MAX_SIDE: i64 = 1 << 20;
@@ -32,7 +36,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "source",
-            types: "VARCHAR | STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+            types: text!["VARCHAR | ", BOX],
             given: Given::Required,
             meaning: "A raster, whose pixels the patches are cut from; or a box, cut into square cells of `resolution` from its upper left corner.",
         },
@@ -88,16 +92,8 @@ static DOC: FunctionDoc = FunctionDoc {
             "BIGINT",
             "Place in the full grid, row-major from the upper left, whatever is filtered.",
         ),
-        column(
-            "win",
-            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
-            "The window, in pixels.",
-        ),
-        column(
-            "bbox",
-            "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
-            "Outer edges of the window, in `crs`.",
-        ),
+        column("win", WIN, "The window, in pixels."),
+        column("bbox", BOX, "Outer edges of the window, in `crs`."),
         column("crs", "VARCHAR", "CRS of the grid."),
         column("lon_center", "DOUBLE", "Longitude of the centre, degrees; a circular mean on a globe."),
         column("lat_center", "DOUBLE", "Latitude of the centre, degrees."),
@@ -154,6 +150,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     lattice: Lattice,
     options: GridOptions,
@@ -164,6 +161,7 @@ pub struct Bound {
     limits: Limits,
 }
 
+/// A scan under way.
 pub struct Scan {
     batches: Mutex<Batches>,
     crs: String,
@@ -207,8 +205,7 @@ impl TableFunction for GeoPatchGrid {
         let include_rejected = args.flag("include_rejected")?.unwrap_or(false);
         let options = GridOptions { size, stride, edge, max_land_fraction, regions, include_rejected };
         let (row_starts, col_starts) = Grid::starts(&lattice, &options).map_err(args.place("size"))?;
-        let column = |c: &Column| Ok((c.name.to_string(), SqlType::parse(c.types)?));
-        let columns = DOC.columns.iter().map(column).collect::<Result<Vec<_>>>()?;
+        let columns = DOC.schema()?;
         let rows = Some((row_starts.len() * col_starts.len()) as u64);
         Ok(Plan { columns, rows, bound: Bound { lattice, options, source, mask, rule, limits } })
     }
@@ -240,7 +237,7 @@ impl TableFunction for GeoPatchGrid {
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
         let patches = take(scan, out.capacity())?;
-        write_rows(scan, &patches, out);
+        write_rows(scan, &patches, out)?;
         out.set_rows(patches.len());
         Ok(())
     }
@@ -332,50 +329,35 @@ fn regions(args: &Args) -> Result<Vec<Region>> {
     items.iter().enumerate().map(region).collect::<Result<_>>().map_err(at)
 }
 
-fn write_rows(scan: &Scan, patches: &[Patch], out: &Chunk<'_>) {
+fn write_rows(scan: &Scan, patches: &[Patch], out: &mut Chunk<'_>) -> Result<()> {
     for (index, column) in DOC.columns.iter().enumerate() {
         if let Some(vector) = out.column(index) {
-            write_column(scan, column.name, patches, &vector);
+            write_column(scan, column.name, patches, vector)?;
         }
     }
+    Ok(())
 }
 
-fn write_column(scan: &Scan, name: &str, patches: &[Patch], vector: &Vector<'_>) {
-    let rows = || patches.iter().enumerate();
-    let fraction = |of: fn(&Fractions) -> f64| {
-        rows().for_each(|(row, patch)| match &patch.fractions {
-            Some(fractions) => vector.set(row, of(fractions)),
-            None => vector.set_null(row, &SqlType::Double),
-        });
-    };
+fn write_column(scan: &Scan, name: &str, patches: &[Patch], vector: &mut Vector<'_>) -> Result<()> {
+    fn each<T: Cell>(patches: &[Patch], vector: &mut Vector<'_>, of: impl Fn(&Patch) -> T) -> Result<()> {
+        patches.iter().enumerate().try_for_each(|(row, patch)| of(patch).write(vector, row))
+    }
+    let fraction = |of: fn(&Fractions) -> f64| move |patch: &Patch| patch.fractions.as_ref().map(of);
     match name {
-        "patch_id" => rows().for_each(|(row, p)| vector.set(row, p.id)),
-        "win" => {
-            let [row_off, col_off, height, width] = [0, 1, 2, 3].map(|i| vector.field(i));
-            rows().for_each(|(row, p)| row_off.set(row, p.window.row_off));
-            rows().for_each(|(row, p)| col_off.set(row, p.window.col_off));
-            rows().for_each(|(row, p)| height.set(row, p.window.height as i32));
-            rows().for_each(|(row, p)| width.set(row, p.window.width as i32));
+        "patch_id" => each(patches, vector, |p| p.id),
+        "win" => each(patches, vector, |p| WindowRow::from(&p.window)),
+        "bbox" => each(patches, vector, |p| p.bbox),
+        "crs" => each(patches, vector, |_| scan.crs.as_str()),
+        "lon_center" => each(patches, vector, |p| p.lon_center),
+        "lat_center" => each(patches, vector, |p| p.lat_center),
+        "is_partial" => each(patches, vector, |p| p.is_partial),
+        "land_fraction" => each(patches, vector, fraction(Fractions::land)),
+        "ocean_fraction" => each(patches, vector, fraction(Fractions::ocean)),
+        "invalid_fraction" => each(patches, vector, fraction(Fractions::invalid)),
+        "force_included" => each(patches, vector, |p| p.region.is_some()),
+        "force_region" => {
+            each(patches, vector, |p| p.region.and_then(|i| scan.regions.get(i)).map(String::as_str))
         }
-        "bbox" => {
-            let [xmin, ymin, xmax, ymax] = [0, 1, 2, 3].map(|i| vector.field(i));
-            rows().for_each(|(row, p)| xmin.set(row, p.bbox.xmin));
-            rows().for_each(|(row, p)| ymin.set(row, p.bbox.ymin));
-            rows().for_each(|(row, p)| xmax.set(row, p.bbox.xmax));
-            rows().for_each(|(row, p)| ymax.set(row, p.bbox.ymax));
-        }
-        "crs" => rows().for_each(|(row, _)| vector.set_bytes(row, scan.crs.as_bytes())),
-        "lon_center" => rows().for_each(|(row, p)| vector.set(row, p.lon_center)),
-        "lat_center" => rows().for_each(|(row, p)| vector.set(row, p.lat_center)),
-        "is_partial" => rows().for_each(|(row, p)| vector.set(row, p.is_partial)),
-        "land_fraction" => fraction(Fractions::land),
-        "ocean_fraction" => fraction(Fractions::ocean),
-        "invalid_fraction" => fraction(Fractions::invalid),
-        "force_included" => rows().for_each(|(row, p)| vector.set(row, p.region.is_some())),
-        "force_region" => rows().for_each(|(row, p)| match p.region.and_then(|i| scan.regions.get(i)) {
-            Some(name) => vector.set_bytes(row, name.as_bytes()),
-            None => vector.set_null(row, &SqlType::Varchar),
-        }),
-        _ => rows().for_each(|(row, p)| vector.set_bytes(row, p.status.name().as_bytes())),
+        _ => each(patches, vector, |p| p.status.name()),
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::rows::{Numbers, rows};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::random::Pcg64;
-use crate::sql_type::SqlType;
 
+/// The scalar `geo_permutation`.
 pub struct GeoPermutation;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -51,11 +52,10 @@ impl ScalarFunction for GeoPermutation {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        for row in 0..input.rows() {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| {
             if input.any_null(row) {
-                out.set_null(row, &SqlType::BigInt.list());
-                continue;
+                return Ok(None);
             }
             let (n, seed) = (input.column(0).get::<i64>(row), input.column(1).get::<i64>(row));
             let count = usize::try_from(n).ok().filter(|n| *n <= 100_000_000);
@@ -63,9 +63,7 @@ impl ScalarFunction for GeoPermutation {
                 count.ok_or_else(|| Error::invalid(n, "between 0 and 100000000").at("geo_permutation(n)"))?;
             let seed = u64::try_from(seed)
                 .map_err(|_| Error::invalid(seed, "0 or above").at("geo_permutation(seed)"))?;
-            let (places, first) = out.push_list(row, count);
-            places.slice_mut::<i64>(first, count).copy_from_slice(&Pcg64::new(seed).permutation(count));
-        }
-        Ok(())
+            Ok(Some(Numbers(Pcg64::new(seed).permutation(count))))
+        })
     }
 }

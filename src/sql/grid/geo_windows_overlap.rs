@@ -2,13 +2,15 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::Typed;
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::grid::overlap::any_overlap;
-use crate::sql_type::SqlType;
-use crate::window::Window;
+use crate::sql::shared::windows::{self, WindowRow};
 
+/// The scalar `geo_windows_overlap`.
 pub struct GeoWindowsOverlap;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -17,7 +19,7 @@ static DOC: FunctionDoc = FunctionDoc {
     summary: "True when any two windows of a list share a pixel.",
     parameters: &[Parameter {
         name: "windows",
-        types: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)[]",
+        types: <Vec<WindowRow>>::TYPE,
         given: Given::Required,
         meaning: "Windows of one grid, in pixels.",
     }],
@@ -40,28 +42,19 @@ impl ScalarFunction for GeoWindowsOverlap {
         Ok(())
     }
 
-    fn call(_bound: &(), input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let lists = input.column(0);
-        for row in 0..input.rows() {
+        rows(input, out, |row| {
             if input.any_null(row) {
-                out.set_null(row, &SqlType::Boolean);
-                continue;
+                return Ok(None);
             }
             let list = lists.list(row);
-            let items = list.items();
-            let [row_off, col_off, height, width] = [0, 1, 2, 3].map(|i| items.field(i));
             let mut windows = Vec::with_capacity(list.places().len());
             for place in list.places() {
-                if items.is_null(place) || [row_off, col_off, height, width].iter().any(|f| f.is_null(place))
-                {
-                    continue;
-                }
-                let side = |field: &Vector<'_>| i64::from(field.get::<i32>(place));
-                let window = Window::new(row_off.get(place), col_off.get(place), side(&height), side(&width));
-                windows.push(window.map_err(|e: Error| e.at("geo_windows_overlap(windows)"))?);
+                let window = windows::read(list.items(), place);
+                windows.extend(window.map_err(|e: Error| e.at("geo_windows_overlap(windows)"))?);
             }
-            out.set(row, any_overlap(&windows));
-        }
-        Ok(())
+            Ok(Some(any_overlap(&windows)))
+        })
     }
 }

@@ -1,9 +1,12 @@
 //! Crosses patches with dates and splits them without leaking pixels.
 
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::shared::windows::WIN;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/patch_registry.sql");
 
+/// What the macro says of itself.
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "patch_registry",
     kind: Kind::Macro,
@@ -49,7 +52,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
         Column { name: "path", types: "VARCHAR", meaning: "The file; NULL when `dates` has none." },
         Column {
             name: "win",
-            types: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            types: WIN,
             meaning: "The window; it and all other columns of the grid follow. Rows come date by date, patches by id.",
         },
     ],

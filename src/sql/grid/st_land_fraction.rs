@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Read, text};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::Result;
@@ -12,9 +14,10 @@ use crate::grid::land::{Fractions, LandRule};
 use crate::grid::mask::{Mask, OUTSIDE, Outside};
 use crate::kept::Shared;
 use crate::projection;
-use crate::sql::vector::geo_zonal_stats::crs_of_call;
-use crate::sql_type::SqlType;
+use crate::sql::shared::crs::crs_of_call;
+use crate::sql::shared::shapes::BOX;
 
+/// The scalar `st_land_fraction`.
 pub struct StLandFraction;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -24,7 +27,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: "GEOMETRY | STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)",
+            types: text!["GEOMETRY | ", BOX],
             given: Given::Required,
             meaning: "A polygon or multipolygon in its own CRS, or a box. A lon/lat box with xmin > xmax crosses the antimeridian; so does a geometry that runs on past 180 degrees.",
         },
@@ -78,6 +81,7 @@ static DOC: FunctionDoc = FunctionDoc {
 /// A mask for each row would be a strange query, and must still not fill memory.
 const KEPT_MASKS: usize = 64;
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     is_geometry: bool,
     /// The geometry type's own CRS, or the option, or lon/lat.
@@ -104,19 +108,15 @@ impl ScalarFunction for StLandFraction {
         Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Shared::new(KEPT_MASKS) })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (shape, paths) = (input.column(0), input.column(1));
-        for row in 0..input.rows() {
+        rows(input, out, |row| {
             let fractions = match input.any_null(row) {
                 true => None,
-                false => fractions(bound, &shape, row, paths.str(row))?,
+                false => fractions(bound, shape, row, paths.str(row)?)?,
             };
-            match fractions.filter(|f| f.total > 0) {
-                Some(fractions) => out.set(row, fractions.land()),
-                None => out.set_null(row, &SqlType::Double),
-            }
-        }
-        Ok(())
+            Ok(fractions.filter(|f| f.total > 0).map(|fractions| fractions.land()))
+        })
     }
 }
 
@@ -125,11 +125,7 @@ fn fractions(bound: &Bound, shape: &Vector<'_>, row: usize, path: &str) -> Resul
     if bound.is_geometry {
         return mask.in_geometry(shape.bytes(row), &bound.crs, bound.outside);
     }
-    let corners = [0, 1, 2, 3].map(|i| shape.field(i));
-    if corners.iter().any(|corner| corner.is_null(row)) {
-        return Ok(None);
-    }
-    let [xmin, ymin, mut xmax, ymax] = corners.map(|corner| corner.get::<f64>(row));
+    let Some(Bbox { xmin, ymin, mut xmax, ymax }) = Bbox::read(shape, row)? else { return Ok(None) };
     if bound.geographic && xmin > xmax {
         xmax += 360.0;
     }

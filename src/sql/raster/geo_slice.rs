@@ -4,6 +4,8 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Read, text};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
 use crate::crs::{CRS84, Crs};
@@ -12,13 +14,13 @@ use crate::interval::Interval;
 use crate::map::footprint;
 use crate::projection;
 use crate::slice::Slice;
-use crate::sql::shared::slice_value;
-use crate::sql::shared::slice_value::SLICE;
-use crate::sql::vector::geo_zonal_stats::asked_crs;
-use crate::sql_type::SqlType;
+use crate::sql::shared::crs::asked_crs;
+use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::slice_value::{SLICE, SliceRow};
 use crate::value::Value;
 use crate::window::Window;
 
+/// The scalar `geo_slice`.
 pub struct GeoSlice;
 
 const TIME: &str = "TIMESTAMP | DATE | VARCHAR";
@@ -32,7 +34,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) | GEOMETRY | VARCHAR | BIGINT[]",
+            types: text![BOX, " | GEOMETRY | VARCHAR | BIGINT[]"],
             given: Given::Required,
             meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
         },
@@ -123,6 +125,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     /// How many times were given: none, `t_min`, or both.
     times: usize,
@@ -142,15 +145,8 @@ impl ScalarFunction for GeoSlice {
         Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(SLICE)?;
-        for row in 0..input.rows() {
-            match slice(bound, input, row)? {
-                Some((slice, crs)) => slice_value::write(&out, row, &slice, crs),
-                None => out.set_null(row, &ty),
-            }
-        }
-        Ok(())
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| Ok(slice(bound, input, row)?.map(|(slice, crs)| SliceRow::new(&slice, crs))))
     }
 }
 
@@ -159,16 +155,16 @@ fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
 }
 
 /// The slice of one row, and the user's own name of its CRS.
-fn slice<'a>(bound: &Bound, input: &Input<'a>, row: usize) -> Result<Option<(Slice, &'a str)>> {
+fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(Slice, &'a str)>> {
     let names = input.column(2);
     if (0..REQUIRED).any(|i| input.column(i).is_null(row)) {
         return Ok(None);
     }
-    let name = names.str(row).trim();
+    let name = names.str(row)?.trim();
     let crs = Crs::new(name);
     let facts = projection::crs_facts(crs.as_str()).map_err(place("crs"))?;
     let time = |place: usize, name: &'static str| match place < bound.times {
-        true => interval(&input.column(REQUIRED + place), row).map_err(self::place(name)),
+        true => interval(input.column(REQUIRED + place), row).map_err(self::place(name)),
         false => Ok(None),
     };
     let first = time(0, "t_min")?;
@@ -259,10 +255,10 @@ fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Optio
         Holds::Geometry => {
             return projection::geometry::geometry_envelope(shape.bytes(row), from, crs.as_str());
         }
-        Holds::Text => return projection::geometry::text_envelope(shape.str(row), from, crs.as_str()),
+        Holds::Text => return projection::geometry::text_envelope(shape.str(row)?, from, crs.as_str()),
         _ => {}
     }
-    let Some(mut bbox) = slice_value::read_box(&shape, row) else { return Ok(None) };
+    let Some(mut bbox) = Bbox::read(shape, row)? else { return Ok(None) };
     let from_globe = from == CRS84 || projection::crs_facts(from)?.geographic;
     if from_globe && bbox.xmin > bbox.xmax {
         bbox.xmax += 360.0;

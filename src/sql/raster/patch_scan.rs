@@ -25,7 +25,7 @@ use crate::read::patch::{
     pixel_count,
 };
 use crate::read::source::Source;
-use crate::sql::raster::read_patch::patch_options;
+use crate::sql::shared::options::patch_options;
 use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -34,6 +34,8 @@ use crate::with_dtype;
 use crate::workers::Ordered;
 
 /// How a raster is cut into windows.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 #[derive(Clone, Copy)]
 pub enum Cut {
     /// Windows of one size, a stride apart.
@@ -43,11 +45,16 @@ pub enum Cut {
 }
 
 /// Where the patches come from.
+// A variant's line says what its fields are.
+#[allow(missing_docs)]
 pub enum Origin {
+    /// Rasters, cut into windows.
     Rasters { paths: Vec<String>, cut: Cut },
+    /// The rows of a registry.
     Registry(Registry),
 }
 
+/// What a stream knows before any row.
 pub struct Bound {
     function: &'static str,
     origin: Origin,
@@ -56,13 +63,13 @@ pub struct Bound {
     /// How many bands the first file gives: what a patch costs is reckoned with it.
     bands: usize,
     on_error: OnError,
-    types: Vec<SqlType>,
     /// For each column before `data`, its place in the rows of the origin.
     carried: Vec<usize>,
     limits: Limits,
 }
 
 impl Bound {
+    /// How many threads may take patches at once.
     pub fn threads(&self) -> usize {
         self.limits.threads
     }
@@ -71,6 +78,7 @@ impl Bound {
 /// The columns of the documentation that come before `data` where a raster is cut: path, number, window.
 const OWN: usize = 3;
 
+/// A stream under way.
 pub struct Scan {
     patches: Mutex<Feed>,
     bound: Arc<Bound>,
@@ -155,11 +163,10 @@ pub fn bind(doc: &'static FunctionDoc, args: &Args, limits: Limits, origin: Orig
         Origin::Registry(registry) if on_error != OnError::Skip => Some(registry.rows),
         _ => None,
     };
-    let types = columns.iter().map(|(_, ty)| ty.clone()).collect();
     Ok(Plan {
         columns,
         rows,
-        bound: Bound { function: doc.name, origin, options, dtype, bands, on_error, types, carried, limits },
+        bound: Bound { function: doc.name, origin, options, dtype, bands, on_error, carried, limits },
     })
 }
 
@@ -300,6 +307,7 @@ fn check_fill(args: &Args, options: &PatchOptions, dtype: Dtype) -> Result<()> {
     Err(args.place("fill")(error))
 }
 
+/// The type of a column of such pixels.
 pub fn sql_type(dtype: Dtype) -> SqlType {
     match dtype {
         Dtype::Int8 => SqlType::TinyInt,
@@ -473,14 +481,13 @@ fn look_at(bound: &Bound, path: &str) -> Result<File> {
 }
 
 /// Copies patches into a chunk; gives the number of rows.
-fn write_rows(bound: &Bound, patches: &[Outcome], out: &Chunk<'_>) -> Result<usize> {
-    let data = out.column(bound.carried.len());
-    if let Some(data) = &data {
+fn write_rows(bound: &Bound, patches: &[Outcome], out: &mut Chunk<'_>) -> Result<usize> {
+    if let Some(data) = out.column(bound.carried.len()) {
         data.reserve_list(patches.iter().filter_map(|p| p.ready.as_ref().ok()).map(Ready::pixels).sum());
     }
     let mut rows = 0;
     for patch in patches {
-        let error = match (&patch.ready, &data) {
+        let error = match (&patch.ready, out.column(bound.carried.len())) {
             (Ok(ready), Some(data)) => write_pixels(bound, ready, data, rows).err(),
             (Ok(_), None) => None,
             (Err(error), _) => Some(error.clone()),
@@ -495,7 +502,7 @@ fn write_rows(bound: &Bound, patches: &[Outcome], out: &Chunk<'_>) -> Result<usi
     Ok(rows)
 }
 
-fn write_pixels(bound: &Bound, ready: &Ready, data: &Vector<'_>, row: usize) -> Result<()> {
+fn write_pixels(bound: &Bound, ready: &Ready, data: &mut Vector<'_>, row: usize) -> Result<()> {
     let again;
     let held = match &ready.held {
         Some(held) => held,
@@ -515,11 +522,12 @@ fn write_pixels(bound: &Bound, ready: &Ready, data: &Vector<'_>, row: usize) -> 
 }
 
 /// Writes all columns but the pixels, which are there unless there is an error.
-fn write_row(bound: &Bound, patch: &Outcome, error: Option<&Error>, out: &Chunk<'_>, row: usize) {
-    for (index, ty) in bound.types.iter().enumerate() {
+fn write_row(bound: &Bound, patch: &Outcome, error: Option<&Error>, out: &mut Chunk<'_>, row: usize) {
+    // Behind the columns carried along: data, shape, transform, crs, error.
+    for index in 0..bound.carried.len() + 5 {
         let Some(vector) = out.column(index) else { continue };
         if let Some(place) = bound.carried.get(index) {
-            patch.carried.get(*place).unwrap_or(&Value::Null).write(&vector, row, ty);
+            patch.carried.get(*place).unwrap_or(&Value::Null).write(vector, row);
             continue;
         }
         let ready = patch.ready.as_ref().ok().filter(|_| error.is_none());
@@ -535,17 +543,17 @@ fn write_row(bound: &Bound, patch: &Outcome, error: Option<&Error>, out: &Chunk<
                 Some(transform) => {
                     vector.set_list(row, &transform.of_window(&ready.window).0);
                 }
-                None => vector.set_null(row, ty),
+                None => vector.set_null(row),
             },
             (3, _, Some(header)) => match &header.crs {
                 Some(crs) => vector.set_bytes(row, crs.as_bytes()),
-                None => vector.set_null(row, ty),
+                None => vector.set_null(row),
             },
             (4, _, _) => match error {
                 Some(error) => vector.set_bytes(row, told(error).as_bytes()),
-                None => vector.set_null(row, ty),
+                None => vector.set_null(row),
             },
-            _ => vector.set_null(row, ty),
+            _ => vector.set_null(row),
         }
     }
 }

@@ -11,8 +11,10 @@ use crate::files;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
-use crate::sql::raster::read_patch::{BANDS, FILL, SCALED};
+use crate::sql::shared::options::{BANDS, FILL, SCALED};
+use crate::sql::shared::windows::WIN;
 
+/// The table function `read_blocks`.
 pub struct ReadBlocks;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -26,9 +28,9 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "Rasters: a path, a glob, or a list of those.",
         },
-        named("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
-        named("scaled", "BOOLEAN", "false", SCALED),
-        named("fill", "DOUBLE | VARCHAR", "NULL", FILL),
+        BANDS.named(),
+        SCALED.named(),
+        FILL.named(),
         named(
             "dtype",
             "VARCHAR",
@@ -47,7 +49,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column("block_id", "BIGINT", "Place of the block, row-major from the upper left."),
         column(
             "win",
-            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            WIN,
             "The block's window, in pixels, cut off where the raster ends: each pixel lies in one block.",
         ),
         column(

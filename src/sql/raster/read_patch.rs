@@ -3,28 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::bridge::args::{Args, number};
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, check_patch, pixel_count};
+use crate::read::patch::{PatchOptions, band_numbers, check_floats, check_patch, pixel_count};
 use crate::read::plan::{Request, read_patches};
 use crate::read::source::Source;
-use crate::sql_type::SqlType;
-use crate::value::Value;
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch_options};
+use crate::sql::shared::windows::{self, WIN};
 use crate::window::Window;
 
+/// The scalar `read_patch`.
 pub struct ReadPatch;
-
-pub const BANDS: &str =
-    "Bands to read, by number (from 1) or by name, in this order; all bands of the file unless given.";
-pub const SCALED: &str = "Give `pixel * scale + offset` of the band's header instead of the stored pixel.";
-pub const FILL: &str =
-    "A number (or 'nan') in place of NULL pixels: a dense list, which reaches NumPy without a copy.";
-pub const BOUNDLESS: &str = "A window wholly outside the raster is all NULL instead of an error.";
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_patch",
@@ -39,25 +32,15 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         Parameter {
             name: "win",
-            types: "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
+            types: WIN,
             given: Given::Required,
             meaning: "The window in pixels, from the upper left; it may hang over the edge.",
         },
-        Parameter {
-            name: "options",
-            types: "STRUCT",
-            given: Given::Optional,
-            meaning: "The keys below, constant for the query.",
-        },
-        Parameter {
-            name: "bands",
-            types: "BIGINT[] | VARCHAR[]",
-            given: Given::Option("all"),
-            meaning: BANDS,
-        },
-        Parameter { name: "scaled", types: "BOOLEAN", given: Given::Option("false"), meaning: SCALED },
-        Parameter { name: "fill", types: "DOUBLE | VARCHAR", given: Given::Option("NULL"), meaning: FILL },
-        Parameter { name: "boundless", types: "BOOLEAN", given: Given::Option("false"), meaning: BOUNDLESS },
+        OPTIONS,
+        BANDS,
+        SCALED,
+        FILL,
+        BOUNDLESS,
     ],
     columns: &[Column {
         name: "pixels",
@@ -88,44 +71,10 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio: DatasetReader.read(window, masked = True, boundless = True)"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: PatchOptions,
     limits: Limits,
-}
-
-/// Reads the options that the scalar and the table function share.
-///
-/// # Errors
-/// A value of the wrong form.
-pub fn patch_options(args: &Args) -> Result<PatchOptions> {
-    let must = "a list of band numbers (from 1) or names";
-    let bands = match args.get("bands") {
-        None => None,
-        Some(value) => {
-            let band = |item: &Value| match item {
-                Value::Int(n) => Some(BandName::Number(*n)),
-                Value::Text(name) => Some(BandName::Name(name.clone())),
-                _ => None,
-            };
-            let bands: Option<Vec<BandName>> = match value {
-                Value::List(items) => items.iter().map(band).collect(),
-                one => band(one).map(|b| vec![b]),
-            };
-            let bad = || args.place("bands")(Error::invalid(value, must));
-            Some(bands.filter(|b| !b.is_empty()).ok_or_else(bad)?)
-        }
-    };
-    let fill = match args.get("fill") {
-        None => None,
-        Some(Value::Text(text)) if text.eq_ignore_ascii_case("nan") => Some(f64::NAN),
-        Some(value) => {
-            let bad = || args.place("fill")(Error::invalid(value, "a number, or 'nan'"));
-            Some(number(value).ok_or_else(bad)?)
-        }
-    };
-    let scaled = args.flag("scaled")?.unwrap_or(false);
-    let boundless = args.flag("boundless")?.unwrap_or(false);
-    Ok(PatchOptions { bands, scaled, fill, boundless })
 }
 
 /// One row's work.
@@ -148,15 +97,12 @@ impl ScalarFunction for ReadPatch {
         Ok(Bound { options, limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let jobs = jobs(bound, input)?;
         let elements = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
         check_chunk(elements.saturating_mul(4), &bound.limits)?;
         let lengths: Vec<Option<usize>> = jobs.iter().map(|job| job.as_ref().map(Job::pixels)).collect();
-        let (places, pixels) = out.lists::<f32>(&lengths);
-        for (row, _) in jobs.iter().enumerate().filter(|(_, job)| job.is_none()) {
-            out.set_null(row, &SqlType::Float.list());
-        }
+        let (mut nulls, pixels) = out.lists::<f32>(&lengths);
         let request = |(job, pixels): (Job, _)| Request {
             source: job.source,
             window: job.window,
@@ -170,9 +116,11 @@ impl ScalarFunction for ReadPatch {
         for request in requests {
             let Request { source, window, bands, out, gaps } = &request;
             check_floats(source, window, bands, &bound.options, out, gaps)?;
-            places.set_null_runs(first, gaps);
+            nulls.set_runs(first, gaps);
             first += request.out.len();
         }
+        let none = lengths.iter().enumerate().filter(|(_, length)| length.is_none());
+        none.for_each(|(row, _)| out.set_null(row));
         Ok(())
     }
 }
@@ -186,15 +134,16 @@ impl Job {
 /// What each row asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
 fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
     let (paths, windows) = (input.column(0), input.column(1));
-    let fields = [0, 1, 2, 3].map(|i| windows.field(i));
     let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
     let mut jobs = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
-        if input.any_null(row) || fields.iter().any(|field| field.is_null(row)) {
+        // A window that is none is told after a file that is none.
+        let window = windows::read(windows, row).transpose();
+        let (Some(window), false) = (window, input.any_null(row)) else {
             jobs.push(None);
             continue;
-        }
-        let path = paths.str(row);
+        };
+        let path = paths.str(row)?;
         let (source, bands) = match known.get(path) {
             Some(both) => both.clone(),
             None => {
@@ -204,9 +153,7 @@ fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
                 (source, bands)
             }
         };
-        let [row_off, col_off] = [fields[0], fields[1]].map(|field| field.get::<i64>(row));
-        let [height, width] = [fields[2], fields[3]].map(|field| i64::from(field.get::<i32>(row)));
-        let window = Window::new(row_off, col_off, height, width)?;
+        let window = window?;
         check_patch(&window, bands.len(), 4, &bound.limits)?;
         jobs.push(Some(Job { source, window, bands }));
     }

@@ -15,10 +15,12 @@ use crate::on_error::OnError;
 use crate::read::source::Source;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
-use crate::sql::raster::read_patch::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql::shared::windows::WIN;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The table function `read_patch`.
 pub struct ReadPatchTable;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -45,10 +47,10 @@ static DOC: FunctionDoc = FunctionDoc {
             "'snap'",
             "`drop`, `snap`, `overflow`, `center` or `pad`, as in geo_patch_grid.",
         ),
-        named("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
-        named("scaled", "BOOLEAN", "false", SCALED),
-        named("fill", "DOUBLE | VARCHAR", "NULL", FILL),
-        named("boundless", "BOOLEAN", "false", BOUNDLESS),
+        BANDS.named(),
+        SCALED.named(),
+        FILL.named(),
+        BOUNDLESS.named(),
         named(
             "dtype",
             "VARCHAR",
@@ -69,11 +71,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "The raster. Over a registry, its columns come first, in their order, except those named like one of the following.",
         ),
         column("patch_id", "BIGINT", "Over rasters: place in the full grid, row-major."),
-        column(
-            "win",
-            "STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)",
-            "The window, in pixels.",
-        ),
+        column("win", WIN, "The window, in pixels."),
         column(
             "data",
             "ANY[]",

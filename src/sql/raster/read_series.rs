@@ -1,78 +1,63 @@
 //! `read_series(paths, times, slice)`: files lined up in time on the grid of a slice.
 
 use crate::bridge::chunk::Input;
-use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join, option};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::band_count;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
-use crate::sql::raster::read_patch::{BANDS, FILL};
-use crate::sql::raster::read_slice::{
-    BOUNDLESS, DTYPE, MASK_BAND, MASK_BITS, MASK_VALUES, MERGE, RESAMPLING, SCALED, TOLERANCE, check_bytes,
-    option, paths, slice_options,
-};
+use crate::sql::shared::chunk_limit::check_bytes;
+use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
+use crate::sql::shared::paths::paths;
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
-use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The scalar `read_series`.
 pub struct ReadSeries;
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Scalar,
     summary: "Reads a catalog's files on one slice as [time, band, row, col].",
-    parameters: &[
-        Parameter {
-            name: "paths",
-            types: "VARCHAR[]",
-            given: Given::Required,
-            meaning: "Rasters, as from `list(path)` over a catalog; in any order.",
-        },
-        Parameter {
-            name: "times",
-            types: "TIMESTAMP[]",
-            given: Given::Required,
-            meaning: "The time of each, UTC, as from `list(t_min)` over the same rows. Files of one time are merged into one image.",
-        },
-        Parameter {
-            name: "slice",
-            types: SLICE,
-            given: Given::Required,
-            meaning: "The grid to fill. Files whose time lies outside its closed interval are left out, and the steps run from its `t_min` to its `t_max`; where those are NULL, from the first file to the last.",
-        },
-        Parameter {
-            name: "options",
-            types: "STRUCT",
-            given: Given::Optional,
-            meaning: "The keys below, constant for the query.",
-        },
-        option(
-            "step",
-            "INTERVAL | VARCHAR",
-            "each time",
-            "Length of a step: an INTERVAL, or a text such as `month`, `10 days`, `1 hour`, or `all` for one. Months and years begin with a month or year, days at midnight. Without it every time of a file is a step.",
-        ),
-        option(
-            "reduce",
-            "VARCHAR",
-            "'nearest'",
-            "What stands in a step: the file `nearest` to its start, no farther than a step; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
-        ),
-        option("bands", "BIGINT[] | VARCHAR[]", "all", BANDS),
-        option("resampling", "VARCHAR", "'nearest'", RESAMPLING),
-        option("merge", "VARCHAR", "'first'", MERGE),
-        option("mask_band", "BIGINT | VARCHAR", "none", MASK_BAND),
-        option("mask_bits", "BIGINT[]", "[]", MASK_BITS),
-        option("mask_values", "BIGINT[]", "[]", MASK_VALUES),
-        option("scaled", "BOOLEAN", "false", SCALED),
-        option("dtype", "VARCHAR", "the file's", DTYPE),
-        option("tolerance", "DOUBLE", "0.125", TOLERANCE),
-        option("fill", "DOUBLE | VARCHAR", "NULL", FILL),
-        option("boundless", "BOOLEAN", "false", BOUNDLESS),
-    ],
+    parameters: &join::<17>(&[
+        &[
+            Parameter {
+                name: "paths",
+                types: "VARCHAR[]",
+                given: Given::Required,
+                meaning: "Rasters, as from `list(path)` over a catalog; in any order.",
+            },
+            Parameter {
+                name: "times",
+                types: "TIMESTAMP[]",
+                given: Given::Required,
+                meaning: "The time of each, UTC, as from `list(t_min)` over the same rows. Files of one time are merged into one image.",
+            },
+            Parameter {
+                name: "slice",
+                types: SLICE,
+                given: Given::Required,
+                meaning: "The grid to fill. Files whose time lies outside its closed interval are left out, and the steps run from its `t_min` to its `t_max`; where those are NULL, from the first file to the last.",
+            },
+            OPTIONS,
+            option(
+                "step",
+                "INTERVAL | VARCHAR",
+                "each time",
+                "Length of a step: an INTERVAL, or a text such as `month`, `10 days`, `1 hour`, or `all` for one. Months and years begin with a month or year, days at midnight. Without it every time of a file is a step.",
+            ),
+            option(
+                "reduce",
+                "VARCHAR",
+                "'nearest'",
+                "What stands in a step: the file `nearest` to its start, no farther than a step; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
+            ),
+        ],
+        &SLICE_OPTIONS,
+    ]),
     columns: &[Column {
         name: "series",
         types: "STRUCT(data FLOAT[], shape INTEGER[], times TIMESTAMP[], transform DOUBLE[], crs VARCHAR)",
@@ -108,6 +93,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: SeriesOptions,
     limits: Limits,
@@ -142,13 +128,12 @@ impl ScalarFunction for ReadSeries {
         Ok(Bound { options, limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let mut left = bound.limits.chunk;
         for row in 0..input.rows() {
-            match series(bound, input, row, &out, left)? {
+            match series(bound, input, row, out, left)? {
                 Some(bytes) => left = left.saturating_sub(bytes),
-                None => out.set_null(row, &ty),
+                None => out.set_null(row),
             }
         }
         Ok(())
@@ -160,7 +145,7 @@ fn series(
     bound: &Bound,
     input: &Input<'_>,
     row: usize,
-    out: &Vector<'_>,
+    out: &mut Vector<'_>,
     left: usize,
 ) -> Result<Option<usize>> {
     let place = |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
@@ -168,7 +153,7 @@ fn series(
     if names.is_null(row) || instants.is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(&slices, row).map_err(place("slice"))? else { return Ok(None) };
+    let Some(slice) = slice_value::read(slices, row).map_err(place("slice"))? else { return Ok(None) };
     let list = instants.list(row);
     let items = list.items();
     if list.places().any(|i| items.is_null(i)) {
@@ -184,7 +169,7 @@ fn series(
             "Give as many, as list(t_min) beside list(path)",
         )));
     }
-    let paths = paths(&names, row).map_err(place("paths"))?;
+    let paths = paths(names, row).map_err(place("paths"))?;
     if paths.len() != times.len() {
         let problem =
             format!("a glob among the paths matches several files, which have {} times", times.len());
@@ -200,17 +185,15 @@ fn series(
     let what = format!("{} steps of {bands} bands of the {slice}", bins.len());
     check_bytes(&what, pixels.saturating_mul(4).saturating_add(used), &bound.limits)?;
 
-    let [data, shape, steps, transform, crs] = [0, 1, 2, 3, 4].map(|i| out.field(i));
+    let names = ["data", "shape", "times", "transform", "crs"];
+    let [data, shape, steps, transform, crs] = out.fields_mut(names)?;
     let (places, first) = data.push_list(row, pixels);
     let part = places.slice_mut::<f32>(first, pixels);
     let runs = read_series(&paths, &bins, &slice, &bound.options, &bound.limits, part)?;
     places.set_null_runs(first, &runs);
     let sides = [bins.len() as i32, bands as i32, slice.height as i32, slice.width as i32];
     shape.set_list(row, &sides);
-    let (stamps, start) = steps.push_list(row, bins.len());
-    for (stamp, bin) in stamps.slice_mut::<i64>(start, bins.len()).iter_mut().zip(&bins) {
-        *stamp = bin.time;
-    }
+    steps.set_list(row, &bins.iter().map(|bin| bin.time).collect::<Vec<i64>>());
     transform.set_list(row, &slice.affine().0);
     crs.set_bytes(row, slices.field(1).bytes(row));
     Ok(Some(pixels * 4))

@@ -1,22 +1,26 @@
 //! Shapes in and out of DuckDB's vectors.
 
 use crate::bbox::Bbox;
+use crate::bridge::record::{Typed, record};
+use crate::bridge::rows::Cell;
 use crate::bridge::vector::Vector;
 use crate::error::Result;
 use crate::map::Shape;
-use crate::sql_type::SqlType;
+
+record! { Bbox { xmin: f64, ymin: f64, xmax: f64, ymax: f64 } }
 
 /// The type of a box, as `FunctionDoc`s write it.
-pub const BOX: &str = "STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE)";
+pub const BOX: &str = Bbox::TYPE;
 
 /// Reads a column's shapes. Rows often repeat the row before (a constant above all), which is parsed once.
 pub struct Shapes<'a> {
-    column: Vector<'a>,
+    column: &'a Vector<'a>,
     last: Option<(&'a [u8], Option<Shape>)>,
 }
 
 impl<'a> Shapes<'a> {
-    pub fn new(column: Vector<'a>) -> Shapes<'a> {
+    /// The shapes of a GEOMETRY column.
+    pub fn new(column: &'a Vector<'a>) -> Shapes<'a> {
         Shapes { column, last: None }
     }
 
@@ -36,27 +40,9 @@ impl<'a> Shapes<'a> {
     }
 }
 
-/// Writes a shape, or NULL.
-///
-/// # Errors
-/// As [`Shape::wkb`].
-pub fn write(out: &Vector<'_>, row: usize, shape: Option<&Shape>) -> Result<()> {
-    match shape {
-        Some(shape) => out.set_bytes(row, &shape.wkb()?),
-        None => out.set_null(row, &SqlType::Geometry(None)),
-    }
-    Ok(())
-}
-
-/// The corners of a row of a box column, in the order of [`BOX`]; `None` when one is NULL.
-pub fn corners(column: &Vector<'_>, row: usize) -> Option<[f64; 4]> {
-    let fields = [0, 1, 2, 3].map(|i| column.field(i));
-    let whole = !column.is_null(row) && fields.iter().all(|field| !field.is_null(row));
-    whole.then(|| fields.map(|field| field.get(row)))
-}
-
-pub fn write_box(out: &Vector<'_>, row: usize, bbox: &Bbox) {
-    for (i, value) in [bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax].into_iter().enumerate() {
-        out.field(i).set(row, value);
+impl Cell for Shape {
+    fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
+        out.set_bytes(row, &self.wkb()?);
+        Ok(())
     }
 }

@@ -9,13 +9,14 @@ use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::sql_type::SqlType;
 use crate::stitch::statistics::{Bands, Room, Sample, Summary};
 use crate::value::Value;
 use crate::with_dtype;
 
+/// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/stats.sql");
 
+/// The aggregate `geoquilt.stats`.
 pub struct Stats;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -76,14 +77,18 @@ static HELD: AtomicUsize = AtomicUsize::new(0);
 #[derive(Default)]
 pub enum State {
     #[default]
+    /// No row yet.
     Empty,
+    /// In floats of 32 bits.
     Single(Bands<f32>),
+    /// In doubles.
     Double(Bands<f64>),
 }
 
+/// The arguments of a chunk.
 pub struct Rows<'a> {
     data: Pieces<'a>,
-    shape: Vector<'a>,
+    shape: &'a Vector<'a>,
     single: Room<f32>,
     double: Room<f64>,
 }
@@ -101,7 +106,7 @@ impl AggregateFunction for Stats {
         &HELD
     }
 
-    fn rows<'a>(input: &Input<'a>) -> Result<Rows<'a>> {
+    fn rows<'a>(input: &'a Input<'_>) -> Result<Rows<'a>> {
         Ok(Rows {
             data: Pieces::of(input.column(0))?,
             shape: input.column(1),
@@ -154,9 +159,8 @@ impl AggregateFunction for Stats {
             State::Single(bands) => Some(bands.summaries()),
             State::Double(bands) => Some(bands.summaries()),
         };
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
         let value = summaries.map_or(Value::Null, |all| Value::List(all.iter().map(entry).collect()));
-        value.write(out, row, &ty);
+        value.write(out, row);
         Ok(())
     }
 

@@ -1,17 +1,12 @@
 //! `geoquilt_cache`: what the process keeps of files, and how often that was of use.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-use crate::bridge::args::Args;
-use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
-use crate::bridge::table::{Plan, TableFunction};
-use crate::error::Result;
+use crate::bridge::table::Listing;
 use crate::limits::Limits;
 use crate::read::source::{block_cache, file_counters};
-use crate::sql_type::SqlType;
+use crate::value::Value;
 
+/// The table function `geoquilt_cache`.
 pub struct GeoquiltCache;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -45,25 +40,10 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &[],
 };
 
-impl TableFunction for GeoquiltCache {
+impl Listing for GeoquiltCache {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = Limits;
-    type Scan = (Arc<Limits>, AtomicBool);
 
-    fn bind(_args: &Args, limits: Limits) -> Result<Plan<Limits>> {
-        let columns = DOC.columns.iter().map(|c| Ok((c.name.to_string(), SqlType::parse(c.types)?)));
-        Ok(Plan { columns: columns.collect::<Result<_>>()?, rows: Some(1), bound: limits })
-    }
-
-    fn start(bound: &Arc<Limits>, _wanted: &[usize]) -> Result<Self::Scan> {
-        Ok((bound.clone(), AtomicBool::new(false)))
-    }
-
-    fn next((limits, done): &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
-        if done.swap(true, Relaxed) {
-            out.set_rows(0);
-            return Ok(());
-        }
+    fn rows(limits: &Limits) -> Vec<Vec<Value>> {
         let (blocks, files) = (block_cache().counters(), file_counters());
         let counters = [
             blocks.hits,
@@ -77,12 +57,6 @@ impl TableFunction for GeoquiltCache {
             files.handles_limit as u64,
             files.opened,
         ];
-        for (index, counter) in counters.into_iter().enumerate() {
-            if let Some(vector) = out.column(index) {
-                vector.set(0, counter);
-            }
-        }
-        out.set_rows(1);
-        Ok(())
+        vec![counters.map(|count| Value::Int(count as i64)).to_vec()]
     }
 }

@@ -1,18 +1,12 @@
 //! `geoquilt_functions`: help in the tool itself.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-use crate::bridge::args::Args;
-use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
-use crate::bridge::table::{Plan, TableFunction};
-use crate::error::Result;
+use crate::bridge::table::Listing;
 use crate::limits::Limits;
-use crate::sql::{GROUPS, functions};
-use crate::sql_type::SqlType;
+use crate::sql::GROUPS;
 use crate::value::Value;
 
+/// The table function `geoquilt_functions`.
 pub struct GeoquiltFunctions;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -67,39 +61,12 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &[],
 };
 
-impl TableFunction for GeoquiltFunctions {
+impl Listing for GeoquiltFunctions {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = Vec<SqlType>;
-    type Scan = (Vec<SqlType>, AtomicBool);
 
-    fn bind(_args: &Args, _limits: Limits) -> Result<Plan<Vec<SqlType>>> {
-        let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<Vec<_>>>()?;
-        let columns =
-            DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
-        Ok(Plan { columns, rows: Some(functions().count() as u64), bound: types })
-    }
-
-    fn start(types: &Arc<Vec<SqlType>>, _wanted: &[usize]) -> Result<Self::Scan> {
-        Ok((types.as_ref().clone(), AtomicBool::new(false)))
-    }
-
-    fn next((types, done): &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
-        if done.swap(true, Relaxed) {
-            out.set_rows(0);
-            return Ok(());
-        }
+    fn rows(_limits: &Limits) -> Vec<Vec<Value>> {
         let all = GROUPS.iter().flat_map(|group| group.functions.iter().map(|f| (group.title, f.doc)));
-        let mut rows = 0;
-        for (row, (chapter, doc)) in all.enumerate() {
-            rows = row + 1;
-            for (index, (ty, value)) in types.iter().zip(describe(chapter, doc)).enumerate() {
-                if let Some(vector) = out.column(index) {
-                    value.write(&vector, row, ty);
-                }
-            }
-        }
-        out.set_rows(rows);
-        Ok(())
+        all.map(|(chapter, doc)| describe(chapter, doc)).collect()
     }
 }
 

@@ -1,18 +1,14 @@
 //! `geoquilt_progress`: how far the jobs of this process are.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
-use crate::bridge::args::Args;
-use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
-use crate::bridge::table::{Plan, TableFunction};
-use crate::error::Result;
+use crate::bridge::table::Listing;
 use crate::limits::Limits;
 use crate::progress::{self, Job};
-use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The table function `geoquilt_progress`.
 pub struct GeoquiltProgress;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -45,35 +41,11 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &[],
 };
 
-impl TableFunction for GeoquiltProgress {
+impl Listing for GeoquiltProgress {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = Vec<SqlType>;
-    type Scan = (Arc<Vec<SqlType>>, Mutex<std::vec::IntoIter<Job>>);
 
-    fn bind(_args: &Args, _limits: Limits) -> Result<Plan<Self::Bound>> {
-        let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<Vec<_>>>()?;
-        let columns =
-            DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
-        Ok(Plan { columns, rows: None, bound: types })
-    }
-
-    fn start(bound: &Arc<Self::Bound>, _wanted: &[usize]) -> Result<Self::Scan> {
-        Ok((bound.clone(), Mutex::new(progress::running().into_iter())))
-    }
-
-    fn next((types, jobs): &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
-        let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rows = 0;
-        for job in jobs.by_ref().take(out.capacity()) {
-            for (index, (ty, value)) in types.iter().zip(cells(&job)).enumerate() {
-                if let Some(vector) = out.column(index) {
-                    value.write(&vector, rows, ty);
-                }
-            }
-            rows += 1;
-        }
-        out.set_rows(rows);
-        Ok(())
+    fn rows(_limits: &Limits) -> Vec<Vec<Value>> {
+        progress::running().iter().map(|job| cells(job).to_vec()).collect()
     }
 }
 

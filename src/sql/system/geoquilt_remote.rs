@@ -1,17 +1,12 @@
 //! `geoquilt_remote`: what was read over DuckDB's file system.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-use crate::bridge::args::Args;
-use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
-use crate::bridge::table::{Plan, TableFunction};
-use crate::error::Result;
+use crate::bridge::table::Listing;
 use crate::files::remote;
 use crate::limits::Limits;
-use crate::sql_type::SqlType;
+use crate::value::Value;
 
+/// The table function `geoquilt_remote`.
 pub struct GeoquiltRemote;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -36,33 +31,12 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["docs/decisions.md: remote files"],
 };
 
-impl TableFunction for GeoquiltRemote {
+impl Listing for GeoquiltRemote {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = ();
-    type Scan = AtomicBool;
 
-    fn bind(_args: &Args, _limits: Limits) -> Result<Plan<()>> {
-        let column = |c: &crate::bridge::doc::Column| Ok((c.name.to_string(), SqlType::parse(c.types)?));
-        let columns = DOC.columns.iter().map(column).collect::<Result<_>>()?;
-        Ok(Plan { columns, rows: Some(1), bound: () })
-    }
-
-    fn start(_bound: &Arc<()>, _wanted: &[usize]) -> Result<AtomicBool> {
-        Ok(AtomicBool::new(false))
-    }
-
-    fn next(done: &AtomicBool, out: &mut Chunk<'_>) -> Result<()> {
-        if done.swap(true, Relaxed) {
-            out.set_rows(0);
-            return Ok(());
-        }
+    fn rows(_limits: &Limits) -> Vec<Vec<Value>> {
         let c = remote::counters();
-        for (index, count) in [c.opens, c.requests, c.bytes, c.retries, c.held].into_iter().enumerate() {
-            if let Some(vector) = out.column(index) {
-                vector.set(0, count);
-            }
-        }
-        out.set_rows(1);
-        Ok(())
+        let counts = [c.opens, c.requests, c.bytes, c.retries, c.held];
+        vec![counts.map(|count| Value::Int(count as i64)).to_vec()]
     }
 }

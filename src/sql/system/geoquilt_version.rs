@@ -1,20 +1,14 @@
 //! `geoquilt_version`: what this extension is made of, and its settings.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-use crate::bridge::args::Args;
-use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Kind};
 use crate::bridge::settings::SETTINGS;
-use crate::bridge::table::{Plan, TableFunction};
-use crate::error::Result;
+use crate::bridge::table::Listing;
 use crate::format::{gdal, geotiff};
 use crate::limits::Limits;
 use crate::sql::shared::catalog_crs::catalog_crs;
-use crate::sql_type::SqlType;
 use crate::value::Value;
 
+/// The table function `geoquilt_version`.
 pub struct GeoquiltVersion;
 
 static DOC: FunctionDoc = FunctionDoc {
@@ -48,35 +42,11 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &[],
 };
 
-impl TableFunction for GeoquiltVersion {
+impl Listing for GeoquiltVersion {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = (Vec<SqlType>, Limits);
-    type Scan = (Arc<(Vec<SqlType>, Limits)>, AtomicBool);
 
-    fn bind(_args: &Args, limits: Limits) -> Result<Plan<Self::Bound>> {
-        let types = DOC.columns.iter().map(|c| SqlType::parse(c.types)).collect::<Result<Vec<_>>>()?;
-        let columns =
-            DOC.columns.iter().zip(&types).map(|(c, ty)| (c.name.to_string(), ty.clone())).collect();
-        Ok(Plan { columns, rows: Some(1), bound: (types, limits) })
-    }
-
-    fn start(bound: &Arc<Self::Bound>, _wanted: &[usize]) -> Result<Self::Scan> {
-        Ok((bound.clone(), AtomicBool::new(false)))
-    }
-
-    fn next((bound, done): &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
-        if done.swap(true, Relaxed) {
-            out.set_rows(0);
-            return Ok(());
-        }
-        let (types, limits) = bound.as_ref();
-        for (index, (ty, value)) in types.iter().zip(facts(limits)).enumerate() {
-            if let Some(vector) = out.column(index) {
-                value.write(&vector, 0, ty);
-            }
-        }
-        out.set_rows(1);
-        Ok(())
+    fn rows(limits: &Limits) -> Vec<Vec<Value>> {
+        vec![facts(limits)]
     }
 }
 

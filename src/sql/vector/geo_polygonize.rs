@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use crate::affine::Affine;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Typed, Wkb, record};
+use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
@@ -12,9 +14,16 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::map::geometry;
 use crate::projection;
-use crate::sql_type::SqlType;
 
+/// The scalar `geo_polygonize`.
 pub struct GeoPolygonize;
+
+/// A polygon, and the value of its pixels.
+struct Polygon {
+    geometry: Wkb,
+    value: f64,
+}
+record! { Polygon { geometry: Wkb, value: f64 } }
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_polygonize",
@@ -66,7 +75,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[Column {
         name: "polygons",
-        types: "STRUCT(geometry GEOMETRY, value DOUBLE)[]",
+        types: <Vec<Polygon>>::TYPE,
         meaning: "A polygon (with holes) for each region, and the value of its pixels.",
     }],
     nulls: "NULL for a NULL argument. Pixels that are NULL or NaN, or false, belong to no polygon; an empty list when there is no other.",
@@ -86,6 +95,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["GDALPolygonize, as rasterio.features.shapes"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     eight: bool,
     to: Option<Crs>,
@@ -109,23 +119,17 @@ impl ScalarFunction for GeoPolygonize {
         Ok(Bound { eight, to })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(DOC.columns.first().map_or("", |c| c.types))?;
-        for row in 0..input.rows() {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        rows(input, out, |row| {
             if input.any_null(row) {
-                out.set_null(row, &ty);
-                continue;
+                return Ok(None);
             }
             let [data, shape, transform] = [0, 1, 2].map(|i| input.column(i).list(row));
             let grid = Grid::read(&shape, &transform)?;
-            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)))?;
-            let (items, first) = out.push_list(row, polygons.len());
-            for (i, (wkb, value)) in polygons.iter().enumerate() {
-                items.field(0).set_bytes(first + i, wkb);
-                items.field(1).set(first + i, *value);
-            }
-        }
-        Ok(())
+            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)?))?;
+            let polygon = |(wkb, value)| Polygon { geometry: Wkb(wkb), value };
+            Ok(Some(polygons.into_iter().map(polygon).collect::<Vec<_>>()))
+        })
     }
 }
 

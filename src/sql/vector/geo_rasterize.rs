@@ -4,24 +4,38 @@ use crate::bbox::Bbox;
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Typed, record, text};
+use crate::bridge::rows::{Cell, Parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::label::{self, Feature, Files, LabelOptions, Labels, Onto, TASKS, Task};
 use crate::limits::Limits;
 use crate::slice::Slice;
-use crate::sql::catalog::geo_catalog_build::layer_name;
+use crate::sql::shared::crs::crs_of_call;
+use crate::sql::shared::options::layer_name;
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
-use crate::sql::vector::geo_zonal_stats::crs_of_call;
-use crate::sql_type::SqlType;
 use crate::value::Value;
-use crate::{files, workers};
 
+/// The scalar `geo_rasterize`.
 pub struct GeoRasterize;
 
-const RESULT: &str = "STRUCT(data INTEGER[], shape INTEGER[], transform DOUBLE[], crs VARCHAR, objects STRUCT(id INTEGER, label INTEGER, bbox STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE))[])";
+/// A feature that was drawn.
+struct Object {
+    id: i32,
+    label: i32,
+    bbox: Bbox,
+}
+record! { Object { id: i32, label: i32, bbox: Bbox } }
+
+const RESULT: &str = text![
+    "STRUCT(data INTEGER[], shape INTEGER[], transform DOUBLE[], crs VARCHAR, objects ",
+    <Vec<Object>>::TYPE,
+    ")"
+];
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_rasterize",
@@ -128,6 +142,7 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rasterio.features.rasterize", "torchgeo 0.7: the three tasks of VectorDataset"],
 };
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: LabelOptions,
     /// Of geometries in a list.
@@ -156,65 +171,52 @@ impl ScalarFunction for GeoRasterize {
         Ok(Bound { options, crs, labels: labels(&args)?, files: Files::default(), limits: call.limits })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(RESULT)?;
-        let features = input.column(0);
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        let (features, slices) = (input.column(0), input.column(1));
         let is_list = features.holds() == Holds::List;
-        let rows: Vec<usize> = (0..input.rows()).collect();
+        let threads = bound.limits.threads;
         let mut elements = 0;
+        let job = |row: usize| {
+            let slice = slice_value::read(slices, row).map_err(|e| e.at("geo_rasterize(slice)"))?;
+            let Some(slice) = slice.filter(|_| !features.is_null(row)) else { return Ok(None) };
+            elements += slice.area();
+            check(elements, &bound.limits)?;
+            let what = match is_list {
+                true => what(bound, &features.list(row))?,
+                false => What::Files(vec![features.str(row)?.to_string()]),
+            };
+            Ok(Some(Job { slice, what }))
+        };
+        let work = |job: &Job| {
+            let features = job.what.features(bound, &job.slice)?;
+            label::draw(&features, &job.slice, &bound.options)
+        };
         // A few rows for each thread at a time: their labels wait to be written.
-        for rows in rows.chunks(4 * bound.limits.threads.max(1)) {
-            let list = |row: &usize| (is_list && !features.is_null(*row)).then(|| features.list(*row));
-            let lists: Vec<Option<List>> = rows.iter().map(list).collect();
-            let mut jobs = Vec::with_capacity(rows.len());
-            for (&row, list) in rows.iter().zip(&lists) {
-                let slice =
-                    slice_value::read(&input.column(1), row).map_err(|e| e.at("geo_rasterize(slice)"))?;
-                let Some(slice) = slice.filter(|_| !features.is_null(row)) else {
-                    out.set_null(row, &ty);
-                    continue;
-                };
-                elements += slice.area();
-                check(elements, &bound.limits)?;
-                let what = match list {
-                    Some(list) => what(bound, list)?,
-                    None => What::Files(vec![features.str(row).to_string()]),
-                };
-                jobs.push(Job { row, slice, what, labels: Labels::default() });
-            }
-            workers::each(&mut jobs, bound.limits.threads, |job| {
-                let features = job.what.features(bound, &job.slice)?;
-                job.labels = label::draw(&features, &job.slice, &bound.options)?;
-                Ok(())
-            })?;
-            for job in jobs {
-                write(&job.labels, &job.slice, &out, job.row);
-            }
-        }
-        Ok(())
+        let parallel = Parallel { threads, at_once: 4 * threads.max(1) };
+        parallel
+            .rows(input, out, job, work, |job, labels: Labels, out, row| write(labels, &job.slice, out, row))
     }
 }
 
-/// A row, and its labels once they are drawn.
-struct Job<'a> {
-    row: usize,
+/// What a row asks for.
+struct Job {
     slice: Slice,
-    what: What<'a>,
-    labels: Labels,
+    what: What,
 }
 
 /// What is drawn on a slice: vector files, or geometries with their classes.
-enum What<'a> {
+enum What {
     /// Paths and globs.
     Files(Vec<String>),
-    Shapes(Vec<(&'a [u8], i32)>),
+    /// As WKB.
+    Shapes(Vec<(Vec<u8>, i32)>),
 }
 
 fn place(error: Error) -> Error {
     error.at("geo_rasterize(features)")
 }
 
-impl What<'_> {
+impl What {
     fn features(&self, bound: &Bound, slice: &Slice) -> Result<Vec<Feature>> {
         let mut found = Vec::new();
         match self {
@@ -277,12 +279,12 @@ fn check(elements: usize, limits: &Limits) -> Result<()> {
     ))
 }
 
-fn what<'a>(bound: &Bound, list: &'a List) -> Result<What<'a>> {
+fn what(bound: &Bound, list: &List) -> Result<What> {
     let (items, places) = (list.items(), list.places());
     let kind = items.holds();
     if kind == Holds::Text {
-        let patterns = places.filter(|at| !items.is_null(*at)).map(|at| items.str(at).to_string());
-        return Ok(What::Files(patterns.collect()));
+        let patterns = places.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
+        return patterns.collect::<Result<_>>().map(What::Files);
     }
     if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != places.len()) {
         let problem = format!("{} labels for {} geometries", labels.len(), places.len());
@@ -300,34 +302,22 @@ fn what<'a>(bound: &Bound, list: &'a List) -> Result<What<'a>> {
             (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(place)?,
             (None, _) => 1,
         };
-        shapes.push((geometry.bytes(at), label));
+        shapes.push((geometry.bytes(at).to_vec(), label));
     }
     Ok(What::Shapes(shapes))
 }
 
-fn write(labels: &Labels, slice: &Slice, out: &Vector<'_>, row: usize) {
-    let [data, shape, transform, crs, objects] = [0, 1, 2, 3, 4].map(|i| out.field(i));
+fn write(labels: Labels, slice: &Slice, out: &mut Vector<'_>, row: usize) -> Result<()> {
+    let names = ["data", "shape", "transform", "crs", "objects"];
+    let [data, shape, transform, crs, objects] = out.fields_mut(names)?;
     match &labels.pixels {
-        Some(pixels) => {
-            let (items, first) = data.push_list(row, pixels.len());
-            items.slice_mut::<i32>(first, pixels.len()).copy_from_slice(pixels);
-        }
-        None => data.set_null(row, &SqlType::Integer.list()),
+        Some(pixels) => data.set_list(row, pixels),
+        None => data.set_null(row),
     }
     shape.set_list(row, &[1, slice.height as i32, slice.width as i32]);
     transform.set_list(row, &slice.affine().0);
-    crs.set_bytes(row, slice.crs.as_str().as_bytes());
-    let Some(found) = &labels.objects else {
-        objects.set_null(row, &SqlType::Any.list());
-        return;
-    };
-    let (items, first) = objects.push_list(row, found.len());
-    for (i, object) in found.iter().enumerate() {
-        items.field(0).set(first + i, object.id);
-        items.field(1).set(first + i, object.label);
-        let Bbox { xmin, ymin, xmax, ymax } = object.bbox;
-        for (corner, value) in [xmin, ymin, xmax, ymax].into_iter().enumerate() {
-            items.field(2).field(corner).set(first + i, value);
-        }
-    }
+    slice.crs.as_str().write(crs, row)?;
+    let object = |o: label::Object| Object { id: o.id, label: o.label, bbox: o.bbox };
+    let found = labels.objects.map(|objects| objects.into_iter().map(object).collect::<Vec<_>>());
+    found.write(objects, row)
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
+use crate::bridge::record::{Typed, record};
+use crate::bridge::rows::{Cell, Parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::crs::Crs;
@@ -12,11 +14,11 @@ use crate::error::{Error, Load, Result, one_of};
 use crate::kept::Shared;
 use crate::map::geometry;
 use crate::read::patch::BandName;
-use crate::sql_type::SqlType;
+use crate::sql::shared::crs::crs_of_call;
 use crate::value::Value;
 use crate::zonal::{COVERAGES, Coverage, Layer, ZonalOptions, Zone, zone};
-use crate::{projection, workers};
 
+/// The scalar `geo_zonal_stats`.
 pub struct GeoZonalStats;
 
 /// The statistics in the order of the result's fields, and whether they need all pixels at once.
@@ -33,7 +35,33 @@ const STATS: [(&str, bool); 10] = [
     ("variety", true),
 ];
 
-const RESULT: &str = "STRUCT(count DOUBLE, min DOUBLE, max DOUBLE, mean DOUBLE, median DOUBLE, std DOUBLE, sum DOUBLE, majority DOUBLE, minority DOUBLE, variety BIGINT)";
+/// The statistics of a zone; those that were not asked for are NULL.
+struct Stats {
+    count: Option<f64>,
+    min: Option<f64>,
+    max: Option<f64>,
+    mean: Option<f64>,
+    median: Option<f64>,
+    std: Option<f64>,
+    sum: Option<f64>,
+    majority: Option<f64>,
+    minority: Option<f64>,
+    variety: Option<i64>,
+}
+record! {
+    Stats {
+        count: Option<f64>,
+        min: Option<f64>,
+        max: Option<f64>,
+        mean: Option<f64>,
+        median: Option<f64>,
+        std: Option<f64>,
+        sum: Option<f64>,
+        majority: Option<f64>,
+        minority: Option<f64>,
+        variety: Option<i64>,
+    }
+}
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_zonal_stats",
@@ -97,7 +125,7 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     columns: &[Column {
         name: "stats",
-        types: RESULT,
+        types: Stats::TYPE,
         meaning: "`count` is the number of pixels, or the sum of their coverage when exact; `std` is the population's; `majority` is the value that covers most (the greatest of several), `minority` the one that covers least (the smallest of several), `variety` the number of values. Under exact coverage `median` is the weighted quantile.",
     }],
     nulls: "NULL for a NULL path and for a NULL or empty geometry. NULL, nodata, masked and NaN pixels are not counted, nor are those without a weight. Where no pixel is left, also beyond the raster, `count` and `variety` are 0 and the others NULL.",
@@ -132,6 +160,7 @@ static DOC: FunctionDoc = FunctionDoc {
 /// A raster for each row must not fill memory.
 const KEPT_LAYERS: usize = 64;
 
+/// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     crs: Crs,
     options: ZonalOptions,
@@ -141,15 +170,11 @@ pub struct Bound {
     threads: usize,
 }
 
-/// A row, and its statistics when they are known: all but `variety` in the order of [`STATS`], and that.
+/// What a row asks for.
 struct Job<'a> {
-    row: usize,
     path: &'a str,
     wkb: &'a [u8],
-    done: Option<Option<Numbers>>,
 }
-
-type Numbers = ([Option<f64>; STATS.len() - 1], u64);
 
 impl ScalarFunction for GeoZonalStats {
     const DOC: &'static FunctionDoc = &DOC;
@@ -179,71 +204,30 @@ impl ScalarFunction for GeoZonalStats {
         Ok(Bound { crs, options, weights, wanted, layers: Shared::new(KEPT_LAYERS), threads })
     }
 
-    fn call(bound: &Bound, input: &Input<'_>, out: Vector<'_>) -> Result<()> {
-        let ty = SqlType::parse(RESULT)?;
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (paths, shapes) = (input.column(0), input.column(1));
-        let mut jobs = Vec::with_capacity(input.rows());
-        for row in 0..input.rows() {
-            match input.any_null(row) {
-                true => out.set_null(row, &ty),
-                false => {
-                    jobs.push(Job { row, path: paths.str(row), wkb: shapes.bytes(row), done: None });
-                }
+        let job = |row: usize| {
+            if input.any_null(row) {
+                return Ok(None);
             }
-        }
+            Ok(Some(Job { path: paths.str(row)?, wkb: shapes.bytes(row) }))
+        };
         // Side by side, zones share what one may take; those that need more come afterwards, one at a time.
-        let share =
-            ZonalOptions { limit: bound.options.limit / bound.threads.max(1), ..bound.options.clone() };
-        workers::each(&mut jobs, bound.threads, |job| match one(bound, job, &share) {
-            Err(Error::TooLarge { load: Load::Zone, .. }) => Ok(()),
-            done => {
-                job.done = Some(done?);
-                Ok(())
-            }
-        })?;
-        for job in jobs {
-            let done = match job.done {
-                Some(done) => done,
+        let limit = bound.options.limit / bound.threads.max(1);
+        let share = ZonalOptions { limit, ..bound.options.clone() };
+        let work = |job: &Job<'_>| match one(bound, job, &share) {
+            Err(Error::TooLarge { load: Load::Zone, .. }) => Ok(None),
+            done => done.map(Some),
+        };
+        let parallel = Parallel { threads: bound.threads, at_once: input.rows() };
+        parallel.rows(input, out, job, work, |job, done, out, row| {
+            let stats = match done {
+                Some(stats) => stats,
                 None => one(bound, &job, &bound.options)?,
             };
-            match done {
-                Some(numbers) => write(bound, &numbers, &out, job.row),
-                None => out.set_null(job.row, &ty),
-            }
-        }
-        Ok(())
+            stats.write(out, row)
+        })
     }
-}
-
-/// The CRS of a geometry argument: its type's own, or the option, or lon/lat.
-///
-/// # Errors
-/// Both are given, or PROJ does not know it.
-pub fn crs_of_call(args: &Args, own: Option<String>) -> Result<Crs> {
-    Ok(asked_crs(args, "crs", own)?.unwrap_or_else(Crs::lon_lat))
-}
-
-/// The CRS of a geometry's type, or that which a parameter names; both may say the same.
-///
-/// # Errors
-/// They say different things, or PROJ does not know it.
-pub fn asked_crs(args: &Args, parameter: &str, own: Option<String>) -> Result<Option<Crs>> {
-    let place = args.place(parameter);
-    let asked = args.text(parameter)?.map(|crs| Crs::new(&crs));
-    let own = own.map(|crs| Crs::new(&crs));
-    if let Some(asked) = &asked {
-        projection::crs_facts(asked.as_str()).map_err(&place)?;
-    }
-    if let (Some(own), Some(asked)) = (&own, &asked)
-        && !projection::same_crs(own.as_str(), asked.as_str()).map_err(&place)?
-    {
-        let problem = format!("the geometry is in {own}, and {parameter} says {asked}");
-        return Err(place(Error::conflict(problem, format!("Leave {parameter} out"))));
-    }
-    if let Some(own) = &own {
-        projection::crs_facts(own.as_str()).map_err(&place)?;
-    }
-    Ok(own.or(asked))
 }
 
 fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
@@ -266,7 +250,7 @@ fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
     Ok(wanted)
 }
 
-fn one(bound: &Bound, job: &Job<'_>, options: &ZonalOptions) -> Result<Option<Numbers>> {
+fn one(bound: &Bound, job: &Job<'_>, options: &ZonalOptions) -> Result<Option<Stats>> {
     let place = |error: Error| error.at("geo_zonal_stats(geometry)");
     let layer = bound.layer(job.path)?;
     let Some(mut geometry) = geometry::read(job.wkb).map_err(place)? else { return Ok(None) };
@@ -279,19 +263,20 @@ fn one(bound: &Bound, job: &Job<'_>, options: &ZonalOptions) -> Result<Option<Nu
     let (majority, minority, variety) = if options.keep { zone.common() } else { (None, None, 0) };
     let Zone { count, min, max, .. } = zone;
     let (mean, std, sum) = (zone.mean(), zone.std(), zone.sum());
-    Ok(Some(([Some(count), min, max, mean, median, std, sum, majority, minority], variety)))
-}
-
-fn write(bound: &Bound, (numbers, variety): &Numbers, out: &Vector<'_>, row: usize) {
-    for (i, wanted) in bound.wanted.into_iter().enumerate() {
-        let field = out.field(i);
-        match numbers.get(i) {
-            Some(Some(number)) if wanted => field.set(row, *number),
-            None if wanted => field.set(row, *variety as i64),
-            None => field.set_null(row, &SqlType::BigInt),
-            Some(_) => field.set_null(row, &SqlType::Double),
-        }
-    }
+    let [w_count, w_min, w_max, w_mean, w_median, w_std, w_sum, w_majority, w_minority, w_variety] =
+        bound.wanted;
+    Ok(Some(Stats {
+        count: w_count.then_some(count),
+        min: min.filter(|_| w_min),
+        max: max.filter(|_| w_max),
+        mean: mean.filter(|_| w_mean),
+        median: median.filter(|_| w_median),
+        std: std.filter(|_| w_std),
+        sum: sum.filter(|_| w_sum),
+        majority: majority.filter(|_| w_majority),
+        minority: minority.filter(|_| w_minority),
+        variety: w_variety.then_some(variety as i64),
+    }))
 }
 
 impl Bound {

@@ -21,6 +21,7 @@ use crate::with_dtype;
 use crate::write::geotiff::{self as engine, COMPRESSIONS, Canvas, Options};
 use crate::write::staging::Staging;
 
+/// The format `geotiff` of COPY.
 pub struct Geotiff;
 
 const BLOCK: i64 = 512;
@@ -86,9 +87,9 @@ static DOC: FunctionDoc = FunctionDoc {
         "columns that are not data, shape, transform and crs in this order, nor one STRUCT of these",
         "data does not have as many values as shape says",
         "NULL pixels of whole numbers without NODATA, or a NODATA that no pixel of the type can have",
-        "an unknown option (those known are listed), a BLOCKSIZE that is no multiple of 16, BANDS that are not one name a band",
+        "an unknown option (those known are listed), a BLOCKSIZE that is not a multiple of 16, BANDS that are not one name a band",
         "a transform that is not six numbers that span a plane, or a CRS that PROJ does not know",
-        "a target that is a directory or a device, whose folder is absent or can not be written, or that is a URL",
+        "a target that is a directory or a device, whose folder is absent or cannot be written, or that is a URL",
     ],
     examples: &[
         Example {
@@ -122,12 +123,14 @@ enum Columns {
     Ordered(usize),
 }
 
+/// What a COPY knows before any row.
 pub struct Bound {
     columns: Columns,
     nodata: Option<Nodata>,
     options: Options,
 }
 
+/// A file that is being written.
 pub struct Writer {
     bound: Arc<Bound>,
     staging: Staging,
@@ -236,13 +239,13 @@ fn asked_nodata(args: &Args) -> Result<Option<Nodata>> {
 
 /// A row's canvas.
 fn canvas(bound: &Bound, rows: &Input<'_>, row: usize) -> Result<Canvas> {
-    let part = |index: usize| -> Option<Vector<'_>> {
+    let part = |index: usize| -> Option<&Vector<'_>> {
         match bound.columns {
             Columns::Fields(places) => places[index].map(|place| rows.column(0).field(place)),
             Columns::Ordered(count) => (index < count).then(|| rows.column(index)),
         }
     };
-    let value = |index: usize| part(index).map_or(Value::Null, |column| Value::of(&column, row));
+    let value = |index: usize| part(index).map_or(Value::Null, |column| Value::of(column, row));
     let data = part(0).filter(|data| !data.is_null(row));
     let data = data.ok_or_else(|| blame("data")(Error::invalid("NULL", "a list of numbers")))?;
     let shape = shape(&value(1)).map_err(blame("shape"))?;

@@ -19,7 +19,7 @@ const KEPT: usize = 8;
 
 /// The fields of a file, by the variable that they belong to.
 #[derive(Default)]
-pub struct Fields {
+pub(crate) struct Fields {
     pub shared: bool,
     pub second_order: bool,
     pub foreign: Option<&'static str>,
@@ -34,7 +34,7 @@ impl Fields {
     ///
     /// # Errors
     /// The bit map cannot be read.
-    pub fn unmask(
+    pub(crate) fn unmask(
         &self,
         variable: usize,
         pixels: &mut Pixels,
@@ -88,7 +88,7 @@ fn last_two(numbers: &[u64]) -> &[u64] {
 }
 
 /// Coordinates that do not lie where GDAL lays them.
-pub struct Moved {
+pub(crate) struct Moved {
     /// The variable that they are.
     pub variable: usize,
     /// By how many steps they lie further along.
@@ -101,7 +101,11 @@ pub struct Moved {
 ///
 /// # Errors
 /// The fields of a variable, or of one grid of GDAL's, lie on several grids, or on one that is none.
-pub fn place(header: &mut ArrayHeader, arrays: &[bool], messages: Messages) -> Reading<(Fields, Vec<Moved>)> {
+pub(crate) fn place(
+    header: &mut ArrayHeader,
+    arrays: &[bool],
+    messages: Messages,
+) -> Reading<(Fields, Vec<Moved>)> {
     let mut of = Vec::with_capacity(header.variables.len());
     let mut next = 0;
     for (variable, is_array) in header.variables.iter().zip(arrays) {
@@ -153,7 +157,7 @@ pub fn place(header: &mut ArrayHeader, arrays: &[bool], messages: Messages) -> R
 
 /// What the coordinates along a dimension are.
 #[derive(Clone, Copy)]
-pub enum Counts {
+pub(crate) enum Counts {
     Degrees,
     /// Degrees of a rotated pole.
     Rotated,
@@ -162,7 +166,7 @@ pub enum Counts {
 
 /// Grids and valid times in the words of CF, by the CRS of each variable. Gives the valid times that became variables of their
 /// own, which stand behind the others.
-pub fn as_cf(header: &mut ArrayHeader, crs: Vec<Option<(String, Counts)>>) -> Vec<f64> {
+pub(crate) fn as_cf(header: &mut ArrayHeader, crs: Vec<Option<(String, Counts)>>) -> Vec<f64> {
     const EPOCH: &str = "seconds since 1970-01-01 00:00:00";
     let text = |text: &str| Attribute::Text(text.to_string());
     let mut counts: HashMap<String, Counts> = HashMap::new();

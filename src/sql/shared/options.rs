@@ -1,0 +1,219 @@
+//! Options that several functions take: how each is documented, and how it is read.
+
+use crate::bridge::args::{Args, number};
+use crate::bridge::doc::{Given, Parameter, option};
+use crate::dtype::Dtype;
+use crate::error::{Error, Result};
+use crate::format::LayerName;
+use crate::read::mosaic::{MERGES, Merge, QualityMask, SliceOptions};
+use crate::read::patch::{BandName, PatchOptions};
+use crate::resampling::{RESAMPLINGS, Resampling, Warp};
+use crate::value::Value;
+
+/// The argument that holds the options of a scalar.
+pub const OPTIONS: Parameter = Parameter {
+    name: "options",
+    types: "STRUCT",
+    given: Given::Optional,
+    meaning: "The keys below, constant for the query.",
+};
+/// Which bands are read.
+pub const BANDS: Parameter = option(
+    "bands",
+    "BIGINT[] | VARCHAR[]",
+    "all",
+    "Bands to read, by number (from 1) or by name, in this order; all bands of the file unless given.",
+);
+/// Native pixels as numbers with a unit.
+pub const SCALED: Parameter = option(
+    "scaled",
+    "BOOLEAN",
+    "false",
+    "Give `pixel * scale + offset` of the band's header instead of the stored pixel.",
+);
+/// What stands for NULL.
+pub const FILL: Parameter = option(
+    "fill",
+    "DOUBLE | VARCHAR",
+    "NULL",
+    "A number (or 'nan') in place of NULL pixels: a dense list, which reaches NumPy without a copy.",
+);
+/// Windows beyond the raster.
+pub const BOUNDLESS: Parameter = option(
+    "boundless",
+    "BOOLEAN",
+    "false",
+    "A window wholly outside the raster is all NULL instead of an error.",
+);
+/// What is read onto a slice, and how: see [`slice_options`].
+pub const SLICE_OPTIONS: [Parameter; 11] = [
+    BANDS,
+    option(
+        "resampling",
+        "VARCHAR",
+        "'nearest'",
+        "GDAL's method: `nearest`, `bilinear`, `cubic`, `cubic_spline`, `lanczos`, `average`, `mode`, `max`, `min`, `med`, `q1`, `q3`, `sum`, `rms`. Where the file's pixels lie on the slice's own, they are copied whatever it says.",
+    ),
+    option(
+        "merge",
+        "VARCHAR",
+        "'first'",
+        "What stands where several files have a pixel: `first` or `last` in the order of the paths, `min`, `max`, `sum`, `mean`, or `count`, which is 0 where none has.",
+    ),
+    option(
+        "mask_band",
+        "BIGINT | VARCHAR",
+        "none",
+        "A quality band of each file, by number or name; it is brought onto the slice by nearest, and takes pixels away before files are merged.",
+    ),
+    option(
+        "mask_bits",
+        "BIGINT[]",
+        "[]",
+        "Bits of the quality band (0 is the lowest): a pixel with any of them set is not a pixel.",
+    ),
+    option(
+        "mask_values",
+        "BIGINT[]",
+        "[]",
+        "Values of the quality band that make a pixel none, as classes do.",
+    ),
+    option(
+        "scaled",
+        "BOOLEAN",
+        "false",
+        "Give `pixel * scale + offset` of the band's header instead of the stored pixel; computed before resampling, in float64.",
+    ),
+    option(
+        "dtype",
+        "VARCHAR",
+        "the file's",
+        "`float32` or `float64`: weigh pixels in this type, so that means of integers keep their fraction; what comes out is FLOAT all the same. Otherwise results are rounded to the file's own type, as gdalwarp and rasterio do.",
+    ),
+    option(
+        "tolerance",
+        "DOUBLE",
+        "0.125",
+        "How far, in pixels of the file, a pixel's place may be interpolated beside the exact one; 0 projects each.",
+    ),
+    FILL,
+    option("boundless", "BOOLEAN", "false", "A slice that no file touches is all NULL instead of an error."),
+];
+
+/// Reads [`BANDS`], [`SCALED`], [`FILL`] and [`BOUNDLESS`].
+///
+/// # Errors
+/// A value of the wrong form.
+pub fn patch_options(args: &Args) -> Result<PatchOptions> {
+    let must = "a list of band numbers (from 1) or names";
+    let bands = match args.get("bands") {
+        None => None,
+        Some(value) => {
+            let band = |item: &Value| match item {
+                Value::Int(n) => Some(BandName::Number(*n)),
+                Value::Text(name) => Some(BandName::Name(name.clone())),
+                _ => None,
+            };
+            let bands: Option<Vec<BandName>> = match value {
+                Value::List(items) => items.iter().map(band).collect(),
+                one => band(one).map(|b| vec![b]),
+            };
+            let bad = || args.place("bands")(Error::invalid(value, must));
+            Some(bands.filter(|b| !b.is_empty()).ok_or_else(bad)?)
+        }
+    };
+    let fill = match args.get("fill") {
+        None => None,
+        Some(Value::Text(text)) if text.eq_ignore_ascii_case("nan") => Some(f64::NAN),
+        Some(value) => {
+            let bad = || args.place("fill")(Error::invalid(value, "a number, or 'nan'"));
+            Some(number(value).ok_or_else(bad)?)
+        }
+    };
+    let scaled = args.flag("scaled")?.unwrap_or(false);
+    let boundless = args.flag("boundless")?.unwrap_or(false);
+    Ok(PatchOptions { bands, scaled, fill, boundless })
+}
+
+/// Reads [`SLICE_OPTIONS`].
+///
+/// # Errors
+/// A value of the wrong form, or a mask of which one half is missing.
+pub fn slice_options(args: &Args) -> Result<SliceOptions> {
+    let patch = patch_options(args)?;
+    if let Some(fill) = patch.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
+        return Err(args.place("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
+    }
+    let resampling =
+        args.choice("resampling", "a resampling method", &RESAMPLINGS)?.unwrap_or(Resampling::Nearest);
+    let merge = args.choice("merge", "a rule for merging", &MERGES)?.unwrap_or(Merge::First);
+    let floats = [("float32", Dtype::Float32), ("float64", Dtype::Float64)];
+    let dtype = args.choice("dtype", "a type to weigh pixels in", &floats)?;
+    let tolerance = args.number("tolerance")?.unwrap_or(0.125);
+    if tolerance < 0.0 {
+        return Err(args.place("tolerance")(Error::invalid(tolerance, "0 or more pixels")));
+    }
+    let warp = Warp { resampling, tolerance, scaled: patch.scaled, dtype };
+    Ok(SliceOptions { patch, warp, merge, mask: quality_mask(args)? })
+}
+
+fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
+    let bits = whole_numbers(args, "mask_bits", 0, 63)?;
+    let values = whole_numbers(args, "mask_values", i64::MIN, i64::MAX)?;
+    let band = match args.get("mask_band") {
+        None => None,
+        Some(Value::Int(number)) => Some(BandName::Number(*number)),
+        Some(Value::Text(name)) => Some(BandName::Name(name.clone())),
+        Some(other) => {
+            return Err(args.place("mask_band")(Error::invalid(other, "a band by number (from 1) or name")));
+        }
+    };
+    match (band, bits.is_empty() && values.is_empty()) {
+        (Some(band), false) => {
+            let bits = bits.iter().fold(0, |all, bit| all | 1 << bit);
+            Ok(Some(QualityMask { band, bits, values }))
+        }
+        (None, true) => Ok(None),
+        (Some(_), true) => {
+            let problem = "a mask_band without mask_bits or mask_values takes nothing away";
+            Err(args.place("mask_band")(Error::conflict(problem, "Say which: {mask_bits: [10, 11]}")))
+        }
+        (None, false) => {
+            let problem = "mask_bits and mask_values are those of a mask_band, and none is named";
+            Err(args.place("mask_bits")(Error::conflict(problem, "Name it: {mask_band: 'QA60'}")))
+        }
+    }
+}
+
+fn whole_numbers(args: &Args, parameter: &'static str, lowest: i64, highest: i64) -> Result<Vec<i64>> {
+    let Some(value) = args.get(parameter) else { return Ok(Vec::new()) };
+    let whole = |item: &Value| match item {
+        Value::Int(n) if (lowest..=highest).contains(n) => Some(*n),
+        _ => None,
+    };
+    let numbers: Option<Vec<i64>> = match value {
+        Value::List(items) => items.iter().map(whole).collect(),
+        one => whole(one).map(|n| vec![n]),
+    };
+    let must = match parameter {
+        "mask_bits" => "a list of bits from 0 to 63, such as [10, 11]",
+        _ => "a list of whole numbers, such as [3, 8, 9]",
+    };
+    numbers.ok_or_else(|| args.place(parameter)(Error::invalid(value, must)))
+}
+
+/// The one layer of a vector file that is asked for.
+///
+/// # Errors
+/// A layer that is neither a name nor a number.
+pub fn layer_name(args: &Args) -> Result<Option<LayerName>> {
+    Ok(match args.get("layer") {
+        None | Some(Value::Null) => None,
+        Some(Value::Text(name)) => Some(LayerName::Name(name.clone())),
+        Some(Value::Int(number)) => Some(LayerName::Number(*number)),
+        Some(other) => {
+            let must = "a layer's name, or its number (from 1)";
+            return Err(args.place("layer")(Error::invalid(other, must)));
+        }
+    })
+}
