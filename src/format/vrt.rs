@@ -52,6 +52,7 @@ pub fn sources(sight: &Sight) -> Result<Vec<Source>> {
 /// A file that a virtual raster is made of.
 #[derive(Debug, PartialEq)]
 pub struct Source {
+    /// As the virtual raster names it, seen from its folder.
     pub path: PathBuf,
     /// NetCDF or HDF5, whose libraries are entered by one thread alone.
     pub is_array: bool,

@@ -19,7 +19,7 @@ use crate::projection::library::failure_of;
 ///
 /// # Errors
 /// [`Error::BadCrs`], and [`Error::Invalid`] for a CRS of heights or of three dimensions from the Earth's centre.
-pub fn parse(definition: &str) -> Result<SpatialRef> {
+pub(crate) fn parse(definition: &str) -> Result<SpatialRef> {
     let bad = |reason: String| Error::BadCrs { value: definition.into(), reason: reason.into() };
     if !is_whole_code(definition) {
         return Err(bad(String::new()));

@@ -7,7 +7,7 @@
 use gdal::DriverManager;
 
 /// Rasters, arrays and vectors; `MEM` holds what is warped, `COG` writes.
-pub const KEPT: [&str; 29] = [
+pub(crate) const KEPT: [&str; 29] = [
     "AAIGrid",
     "BIGGIF",
     "BMP",
@@ -39,10 +39,10 @@ pub const KEPT: [&str; 29] = [
     "SRTMHGT",
 ];
 /// The rest of them.
-pub const KEPT_TOO: [&str; 4] = ["TopoJSON", "USGSDEM", "VRT", "netCDF"];
+pub(crate) const KEPT_TOO: [&str; 4] = ["TopoJSON", "USGSDEM", "VRT", "netCDF"];
 
 /// Takes all other drivers out. Must run before a file is opened.
-pub fn keep() {
+pub(crate) fn keep() {
     let is_kept = |name: &str| KEPT.contains(&name) || KEPT_TOO.contains(&name);
     for driver in DriverManager::all().filter(|driver| !is_kept(&driver.short_name())) {
         DriverManager::deregister_driver(&driver);

@@ -37,7 +37,7 @@ thread_local! {
 }
 
 /// Takes GDAL's local files over. Must run once, after GDAL has its own file systems.
-pub fn install() {
+pub(crate) fn install() {
     let read = Callbacks {
         open: Some(open),
         stat: Some(stat),
@@ -74,7 +74,7 @@ pub fn install() {
 ///
 /// # Errors
 /// What kept GDAL from a file, or that of the work.
-pub fn writing<T>(path: &Path, work: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+pub(crate) fn writing<T>(path: &Path, work: impl FnOnce(&str) -> Result<T>) -> Result<T> {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
