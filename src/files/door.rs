@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::files::remote;
+use crate::files::{Address, Location, remote};
 
 /// Why the query that runs may not read a local file, in the words of its database; `None` where it may.
 pub fn forbidden(path: &Path) -> Option<String> {
@@ -36,6 +36,23 @@ pub fn permit_parts(parts: &[PathBuf], named: &str) -> Result<()> {
     for part in parts {
         if let Some(reason) = session.forbids(part).filter(|_| part.exists()) {
             return Err(Error::unreadable(named, part_reason(part, &reason)));
+        }
+    }
+    Ok(())
+}
+
+/// Looks at files beside another one, by what stands behind its name: for a library that opens them itself.
+///
+/// # Errors
+/// [`Error::Unreadable`]: one is there and must not be opened.
+pub fn permit_beside(location: &Location, ends: &[&str]) -> Result<()> {
+    let Address::Local(path) = location.address() else { return Ok(()) };
+    for end in ends {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        let beside = PathBuf::from(name);
+        if let Some(reason) = hindrance(&beside) {
+            return Err(Error::unreadable(location.text(), part_reason(&beside, &reason)));
         }
     }
     Ok(())

@@ -132,6 +132,9 @@ impl Raster {
             }
             let place = vsi::Place::of(sight, vsi::needs_netcdf)?;
             let magic = place.magic;
+            if &magic == b"SQLite f" {
+                door::permit_beside(location, &["-journal", "-wal", "-shm"])?;
+            }
             // Refuses sources that could be waited for for ever.
             let sources = vrt::sources(sight)?;
             let arrays: Vec<&vrt::Source> = sources.iter().filter(|source| source.is_array).collect();

@@ -42,8 +42,13 @@ pub fn sources(sight: &Sight) -> Result<Vec<Source>> {
             return refused(&reason);
         }
         // What is not looked at here, GDAL would open unseen.
-        if source.path.to_str().is_some_and(|name| name.starts_with("vrt:") || name.starts_with('<')) {
+        let name = source.path.to_string_lossy();
+        if name.starts_with("vrt:") || name.starts_with('<') {
             return refused("it is a virtual raster without a file");
+        }
+        // Some make a raster of pieces of any file.
+        if name.contains("/vsi") {
+            return refused("it lies in one of GDAL's virtual folders");
         }
     }
     Ok(found)

@@ -2,7 +2,7 @@
 //! that the query may read, and never writes; what it refuses is told ([`vsi::note`]), since GDAL would pass over a mask
 //! that does not open. A writer's files have a prefix, [`OUTPUT`], that works for as long as the writer says so.
 //!
-//! Of GDAL's own other file systems, those that make a file of pieces of others, or wait for a stream, open nothing.
+//! Of GDAL's own other file systems, those of streams open nothing.
 
 #![allow(unsafe_code)]
 
@@ -24,9 +24,8 @@ use crate::format::magic::sniff;
 /// Stands before the name of a file that is written.
 const OUTPUT: &str = "/vsigeoquiltout/";
 static C_OUTPUT: &CStr = c"/vsigeoquiltout/";
-/// Pieces of any file as another; streams that have no end; names that cannot be looked at first.
-static CLOSED: [&CStr; 6] =
-    [c"/vsisparse/", c"/vsisubfile/", c"/vsicrypt/", c"/vsicached?", c"/vsistdin/", c"/vsistdout/"];
+/// Streams that have no end, and names with a key in them.
+static CLOSED: [&CStr; 3] = [c"/vsistdin/", c"/vsistdout/", c"/vsicrypt/"];
 
 /// Shorter reads come out of a page, as with C's own files.
 const PAGE: usize = 4096;
