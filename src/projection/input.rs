@@ -25,7 +25,9 @@ pub(crate) fn parse(definition: &str) -> Result<SpatialRef> {
         return Err(bad(String::new()));
     }
     // PROJ opens a file of `+init=` while it parses.
-    if let Some(reason) = hindrance([definition]) {
+    if definition.contains("init=")
+        && let Some(reason) = hindrance([definition])
+    {
         return Err(bad(reason));
     }
     let (srs, failure) = failure_of(|| import(definition));
@@ -48,7 +50,7 @@ pub(crate) fn parse(definition: &str) -> Result<SpatialRef> {
         && let Ok(value) = serde_json::from_str(&projjson)
     {
         let mut texts = Vec::new();
-        collect(&value, &mut texts);
+        collect("", &value, &mut texts);
         if let Some(reason) = hindrance(texts) {
             return Err(bad(reason));
         }
@@ -87,12 +89,14 @@ fn is_whole_code(definition: &str) -> bool {
     !is("AUTO") || code.split(',').all(number)
 }
 
-/// All texts of a document.
-fn collect<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+/// The texts of a document that may name a file: values of parameters, and PROJ's own spelling, which stands in names.
+fn collect<'a>(key: &str, value: &'a Value, texts: &mut Vec<&'a str>) {
     match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
-        Value::Object(members) => members.values().for_each(|item| collect(item, texts)),
+        Value::String(text) if key == "value" || text.contains('=') || text.starts_with("PROJ ") => {
+            texts.push(text);
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(key, item, texts)),
+        Value::Object(members) => members.iter().for_each(|(key, item)| collect(key, item, texts)),
         _ => {}
     }
 }
