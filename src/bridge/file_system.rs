@@ -106,11 +106,9 @@ impl RemoteFiles for DuckFiles {
 
     fn is_guarded(&self) -> bool {
         *self.guarded.get_or_init(|| match self.setting("enable_external_access") {
-            Value::Bool(enabled) => {
-                !enabled
-                    || !matches!(self.setting("disabled_filesystems"), Value::Text(names) if names.is_empty())
-            }
-            // A setting that DuckDB does not tell is taken to forbid: each file is asked about.
+            // DuckDB does not tell which file systems are disabled, but opens no file of theirs, though there be none.
+            Value::Bool(true) => self.try_open(NOWHERE).is_err_and(|refusal| refusal.forbidden),
+            // A setting that is not told is taken to forbid: each file is asked about.
             _ => true,
         })
     }
@@ -127,6 +125,9 @@ impl RemoteFiles for DuckFiles {
         refused.then(|| FORBIDDEN.into())
     }
 }
+
+/// The name of no file.
+const NOWHERE: &str = "/dev/null/geoquilt";
 
 /// What keeps a query from a file, by the names that DuckDB gives it.
 const FORBIDDEN: &str = "this database forbids it (enable_external_access, allowed_directories, allowed_paths, disabled_filesystems)";
