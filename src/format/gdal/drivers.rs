@@ -44,7 +44,9 @@ pub(crate) const KEPT_TOO: [&str; 4] = ["TopoJSON", "USGSDEM", "VRT", "netCDF"];
 /// Takes all other drivers out. Must run before a file is opened.
 pub(crate) fn keep() {
     let is_kept = |name: &str| KEPT.contains(&name) || KEPT_TOO.contains(&name);
-    for driver in DriverManager::all().filter(|driver| !is_kept(&driver.short_name())) {
+    // The list moves up where one is taken out, so all are named before.
+    let others: Vec<_> = DriverManager::all().filter(|driver| !is_kept(&driver.short_name())).collect();
+    for driver in others {
         DriverManager::deregister_driver(&driver);
     }
 }
