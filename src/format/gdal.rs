@@ -5,10 +5,7 @@
 
 pub mod burn;
 pub mod create;
-mod drivers;
-pub mod hdf5;
 pub mod hidden;
-mod local;
 pub mod mdim;
 mod netcdf;
 mod tags;
@@ -16,7 +13,6 @@ pub mod vector;
 mod vsi;
 pub mod warp;
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
@@ -29,11 +25,10 @@ use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
-use crate::files::{Location, Sight, door};
+use crate::files::{Location, Sight};
 use crate::format::gdal::hidden::Fields;
-use crate::format::magic::sniff;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, grib, vrt};
+use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
 use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
@@ -66,8 +61,6 @@ pub fn start() {
         netcdf::never_lock();
         DriverManager::register_all();
         vsi::install();
-        local::install();
-        drivers::keep();
     });
 }
 
@@ -127,22 +120,15 @@ impl Raster {
         start();
         let (location, path) = (sight.location(), sight.path());
         vsi::watched(location, || {
-            if header.is_none() {
-                sight.readable()?;
-            }
             let place = vsi::Place::of(sight, vsi::needs_netcdf)?;
             let magic = place.magic;
-            if &magic == b"SQLite f" {
-                door::permit_beside(location, &["-journal", "-wal", "-shm"])?;
-            }
+            let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
             // Refuses sources that could be waited for for ever.
-            let sources = vrt::sources(sight)?;
-            let arrays: Vec<&vrt::Source> = sources.iter().filter(|source| source.is_array).collect();
-            let is_array = match header {
-                Some(header) => ["HDF5", "HDF5Image", "netCDF"].contains(&header.driver.as_str()),
-                None => matches!(sniff(sight.head()), Some("HDF5" | "netCDF")),
-            };
-            let hdf5 = is_array || !arrays.is_empty();
+            vrt::sources(sight)?;
+            if magic.starts_with(b"CDF") {
+                let unreadable = |reason: String| Error::unreadable(path, reason);
+                classic::check(location).map_err(unreadable)?;
+            }
             let unreadable = |reason: String| Error::unreadable(path, reason);
             let messages = magic.starts_with(b"GRIB").then(|| grib::messages(location));
             if messages.as_ref().is_some_and(|messages| messages.second_order) {
@@ -154,12 +140,6 @@ impl Raster {
             let _guard = guard(hdf5);
             if hdf5 {
                 mdim::close_earlier(location)?;
-            }
-            if is_array {
-                hdf5::check(sight)?;
-            }
-            for source in arrays {
-                hdf5::check(&Sight::of(Location::plain(&source.path.to_string_lossy()))?)?;
             }
             let names: Option<Vec<&str>> = match place.file_name() {
                 Some(name) => Some(vec![name]),
@@ -356,44 +336,8 @@ impl Drop for Raster {
     }
 }
 
-/// Whether this query may read a file that an earlier one opened, with the files that it names.
-///
-/// # Errors
-/// [`Error::Unreadable`] where it may not.
-pub fn permit(sight: &Sight) -> Result<()> {
-    if !door::is_guarded() || sniff(sight.head()) != Some("HDF5") {
-        return Ok(());
-    }
-    start();
-    let _guard = guard(true);
-    hdf5::check(sight)
-}
-
-thread_local! {
-    /// How often this thread holds [`HDF5`], which is once at most.
-    static HOLDING: Cell<usize> = const { Cell::new(0) };
-}
-
-/// [`HDF5`], held.
-struct Guard(#[allow(dead_code)] MutexGuard<'static, ()>);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        HOLDING.set(HOLDING.get() - 1);
-    }
-}
-
-fn guard(needed: bool) -> Option<Guard> {
-    needed.then(|| {
-        let guard = HDF5.lock().unwrap_or_else(PoisonError::into_inner);
-        HOLDING.set(HOLDING.get() + 1);
-        Guard(guard)
-    })
-}
-
-/// Whether this thread holds [`HDF5`].
-fn is_guarded() -> bool {
-    HOLDING.get() > 0
+fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
+    needed.then(|| HDF5.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.

@@ -8,7 +8,7 @@ use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::{self, Sight};
-use crate::format::gdal::{self, Raster};
+use crate::format::gdal::Raster;
 use crate::format::{Header, Kind, geotiff, open, vrt};
 use crate::kept::{Idle, Shared};
 use crate::read::block_cache::{BlockCache, Key, Owner};
@@ -85,7 +85,6 @@ impl Source {
             known.filter(|s| s.sight.stamp() == sight.stamp() && s.parts_state == files::state(&s.parts))
         {
             files::door::permit_parts(&source.parts, sight.path())?;
-            gdal::permit(&sight)?;
             return Ok(source);
         }
         let (source, raster) = Source::read(sight)?;

@@ -65,8 +65,6 @@ const UNSAFE: &[&str] = &[
     "bridge/vector.rs",
     "format/gdal/burn.rs",
     "format/gdal/create.rs",
-    "format/gdal/hdf5.rs",
-    "format/gdal/local.rs",
     "format/gdal/mdim.rs",
     "format/gdal/netcdf.rs",
     "format/gdal/tags.rs",

@@ -11,7 +11,7 @@ use gdal::{Dataset, DriverManager, Metadata};
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixels};
 use crate::error::{Error, Result};
-use crate::format::gdal::{local, start};
+use crate::format::gdal::start;
 use crate::projection::library::reason;
 use crate::projection::spatial_ref;
 use crate::{with_dtype, with_pixels};
@@ -71,12 +71,9 @@ pub fn cog(path: &Path, raster: &Raster<'_>, layout: &Layout) -> Result<()> {
         options.set_name_value(key, value).map_err(failed)?;
     }
     let driver = DriverManager::get_driver_by_name("COG").map_err(failed)?;
-    local::writing(path, |output| {
-        let failed = |e: GdalError| Error::unwritable(&name, reason(&e, output));
-        let file = memory.create_copy(&driver, output, &options).map_err(failed)?;
-        // What was not written yet fails here.
-        file.close().map_err(failed)
-    })
+    let file = memory.create_copy(&driver, path, &options).map_err(failed)?;
+    // What was not written yet fails here.
+    file.close().map_err(failed)
 }
 
 fn dtype(pixels: &Pixels) -> Dtype {

@@ -22,9 +22,10 @@ use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
 use crate::format::gdal::mdim::grib_cf::{Counts, Fields, Moved};
 use crate::format::gdal::netcdf::{self, Letters};
-use crate::format::gdal::{guard, hdf5, start, vsi};
+use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
+use crate::format::{classic, heap};
 use crate::kept::Kept;
 use crate::projection::library::reason;
 use crate::with_dtype;
@@ -142,9 +143,13 @@ impl MdimFile {
     fn open_now(sight: &Sight) -> Result<MdimFile> {
         let (location, path) = (sight.location(), sight.path());
         let unreadable = |reason: String| Error::unreadable(path, reason);
-        sight.readable()?;
         let format =
             sniff(sight.head()).ok_or_else(|| unreadable("it is not a NetCDF, HDF5 or GRIB file".into()))?;
+        match format {
+            "netCDF" => classic::check(location).map_err(unreadable)?,
+            "HDF5" => heap::check(location).map_err(unreadable)?,
+            _ => {}
+        }
         let messages = if format == "GRIB" { grib::messages(location) } else { Messages::default() };
         if let Some(reason) = messages.refusal() {
             return Err(unreadable(reason));
@@ -156,7 +161,6 @@ impl MdimFile {
         let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
         let _guard = guard(true);
         let local = close_earlier(location)?;
-        hdf5::check(sight)?;
         let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.

@@ -7,7 +7,7 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Member, Result};
-use crate::files::{Location, Sight, door};
+use crate::files::{Location, Sight};
 use crate::format::gdal::{burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{failure_of, reason};
@@ -93,11 +93,6 @@ impl VectorSource {
             ..DatasetOptions::default()
         };
         vsi::watched(sight.location(), || {
-            sight.readable()?;
-            // SQLite opens its files itself.
-            if &sight.magic() == b"SQLite f" {
-                door::permit_beside(sight.location(), &["-journal", "-wal", "-shm"])?;
-            }
             let place = vsi::Place::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
             let alone = place.file_name().map(|name| [name]);

@@ -1,5 +1,4 @@
-//! GDAL's file systems: what they share, and the one of remote files, under [`PREFIX`], that reads through
-//! `files::remote`. Local files are opened by `local`.
+//! GDAL's door to remote files: a virtual file system under [`PREFIX`] that reads through `files::remote`.
 //!
 //! GDAL's handles hold facts alone, so that an open dataset may outlive the query that opened it; each read goes
 //! through the session of the query that runs. A read that failed is kept ([`watched`]), since GDAL tells no reason
@@ -9,7 +8,6 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,7 +27,7 @@ static C_PREFIX: &CStr = c"/vsigeoquilt/";
 const REGULAR: u32 = 0o100_444;
 
 thread_local! {
-    /// The file in work: what GDAL may open beside it over a network depends on it.
+    /// The file in work: what GDAL may open beside it depends on it.
     static ROOT: RefCell<String> = const { RefCell::new(String::new()) };
     static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
 }
@@ -130,12 +128,13 @@ pub(crate) fn needs_netcdf(location: &Location, magic: &[u8]) -> bool {
     magic.starts_with(b"CDF") || (magic.starts_with(b"\x89HDF") && named)
 }
 
-/// Runs work in which GDAL may open and read files; what kept it from one is its error, whatever GDAL made of it.
+/// Runs work in which GDAL may read remote files; a read that failed is its error, whatever GDAL made of it.
 ///
 /// # Errors
-/// That of the file, or of the work.
+/// That of the read, or of the work.
 pub(crate) fn watched<T>(location: &Location, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let outer_root = ROOT.replace(location.file().to_string());
+    let Address::Url(url) = location.address() else { return work() };
+    let outer_root = ROOT.replace(url.to_string());
     let outer_failure = FAILURE.take();
     let result = work();
     ROOT.set(outer_root);
@@ -150,138 +149,43 @@ unsafe extern "C" {
     fn gdal_TIFFSetErrorHandler(handler: *mut c_void) -> *mut c_void;
 }
 
-/// What one of GDAL's file systems does; the rest is done by the handles that it opens.
-pub(super) struct Callbacks {
-    pub open: gdal_sys::VSIFilesystemPluginOpenCallback,
-    pub stat: gdal_sys::VSIFilesystemPluginStatCallback,
-    pub read_dir: gdal_sys::VSIFilesystemPluginReadDirCallback,
-    pub read_multi_range: gdal_sys::VSIFilesystemPluginReadMultiRangeCallback,
-    pub write: gdal_sys::VSIFilesystemPluginWriteCallback,
-    pub truncate: gdal_sys::VSIFilesystemPluginTruncateCallback,
-}
-
-/// Tells GDAL of a file system: all names with a prefix are its own. Must run once for each.
-pub(super) fn register(prefix: &'static CStr, own: Callbacks) {
-    // SAFETY: the struct is GDAL's own allocation, zeroed; GDAL copies it, and it is given back here. GDAL keeps the
-    // prefix, which is static. The callbacks are functions, which live as long as the process.
-    unsafe {
-        let callbacks = gdal_sys::VSIAllocFilesystemPluginCallbacksStruct();
-        if let Some(table) = callbacks.as_mut() {
-            table.open = own.open;
-            table.stat = own.stat;
-            table.read_dir = own.read_dir;
-            table.read_multi_range = own.read_multi_range;
-            table.write = own.write;
-            table.truncate = own.truncate;
-            table.tell = Some(tell);
-            table.seek = Some(seek);
-            table.read = Some(read);
-            table.eof = Some(eof);
-            table.error = Some(error);
-            table.clear_err = Some(clear_err);
-            table.close = Some(close);
-            gdal_sys::VSIInstallPluginHandler(prefix.as_ptr(), callbacks);
-        }
-        gdal_sys::VSIFreeFilesystemPluginCallbacksStruct(callbacks);
-    }
-}
-
 /// Tells GDAL of the prefix. Must run once.
 pub(crate) fn install() {
     // What libtiff meets in a damaged file comes to us through GDAL, and would also go to the terminal.
     // SAFETY: null stands for no handler, and nothing of libtiff runs yet.
     unsafe { gdal_TIFFSetErrorHandler(std::ptr::null_mut()) };
-    let own = Callbacks {
-        open: Some(open),
-        stat: Some(stat),
-        read_dir: None,
-        read_multi_range: Some(read_multi_range),
-        write: None,
-        truncate: None,
-    };
-    register(C_PREFIX, own);
-}
-
-/// Where the bytes of an open file come from.
-pub(super) trait Bytes {
-    /// Fills `out` from a place on; fewer bytes at the end of the file.
-    ///
-    /// # Errors
-    /// The file can not be read.
-    fn read_at(&mut self, place: u64, out: &mut [u8]) -> Result<usize>;
-
-    /// # Errors
-    /// The file does not tell.
-    fn size(&self) -> Result<u64>;
-
-    /// Has ranges fetched together, where that is faster.
-    ///
-    /// # Errors
-    /// They can not be read.
-    fn prefetch(&self, _ranges: Vec<Range<u64>>) -> Result<()> {
-        Ok(())
-    }
-
-    /// # Errors
-    /// The file is not written, or can not be.
-    fn write_at(&mut self, _place: u64, _bytes: &[u8]) -> Result<()> {
-        Err(Error::Bug("a file is only read".into()))
-    }
-
-    /// # Errors
-    /// As [`Bytes::write_at`].
-    fn truncate(&mut self, _size: u64) -> Result<()> {
-        Err(Error::Bug("a file is only read".into()))
-    }
-}
-
-/// A remote file that GDAL reads.
-struct Remote(Arc<RemoteFile>);
-
-impl Bytes for Remote {
-    fn read_at(&mut self, place: u64, out: &mut [u8]) -> Result<usize> {
-        self.0.read_at(place, out)
-    }
-
-    fn size(&self) -> Result<u64> {
-        Ok(self.0.size())
-    }
-
-    fn prefetch(&self, ranges: Vec<Range<u64>>) -> Result<()> {
-        self.0.prefetch(ranges)
+    // SAFETY: the struct is GDAL's own allocation, zeroed; GDAL copies it, and it is given back here. The callbacks
+    // are functions of this file, which live as long as the process.
+    unsafe {
+        let callbacks = gdal_sys::VSIAllocFilesystemPluginCallbacksStruct();
+        if let Some(table) = callbacks.as_mut() {
+            table.stat = Some(stat);
+            table.open = Some(open);
+            table.tell = Some(tell);
+            table.seek = Some(seek);
+            table.read = Some(read);
+            table.read_multi_range = Some(read_multi_range);
+            table.eof = Some(eof);
+            table.error = Some(error);
+            table.clear_err = Some(clear_err);
+            table.close = Some(close);
+            gdal_sys::VSIInstallPluginHandler(C_PREFIX.as_ptr(), callbacks);
+        }
+        gdal_sys::VSIFreeFilesystemPluginCallbacksStruct(callbacks);
     }
 }
 
 /// An open file of GDAL's.
-pub(super) struct Handle {
-    bytes: Box<dyn Bytes>,
+struct Handle {
+    file: Arc<RemoteFile>,
     place: u64,
     at_end: bool,
     failed: bool,
 }
 
 impl Handle {
-    /// As GDAL keeps it until `close`.
-    pub(super) fn lent(bytes: Box<dyn Bytes>) -> *mut c_void {
-        Box::into_raw(Box::new(Handle { bytes, place: 0, at_end: false, failed: false })).cast()
-    }
-
-    pub(super) fn bytes(&mut self) -> &mut dyn Bytes {
-        &mut *self.bytes
-    }
-
-    /// Writes where the cursor stands, and moves it on.
-    ///
-    /// # Errors
-    /// As [`Bytes::write_at`].
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.bytes.write_at(self.place, bytes)?;
-        self.place += bytes.len() as u64;
-        Ok(())
-    }
-
     fn read(&mut self, out: &mut [u8]) -> usize {
-        match self.bytes.read_at(self.place, out) {
+        match self.file.read_at(self.place, out) {
             Ok(n) => {
                 self.place += n as u64;
                 self.at_end = n < out.len();
@@ -296,22 +200,17 @@ impl Handle {
     }
 }
 
-/// Whether a file is the one in work, which was looked at.
-pub(super) fn is_root(name: &str) -> bool {
-    ROOT.with_borrow(|root| root == name)
-}
-
 /// Keeps the first failure, which explains the rest.
-pub(super) fn note(error: Error) {
+fn note(error: Error) {
     FAILURE.with_borrow_mut(|failure| {
         failure.get_or_insert(error);
     });
 }
 
 /// A panic must not reach GDAL.
-pub(super) fn contain<T>(fallback: T, work: impl FnOnce() -> T) -> T {
+fn contain<T>(fallback: T, work: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        note(Error::Bug("a read panicked".into()));
+        note(Error::Bug("a remote read panicked".into()));
         fallback
     })
 }
@@ -384,14 +283,16 @@ unsafe extern "C" fn open(_: *mut c_void, name: *const c_char, access: *const c_
         }
         match find(name) {
             None => std::ptr::null_mut(),
-            Some(file) => Handle::lent(Box::new(Remote(file))),
+            Some(file) => {
+                Box::into_raw(Box::new(Handle { file, place: 0, at_end: false, failed: false })).cast()
+            }
         }
     })
 }
 
 /// # Safety
 /// The pointer is what `open` gave, and GDAL uses it on one thread at a time until `close`.
-pub(super) unsafe fn handle<'a>(file: *mut c_void) -> &'a mut Handle {
+unsafe fn handle<'a>(file: *mut c_void) -> &'a mut Handle {
     // SAFETY: the caller's.
     unsafe { &mut *file.cast::<Handle>() }
 }
@@ -407,7 +308,7 @@ unsafe extern "C" fn seek(file: *mut c_void, offset: vsi_l_offset, whence: c_int
     let from = match whence {
         0 => 0,
         1 => handle.place,
-        _ => contain(0, || handle.bytes.size().unwrap_or_default()),
+        _ => handle.file.size(),
     };
     // Offsets backwards come as wrapped numbers.
     handle.place = from.wrapping_add(offset);
@@ -443,7 +344,7 @@ unsafe extern "C" fn read_multi_range(
         contain(-1, || {
             let ranges =
                 (0..count).map(range).map(|(offset, size)| offset..offset.saturating_add(size as u64));
-            if let Err(error) = handle.bytes.prefetch(ranges.collect()) {
+            if let Err(error) = handle.file.prefetch(ranges.collect()) {
                 note(error);
                 return -1;
             }
