@@ -83,7 +83,7 @@ pub struct BuildOptions {
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Where it lies, and what it holds.
-    pub place: Place,
+    pub metadata: FileMetadata,
     /// `None` is undated, and matches every interval.
     pub interval: Option<Interval>,
     /// The other groups of the name's pattern.
@@ -92,9 +92,9 @@ pub struct Entry {
     pub stamp: Stamp,
 }
 
-/// What a file's header says of it, and its place on the map.
+/// What a file's header says of it, and where on the map it lies.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct FileMetadata {
     /// Who reads it.
     pub driver: String,
     /// Its own CRS.
@@ -175,29 +175,29 @@ impl Builder {
 
     fn entry(&self, sight: &Sight, (interval, attributes): NameFacts) -> Result<Entry> {
         let tag = self.options.time_tag.as_ref().filter(|_| interval.is_none());
-        let mut place = self.place(sight, interval.is_some() || tag.is_some())?;
+        let mut metadata = self.metadata(sight, interval.is_some() || tag.is_some())?;
         let interval = match tag {
-            Some(tag) => Some(tags::time(&place.tags, tag, sight.path())?),
-            None => interval.or(place.interval),
+            Some(tag) => Some(tags::time(&metadata.tags, tag, sight.path())?),
+            None => interval.or(metadata.interval),
         };
-        tags::limit(&mut place.tags);
-        Ok(Entry { place, interval, attributes, stamp: sight.stamp() })
+        tags::limit(&mut metadata.tags);
+        Ok(Entry { metadata, interval, attributes, stamp: sight.stamp() })
     }
 
     /// What the file says of itself. Each kind has a file of its own beside this one, which adds its method to
     /// the builder.
-    fn place(&self, sight: &Sight, dated: bool) -> Result<Place> {
+    fn metadata(&self, sight: &Sight, dated: bool) -> Result<FileMetadata> {
         let kind = match self.options.kind {
             Wanted::Only(kind) => Some(kind),
             Wanted::Auto => Kind::of_file(sight),
         };
-        let place = match kind {
+        let metadata = match kind {
             Some(Kind::Vector) => self.vector(sight),
             Some(Kind::Array) => self.array(sight, dated),
             Some(_) => self.raster(sight),
             None => self.raster_or_vector(sight),
         };
-        place.map_err(|error| open::explain(error, sight, kind))
+        metadata.map_err(|error| open::explain(error, sight, kind))
     }
 
     /// A file's box, in its own CRS, as it lies in the catalog's.

@@ -6,6 +6,7 @@
 
 mod about;
 mod cause;
+mod crs_name;
 mod nearest;
 
 use std::fmt;
@@ -15,6 +16,9 @@ pub use cause::Cause;
 
 /// The result of everything in the engine.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// A result whose failure is a reason in words: the caller adds whose it is.
+pub type ReasonResult<T> = std::result::Result<T, String>;
 
 /// One mistake that the user can mend, or one broken promise of our own ([`Error::Bug`]).
 // A variant's line says what its fields are.
@@ -63,7 +67,7 @@ pub enum Error {
     Unprojectable { what: String, from: String, to: String },
 
     /// Another error, with the function and parameter it came through.
-    At { place: String, error: Box<Error> },
+    At { blamed: String, error: Box<Error> },
     /// A broken promise of our own.
     Bug(String),
 }
@@ -71,10 +75,10 @@ pub enum Error {
 impl Error {
     /// Puts `function` or `function(parameter)` in front, once.
     #[must_use]
-    pub fn at(self, place: impl fmt::Display) -> Error {
+    pub fn at(self, blamed: impl fmt::Display) -> Error {
         match self {
             Error::At { .. } => self,
-            error => Error::At { place: place.to_string(), error: Box::new(error) },
+            error => Error::At { blamed: blamed.to_string(), error: Box::new(error) },
         }
     }
 
@@ -185,8 +189,12 @@ impl fmt::Display for Error {
             }
             Error::NoAxis { name, dims } => write!(f, "\"{name}\" varies along {} dimensions", dims.len()),
             Error::TooLarge { load, needed, limit } => load.tell(*needed, *limit, f),
-            Error::Unprojectable { what, from, to } => write!(f, "cannot project {what} from {from} to {to}"),
-            Error::At { place, error } => write!(f, "{place}: {error}"),
+            Error::Unprojectable { what, from, to } => {
+                write!(f, "cannot project {what} from {} to {}", crs_name::short(from), crs_name::short(to))?;
+                let told = crs_name::elsewhere(from).or_else(|| crs_name::elsewhere(to));
+                told.map_or(Ok(()), |told| write!(f, "\n{told}"))
+            }
+            Error::At { blamed, error } => write!(f, "{blamed}: {error}"),
             Error::Bug(what) => {
                 write!(f, "internal: {what}\nThis is a defect of geoquilt: please report it with the query")
             }
@@ -216,6 +224,9 @@ impl From<Error> for Cause {
 }
 
 /// Finds `value` among named choices, or says what there was.
+///
+/// # Errors
+/// [`Error::NotOneOf`].
 pub fn one_of<T: Copy>(value: &str, noun: &'static str, choices: &[(&str, T)]) -> Result<T> {
     match choices.iter().find(|(name, _)| *name == value) {
         Some((_, choice)) => Ok(*choice),
@@ -247,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_said_once() {
+    fn what_is_to_blame_is_said_once() {
         let error = Error::invalid(-1, "at least 1").at("geo_patch_grid(size)").at("geo_patch_grid");
         assert_eq!(error.to_string(), "geo_patch_grid(size): -1 is not valid: must be at least 1");
         assert_eq!(*error.bare(), Error::invalid(-1, "at least 1"));

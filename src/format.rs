@@ -1,4 +1,4 @@
-//! Formats: a file's header, and a block's pixels. One file names each library.
+//! Formats: a file's header, and a block's pixels.
 //!
 //! A file is one of three kinds: a raster (bands on one grid), an array file (named variables on named
 //! dimensions: NetCDF, HDF5, GRIB, Zarr) or a vector file (layers of features).

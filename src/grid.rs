@@ -120,7 +120,7 @@ impl Status {
 /// A window of the grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patch {
-    /// Its place in the full grid, row-major, whatever is filtered.
+    /// Its index in the full grid, row-major, whatever is filtered.
     pub id: i64,
     /// Its pixels.
     pub window: Window,
@@ -134,7 +134,7 @@ pub struct Patch {
     pub is_partial: bool,
     /// Shares of land, where they were asked for.
     pub fractions: Option<Fractions>,
-    /// The forced region that its centre lies in, whose cap it keeps, by place in the options.
+    /// The forced region that its centre lies in, whose cap it keeps, by its index in the options.
     pub region: Option<usize>,
     /// Whether it is kept.
     pub status: Status,
@@ -202,7 +202,7 @@ impl Grid {
     pub fn patches(&self, from: usize, to: usize) -> Result<Vec<Patch>> {
         let mut patches = Vec::with_capacity(to.min(self.len()).saturating_sub(from));
         for id in from..to.min(self.len()) {
-            patches.push(self.place(id)?);
+            patches.push(self.patch(id)?);
         }
         self.centres(&mut patches)?;
         for patch in &mut patches {
@@ -214,7 +214,7 @@ impl Grid {
         Ok(patches)
     }
 
-    fn place(&self, id: usize) -> Result<Patch> {
+    fn patch(&self, id: usize) -> Result<Patch> {
         let columns = self.col_starts.len();
         let (Some(&row_off), Some(&col_off)) =
             (self.row_starts.get(id / columns), self.col_starts.get(id % columns))

@@ -76,7 +76,7 @@ impl<K: Hash + Eq, V> Kept<K, V> {
     }
 }
 
-/// A [`Kept`] that any number of threads use. Its values are clones that cost little: an `Arc`, or plain facts.
+/// A [`Kept`] that any number of threads use. Its values are clones that cost little: an `Arc`, or plain data.
 pub struct Shared<K: Hash + Eq, V>(Mutex<Kept<K, V>>);
 
 impl<K: Hash + Eq, V: Clone> Shared<K, V> {

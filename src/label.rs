@@ -111,8 +111,8 @@ impl Files {
             .map_or_else(|| VectorSource::open(&sight), Ok)
             .map_err(|error| open::explain(error, &sight, Some(Kind::Vector)))?;
         let mut found = Vec::new();
-        for place in file.find(options.layer.as_ref())? {
-            read_layer(&file, place, path, slice, options, &mut found)?;
+        for layer in file.find(options.layer.as_ref())? {
+            read_layer(&file, layer, path, slice, options, &mut found)?;
         }
         self.idle.give_back(key, file);
         Ok(found)
@@ -121,22 +121,22 @@ impl Files {
 
 fn read_layer(
     file: &VectorSource,
-    place: usize,
+    layer: usize,
     path: &str,
     slice: &Slice,
     options: &LabelOptions,
     found: &mut Vec<Feature>,
 ) -> Result<()> {
-    let own = file.layer_crs(place)?.map(|name| Crs::new(&name));
+    let own = file.layer_crs(layer)?.map(|name| Crs::new(&name));
     let crs = own.or_else(|| options.crs.clone()).ok_or_else(|| Error::unsuited(path, Lack::Crs))?;
-    let onto = Onto::new(slice, &crs)?;
+    let projection = SliceProjection::new(slice, &crs)?;
     // By number: one feature may be found at several turns, and the last one in the file is drawn last.
     let mut laid: BTreeMap<Option<u64>, Vec<Feature>> = BTreeMap::new();
-    for &turn in onto.turns {
-        file.features(place, options.field.as_deref(), onto.near(turn).as_ref(), |fid, wkb, value| {
+    for &turn in projection.turns {
+        file.features(layer, options.field.as_deref(), projection.near(turn).as_ref(), |fid, wkb, value| {
             let Some(label) = label_of(value, path, options)? else { return Ok(()) };
             let Some(shape) = geometry::read(&wkb).map_err(|e| unreadable(path, &e))? else { return Ok(()) };
-            let Some(part) = onto.lay_at(&shape, turn)? else { return Ok(()) };
+            let Some(part) = projection.lay_at(&shape, turn)? else { return Ok(()) };
             let same = laid.entry(fid).or_default();
             match same.last_mut().filter(|_| fid.is_some()) {
                 Some(feature) => feature.parts.push(part),
@@ -154,8 +154,8 @@ fn unreadable(path: &str, error: &Error) -> Error {
 }
 
 /// From one CRS onto a slice. What lies more than four times the slice's size away is cut off before it is projected:
-/// much of the globe has no place in a CRS made for one part of it.
-pub struct Onto<'a> {
+/// much of the globe has no image in a CRS made for one part of it.
+pub struct SliceProjection<'a> {
     slice: &'a Slice,
     from: &'a Crs,
     /// The slice's box in `from`; on a globe it may run on over the antimeridian.
@@ -166,10 +166,10 @@ pub struct Onto<'a> {
     from_globe: bool,
 }
 
-impl<'a> Onto<'a> {
+impl<'a> SliceProjection<'a> {
     /// # Errors
     /// A CRS that PROJ does not know.
-    pub fn new(slice: &'a Slice, from: &'a Crs) -> Result<Onto<'a>> {
+    pub fn new(slice: &'a Slice, from: &'a Crs) -> Result<SliceProjection<'a>> {
         let from_globe = projection::crs_facts(from.as_str())?.geographic;
         let globe = projection::crs_facts(slice.crs.as_str())?.geographic;
         let within = match *from == slice.crs {
@@ -178,7 +178,7 @@ impl<'a> Onto<'a> {
             false => running_box(&slice.bbox, slice.crs.as_str(), from.as_str()).ok(),
         };
         let turns: &[f64] = if from_globe && within.is_some() { &[0.0, -360.0, 360.0] } else { &[0.0] };
-        Ok(Onto { slice, from, within, turns, globe, from_globe })
+        Ok(SliceProjection { slice, from, within, turns, globe, from_globe })
     }
 
     /// The slice's box a turn away, and a margin for what its straight sides leave out.
@@ -248,9 +248,9 @@ impl<'a> Onto<'a> {
             return shape.map_coords(|c| Coord { x: nearest(c.x, centre), y: c.y });
         }
         let olds: Vec<f64> = before.coords_iter().map(|c| c.x).collect();
-        let place = std::cell::Cell::new(0);
+        let index = std::cell::Cell::new(0);
         shape.map_coords(|c| {
-            let old = olds.get(place.replace(place.get() + 1)).copied().unwrap_or(c.x);
+            let old = olds.get(index.replace(index.get() + 1)).copied().unwrap_or(c.x);
             Coord { x: nearest(c.x, old), y: c.y }
         })
     }
@@ -269,12 +269,12 @@ fn grow(b: &Bbox, share: f64) -> Bbox {
 /// The class of a feature; `None` when its field is NULL, and then it is not drawn.
 fn label_of(value: Field, path: &str, options: &LabelOptions) -> Result<Option<i32>> {
     let Some(field) = &options.field else { return Ok(Some(1)) };
-    let place =
+    let blame =
         |error: Error| Error::unreadable(path, Cause::from(error).within(format!("field \"{field}\"")));
     match value {
         Field::Null => Ok(None),
-        Field::Int(n) => whole(n as f64).map(Some).map_err(place),
-        Field::Double(v) => whole(v).map(Some).map_err(place),
+        Field::Int(n) => whole(n as f64).map(Some).map_err(blame),
+        Field::Double(v) => whole(v).map(Some).map_err(blame),
         Field::Text(text) if options.classes.is_empty() => Err(Error::conflict(
             format!(
                 "field \"{field}\" of \"{path}\" holds text such as \"{text}\", and a class is a whole number"
@@ -284,7 +284,7 @@ fn label_of(value: Field, path: &str, options: &LabelOptions) -> Result<Option<i
                 text.replace('\'', "''")
             ),
         )),
-        Field::Text(text) => class_of(&text, &options.classes).map(Some).map_err(place),
+        Field::Text(text) => class_of(&text, &options.classes).map(Some).map_err(blame),
     }
 }
 

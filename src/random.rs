@@ -71,18 +71,21 @@ impl Pcg64 {
     pub fn permutation(&mut self, n: usize) -> Vec<i64> {
         let mut order: Vec<u32> = (0..n as u64).map(|i| i as u32).collect();
         let mut last = n.saturating_sub(1);
-        let mut places = [0; 64];
+        let mut partners = [0; 64];
         while last > 0 {
-            let count = places.len().min(last);
-            for (i, place) in places.iter_mut().take(count).enumerate() {
-                *place = self.up_to((last - i) as u64) as usize;
+            let count = partners.len().min(last);
+            for (i, partner) in partners.iter_mut().take(count).enumerate() {
+                *partner = self.up_to((last - i) as u64) as usize;
             }
-            // Each swap waits for memory. Looked at all together first, the places come at once.
-            let seen =
-                places.iter().take(count).filter_map(|place| order.get(*place)).fold(0, |all, n| all ^ n);
+            // Each swap waits for memory. Looked at all together first, the partners come at once.
+            let seen = partners
+                .iter()
+                .take(count)
+                .filter_map(|partner| order.get(*partner))
+                .fold(0, |all, n| all ^ n);
             std::hint::black_box(seen);
-            for (i, place) in places.iter().take(count).enumerate() {
-                order.swap(last - i, *place);
+            for (i, partner) in partners.iter().take(count).enumerate() {
+                order.swap(last - i, *partner);
             }
             last -= count;
         }

@@ -54,7 +54,7 @@ struct Shared<T> {
 struct State<T> {
     /// How many jobs were taken by workers.
     taken: usize,
-    /// The place of the result that the reader wants next.
+    /// The index of the result that the reader wants next.
     next: usize,
     done: BTreeMap<usize, (usize, Result<T>)>,
     /// The cost of what is done or under way and not yet read.
@@ -74,7 +74,7 @@ impl<T> Shared<T> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reserves the cost of the job in hand and gives its place; `None` when the scan was abandoned.
+    /// Reserves the cost of the job in hand and gives its index; `None` when the scan was abandoned.
     fn reserve(&self, cost: usize) -> Option<usize> {
         let mut state = self.lock();
         loop {
@@ -90,8 +90,8 @@ impl<T> Shared<T> {
         }
     }
 
-    fn finish(&self, place: usize, cost: usize, result: Result<T>) {
-        self.lock().done.insert(place, (cost, result));
+    fn finish(&self, index: usize, cost: usize, result: Result<T>) {
+        self.lock().done.insert(index, (cost, result));
         self.changed.notify_all();
     }
 
@@ -103,7 +103,7 @@ impl<T> Shared<T> {
 
 impl<T: Send + 'static> Ordered<T> {
     /// Each job comes with its cost, what its result will hold until the reader takes it. A job that could
-    /// not be had is an error in its place.
+    /// not be had is an error in its stead.
     ///
     /// # Errors
     /// The operating system gives no thread.
@@ -120,12 +120,12 @@ impl<T: Send + 'static> Ordered<T> {
         for _ in 0..threads.max(1) {
             let (shared, line) = (shared.clone(), line.clone());
             let run = move || {
-                while let Some((place, cost, job)) = take(&shared, &line.0) {
+                while let Some((index, cost, job)) = take(&shared, &line.0) {
                     let result = job.and_then(|job| {
                         catch_unwind(AssertUnwindSafe(|| line.1(job)))
-                            .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at job {place}"))))
+                            .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at job {index}"))))
                     });
-                    shared.finish(place, cost, result);
+                    shared.finish(index, cost, result);
                 }
             };
             // What the query may read of remote files, its workers may.
@@ -143,12 +143,12 @@ impl<T: Send + 'static> Ordered<T> {
     /// The next result in order; `None` after the last.
     pub fn next(&self) -> Option<Result<T>> {
         let mut state = self.shared.lock();
-        let place = state.next;
+        let index = state.next;
         let (cost, result) = loop {
-            if let Some(done) = state.done.remove(&place) {
+            if let Some(done) = state.done.remove(&index) {
                 break done;
             }
-            if state.ended && place >= state.taken {
+            if state.ended && index >= state.taken {
                 return None;
             }
             state = self.shared.wait(state);
@@ -161,7 +161,7 @@ impl<T: Send + 'static> Ordered<T> {
     }
 }
 
-/// The next job, its place and its cost. Jobs are taken one worker at a time, so places follow their order.
+/// The next job, its index and its cost. Jobs are taken one worker at a time, so indices follow their order.
 fn take<T, J>(
     shared: &Shared<T>,
     jobs: &Mutex<impl Iterator<Item = Result<(usize, J)>>>,
@@ -177,8 +177,8 @@ fn take<T, J>(
         Ok((cost, job)) => (cost, Ok(job)),
         Err(error) => (0, Err(error)),
     };
-    let place = shared.reserve(cost)?;
-    Some((place, cost, job))
+    let index = shared.reserve(cost)?;
+    Some((index, cost, job))
 }
 
 impl<T> Drop for Ordered<T> {
@@ -233,15 +233,15 @@ pub fn each<I: Send>(
     let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let run = || {
-        while let Some((place, item)) = take() {
+        while let Some((index, item)) = take() {
             let result = catch_unwind(AssertUnwindSafe(|| work(item)))
-                .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at item {place}"))));
+                .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at item {index}"))));
             if let Err(error) = result {
                 // Items before this one were taken before it, so a lower one that fails is still heard.
                 while take().is_some() {}
                 let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                if failed.as_ref().is_none_or(|(first, _)| place < *first) {
-                    *failed = Some((place, error));
+                if failed.as_ref().is_none_or(|(first, _)| index < *first) {
+                    *failed = Some((index, error));
                 }
             }
         }
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_could_not_be_had_is_an_error_in_its_place() {
+    fn a_job_that_could_not_be_had_is_an_error_in_its_stead() {
         let jobs = [Ok((1, 0)), Err(Error::Bug("torn".into())), Ok((1, 2))].into_iter();
         let pool = Ordered::start(jobs, 3, 100, Ok).unwrap();
         let results: Vec<Result<i32>> = std::iter::from_fn(|| pool.next()).collect();

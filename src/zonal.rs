@@ -48,7 +48,7 @@ pub struct ZonalOptions {
     pub limit: usize,
 }
 
-/// A raster with a place on the map, open.
+/// A georeferenced raster, open.
 pub struct Layer {
     source: Arc<Source>,
     transform: Affine,
@@ -81,7 +81,7 @@ const STRIP: usize = 1 << 20;
 
 impl Layer {
     /// # Errors
-    /// No raster with a place on the map, or one without the band.
+    /// No georeferenced raster, or one without the band.
     pub fn open(path: &str, band: &BandName) -> Result<Layer> {
         let source = Source::open(path)?;
         let (transform, crs) = source.header().georeference(path)?;
@@ -96,14 +96,17 @@ impl Layer {
         Ok(self.transform.bbox(&Window::whole(header.height, header.width)?))
     }
 
-    /// The whole cells under a box, within the raster.
-    fn cells_under(&self, bbox: &Bbox) -> (Range<i64>, Range<i64>) {
+    /// The whole cells under a box, within the raster. An edge on the border of two cells touches both, as `geo_rasterize`
+    /// draws it: where touched cells count, those around the box are looked at too.
+    fn cells_under(&self, bbox: &Bbox, coverage: Coverage) -> (Range<i64>, Range<i64>) {
+        let around = if coverage == Coverage::Touched { 1.0 } else { 0.0 };
         let (row_a, col_a) = self.transform.row_col(bbox.xmin, bbox.ymax);
         let (row_b, col_b) = self.transform.row_col(bbox.xmax, bbox.ymin);
         let header = self.source.header();
         let cells = |a: f64, b: f64, n: usize| {
             let n = n as f64;
-            (a.min(b).floor().clamp(0.0, n) as i64)..(a.max(b).ceil().clamp(0.0, n) as i64)
+            let (first, end) = (a.min(b).floor() - around, a.max(b).ceil() + around);
+            (first.clamp(0.0, n) as i64)..(end.clamp(0.0, n) as i64)
         };
         (cells(row_a, row_b, header.height), cells(col_a, col_b, header.width))
     }
@@ -169,7 +172,12 @@ pub fn zone(
     let mut zone = Zone::default();
     for turn in turns {
         let bbox = Bbox { xmin: bbox.xmin + turn, xmax: bbox.xmax + turn, ..bbox };
-        if bbox.xmin >= extent.xmax || bbox.xmax <= extent.xmin {
+        // An edge on the raster's own border touches its outermost cells.
+        let aside = match options.coverage {
+            Coverage::Touched => bbox.xmin > extent.xmax || bbox.xmax < extent.xmin,
+            Coverage::Center | Coverage::Exact => bbox.xmin >= extent.xmax || bbox.xmax <= extent.xmin,
+        };
+        if aside {
             continue;
         }
         let polygons = if *turn == 0.0 { polygons.clone() } else { polygons.translate(*turn, 0.0) };
@@ -188,7 +196,7 @@ impl Zone {
         options: &ZonalOptions,
     ) -> Result<()> {
         let offset = weights.map(|weights| layer.offset_to(weights)).transpose()?;
-        let (rows, cols) = layer.cells_under(bbox);
+        let (rows, cols) = layer.cells_under(bbox, options.coverage);
         if rows.is_empty() || cols.is_empty() {
             return Ok(());
         }
@@ -294,7 +302,7 @@ impl Zone {
     }
 }
 
-/// The weighted quantile at one half of sorted (value, weight) pairs: places `s_i = i w_i + (n - 1) sum(w before i)`
+/// The weighted quantile at one half of sorted (value, weight) pairs: positions `s_i = i w_i + (n - 1) sum(w before i)`
 /// run from 0 to `(n - 1) sum(w)`, and values between them are interpolated.
 fn weighted_median(sorted: &[(f64, f64)]) -> Option<f64> {
     let last = sorted.last()?;
@@ -304,13 +312,15 @@ fn weighted_median(sorted: &[(f64, f64)]) -> Option<f64> {
     let mut before = 0.0;
     let mut left: Option<(f64, f64)> = None;
     for (i, &(value, weight)) in sorted.iter().enumerate() {
-        let place = i as f64 * weight + (n - 1.0) * before;
-        if place > wanted
-            && let Some((left_place, left_value)) = left
+        let position = i as f64 * weight + (n - 1.0) * before;
+        if position > wanted
+            && let Some((left_position, left_value)) = left
         {
-            return Some(left_value + (wanted - left_place) * (value - left_value) / (place - left_place));
+            return Some(
+                left_value + (wanted - left_position) * (value - left_value) / (position - left_position),
+            );
         }
-        left = Some((place, value));
+        left = Some((position, value));
         before += weight;
     }
     Some(last.0)

@@ -29,7 +29,7 @@ use crate::sql_type::SqlType;
 pub trait AggregateFunction: 'static {
     /// The macro.
     const DOC: &'static FunctionDoc;
-    /// What the macro hands over by place, alternatives parted by ` | `; behind these it hands over
+    /// What the macro hands over by position, alternatives parted by ` | `; behind these it hands over
     /// `current_setting('geoquilt_aggregate_mb')`.
     const ARGUMENTS: &'static [&'static str];
     /// What is gathered of a group, by one thread.
@@ -92,27 +92,30 @@ impl<F: AggregateFunction> Drop for Slot<F> {
     }
 }
 
-/// The pointer that DuckDB keeps.
-type Place<F> = *mut *mut Slot<F>;
+/// Where DuckDB keeps its pointer to a state.
+type StatePointer<F> = *mut *mut Slot<F>;
 
 /// # Safety
-/// `states` has a place of ours at `index`.
-unsafe fn place<F: AggregateFunction>(states: *mut ffi::duckdb_aggregate_state, index: usize) -> Place<F> {
+/// `states` has a pointer of ours at `index`.
+unsafe fn state_pointer<F: AggregateFunction>(
+    states: *mut ffi::duckdb_aggregate_state,
+    index: usize,
+) -> StatePointer<F> {
     // SAFETY: the caller vouches for it.
     unsafe { (*states.add(index)).cast() }
 }
 
-/// The state at a place, made where there is none.
+/// The state behind a pointer, made where there is none.
 ///
 /// # Safety
-/// The place is live and nobody else's for as long as the reference.
-unsafe fn slot<'a, F: AggregateFunction>(place: Place<F>) -> &'a mut Slot<F> {
-    // SAFETY: a place is null or holds what `Box::into_raw` gave.
+/// The pointer is live and nobody else's for as long as the reference.
+unsafe fn slot<'a, F: AggregateFunction>(pointer: StatePointer<F>) -> &'a mut Slot<F> {
+    // SAFETY: the pointer kept is null or what `Box::into_raw` gave.
     unsafe {
-        if (*place).is_null() {
-            *place = Box::into_raw(Box::new(Slot { state: F::State::default(), counted: 0 }));
+        if (*pointer).is_null() {
+            *pointer = Box::into_raw(Box::new(Slot { state: F::State::default(), counted: 0 }));
         }
-        &mut **place
+        &mut **pointer
     }
 }
 
@@ -143,7 +146,7 @@ unsafe extern "C" fn update<F: AggregateFunction>(
         let mut rows = F::rows(&input)?;
         for row in 0..input.rows() {
             // SAFETY: there is a state for each row; two rows may share one, which is lent to one at a time.
-            let slot = unsafe { slot(place::<F>(states, row)) };
+            let slot = unsafe { slot(state_pointer::<F>(states, row)) };
             F::update(&mut slot.state, &mut rows, row)?;
             let before = slot.counted;
             slot.count();
@@ -174,9 +177,9 @@ unsafe extern "C" fn combine<F: AggregateFunction>(
         for index in 0..count as usize {
             // SAFETY: there are as many states on both sides, and no state is on both.
             unsafe {
-                let source = *place::<F>(sources, index);
+                let source = *state_pointer::<F>(sources, index);
                 if let Some(source) = source.as_ref() {
-                    let target = slot(place::<F>(targets, index));
+                    let target = slot(state_pointer::<F>(targets, index));
                     F::combine(&mut target.state, &source.state)?;
                     target.count();
                 }
@@ -199,7 +202,7 @@ unsafe extern "C" fn finalize<F: AggregateFunction>(
         let mut out = unsafe { Vector::from_raw(out, offset + count) };
         for index in 0..count {
             // SAFETY: there is a state for each index, which nobody writes now.
-            match unsafe { (*place::<F>(states, index)).as_ref() } {
+            match unsafe { (*state_pointer::<F>(states, index)).as_ref() } {
                 Some(slot) => F::finish(&slot.state, &mut out, offset + index)?,
                 None => out.set_null(offset + index),
             }
@@ -213,11 +216,11 @@ unsafe extern "C" fn destroy<F: AggregateFunction>(
     count: ffi::idx_t,
 ) {
     for index in 0..count as usize {
-        // SAFETY: there is a state for each index; what it holds is dropped once, since the place is null afterwards. A
-        // drop that panics is swallowed, since DuckDB has no room for an error here.
+        // SAFETY: there is a state for each index; what it holds is dropped once, since the pointer is null afterwards.
+        // A drop that panics is swallowed, since DuckDB has no room for an error here.
         let _ = catch_unwind(AssertUnwindSafe(|| unsafe {
-            let place = place::<F>(states, index);
-            let slot = std::mem::replace(&mut *place, std::ptr::null_mut());
+            let pointer = state_pointer::<F>(states, index);
+            let slot = std::mem::replace(&mut *pointer, std::ptr::null_mut());
             if !slot.is_null() {
                 drop(Box::from_raw(slot));
             }

@@ -36,18 +36,18 @@ impl Args {
     /// # Errors
     /// An unknown key, or options that are no struct.
     pub fn of_options(doc: &FunctionDoc, options: &Value) -> Result<Args> {
-        let place = format!("{}(options)", doc.name);
+        let blamed = format!("{}(options)", doc.name);
         let known = doc.option_names();
         let fields = match options {
             Value::Struct(fields) => fields,
             other => {
                 let must = format!("a struct such as {{{}: ...}}", known.first().unwrap_or(&"key"));
-                return Err(Error::invalid(other, must).at(place));
+                return Err(Error::invalid(other, must).at(blamed));
             }
         };
         for (name, _) in fields {
             let choices: Vec<(&str, ())> = known.iter().map(|k| (*k, ())).collect();
-            one_of(name, "an option", &choices).map_err(|e| e.at(&place))?;
+            one_of(name, "an option", &choices).map_err(|e| e.at(&blamed))?;
         }
         Ok(Args::new(doc, fields.clone()))
     }

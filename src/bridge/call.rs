@@ -48,7 +48,7 @@ pub fn said(panic: &Box<dyn Any + Send>) -> String {
 
 pub(super) unsafe extern "C" fn drop_box<T>(data: *mut c_void) {
     // SAFETY: DuckDB gives back once what `Box::into_raw` gave it. A drop that panics is swallowed, since
-    // DuckDB has no place for an error here.
+    // DuckDB has no room for an error here.
     let _ = catch_unwind(AssertUnwindSafe(|| unsafe { drop(Box::from_raw(data.cast::<T>())) }));
 }
 

@@ -20,7 +20,7 @@ impl<'a> Chunk<'a> {
     /// # Safety
     /// `raw` is the live chunk of a callback, whose columns are those of `projection`.
     pub unsafe fn output(raw: ffi::duckdb_data_chunk, projection: &'a [usize]) -> Chunk<'a> {
-        // SAFETY: the chunk has a column for each place of the projection, and is ours to write.
+        // SAFETY: the chunk has a column for each entry of the projection, and is ours to write.
         unsafe {
             let capacity = ffi::duckdb_vector_size() as usize;
             let column = |i| Vector::from_raw(ffi::duckdb_data_chunk_get_vector(raw, i as u64), capacity);
@@ -35,8 +35,8 @@ impl<'a> Chunk<'a> {
 
     /// The vector of one of the function's columns; `None` when the query does not ask for it.
     pub fn column(&mut self, index: usize) -> Option<&mut Vector<'a>> {
-        let place = self.projection.iter().position(|&column| column == index)?;
-        self.columns.get_mut(place)
+        let projected = self.projection.iter().position(|&column| column == index)?;
+        self.columns.get_mut(projected)
     }
 
     /// Writes values into a row, one for each of the function's columns.

@@ -36,7 +36,7 @@ impl Kind {
     }
 }
 
-/// One parameter. `types` is SQL text, alternatives parted by ` | `; a bare `STRUCT` is a bag of options.
+/// One parameter. `types` is SQL text, alternatives parted by ` | `; a bare `STRUCT` is the struct of options.
 #[derive(Clone, Copy)]
 pub struct Parameter {
     /// As the user writes it.
@@ -52,9 +52,9 @@ pub struct Parameter {
 /// How a parameter is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Given {
-    /// By place, always.
+    /// By position, always.
     Required,
-    /// By place at the end of a scalar's arguments, or not at all.
+    /// By position at the end of a scalar's arguments, or not at all.
     Optional,
     /// By name with `:=`; the text is the default, as SQL.
     Named(&'static str),
@@ -172,7 +172,7 @@ impl FunctionDoc {
         format!("{}({})", self.full_name(), parts.join(", "))
     }
 
-    /// The keys of the options bag.
+    /// The keys of the options.
     pub fn option_names(&self) -> Vec<&'static str> {
         let option = |p: &Parameter| matches!(p.given, Given::Option(_)).then_some(p.name);
         self.parameters.iter().filter_map(option).collect()
@@ -214,13 +214,13 @@ impl FunctionDoc {
     ///
     /// # Errors
     /// Those of `is_struct`.
-    pub fn options_place(
+    pub fn options_index(
         &self,
         arguments: usize,
         is_struct: impl FnOnce(usize) -> Result<bool>,
     ) -> Result<Option<usize>> {
-        let by_place = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
-        let parameters: Vec<_> = self.parameters.iter().filter(by_place).collect();
+        let by_position = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
+        let parameters: Vec<_> = self.parameters.iter().filter(by_position).collect();
         let options = parameters.iter().position(|p| p.given == Given::Optional && p.types == "STRUCT");
         let (Some(options), Some(last)) = (options, arguments.checked_sub(1)) else { return Ok(None) };
         let may_be_early = last < options && parameters.get(last).is_some_and(|p| p.given == Given::Optional);
@@ -266,7 +266,7 @@ impl Parameter {
     /// # Errors
     /// As [`FunctionDoc::overloads`].
     pub fn alternatives(&self) -> Result<Vec<SqlType>> {
-        // What may be left out takes any type and looks itself, also at options that stand in its place.
+        // What may be left out takes any type and looks itself, also at options that stand in its stead.
         if self.types == "STRUCT" || self.given == Given::Optional && self.types.contains(" | ") {
             return Ok(vec![SqlType::Any]);
         }
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_the_last_argument_where_it_is_a_struct_or_stands_in_their_place() {
+    fn options_are_the_last_argument_where_it_is_a_struct_or_stands_where_they_would() {
         // How many arguments, whether the last one is a struct, and where the options are; a type that must not be
         // looked at is an error.
         let table = [
@@ -367,9 +367,9 @@ mod tests {
         ];
         for (arguments, is_struct, want) in table {
             let look = |_| is_struct.ok_or_else(|| Error::Bug("looked at".into()));
-            assert_eq!(MANY.options_place(arguments, look).unwrap(), want, "{arguments} {is_struct:?}");
+            assert_eq!(MANY.options_index(arguments, look).unwrap(), want, "{arguments} {is_struct:?}");
         }
-        assert_eq!(NONE.options_place(1, |_| Ok(true)).unwrap(), None);
+        assert_eq!(NONE.options_index(1, |_| Ok(true)).unwrap(), None);
     }
 
     #[test]

@@ -14,10 +14,9 @@ use duckdb::ffi;
 
 use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
+use crate::error::ReasonResult;
 use crate::files::remote::{RemoteFiles, RemoteHandle};
 use crate::value::Value;
-
-type Said<T> = std::result::Result<T, String>;
 
 /// The file system of a connection.
 pub struct DuckFiles {
@@ -97,7 +96,7 @@ impl DuckFiles {
 }
 
 impl RemoteFiles for DuckFiles {
-    fn open(&self, url: &str) -> Said<Box<dyn RemoteHandle>> {
+    fn open(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>> {
         match self.try_open(url) {
             Ok(handle) => Ok(Box::new(handle)),
             Err(refusal) => Err(refusal.said),
@@ -157,36 +156,36 @@ impl DuckHandle {
         unsafe { words(ffi::duckdb_file_handle_error_data(self.0)) }
     }
 
-    fn number(&self, number: i64) -> Said<u64> {
+    fn number(&self, number: i64) -> ReasonResult<u64> {
         // SAFETY: a negative number is how the C interface says that its call failed.
         u64::try_from(number).map_err(|_| unsafe { self.failure() })
     }
 }
 
 impl RemoteHandle for DuckHandle {
-    fn size(&mut self) -> Said<u64> {
+    fn size(&mut self) -> ReasonResult<u64> {
         // SAFETY: the handle is live, here and below.
         let size = unsafe { ffi::duckdb_file_handle_size(self.0) };
         self.number(size)
     }
 
-    fn seek(&mut self, place: u64) -> Said<()> {
-        let place = i64::try_from(place).map_err(|_| "a place beyond 2^63".to_string())?;
+    fn seek(&mut self, offset: u64) -> ReasonResult<()> {
+        let offset = i64::try_from(offset).map_err(|_| "a place beyond 2^63".to_string())?;
         // SAFETY: as above.
-        match unsafe { ffi::duckdb_file_handle_seek(self.0, place) } == ffi::DuckDBSuccess {
+        match unsafe { ffi::duckdb_file_handle_seek(self.0, offset) } == ffi::DuckDBSuccess {
             true => Ok(()),
             // SAFETY: the call failed.
             false => Err(unsafe { self.failure() }),
         }
     }
 
-    fn tell(&mut self) -> Said<u64> {
+    fn tell(&mut self) -> ReasonResult<u64> {
         // SAFETY: as above.
-        let place = unsafe { ffi::duckdb_file_handle_tell(self.0) };
-        self.number(place)
+        let offset = unsafe { ffi::duckdb_file_handle_tell(self.0) };
+        self.number(offset)
     }
 
-    fn read(&mut self, out: &mut [u8]) -> Said<usize> {
+    fn read(&mut self, out: &mut [u8]) -> ReasonResult<usize> {
         // SAFETY: as above; DuckDB writes at most as many bytes as there are.
         let read = unsafe { ffi::duckdb_file_handle_read(self.0, out.as_mut_ptr().cast(), out.len() as i64) };
         self.number(read).map(|n| n as usize)

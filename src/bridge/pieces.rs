@@ -1,6 +1,6 @@
 //! Long lists of numbers, some thousand at a time.
 //!
-//! DuckDB flattens a column but not what is in its lists: a child may be one value for all places, or places of
+//! DuckDB flattens a column but not what is in its lists: a child may be one value for all items, or items of
 //! another vector. So a piece is a copy, small enough to stay in the processor's cache.
 
 #![allow(unsafe_code)]
@@ -29,7 +29,7 @@ pub struct Pieces<'a> {
 pub struct Nulls<'a>(Option<&'a [u64]>);
 
 impl Nulls<'_> {
-    /// Whether there is any place for one.
+    /// Whether none is.
     pub fn none(&self) -> bool {
         self.0.is_none()
     }
@@ -88,13 +88,13 @@ impl<'a> Pieces<'a> {
         let (offset, length) = self.column.list_entry(row);
         for first in (0..length).step_by(LENGTH) {
             let count = LENGTH.min(length - first);
-            // SAFETY: the selection names places of the child that are the row's, and the copy has room for them. Its
+            // SAFETY: the selection names items of the child that are the row's, and the copy has room for them. Its
             // type is the child's, whose values are those of `T`. A mask has a bit for each value.
             let (values, nulls) = unsafe {
-                let places = ffi::duckdb_selection_vector_get_data_ptr(self.chosen);
-                let places = std::slice::from_raw_parts_mut(places, count);
-                for (place, from) in places.iter_mut().zip(offset + first..) {
-                    *place = from as ffi::sel_t;
+                let indices = ffi::duckdb_selection_vector_get_data_ptr(self.chosen);
+                let indices = std::slice::from_raw_parts_mut(indices, count);
+                for (index, from) in indices.iter_mut().zip(offset + first..) {
+                    *index = from as ffi::sel_t;
                 }
                 ffi::duckdb_vector_copy_sel(self.child, self.copy, self.chosen, count as u64, 0, 0);
                 let values = ffi::duckdb_vector_get_data(self.copy).cast::<T>();

@@ -113,17 +113,17 @@ pub fn lists<T: Plain + Pod>(
         lengths.push(fill(row, &mut values)?.then(|| values.len() - before));
     }
     let mut rest = values.as_slice();
-    for places in out.lists::<T>(&lengths).1 {
-        let (list, after) = rest.split_at(places.len());
-        places.copy_from_slice(list);
+    for items in out.lists::<T>(&lengths).1 {
+        let (list, after) = rest.split_at(items.len());
+        items.copy_from_slice(list);
         rest = after;
     }
     null_rows(out, &lengths);
     Ok(())
 }
 
-/// Makes a list of plain values for each row that has a job, on several threads and straight in its place: `fill` writes
-/// a job's values and gives the runs of them that are NULL.
+/// Makes a list of plain values for each row that has a job, on several threads and straight where it belongs: `fill`
+/// writes a job's values and gives the runs of them that are NULL.
 ///
 /// # Errors
 /// The first job's that fails.
@@ -135,16 +135,16 @@ pub fn lists_in_parallel<J: Sync, T: Plain + Pod + Send>(
     fill: impl Fn(&J, &mut [T]) -> Result<Vec<Range<usize>>> + Sync,
 ) -> Result<()> {
     let lengths: Vec<Option<usize>> = jobs.iter().map(|job| job.as_ref().map(&length)).collect();
-    let (mut nulls, places) = out.lists::<T>(&lengths);
-    let (mut first, mut parts) = (0, Vec::with_capacity(places.len()));
-    for (job, places) in jobs.iter().flatten().zip(places) {
+    let (mut nulls, lists) = out.lists::<T>(&lengths);
+    let (mut first, mut parts) = (0, Vec::with_capacity(lists.len()));
+    for (job, items) in jobs.iter().flatten().zip(lists) {
         let start = first;
-        first += places.len();
-        parts.push((job, start, places));
+        first += items.len();
+        parts.push((job, start, items));
     }
     let gaps: Mutex<Vec<(usize, Vec<Range<usize>>)>> = Mutex::default();
-    workers::each(&mut parts, threads, |(job, start, places)| {
-        let runs = fill(job, places)?;
+    workers::each(&mut parts, threads, |(job, start, items)| {
+        let runs = fill(job, items)?;
         if !runs.is_empty() {
             gaps.lock().unwrap_or_else(PoisonError::into_inner).push((*start, runs));
         }

@@ -44,36 +44,36 @@ impl Call {
     ///
     /// # Errors
     /// The argument holds a subquery.
-    pub fn crs(&self, place: usize) -> Result<Option<String>> {
-        self.of_type(place, geometry_crs)
+    pub fn crs(&self, index: usize) -> Result<Option<String>> {
+        self.of_type(index, geometry_crs)
     }
 
     /// # Errors
     /// The argument holds a subquery.
-    pub fn is_geometry(&self, place: usize) -> Result<bool> {
+    pub fn is_geometry(&self, index: usize) -> Result<bool> {
         // SAFETY: the type is live.
         let is = |ty: &LogicalType| unsafe { ffi::duckdb_get_type_id(ty.raw()) };
-        Ok(self.of_type(place, is)? == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
+        Ok(self.of_type(index, is)? == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
     }
 
     /// Names and types of the fields of an argument that is a STRUCT.
     ///
     /// # Errors
     /// The argument holds a subquery.
-    pub fn fields(&self, place: usize) -> Result<Vec<(String, String)>> {
-        self.of_type(place, struct_fields)
+    pub fn fields(&self, index: usize) -> Result<Vec<(String, String)>> {
+        self.of_type(index, struct_fields)
     }
 
-    /// The place of the options, where they were given: at the end, also of fewer arguments than may come before them.
+    /// The index of the options, where they were given: at the end, also of fewer arguments than may come before them.
     ///
     /// # Errors
     /// The last argument may be the options, and holds a subquery.
-    pub fn bag(&self) -> Result<Option<usize>> {
+    pub fn options_index(&self) -> Result<Option<usize>> {
         // SAFETY: the type is live.
         let is_struct = |ty: &LogicalType| unsafe {
             ffi::duckdb_get_type_id(ty.raw()) == ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT
         };
-        self.doc.options_place(self.arguments(), |last| self.of_type(last, is_struct))
+        self.doc.options_index(self.arguments(), |last| self.of_type(last, is_struct))
     }
 
     /// The options, by their names.
@@ -81,9 +81,9 @@ impl Call {
     /// # Errors
     /// They are no constant struct, or a key is unknown.
     pub fn options(&self) -> Result<Args> {
-        let Some(bag) = self.bag()? else { return Ok(Args::new(self.doc, Vec::new())) };
+        let Some(index) = self.options_index()? else { return Ok(Args::new(self.doc, Vec::new())) };
         // SAFETY: `info` is live, and the context is owned and destroyed here.
-        let options = self.look(bag, |expression| unsafe {
+        let options = self.look(index, |expression| unsafe {
             let mut context = std::ptr::null_mut();
             ffi::duckdb_scalar_function_get_client_context(self.info, &mut context);
             let options = fold(self.doc, expression, context);
@@ -93,20 +93,20 @@ impl Call {
         Args::of_options(self.doc, &options?)
     }
 
-    fn of_type<T>(&self, place: usize, look: impl FnOnce(&LogicalType) -> T) -> Result<T> {
+    fn of_type<T>(&self, index: usize, look: impl FnOnce(&LogicalType) -> T) -> Result<T> {
         // SAFETY: the expression is live, and gives its type away.
-        self.look(place, |expression| unsafe {
+        self.look(index, |expression| unsafe {
             look(&LogicalType::from_raw(ffi::duckdb_expression_return_type(expression)))
         })
     }
 
-    fn look<T>(&self, place: usize, look: impl FnOnce(ffi::duckdb_expression) -> T) -> Result<T> {
+    fn look<T>(&self, index: usize, look: impl FnOnce(ffi::duckdb_expression) -> T) -> Result<T> {
         // SAFETY: `info` is live; the expression is owned and destroyed here.
         unsafe {
-            let mut expression = ffi::duckdb_scalar_function_bind_get_argument(self.info, place as u64);
+            let mut expression = ffi::duckdb_scalar_function_bind_get_argument(self.info, index as u64);
             if expression.is_null() {
                 let problem =
-                    format!("argument {} holds a subquery, whose type DuckDB does not show", place + 1);
+                    format!("argument {} holds a subquery, whose type DuckDB does not show", index + 1);
                 let remedy = "Put the subquery into FROM, or its result into a variable with SET VARIABLE";
                 return Err(Error::conflict(problem, remedy));
             }

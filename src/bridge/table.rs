@@ -47,7 +47,7 @@ pub trait TableFunction: 'static {
     /// Becomes DuckDB's `Binder Error`.
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Self::Bound>>;
 
-    /// `wanted` are the places of the columns that the query asks for.
+    /// `wanted` are the indices of the columns that the query asks for.
     ///
     /// # Errors
     /// Becomes DuckDB's `Invalid Input Error`, as for `next`.

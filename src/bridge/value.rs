@@ -106,8 +106,8 @@ impl Value {
             return Value::Null;
         }
         let layout = vector.layout();
-        let items = |child: &Vector<'_>, places: std::ops::Range<usize>| {
-            Value::List(places.map(|place| Value::of(child, place)).collect())
+        let items = |child: &Vector<'_>, rows: std::ops::Range<usize>| {
+            Value::List(rows.map(|row| Value::of(child, row)).collect())
         };
         match layout.id {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Value::Bool(vector.get(row)),
@@ -155,7 +155,7 @@ impl Value {
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
                 let list = vector.list(row);
-                items(list.items(), list.places())
+                items(list.items(), list.rows())
             }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
                 items(vector.items(), row * layout.size..(row + 1) * layout.size)

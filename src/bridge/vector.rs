@@ -27,13 +27,13 @@ pub unsafe trait Plain: Copy {
     /// What a vector of such values notes.
     const PHYSICAL: Physical;
 
-    /// The value at a place; anything where that is NULL.
+    /// The value behind a pointer; anything where that is NULL.
     ///
     /// # Safety
-    /// The place is one of a vector of this type.
-    unsafe fn load(place: *const Self) -> Self {
-        // SAFETY: the caller vouches for the place.
-        unsafe { place.read() }
+    /// The pointer is to a row of a vector of this type.
+    unsafe fn load(pointer: *const Self) -> Self {
+        // SAFETY: the caller vouches for the pointer.
+        unsafe { pointer.read() }
     }
 }
 macro_rules! plain {
@@ -52,9 +52,9 @@ plain!(CalendarInterval: Interval, Wide: Wide, ListEntry: Entry);
 unsafe impl Plain for bool {
     const PHYSICAL: Physical = Physical::Bool;
 
-    unsafe fn load(place: *const bool) -> bool {
+    unsafe fn load(pointer: *const bool) -> bool {
         // SAFETY: as the trait says.
-        unsafe { place.cast::<u8>().read() != 0 }
+        unsafe { pointer.cast::<u8>().read() != 0 }
     }
 }
 
@@ -315,7 +315,7 @@ impl<'a> Vector<'a> {
         let entry = self.get::<ListEntry>(row);
         let length = entry.length;
         let item = &self.layout.parts[0].1;
-        // SAFETY: this is a list vector, whose child has the entry's places. The selection names each of them, and the
+        // SAFETY: this is a list vector, whose child has the entry's items. The selection names each of them, and the
         // copy has room for them; both are destroyed by their guards.
         unsafe {
             let child = ffi::duckdb_list_vector_get_child(self.raw);
@@ -323,9 +323,9 @@ impl<'a> Vector<'a> {
             if length > 0 {
                 let chosen = ffi::duckdb_create_selection_vector(length);
                 let data = ffi::duckdb_selection_vector_get_data_ptr(chosen);
-                let places = std::slice::from_raw_parts_mut(data, length as usize);
-                for (place, from) in places.iter_mut().zip(entry.offset..) {
-                    *place = from as ffi::sel_t;
+                let indices = std::slice::from_raw_parts_mut(data, length as usize);
+                for (index, from) in indices.iter_mut().zip(entry.offset..) {
+                    *index = from as ffi::sel_t;
                 }
                 ffi::duckdb_vector_copy_sel(child, raw, chosen, length, 0, 0);
                 ffi::duckdb_destroy_selection_vector(chosen);
@@ -334,7 +334,7 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// Gives a list vector's child this many places, and returns it.
+    /// Gives a list vector's child this many rows, and returns it.
     fn resize(&mut self, size: usize) -> &mut Vector<'a> {
         self.check_type(Physical::Entry);
         // SAFETY: this is a list vector. Reserve keeps what is there and may move the child, which is looked at
@@ -353,8 +353,8 @@ impl<'a> Vector<'a> {
         &mut self.children[0]
     }
 
-    /// Adds `length` places at the end of a list vector's child, gives them to this row, and returns the
-    /// child and the first place.
+    /// Adds `length` rows at the end of a list vector's child, gives them to this row, and returns the
+    /// child and the first of them.
     pub fn push_list(&mut self, row: usize, length: usize) -> (&mut Vector<'a>, usize) {
         self.check_type(Physical::Entry);
         // SAFETY: this is a list vector.
@@ -380,8 +380,8 @@ impl<'a> Vector<'a> {
         }
     }
 
-    /// Gives each row of a list vector without lists its own places in the child, none where the length is `None`.
-    /// Returns the child's NULLs, and the places of each row that has a length, in order and to be written in place.
+    /// Gives each row of a list vector without lists its own rows of the child, none where the length is `None`.
+    /// Returns the child's NULLs, and the items of each row that has a length, in order and to be written in place.
     pub fn lists<T: Plain + Pod>(&mut self, lengths: &[Option<usize>]) -> (Nulls<'_>, Vec<&mut [T]>) {
         let total: usize = lengths.iter().flatten().sum();
         let mut offset = 0;
@@ -393,25 +393,25 @@ impl<'a> Vector<'a> {
         }
         let child = self.resize(total);
         let base = child.base::<T>();
-        // SAFETY: the child has `total` places of this type, lent out here alone: its NULLs lie elsewhere.
+        // SAFETY: the child has `total` rows of this type, lent out here alone: its NULLs lie elsewhere.
         let mut rest = unsafe { slice(base, total) };
-        let mut places = Vec::new();
+        let mut lists = Vec::new();
         for length in lengths.iter().flatten() {
             let (head, tail) = rest.split_at_mut(*length);
-            places.push(head);
+            lists.push(head);
             rest = tail;
         }
-        (child.nulls(), places)
+        (child.nulls(), lists)
     }
 
-    /// Places `from .. from + length` of a bare vector, to be written in place.
+    /// Rows `from .. from + length` of a bare vector, to be written in place.
     pub fn slice_mut<T: Plain + Pod>(&mut self, from: usize, length: usize) -> &mut [T] {
-        assert!(from + length <= self.rows, "places {from}+{length} of {}", self.rows);
-        // SAFETY: the places are inside and of this type, and borrowed with the vector.
+        assert!(from + length <= self.rows, "rows {from}+{length} of {}", self.rows);
+        // SAFETY: the rows are inside and of this type, and borrowed with the vector.
         unsafe { slice(self.base::<T>().wrapping_add(from), length) }
     }
 
-    /// NULL for runs of places, counted from `base`.
+    /// NULL for runs of rows, counted from `base`.
     pub fn set_null_runs(&mut self, base: usize, runs: &[Range<usize>]) {
         self.nulls().set_runs(base, runs);
     }
@@ -432,16 +432,16 @@ impl<'a> Vector<'a> {
 }
 
 /// # Safety
-/// There are `length` places for as long as `'a`, lent to nobody else.
+/// There are `length` values for as long as `'a`, lent to nobody else.
 unsafe fn slice<'a, T>(base: *mut T, length: usize) -> &'a mut [T] {
     if length == 0 {
         return &mut [];
     }
-    // SAFETY: the caller vouches for the places.
+    // SAFETY: the caller vouches for the values.
     unsafe { std::slice::from_raw_parts_mut(base, length) }
 }
 
-/// Which places of a vector are NULL, to be written beside its values.
+/// Which rows of a vector are NULL, to be written beside its values.
 pub struct Nulls<'v> {
     raw: ffi::duckdb_vector,
     rows: usize,
@@ -449,7 +449,7 @@ pub struct Nulls<'v> {
 }
 
 impl Nulls<'_> {
-    /// NULL for runs of places, counted from `base`.
+    /// NULL for runs of rows, counted from `base`.
     pub fn set_runs(&mut self, base: usize, runs: &[Range<usize>]) {
         let Some(last) = runs.iter().map(|run| run.end).max() else { return };
         assert!(base + last <= self.rows, "run to {} of {}", base + last, self.rows);
@@ -478,13 +478,13 @@ impl List {
     }
 
     /// The rows of [`List::items`].
-    pub fn places(&self) -> Range<usize> {
+    pub fn rows(&self) -> Range<usize> {
         0..self.items.rows
     }
 
     /// The items as plain values; `None` where one of them is NULL.
     pub fn numbers<T: Plain>(&self) -> Option<Vec<T>> {
-        self.places().map(|place| (!self.items.is_null(place)).then(|| self.items.get(place))).collect()
+        self.rows().map(|row| (!self.items.is_null(row)).then(|| self.items.get(row))).collect()
     }
 }
 

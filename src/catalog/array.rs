@@ -1,6 +1,6 @@
 //! Array files in a catalog: which data variables they hold, when, and where their cells lie.
 
-use crate::catalog::{ArrayDetail, Builder, Detail, Place, tags};
+use crate::catalog::{ArrayDetail, Builder, Detail, FileMetadata, tags};
 use crate::cf::{self, Axes, Grid, TimeAxis};
 use crate::error::{Error, Lack, Member, Part, Result};
 use crate::files::Sight;
@@ -11,7 +11,7 @@ use crate::map::Footprint;
 
 impl Builder {
     /// `dated` files have a time in their name or in a tag, which goes first: their axis then need not be readable.
-    pub(super) fn array(&self, sight: &Sight, dated: bool) -> Result<Place> {
+    pub(super) fn array(&self, sight: &Sight, dated: bool) -> Result<FileMetadata> {
         let path = sight.path();
         let file = open::open(sight)?;
         let header = file.header();
@@ -37,7 +37,7 @@ impl Builder {
             n_times: times.n,
             t_step: times.step,
         };
-        Ok(Place {
+        Ok(FileMetadata {
             driver: header.driver.clone(),
             crs: first.crs.clone(),
             footprint,
@@ -135,15 +135,15 @@ fn grids(file: &dyn ArrayFile, axes: &[(usize, Axes)]) -> Result<Vec<Grid>> {
     let mut known = Vec::new();
     let mut grids: Vec<Grid> = Vec::new();
     for (index, axes) in axes {
-        // Variables share their coordinates, though not the places of their dimensions.
-        let place = [&axes.x, &axes.y, &axes.lon, &axes.lat].map(|c| c.as_ref().map(|c| c.variable));
+        // Variables share their coordinates, though not the order of their dimensions.
+        let coordinates = [&axes.x, &axes.y, &axes.lon, &axes.lat].map(|c| c.as_ref().map(|c| c.variable));
         let mapping = file.header().variables.get(*index).and_then(|v| {
             v.attribute("grid_mapping").or(v.attribute("crs_wkt")).or(v.attribute("spatial_ref"))
         });
-        if known.contains(&(place, mapping)) {
+        if known.contains(&(coordinates, mapping)) {
             continue;
         }
-        known.push((place, mapping));
+        known.push((coordinates, mapping));
         if let Some(grid) = cf::grid(file, *index, axes)?
             && !grids.contains(&grid)
         {

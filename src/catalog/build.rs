@@ -33,14 +33,14 @@ pub enum Found {
 }
 
 /// What a worker finds of a file.
-enum Seen {
+enum Look {
     Done(Result<Found>),
     Unchanged(RowId),
 }
 
 /// A build under way: an iterator over files in the order of the paths.
 pub struct Build {
-    seen: Ordered<(String, Seen)>,
+    seen: Ordered<(String, Look)>,
     builder: Arc<Builder>,
     previous: Option<(Arc<Previous>, Fetcher)>,
     /// The parameters of this build, as a row tells them.
@@ -68,10 +68,10 @@ pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> 
         let (builder, previous, progress) = &worker;
         let path = paths.get(i).cloned().unwrap_or_default();
         let seen = builder.see(&path, previous.as_deref());
-        let is_error = matches!(seen, Seen::Done(Err(_)));
+        let is_error = matches!(seen, Look::Done(Err(_)));
         progress.count(is_error);
         match seen {
-            Seen::Done(Err(error)) if builder.options.on_error == OnError::Fail => Err(error),
+            Look::Done(Err(error)) if builder.options.on_error == OnError::Fail => Err(error),
             seen => Ok((path, seen)),
         }
     })?;
@@ -80,14 +80,14 @@ pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> 
 }
 
 impl Builder {
-    fn see(&self, path: &str, previous: Option<&Previous>) -> Seen {
+    fn see(&self, path: &str, previous: Option<&Previous>) -> Look {
         let sight = match Sight::at(path) {
             Ok(sight) => sight,
-            Err(error) => return Seen::Done(Err(error)),
+            Err(error) => return Look::Done(Err(error)),
         };
         match previous.and_then(|previous| previous.find(path, &sight.stamp())) {
-            Some(row) => Seen::Unchanged(row),
-            None => Seen::Done(self.make(&sight)),
+            Some(row) => Look::Unchanged(row),
+            None => Look::Done(self.make(&sight)),
         }
     }
 
@@ -115,8 +115,8 @@ impl Build {
     fn portion(&mut self) -> Result<()> {
         let Some((previous, fetcher)) = &mut self.previous else {
             match self.seen.next() {
-                Some(Ok((path, Seen::Done(found)))) => self.ready.push_back(Ok(Outcome { path, found })),
-                Some(Ok((path, Seen::Unchanged(..)))) => return Err(Error::Bug(format!("{path} was kept"))),
+                Some(Ok((path, Look::Done(found)))) => self.ready.push_back(Ok(Outcome { path, found })),
+                Some(Ok((path, Look::Unchanged(..)))) => return Err(Error::Bug(format!("{path} was kept"))),
                 Some(Err(error)) => return Err(error),
                 None => {}
             }
@@ -135,14 +135,14 @@ impl Build {
             }
         }
         let wanted = portion.iter().filter_map(|(_, seen)| match seen {
-            Seen::Unchanged(row) => Some(*row),
-            Seen::Done(_) => None,
+            Look::Unchanged(row) => Some(*row),
+            Look::Done(_) => None,
         });
         let rows = fetcher.fetch(previous, wanted.collect())?;
         for (path, seen) in portion {
             let found = match seen {
-                Seen::Done(found) => found,
-                Seen::Unchanged(row) => match rows.get(&row) {
+                Look::Done(found) => found,
+                Look::Unchanged(row) => match rows.get(&row) {
                     Some(kept) if kept.value("path") == Value::Text(path.clone()) => {
                         check(kept, &self.built_with, &path, previous.name(row))?;
                         self.progress.count_reused();

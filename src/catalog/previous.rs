@@ -17,7 +17,7 @@ use crate::files::Stamp;
 use crate::format::parquet::{Table, value};
 use crate::value::Value;
 
-/// The place of a row: which file of the catalog, and which of its rows.
+/// Which row: which file of the catalog, and which of its rows.
 pub(crate) type RowId = (u32, u64);
 
 /// What is known of the catalog before its rows are read.
@@ -135,12 +135,12 @@ fn later_version(path: &str, version: i64) -> Error {
 /// Fetches rows, going on through the catalog from portion to portion.
 #[derive(Default)]
 pub(crate) struct Fetcher {
-    /// The part under way, its batches, and the place of the next of them.
+    /// The part under way, its batches, and the index of the next of them.
     open: Option<(u32, Table, u64)>,
 }
 
 impl Fetcher {
-    /// The rows that were asked for, by place.
+    /// The rows that were asked for, by their ids.
     ///
     /// # Errors
     /// The catalog can no longer be read.
@@ -166,18 +166,18 @@ impl Fetcher {
             };
             let batch = batch?;
             *at += batch.num_rows() as u64;
-            let end = rest.partition_point(|place| *place < (part, *at));
+            let end = rest.partition_point(|id| *id < (part, *at));
             let (here, later) = rest.split_at(end);
             rest = later;
             if here.is_empty() {
                 continue;
             }
-            let places = UInt32Array::from_iter_values(here.iter().map(|(_, row)| (row - first) as u32));
-            let rows = take_record_batch(&batch, &places)
+            let indices = UInt32Array::from_iter_values(here.iter().map(|(_, row)| (row - first) as u32));
+            let rows = take_record_batch(&batch, &indices)
                 .map_err(|e| Error::Bug(format!("rows of a batch cannot be taken: {e}")))?;
             let rows = Arc::new(rows);
-            for (i, place) in here.iter().enumerate() {
-                found.insert(*place, Kept { rows: rows.clone(), row: i });
+            for (i, id) in here.iter().enumerate() {
+                found.insert(*id, Kept { rows: rows.clone(), row: i });
             }
         }
         Ok(found)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Builder, Detail, Place};
+use crate::catalog::{Builder, Detail, FileMetadata};
 use crate::cf;
 use crate::error::Result;
 use crate::files::Sight;
@@ -13,8 +13,8 @@ use crate::window::Window;
 
 impl Builder {
     /// # Errors
-    /// The file is no raster, or one without a place on the map.
-    pub(super) fn raster(&self, sight: &Sight) -> Result<Place> {
+    /// The file is no raster, or one that lies nowhere on the map.
+    pub(super) fn raster(&self, sight: &Sight) -> Result<FileMetadata> {
         let path = sight.path();
         let siblings = self.listings.beside(sight.location())?;
         let (header, tags) = match geotiff::header_and_tags(sight, &siblings) {
@@ -31,6 +31,6 @@ impl Builder {
         let footprint = self.footprint(&bbox, &crs, path)?;
         let driver = header.driver.clone();
         let detail = Detail::Raster { header, transform };
-        Ok(Place { driver, crs, footprint, detail, tags, interval: None })
+        Ok(FileMetadata { driver, crs, footprint, detail, tags, interval: None })
     }
 }

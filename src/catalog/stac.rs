@@ -25,12 +25,12 @@ use crate::value;
 /// An asset of an item, as a row of a catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StacRow {
-    /// The asset's href, resolved against the item's own place.
+    /// The asset's href, resolved against where the item lies.
     pub path: String,
     /// By media type or suffix.
     pub kind: Option<Kind>,
     /// In lon/lat, as WKB with its box.
-    pub place: Option<(Vec<u8>, Bbox)>,
+    pub geometry: Option<(Vec<u8>, Bbox)>,
     /// The item's time.
     pub interval: Interval,
     /// By the projection extension.
@@ -148,11 +148,12 @@ pub fn items(part: &Part, wanted: &[String]) -> Result<Vec<(String, Result<ItemR
 fn documents(path: &str) -> Result<Vec<Value>> {
     let text = files::text(path)?;
     let bad = |problem: String| Error::unreadable(path, problem);
-    let mut found = Vec::new();
+    let (mut found, mut any) = (Vec::new(), false);
     for document in
         serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Value>()
     {
         let document = document.map_err(|e| bad(format!("it is not JSON ({e})")))?;
+        any = true;
         let kind = document.get("type").and_then(Value::as_str).unwrap_or_default().to_string();
         match (kind.as_str(), document) {
             ("FeatureCollection", Value::Object(mut fields)) => match fields.remove("features") {
@@ -168,10 +169,8 @@ fn documents(path: &str) -> Result<Vec<Value>> {
             (_, item) => found.push(item),
         }
     }
-    if found.is_empty() {
-        return Err(bad("it holds no STAC items".into()));
-    }
-    Ok(found)
+    // A search that finds nothing gives a collection of zero items; nothing at all is no answer.
+    if any { Ok(found) } else { Err(bad("it holds no STAC items".into())) }
 }
 
 /// A row of stac-geoparquet as the item that it was, and its geometry.
@@ -209,13 +208,13 @@ fn read_item(
     item: &Value,
     wkb: Option<Option<Vec<u8>>>,
     path: &str,
-    place: usize,
+    index: usize,
     several: bool,
     wanted: &[String],
 ) -> Result<ItemRows> {
     let id = item.get("id").and_then(Value::as_str);
     let bad = |problem: String| {
-        let item = id.map_or_else(|| format!("item {}", place + 1), |id| format!("item \"{id}\""));
+        let item = id.map_or_else(|| format!("item {}", index + 1), |id| format!("item \"{id}\""));
         Error::BadItem { path: path.into(), item, problem }
     };
     let Some(id) = id else { return Err(bad("it has no id".into())) };
@@ -233,7 +232,7 @@ fn read_item(
             Some(geometry) => Some(from_geojson(&geometry.to_string()).map_err(|e| bad(e.to_string()))?),
         },
     };
-    let place = match wkb {
+    let geometry = match wkb {
         Some(wkb) => lay(&wkb, sides(item.get("bbox"))).map_err(|e| bad(e.to_string()))?,
         None => None,
     };
@@ -254,17 +253,16 @@ fn read_item(
     for (asset, fields) in found.into_iter().filter(|(asset, _)| asset.is_wanted(wanted)) {
         let look = asset::Look { fields, properties };
         let kind = asset::kind_of(&asset);
-        let is_raster = kind.is_none_or(|kind| kind == Kind::Raster);
         rows.push(StacRow {
             kind,
-            place: place.clone(),
+            geometry: geometry.clone(),
             interval,
             crs: look.crs(),
-            transform: look.transform().map_err(&bad)?,
-            size: look.size(),
-            bands: if is_raster { look.bands() } else { Vec::new() },
+            transform: look.placed().map_err(&bad)?,
+            size: look.size().map_err(&bad)?,
+            bands: look.bands(),
             attributes: attributes(id, item, &asset.name, properties),
-            bytes: look.own("file:size").and_then(Value::as_i64),
+            bytes: look.own("file:size").and_then(asset::whole).filter(|bytes| *bytes >= 0),
             modified: look.either("updated").and_then(Value::as_str).and_then(instant),
             assets: assets.clone(),
             path: asset.href,
@@ -281,9 +279,22 @@ fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "missing".into(), Value::to_string)
 }
 
-/// Microseconds since 1970 of an RFC 3339 text.
+/// Microseconds since 1970 of an RFC 3339 text. As readers of STAC do, it takes a time without a zone as UTC, a date as
+/// its midnight, and the short zones of ISO 8601 (`+01`, `+0100`).
 fn instant(text: &str) -> Option<i64> {
-    chrono::DateTime::parse_from_rfc3339(text).ok().map(|instant| instant.timestamp_micros())
+    let text = text.trim();
+    let zoned = || {
+        let parse = |form| chrono::DateTime::parse_from_str(text, form).ok();
+        ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"].into_iter().find_map(parse)
+    };
+    if let Some(instant) = chrono::DateTime::parse_from_rfc3339(text).ok().or_else(zoned) {
+        return Some(instant.timestamp_micros());
+    }
+    let parse = |form| chrono::NaiveDateTime::parse_from_str(text, form).ok();
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"];
+    let midnight = || chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
+    let told = forms.into_iter().find_map(parse).or_else(midnight)?;
+    Some(told.and_utc().timestamp_micros())
 }
 
 /// From start to end where both are told, else the one instant.
@@ -342,6 +353,15 @@ fn crosses_antimeridian(sides: Option<(f64, f64)>, shape: &MultiPolygon<f64>) ->
 /// A geometry as it stands in a catalog.
 fn lay(wkb: &[u8], sides: Option<(f64, f64)>) -> Result<Option<(Vec<u8>, Bbox)>> {
     let Some(geometry) = geometry::read(wkb)? else { return Ok(None) };
+    if let Some(own) = geometry::envelope(&geometry)
+        && !(own.ymin >= -90.0 && own.ymax <= 90.0 && own.xmin >= -540.0 && own.xmax <= 540.0)
+    {
+        let problem = format!(
+            "its geometry reaches from ({}, {}) to ({}, {}), and GeoJSON counts in degrees of longitude and latitude",
+            own.xmin, own.ymin, own.xmax, own.ymax
+        );
+        return Err(Error::conflict(problem, ""));
+    }
     let whole = match geometry {
         Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
         Geometry::MultiPolygon(parts) => parts,
@@ -390,10 +410,29 @@ mod tests {
         assert_eq!(of(both).unwrap().to_string(), "[2020-01-01 00:00:00, 2020-01-01 23:00:00]");
         assert!(of(json!({"datetime": null, "start_datetime": "2020-01-01T00:00:00Z"})).is_err());
         assert!(of(json!({"datetime": "yesterday"})).is_err());
+        assert!(of(json!({"datetime": "2020-13-01"})).is_err());
         assert!(
             of(json!({"start_datetime": "2020-01-02T00:00:00Z", "end_datetime": "2020-01-01T00:00:00Z"}))
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_time_without_a_zone_is_utc() {
+        let noon = instant("2020-01-31T12:00:00Z").unwrap();
+        for text in [
+            "2020-01-31T12:00:00",
+            "2020-01-31 12:00:00",
+            "2020-01-31T12:00",
+            "2020-01-31T12:00:00.000",
+            "2020-01-31T13:00:00+01",
+            "2020-01-31T13:00:00+0100",
+            "2020-01-31t12:00:00z",
+        ] {
+            assert_eq!(instant(text), Some(noon), "{text}");
+        }
+        assert_eq!(instant("2020-01-31"), instant("2020-01-31T00:00:00Z"));
+        assert_eq!(instant("31.01.2020"), None);
     }
 
     #[test]

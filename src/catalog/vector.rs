@@ -1,6 +1,6 @@
 //! Vector files in a catalog: their layers, and where these lie.
 
-use crate::catalog::{Builder, Detail, Place};
+use crate::catalog::{Builder, Detail, FileMetadata};
 use crate::error::{Error, Lack, Other, Result};
 use crate::files::Sight;
 use crate::format::Layer;
@@ -11,8 +11,8 @@ impl Builder {
     /// Each layer is projected from its own CRS, and all of them together are the footprint.
     ///
     /// # Errors
-    /// The file is no vector file, lacks the layer asked for, or holds no feature with a place on the map.
-    pub(super) fn vector(&self, sight: &Sight) -> Result<Place> {
+    /// The file is no vector file, lacks the layer asked for, or holds no feature with a geometry.
+    pub(super) fn vector(&self, sight: &Sight) -> Result<FileMetadata> {
         let path = sight.path();
         let header = VectorSource::open(sight)?.header(self.options.layer.as_ref())?;
         let crs = crs_of(&header.layers, path)?;
@@ -30,14 +30,14 @@ impl Builder {
         };
         let footprint = Footprint::union(shapes).ok_or_else(nothing)?;
         let (driver, tags, detail) = (header.driver, header.tags, Detail::Vector { layers });
-        Ok(Place { driver, crs, footprint, detail, tags, interval: None })
+        Ok(FileMetadata { driver, crs, footprint, detail, tags, interval: None })
     }
 
     /// A file whose first bytes do not tell its kind, such as a GeoPackage or text.
     ///
     /// # Errors
     /// It is neither raster nor vector file, or both.
-    pub(super) fn raster_or_vector(&self, sight: &Sight) -> Result<Place> {
+    pub(super) fn raster_or_vector(&self, sight: &Sight) -> Result<FileMetadata> {
         let path = sight.path();
         let raster = self.raster(sight);
         match &raster {
@@ -46,7 +46,7 @@ impl Builder {
                 Ok(file) if file.layer_count() > 0 => Err(Error::unsuited(path, Lack::Kind(Other::Both))),
                 _ => raster,
             },
-            Err(error) if error.is_unopened() || has_no_bands(&error) => match self.vector(sight) {
+            Err(error) if error.is_unopened() || has_no_bands(error) => match self.vector(sight) {
                 Err(error) if error.is_unopened() => raster,
                 vector => vector,
             },
@@ -59,7 +59,7 @@ fn has_no_bands(error: &Error) -> bool {
     matches!(error, Error::Unsuited { lack: Lack::Bands(_), .. })
 }
 
-/// The CRS of the layers that have a place; the first layer's where they differ.
+/// The CRS of the layers that have an extent; the first layer's where they differ.
 fn crs_of(layers: &[LayerHeader], path: &str) -> Result<String> {
     let mut placed = layers.iter().filter(|layer| layer.extent.is_some());
     let mut first = None;

@@ -23,8 +23,8 @@ impl Cause {
 
     /// The same error with words in front, such as the part of the file that it is about.
     #[must_use]
-    pub fn within(self, place: impl fmt::Display) -> Cause {
-        Cause { text: format!("{place}: {}", self.text), ..self }
+    pub fn within(self, part: impl fmt::Display) -> Cause {
+        Cause { text: format!("{part}: {}", self.text), ..self }
     }
 
     /// The words.

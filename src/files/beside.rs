@@ -56,8 +56,8 @@ pub fn own_side_files(location: &Location) -> Vec<PathBuf> {
     [".aux.xml", ".msk"].iter().map(|end| file.with_file_name(format!("{name}{end}"))).collect()
 }
 
-/// The side files that can change what a raster says of itself: [`own_side_files`], and those that give a place to
-/// a raster without one, in small letters and in capitals: world file, MapInfo table, projection, header of a raw file.
+/// The side files that can change what a raster says of itself: [`own_side_files`], and those that georeference
+/// a raster, in small letters and in capitals: world file, MapInfo table, projection, header of a raw file.
 pub fn side_files(location: &Location) -> Vec<PathBuf> {
     let mut sides = own_side_files(location);
     let file = Path::new(location.file());

@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::limits::remote_cache_bytes;
 
-/// What is kept at a place of a file.
+/// What is kept at an offset of a file.
 // A variant's line says what its fields are.
 #[allow(missing_docs)]
 pub enum Found {
-    /// A run of bytes, and how many of them lie before the place.
+    /// A run of bytes, and how many of them lie before the offset.
     Bytes(Arc<[u8]>, usize),
-    /// Nothing: where the run before the place ends, and where the next one begins.
+    /// Nothing: where the run before the offset ends, and where the next one begins.
     Gap { before: u64, after: u64 },
 }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_in_a_run_or_between_two() {
+    fn an_offset_is_in_a_run_or_between_two() {
         let file = u64::MAX - 1;
         keep(file, 10, vec![1; 5].into());
         keep(file, 20, vec![2; 5].into());

@@ -1,4 +1,4 @@
-//! The bytes of one file, on disk or behind a URL, from any place and on any thread.
+//! The bytes of one file, on disk or behind a URL, from any offset and on any thread.
 
 use std::fs::File;
 use std::io::{Error, Read, Result, Seek, SeekFrom};
@@ -37,7 +37,7 @@ impl Reader {
         }
     }
 
-    /// Fills `out` from a place on, with no byte beyond it asked for.
+    /// Fills `out` from an offset on, with no byte beyond it asked for.
     ///
     /// # Errors
     /// The file ends before, or can not be read.
@@ -61,14 +61,14 @@ impl Reader {
     }
 }
 
-/// A place in a file to read on from.
+/// An offset in a file to read on from.
 pub struct Cursor {
     reader: Reader,
     at: u64,
 }
 
 impl Cursor {
-    /// A cursor at a place.
+    /// A cursor at an offset.
     pub fn at(self, at: u64) -> Cursor {
         Cursor { at, ..self }
     }

@@ -1,8 +1,8 @@
 //! Remote files: URLs that a file system outside of this engine opens, read in ranges.
 //!
 //! A [`Session`] is what one call of a query may use of that file system, and ends with it: it owns every open
-//! handle. What outlives a query (an open raster, say) holds a [`RemoteFile`], which is facts alone, and borrows a
-//! handle from the session that runs ([`within`]) for each read. A session looks at each URL anew, so that a
+//! handle. What outlives a query (an open raster, say) holds a [`RemoteFile`], which is metadata alone, and borrows
+//! a handle from the session that runs ([`within`]) for each read. A session looks at each URL anew, so that a
 //! file that changed between two queries is never mixed from both.
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::error::{Absence, Cause, Error, Part, Result};
+use crate::error::{Absence, Cause, Error, Part, ReasonResult, Result};
 use crate::files::failure::{self, Failure};
 use crate::files::ranges::{self, Found};
 use crate::kept::{Idle, Kept};
@@ -22,7 +22,7 @@ use crate::workers;
 pub trait RemoteFiles: Send + Sync {
     /// # Errors
     /// The file system's own words.
-    fn open(&self, url: &str) -> std::result::Result<Box<dyn RemoteHandle>, String>;
+    fn open(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>>;
 
     /// Why a local file or what lies in a folder must not be read or written; `None` where it may.
     fn forbids(&self, _path: &Path) -> Option<String> {
@@ -41,22 +41,22 @@ pub trait RemoteHandle: Send {
     ///
     /// # Errors
     /// The file system's own words, here and below.
-    fn size(&mut self) -> std::result::Result<u64, String>;
+    fn size(&mut self) -> ReasonResult<u64>;
     /// Moves the cursor to an offset.
     ///
     /// # Errors
     /// As `size`.
-    fn seek(&mut self, place: u64) -> std::result::Result<(), String>;
+    fn seek(&mut self, offset: u64) -> ReasonResult<()>;
     /// The offset of the cursor.
     ///
     /// # Errors
     /// As `size`.
-    fn tell(&mut self) -> std::result::Result<u64, String>;
+    fn tell(&mut self) -> ReasonResult<u64>;
     /// Reads on from the cursor; 0 bytes at the end.
     ///
     /// # Errors
     /// As `size`.
-    fn read(&mut self, out: &mut [u8]) -> std::result::Result<usize, String>;
+    fn read(&mut self, out: &mut [u8]) -> ReasonResult<usize>;
 }
 
 /// Headers are read in pages of this many bytes; a reader that goes on in order gets longer ones.
@@ -68,7 +68,7 @@ const NEAR: u64 = 4 << 10;
 const LONGEST: u64 = 8 << 20;
 /// Open handles that a session keeps when nobody reads.
 const KEPT_HANDLES: usize = 32;
-/// URLs whose facts a session keeps.
+/// URLs whose metadata a session keeps.
 const KEPT_FILES: usize = 4096;
 /// The wait before the first retry; each further one waits four times as long.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -114,7 +114,7 @@ pub struct Session {
     idle: Idle<u64, Box<dyn RemoteHandle>>,
 }
 
-/// A place for one file: its lock is held while the file is opened.
+/// A slot for one file: its lock is held while the file is opened.
 type Slot = Arc<Mutex<Option<Arc<RemoteFile>>>>;
 
 /// What a session knows of a URL.
@@ -202,8 +202,8 @@ impl Session {
                 .cloned();
             slot
         };
-        let mut place = lock(&slot);
-        if let Some(file) = place.as_ref() {
+        let mut known = lock(&slot);
+        if let Some(file) = known.as_ref() {
             return Ok(file.clone());
         }
         // To open a file in fsspec's memory moves the cursor of those who read it.
@@ -219,11 +219,11 @@ impl Session {
         })?;
         let file = Arc::new(RemoteFile::new(self.id, url, size));
         self.rest(&file, handle);
-        *place = Some(file.clone());
+        *known = Some(file.clone());
         Ok(file)
     }
 
-    fn open_handle(&self, url: &str) -> std::result::Result<Box<dyn RemoteHandle>, String> {
+    fn open_handle(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>> {
         OPENS.fetch_add(1, Relaxed);
         self.files.open(url)
     }
@@ -232,7 +232,7 @@ impl Session {
     fn attempt<T>(
         &self,
         url: &str,
-        mut work: impl FnMut() -> std::result::Result<T, String>,
+        mut work: impl FnMut() -> ReasonResult<T>,
     ) -> std::result::Result<T, Failure> {
         let mut wait = FIRST_WAIT;
         let retries = if failure::is_recent(url) { 0 } else { self.retries };
@@ -281,7 +281,7 @@ impl Session {
         Ok(bytes)
     }
 
-    fn fetch_once(&self, file: &RemoteFile, start: u64, out: &mut [u8]) -> std::result::Result<(), String> {
+    fn fetch_once(&self, file: &RemoteFile, start: u64, out: &mut [u8]) -> ReasonResult<()> {
         let mut opened = None;
         loop {
             let alone = file.shared_cursor.load(Relaxed);
@@ -314,7 +314,7 @@ impl Session {
 
     /// A further handle on a file, opened while nobody reads. Of the first two it is asked whether one moves the
     /// cursor of the other: some file systems lend every reader the same one.
-    fn another(&self, file: &RemoteFile) -> std::result::Result<Box<dyn RemoteHandle>, String> {
+    fn another(&self, file: &RemoteFile) -> ReasonResult<Box<dyn RemoteHandle>> {
         let _alone = file.cursor.write().unwrap_or_else(PoisonError::into_inner);
         let mut new = self.open_handle(&file.url)?;
         let size = new.size()?;
@@ -328,7 +328,7 @@ impl Session {
                 None => self.open_handle(&file.url)?,
             };
             let moves = other.seek(0).and_then(|()| new.seek(1)).and_then(|()| other.tell());
-            if moves.is_ok_and(|place| place != 0) {
+            if moves.is_ok_and(|offset| offset != 0) {
                 file.shared_cursor.store(true, Relaxed);
             }
             self.rest(file, other);
@@ -397,20 +397,20 @@ impl RemoteFile {
         Ok(file)
     }
 
-    /// Reads from a place on, up to the file's end; gives the number of bytes.
+    /// Reads from an offset on, up to the file's end; gives the number of bytes.
     ///
     /// # Errors
     /// [`Error::Unreadable`].
-    pub fn read_at(self: &Arc<Self>, place: u64, out: &mut [u8]) -> Result<usize> {
-        let end = self.size.min(place.saturating_add(out.len() as u64));
+    pub fn read_at(self: &Arc<Self>, offset: u64, out: &mut [u8]) -> Result<usize> {
+        let end = self.size.min(offset.saturating_add(out.len() as u64));
         let session = session()?;
-        self.now()?.walk(&session, place..end, false, |at, bytes| {
-            let at = (at - place) as usize;
+        self.now()?.walk(&session, offset..end, false, |at, bytes| {
+            let at = (at - offset) as usize;
             if let Some(out) = out.get_mut(at..at + bytes.len()) {
                 out.copy_from_slice(bytes);
             }
         })?;
-        Ok(end.saturating_sub(place) as usize)
+        Ok(end.saturating_sub(offset) as usize)
     }
 
     /// The first bytes, as many as there are of `n`, by way of the header's page.

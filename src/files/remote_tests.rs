@@ -25,7 +25,7 @@ struct FakeHandle {
 }
 
 impl RemoteFiles for Fake {
-    fn open(&self, url: &str) -> std::result::Result<Box<dyn RemoteHandle>, String> {
+    fn open(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>> {
         if url.ends_with("none") {
             return Err("HTTP 404 Not Found".into());
         }
@@ -36,18 +36,18 @@ impl RemoteFiles for Fake {
 }
 
 impl RemoteHandle for FakeHandle {
-    fn size(&mut self) -> std::result::Result<u64, String> {
+    fn size(&mut self) -> ReasonResult<u64> {
         Ok(self.bytes.len() as u64)
     }
-    fn seek(&mut self, place: u64) -> std::result::Result<(), String> {
-        self.cursor.store(place, Relaxed);
+    fn seek(&mut self, offset: u64) -> ReasonResult<()> {
+        self.cursor.store(offset, Relaxed);
         std::thread::yield_now();
         Ok(())
     }
-    fn tell(&mut self) -> std::result::Result<u64, String> {
+    fn tell(&mut self) -> ReasonResult<u64> {
         Ok(self.cursor.load(Relaxed))
     }
-    fn read(&mut self, out: &mut [u8]) -> std::result::Result<usize, String> {
+    fn read(&mut self, out: &mut [u8]) -> ReasonResult<usize> {
         let at = self.cursor.load(Relaxed) as usize;
         lock(&self.script.log).push((at as u64, out.len()));
         let left = self.script.failures.load(Relaxed);
@@ -91,13 +91,13 @@ fn every_byte_is_the_files_whatever_the_order_of_reads() {
     let (script, bytes) = (Arc::<Script>::default(), content(300_000));
     with(&script, &bytes, || {
         let file = open("x://a").unwrap();
-        for (place, length) in
+        for (offset, length) in
             [(0, 10), (5, 40_000), (250_000, 100_000), (100, 1), (16_000, 20_000), (299_999, 5)]
         {
             let mut out = vec![0; length];
-            let n = file.read_at(place, &mut out).unwrap();
-            assert_eq!(n, length.min(300_000 - place as usize));
-            assert_eq!(out[..n], bytes[place as usize..place as usize + n]);
+            let n = file.read_at(offset, &mut out).unwrap();
+            assert_eq!(n, length.min(300_000 - offset as usize));
+            assert_eq!(out[..n], bytes[offset as usize..offset as usize + n]);
         }
         assert_eq!(file.read(100..70_000).unwrap(), bytes[100..70_000]);
     });
@@ -110,8 +110,8 @@ fn small_reads_cost_one_page_and_grow_when_they_go_on() {
     with(&script, &bytes, || {
         let file = open("x://pages").unwrap();
         let mut out = [0; 100];
-        for place in (0..100_000).step_by(100) {
-            file.read_at(place, &mut out).unwrap();
+        for offset in (0..100_000).step_by(100) {
+            file.read_at(offset, &mut out).unwrap();
         }
     });
     assert_eq!(starts(&script).len(), 1, "one handle reads on, page after page, without a seek back");

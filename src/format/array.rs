@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Member, Result};
+use crate::error::{Error, Member, ReasonResult, Result};
 
 /// What an array file's header says, without one value of a data variable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Variable {
     pub name: String,
     /// Names of its dimensions, slowest first.
     pub dims: Vec<String>,
-    /// The places among them of those that the file gives no name: they tie nothing to another variable.
+    /// The indices among them of those that the file gives no name: they tie nothing to another variable.
     pub unnamed: Vec<usize>,
     /// Sizes of its dimensions.
     pub shape: Vec<u64>,
@@ -34,7 +34,7 @@ pub struct Variable {
     /// Sizes of the chunks that it is stored in, `None` when it lies in one piece.
     pub chunk: Option<Vec<u64>>,
     /// The stored value that stands for no value: `_FillValue`, else `missing_value`, else the format's own (Zarr's of
-    /// version 2, NetCDF's of places that were never written).
+    /// version 2, NetCDF's of cells that were never written).
     pub nodata: Option<Nodata>,
     /// `value = stored * scale + offset`.
     pub scale: Option<f64>,
@@ -100,7 +100,7 @@ pub trait ArrayFile: Send + Sync {
     /// What the file says of itself.
     fn header(&self) -> &Arc<ArrayHeader>;
 
-    /// A hyperslab of a variable (by its place in the header), as stored, row-major in the order of its
+    /// A hyperslab of a variable (by its index in the header), as stored, row-major in the order of its
     /// dimensions: `count` values from `start` on, every `step`-th, along each.
     ///
     /// # Errors
@@ -268,12 +268,7 @@ impl Variable {
     ///
     /// # Errors
     /// What is wrong with it: the numbers are not one for each dimension, or it leaves the variable.
-    pub fn check_slab(
-        &self,
-        start: &[u64],
-        count: &[u64],
-        step: &[u64],
-    ) -> std::result::Result<usize, String> {
+    pub fn check_slab(&self, start: &[u64], count: &[u64], step: &[u64]) -> ReasonResult<usize> {
         let dims = self.shape.len();
         if [start.len(), count.len(), step.len()] != [dims; 3] {
             return Err(format!("a hyperslab of {} numbers, and {dims} dimensions", start.len()));

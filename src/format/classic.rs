@@ -5,14 +5,13 @@
 
 use std::io::{BufReader, Read};
 
+use crate::error::ReasonResult;
 use crate::files::Location;
 use crate::files::reader::{Cursor, Reader};
 
-type Checked<T> = std::result::Result<T, String>;
-
 /// # Errors
 /// What is wrong with the file, as the rest of a sentence.
-pub fn check(location: &Location) -> Checked<()> {
+pub fn check(location: &Location) -> ReasonResult<()> {
     let file = Reader::open(location).map_err(|e| e.to_string())?;
     let size = file.size().map_err(|e| e.to_string())?;
     let mut header = Header { bytes: BufReader::new(file.cursor()), at: 0, size, version: 1 };
@@ -64,7 +63,7 @@ const VARIABLE: u64 = 11;
 const ATTRIBUTE: u64 = 12;
 
 impl Header {
-    fn magic(&mut self) -> Checked<()> {
+    fn magic(&mut self) -> ReasonResult<()> {
         let magic: [u8; 4] = self.take()?;
         match magic {
             [b'C', b'D', b'F', version @ (1 | 2 | 5)] => self.version = version,
@@ -73,28 +72,28 @@ impl Header {
         Ok(())
     }
 
-    fn take<const N: usize>(&mut self) -> Checked<[u8; N]> {
+    fn take<const N: usize>(&mut self) -> ReasonResult<[u8; N]> {
         let mut bytes = [0; N];
         self.bytes.read_exact(&mut bytes).map_err(|_| format!("its header ends at byte {}", self.at))?;
         self.at += N as u64;
         Ok(bytes)
     }
 
-    fn four(&mut self) -> Checked<u64> {
+    fn four(&mut self) -> ReasonResult<u64> {
         Ok(u32::from_be_bytes(self.take()?).into())
     }
 
-    fn eight(&mut self) -> Checked<u64> {
+    fn eight(&mut self) -> ReasonResult<u64> {
         Ok(u64::from_be_bytes(self.take()?))
     }
 
     /// A count: of 64 bits in CDF-5 alone.
-    fn count(&mut self) -> Checked<u64> {
+    fn count(&mut self) -> ReasonResult<u64> {
         if self.version == 5 { self.eight() } else { self.four() }
     }
 
     /// A count of things that each take so many bytes of the header, of which there can be no more than fit.
-    fn bounded(&mut self, each: u64, what: &str) -> Checked<u64> {
+    fn bounded(&mut self, each: u64, what: &str) -> ReasonResult<u64> {
         let n = self.count()?;
         if n.saturating_mul(each) > self.size.saturating_sub(self.at) {
             return Err(format!("its header promises {n} {what}, which do not fit: it is damaged"));
@@ -103,20 +102,20 @@ impl Header {
     }
 
     /// Skips bytes, padded to four.
-    fn skip(&mut self, n: u64) -> Checked<()> {
+    fn skip(&mut self, n: u64) -> ReasonResult<()> {
         let n = n.div_ceil(4) * 4;
         let skipped = std::io::copy(&mut self.bytes.by_ref().take(n), &mut std::io::sink()).unwrap_or(0);
         self.at += skipped;
         if skipped < n { Err(format!("its header ends at byte {}", self.at)) } else { Ok(()) }
     }
 
-    fn name(&mut self) -> Checked<()> {
+    fn name(&mut self) -> ReasonResult<()> {
         let n = self.bounded(1, "letters of a name")?;
         self.skip(n)
     }
 
     /// The length of a list, which is absent as two zeros.
-    fn list(&mut self, tag: u64, each: u64, what: &str) -> Checked<u64> {
+    fn list(&mut self, tag: u64, each: u64, what: &str) -> ReasonResult<u64> {
         let found = self.four()?;
         let n = self.bounded(each, what)?;
         if found == tag || (found == 0 && n == 0) {
@@ -126,7 +125,7 @@ impl Header {
         }
     }
 
-    fn dimensions(&mut self) -> Checked<Vec<u64>> {
+    fn dimensions(&mut self) -> ReasonResult<Vec<u64>> {
         let n = self.list(DIMENSION, 8, "dimensions")?;
         let mut lengths = Vec::new();
         for _ in 0..n {
@@ -136,7 +135,7 @@ impl Header {
         Ok(lengths)
     }
 
-    fn attributes(&mut self) -> Checked<()> {
+    fn attributes(&mut self) -> ReasonResult<()> {
         for _ in 0..self.list(ATTRIBUTE, 12, "attributes")? {
             self.name()?;
             let width = self.type_width()?;
@@ -146,7 +145,7 @@ impl Header {
         Ok(())
     }
 
-    fn type_width(&mut self) -> Checked<u64> {
+    fn type_width(&mut self) -> ReasonResult<u64> {
         let kind = self.four()?;
         Ok(match (kind, self.version) {
             (1 | 2, _) | (7, 5) => 1,
@@ -157,19 +156,19 @@ impl Header {
         })
     }
 
-    fn variables(&mut self, dims: &[u64]) -> Checked<Vec<Entry>> {
+    fn variables(&mut self, dims: &[u64]) -> ReasonResult<Vec<Entry>> {
         let n = self.list(VARIABLE, 28, "variables")?;
         let mut found = Vec::new();
         for _ in 0..n {
             self.name()?;
             let rank = self.bounded(4, "dimensions of a variable")?;
             let (mut values, mut is_record) = (1u64, false);
-            for place in 0..rank {
+            for index in 0..rank {
                 let id = self.count()?;
                 let length = usize::try_from(id).ok().and_then(|id| dims.get(id));
                 match length {
                     // The length of the dimension of records is written as zero.
-                    Some(0) if place == 0 => is_record = true,
+                    Some(0) if index == 0 => is_record = true,
                     Some(length) => values = values.saturating_mul(*length),
                     None => {
                         return Err(format!(
@@ -268,7 +267,7 @@ mod tests {
         }
     }
 
-    fn checked(bytes: &[u8]) -> Checked<()> {
+    fn checked(bytes: &[u8]) -> ReasonResult<()> {
         let folder = Folder::new();
         check(&Location::plain(&folder.write("a.nc", bytes)))
     }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use gdal::errors::GdalError;
-use gdal::raster::{GdalDataType, GdalType, RasterBand};
+use gdal::raster::{ColorInterpretation, GdalDataType, GdalType, RasterBand};
 use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
@@ -27,6 +27,7 @@ use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
 use crate::files::{Location, Sight};
 use crate::format::gdal::hidden::Fields;
+use crate::format::gdal::vsi::GdalFile;
 use crate::format::tiff::{Deflated, Packed, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
@@ -96,7 +97,7 @@ pub struct Raster {
     /// Of a GRIB file.
     fields: Fields,
     /// Where it is read from; after the dataset, which is closed first.
-    place: vsi::Place,
+    gdal_file: GdalFile,
 }
 
 impl Raster {
@@ -120,8 +121,8 @@ impl Raster {
         start();
         let (location, path) = (sight.location(), sight.path());
         vsi::watched(location, || {
-            let place = vsi::Place::of(sight, vsi::needs_netcdf)?;
-            let magic = place.magic;
+            let gdal_file = GdalFile::of(sight, vsi::needs_netcdf)?;
+            let magic = gdal_file.magic;
             let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
             // Refuses sources that could be waited for for ever.
             vrt::sources(sight)?;
@@ -141,11 +142,11 @@ impl Raster {
             if hdf5 {
                 mdim::close_earlier(location)?;
             }
-            let names: Option<Vec<&str>> = match place.file_name() {
+            let names: Option<Vec<&str>> = match gdal_file.file_name() {
                 Some(name) => Some(vec![name]),
                 None => siblings.map(|names| names.iter().map(String::as_str).collect()),
             };
-            let drivers = place.drivers();
+            let drivers = gdal_file.drivers();
             let options = DatasetOptions {
                 open_flags: GdalOpenFlags::GDAL_OF_RASTER
                     | GdalOpenFlags::GDAL_OF_READONLY
@@ -154,10 +155,9 @@ impl Raster {
                 allowed_drivers: drivers.as_deref(),
                 // A valid range hides pixels by our own rule; the sign keeps other drivers from a warning.
                 open_options: hdf5.then_some(&["@HONOUR_VALID_RANGE=NO"] as &[&str]),
-                ..DatasetOptions::default()
             };
-            let dataset = Dataset::open_ex(&place.name, options)
-                .map_err(|e| Error::unreadable(path, cause(e, &place.name)))?;
+            let dataset = Dataset::open_ex(&gdal_file.name, options)
+                .map_err(|e| Error::unreadable(path, cause(e, &gdal_file.name)))?;
             OPENED.fetch_add(1, Relaxed);
             let mut found = match header {
                 Some(header) => header.clone(),
@@ -171,14 +171,22 @@ impl Raster {
                 fields = Fields::of(location, messages, &mut own).map_err(unreadable)?;
                 found = header.cloned().unwrap_or_else(|| Arc::new(own));
             }
-            let deflated = deflated(&dataset, location, &magic, place.remote.clone());
-            Ok(Raster { dataset, location: location.clone(), header: found, hdf5, deflated, fields, place })
+            let deflated = deflated(&dataset, location, &magic, gdal_file.remote.clone());
+            Ok(Raster {
+                dataset,
+                location: location.clone(),
+                header: found,
+                hdf5,
+                deflated,
+                fields,
+                gdal_file,
+            })
         })
     }
 
     /// Whether the file is read over a network.
     pub fn is_remote(&self) -> bool {
-        self.place.remote.is_some()
+        self.gdal_file.remote.is_some()
     }
 
     /// Fetches what blocks of bands lie in, `(band, row, col)`, neighbours in one request. Only a remote TIFF tells
@@ -187,17 +195,17 @@ impl Raster {
     /// # Errors
     /// The bytes can not be read.
     pub fn prefetch(&self, blocks: &[(usize, usize, usize)]) -> Result<()> {
-        let Some(remote) = &self.place.remote else { return Ok(()) };
+        let Some(remote) = &self.gdal_file.remote else { return Ok(()) };
         vsi::watched(&self.location, || {
             let number = |band: &RasterBand<'_>, key: &str, (row, col): (usize, usize)| {
                 band.metadata_item(&format!("{key}_{col}_{row}"), "TIFF")?.parse::<u64>().ok()
             };
-            let place = |&(band, row, col): &(usize, usize, usize)| {
+            let byte_range = |&(band, row, col): &(usize, usize, usize)| {
                 let band = self.dataset.rasterband(band).ok()?;
                 let first = number(&band, "BLOCK_OFFSET", (row, col))?;
                 Some(first..first.saturating_add(number(&band, "BLOCK_SIZE", (row, col))?))
             };
-            remote.prefetch(blocks.iter().filter_map(place).collect())
+            remote.prefetch(blocks.iter().filter_map(byte_range).collect())
         })
     }
 
@@ -224,14 +232,14 @@ impl Raster {
         let _guard = guard(self.hdf5);
         let fail = |reason: Cause| self.unreadable(band, self.block_window(block_row, block_col), reason);
         let (height, width) = self.header.block;
-        let Some(facts) = self.header.bands.get(band.wrapping_sub(1)) else {
+        let Some(metadata) = self.header.bands.get(band.wrapping_sub(1)) else {
             return Err(Error::Bug(format!("no band {band}")));
         };
-        let dtype = facts.dtype;
+        let dtype = metadata.dtype;
         if height.saturating_mul(width).saturating_mul(dtype.size()) > MAX_BLOCK_BYTES {
             return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB").into()));
         }
-        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(cause(e, &self.place.name)))?;
+        let raster_band = self.dataset.rasterband(band).map_err(|e| fail(cause(e, &self.gdal_file.name)))?;
         if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
             return Ok(pixels);
         }
@@ -244,11 +252,11 @@ impl Raster {
                 true => raster_band.read_block::<T>((block_col, block_row)).map(|b| b.into_shape_and_vec().1),
                 false => self.read_window::<T>(&raster_band, window),
             };
-            pixels.map(T::pixels).map_err(|e| fail(cause(e, &self.place.name)))
+            pixels.map(T::pixels).map_err(|e| fail(cause(e, &self.gdal_file.name)))
         });
         let mut pixels = pixels?.by_bits(dtype);
         self.fields.unmask(band, window, width, &mut pixels).map_err(|reason| fail(reason.into()))?;
-        hidden::hide(facts, &mut pixels);
+        hidden::hide(metadata, &mut pixels);
         Ok(pixels)
     }
 
@@ -261,9 +269,9 @@ impl Raster {
         dtype: Dtype,
     ) -> Option<Pixels> {
         let deflated = self.deflated.as_ref()?;
-        let fact = |name: &str| band.metadata_item(&format!("{name}_{block_col}_{block_row}"), "TIFF");
-        // A block that the file leaves out has no place in it.
-        let (offset, size) = (fact("BLOCK_OFFSET")?.parse().ok()?, fact("BLOCK_SIZE")?.parse().ok()?);
+        let item = |name: &str| band.metadata_item(&format!("{name}_{block_col}_{block_row}"), "TIFF");
+        // A block that the file leaves out has no bytes in it.
+        let (offset, size) = (item("BLOCK_OFFSET")?.parse().ok()?, item("BLOCK_SIZE")?.parse().ok()?);
         let (height, width) = self.header.block;
         let rows = self.block_window(block_row, block_col).height as usize;
         let rows = if width == self.header.width { rows } else { height };
@@ -294,11 +302,21 @@ impl Raster {
     pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);
-        let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.place.name));
+        let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.gdal_file.name));
         vsi::watched(&self.location, || {
             let raster_band = self.dataset.rasterband(band).map_err(fail)?;
-            let mask = raster_band.open_mask_band().map_err(fail)?;
-            self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+            let own = raster_band.mask_flags().map_err(fail)?;
+            match alpha(&self.dataset).filter(|alpha| own.is_all_valid() && *alpha != band) {
+                Some(alpha) => {
+                    let alpha = self.dataset.rasterband(alpha).map_err(fail)?;
+                    let shares = self.read_window::<f64>(&alpha, window).map_err(fail)?;
+                    Ok(Pixels::UInt8(shares.into_iter().map(|share| u8::from(share != 0.0) * 255).collect()))
+                }
+                None => {
+                    let mask = raster_band.open_mask_band().map_err(fail)?;
+                    self.read_window::<u8>(&mask, window).map(Pixels::UInt8).map_err(fail)
+                }
+            }
         })
     }
 
@@ -315,6 +333,10 @@ impl Raster {
     }
 
     fn unreadable(&self, band: usize, window: Window, reason: Cause) -> Error {
+        // GDAL names a missing source once, to whoever asks first.
+        let absent = vrt::absent(&self.location)
+            .map(|source| Cause::from(format!("its source \"{}\" does not exist", source.display())));
+        let reason = absent.unwrap_or(reason);
         Error::Unreadable {
             path: self.location.text().into(),
             part: Part::Band { band, window: window.to_string() },
@@ -351,13 +373,13 @@ fn deflated(
     if !little || cfg!(target_endian = "big") || location.is_subdataset() {
         return None;
     }
-    let fact = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
-    let apart = dataset.raster_count() == 1 || fact("INTERLEAVE").as_deref() == Some("BAND");
-    if !apart || fact("COMPRESSION").as_deref() != Some("DEFLATE") {
+    let item = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
+    let apart = dataset.raster_count() == 1 || item("INTERLEAVE").as_deref() == Some("BAND");
+    if !apart || item("COMPRESSION").as_deref() != Some("DEFLATE") {
         return None;
     }
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
-    let predictor = fact("PREDICTOR").map_or(Some(Predictor::None), |number| Predictor::of(&number))?;
+    let predictor = item("PREDICTOR").map_or(Some(Predictor::None), |number| Predictor::of(&number))?;
     bits.is_none().then(|| Deflated::new(location.file(), predictor, remote))
 }
 
@@ -370,6 +392,7 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     let transform = transform_of(dataset);
     let mut bands = Vec::with_capacity(count);
     let mut block = (0, 0);
+    let alpha = alpha(dataset);
     for index in 1..=count {
         let band = dataset.rasterband(index).map_err(|e| Error::unreadable(path, cause(e, path)))?;
         if index == 1 {
@@ -389,12 +412,25 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
             scale: band.scale().filter(|s| *s != 1.0),
             offset: band.offset().filter(|o| *o != 0.0),
             unit: some(band.unit()),
-            masked: flags.is_some_and(|f| !f.is_all_valid() && !f.is_nodata()),
+            // NODATA_VALUES tells a pixel of all bands that is none, and is a mask of the whole file.
+            masked: flags
+                .as_ref()
+                .is_some_and(|f| !f.is_all_valid() && (!f.is_nodata() || f.is_per_dataset()))
+                || flags.is_some_and(|f| f.is_all_valid()) && alpha.is_some_and(|alpha| alpha != index),
             variable: None,
         });
     }
     let driver = dataset.driver().short_name();
     Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
+}
+
+/// The alpha band (from 1) of a raster, of however many bands: GDAL makes a mask of it only among two or four.
+fn alpha(dataset: &Dataset) -> Option<usize> {
+    let is_alpha = |index: &usize| {
+        let band = dataset.rasterband(*index);
+        band.is_ok_and(|band| band.color_interpretation() == ColorInterpretation::AlphaBand)
+    };
+    (1..=dataset.raster_count()).find(is_alpha)
 }
 
 fn transform_of(dataset: &Dataset) -> Option<Affine> {

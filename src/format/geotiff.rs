@@ -26,7 +26,7 @@ use crate::kept::Shared;
 use directory::{
     ASCII, BYTE, Bytes, DOUBLE, Directory, Entry, Form, LONG, LONG8, RATIONAL, SHORT, UNDEFINED,
 };
-use metadata::{BandFacts, decimal};
+use metadata::{BandMetadata, decimal};
 
 const SUBFILE_TYPE: u16 = 254;
 const WIDTH: u16 = 256;
@@ -98,7 +98,7 @@ struct Draft {
 
 /// What a set of geokeys says.
 #[derive(Debug, Clone, PartialEq)]
-struct Place {
+struct CrsAndUnit {
     crs: Option<String>,
     /// A vertical CRS gives its unit to bands that have none.
     unit: Option<String>,
@@ -135,14 +135,17 @@ pub fn header_and_tags(sight: &Sight, siblings: &[String]) -> Option<(Header, Ta
                 file.as_ref()?.read_exact_at(buffer, offset).ok()
             };
             let fetch = |offset: u64, buffer: &mut [u8]| match within(sight.head(), offset, buffer.len()) {
-                Some(bytes) => Some(buffer.copy_from_slice(bytes)),
+                Some(bytes) => {
+                    buffer.copy_from_slice(bytes);
+                    Some(())
+                }
                 None => rest(offset, buffer),
             };
             read(&mut Bytes::new(size, &fetch))?
         }
     };
     let found = match KNOWN.get(&draft.keys) {
-        Some(place) => draft.at(&place?),
+        Some(known) => draft.with(&known?),
         None => return learn(&draft, sight, siblings),
     };
     READ_HERE.fetch_add(1, Relaxed);
@@ -193,7 +196,7 @@ fn plain_settings() -> bool {
 }
 
 /// By geokeys; `None` where the two ways of reading do not agree.
-static KNOWN: Shared<Vec<u8>, Option<Place>> = Shared::new(MAX_KNOWN);
+static KNOWN: Shared<Vec<u8>, Option<CrsAndUnit>> = Shared::new(MAX_KNOWN);
 
 /// GDAL's header and tags of the first file of a set of geokeys, from which the set's CRS is learnt.
 fn learn(draft: &Draft, sight: &Sight, siblings: &[String]) -> Option<(Header, Tags)> {
@@ -202,21 +205,21 @@ fn learn(draft: &Draft, sight: &Sight, siblings: &[String]) -> Option<(Header, T
     let bands = draft.header.bands.iter().zip(&header.bands);
     // A file whose bands all have units of their own does not tell the CRS's.
     if let Some(unit) = bands.clone().find(|(band, _)| band.unit.is_none()).map(|(_, band)| &band.unit) {
-        let place = Place { crs: header.crs.clone(), unit: unit.clone() };
-        let (own, own_tags) = draft.clone().at(&place);
+        let known = CrsAndUnit { crs: header.crs.clone(), unit: unit.clone() };
+        let (own, own_tags) = draft.clone().with(&known);
         let equal = own_tags == tags && own.same(header);
-        KNOWN.insert(draft.keys.clone(), equal.then_some(place));
+        KNOWN.insert(draft.keys.clone(), equal.then_some(known));
     }
     Some((header.as_ref().clone(), tags))
 }
 
 impl Draft {
-    fn at(self, place: &Place) -> (Header, Tags) {
+    fn with(self, known: &CrsAndUnit) -> (Header, Tags) {
         let mut header = self.header;
-        header.crs.clone_from(&place.crs);
+        header.crs.clone_from(&known.crs);
         for band in &mut header.bands {
             if band.unit.is_none() {
-                band.unit.clone_from(&place.unit);
+                band.unit.clone_from(&known.unit);
             }
         }
         (header, self.tags)
@@ -238,8 +241,8 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Draft> {
     let pixel = Pixel::read(bytes, &image)?;
     let block = block(bytes, &image, (height, width), &pixel)?;
     let mut tags = tags::read(bytes, &image)?;
-    let facts = match image.find(METADATA) {
-        None => vec![BandFacts::default(); pixel.samples],
+    let metadata = match image.find(METADATA) {
+        None => vec![BandMetadata::default(); pixel.samples],
         Some(entry) => metadata::read(&text(bytes, &image, entry)?, pixel.samples, &mut tags)?,
     };
     let nodata = match image.find(NODATA) {
@@ -251,17 +254,17 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Draft> {
         tags::set(&mut tags, "AREA_OR_POINT", if is_point { "Point" } else { "Area" }.into())?;
     }
     let transform = transform(bytes, &image, is_point == Some(true), pixel.samples)?;
-    let band = |facts: BandFacts| Band {
-        name: facts.description,
+    let band = |metadata: BandMetadata| Band {
+        name: metadata.description,
         dtype: pixel.dtype,
         nodata,
-        scale: facts.scale.filter(|scale| *scale != 1.0),
-        offset: facts.offset.filter(|offset| *offset != 0.0),
-        unit: facts.unit,
+        scale: metadata.scale.filter(|scale| *scale != 1.0),
+        offset: metadata.offset.filter(|offset| *offset != 0.0),
+        unit: metadata.unit,
         masked: false,
         variable: None,
     };
-    let bands = facts.into_iter().map(band).collect();
+    let bands = metadata.into_iter().map(band).collect();
     let driver = "GTiff".to_string();
     let header = Header { driver, height, width, transform: Some(transform), crs: None, bands, block };
     Some(Draft { header, tags, keys })
@@ -274,8 +277,8 @@ fn is_read(tag: u16) -> bool {
     let pixel = matches!(tag, PREDICTOR | COLOR_MAP | EXTRA_SAMPLES | FORMAT | METADATA | NODATA);
     let block = matches!(tag, STRIP_OFFSETS | STRIP_BYTES | ROWS_PER_STRIP)
         || matches!(tag, TILE_WIDTH | TILE_HEIGHT | TILE_OFFSETS | TILE_BYTES);
-    let place = matches!(tag, PIXEL_SCALE | TIEPOINTS | MATRIX | GEO_KEYS | GEO_DOUBLES | GEO_TEXT);
-    image || pixel || block || place
+    let georeference = matches!(tag, PIXEL_SCALE | TIEPOINTS | MATRIX | GEO_KEYS | GEO_DOUBLES | GEO_TEXT);
+    image || pixel || block || georeference
 }
 
 /// True for a reduced image, a page or a mask.
@@ -653,8 +656,8 @@ mod tests {
         for turn in 0..20_000 {
             let mut data = tiff(turn % 2 == 0, turn % 4 < 2);
             for _ in 0..=turn % 3 {
-                let place = (random.next_u64() % 440) as usize;
-                data[place] = [0, 1, 2, 3, 12, 16, 127, 128, 255][(random.next_u64() % 9) as usize];
+                let offset = (random.next_u64() % 440) as usize;
+                data[offset] = [0, 1, 2, 3, 12, 16, 127, 128, 255][(random.next_u64() % 9) as usize];
             }
             if turn % 10 == 0 {
                 data.truncate((random.next_u64() % data.len() as u64) as usize);

@@ -7,10 +7,11 @@
 
 mod grid;
 
-pub use grid::{Grid, Place};
+pub use grid::{Correction, Grid};
 
 use std::sync::Arc;
 
+use crate::error::ReasonResult;
 use crate::files::Location;
 use crate::files::reader::Reader;
 
@@ -92,7 +93,7 @@ impl Messages {
     ///
     /// # Errors
     /// They lie on several; two are named.
-    pub fn one_grid(fields: &[Field]) -> Result<Option<&Arc<Grid>>, String> {
+    pub fn one_grid(fields: &[Field]) -> ReasonResult<Option<&Arc<Grid>>> {
         let Some(first) = fields.first() else { return Ok(None) };
         match fields.iter().find(|field| field.grid != first.grid) {
             None => Ok(Some(&first.grid)),
@@ -105,7 +106,7 @@ impl Messages {
 }
 
 impl Field {
-    /// Whether some places have no value.
+    /// Whether some points have no value.
     pub fn has_bitmap(&self) -> bool {
         self.bitmap.is_some()
     }
@@ -114,7 +115,7 @@ impl Field {
     ///
     /// # Errors
     /// The bits cannot be read.
-    pub fn present(&self, location: &Location) -> Result<Option<Vec<bool>>, String> {
+    pub fn present(&self, location: &Location) -> ReasonResult<Option<Vec<bool>>> {
         let Some(Bitmap { at, bytes }) = self.bitmap else { return Ok(None) };
         let fail = |reason: String| format!("its bit map cannot be read: {reason}");
         let file = Reader::open(location).map_err(|e| fail(e.to_string()))?;
@@ -127,9 +128,9 @@ impl Field {
         let mut present = vec![false; points as usize];
         for index in 0..points {
             let bit = bits.get((index / 8) as usize).is_some_and(|byte| byte >> (7 - index % 8) & 1 == 1);
-            let (x, y) = self.grid.place(index);
-            if let Some(place) = present.get_mut((y * self.grid.width + x) as usize) {
-                *place = bit;
+            let (x, y) = self.grid.position(index);
+            if let Some(point) = present.get_mut((y * self.grid.width + x) as usize) {
+                *point = bit;
             }
         }
         Ok(Some(present))

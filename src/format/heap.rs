@@ -4,6 +4,7 @@
 //! on it would pass on to every other file (HDF5 File Format Specification 3.0, III.E). Only the head of a local
 //! file is looked at: heaps of dimensions are written before the data.
 
+use crate::error::ReasonResult;
 use crate::files::sight::head;
 use crate::files::{Address, Location};
 
@@ -14,7 +15,7 @@ const HEADER: usize = 16;
 
 /// # Errors
 /// What is wrong with the file, as the rest of a sentence.
-pub fn check(location: &Location) -> std::result::Result<(), String> {
+pub fn check(location: &Location) -> ReasonResult<()> {
     // From afar the head would be one more read of each file.
     let Address::Local(file) = location.address() else { return Ok(()) };
     let head = head(file, HEAD).map_err(|e| crate::error::Cause::from(e).to_string())?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
 
-/// `count` places of an axis from `start` on, every `step`-th.
+/// `count` indices of an axis from `start` on, every `step`-th.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     /// The first index.
@@ -23,11 +23,11 @@ impl Run {
     }
 
     /// The indices, in order.
-    pub fn places(self) -> impl Iterator<Item = u64> {
+    pub fn indices(self) -> impl Iterator<Item = u64> {
         (0..self.count).map(move |i| self.start + i * self.step)
     }
 
-    /// The places lie on an axis of `size`.
+    /// The indices lie on an axis of `size`.
     pub fn fits(self, size: u64) -> bool {
         match self.count {
             0 => true,
@@ -39,8 +39,8 @@ impl Run {
     }
 }
 
-/// How many places some runs name.
-pub fn places(runs: &[Run]) -> u64 {
+/// How many indices some runs name.
+pub fn index_count(runs: &[Run]) -> u64 {
     runs.iter().fold(0, |sum, run| sum.saturating_add(run.count))
 }
 
@@ -53,7 +53,7 @@ pub enum Edge {
     Whole,
 }
 
-/// The part of a run that lies in one chunk: places `from`, `from + step`, … of the chunk go to places
+/// The part of a run that lies in one chunk: indices `from`, `from + step`, … of the chunk go to indices
 /// `to`, `to + 1`, … of the output.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
@@ -64,7 +64,7 @@ struct Piece {
     to: usize,
 }
 
-/// The values at the product of some places on each axis, row-major.
+/// The values at the product of some indices on each axis, row-major.
 #[derive(Debug)]
 pub struct Hyperslab {
     shape: Vec<u64>,
@@ -77,7 +77,7 @@ pub struct Hyperslab {
 /// What one chunk gives to a hyperslab.
 #[derive(Debug)]
 pub struct Part {
-    /// Place of the chunk on each axis, counted in chunks.
+    /// Index of the chunk on each axis, counted in chunks.
     pub chunk: Vec<u64>,
     pieces: Vec<Piece>,
 }
@@ -86,7 +86,7 @@ impl Hyperslab {
     /// A hyperslab of a variable of some shape, stored in chunks of `chunk`.
     ///
     /// # Errors
-    /// [`Error::Bug`]: places beyond the variable, which the caller must have refused, or more values than there
+    /// [`Error::Bug`]: indices beyond the variable, which the caller must have refused, or more values than there
     /// are addresses.
     pub fn new(shape: &[u64], chunk: &[u64], edge: Edge, runs: &[Vec<Run>]) -> Result<Hyperslab> {
         let wrong = |what: &str| Error::Bug(format!("{what}: {runs:?} of {shape:?} in chunks of {chunk:?}"));
@@ -99,7 +99,7 @@ impl Hyperslab {
             if !runs.iter().all(|run| run.fits(size)) {
                 return Err(wrong("a hyperslab leaves its variable"));
             }
-            counts.push(usize::try_from(places(runs)).map_err(|_| wrong("too many values"))?);
+            counts.push(usize::try_from(index_count(runs)).map_err(|_| wrong("too many values"))?);
             pieces.push(cut(runs, chunk));
         }
         if counts.iter().try_fold(1usize, |product, &n| product.checked_mul(n)).is_none() {
@@ -151,14 +151,14 @@ impl Hyperslab {
 
     /// The sides of a part's chunk as it is held.
     fn sides(&self, part: &Part) -> Vec<usize> {
-        let side = |((&place, &chunk), &size): ((&u64, &u64), &u64)| match self.edge {
+        let side = |((&index, &chunk), &size): ((&u64, &u64), &u64)| match self.edge {
             Edge::Whole => chunk as usize,
-            Edge::Cut => chunk.min(size.saturating_sub(place.saturating_mul(chunk))) as usize,
+            Edge::Cut => chunk.min(size.saturating_sub(index.saturating_mul(chunk))) as usize,
         };
         part.chunk.iter().zip(&self.chunk).zip(&self.shape).map(side).collect()
     }
 
-    /// Copies what a part's chunk gives into its places of `out`.
+    /// Copies what a part's chunk gives to its part of `out`.
     ///
     /// # Errors
     /// [`Error::Bug`]: a chunk of another size than the header says.
@@ -170,12 +170,12 @@ impl Hyperslab {
         };
         let from_strides = strides(&self.sides(part));
         let to_strides = strides(&self.counts);
-        let mut place = vec![0usize; outer.len()];
+        let mut counter = vec![0usize; outer.len()];
         loop {
             let (mut from, mut to) = (last.from, last.to);
             for (axis, piece) in outer.iter().enumerate() {
-                from += (piece.from + place[axis] * piece.step) * from_strides[axis];
-                to += (piece.to + place[axis]) * to_strides[axis];
+                from += (piece.from + counter[axis] * piece.step) * from_strides[axis];
+                to += (piece.to + counter[axis]) * to_strides[axis];
             }
             let out = out.get_mut(to..to + last.count).ok_or_else(short)?;
             match last.step {
@@ -189,11 +189,12 @@ impl Hyperslab {
                 }
             }
             // The next row, as an odometer counts.
-            let Some(axis) = (0..outer.len()).rev().find(|&axis| place[axis] + 1 < outer[axis].count) else {
+            let Some(axis) = (0..outer.len()).rev().find(|&axis| counter[axis] + 1 < outer[axis].count)
+            else {
                 return Ok(());
             };
-            place[axis] += 1;
-            place[axis + 1..].fill(0);
+            counter[axis] += 1;
+            counter[axis + 1..].fill(0);
         }
     }
 }
@@ -225,11 +226,11 @@ fn cut(runs: &[Run], chunk: u64) -> Vec<Piece> {
     for run in runs {
         let mut done = 0;
         while done < run.count {
-            let place = run.start + done * run.step;
-            let from = place % chunk;
+            let index = run.start + done * run.step;
+            let from = index % chunk;
             let count = ((chunk - from - 1) / run.step + 1).min(run.count - done);
             pieces.push(Piece {
-                chunk: place / chunk,
+                chunk: index / chunk,
                 from: from as usize,
                 step: run.step as usize,
                 count: count as usize,
@@ -256,20 +257,20 @@ mod tests {
     use super::*;
     use crate::random::Pcg64;
 
-    /// Values that tell their own place, and the chunk that a reader would be given.
+    /// Values that tell their own index, and the chunk that a reader would be given.
     fn chunk_of(shape: &[u64], chunk: &[u64], edge: Edge, at: &[u64]) -> Vec<i64> {
         let sides: Vec<u64> = (0..shape.len())
             .map(|a| if edge == Edge::Whole { chunk[a] } else { chunk[a].min(shape[a] - at[a] * chunk[a]) })
             .collect();
         let count: u64 = sides.iter().product();
         let value = |mut flat: u64| {
-            let mut place = vec![0; shape.len()];
+            let mut index = vec![0; shape.len()];
             for axis in (0..shape.len()).rev() {
-                place[axis] = at[axis] * chunk[axis] + flat % sides[axis];
+                index[axis] = at[axis] * chunk[axis] + flat % sides[axis];
                 flat /= sides[axis];
             }
-            let inside = (0..shape.len()).all(|a| place[a] < shape[a]);
-            let flat = (0..shape.len()).fold(0, |sum, a| sum * shape[a] + place[a]);
+            let inside = (0..shape.len()).all(|a| index[a] < shape[a]);
+            let flat = (0..shape.len()).fold(0, |sum, a| sum * shape[a] + index[a]);
             if inside { flat as i64 } else { -1 }
         };
         (0..count).map(value).collect()
@@ -299,10 +300,10 @@ mod tests {
                 gather(&slab, |at| Ok(Arc::new(Pixels::Int64(chunk_of(&shape, &chunk, edge, at))))).unwrap();
             let mut expected = vec![0i64];
             for (size, runs) in shape.iter().zip(&runs) {
-                let places: Vec<u64> = runs.iter().flat_map(|run| run.places()).collect();
+                let indices: Vec<u64> = runs.iter().flat_map(|run| run.indices()).collect();
                 expected = expected
                     .iter()
-                    .flat_map(|flat| places.iter().map(move |p| flat * *size as i64 + *p as i64))
+                    .flat_map(|flat| indices.iter().map(move |p| flat * *size as i64 + *p as i64))
                     .collect();
             }
             assert_eq!(out, expected, "{runs:?} of {shape:?} in {chunk:?}");
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn places_beyond_the_variable_are_refused() {
+    fn indices_beyond_the_variable_are_refused() {
         for run in [(0, 5, 1), (4, 1, 1), (0, 3, 2), (1, 2, u64::MAX), (0, 2, 0)] {
             let run = Run { start: run.0, count: run.1, step: run.2 };
             assert!(Hyperslab::new(&[4], &[2], Edge::Cut, &[vec![run]]).is_err(), "{run:?}");

@@ -50,8 +50,8 @@ impl Table {
     pub fn open_columns(path: &str, columns: &[&str]) -> Result<Table> {
         let builder = builder(path)?;
         let fields = builder.schema().fields().iter().enumerate();
-        let places = fields.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(i, _)| i);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), places.collect::<Vec<_>>());
+        let indices = fields.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(i, _)| i);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), indices.collect::<Vec<_>>());
         Table::of(path, builder.with_projection(mask))
     }
 

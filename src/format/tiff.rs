@@ -139,8 +139,8 @@ fn join_planes(bytes: &mut [u8], size: usize, width: usize) {
             left = left.wrapping_add(*byte);
             *plane = left;
         }
-        for (place, plane) in planes.chunks_exact(width).enumerate() {
-            let low_first = size - 1 - place;
+        for (index, plane) in planes.chunks_exact(width).enumerate() {
+            let low_first = size - 1 - index;
             for (pixel, byte) in row.chunks_exact_mut(size).zip(plane) {
                 if let Some(to) = pixel.get_mut(low_first) {
                     *to = *byte;

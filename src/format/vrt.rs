@@ -10,10 +10,7 @@ use quick_xml::events::{BytesStart, Event};
 use crate::error::{Error, Result};
 use crate::files::sight::head;
 use crate::files::{Address, Location, Sight, door};
-use crate::format::magic::sniff;
 
-/// As many of a source's first bytes tell what it is.
-const HEAD: u64 = 2056;
 /// A text above this size is no hand-made mosaic: its sources are not followed.
 const MAX_TEXT: u64 = 64 << 20;
 /// VRTs within VRTs are followed this far; GDAL itself stops at loops.
@@ -23,78 +20,59 @@ const MAX_DEPTH: usize = 8;
 /// behind a URL.
 ///
 /// # Errors
-/// [`Error::Unreadable`] where one is a pipe or a device, which could be waited for for ever, or may not be read.
-pub fn sources(sight: &Sight) -> Result<Vec<Source>> {
-    let starts = |c: &u8| c.is_ascii_whitespace() || matches!(c, b'<' | b'\xef');
+/// [`Error::Unreadable`] where one is a pipe or a device, which could be waited for for ever.
+pub fn sources(sight: &Sight) -> Result<Vec<PathBuf>> {
     let path = match sight.location().address() {
-        Address::Local(path) if sight.magic().first().is_some_and(starts) => path,
+        Address::Local(path) if sight.magic().starts_with(b"<") => path,
         _ => return Ok(Vec::new()),
     };
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
-    let (text, _) = look(path);
-    follow(text, path, 0, &mut seen, &mut found);
+    follow(path, 0, &mut seen, &mut found);
     for source in &found {
-        let refused = |reason: &str| {
-            let reason = format!("its source \"{}\" cannot be read: {reason}", source.path.display());
-            Err(Error::unreadable(sight.path(), reason))
-        };
-        if let Some(reason) = door::hindrance(&source.path) {
-            return refused(&reason);
-        }
-        // What is not looked at here, GDAL would open unseen.
-        let name = source.path.to_string_lossy();
-        if name.starts_with("vrt:") || name.starts_with('<') {
-            return refused("it is a virtual raster without a file");
-        }
-        // Some make a raster of pieces of any file.
-        if name.contains("/vsi") {
-            return refused("it lies in one of GDAL's virtual folders");
+        if let Some(reason) = door::hindrance(source) {
+            let reason = format!("its source \"{}\" cannot be read: {reason}", source.display());
+            return Err(Error::unreadable(sight.path(), reason));
         }
     }
     Ok(found)
 }
 
-/// A file that a virtual raster is made of.
-#[derive(Debug, PartialEq)]
-pub struct Source {
-    /// As the virtual raster names it, seen from its folder.
-    pub path: PathBuf,
-    /// NetCDF or HDF5, whose libraries are entered by one thread alone.
-    pub is_array: bool,
+/// The first file that a VRT names, or a VRT within it, and that is not there. A name of GDAL's own file systems, or behind
+/// a URL, may be anywhere.
+pub fn absent(location: &Location) -> Option<PathBuf> {
+    let path = match location.address() {
+        Address::Local(path) => path,
+        Address::Url(_) => return None,
+    };
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    follow(path, 0, &mut seen, &mut found);
+    let elsewhere = |source: &Path| {
+        let name = source.to_string_lossy();
+        name.is_empty() || name.contains("/vsi") || name.contains("://") || name.contains(":/")
+    };
+    found.into_iter().find(|source| !elsewhere(source) && !source.exists())
 }
 
-fn follow(
-    text: Option<Vec<u8>>,
-    path: &Path,
-    depth: usize,
-    seen: &mut HashSet<PathBuf>,
-    found: &mut Vec<Source>,
-) {
-    let Some(text) = text else { return };
+fn follow(path: &Path, depth: usize, seen: &mut HashSet<PathBuf>, found: &mut Vec<PathBuf>) {
+    let Some(text) = text(path) else { return };
     for source in named(&text, path) {
         if seen.insert(source.clone()) {
-            let (text, is_array) = look(&source);
-            found.push(Source { path: source.clone(), is_array });
+            found.push(source.clone());
             if depth < MAX_DEPTH {
-                follow(text, &source, depth + 1, seen, found);
+                follow(&source, depth + 1, seen, found);
             }
         }
     }
 }
 
-/// The text of a VRT, `None` for another kind of file, and whether it is an array file.
-fn look(path: &Path) -> (Option<Vec<u8>>, bool) {
-    if door::hindrance(path).is_some() {
-        return (None, false);
-    }
-    let head = head(path, HEAD).unwrap_or_default();
-    let starts = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+/// The text of a VRT; `None` for another kind of file.
+fn text(path: &Path) -> Option<Vec<u8>> {
     let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("vrt"));
-    if !named && !starts.starts_with(b"<VRTData") {
-        return (None, matches!(sniff(&head), Some("HDF5" | "netCDF")));
+    if door::hindrance(path).is_some() || !(named || head(path, 8).is_ok_and(|head| head == b"<VRTData")) {
+        return None;
     }
-    let small = std::fs::metadata(path).is_ok_and(|found| found.len() <= MAX_TEXT);
-    (if small { std::fs::read(path).ok() } else { None }, false)
+    let small = std::fs::metadata(path).ok()?.len() <= MAX_TEXT;
+    if small { std::fs::read(path).ok() } else { None }
 }
 
 /// The files that elements such as `<SourceFilename relativeToVRT="1">a.tif</SourceFilename>` name, as far as the text
@@ -106,8 +84,7 @@ fn named(text: &[u8], vrt: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     // The element that names a source: whether it is relative, and the name as far as it was read.
     let mut open: Option<(bool, String)> = None;
-    loop {
-        let Ok(event) = reader.read_event() else { break };
+    while let Ok(event) = reader.read_event() {
         let more = match event {
             Event::Eof => break,
             Event::Start(element) => {
@@ -231,11 +208,7 @@ mod tests {
         std::fs::write(dir.join("b.vrt"), of("a.vrt") + &of("c.tif")).unwrap();
         std::fs::write(dir.join("c.tif"), b"II*\0").unwrap();
         let sources = |name: &str| sources(&Sight::at(&dir.join(name).to_string_lossy()).unwrap()).unwrap();
-        let source = |name: &str, is_array| Source { path: dir.join(name), is_array };
-        let all = [source("b.vrt", false), source("a.vrt", false), source("c.tif", false)];
-        assert_eq!(sources("a.vrt"), all);
-        std::fs::write(dir.join("c.tif"), b"CDF\x01").unwrap();
-        assert_eq!(sources("a.vrt").last(), Some(&source("c.tif", true)));
+        assert_eq!(sources("a.vrt"), ["b.vrt", "a.vrt", "c.tif"].map(|name| dir.join(name)));
         assert!(sources("c.tif").is_empty());
         std::fs::remove_dir_all(dir).unwrap();
     }

@@ -14,13 +14,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::dtype::{Pixel, Pixels};
-use crate::error::{Error, Result};
+use crate::error::{Error, ReasonResult, Result};
 use crate::files::Sight;
 use crate::format::array::{ArrayFile, ArrayHeader};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, gather};
 use crate::with_dtype;
 use chunks::Chunks;
-use metadata::{Node, Reading};
+use metadata::Node;
 use store::Store;
 
 /// An open store.
@@ -29,7 +29,7 @@ pub struct ZarrFile {
     store: Arc<Store>,
     header: Arc<ArrayHeader>,
     /// In the header's order, each with its chunks once they were asked for.
-    arrays: Vec<(Node, OnceLock<Reading<Chunks>>)>,
+    arrays: Vec<(Node, OnceLock<ReasonResult<Chunks>>)>,
 }
 
 /// Opens a store, a folder or a zip file, by reading its documents.
@@ -87,20 +87,20 @@ impl ArrayFile for ZarrFile {
         let run = |((&start, &count), &step): ((&u64, &u64), &u64)| vec![Run { start, count, step }];
         let runs: Vec<Vec<Run>> = start.iter().zip(count).zip(step).map(run).collect();
         let slab = Hyperslab::new(shape, chunk, Edge::Whole, &runs)?;
-        let decode = |place: &[u64]| {
-            let unreadable = |reason| self.unreadable(node, format!("chunk {place:?}: {reason}"));
-            chunks.decode(place).map_err(unreadable)
+        let decode = |indices: &[u64]| {
+            let unreadable = |reason| self.unreadable(node, format!("chunk {indices:?}: {reason}"));
+            chunks.decode(indices).map_err(unreadable)
         };
         if slab.is_one_chunk() {
             return decode(&slab.part(0).chunk);
         }
-        with_dtype!(dtype, T => gather::<T>(&slab, |place| decode(place).map(Arc::new)).map(T::pixels))
+        with_dtype!(dtype, T => gather::<T>(&slab, |indices| decode(indices).map(Arc::new)).map(T::pixels))
     }
 
     fn state(&self, variable: usize, start: &[u64]) -> Option<u64> {
         let (node, chunks) = self.chunks(variable).ok()?;
         let sides = node.variable.chunk.as_deref().unwrap_or(&[]);
-        let place: Vec<u64> = start.iter().zip(sides).map(|(start, side)| start / side.max(&1)).collect();
-        chunks.state(&place)
+        let indices: Vec<u64> = start.iter().zip(sides).map(|(start, side)| start / side.max(&1)).collect();
+        chunks.state(&indices)
     }
 }

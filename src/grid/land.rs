@@ -66,7 +66,7 @@ impl Fractions {
     }
 }
 
-/// Counts one run of mask pixels; `gaps` are its invalid places.
+/// Counts one run of mask pixels; `gaps` are its invalid pixels.
 pub fn count<T: Pixel>(pixels: &[T], gaps: &[Range<usize>], rule: LandRule) -> Fractions {
     let land = |cells: &[T]| cells.iter().filter(|p| rule.is_land(**p)).count() as u64;
     let nan = |cells: &[T]| cells.iter().filter(|p| p.f64().is_nan()).count() as u64;
@@ -81,8 +81,8 @@ pub fn count<T: Pixel>(pixels: &[T], gaps: &[Range<usize>], rule: LandRule) -> F
 /// number of patch rows and not the mask's. Sums wrap at 2^32: a window's own count is right as long as
 /// the window has fewer pixels than that.
 pub struct SummedRows {
-    /// For each mask row edge 0..=height, its place in `sums`, or `u32::MAX` where no window needs it.
-    places: Vec<u32>,
+    /// For each mask row edge 0..=height, its line in `sums`, or `u32::MAX` where no window needs it.
+    lines: Vec<u32>,
     land: Vec<u32>,
     /// Empty when the mask has no invalid pixel.
     invalid: Vec<u32>,
@@ -126,19 +126,19 @@ impl SummedRows {
                 format!("counting land on \"{path}\", {height} x {width} pixels, would take {needed} MiB");
             return Err(Error::conflict(problem, "Give a coarser mask, or a larger stride"));
         }
-        let mut places = vec![u32::MAX; height + 1];
+        let mut lines = vec![u32::MAX; height + 1];
         let edge = |row: i64| row.clamp(0, height as i64) as usize;
         for &start in row_starts {
             for row in [edge(start), edge(start + size.0 as i64)] {
-                places[row] = 0;
+                lines[row] = 0;
             }
         }
         let mut next = 0;
-        for place in places.iter_mut().filter(|p| **p == 0) {
-            *place = next;
+        for line in lines.iter_mut().filter(|p| **p == 0) {
+            *line = next;
             next += 1;
         }
-        let mut table = SummedRows { places, land: Vec::new(), invalid: Vec::new(), height, width };
+        let mut table = SummedRows { lines, land: Vec::new(), invalid: Vec::new(), height, width };
         let band = header.bands.first().map_or(Dtype::Float32, |b| b.dtype);
         with_dtype!(band, T => table.fill::<T>(source, rule, next as usize))?;
         Ok(table)
@@ -190,7 +190,7 @@ impl SummedRows {
     }
 
     fn keep(&mut self, row: usize, land: &[u32], invalid: &[u32]) {
-        if self.places.get(row).is_some_and(|place| *place != u32::MAX) {
+        if self.lines.get(row).is_some_and(|line| *line != u32::MAX) {
             self.land.extend_from_slice(land);
             self.invalid.extend_from_slice(invalid);
         }
@@ -212,8 +212,8 @@ impl SummedRows {
 
     fn sum(&self, sums: &[u32], inside: &Window) -> u32 {
         let at = |row: i64, col: i64| {
-            let place = self.places.get(row as usize).copied().unwrap_or(u32::MAX) as usize;
-            sums.get(place.wrapping_mul(self.width + 1).wrapping_add(col as usize)).copied().unwrap_or(0)
+            let line = self.lines.get(row as usize).copied().unwrap_or(u32::MAX) as usize;
+            sums.get(line.wrapping_mul(self.width + 1).wrapping_add(col as usize)).copied().unwrap_or(0)
         };
         let (top, bottom, left, right) = (inside.row_off, inside.row_end(), inside.col_off, inside.col_end());
         at(bottom, right)

@@ -40,7 +40,7 @@ pub struct Mask {
 
 impl Mask {
     /// # Errors
-    /// The mask is no raster with a place on the map.
+    /// The mask is no georeferenced raster.
     pub fn open(path: &str, rule: LandRule) -> Result<Mask> {
         let source = Source::open(path)?;
         let (transform, crs) = source.header().georeference(path)?;

@@ -15,7 +15,7 @@ const HALF: (f64, f64) = (17_367_530.445_161_5, 7_342_230.136_498_7);
 /// corner of the world, row by row.
 ///
 /// # Errors
-/// A CRS that PROJ does not know, or a centre that has no place on Earth.
+/// A CRS that PROJ does not know, or a centre that lies nowhere on Earth.
 pub fn block(shape: &Shape, crs: &str, size: f64) -> Result<i64> {
     let lost = || Error::Unprojectable { what: "a centre".into(), from: crs.into(), to: EQUAL_AREA.into() };
     let mut point = [centre(shape, projection::crs_facts(crs)?.geographic).ok_or_else(lost)?];
@@ -27,9 +27,9 @@ pub fn block(shape: &Shape, crs: &str, size: f64) -> Result<i64> {
     let columns = (2.0 * HALF.0 / size).ceil();
     // A centre on the rim of the world belongs to the last block.
     let rows = (2.0 * HALF.1 / size).ceil();
-    let place =
+    let block =
         |value: f64, half: f64, count: f64| ((value + half) / size).floor().clamp(0.0, count - 1.0) as i64;
-    Ok(place(y, HALF.1, rows) * columns as i64 + place(x, HALF.0, columns))
+    Ok(block(y, HALF.1, rows) * columns as i64 + block(x, HALF.0, columns))
 }
 
 /// The centroid. A shape that was cut at the antimeridian is put together again first.

@@ -101,8 +101,8 @@ impl CellGrid {
             return (0, 0);
         }
         let width = self.cell[axis] * STEP.powi(level as i32);
-        let place = |value: f64| (((value - self.low[axis]) / width).floor() as i64).clamp(0, CELLS - 1);
-        (place(extent.low[axis]), place(extent.high[axis]))
+        let cell = |value: f64| (((value - self.low[axis]) / width).floor() as i64).clamp(0, CELLS - 1);
+        (cell(extent.low[axis]), cell(extent.high[axis]))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The place of a raster on the map, in the catalog's CRS.
+//! Where a raster lies on the map, in the catalog's CRS.
 
 use geo::{BooleanOps, BoundingRect, Coord, LineString, MapCoords, MultiPolygon, Polygon, Rect, Translate};
 

@@ -264,8 +264,8 @@ impl Grid {
     }
 
     fn nearest(&self, axis: &[f64], value: f64) -> f64 {
-        let place = axis.partition_point(|v| *v < value);
-        let near = [place.checked_sub(1).and_then(|i| axis.get(i)), axis.get(place)];
+        let index = axis.partition_point(|v| *v < value);
+        let near = [index.checked_sub(1).and_then(|i| axis.get(i)), axis.get(index)];
         let near =
             near.into_iter().flatten().min_by(|a, b| (*a - value).abs().total_cmp(&(*b - value).abs()));
         near.copied().filter(|v| (v - value).abs() <= self.tolerance).unwrap_or(value)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cf::{self, Axes};
 use crate::error::{Error, Load, Result};
 use crate::format::array::Variable;
-use crate::format::hyperslab::{Run, places};
+use crate::format::hyperslab::{Run, index_count};
 use crate::interval::iso;
 use crate::limits::Limits;
 use crate::read::array::ArraySource;
@@ -59,7 +59,7 @@ impl Part {
 
     /// How many places on each dimension.
     pub fn counts(&self) -> Vec<u64> {
-        self.selected.iter().map(|selected| places(&selected.runs)).collect()
+        self.selected.iter().map(|selected| index_count(&selected.runs)).collect()
     }
 
     /// How many places on all dimensions that stay: values, or planes where a slice takes the place of two.
@@ -317,7 +317,7 @@ fn in_time(
         None => Selected::all(size),
     };
     let mut taken: Vec<(Vec<usize>, Vec<Vec<Run>>)> = Vec::new();
-    for place in chosen.runs.iter().flat_map(|run| run.places()) {
+    for place in chosen.runs.iter().flat_map(|run| run.indices()) {
         let Some(step) = steps.get(place as usize) else { continue };
         let files: Vec<usize> = step.of.iter().map(|(number, _)| *number).collect();
         if taken.last().is_none_or(|(last, _)| *last != files) {
@@ -391,7 +391,7 @@ mod tests {
         for places in [vec![0, 1, 2, 3], vec![5, 3, 1], vec![0, 2, 4, 5, 6, 6], vec![7], vec![]] {
             let mut runs = Vec::new();
             places.iter().for_each(|place| extend(&mut runs, *place));
-            assert_eq!(runs.iter().flat_map(|run| run.places()).collect::<Vec<u64>>(), places);
+            assert_eq!(runs.iter().flat_map(|run| run.indices()).collect::<Vec<u64>>(), places);
         }
     }
 
@@ -399,7 +399,7 @@ mod tests {
     fn sections_of_a_selection_put_together_are_the_selection() {
         let runs = vec![Run { start: 30, count: 4, step: 2 }, Run { start: 0, count: 3, step: 1 }];
         let selected = Selected { runs, shifts: vec![-360.0, 0.0], kept: true };
-        let of = |s: &Selected| s.runs.iter().flat_map(|run| run.places()).collect::<Vec<u64>>();
+        let of = |s: &Selected| s.runs.iter().flat_map(|run| run.indices()).collect::<Vec<u64>>();
         for step in 1..8 {
             let sections = (0..7).step_by(step).map(|from| section(&selected, from as u64, step as u64));
             assert_eq!(sections.flat_map(|s| of(&s)).collect::<Vec<u64>>(), of(&selected));

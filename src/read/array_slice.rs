@@ -281,7 +281,7 @@ fn planes(part: &Part, place: &Place) -> Vec<Vec<Vec<Run>>> {
             vec![selected.runs.clone()]
         } else {
             let one = |start| vec![Run { start, count: 1, step: 1 }];
-            selected.runs.iter().flat_map(|run| run.places()).map(one).collect()
+            selected.runs.iter().flat_map(|run| run.indices()).map(one).collect()
         };
         planes = planes
             .iter()

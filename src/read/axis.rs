@@ -356,7 +356,7 @@ impl Axis {
     /// The values at the places that were selected.
     pub fn values_at(&self, selected: &Selected) -> Vec<f64> {
         let run = |(run, shift): (&Run, &f64)| -> Vec<f64> {
-            run.places().map(|p| self.values.get(p as usize).map_or(f64::NAN, |v| v + shift)).collect()
+            run.indices().map(|p| self.values.get(p as usize).map_or(f64::NAN, |v| v + shift)).collect()
         };
         selected.runs.iter().zip(&selected.shifts).flat_map(run).collect()
     }
@@ -364,7 +364,7 @@ impl Axis {
     /// The instants at the places that were selected, of a time axis.
     pub fn instants_at(&self, selected: &Selected) -> Option<Vec<Option<i64>>> {
         let instants = self.instants.as_ref()?;
-        let places = selected.runs.iter().flat_map(|run| run.places());
+        let places = selected.runs.iter().flat_map(|run| run.indices());
         Some(places.map(|place| instants.get(place as usize).copied().flatten()).collect())
     }
 
@@ -425,7 +425,7 @@ mod tests {
     }
 
     fn places(selected: Result<Selected>) -> Vec<u64> {
-        selected.unwrap().runs.iter().flat_map(|run| run.places()).collect()
+        selected.unwrap().runs.iter().flat_map(|run| run.indices()).collect()
     }
 
     fn number(value: f64) -> Point {

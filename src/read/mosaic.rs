@@ -51,7 +51,8 @@ pub const MERGES: [(&str, Merge); 7] = [
     ("count", Merge::Count),
 ];
 
-/// A quality band that takes pixels away: those with any of the bits set, or with one of the values.
+/// A quality band that takes pixels away: those with any of the bits set, with one of the values, or with one of the values
+/// of a field of bits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualityMask {
     /// The quality band.
@@ -60,6 +61,65 @@ pub struct QualityMask {
     pub bits: u64,
     /// Each of these takes the pixel away.
     pub values: Vec<i64>,
+    /// Each of these takes the pixel away.
+    pub fields: Vec<BitField>,
+}
+
+/// Neighbouring bits of a quality band that are one number, such as a confidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BitField {
+    /// The lowest, from 0.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+    /// Each of these numbers takes the pixel away.
+    pub values: Vec<i64>,
+}
+
+impl BitField {
+    fn holds(&self, bits: u64) -> bool {
+        let own = (bits >> self.first) & (u64::MAX >> (64 - self.count.clamp(1, 64)));
+        self.values.iter().any(|value| u64::try_from(*value) == Ok(own))
+    }
+}
+
+impl QualityMask {
+    /// Whether the rules name a value of the quality band.
+    fn takes<T: Pixel>(&self, pixel: T) -> bool {
+        // A bit field is a whole number: as two's complement where it is kept signed, without its fraction where it is
+        // kept as a float.
+        let whole = pixel.integer().unwrap_or(pixel.f64() as i128);
+        let is_listed = |v: &i64| whole == i128::from(*v) && whole as f64 == pixel.f64();
+        let bits = whole as u64;
+        bits & self.bits != 0
+            || self.values.iter().any(is_listed)
+            || self.fields.iter().any(|field| field.holds(bits))
+    }
+
+    /// # Errors
+    /// Bits that the band's type does not have: they would never be set, and nothing be taken away.
+    fn check(&self, source: &Source, dtype: Dtype) -> Result<()> {
+        if matches!(dtype, Dtype::Float32 | Dtype::Float64) {
+            return Ok(());
+        }
+        let width = 8 * dtype.size() as u32;
+        let ends = self.fields.iter().map(|field| field.first + field.count);
+        let most = ends.chain([u64::BITS - self.bits.leading_zeros()]).max().unwrap_or(0);
+        if most <= width {
+            return Ok(());
+        }
+        let band = match &self.band {
+            BandName::Number(number) => number.to_string(),
+            BandName::Name(name) => format!("\"{name}\""),
+        };
+        let problem = format!(
+            "bit {} is asked of band {band} of \"{}\", which is {dtype} and has the bits 0 to {}",
+            most - 1,
+            source.path(),
+            width - 1
+        );
+        Err(Error::conflict(problem, "Bits count from 0, the lowest: check the band and its bits"))
+    }
 }
 
 /// How slices are read.
@@ -290,7 +350,7 @@ fn beyond_float<T: Pixel>(pixel: T, is_aligned: bool) -> Option<i128> {
 }
 
 /// Which pixels of the slice a quality band takes away. It is always brought there by nearest: a mean of bit
-/// fields means nothing. A pixel without quality stays.
+/// fields means nothing. A pixel without quality stays, unless the rules name the quality band's nodata.
 fn gone(
     source: &Source,
     slice: &Slice,
@@ -300,7 +360,10 @@ fn gone(
 ) -> Result<Option<Vec<bool>>> {
     let named = PatchOptions { bands: Some(vec![mask.band.clone()]), ..PatchOptions::default() };
     let Some(&band) = band_numbers(source, &named)?.first() else { return Ok(None) };
-    let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
+    let facts = source.header().bands.get(band.wrapping_sub(1));
+    let own = facts.map_or(Dtype::Float32, |b| b.dtype);
+    mask.check(source, own)?;
+    let nodata = facts.filter(|facts| !facts.masked).and_then(|facts| facts.nodata);
     let asked = warp.resampling;
     let warp = Warp { resampling: Resampling::Nearest, scaled: false, dtype: None, ..*warp };
     // How a grid is laid around the globe depends on the resampling.
@@ -314,14 +377,10 @@ fn gone(
     with_dtype!(own, T => {
         let Some(warped) = band_onto::<T>(source, band, placement, &warp)? else { return Ok(None) };
         let Warped { pixels, valid } = warped;
-        let bad = |pixel: T| {
-            // A bit field is a whole number: as two's complement where it is kept signed, without its fraction where
-            // it is kept as a float.
-            let whole = pixel.integer().unwrap_or(pixel.f64() as i128);
-            let is_listed = |v: &i64| whole == i128::from(*v) && whole as f64 == pixel.f64();
-            whole as u64 & mask.bits != 0 || mask.values.iter().any(is_listed)
-        };
-        Ok(Some(pixels.iter().zip(&valid).map(|(pixel, valid)| *valid != 0 && bad(*pixel)).collect()))
+        // The band's nodata is a class like others where the rules name it: 0 is "no data" of many a classification.
+        let none = nodata.and_then(T::nodata).is_some_and(|nodata| mask.takes(nodata));
+        let bad = |(pixel, valid): (&T, &u8)| if *valid == 0 { none } else { mask.takes(*pixel) };
+        Ok(Some(pixels.iter().zip(&valid).map(bad).collect()))
     })
 }
 

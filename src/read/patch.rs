@@ -44,7 +44,14 @@ pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize
     let find = |wanted: &BandName| {
         let found = match wanted {
             BandName::Number(n) => usize::try_from(*n).ok().filter(|n| (1..=bands.len()).contains(n)),
-            BandName::Name(name) => bands.iter().position(|b| b.name.as_deref() == Some(name)).map(|i| i + 1),
+            BandName::Name(name) => {
+                let of_name = |(i, band): (usize, &Band)| (band.name.as_ref() == Some(name)).then_some(i + 1);
+                let places: Vec<usize> = bands.iter().enumerate().filter_map(of_name).collect();
+                if places.len() > 1 {
+                    return Err(same_name(source.path(), name, &places));
+                }
+                places.first().copied()
+            }
         };
         found.ok_or_else(|| {
             let shown = match wanted {
@@ -64,6 +71,19 @@ pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize
         })
     };
     wanted.iter().map(find).collect()
+}
+
+/// A name that several bands have tells none of them.
+fn same_name(path: &str, name: &str, places: &[usize]) -> Error {
+    let mut numbers: Vec<String> = places.iter().take(20).map(usize::to_string).collect();
+    if places.len() > 20 {
+        numbers.push(format!("... {} in all", places.len()));
+    }
+    let first = places.first().copied().unwrap_or(1);
+    Error::conflict(
+        format!("\"{path}\" has {} bands named \"{name}\": {}", places.len(), numbers.join(", ")),
+        format!("Name the band that is meant by its number: {first}"),
+    )
 }
 
 fn available(bands: &[Band]) -> Vec<String> {

@@ -22,7 +22,7 @@ pub enum Placement<'a> {
     /// over the raster's end.
     Aligned(Vec<Window>),
     /// Its pixels are others.
-    Warped(Passage<'a>),
+    Warped(Box<Passage<'a>>),
 }
 
 /// From a raster's grid to a slice's.
@@ -47,7 +47,7 @@ impl<'a> Placement<'a> {
         Ok(match aligned_windows(crs, &affine, size, slice)? {
             Some(windows) if windows.is_empty() => Placement::Aside,
             Some(windows) => Placement::Aligned(windows),
-            None => Placement::Warped(Passage::of(crs, affine, size, slice, resampling)?),
+            None => Placement::Warped(Box::new(Passage::of(crs, affine, size, slice, resampling)?)),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Nearest and bilinear over places that are known, where GDAL's warper would do just that: a slice that lies whole
+//! Nearest and bilinear over positions that are known, where GDAL's warper would do just that: a slice that lies whole
 //! inside a raster and is no coarser than it. Everything else is GDAL's own (`format/gdal/warp.rs`).
 //!
 //! The arithmetic is GDAL's, in its order (gdalwarpkernel.cpp, GWKBilinearResampleNoMasks4SampleT and
@@ -6,11 +6,11 @@
 
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::format::gdal::warp::{Grid, Places, Warped, places};
+use crate::format::gdal::warp::{Grid, Positions, Warped, positions};
 use crate::resampling::{Resampling, Warp};
 use crate::window::Window;
 
-/// GDAL splits what takes more memory than 64 MiB, and with it the rows along which it interpolates places.
+/// GDAL splits what takes more memory than 64 MiB, and with it the rows along which it interpolates positions.
 const MOST_BYTES: usize = 16 << 20;
 
 /// Warps one band, or gives `None` where that is for GDAL. `nodata` is the value that stands for no pixel.
@@ -33,8 +33,8 @@ pub fn quick<T: Pixel>(
     if area.saturating_mul(size_of::<T>()) > MOST_BYTES {
         return Ok(None);
     }
-    let Some(places) = places(from, to, how.tolerance)? else { return Ok(None) };
-    let Some(reach) = Reach::of(&places) else { return Ok(None) };
+    let Some(positions) = positions(from, to, how.tolerance)? else { return Ok(None) };
+    let Some(reach) = Reach::of(&positions) else { return Ok(None) };
     // Coarser than the raster, GDAL widens its kernels.
     if bilinear && (to.width < 2 || to.height < 2 || !reach.is_finer_than_source(to)) {
         return Ok(None);
@@ -43,30 +43,30 @@ pub fn quick<T: Pixel>(
     let mut source = vec![T::default(); window.area()];
     image(&window, &mut source)?;
     let warped = if bilinear {
-        interpolate(&places, &window, &source, nodata)
+        interpolate(&positions, &window, &source, nodata)
     } else {
-        pick(&places, &window, &source, nodata)
+        pick(&positions, &window, &source, nodata)
     };
     warped.map(Some).ok_or_else(|| Error::Bug("a place beyond the window that was read".into()))
 }
 
-/// The least and the greatest column and row among places.
+/// The least and the greatest column and row among positions.
 struct Reach {
     x: (f64, f64),
     y: (f64, f64),
 }
 
 impl Reach {
-    fn of(places: &Places) -> Option<Reach> {
+    fn of(positions: &Positions) -> Option<Reach> {
         let extent = |values: &[f64]| {
             let start = (f64::INFINITY, f64::NEG_INFINITY);
             values.iter().fold(start, |(low, high), v| (low.min(*v), high.max(*v)))
         };
-        let (x, y) = (extent(&places.x), extent(&places.y));
+        let (x, y) = (extent(&positions.x), extent(&positions.y));
         [x.0, x.1, y.0, y.1].iter().all(|v| v.is_finite()).then_some(Reach { x, y })
     }
 
-    /// Each side has at least as many pixels as it covers of the source. Places are of centres, half a pixel inside.
+    /// Each side has at least as many pixels as it covers of the source. Positions are of centres, half a pixel inside.
     fn is_finer_than_source(&self, to: &Grid<'_>) -> bool {
         let (width, height) = (to.width as f64, to.height as f64);
         let edges = (width / (width - 1.0)).max(height / (height - 1.0));
@@ -87,12 +87,17 @@ impl Reach {
     }
 }
 
-/// The pixel that each place lies in.
-fn pick<T: Pixel>(places: &Places, window: &Window, source: &[T], nodata: Option<T>) -> Option<Warped<T>> {
+/// The pixel that each position lies in.
+fn pick<T: Pixel>(
+    positions: &Positions,
+    window: &Window,
+    source: &[T],
+    nodata: Option<T>,
+) -> Option<Warped<T>> {
     let (left, top, width) = (window.col_off as f64, window.row_off as f64, window.width as usize);
-    let mut pixels = Vec::with_capacity(places.x.len());
-    for (x, y) in places.x.iter().zip(&places.y) {
-        // Places are inside, so cutting off is rounding down, and costs no call.
+    let mut pixels = Vec::with_capacity(positions.x.len());
+    for (x, y) in positions.x.iter().zip(&positions.y) {
+        // Positions are inside, so cutting off is rounding down, and costs no call.
         let (col, row) = ((x - left + 1e-10) as u32 as usize, (y - top + 1e-10) as u32 as usize);
         pixels.push(*source.get(row * width + col)?);
     }
@@ -103,10 +108,10 @@ fn pick<T: Pixel>(places: &Places, window: &Window, source: &[T], nodata: Option
     Some(Warped { pixels, valid })
 }
 
-/// The four pixels around each place, weighed. A place in a pixel without a value has none; a neighbour without one
-/// weighs nothing.
+/// The four pixels around each position, weighed. A position in a pixel without a value has none; a neighbour without
+/// one weighs nothing.
 fn interpolate<T: Pixel>(
-    places: &Places,
+    positions: &Positions,
     window: &Window,
     source: &[T],
     nodata: Option<T>,
@@ -115,9 +120,9 @@ fn interpolate<T: Pixel>(
     let whole = !matches!(T::DTYPE, Dtype::Float32 | Dtype::Float64);
     let round = |value: f64| T::of(if whole { (value + 0.5).floor() } else { value });
     let nodata = nodata.filter(|nodata| source.iter().any(|v| v.is(*nodata)));
-    let mut pixels = Vec::with_capacity(places.x.len());
-    let mut valid = vec![1; places.x.len()];
-    for (i, (x, y)) in places.x.iter().zip(&places.y).enumerate() {
+    let mut pixels = Vec::with_capacity(positions.x.len());
+    let mut valid = vec![1; positions.x.len()];
+    for (i, (x, y)) in positions.x.iter().zip(&positions.y).enumerate() {
         let (x, y) = (x - left, y - top);
         // Two pixels inside, so cutting off is rounding down, and costs no call.
         let (col, row) = ((x - 0.5) as u32, (y - 0.5) as u32);
@@ -152,8 +157,8 @@ fn interpolate<T: Pixel>(
 mod tests {
     use super::*;
 
-    fn at(points: &[(f64, f64)]) -> Places {
-        Places { x: points.iter().map(|p| p.0).collect(), y: points.iter().map(|p| p.1).collect() }
+    fn at(points: &[(f64, f64)]) -> Positions {
+        Positions { x: points.iter().map(|p| p.0).collect(), y: points.iter().map(|p| p.1).collect() }
     }
 
     #[test]

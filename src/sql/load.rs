@@ -3,7 +3,7 @@
 use crate::bridge::connection::Connection;
 use crate::bridge::load::Extension;
 use crate::bridge::settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::sql::shared::{catalog_crs, remedies};
 use crate::sql::{functions, replacement};
@@ -27,13 +27,24 @@ fn register(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Macros live in a database of their own, in memory: nothing is written into the user's. One of the user's
-/// that is named geoquilt, as `duckdb geoquilt.db` makes it, keeps its name, and the macros move next door.
+/// The names that the macros' database may have, the first that is free.
+const HOMES: [&str; 2] = ["geoquilt", "geoquilt_macros"];
+
+/// Macros live in a database of their own, in memory: nothing is written into the user's. A database of the user's that
+/// is named geoquilt, as `duckdb geoquilt.db` makes it, or a schema of that name, with which it would be ambiguous, keeps
+/// its name, and the macros move next door.
 fn macro_home(connection: &Connection) -> Result<&'static str> {
-    let taken = connection.number(
-        "SELECT count(*) FROM duckdb_databases() WHERE database_name = 'geoquilt' AND path IS NOT NULL",
-    )?;
-    let home = if taken == 0 { "geoquilt" } else { "geoquilt_macros" };
-    connection.run(&format!("ATTACH IF NOT EXISTS ':memory:' AS {home} (READ_WRITE, HIDDEN)"))?;
-    Ok(home)
+    for home in HOMES {
+        // A database of ours is hidden: one that is listed is the user's.
+        let taken = connection.number(&format!(
+            "SELECT (SELECT count(*) FROM duckdb_databases() WHERE lower(database_name) = '{home}') \
+             + (SELECT count(*) FROM duckdb_schemas() WHERE lower(schema_name) = '{home}')"
+        ))?;
+        if taken == 0 {
+            connection.run(&format!("ATTACH IF NOT EXISTS ':memory:' AS {home} (READ_WRITE, HIDDEN)"))?;
+            return Ok(home);
+        }
+    }
+    let problem = "databases or schemas are named both geoquilt and geoquilt_macros, and the macros need one of the names";
+    Err(Error::conflict(problem, "Rename one of them, or attach it after LOAD"))
 }

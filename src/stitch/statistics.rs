@@ -160,19 +160,21 @@ impl<V: Sample> Band<V> {
         Summary { n, of_values: Some(Numbers { mean, std, min, max, percentiles }) }
     }
 
-    /// Between the two values around a place, in proportion.
+    /// Between the two values around a rank, in proportion.
     fn percentiles(&self, n: u64) -> [f64; PERCENTILES.len()] {
         let last = u128::from(n - 1);
-        let place = |percent: u64| last * u128::from(percent);
+        let hundredfold = |percent: u64| last * u128::from(percent);
         let mut ranks = Vec::new();
         for percent in PERCENTILES {
-            ranks.extend([place(percent) / 100, place(percent).div_ceil(100)].map(|rank| rank as u64));
+            ranks.extend(
+                [hundredfold(percent) / 100, hundredfold(percent).div_ceil(100)].map(|rank| rank as u64),
+            );
         }
         let found: Vec<f64> = self.sketch.at(&ranks).into_iter().map(|key| V::of_key(key).f64()).collect();
         let mut told = [f64::NAN; PERCENTILES.len()];
         for ((value, percent), pair) in told.iter_mut().zip(PERCENTILES).zip(found.chunks_exact(2)) {
             let (below, above) = (pair[0], pair[1]);
-            let share = (place(percent) % 100) as f64 / 100.0;
+            let share = (hundredfold(percent) % 100) as f64 / 100.0;
             *value = if below == above { below } else { between(below, above, share) };
         }
         told

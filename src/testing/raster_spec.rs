@@ -53,8 +53,8 @@ impl RasterSpec {
         };
         for option in words {
             match option.split_once('=').expect("an option such as nodata=0") {
-                ("at", place) => {
-                    let (x, y) = place.split_once(',').expect("at=x,y");
+                ("at", corner) => {
+                    let (x, y) = corner.split_once(',').expect("at=x,y");
                     spec.at = (x.parse().unwrap(), y.parse().unwrap());
                 }
                 ("nodata", value) => spec.nodata = Some(value.into()),
@@ -97,7 +97,7 @@ impl RasterSpec {
         // Filled in below, once it is known how long the directory is.
         let mut offsets = vec![0; strips.len()];
         let tags = |offsets: &[u32]| {
-            let mut tags: Vec<(u16, (u16, usize, Vec<u8>))> = vec![
+            let mut tags: Vec<(u16, TagValue)> = vec![
                 (256, longs(&[self.width as u32])),
                 (257, longs(&[self.height as u32])),
                 (258, shorts(&vec![8 * self.dtype.size() as u16; count])),
@@ -141,8 +141,11 @@ impl RasterSpec {
     }
 }
 
+/// Type, count and bytes of a tag.
+type TagValue = (u16, usize, Vec<u8>);
+
 /// The head of a little-endian TIFF and its one directory, with all that its tags refer to but the pixels.
-fn directory(tags: &[(u16, (u16, usize, Vec<u8>))]) -> Vec<u8> {
+fn directory(tags: &[(u16, TagValue)]) -> Vec<u8> {
     let mut out = b"II*\0\x08\0\0\0".to_vec();
     out.extend((tags.len() as u16).to_le_bytes());
     let after = out.len() + 12 * tags.len() + 4;

@@ -23,7 +23,7 @@ pub struct Options {
     pub threads: usize,
 }
 
-/// Pixels with their place on the map.
+/// Pixels and their georeference.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canvas {
     /// In the order [band, row, col].

@@ -44,7 +44,7 @@ pub fn fractions(polygons: impl Iterator<Item = Vec<Ring>>, (height, width): (us
 }
 
 struct Field {
-    /// One place more in each row, for what lies right of the last cell.
+    /// One entry more in each row, for what lies right of the last cell.
     sums: Vec<f64>,
     /// Cells that an edge passes: only these are covered in part.
     met: Vec<bool>,

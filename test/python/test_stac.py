@@ -3,9 +3,11 @@ import copy
 import json
 from datetime import datetime, timezone
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyproj
 import pytest
 import shapely
 from conftest import ROOT, sql_list, write_raster
@@ -170,7 +172,6 @@ BROKEN = [
     (changed([1, 2], "properties", "proj:transform"), "neither six nor nine numbers"),
     ({"type": "Collection", "id": "c"}, "it is a STAC Collection, which holds no items itself"),
     ({"type": "Catalog", "id": "c"}, "it is a STAC Catalog"),
-    ({"type": "FeatureCollection", "features": []}, "it holds no STAC items"),
     ({"type": "FeatureCollection"}, "an ItemCollection without features"),
     ('{"type": "Feature", "id"', "it is not JSON"),
     ("", "it holds no STAC items"),
@@ -273,3 +274,59 @@ def test_items_lead_to_pixels_and_keep_in_geoparquet(con, tmp_path):
     assert {k: ours[k] for k in built} == built and list(ours)[:len(built)] == list(built) and set(ours) - set(built) == {"assets"}
     import geopandas
     assert len(geopandas.read_parquet(out)) == 1
+
+
+def rows_of(con, tmp_path, columns, asset=None, **properties):
+    """Columns of the one asset of an item with these properties."""
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "i", "geometry": None, "links": [],
+            "properties": {"datetime": "2024-05-01T10:00:00Z", **properties}, "assets": {"b": {"href": "./a.tif", "type": "image/tiff", **(asset or {})}}}
+    (tmp_path / "i.json").write_text(json.dumps(item))
+    return con.execute(f"SELECT {columns} FROM read_stac('{tmp_path}/i.json')").fetchone()
+
+
+def test_a_collection_of_zero_items_is_zero_rows(con, tmp_path):
+    """pystac.ItemCollection.from_dict takes it."""
+    for text in ('{"type": "FeatureCollection", "features": []}', "[]"):
+        (tmp_path / "none.json").write_text(text)
+        assert con.execute(f"SELECT count(*) FROM read_stac('{tmp_path}/none.json', assets := 'data')").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("text", ["2024-05-01T10:00:00", "2024-05-01 10:00:00", "2024-05-01T10:00:00.000", "2024-05-01T12:00:00+02", "2024-05-01"])
+def test_times_without_a_zone_are_utc_as_pystac_takes_them(con, tmp_path, text):
+    stamp = datetime.fromisoformat(text)
+    want = stamp.astimezone(timezone.utc).replace(tzinfo=None) if stamp.tzinfo else stamp
+    assert rows_of(con, tmp_path, "t_min, t_max", datetime=text) == (want, want)
+
+
+@pytest.mark.parametrize("shape", [[10**12, 10**12], [2**31, 4], [2**32 + 5, 7], [-3, -4], [0, 0], [1], ["a", "b"], 5, [1.5, 2]])
+def test_a_shape_that_no_raster_has_is_named(con, tmp_path, shape):
+    with pytest.raises(duckdb.Error, match="proj:shape"):
+        rows_of(con, tmp_path, "height", **{"proj:shape": shape})
+
+
+def test_the_projection_is_found_in_every_form(con, tmp_path):
+    wkt = pyproj.CRS("+proj=sinu +R=6371007.181 +units=m").to_wkt()
+    for fields, want in [
+        ({"proj:code": "EPSG:32632"}, "EPSG:32632"), ({"proj:epsg": 32632}, "EPSG:32632"), ({"proj:epsg": 32632.0}, "EPSG:32632"),
+        ({"proj:epsg": "32632"}, "EPSG:32632"), ({"proj:code": None, "proj:wkt2": wkt}, wkt), ({"proj:code": "EPSG:None", "proj:wkt2": wkt}, wkt),
+        ({"proj:code": "EPSG:None", "proj:epsg": 32632}, "EPSG:32632"), ({"proj:code": "EPSG:99999999", "proj:wkt2": wkt}, wkt),
+        ({"proj:code": "EPSG:None"}, None), ({"proj:epsg": None}, None),
+    ]:
+        assert rows_of(con, tmp_path, "crs", **fields) == (want,), fields
+    assert rows_of(con, tmp_path, "transform, height, width", **{"proj:bbox": [500000, 4999000, 502000, 5000000], "proj:shape": [100, 200.0]}) \
+        == ([500000.0, 10.0, 0.0, 5000000.0, 0.0, -10.0], 100, 200)
+
+
+def test_bands_of_arrays_are_told_too(con, tmp_path):
+    bands = [{"data_type": "float64", "nodata": -9999, "scale": 2, "offset": 1, "unit": "K"}, {"data_type": "float64"}]
+    for href, media in [("./a.tif", "image/tiff"), ("./a.grib2", None), ("./a.nc", "application/x-netcdf")]:
+        found, = rows_of(con, tmp_path, "bands", asset={"href": href, "type": media, "raster:bands": bands})
+        assert len(found) == 2 and (found[0]["nodata"], found[0]["scale"], found[0]["offset"]) == (-9999, 2, 1), href
+
+
+def test_a_geometry_in_metres_is_told(con, tmp_path):
+    item = {"type": "Feature", "id": "i", "properties": {"datetime": "2024-05-01T10:00:00Z"}, "assets": {"b": {"href": "a.tif"}}, "geometry":
+            {"type": "Polygon", "coordinates": [[[500000, 4999680], [500480, 4999680], [500480, 5000000], [500000, 4999680]]]}}
+    (tmp_path / "i.json").write_text(json.dumps(item))
+    with pytest.raises(duckdb.Error, match="degrees of longitude and latitude"):
+        con.execute(f"FROM read_stac('{tmp_path}/i.json')")

@@ -6,6 +6,7 @@ import pyproj
 import pytest
 import rasterio
 import shapely
+import shapely.affinity
 from conftest import connect, write_raster
 from exactextract import exact_extract
 from rasterio import features
@@ -329,3 +330,24 @@ def test_polygonize_refuses_what_does_not_fit(con):
             ask(*arguments)
     assert ask("NULL::DOUBLE[]", shape, transform, crs) is None
     assert ask(data, shape, transform, "NULL") is None
+
+
+def test_touched_pixels_are_those_that_geo_rasterize_draws(con, tmp_path):
+    """Also where edges run along the borders of cells, and of the raster: rasterio.features.rasterize is behind both."""
+    rng = np.random.default_rng(3)
+    path, transform = tmp_path / "z.tif", from_origin(500000, 8, 1, 1)
+    write_raster(path, np.arange(96, dtype="f4").reshape(8, 12), crs="EPSG:25832", transform=transform)
+    polygons = [shapely.Polygon([(2, 2), (2, 3), (5.25, 3), (4.75, 2)]), shapely.box(0, 0, 12, 8), shapely.box(12, 0, 14, 8), shapely.box(3, 3, 5, 5)]
+    polygons += [shapely.convex_hull(shapely.MultiPoint(rng.integers(-2, 29, (5, 2)) / 2)) for _ in range(60)]
+    for polygon in polygons:
+        if polygon.geom_type != "Polygon":
+            continue
+        polygon = shapely.affinity.translate(polygon, 500000, 0)
+        drawn = features.rasterize([polygon], (8, 12), transform=transform, all_touched=True).ravel()
+        stats = con.execute(f"SELECT geo_zonal_stats('{path}', '{polygon.wkt}'::GEOMETRY, {{coverage: 'touched', crs: 'EPSG:25832'}})").fetchone()[0]
+        assert (stats["count"], stats["sum"] or 0) == (drawn.sum(), np.arange(96)[drawn == 1].sum()), polygon.wkt
+
+
+def test_a_crs_that_proj_does_not_know_is_refused(con):
+    with pytest.raises(duckdb.Error, match=r"geo_polygonize\(crs\)"):
+        con.execute("SELECT geo_polygonize([1, 2], [1, 2], [0.0, 1, 0, 0, 0, -1], 'x')")

@@ -3,10 +3,12 @@
 use serde_json::{Map, Value};
 
 use crate::affine::Affine;
+use crate::bbox::Bbox;
 use crate::catalog::stac::{Asset, StacBand};
 use crate::format::Kind;
+use crate::projection;
 
-/// The place that an item's relative hrefs start from: its file's folder, or, for an item among several, the folder of
+/// The folder that an item's relative hrefs start from: its file's folder, or, for an item among several, the folder of
 /// its own `self` link where it has one.
 pub(crate) fn base_of(item: &Value, path: &str, several: bool) -> String {
     let links = item.get("links").and_then(Value::as_array).filter(|_| several);
@@ -141,12 +143,52 @@ impl<'a> Look<'a> {
         self.own(name).or_else(|| self.properties.get(name).filter(|value| !value.is_null()))
     }
 
-    /// `proj:code` (2.0), `proj:epsg` (1.x), `proj:projjson` or `proj:wkt2`.
+    /// `proj:code` (2.0), `proj:epsg` (1.x), `proj:projjson` or `proj:wkt2`: the first of them that PROJ knows, since
+    /// writers put a code that names nothing (`EPSG:None`) before a WKT. One that PROJ does not know is given where no
+    /// other is there; a code without a number is none.
     pub(crate) fn crs(&self) -> Option<String> {
-        let text = |name: &str| self.either(name).and_then(Value::as_str).map(str::to_string);
-        let epsg = || self.either("proj:epsg").and_then(Value::as_i64).map(|code| format!("EPSG:{code}"));
-        let projjson = || self.either("proj:projjson").filter(|v| v.is_object()).map(Value::to_string);
-        text("proj:code").or_else(epsg).or_else(projjson).or_else(|| text("proj:wkt2"))
+        let text = |name: &str| match self.either(name)? {
+            Value::String(text) => Some(text.trim().to_string()),
+            value @ Value::Object(_) => Some(value.to_string()),
+            _ => None,
+        };
+        let code = |name: &str| match self.either(name)? {
+            value @ Value::Number(_) => whole(value).map(|code| format!("EPSG:{code}")),
+            Value::String(code) => {
+                let code = code.trim();
+                let digits = !code.is_empty() && code.bytes().all(|b| b.is_ascii_digit());
+                Some(if digits { format!("EPSG:{code}") } else { code.to_string() })
+            }
+            _ => None,
+        };
+        let codes =
+            [code("proj:code"), code("proj:epsg")].into_iter().flatten().filter(|code| names_one(code));
+        let texts = ["proj:projjson", "proj:wkt2"].into_iter().filter_map(text);
+        let told: Vec<String> = codes.chain(texts.filter(|text| !text.is_empty())).collect();
+        let known = told.iter().find(|name| projection::crs_facts(name).is_ok());
+        known.or(told.first()).cloned()
+    }
+
+    /// [`Look::transform`], or what `proj:bbox` and `proj:shape` make of a raster that lies north-up.
+    ///
+    /// # Errors
+    /// As [`Look::transform`] and [`Look::size`].
+    pub(crate) fn placed(&self) -> std::result::Result<Option<Affine>, String> {
+        if let Some(transform) = self.transform()? {
+            return Ok(Some(transform));
+        }
+        let corners = self.either("proj:bbox").and_then(Value::as_array).map(|corners| {
+            let numbers: Vec<f64> = corners.iter().filter_map(Value::as_f64).collect();
+            if numbers.len() == corners.len() { numbers } else { Vec::new() }
+        });
+        let bbox = match corners.as_deref() {
+            Some(&[xmin, ymin, xmax, ymax] | &[xmin, ymin, _, xmax, ymax, _]) => {
+                Bbox::new(xmin, ymin, xmax, ymax).ok()
+            }
+            _ => None,
+        };
+        let (Some(b), Some((rows, cols))) = (bbox, self.size()?) else { return Ok(None) };
+        Ok(Some(Affine([b.xmin, b.width() / cols as f64, 0.0, b.ymax, 0.0, -b.height() / rows as f64])))
     }
 
     /// `proj:transform` in the order of affine matrices (rows a b c, d e f), as GDAL's six numbers.
@@ -157,18 +199,32 @@ impl<'a> Look<'a> {
         let Some(value) = self.either("proj:transform") else { return Ok(None) };
         let terms: Vec<f64> =
             value.as_array().map_or_else(Vec::new, |terms| terms.iter().filter_map(Value::as_f64).collect());
+        let all = value.as_array().is_some_and(|all| all.len() == terms.len());
         match terms.as_slice() {
+            _ if !all => Err(format!("its proj:transform {value} is neither six nor nine numbers")),
             [a, b, c, d, e, f] | [a, b, c, d, e, f, _, _, _] => Ok(Some(Affine([*c, *a, *b, *f, *d, *e]))),
             _ => Err(format!("its proj:transform {value} is neither six nor nine numbers")),
         }
     }
 
     /// `proj:shape`: rows and columns.
-    pub(crate) fn size(&self) -> Option<(i64, i64)> {
-        match self.either("proj:shape")?.as_array()?.as_slice() {
-            [rows, cols] => rows.as_i64().zip(cols.as_i64()),
+    ///
+    /// # Errors
+    /// Other than two whole numbers from 1 to the most that a raster has.
+    pub(crate) fn size(&self) -> std::result::Result<Option<(i64, i64)>, String> {
+        let Some(value) = self.either("proj:shape") else { return Ok(None) };
+        let side = |value: &Value| whole(value).filter(|side| (1..=i64::from(i32::MAX)).contains(side));
+        let sides = match value.as_array().map(Vec::as_slice) {
+            Some([rows, cols]) => side(rows).zip(side(cols)),
             _ => None,
-        }
+        };
+        let bad = || {
+            format!(
+                "its proj:shape {value} is not rows and columns, two whole numbers from 1 to {}",
+                i32::MAX
+            )
+        };
+        sides.ok_or_else(bad).map(Some)
     }
 
     /// `bands` of STAC 1.1, else `raster:bands` and `eo:bands` side by side. What the asset itself says of its data
@@ -191,8 +247,8 @@ impl<'a> Look<'a> {
                 name: name.map(str::to_string),
                 dtype: text(&["data_type"]),
                 nodata: find(&["nodata"]).and_then(number),
-                scale: find(&["raster:scale", "scale"]).and_then(Value::as_f64).filter(|s| *s != 1.0),
-                offset: find(&["raster:offset", "offset"]).and_then(Value::as_f64).filter(|o| *o != 0.0),
+                scale: find(&["raster:scale", "scale"]).and_then(number).filter(|s| *s != 1.0),
+                offset: find(&["raster:offset", "offset"]).and_then(number).filter(|o| *o != 0.0),
                 unit: text(&["unit"]),
             }
         };
@@ -202,12 +258,25 @@ impl<'a> Look<'a> {
 
 /// A number, or one of the words that stand for those which JSON can not write.
 fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| match value.as_str()?.to_ascii_lowercase().as_str() {
+    value.as_f64().or_else(|| match value.as_str()?.trim().to_ascii_lowercase().as_str() {
         "nan" => Some(f64::NAN),
         "inf" => Some(f64::INFINITY),
         "-inf" => Some(f64::NEG_INFINITY),
-        _ => None,
+        text => text.parse().ok().filter(|value: &f64| value.is_finite()),
     })
+}
+
+/// A whole number, also one that is written as `10980.0`.
+pub(crate) fn whole(value: &Value) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = || value.as_f64().filter(|v| v.fract() == 0.0 && v.abs() < EXACT).map(|v| v as i64);
+    value.as_i64().or_else(float)
+}
+
+/// Whether a code names a CRS at all: not `EPSG:None` or `EPSG:`, in which a program found no number.
+fn names_one(code: &str) -> bool {
+    let name = code.rsplit(':').next().unwrap_or(code).trim().to_ascii_lowercase();
+    !["", "none", "null", "nan", "na", "n/a", "unknown", "undefined"].contains(&name.as_str())
 }
 
 #[cfg(test)]

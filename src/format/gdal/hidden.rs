@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::error::ReasonResult;
 use crate::files::Location;
 use crate::format::array::Variable;
 use crate::format::grib::{Field, Messages};
@@ -31,7 +32,7 @@ impl Fields {
     ///
     /// # Errors
     /// A damaged message, grids that have no rows and columns, bands on several grids.
-    pub fn of(location: &Location, messages: Messages, header: &mut Header) -> Result<Fields, String> {
+    pub fn of(location: &Location, messages: Messages, header: &mut Header) -> ReasonResult<Fields> {
         if let Some(reason) = messages.refusal() {
             return Err(reason);
         }
@@ -46,9 +47,9 @@ impl Fields {
         };
         let turned =
             header.transform.map_or(0, |transform| turned(&transform, grid.first_longitude(), header.width));
-        let place = grid.correction()?;
-        if place.west > 0 || place.north != 0 || place.latitudes.is_some() {
-            // Its rows are no even steps, or it begins elsewhere: read_array has its place.
+        let correction = grid.correction()?;
+        if correction.west > 0 || correction.north != 0 || correction.latitudes.is_some() {
+            // Its rows are no even steps, or it begins elsewhere: read_array lays it where it belongs.
             header.transform = None;
         }
         for (band, field) in header.bands.iter_mut().zip(&all) {
@@ -64,13 +65,7 @@ impl Fields {
     ///
     /// # Errors
     /// The bit map cannot be read.
-    pub fn unmask(
-        &self,
-        band: usize,
-        window: Window,
-        width: usize,
-        pixels: &mut Pixels,
-    ) -> Result<(), String> {
+    pub fn unmask(&self, band: usize, window: Window, width: usize, pixels: &mut Pixels) -> ReasonResult<()> {
         let (Some(field), Pixels::Float64(values)) = (self.all.get(band.wrapping_sub(1)), pixels) else {
             return Ok(());
         };
@@ -88,8 +83,8 @@ impl Fields {
             let row = window.row_off as u64 + (at / width.max(1)) as u64;
             let col = (window.col_off as u64 + (at % width.max(1)) as u64 + self.turned) % cols;
             // GDAL's rows run from the north.
-            let place = rows.checked_sub(row + 1).map(|row| (row * cols + col) as usize);
-            if !place.and_then(|place| present.get(place)).copied().unwrap_or(true) {
+            let index = rows.checked_sub(row + 1).map(|row| (row * cols + col) as usize);
+            if !index.and_then(|index| present.get(index)).copied().unwrap_or(true) {
                 *value = f64::NAN;
             }
         }
@@ -120,13 +115,12 @@ pub fn of_variable(band: &Band, variable: &Variable) -> Band {
 
 /// A pixel that the variable does not have, for those that stand for none.
 fn spare(dtype: Dtype, variable: &Variable) -> Option<Nodata> {
-    let absent = crate::with_dtype!(dtype, T => {
+    crate::with_dtype!(dtype, T => {
         let absent = variable.absent::<T>();
         let candidates = [Nodata::Float(f64::NAN), least(dtype), greatest(dtype)];
         let outside = |value: &Nodata| T::nodata(*value).is_some_and(|value| absent.holds(value) || value.f64().is_nan());
         (!absent.is_empty()).then(|| candidates.into_iter().find(outside)).flatten()
-    });
-    absent
+    })
 }
 
 fn least(dtype: Dtype) -> Nodata {

@@ -17,11 +17,12 @@ use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 use gdal_sys as c;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, Result};
+use crate::error::{Error, ReasonResult, Result};
 use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
 use crate::format::gdal::mdim::grib_cf::{Counts, Fields, Moved};
 use crate::format::gdal::netcdf::{self, Letters};
+use crate::format::gdal::vsi::GdalFile;
 use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
@@ -42,7 +43,7 @@ pub struct MdimFile {
     fields: Fields,
     open: Arc<Mutex<Open>>,
     /// Where it is read from; after the dataset, which is closed first.
-    place: vsi::Place,
+    gdal_file: GdalFile,
 }
 
 /// Where the values of each variable are.
@@ -77,7 +78,7 @@ impl Open {
 
 /// A local file, in the state that it was opened in.
 struct Live {
-    place: PathBuf,
+    path: PathBuf,
     stamp: Stamp,
     open: Weak<Mutex<Open>>,
 }
@@ -85,22 +86,22 @@ struct Live {
 static LIVE: Mutex<Vec<Live>> = Mutex::new(Vec::new());
 
 /// Closes what is open of a file's earlier states: while one is, GDAL (by its name) and HDF5 (by its inode) would give
-/// that one again. Gives its place and its state now, which may be another than before the lock was waited for; nothing
+/// that one again. Gives its path and its state now, which may be another than before the lock was waited for; nothing
 /// for a remote file. The caller holds [`HDF5`](super::HDF5).
 pub(super) fn close_earlier(location: &Location) -> Result<Option<(PathBuf, Stamp)>> {
     let Address::Local(file) = location.address() else { return Ok(None) };
-    let Ok(place) = std::fs::canonicalize(file) else { return Ok(None) };
+    let Ok(path) = std::fs::canonicalize(file) else { return Ok(None) };
     let stamp = Sight::of(location.container())?.stamp();
     let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     live.retain(|file| {
         let Some(open) = file.open.upgrade() else { return false };
-        let earlier = file.place == place && file.stamp != stamp;
+        let earlier = file.path == path && file.stamp != stamp;
         if earlier {
             open.lock().unwrap_or_else(PoisonError::into_inner).close();
         }
         !earlier
     });
-    Ok(Some((place, stamp)))
+    Ok(Some((path, stamp)))
 }
 
 // SAFETY: GDAL's handles are bound to no thread, and each is used under the file's mutex and HDF5.
@@ -155,17 +156,17 @@ impl MdimFile {
             return Err(unreadable(reason));
         }
         // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
-        let place = vsi::Place::of(sight, |_, magic| magic.starts_with(b"CDF"))?;
+        let gdal_file = GdalFile::of(sight, |_, magic| magic.starts_with(b"CDF"))?;
         // GDAL knows 64-bit-data files (CDF-5) only when told that they are netCDF.
-        let cdf5 = format == "netCDF" && place.magic.starts_with(b"CDF\x05");
-        let name = if cdf5 { format!("NETCDF:{}", place.name) } else { place.name.clone() };
+        let cdf5 = format == "netCDF" && gdal_file.magic.starts_with(b"CDF\x05");
+        let name = if cdf5 { format!("NETCDF:{}", gdal_file.name) } else { gdal_file.name.clone() };
         let _guard = guard(true);
         let local = close_earlier(location)?;
         let _as_stored = AsStored::new();
         let mut last = "GDAL gave no reason".to_string();
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
         let drivers: &[&str] = match format {
-            "HDF5" if place.without_netcdf => &["HDF5"],
+            "HDF5" if gdal_file.without_netcdf => &["HDF5"],
             "HDF5" => &["netCDF", "HDF5"],
             format => &[format],
         };
@@ -175,7 +176,7 @@ impl MdimFile {
             match opened {
                 Ok((dataset, found)) => {
                     // The netCDF library reads such a file wrongly, or not at all.
-                    let elsewhere = place.remote.is_none() && *driver == "netCDF" && format == "HDF5";
+                    let elsewhere = gdal_file.remote.is_none() && *driver == "netCDF" && format == "HDF5";
                     if elsewhere && netcdf::is_unlike_coordinate(&found.0) {
                         last = "the netCDF library does not read variables named like a dimension".into();
                         continue;
@@ -184,11 +185,16 @@ impl MdimFile {
                         last = "it has a variable named like its second dimension beside one of unlimited length, which the libraries inside read as empty".into();
                         continue;
                     }
-                    let file =
-                        MdimFile::read_header(location, dataset, found, (format, driver, messages), place)?;
-                    if let Some((place, stamp)) = local {
+                    let file = MdimFile::read_header(
+                        location,
+                        dataset,
+                        found,
+                        (format, driver, messages),
+                        gdal_file,
+                    )?;
+                    if let Some((path, stamp)) = local {
                         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-                        live.push(Live { place, stamp, open: Arc::downgrade(&file.open) });
+                        live.push(Live { path, stamp, open: Arc::downgrade(&file.open) });
                     }
                     return Ok(file);
                 }
@@ -203,7 +209,7 @@ impl MdimFile {
         dataset: Dataset,
         (mut header, mut sources): (ArrayHeader, Vec<Source>),
         (format, driver, messages): (&str, &str, Messages),
-        place: vsi::Place,
+        gdal_file: GdalFile,
     ) -> Result<MdimFile> {
         let path = location.text();
         let unreadable = |reason: String| Error::unreadable(path, reason);
@@ -211,7 +217,7 @@ impl MdimFile {
         if format == "GRIB" {
             let arrays: Vec<bool> =
                 sources.iter().map(|source| matches!(source, Source::Array(..))).collect();
-            let (found, moved) = grib_cf::place(&mut header, &arrays, messages).map_err(unreadable)?;
+            let (found, moved) = grib_cf::find_fields(&mut header, &arrays, messages).map_err(unreadable)?;
             moved
                 .into_iter()
                 .try_for_each(|moved| move_to(moved, &mut header, &mut sources, path))
@@ -225,8 +231,8 @@ impl MdimFile {
             other => other.to_string(),
         };
         if header.driver == "netCDF" {
-            if place.remote.is_none() && driver == "netCDF" {
-                letters(&mut header, &mut sources, &place.name);
+            if gdal_file.remote.is_none() && driver == "netCDF" {
+                letters(&mut header, &mut sources, &gdal_file.name);
             }
             let unfilled = header.variables.iter_mut().filter(|variable| variable.nodata.is_none());
             unfilled.for_each(|variable| {
@@ -236,13 +242,13 @@ impl MdimFile {
         }
         let open = Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) };
         let (header, open) = (Arc::new(header), Arc::new(Mutex::new(open)));
-        Ok(MdimFile { location: location.clone(), header, fields, open, place })
+        Ok(MdimFile { location: location.clone(), header, fields, open, gdal_file })
     }
 
     /// The file once more: GDAL keeps the last field by its message alone, and gives it for all fields in that.
-    fn apart(&self) -> std::result::Result<Open, String> {
+    fn apart(&self) -> ReasonResult<Open> {
         let _as_stored = AsStored::new();
-        let (dataset, root) = open_with(&self.place.name, "GRIB", self.path())?;
+        let (dataset, root) = open_with(&self.gdal_file.name, "GRIB", self.path())?;
         let (_, sources) = tree(&root, "GRIB", "GRIB")?;
         Ok(Open { sources, dataset: Some(dataset), apart: Kept::new(MAX_APART) })
     }
@@ -265,14 +271,14 @@ impl ArrayFile for MdimFile {
     }
 
     fn read(&self, variable: usize, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels> {
-        let Some(facts) = self.header.variables.get(variable) else {
+        let Some(metadata) = self.header.variables.get(variable) else {
             return Err(Error::Bug(format!("no variable {variable}")));
         };
-        let fail = |reason: String| Error::values(self.path(), &facts.name, reason);
-        let Some(dtype) = facts.dtype else {
-            return Err(fail(format!("its values are not numbers but {}", facts.dtype_name)));
+        let fail = |reason: String| Error::values(self.path(), &metadata.name, reason);
+        let Some(dtype) = metadata.dtype else {
+            return Err(fail(format!("its values are not numbers but {}", metadata.dtype_name)));
         };
-        let n = facts.check_slab(start, count, step).map_err(fail)?;
+        let n = metadata.check_slab(start, count, step).map_err(fail)?;
         let _guard = guard(true);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.dataset.is_none() {
@@ -281,7 +287,7 @@ impl ArrayFile for MdimFile {
         }
         let mut sources = &open.sources;
         // Coordinates have one dimension.
-        if facts.dims.len() > 1 {
+        if metadata.dims.len() > 1 {
             if self.fields.second_order {
                 return Err(fail(grib::SECOND_ORDER.into()));
             }
@@ -292,8 +298,8 @@ impl ArrayFile for MdimFile {
         match sources.get(variable) {
             Some(Source::Values(values)) => {
                 let (start, step) = (start.first().copied().unwrap_or(0), step.first().copied().unwrap_or(1));
-                let place = |i: usize| values.get((start + i as u64 * step) as usize).copied();
-                Ok(Pixels::Float64((0..n).map(|i| place(i).unwrap_or(f64::NAN)).collect()))
+                let value = |i: usize| values.get((start + i as u64 * step) as usize).copied();
+                Ok(Pixels::Float64((0..n).map(|i| value(i).unwrap_or(f64::NAN)).collect()))
             }
             Some(Source::Letters(letters)) => letters.read(start, count, step).map_err(fail),
             Some(Source::Array(array, native)) => vsi::watched(&self.location, || {
@@ -321,7 +327,7 @@ fn read<T: Pixel + gdal::raster::GdalType>(
     step: &[u64],
     n: usize,
     path: &str,
-) -> std::result::Result<Pixels, String> {
+) -> ReasonResult<Pixels> {
     let mut values: Vec<T> = Vec::new();
     values.try_reserve_exact(n).map_err(|_| format!("{n} values do not fit in memory"))?;
     values.resize(n, T::default());
@@ -353,7 +359,7 @@ fn read<T: Pixel + gdal::raster::GdalType>(
 }
 
 /// What a file holds, GRIB in the words of CF.
-fn tree(root: &Group, format: &str, driver: &str) -> std::result::Result<(ArrayHeader, Vec<Source>), String> {
+fn tree(root: &Group, format: &str, driver: &str) -> ReasonResult<(ArrayHeader, Vec<Source>)> {
     let hdf5 = driver == "HDF5";
     let mut reader = Reader { header: ArrayHeader::default(), sources: Vec::new(), groups: 0, hdf5 };
     reader.header.attributes = group_attributes(root);
@@ -371,18 +377,13 @@ fn tree(root: &Group, format: &str, driver: &str) -> std::result::Result<(ArrayH
 }
 
 /// Puts coordinates where they lie.
-fn move_to(
-    moved: Moved,
-    header: &mut ArrayHeader,
-    sources: &mut [Source],
-    path: &str,
-) -> std::result::Result<(), String> {
-    let (Some(facts), Some(source)) =
+fn move_to(moved: Moved, header: &mut ArrayHeader, sources: &mut [Source], path: &str) -> ReasonResult<()> {
+    let (Some(coordinate), Some(source)) =
         (header.variables.get_mut(moved.variable), sources.get_mut(moved.variable))
     else {
         return Ok(());
     };
-    let ([n], Source::Array(array, _)) = (facts.shape.as_slice(), &*source) else { return Ok(()) };
+    let ([n], Source::Array(array, _)) = (coordinate.shape.as_slice(), &*source) else { return Ok(()) };
     let values = match moved.values.filter(|values| values.len() as u64 == *n) {
         Some(values) => values,
         None => {
@@ -395,7 +396,7 @@ fn move_to(
             values
         }
     };
-    (facts.dtype, facts.dtype_name) = (Some(Dtype::Float64), "float64".into());
+    (coordinate.dtype, coordinate.dtype_name) = (Some(Dtype::Float64), "float64".into());
     *source = Source::Values(values);
     Ok(())
 }
@@ -424,7 +425,7 @@ impl Drop for AsStored {
     }
 }
 
-fn open_with(name: &str, driver: &str, path: &str) -> std::result::Result<(Dataset, Group), String> {
+fn open_with(name: &str, driver: &str, path: &str) -> ReasonResult<(Dataset, Group)> {
     let options = DatasetOptions {
         open_flags: GdalOpenFlags::GDAL_OF_MULTIDIM_RASTER
             | GdalOpenFlags::GDAL_OF_READONLY
@@ -495,11 +496,11 @@ struct Reader {
 
 /// How the netCDF library names a variable in HDF5 that has the name of a dimension and is not its coordinate.
 const NOT_ITS_COORDINATE: &str = "_nc4_non_coord_";
-/// What it writes into the place of a dimension that has no coordinate.
+/// What it writes for the coordinate of a dimension that has none.
 const NO_VARIABLE: &str = "This is a netCDF dimension but not a netCDF variable";
 
 impl Reader {
-    fn walk(&mut self, group: &Group, prefix: &str, depth: usize) -> std::result::Result<(), String> {
+    fn walk(&mut self, group: &Group, prefix: &str, depth: usize) -> ReasonResult<()> {
         self.groups += 1;
         if self.groups > MAX_GROUPS || depth > 32 {
             return Err(format!("it has more than {MAX_GROUPS} groups, or groups 32 deep"));
@@ -546,11 +547,11 @@ fn variable(array: &Array, name: String, hdf5: bool) -> (Variable, Option<Dtype>
     let attributes = array_attributes(array);
     let (dims, shape) = dimensions(array);
     let (dtype_name, dtype) = stored_type(array);
-    let unnamed = |(place, dim): (usize, &String)| match hdf5 {
-        true => *dim == format!("dim{place}"),
+    let unnamed = |(index, dim): (usize, &String)| match hdf5 {
+        true => *dim == format!("dim{index}"),
         false => dim.starts_with("phony_dim_"),
     };
-    let unnamed = dims.iter().enumerate().filter(|dim| unnamed(*dim)).map(|(place, _)| place).collect();
+    let unnamed = dims.iter().enumerate().filter(|dim| unnamed(*dim)).map(|(index, _)| index).collect();
     let mut variable = Variable {
         name,
         dims,

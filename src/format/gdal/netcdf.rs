@@ -1,5 +1,5 @@
-//! What of the netCDF library GDAL does not tell: arrays of letters, which it takes for text, and what stands in places that
-//! were never written.
+//! What of the netCDF library GDAL does not tell: arrays of letters, which it takes for text, and what stands in cells
+//! that were never written.
 //!
 //! Every call holds [`HDF5`](super::HDF5), as those of GDAL that reach the library do.
 
@@ -8,6 +8,7 @@
 use std::ffi::{CStr, CString, c_char, c_int};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::error::ReasonResult;
 use crate::format::array::{ArrayHeader, Variable};
 
 // The library inside; its types have these numbers by its own header, netcdf.h.
@@ -84,7 +85,7 @@ impl Letters {
         }
     }
 
-    fn open(&self) -> Result<(File, c_int, c_int), String> {
+    fn open(&self) -> ReasonResult<(File, c_int, c_int)> {
         let (mut id, mut variable) = (0, 0);
         // SAFETY: the names end with a zero byte, and the numbers are written before they are used.
         unsafe {
@@ -108,7 +109,7 @@ impl Letters {
     ///
     /// # Errors
     /// It cannot be read.
-    pub(crate) fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels, String> {
+    pub(crate) fn read(&self, start: &[u64], count: &[u64], step: &[u64]) -> ReasonResult<Pixels> {
         let sizes = |numbers: &[u64]| numbers.iter().map(|n| *n as usize).collect::<Vec<_>>();
         let (start, count) = (sizes(start), sizes(count));
         let step: Vec<isize> = step.iter().map(|n| *n as isize).collect();
@@ -137,7 +138,7 @@ impl Letters {
     }
 }
 
-/// What the netCDF library fills places with that were never written; bytes have no such value.
+/// What the netCDF library fills cells with that were never written; bytes have no such value.
 pub(crate) fn never_written(variable: &Variable) -> Option<Nodata> {
     let dtype = variable.dtype?;
     // It is told by the stored type, and GDAL has given its sign to some already.
@@ -162,7 +163,8 @@ pub(crate) fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
     header.variables.iter().any(|v| v.dims.iter().skip(1).any(|dim| dim == v.short_name()))
 }
 
-/// Whether HDF5 gives such a variable no length: it takes that of an unlimited dimension from a place where nothing stands.
+/// Whether HDF5 gives such a variable no length: it takes that of an unlimited dimension from an address where nothing
+/// stands.
 pub(crate) fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
     let empty =
         |v: &&Variable| v.shape.contains(&0) && v.dims.iter().skip(1).any(|dim| dim == v.short_name());

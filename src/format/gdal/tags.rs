@@ -40,7 +40,7 @@ pub(super) fn of_object(object: &impl Metadata) -> Tags {
 unsafe fn texts(list: *mut *mut std::ffi::c_char) -> Vec<String> {
     let mut found = Vec::new();
     while !list.is_null() && found.len() < MAX_CLASSES {
-        // SAFETY: each text before the closing NULL was looked at, so that this place is in the list.
+        // SAFETY: each text before the closing NULL was looked at, so that this index is in the list.
         let text = unsafe { *list.add(found.len()) };
         if text.is_null() {
             break;

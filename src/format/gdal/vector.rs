@@ -8,6 +8,7 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use crate::bbox::Bbox;
 use crate::error::{Error, Member, Result};
 use crate::files::{Location, Sight};
+use crate::format::gdal::vsi::GdalFile;
 use crate::format::gdal::{burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{failure_of, reason};
@@ -18,7 +19,7 @@ pub struct VectorSource {
     dataset: Dataset,
     location: Location,
     /// Where it is read from; after the dataset, which is closed first.
-    _place: vsi::Place,
+    _gdal_file: GdalFile,
 }
 
 /// What a vector file's header says.
@@ -93,13 +94,13 @@ impl VectorSource {
             ..DatasetOptions::default()
         };
         vsi::watched(sight.location(), || {
-            let place = vsi::Place::of(&sight.container(), |_, _| false)?;
+            let gdal_file = GdalFile::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
-            let alone = place.file_name().map(|name| [name]);
+            let alone = gdal_file.file_name().map(|name| [name]);
             let options = DatasetOptions { sibling_files: alone.as_ref().map(|name| &name[..]), ..options };
-            let dataset = Dataset::open_ex(&place.name, options)
-                .map_err(|e| Error::unreadable(path, reason(&e, &place.name)))?;
-            Ok(VectorSource { dataset, location: sight.location().clone(), _place: place })
+            let dataset = Dataset::open_ex(&gdal_file.name, options)
+                .map_err(|e| Error::unreadable(path, reason(&e, &gdal_file.name)))?;
+            Ok(VectorSource { dataset, location: sight.location().clone(), _gdal_file: gdal_file })
         })
     }
 
@@ -112,7 +113,7 @@ impl VectorSource {
         self.dataset.layer_count()
     }
 
-    /// The places of the layers asked for: one by name or by number (from 1), or all.
+    /// The indices of the layers asked for: one by name or by number (from 1), or all.
     ///
     /// # Errors
     /// [`Error::NotFound`] with those that there are.
@@ -120,15 +121,28 @@ impl VectorSource {
         let Some(wanted) = wanted else { return Ok((0..self.layer_count()).collect()) };
         let names = self.names();
         let (found, shown) = match wanted {
-            LayerName::Name(name) => (names.iter().position(|n| n == name), format!("\"{name}\"")),
+            LayerName::Name(name) => {
+                let places: Vec<usize> = (0..names.len()).filter(|i| names.get(*i) == Some(name)).collect();
+                if places.len() > 1 {
+                    let numbers: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
+                    let problem = format!(
+                        "\"{}\" has {} layers named \"{name}\": {}",
+                        self.location.text(),
+                        places.len(),
+                        numbers.join(", ")
+                    );
+                    return Err(Error::conflict(problem, "Name the layer that is meant by its number"));
+                }
+                (places.first().copied(), format!("\"{name}\""))
+            }
             LayerName::Number(n) => {
-                let place = usize::try_from(*n).ok().and_then(|n| n.checked_sub(1));
-                (place.filter(|place| *place < names.len()), n.to_string())
+                let index = usize::try_from(*n).ok().and_then(|n| n.checked_sub(1));
+                (index.filter(|index| *index < names.len()), n.to_string())
             }
         };
         let available = || names.iter().enumerate().map(|(i, n)| format!("{} \"{n}\"", i + 1)).collect();
         found
-            .map(|place| vec![place])
+            .map(|index| vec![index])
             .ok_or_else(|| Error::not_found(Member::Layer, shown, self.location.text(), available()))
     }
 
@@ -137,17 +151,18 @@ impl VectorSource {
     /// # Errors
     /// An unknown layer, or one that can not be read.
     pub fn header(&self, wanted: Option<&LayerName>) -> Result<VectorHeader> {
-        let places = self.find(wanted)?;
+        let indices = self.find(wanted)?;
         let layers = vsi::watched(&self.location, || {
-            places.into_iter().map(|place| self.layer_header(place)).collect::<Result<_>>()
+            indices.into_iter().map(|index| self.layer_header(index)).collect::<Result<_>>()
         })?;
         let tags = tags::of_object(&self.dataset);
         Ok(VectorHeader { driver: self.dataset.driver().short_name(), tags, layers })
     }
 
-    fn layer_header(&self, place: usize) -> Result<LayerHeader> {
+    fn layer_header(&self, layer_index: usize) -> Result<LayerHeader> {
         let unreadable = |reason: String| Error::unreadable(self.location.text(), reason);
-        let layer = self.dataset.layer(place).map_err(|e| unreadable(reason(&e, self.location.text())))?;
+        let layer =
+            self.dataset.layer(layer_index).map_err(|e| unreadable(reason(&e, self.location.text())))?;
         let spatial = layer.defn().geom_fields().next().is_some();
         let geometry_type = match spatial {
             true => geometry_type_to_name(layer.defn().geometry_type()),
@@ -177,9 +192,9 @@ impl VectorSource {
     ///
     /// # Errors
     /// A remote file can not be read.
-    pub fn layer_crs(&self, place: usize) -> Result<Option<String>> {
+    pub fn layer_crs(&self, layer_index: usize) -> Result<Option<String>> {
         let read = || {
-            let layer = self.dataset.layer(place).ok()?;
+            let layer = self.dataset.layer(layer_index).ok()?;
             let extent = layer.get_extent().ok();
             let extent = extent.and_then(|e| Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok());
             self.crs_of(&layer, extent.as_ref())
@@ -188,7 +203,7 @@ impl VectorSource {
         vsi::watched(&self.location, || Ok(read()))
     }
 
-    /// TopoJSON has no place for a CRS, and is in lon/lat unless it was projected for a screen.
+    /// TopoJSON has no field for a CRS, and is in lon/lat unless it was projected for a screen.
     fn crs_of(&self, layer: &gdal::vector::Layer<'_>, extent: Option<&Bbox>) -> Option<String> {
         let own = layer.spatial_ref().and_then(|mut srs| name_of(&mut srs));
         own.or_else(|| {
@@ -206,24 +221,24 @@ impl VectorSource {
     /// No such field, a damaged feature, or what `visit` returns.
     pub fn features(
         &self,
-        place: usize,
+        layer_index: usize,
         field: Option<&str>,
         within: Option<&Bbox>,
         visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
-        vsi::watched(&self.location, || self.features_now(place, field, within, visit))
+        vsi::watched(&self.location, || self.features_now(layer_index, field, within, visit))
     }
 
     fn features_now(
         &self,
-        place: usize,
+        layer_index: usize,
         field: Option<&str>,
         within: Option<&Bbox>,
         mut visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
         let unreadable = |reason: String| Error::unreadable(self.location.text(), reason);
         let mut layer =
-            self.dataset.layer(place).map_err(|e| unreadable(reason(&e, self.location.text())))?;
+            self.dataset.layer(layer_index).map_err(|e| unreadable(reason(&e, self.location.text())))?;
         let index = match field {
             Some(name) => Some(self.field_index(&layer, name)?),
             None => None,

@@ -1,6 +1,6 @@
 //! GDAL's door to remote files: a virtual file system under [`PREFIX`] that reads through `files::remote`.
 //!
-//! GDAL's handles hold facts alone, so that an open dataset may outlive the query that opened it; each read goes
+//! GDAL's handles hold metadata alone, so that an open dataset may outlive the query that opened it; each read goes
 //! through the session of the query that runs. A read that failed is kept ([`watched`]), since GDAL tells no reason
 //! and passes over some failures, a mask's, say, in silence.
 
@@ -33,7 +33,7 @@ thread_local! {
 }
 
 /// A file as GDAL is to open it.
-pub(crate) struct Place {
+pub(crate) struct GdalFile {
     /// Its first bytes.
     pub magic: [u8; 8],
     /// GDAL's name of it.
@@ -55,7 +55,7 @@ impl Drop for Memory {
     }
 }
 
-impl Place {
+impl GdalFile {
     /// Where GDAL finds a file: as it stands, or through here for a URL. `needs_netcdf` tells by its location and its
     /// first bytes whether only the netCDF driver will do. The netCDF library reads no virtual file,
     /// so its files come whole into memory, up to the bound on remote bytes; a larger NetCDF-4 file is read in
@@ -63,23 +63,29 @@ impl Place {
     ///
     /// # Errors
     /// The URL can not be opened, or the file must be had whole and is too large.
-    pub(crate) fn of(sight: &Sight, needs_netcdf: impl Fn(&Location, &[u8]) -> bool) -> Result<Place> {
+    pub(crate) fn of(sight: &Sight, needs_netcdf: impl Fn(&Location, &[u8]) -> bool) -> Result<GdalFile> {
         let (location, path) = (sight.location(), sight.path());
         let Address::Url(url) = location.address() else {
             let magic = sight.magic();
-            return Ok(Place { magic, name: path.into(), remote: None, without_netcdf: false, memory: None });
+            return Ok(GdalFile {
+                magic,
+                name: path.into(),
+                remote: None,
+                without_netcdf: false,
+                memory: None,
+            });
         };
         let file = remote::open(url)?;
         let mut magic = [0; 8];
         file.read_at(0, &mut magic)?;
         if !needs_netcdf(location, &magic) {
             let name = location.renamed(&format!("{PREFIX}{url}"));
-            return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
+            return Ok(GdalFile { magic, name, remote: Some(file), without_netcdf: true, memory: None });
         }
         if file.size() > crate::limits::remote_cache_bytes() as u64 {
             if magic.starts_with(b"\x89HDF") && !location.is_subdataset() {
                 let name = location.renamed(&format!("{PREFIX}{url}"));
-                return Ok(Place { magic, name, remote: Some(file), without_netcdf: true, memory: None });
+                return Ok(GdalFile { magic, name, remote: Some(file), without_netcdf: true, memory: None });
             }
             let mib = file.size().div_ceil(1 << 20);
             let reason = format!(
@@ -93,7 +99,7 @@ impl Place {
         let copy = COPIES.fetch_add(1, Relaxed);
         let name = format!("/vsimem/geoquilt/{copy}/{base}");
         gdal::vsi::create_mem_file(&name, bytes).map_err(|e| Error::unreadable(path, e.to_string()))?;
-        Ok(Place {
+        Ok(GdalFile {
             magic,
             name: location.renamed(&name),
             remote: None,
@@ -178,16 +184,16 @@ pub(crate) fn install() {
 /// An open file of GDAL's.
 struct Handle {
     file: Arc<RemoteFile>,
-    place: u64,
+    offset: u64,
     at_end: bool,
     failed: bool,
 }
 
 impl Handle {
     fn read(&mut self, out: &mut [u8]) -> usize {
-        match self.file.read_at(self.place, out) {
+        match self.file.read_at(self.offset, out) {
             Ok(n) => {
-                self.place += n as u64;
+                self.offset += n as u64;
                 self.at_end = n < out.len();
                 n
             }
@@ -224,7 +230,7 @@ fn is_in_vrt(url: &str) -> bool {
         return false;
     }
     let text = remote::open(&root).and_then(|vrt| vrt.read(0..LARGEST_VRT)).unwrap_or_default();
-    text.windows(name.len()).any(|place| place == name)
+    text.windows(name.len()).any(|part| part == name)
 }
 
 /// Whether the file in work has several parts, of which this is one that a reader needs.
@@ -284,7 +290,7 @@ unsafe extern "C" fn open(_: *mut c_void, name: *const c_char, access: *const c_
         match find(name) {
             None => std::ptr::null_mut(),
             Some(file) => {
-                Box::into_raw(Box::new(Handle { file, place: 0, at_end: false, failed: false })).cast()
+                Box::into_raw(Box::new(Handle { file, offset: 0, at_end: false, failed: false })).cast()
             }
         }
     })
@@ -299,7 +305,7 @@ unsafe fn handle<'a>(file: *mut c_void) -> &'a mut Handle {
 
 unsafe extern "C" fn tell(file: *mut c_void) -> vsi_l_offset {
     // SAFETY: GDAL gives back what `open` gave, here and below.
-    unsafe { handle(file) }.place
+    unsafe { handle(file) }.offset
 }
 
 unsafe extern "C" fn seek(file: *mut c_void, offset: vsi_l_offset, whence: c_int) -> c_int {
@@ -307,11 +313,11 @@ unsafe extern "C" fn seek(file: *mut c_void, offset: vsi_l_offset, whence: c_int
     let handle = unsafe { handle(file) };
     let from = match whence {
         0 => 0,
-        1 => handle.place,
+        1 => handle.offset,
         _ => handle.file.size(),
     };
     // Offsets backwards come as wrapped numbers.
-    handle.place = from.wrapping_add(offset);
+    handle.offset = from.wrapping_add(offset);
     handle.at_end = false;
     0
 }
@@ -337,7 +343,7 @@ unsafe extern "C" fn read_multi_range(
     sizes: *const usize,
 ) -> c_int {
     let count = usize::try_from(count).unwrap_or(0);
-    // SAFETY: as in `tell`; GDAL gives `count` places, offsets and sizes, and each place has its size in bytes.
+    // SAFETY: as in `tell`; GDAL gives `count` buffers, offsets and sizes, and each buffer has its size in bytes.
     unsafe {
         let handle = handle(file);
         let range = |i: usize| (*offsets.add(i), *sizes.add(i));
@@ -350,7 +356,7 @@ unsafe extern "C" fn read_multi_range(
             }
             for i in 0..count {
                 let (offset, size) = range(i);
-                handle.place = offset;
+                handle.offset = offset;
                 let out = (*data.add(i)).cast::<u8>();
                 out.write_bytes(0, size);
                 if handle.read(std::slice::from_raw_parts_mut(out, size)) < size {

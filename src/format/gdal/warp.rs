@@ -61,9 +61,9 @@ pub struct Grid<'a> {
 /// What GDAL can not see of a source that is laid around the globe.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Turn {
-    /// Places come within half a turn of this longitude.
+    /// Positions come within half a turn of this longitude.
     pub centre: f64,
-    /// Places on the far side of the globe are warped with the opposite centre.
+    /// Positions on the far side of the globe are warped with the opposite centre.
     pub twice: bool,
     /// Columns of the source under one of the target, where the target reaches so far around that GDAL would count
     /// some of them twice.
@@ -75,13 +75,13 @@ pub struct Turn {
 pub struct Rule<T> {
     /// How a pixel is made of those around it.
     pub resampling: Resampling,
-    /// How far, in pixels of the source, the interpolated place of a pixel may lie from the exact one; 0 is exact.
+    /// How far, in pixels of the source, the interpolated position of a pixel may lie from the exact one; 0 is exact.
     pub tolerance: f64,
     /// The source's value for no pixel.
     pub nodata: Option<T>,
 }
 
-/// Hands over one window of the source, row-major; the flag asks for its validity (0 is none) instead.
+/// Hands over one window of the source, row-major: its pixels, or which of them are valid (0 is none).
 pub type Fetch<'a, T> = dyn Fn(&Window, &mut [T]) -> Result<()> + 'a;
 
 /// Where the source's pixels come from, and which of them are valid where it has a mask instead of a nodata value.
@@ -115,10 +115,10 @@ pub fn warp<T: Pixel>(
     let Some(mut near) = near else { return Ok(None) };
     let opposite = Grid { turn: Some(Turn { centre: turn.centre + 180.0, ..turn }), ..*from };
     let Some(far) = warp_once(&opposite, to, rule, pixels)? else { return Ok(Some(near)) };
-    // Beyond the world, where some pixel has no place, GDAL's way with the ends must do.
-    let Some(places) = places(from, to, 0.0)? else { return Ok(Some(near)) };
+    // Beyond the world, where some pixel has no position, GDAL's way with the ends must do.
+    let Some(positions) = positions(from, to, 0.0)? else { return Ok(Some(near)) };
     let cells = near.pixels.iter_mut().zip(&mut near.valid).zip(far.pixels.iter().zip(&far.valid));
-    for (((pixel, valid), (far, there)), col) in cells.zip(&places.x) {
+    for (((pixel, valid), (far, there)), col) in cells.zip(&positions.x) {
         if (from.affine.x(*col) - turn.centre).abs() > 90.0 {
             (*pixel, *valid) = (*far, *there);
         }
@@ -134,8 +134,9 @@ fn warp_once<T: Pixel>(
 ) -> Result<Option<Warped<T>>> {
     start();
     let plan = plan(from, to, rule.tolerance)?;
-    let image = Lender { fetch: pixels.image, failed: RefCell::default(), asked: Cell::new(false) };
-    let mask = pixels.mask.map(|fetch| Lender { fetch, failed: RefCell::default(), asked: Cell::new(false) });
+    let image = PixelSource { fetch: pixels.image, failed: RefCell::default(), asked: Cell::new(false) };
+    let mask =
+        pixels.mask.map(|fetch| PixelSource { fetch, failed: RefCell::default(), asked: Cell::new(false) });
     let source = source::<T>(from, &image, mask.as_ref())?;
     let target = Target::of::<T>(to, rule)?;
     let under = from.turn.and_then(|turn| turn.under);
@@ -191,20 +192,20 @@ impl Key {
 
 /// Where the pixels of a grid lie in a source: fractional columns and rows of their centres, row-major over the
 /// grid, where the centre of the source's first pixel is at (0.5, 0.5).
-pub struct Places {
+pub struct Positions {
     /// Columns of the source.
     pub x: Vec<f64>,
     /// Rows of the source.
     pub y: Vec<f64>,
 }
 
-/// The places of `to`'s pixels in `from`, as the warper would find them; `None` where some pixel has none. The last
+/// The positions of `to`'s pixels in `from`, as the warper would find them; `None` where some pixel has none. The last
 /// grid's are kept by each thread, since files of one series and bands of one file share them.
 ///
 /// # Errors
 /// A CRS that PROJ does not know, or a pair without a transformation.
-pub fn places(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Option<Rc<Places>>> {
-    type Last = (Key, [u64; 6], (usize, usize), Option<Rc<Places>>);
+pub fn positions(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Option<Rc<Positions>>> {
+    type Last = (Key, [u64; 6], (usize, usize), Option<Rc<Positions>>);
     thread_local! {
         static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
     }
@@ -212,31 +213,32 @@ pub fn places(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Option<R
     let key = Key::of(from, to, tolerance);
     let (affine, size) = (to.affine.0.map(f64::to_bits), (to.height, to.width));
     LAST.with_borrow_mut(|last| {
-        if let Some((k, a, s, places)) = last
+        if let Some((k, a, s, positions)) = last
             && (&*k, &*a, &*s) == (&key, &affine, &size)
         {
-            return Ok(places.clone());
+            return Ok(positions.clone());
         }
-        let places = find_places(&*plan(from, to, tolerance)?, to, tolerance).map(Rc::new);
-        *last = Some((key, affine, size, places.clone()));
-        Ok(places)
+        let positions = find_positions(&*plan(from, to, tolerance)?, to, tolerance).map(Rc::new);
+        *last = Some((key, affine, size, positions.clone()));
+        Ok(positions)
     })
 }
 
-fn find_places(plan: &Plan, to: &Grid<'_>, tolerance: f64) -> Option<Places> {
+fn find_positions(plan: &Plan, to: &Grid<'_>, tolerance: f64) -> Option<Positions> {
     let (height, width) = (to.height, to.width);
     let count = c_int::try_from(width).ok()?;
-    let mut places = Places { x: Vec::with_capacity(height * width), y: Vec::with_capacity(height * width) };
+    let mut positions =
+        Positions { x: Vec::with_capacity(height * width), y: Vec::with_capacity(height * width) };
     let (mut z, mut found) = (vec![0.0; width], vec![0 as c_int; width]);
     for row in 0..height {
-        let begin = places.x.len();
-        places.x.extend((0..width).map(|col| col as f64 + 0.5));
-        places.y.resize(begin + width, row as f64 + 0.5);
-        let (x, y) = (places.x.get_mut(begin..)?, places.y.get_mut(begin..)?);
+        let begin = positions.x.len();
+        positions.x.extend((0..width).map(|col| col as f64 + 0.5));
+        positions.y.resize(begin + width, row as f64 + 0.5);
+        let (x, y) = (positions.x.get_mut(begin..)?, positions.y.get_mut(begin..)?);
         z.fill(0.0);
         let transform =
             if tolerance <= 0.0 { sys::GDALGenImgProjTransform } else { sys::GDALApproxTransform };
-        // SAFETY: the plan is this thread's own; the four arrays have `width` places each.
+        // SAFETY: the plan is this thread's own; the four arrays have `width` elements each.
         unsafe {
             transform(plan.0, 1, count, x.as_mut_ptr(), y.as_mut_ptr(), z.as_mut_ptr(), found.as_mut_ptr());
         }
@@ -245,7 +247,7 @@ fn find_places(plan: &Plan, to: &Grid<'_>, tolerance: f64) -> Option<Places> {
             return None;
         }
     }
-    Some(places)
+    Some(positions)
 }
 
 /// Plans that a thread keeps.
@@ -379,14 +381,14 @@ fn virtual_raster(grid: &Grid<'_>) -> Result<Owned> {
     Ok(Owned(dataset))
 }
 
-/// What a callback needs, and what it met.
-struct Lender<'a, T> {
+/// What GDAL's callback gets its pixels from, and what it met.
+struct PixelSource<'a, T> {
     fetch: &'a Fetch<'a, T>,
     failed: RefCell<Option<Error>>,
     asked: Cell<bool>,
 }
 
-unsafe extern "C" fn lend<T: Pixel>(
+unsafe extern "C" fn give_pixels<T: Pixel>(
     data: *mut c_void,
     col: c_int,
     row: c_int,
@@ -394,47 +396,51 @@ unsafe extern "C" fn lend<T: Pixel>(
     height: c_int,
     pixels: *mut c_void,
 ) -> sys::CPLErr::Type {
-    // SAFETY: `data` is the lender that outlives the dataset; GDAL asks for a window inside the raster and gives
+    // SAFETY: `data` is the source that outlives the dataset; GDAL asks for a window inside the raster and gives
     // room for it, zeroed, in the band's own type (VRTFuncSource refuses any other request).
-    let (lender, room) = unsafe {
+    let (source, room) = unsafe {
         let area = width as usize * height as usize;
-        (&*data.cast::<Lender<'_, T>>(), std::slice::from_raw_parts_mut(pixels.cast::<T>(), area))
+        (&*data.cast::<PixelSource<'_, T>>(), std::slice::from_raw_parts_mut(pixels.cast::<T>(), area))
     };
-    lender.asked.set(true);
+    source.asked.set(true);
     let work = || {
         let window = Window::new(i64::from(row), i64::from(col), i64::from(height), i64::from(width))?;
-        (lender.fetch)(&window, room)
+        (source.fetch)(&window, room)
     };
     let result = catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::Bug("a panic while pixels were fetched".into())));
     match result {
         Ok(()) => sys::CPLErr::CE_None,
         Err(error) => {
-            lender.failed.replace(Some(error));
+            source.failed.replace(Some(error));
             sys::CPLErr::CE_Failure
         }
     }
 }
 
-/// A virtual raster of one band whose pixels the lenders give. It must not outlive them.
-fn source<T: Pixel>(grid: &Grid<'_>, image: &Lender<'_, T>, mask: Option<&Lender<'_, u8>>) -> Result<Owned> {
+/// A virtual raster of one band whose pixels the sources give. It must not outlive them.
+fn source<T: Pixel>(
+    grid: &Grid<'_>,
+    image: &PixelSource<'_, T>,
+    mask: Option<&PixelSource<'_, u8>>,
+) -> Result<Owned> {
     let dataset = virtual_raster(grid)?;
     let refused = || Error::Bug(format!("GDAL takes no source: {}", said()));
-    // SAFETY: the dataset is alive, and the caller keeps the lenders alive until it is closed.
+    // SAFETY: the dataset is alive, and the caller keeps the sources alive until it is closed.
     unsafe {
         if sys::GDALAddBand(dataset.0, code(T::DTYPE), null_mut()) != sys::CPLErr::CE_None {
             return Err(refused());
         }
         let band = sys::GDALGetRasterBand(dataset.0, 1);
         let data = std::ptr::from_ref(image).cast_mut().cast::<c_void>();
-        if VRTAddFuncSource(band, lend::<T>, data, VRT_NODATA_UNSET) != sys::CPLErr::CE_None {
+        if VRTAddFuncSource(band, give_pixels::<T>, data, VRT_NODATA_UNSET) != sys::CPLErr::CE_None {
             return Err(refused());
         }
         if let Some(mask) = mask {
             const PER_DATASET: c_int = 2;
             let data = std::ptr::from_ref(mask).cast_mut().cast::<c_void>();
             if sys::GDALCreateDatasetMaskBand(dataset.0, PER_DATASET) != sys::CPLErr::CE_None
-                || VRTAddFuncSource(sys::GDALGetMaskBand(band), lend::<u8>, data, VRT_NODATA_UNSET)
+                || VRTAddFuncSource(sys::GDALGetMaskBand(band), give_pixels::<u8>, data, VRT_NODATA_UNSET)
                     != sys::CPLErr::CE_None
             {
                 return Err(refused());
@@ -571,9 +577,9 @@ impl Drop for Options {
 unsafe fn alloc<T: Copy>(value: T) -> *mut T {
     // SAFETY: CPLMalloc ends the process rather than give null.
     unsafe {
-        let place = sys::CPLMalloc(size_of::<T>()).cast::<T>();
-        place.write(value);
-        place
+        let allocated = sys::CPLMalloc(size_of::<T>()).cast::<T>();
+        allocated.write(value);
+        allocated
     }
 }
 

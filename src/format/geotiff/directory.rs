@@ -49,8 +49,8 @@ impl<'a> Bytes<'a> {
             return None;
         }
         let holds = |(start, bytes): &(u64, Vec<u8>)| *start <= offset && end - start <= bytes.len() as u64;
-        let place = match self.windows.iter().position(holds) {
-            Some(place) => place,
+        let index = match self.windows.iter().position(holds) {
+            Some(index) => index,
             None => {
                 if self.windows.len() >= MAX_READS {
                     return None;
@@ -61,7 +61,7 @@ impl<'a> Bytes<'a> {
                 self.windows.len() - 1
             }
         };
-        let (start, bytes) = self.windows.get(place)?;
+        let (start, bytes) = self.windows.get(index)?;
         let from = usize::try_from(offset - start).ok()?;
         bytes.get(from..from + length)
     }
@@ -96,7 +96,7 @@ pub(crate) struct Entry {
     /// How many values it has.
     pub count: u64,
     /// Where the value begins in the file, be it in the directory or elsewhere.
-    place: u64,
+    offset: u64,
 }
 
 /// One image of a file.
@@ -148,14 +148,14 @@ impl Directory {
             let kind = form.number(raw.get(2..4)?) as u16;
             let count = form.number(raw.get(4..4 + word)?);
             let size = count.checked_mul(width(kind)? as u64)?;
-            let place = match size <= word as u64 {
+            let offset = match size <= word as u64 {
                 true => first + (index * length + 4 + word) as u64,
                 false => form.number(raw.get(4 + word..)?),
             };
-            if place.checked_add(size)? > bytes.size || entries.last().is_some_and(|last| last.tag >= tag) {
+            if offset.checked_add(size)? > bytes.size || entries.last().is_some_and(|last| last.tag >= tag) {
                 return None;
             }
-            entries.push(Entry { tag, kind, count, place });
+            entries.push(Entry { tag, kind, count, offset });
         }
         Some(Directory { form, entries, next: form.number(next) })
     }
@@ -221,7 +221,7 @@ impl Directory {
 
     fn raw<'b>(&self, bytes: &'b mut Bytes<'_>, entry: &Entry) -> Option<&'b [u8]> {
         let size = entry.count.checked_mul(width(entry.kind)? as u64)?;
-        bytes.get(entry.place, usize::try_from(size).ok()?)
+        bytes.get(entry.offset, usize::try_from(size).ok()?)
     }
 }
 

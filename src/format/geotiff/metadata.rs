@@ -5,7 +5,7 @@ use crate::format::Tags;
 
 /// What the metadata say of one band.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct BandFacts {
+pub(crate) struct BandMetadata {
     /// The band's name.
     pub description: Option<String>,
     /// Of the scaled value.
@@ -16,15 +16,15 @@ pub(crate) struct BandFacts {
     pub offset: Option<f64>,
 }
 
-/// The facts of `bands` bands, and the file's own tags set among those that it has; `None` for anything that is not
+/// The metadata of `bands` bands, and the file's own tags set among those that it has; `None` for anything that is not
 /// written as GDAL writes it, or that says which pixels are valid.
-pub(crate) fn read(text: &str, bands: usize, tags: &mut Tags) -> Option<Vec<BandFacts>> {
-    let mut facts = vec![BandFacts::default(); bands];
+pub(crate) fn read(text: &str, bands: usize, tags: &mut Tags) -> Option<Vec<BandMetadata>> {
+    let mut metadata = vec![BandMetadata::default(); bands];
     let mut rest = text.trim_end().strip_prefix("<GDALMetadata>")?.strip_suffix("</GDALMetadata>")?;
     loop {
         rest = rest.trim_start();
         if rest.is_empty() {
-            return Some(facts);
+            return Some(metadata);
         }
         let (attributes, after) = rest.strip_prefix("<Item ")?.split_once('>')?;
         let (value, after) = after.split_once("</Item>")?;
@@ -33,7 +33,7 @@ pub(crate) fn read(text: &str, bands: usize, tags: &mut Tags) -> Option<Vec<Band
         if value.contains('<') || attributes.contains(['<', '&']) {
             return None;
         }
-        item(&parse(attributes)?, value, &mut facts, tags)?;
+        item(&parse(attributes)?, value, &mut metadata, tags)?;
     }
 }
 
@@ -57,7 +57,12 @@ fn parse(mut rest: &str) -> Option<Vec<(&str, &str)>> {
     Some(attributes)
 }
 
-fn item(attributes: &[(&str, &str)], value: &str, facts: &mut [BandFacts], tags: &mut Tags) -> Option<()> {
+fn item(
+    attributes: &[(&str, &str)],
+    value: &str,
+    metadata: &mut [BandMetadata],
+    tags: &mut Tags,
+) -> Option<()> {
     let attribute = |wanted: &str| attributes.iter().find(|(name, _)| *name == wanted).map(|(_, v)| *v);
     let name = attribute("name")?;
     if name.eq_ignore_ascii_case("NODATA_VALUES") {
@@ -76,7 +81,7 @@ fn item(attributes: &[(&str, &str)], value: &str, facts: &mut [BandFacts], tags:
     if !plain || attribute("domain").is_some() {
         return None;
     }
-    let band = facts.get_mut(sample)?;
+    let band = metadata.get_mut(sample)?;
     match role {
         "description" => band.description = Some(value.to_string()),
         "unittype" => band.unit = Some(value.to_string()),
@@ -127,10 +132,10 @@ mod tests {
     fn the_items_of_a_band_are_its_facts() {
         let text = "<GDALMetadata>\n  <Item name=\"A\">b &amp;amp; c</Item>\n  <Item name=\"OFFSET\" sample=\"1\" role=\"offset\">-0.5</Item>\n  <Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">größe</Item>\n</GDALMetadata>\n";
         let mut tags = Tags::new();
-        let facts = read(text, 2, &mut tags).unwrap();
+        let metadata = read(text, 2, &mut tags).unwrap();
         assert_eq!(tags, [("A".to_string(), "b & c".to_string())]);
-        assert_eq!(facts[0].description.as_deref(), Some("größe"));
-        assert_eq!((facts[1].offset, facts[1].scale), (Some(-0.5), None));
+        assert_eq!(metadata[0].description.as_deref(), Some("größe"));
+        assert_eq!((metadata[1].offset, metadata[1].scale), (Some(-0.5), None));
     }
 
     #[test]
@@ -162,9 +167,10 @@ mod tests {
     fn damaged_metadata_are_none_or_facts_of_the_bands_there_are() {
         let text = "<GDALMetadata>\n  <Item name=\"A\">b</Item>\n  <Item name=\"OFFSET\" sample=\"1\" role=\"offset\">-0.5</Item>\n  <Item name=\"S\" sample=\"0\" role=\"scale\">2.5</Item>\n</GDALMetadata>\n";
         let read = |bytes: &[u8]| {
-            let facts = std::str::from_utf8(bytes).ok().and_then(|text| read(text, 2, &mut Tags::default()));
-            assert!(facts.as_ref().is_none_or(|facts| facts.len() == 2));
-            facts.is_some()
+            let metadata =
+                std::str::from_utf8(bytes).ok().and_then(|text| read(text, 2, &mut Tags::default()));
+            assert!(metadata.as_ref().is_none_or(|metadata| metadata.len() == 2));
+            metadata.is_some()
         };
         let accepted = damaged(text.as_bytes(), 5000, 4096, read);
         assert!((1..5000).contains(&accepted), "{accepted}");

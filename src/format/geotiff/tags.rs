@@ -74,7 +74,7 @@ fn general(value: f64) -> String {
     format!("{}e{sign}{:02}", short(digits), exponent.abs())
 }
 
-/// Sets a tag as GDAL does, whose names are equal in any case; `None` for a name whose place in GDAL's list of
+/// Sets a tag as GDAL does, whose names are equal in any case; `None` for a name whose position in GDAL's list of
 /// `NAME=value` is not certain.
 pub(crate) fn set(tags: &mut Tags, name: &str, value: String) -> Option<()> {
     let plain = !name.is_empty() && name.trim() == name && !name.contains('=');

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::ReasonResult;
+
 /// The description of a grid, from section 3 of edition 2 and section 2 of edition 1. Two are equal when their bytes are,
 /// but for what these say of vectors.
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ enum Kind {
 
 /// Corrections to where GDAL lays a grid, which has its rows from the south and its columns from the west.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Place {
+pub struct Correction {
     /// Columns that it lies further west.
     pub west: u64,
     /// Rows that it lies further north.
@@ -48,6 +50,9 @@ pub struct Place {
     /// Latitudes of the rows, from the south, where they are no even steps.
     pub latitudes: Option<Vec<f64>>,
 }
+
+/// Latitude and longitude of a corner point, in degrees, where they are told.
+type Corner = Option<(f64, f64)>;
 
 impl Grid {
     /// A grid of a kind that is not read.
@@ -86,7 +91,7 @@ impl Grid {
         let (first, last) = (degrees_of(47), degrees_of(56));
         let sides = (octets.number(31, 4), octets.number(35, 4));
         let reduced = |n: Option<u64>| n == Some(0xffff_ffff);
-        // Whether winds are those of the grid or of the globe is no matter of its place.
+        // Whether winds are those of the grid or of the globe is no matter of where it lies.
         let flags = match template {
             10 | 20 | 30 | 31 => 47,
             _ => 55,
@@ -127,7 +132,7 @@ impl Grid {
         (width, height): (Option<u64>, Option<u64>),
         missing: impl Fn(Option<u64>) -> bool,
         scan: Option<u64>,
-        (first, last): (Option<(f64, f64)>, Option<(f64, f64)>),
+        (first, last): (Corner, Corner),
         bytes: Option<&[u8]>,
     ) -> Grid {
         let kind = match kind {
@@ -161,7 +166,7 @@ impl Grid {
     }
 
     /// Column and row, from the south-west, of a point by its number in the message.
-    pub fn place(&self, index: u64) -> (u64, u64) {
+    pub fn position(&self, index: u64) -> (u64, u64) {
         let (width, height) = (self.width.max(1), self.height.max(1));
         let flag = |bit: u8| self.scan & bit != 0;
         let (mut x, mut y);
@@ -195,28 +200,28 @@ impl Grid {
     ///
     /// # Errors
     /// A Gaussian grid whose rows are no parallels of it.
-    pub fn correction(&self) -> Result<Place, String> {
-        let mut place = Place::default();
+    pub fn correction(&self) -> ReasonResult<Correction> {
+        let mut correction = Correction::default();
         if self.scan & 0x80 != 0 && matches!(self.kind, Kind::Degrees | Kind::Gaussian(_) | Kind::Projected) {
-            place.west = self.width.saturating_sub(1);
+            correction.west = self.width.saturating_sub(1);
         }
         if self.kind == Kind::Projected {
             let rows = i64::try_from(self.height).unwrap_or(0).saturating_sub(1);
             let northwards = self.scan & 0x40 != 0;
-            place.north = match self.edition {
+            correction.north = match self.edition {
                 1 if northwards && self.scan != 0x40 => rows,
                 2 if !northwards => -rows,
                 _ => 0,
             };
         }
         if let Kind::Gaussian(parallels) = self.kind {
-            place.latitudes = Some(self.parallels(parallels)?);
+            correction.latitudes = Some(self.parallels(parallels)?);
         }
-        Ok(place)
+        Ok(correction)
     }
 
     /// The latitudes of a Gaussian grid's rows, from the south.
-    fn parallels(&self, n: u64) -> Result<Vec<f64>, String> {
+    fn parallels(&self, n: u64) -> ReasonResult<Vec<f64>> {
         const MOST: u64 = 1 << 12;
         let (south, north) = (self.first.0.min(self.last.0), self.first.0.max(self.last.0));
         let wrong = || {
@@ -312,7 +317,7 @@ mod tests {
     fn every_scanning_mode_visits_each_point_once() {
         for scan in (0..16).map(|bits| bits << 4) {
             let grid = Grid { scan, width: 4, height: 3, ..Grid::unknown() };
-            let mut seen: Vec<(u64, u64)> = (0..12).map(|index| grid.place(index)).collect();
+            let mut seen: Vec<(u64, u64)> = (0..12).map(|index| grid.position(index)).collect();
             let west = scan & 0x80 != 0;
             assert_eq!(seen[0], (if west { 3 } else { 0 }, if scan & 0x40 != 0 { 0 } else { 2 }), "{scan}");
             seen.sort_unstable();

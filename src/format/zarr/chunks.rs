@@ -14,7 +14,8 @@ use zarrs::metadata::v3::MetadataV3;
 use zarrs::storage::{ReadableStorageTraits, StoreKey};
 
 use crate::dtype::{Pixel, Pixels};
-use crate::format::zarr::metadata::{Element, Node, Reading, Version};
+use crate::error::ReasonResult;
+use crate::format::zarr::metadata::{Element, Node, Version};
 use crate::format::zarr::store::Store;
 use crate::with_dtype;
 
@@ -46,7 +47,7 @@ struct Inner {
 }
 
 /// Runs zarrs, whose panics over damaged input become errors.
-pub(crate) fn contain<T>(work: impl FnOnce() -> Reading<T>) -> Reading<T> {
+pub(crate) fn contain<T>(work: impl FnOnce() -> ReasonResult<T>) -> ReasonResult<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err("it is damaged in a way that zarrs does not expect".into()))
 }
@@ -54,7 +55,7 @@ pub(crate) fn contain<T>(work: impl FnOnce() -> Reading<T>) -> Reading<T> {
 impl Chunks {
     /// # Errors
     /// A document that zarrs refuses, a codec it does not have, chunks too large to decode.
-    pub(crate) fn new(store: &Arc<Store>, node: &Node) -> Reading<Chunks> {
+    pub(crate) fn new(store: &Arc<Store>, node: &Node) -> ReasonResult<Chunks> {
         contain(|| {
             let element = node
                 .element
@@ -101,22 +102,22 @@ impl Chunks {
     }
 
     /// The key of the file that a chunk lies in.
-    fn key(&self, place: &[u64]) -> StoreKey {
+    fn key(&self, indices: &[u64]) -> StoreKey {
         match &self.inner {
-            None => self.array.chunk_key(place),
-            Some(_) => self.array.chunk_key(&self.shard(place)),
+            None => self.array.chunk_key(indices),
+            Some(_) => self.array.chunk_key(&self.shard(indices)),
         }
     }
 
     /// The shard that a chunk lies in.
-    fn shard(&self, place: &[u64]) -> Vec<u64> {
-        let shard = |((place, side), outer): ((&u64, &NonZeroU64), &u64)| place * side.get() / outer;
-        place.iter().zip(&self.sides).zip(&self.outer).map(shard).collect()
+    fn shard(&self, indices: &[u64]) -> Vec<u64> {
+        let shard = |((index, side), outer): ((&u64, &NonZeroU64), &u64)| index * side.get() / outer;
+        indices.iter().zip(&self.sides).zip(&self.outer).map(shard).collect()
     }
 
     /// What tells one state of a chunk's file from another; `None` where the store itself does.
-    pub(crate) fn state(&self, place: &[u64]) -> Option<u64> {
-        self.store.state(&self.key(place))
+    pub(crate) fn state(&self, indices: &[u64]) -> Option<u64> {
+        self.store.state(&self.key(indices))
     }
 
     /// One whole chunk, decoded: chunks at the upper edges hold values beyond the array. A chunk that the store
@@ -124,10 +125,10 @@ impl Chunks {
     ///
     /// # Errors
     /// Its bytes can not be read or decoded.
-    pub(crate) fn decode(&self, place: &[u64]) -> Reading<Pixels> {
+    pub(crate) fn decode(&self, indices: &[u64]) -> ReasonResult<Pixels> {
         contain(|| {
             let values = self.sides.iter().map(|side| side.get() as usize).product::<usize>();
-            let bytes = match self.encoded(place)? {
+            let bytes = match self.encoded(indices)? {
                 None => self.array.fill_value().as_ne_bytes().repeat(values),
                 Some(encoded) => {
                     self.check(&encoded)?;
@@ -148,8 +149,8 @@ impl Chunks {
         })
     }
 
-    fn encoded(&self, place: &[u64]) -> Reading<Option<Vec<u8>>> {
-        let key = self.key(place);
+    fn encoded(&self, indices: &[u64]) -> ReasonResult<Option<Vec<u8>>> {
+        let key = self.key(indices);
         let Some(inner) = &self.inner else {
             let Some(size) = self.store.size_key(&key).map_err(|e| e.to_string())? else { return Ok(None) };
             if size > self.most() {
@@ -165,7 +166,7 @@ impl Chunks {
             }
             states.insert(key, state);
         }
-        self.array.retrieve_encoded_subchunk(&inner.indexes, place).map_err(|e| e.to_string())
+        self.array.retrieve_encoded_subchunk(&inner.indexes, indices).map_err(|e| e.to_string())
     }
 
     /// More bytes than a chunk takes in any encoding, and than a codec may say that it holds.
@@ -175,7 +176,7 @@ impl Chunks {
     }
 
     /// A damaged header must not have a codec take memory for values that no chunk holds.
-    fn check(&self, encoded: &[u8]) -> Reading<()> {
+    fn check(&self, encoded: &[u8]) -> ReasonResult<()> {
         let says = match self.codecs.iter().rev().find(|name| !name.contains("crc32c")).map(String::as_str) {
             Some(name) if name.ends_with("zstd") => {
                 zstd::bulk::Decompressor::upper_bound(encoded).map(|n| n as u64)
@@ -192,7 +193,7 @@ impl Chunks {
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(document: &serde_json::Value) -> Reading<T> {
+fn parse<T: serde::de::DeserializeOwned>(document: &serde_json::Value) -> ReasonResult<T> {
     T::deserialize(document).map_err(|e| e.to_string())
 }
 

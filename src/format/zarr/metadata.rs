@@ -5,10 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
 
 use crate::dtype::{Dtype, Nodata};
+use crate::error::ReasonResult;
 use crate::format::array::{Attribute, Variable};
-
-/// Why a document could not be used, for the message that names the store.
-pub(crate) type Reading<T> = std::result::Result<T, String>;
 
 /// Where documents come from: a store.
 pub(crate) trait Documents {
@@ -16,13 +14,13 @@ pub(crate) trait Documents {
     ///
     /// # Errors
     /// It is there and can not be read.
-    fn document(&self, key: &str) -> Reading<Option<Vec<u8>>>;
+    fn document(&self, key: &str) -> ReasonResult<Option<Vec<u8>>>;
 
     /// Names of the folders directly under a group.
     ///
     /// # Errors
     /// They can not be listed, or there are too many.
-    fn folders(&self, group: &str) -> Reading<Vec<String>>;
+    fn folders(&self, group: &str) -> ReasonResult<Vec<String>>;
 }
 
 /// Which specification a store follows.
@@ -66,7 +64,7 @@ impl Element {
 /// One array of a store.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// Its place in the store, without a slash at either end.
+    /// Its path in the store, without a slash at either end.
     pub path: String,
     /// The specification.
     pub version: Version,
@@ -100,7 +98,7 @@ const MAX_DIMS: usize = 32;
 ///
 /// # Errors
 /// A document is missing, damaged, or describes no array.
-pub(crate) fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
+pub(crate) fn read_tree(store: &dyn Documents, name: &str) -> ReasonResult<Tree> {
     let mut tree = match (json(store, "zarr.json")?, json(store, ".zmetadata")?) {
         (Some(root), _) => version_3(store, root, name)?,
         (None, Some(consolidated)) => consolidated_2(&consolidated, name)?,
@@ -110,7 +108,7 @@ pub(crate) fn read_tree(store: &dyn Documents, name: &str) -> Reading<Tree> {
     Ok(tree)
 }
 
-fn json(store: &dyn Documents, key: &str) -> Reading<Option<Value>> {
+fn json(store: &dyn Documents, key: &str) -> ReasonResult<Option<Value>> {
     let Some(bytes) = store.document(key)? else { return Ok(None) };
     let text = std::str::from_utf8(&bytes).map_err(|_| format!("{key} is not UTF-8"))?;
     serde_json::from_str(&quote_numbers(text)).map(Some).map_err(|e| format!("{key} is not JSON: {e}"))
@@ -155,7 +153,7 @@ fn is_plain(path: &str) -> bool {
     path.split('/').all(|name| !name.is_empty() && name != "." && name != ".." && !name.contains('\0'))
 }
 
-fn add(tree: &mut Tree, node: Node) -> Reading<()> {
+fn add(tree: &mut Tree, node: Node) -> ReasonResult<()> {
     if tree.nodes.len() >= MAX_NODES {
         return Err(format!("it holds more than {MAX_NODES} arrays"));
     }
@@ -166,7 +164,7 @@ fn add(tree: &mut Tree, node: Node) -> Reading<()> {
 // ---------------------------------------------------------------------------------------------------
 // Version 2
 
-fn consolidated_2(document: &Value, name: &str) -> Reading<Tree> {
+fn consolidated_2(document: &Value, name: &str) -> ReasonResult<Tree> {
     let Some(documents) = document.get("metadata").and_then(Value::as_object) else {
         return Err(".zmetadata has no \"metadata\"".into());
     };
@@ -190,7 +188,7 @@ fn bad_path(path: &str) -> String {
     format!("\"{path}\" is not a path within a store")
 }
 
-fn version_2(store: &dyn Documents, name: &str) -> Reading<Tree> {
+fn version_2(store: &dyn Documents, name: &str) -> ReasonResult<Tree> {
     let mut tree = Tree::default();
     if let Some(array) = json(store, ".zarray")? {
         let attributes = json(store, ".zattrs")?;
@@ -216,7 +214,7 @@ fn version_2(store: &dyn Documents, name: &str) -> Reading<Tree> {
     Ok(tree)
 }
 
-fn deeper(groups: &mut Vec<String>, path: String) -> Reading<()> {
+fn deeper(groups: &mut Vec<String>, path: String) -> ReasonResult<()> {
     if path.split('/').count() >= MAX_DEPTH || groups.len() >= MAX_NODES {
         return Err(format!("its groups lie deeper than {MAX_DEPTH} levels, at \"{path}\""));
     }
@@ -224,17 +222,17 @@ fn deeper(groups: &mut Vec<String>, path: String) -> Reading<()> {
     Ok(())
 }
 
-fn node_2(path: &str, name: &str, mut metadata: Value, attributes: Option<&Value>) -> Reading<Node> {
-    let place = |what: String| format!("{}: {what}", join(path, ".zarray"));
+fn node_2(path: &str, name: &str, mut metadata: Value, attributes: Option<&Value>) -> ReasonResult<Node> {
+    let blame = |what: String| format!("{}: {what}", join(path, ".zarray"));
     if metadata.get("zarr_format").and_then(Value::as_u64) != Some(2) {
-        return Err(place("\"zarr_format\" is not 2".into()));
+        return Err(blame("\"zarr_format\" is not 2".into()));
     }
-    let shape = numbers(&metadata, "shape").map_err(&place)?;
-    let chunk = numbers(&metadata, "chunks").map_err(&place)?;
+    let shape = numbers(&metadata, "shape").map_err(&blame)?;
+    let chunk = numbers(&metadata, "chunks").map_err(&blame)?;
     let (dtype_name, element) = match metadata.get("dtype") {
         Some(Value::String(text)) => with_sign(dtype_2(text), attributes),
         Some(Value::Array(_)) => ("structured".into(), None),
-        _ => return Err(place("it has no \"dtype\"".into())),
+        _ => return Err(blame("it has no \"dtype\"".into())),
     };
     let fill = metadata.get("fill_value").filter(|fill| !fill.is_null()).cloned();
     if is_temporal(&dtype_name) {
@@ -245,16 +243,16 @@ fn node_2(path: &str, name: &str, mut metadata: Value, attributes: Option<&Value
     let dims = dims.cloned();
     quiet_filters(&mut metadata, "filters");
     let stored = Stored { path, name, shape, chunk: chunk.clone(), dtype_name, element, dims, fill };
-    let variable = stored.variable(attributes).map_err(&place)?;
+    let variable = stored.variable(attributes).map_err(&blame)?;
     let (path, outer_chunk) = (path.to_string(), chunk);
     Ok(Node { path, version: Version::V2, metadata, element, outer_chunk, inner_codecs: None, variable })
 }
 
 /// The dimensions as netCDF-C writes them, into the array's document and later beside its attributes.
 fn of_netcdf<'a>(metadata: &'a Value, attributes: Option<&'a Value>) -> Option<&'a Value> {
-    let places = [Some(metadata), attributes].into_iter().flatten();
+    let documents = [Some(metadata), attributes].into_iter().flatten();
     let names = ["_NCZARR_ARRAY", "_nczarr_array"];
-    let found = places.flat_map(|place| names.iter().filter_map(|name| place.get(*name))).next()?;
+    let found = documents.flat_map(|document| names.iter().filter_map(|name| document.get(*name))).next()?;
     found.get("dimrefs").or_else(|| found.get("dimension_references"))
 }
 
@@ -347,7 +345,7 @@ fn temporal(kind: &str, unit: &str) -> (String, Option<Element>) {
 // ---------------------------------------------------------------------------------------------------
 // Version 3
 
-fn version_3(store: &dyn Documents, root: Value, name: &str) -> Reading<Tree> {
+fn version_3(store: &dyn Documents, root: Value, name: &str) -> ReasonResult<Tree> {
     let mut tree = Tree::default();
     if node_type(&root, "zarr.json")? == NodeType::Array {
         add(&mut tree, node_3("", name, root)?)?;
@@ -387,7 +385,7 @@ enum NodeType {
     Group,
 }
 
-fn node_type(document: &Value, key: &str) -> Reading<NodeType> {
+fn node_type(document: &Value, key: &str) -> ReasonResult<NodeType> {
     match document.get("node_type").and_then(Value::as_str) {
         Some("array") => Ok(NodeType::Array),
         Some("group") => Ok(NodeType::Group),
@@ -395,34 +393,34 @@ fn node_type(document: &Value, key: &str) -> Reading<NodeType> {
     }
 }
 
-fn node_3(path: &str, name: &str, mut metadata: Value) -> Reading<Node> {
-    let place = |what: String| format!("{}: {what}", join(path, "zarr.json"));
+fn node_3(path: &str, name: &str, mut metadata: Value) -> ReasonResult<Node> {
+    let blame = |what: String| format!("{}: {what}", join(path, "zarr.json"));
     if metadata.get("zarr_format").and_then(Value::as_u64) != Some(3) {
-        return Err(place("\"zarr_format\" is not 3".into()));
+        return Err(blame("\"zarr_format\" is not 3".into()));
     }
-    let shape = numbers(&metadata, "shape").map_err(&place)?;
+    let shape = numbers(&metadata, "shape").map_err(&blame)?;
     quiet_filters(&mut metadata, "codecs");
-    let grid = metadata.get("chunk_grid").ok_or_else(|| place("it has no \"chunk_grid\"".into()))?;
+    let grid = metadata.get("chunk_grid").ok_or_else(|| blame("it has no \"chunk_grid\"".into()))?;
     let grid_name = named(grid).unwrap_or_default();
     if grid_name != "regular" {
-        return Err(place(format!("its chunk grid \"{grid_name}\" is not \"regular\"")));
+        return Err(blame(format!("its chunk grid \"{grid_name}\" is not \"regular\"")));
     }
     let configuration = grid.get("configuration").unwrap_or(&Value::Null);
-    let outer_chunk = numbers(configuration, "chunk_shape").map_err(&place)?;
+    let outer_chunk = numbers(configuration, "chunk_shape").map_err(&blame)?;
     let (chunk, inner_codecs) = match shard(&metadata) {
         Some(shard) => {
-            let inner = numbers(shard, "chunk_shape").map_err(&place)?;
+            let inner = numbers(shard, "chunk_shape").map_err(&blame)?;
             let count = outer_chunk.iter().zip(&inner).try_fold(1u64, |count, (outer, inner)| {
                 count.checked_mul(outer.checked_div(*inner).filter(|_| outer % inner == 0)?)
             });
             if inner.len() != outer_chunk.len() || count.is_none_or(|count| count > MAX_INNER_CHUNKS) {
-                return Err(place(format!("shards of {outer_chunk:?} hold no whole chunks of {inner:?}")));
+                return Err(blame(format!("shards of {outer_chunk:?} hold no whole chunks of {inner:?}")));
             }
             (inner, shard.get("codecs").cloned())
         }
         None => (outer_chunk.clone(), None),
     };
-    let data_type = metadata.get("data_type").ok_or_else(|| place("it has no \"data_type\"".into()))?;
+    let data_type = metadata.get("data_type").ok_or_else(|| blame("it has no \"data_type\"".into()))?;
     let (dtype_name, element) = with_sign(dtype_3(data_type), metadata.get("attributes"));
     let fill = metadata.get("fill_value").filter(|fill| is_nan(fill, element)).cloned();
     let dims = metadata.get("dimension_names").filter(|names| names.is_array());
@@ -430,7 +428,7 @@ fn node_3(path: &str, name: &str, mut metadata: Value) -> Reading<Node> {
     let own = metadata.get("attributes").cloned();
 
     let stored = Stored { path, name, shape, chunk, dtype_name, element, dims, fill };
-    let variable = stored.variable(own.as_ref()).map_err(&place)?;
+    let variable = stored.variable(own.as_ref()).map_err(&blame)?;
     Ok(Node {
         path: path.into(),
         version: Version::V3,
@@ -500,7 +498,7 @@ struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    fn variable(self, own: Option<&Value>) -> Reading<Variable> {
+    fn variable(self, own: Option<&Value>) -> ReasonResult<Variable> {
         let rank = self.shape.len();
         if self.chunk.len() != rank || rank > MAX_DIMS {
             let chunk = self.chunk.len();
@@ -509,7 +507,7 @@ impl Stored<'_> {
         if self.chunk.contains(&0) {
             return Err(format!("its chunks of {:?} are empty", self.chunk));
         }
-        // A place on an axis, and a chunk's number, must be numbers that DuckDB holds.
+        // An index along an axis, and a chunk's number, must be numbers that DuckDB holds.
         if self.shape.iter().any(|&size| size >= 1 << 53) {
             return Err(format!("its shape {:?} is beyond any array", self.shape));
         }
@@ -574,7 +572,7 @@ fn since(dtype_name: &str) -> Option<String> {
     Some(format!("{unit} since 1970-01-01"))
 }
 
-/// The names of the dimensions, and the places of those that have none: netCDF-C writes paths of groups.
+/// The names of the dimensions, and the indices of those that have none: netCDF-C writes paths of groups.
 fn dims(names: Option<&Value>, rank: usize) -> (Vec<String>, Vec<usize>) {
     let names = names.and_then(Value::as_array).filter(|names| names.len() == rank);
     let name = |axis: usize| names.and_then(|names| names.get(axis)).and_then(Value::as_str);
@@ -584,7 +582,7 @@ fn dims(names: Option<&Value>, rank: usize) -> (Vec<String>, Vec<usize>) {
     (shown, (0..rank).filter(|axis| named(*axis).is_none()).collect())
 }
 
-fn numbers(document: &Value, key: &str) -> Reading<Vec<u64>> {
+fn numbers(document: &Value, key: &str) -> ReasonResult<Vec<u64>> {
     let list = document.get(key).and_then(Value::as_array);
     let numbers: Option<Vec<u64>> = list.and_then(|list| list.iter().map(Value::as_u64).collect());
     numbers.ok_or_else(|| format!("\"{key}\" is not a list of whole numbers"))
@@ -702,11 +700,11 @@ mod tests {
     }
 
     impl Documents for Store {
-        fn document(&self, key: &str) -> Reading<Option<Vec<u8>>> {
+        fn document(&self, key: &str) -> ReasonResult<Option<Vec<u8>>> {
             Ok(self.0.get(key).cloned())
         }
 
-        fn folders(&self, group: &str) -> Reading<Vec<String>> {
+        fn folders(&self, group: &str) -> ReasonResult<Vec<String>> {
             let prefix = if group.is_empty() { String::new() } else { format!("{group}/") };
             let mut names: Vec<String> = self
                 .0

@@ -12,12 +12,12 @@ pub(crate) const MAX_READ_BYTES: u64 = 2 << 30;
 /// # Errors
 /// It goes beyond the end, or is longer than any chunk may be.
 pub(crate) fn checked_range(name: &str, range: &ByteRange, size: u64) -> Result<Range<u64>, StorageError> {
-    let place = range.start(size)..range.end(size);
-    if place.start > place.end || place.end > size {
+    let span = range.start(size)..range.end(size);
+    if span.start > span.end || span.end > size {
         return Err(format!("{name} ends after {size} bytes").into());
     }
-    if place.end - place.start > MAX_READ_BYTES {
+    if span.end - span.start > MAX_READ_BYTES {
         return Err(format!("{name} is above {} MiB", MAX_READ_BYTES >> 20).into());
     }
-    Ok(place)
+    Ok(span)
 }

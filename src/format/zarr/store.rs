@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
 use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
 
+use crate::error::ReasonResult;
 use crate::files::sight::state_of;
 use crate::files::{Address, FileKind, Sight};
-use crate::format::zarr::metadata::{Documents, Reading};
+use crate::format::zarr::metadata::Documents;
 use crate::format::zarr::range::checked_range;
 use crate::format::zarr::web::Web;
 use crate::format::zarr::zip::Zip;
@@ -35,7 +36,7 @@ impl Store {
     ///
     /// # Errors
     /// The zip file can not be read.
-    pub(crate) fn open(sight: &Sight) -> Reading<Store> {
+    pub(crate) fn open(sight: &Sight) -> ReasonResult<Store> {
         match (sight.kind(), sight.location().address()) {
             (FileKind::File, _) => Zip::open(sight.location()).map(Store::Zip),
             (_, Address::Url(url)) => Ok(Store::Web(Web::new(url))),
@@ -88,9 +89,9 @@ impl ReadableStorageTraits for Folder {
         let Some((file, size)) = self.file(key)? else { return Ok(None) };
         let name = key.as_str().to_string();
         let read = move |range: ByteRange| {
-            let place = checked_range(&name, &range, size)?;
-            let mut bytes = vec![0; (place.end - place.start) as usize];
-            file.read_exact_at(&mut bytes, place.start)?;
+            let span = checked_range(&name, &range, size)?;
+            let mut bytes = vec![0; (span.end - span.start) as usize];
+            file.read_exact_at(&mut bytes, span.start)?;
             Ok(Bytes::from(bytes))
         };
         Ok(Some(Box::new(ranges.map(read))))
@@ -128,8 +129,8 @@ impl ReadableStorageTraits for Store {
                 let size = bytes.len() as u64;
                 let name = key.as_str().to_string();
                 Ok(Some(Box::new(ranges.map(move |range| {
-                    let place = checked_range(&name, &range, size)?;
-                    Ok(bytes.slice(place.start as usize..place.end as usize))
+                    let span = checked_range(&name, &range, size)?;
+                    Ok(bytes.slice(span.start as usize..span.end as usize))
                 }))))
             }
         }
@@ -149,13 +150,13 @@ impl ReadableStorageTraits for Store {
 }
 
 impl Documents for Store {
-    fn document(&self, key: &str) -> Reading<Option<Vec<u8>>> {
+    fn document(&self, key: &str) -> ReasonResult<Option<Vec<u8>>> {
         let name = StoreKey::new(key).map_err(|e| e.to_string())?;
         let bytes = self.get(&name).map_err(|e| format!("{key}: {e}"))?;
         Ok(bytes.map(Vec::from))
     }
 
-    fn folders(&self, group: &str) -> Reading<Vec<String>> {
+    fn folders(&self, group: &str) -> ReasonResult<Vec<String>> {
         let mut names = match self {
             // Only consolidated documents tell what there is.
             Store::Web(_) => {

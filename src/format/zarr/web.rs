@@ -41,14 +41,14 @@ impl ReadableStorageTraits for Web {
         let ranges: Vec<ByteRange> = ranges.collect();
         // Chunks of one shard are asked for together: neighbours are one request.
         if ranges.len() > 1 {
-            let places = ranges.iter().map(|range| range.start(size)..range.end(size)).collect();
-            file.prefetch(places).map_err(|e| StorageError::from(e.to_string()))?;
+            let spans = ranges.iter().map(|range| range.start(size)..range.end(size)).collect();
+            file.prefetch(spans).map_err(|e| StorageError::from(e.to_string()))?;
         }
         let read = move |range: ByteRange| {
-            let place = checked_range(&name, &range, size)?;
+            let span = checked_range(&name, &range, size)?;
             // By pages where it is small, as the index of a shard and its chunks mostly are.
-            let mut bytes = vec![0; (place.end - place.start) as usize];
-            file.read_at(place.start, &mut bytes).map_err(|e| StorageError::from(e.to_string()))?;
+            let mut bytes = vec![0; (span.end - span.start) as usize];
+            file.read_at(span.start, &mut bytes).map_err(|e| StorageError::from(e.to_string()))?;
             Ok(Bytes::from(bytes))
         };
         Ok(Some(Box::new(ranges.into_iter().map(read))))

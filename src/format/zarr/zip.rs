@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 
+use crate::error::ReasonResult;
 use crate::files::Location;
 use crate::files::reader::Reader;
-use crate::format::zarr::metadata::Reading;
 use crate::format::zarr::range::MAX_READ_BYTES;
 
 /// Entries of one file.
@@ -35,7 +35,7 @@ struct Entry {
 impl Zip {
     /// # Errors
     /// The file can not be read, or its directory is damaged.
-    pub(crate) fn open(location: &Location) -> Reading<Zip> {
+    pub(crate) fn open(location: &Location) -> ReasonResult<Zip> {
         let file = Reader::open(location).map_err(|e| e.to_string())?;
         let length = file.size().map_err(|e| e.to_string())?;
         let directory = BufReader::new(file.cursor());
@@ -80,7 +80,7 @@ impl Zip {
     ///
     /// # Errors
     /// It is damaged, too large, encrypted, or packed otherwise than by deflate.
-    pub(crate) fn read(&self, key: &str) -> Reading<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, key: &str) -> ReasonResult<Option<Vec<u8>>> {
         let Some(entry) = self.entry(key) else { return Ok(None) };
         let damaged = || format!("{key} is damaged in the zip file");
         let deflated = entry
@@ -151,15 +151,15 @@ mod tests {
                     packer.finish().unwrap()
                 }
             };
-            let mut facts = vec![20, 0, 0, 0, if *deflated { 8 } else { 0 }, 0, 0, 0, 0x21, 0];
-            facts.extend(crc32fast::hash(bytes).to_le_bytes());
-            facts.extend((packed.len() as u32).to_le_bytes());
-            facts.extend((bytes.len() as u32).to_le_bytes());
-            facts.extend((name.len() as u16).to_le_bytes());
-            facts.extend([0, 0]);
+            let mut fields = vec![20, 0, 0, 0, if *deflated { 8 } else { 0 }, 0, 0, 0, 0x21, 0];
+            fields.extend(crc32fast::hash(bytes).to_le_bytes());
+            fields.extend((packed.len() as u32).to_le_bytes());
+            fields.extend((bytes.len() as u32).to_le_bytes());
+            fields.extend((name.len() as u16).to_le_bytes());
+            fields.extend([0, 0]);
             let offset = out.len() as u32;
-            out.extend([b"PK\x03\x04", facts.as_slice(), name.as_bytes(), &packed].concat());
-            directory.extend([b"PK\x01\x02\x14\0", facts.as_slice()].concat());
+            out.extend([b"PK\x03\x04", fields.as_slice(), name.as_bytes(), &packed].concat());
+            directory.extend([b"PK\x01\x02\x14\0", fields.as_slice()].concat());
             directory.extend([0; 10]);
             directory.extend(offset.to_le_bytes());
             directory.extend(name.bytes());
@@ -173,7 +173,7 @@ mod tests {
         out
     }
 
-    fn opened(bytes: &[u8]) -> Reading<Zip> {
+    fn opened(bytes: &[u8]) -> ReasonResult<Zip> {
         let folder = Folder::new();
         Zip::open(&Location::plain(&folder.write("a.zip", bytes)))
     }

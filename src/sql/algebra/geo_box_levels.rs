@@ -42,8 +42,8 @@ impl ScalarFunction for GeoBoxLevels {
 
     fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         rows(input, out, |row| {
-            let place = extent(input, row)?.zip(grid(input, row)?);
-            Ok(place.map(|(extent, grid)| CellGrid::pack(grid.levels(&extent))))
+            let covered = extent(input, row)?.zip(grid(input, row)?);
+            Ok(covered.map(|(extent, grid)| CellGrid::pack(grid.levels(&extent))))
         })
     }
 }

@@ -145,13 +145,13 @@ fn carried(shape: &Shape, from: &Crs, to: &Crs) -> Result<Shape> {
 }
 
 fn of_box(corners: Option<[f64; 4]>, crs: &Crs) -> Result<Shape> {
-    let place = |e: Error| e.at("catalog_query(bbox)");
+    let blame = |e: Error| e.at("catalog_query(bbox)");
     let missing = || Error::invalid("a box with a NULL corner", "a box of four numbers");
-    let [xmin, ymin, mut xmax, ymax] = corners.ok_or_else(missing).map_err(place)?;
+    let [xmin, ymin, mut xmax, ymax] = corners.ok_or_else(missing).map_err(blame)?;
     if xmin > xmax && known(crs)? {
         xmax += 360.0;
     }
-    Bbox::new(xmin, ymin, xmax, ymax).map(flat).map_err(place)
+    Bbox::new(xmin, ymin, xmax, ymax).map(flat).map_err(blame)
 }
 
 /// A box without an area is the line or the point that it is.

@@ -199,7 +199,7 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
 }
 
 fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Result<()> {
-    let (places, mut done) = data.push_list(row, job.values);
+    let (child, mut done) = data.push_list(row, job.values);
     for part in &job.parts {
         let (count, gaps) = match &job.onto {
             Some(onto) => {
@@ -207,12 +207,12 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
                 if onto.resampling.picks() && onto.merge.picks() {
                     check_float(part, &job.decoding, || planes.beyond_float())?;
                 }
-                let out = places.slice_mut::<f32>(done, planes.len());
+                let out = child.slice_mut::<f32>(done, planes.len());
                 (planes.len(), planes.write(0, job.decoding.fill, out)?)
             }
             None => {
                 let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
-                let out = places.slice_mut::<f32>(done, pixels.len());
+                let out = child.slice_mut::<f32>(done, pixels.len());
                 let gaps = decode(&pixels, part.facts()?, &job.decoding, out)?;
                 check_float(part, &job.decoding, || {
                     beyond_float(&pixels, part.facts().ok()?, &job.decoding)
@@ -220,7 +220,7 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
                 (pixels.len(), gaps)
             }
         };
-        places.set_null_runs(done, &gaps);
+        child.set_null_runs(done, &gaps);
         done += count;
     }
     Ok(())
@@ -228,34 +228,34 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
 
 /// Refuses whole numbers that a FLOAT changes, as the scalar reads of rasters do: identifiers would become others.
 fn check_float(part: &Part, decoding: &Decoding, find: impl FnOnce() -> Option<i128>) -> Result<()> {
-    let facts = part.facts()?;
-    let wide = facts.dtype.is_some_and(Dtype::is_wide_integer) && decoding.linear(facts).is_none();
+    let variable = part.facts()?;
+    let wide = variable.dtype.is_some_and(Dtype::is_wide_integer) && decoding.linear(variable).is_none();
     match wide.then(find).flatten() {
         None => Ok(()),
         Some(value) => {
             let reason = format!(
                 "it holds {value}, which FLOAT cannot hold exactly\nFROM read_array(...) gives values in the variable's own type"
             );
-            Err(Error::values(part.source.path(), facts.name.as_str(), reason))
+            Err(Error::values(part.source.path(), variable.name.as_str(), reason))
         }
     }
 }
 
 /// The first value that a FLOAT changes; those that stand for none count only where they are asked for.
-fn beyond_float(pixels: &Pixels, facts: &Variable, decoding: &Decoding) -> Option<i128> {
+fn beyond_float(pixels: &Pixels, variable: &Variable, decoding: &Decoding) -> Option<i128> {
     with_pixels!(pixels, values => {
-        let absent = facts.absent();
+        let absent = variable.absent();
         let there = values.iter().filter(|value| !decoding.masked || !absent.holds(**value));
         there.filter_map(|value| value.beyond_float()).next()
     })
 }
 
-/// Names of the dimensions that a slice took the place of.
+/// Names of the dimensions that a slice replaced.
 fn map_names(part: &Part) -> Vec<String> {
-    let (Ok((y, x)), Ok(facts)) = (map_dims(&part.source, part.variable), part.facts()) else {
+    let (Ok((y, x)), Ok(variable)) = (map_dims(&part.source, part.variable), part.facts()) else {
         return Vec::new();
     };
-    [y, x].into_iter().filter_map(|dim| facts.dims.get(dim).cloned()).collect()
+    [y, x].into_iter().filter_map(|dim| variable.dims.get(dim).cloned()).collect()
 }
 
 /// Shape, dimensions, coordinates and times of a read.

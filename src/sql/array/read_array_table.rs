@@ -8,7 +8,7 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, n
 use crate::bridge::table::{Plan, TableFunction};
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::format::hyperslab::places;
+use crate::format::hyperslab::index_count;
 use crate::limits::Limits;
 use crate::read::array_plan::{Opened, Part, check_size, section};
 use crate::read::array_slice::{Onto, Planes, read_onto};
@@ -233,7 +233,7 @@ impl TableFunction for ReadArrayTable {
 /// The first dimension that stays, and how many of its places were selected.
 fn first(part: &Part) -> Option<(usize, u64)> {
     let dim = part.kept().next()?;
-    Some((dim, places(&part.selected.get(dim)?.runs)))
+    Some((dim, index_count(&part.selected.get(dim)?.runs)))
 }
 
 /// Places of a row: those on the other dimensions that stay.

@@ -79,20 +79,20 @@ impl TableFunction for ReadVariables {
         let mut scan = scan.lock().unwrap_or_else(PoisonError::into_inner);
         let mut row = 0;
         while row < out.capacity() {
-            let (source, place) = match scan.open.take() {
+            let (source, index) = match scan.open.take() {
                 Some(open) => open,
                 None => match scan.paths.get(scan.next) {
                     Some(path) => (ArraySource::open(path)?, 0),
                     None => break,
                 },
             };
-            let Some(variable) = source.header().variables.get(place) else {
+            let Some(variable) = source.header().variables.get(index) else {
                 scan.next += 1;
                 continue;
             };
             out.write(row, cells(source.path(), variable));
             row += 1;
-            scan.open = Some((source, place + 1));
+            scan.open = Some((source, index + 1));
         }
         out.set_rows(row);
         Ok(())

@@ -4,7 +4,7 @@ use crate::bbox::Bbox;
 use crate::bridge::args::number;
 use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
-use crate::format::hyperslab::places;
+use crate::format::hyperslab::index_count;
 use crate::read::array_plan::{Opened, Part, plan};
 use crate::read::array_slice::{Onto, map_dims, with_times};
 use crate::read::axis::{Point, Selected, Selection, Wanted};
@@ -40,7 +40,7 @@ pub const MERGES_OF_FILES: &str = "What files of one time become on a slice, as 
 pub const TOLERANCE: &str = "How far the nearest value may lie, in the axis's units, seconds on a time axis; else half a step beyond the ends.";
 
 /// Puts the parameter's name in front of an error.
-fn place(parameter: &str) -> impl Fn(Error) -> Error + '_ {
+fn blame(parameter: &str) -> impl Fn(Error) -> Error + '_ {
     move |error| error.at(format!("read_array({parameter})"))
 }
 
@@ -68,16 +68,16 @@ pub const OPTIONS: [&str; 9] =
 pub fn request(value: &Value) -> Result<Option<Request>> {
     let Value::Struct(fields) = value else {
         let must = "a struct such as {time: TIMESTAMP '2000-01-01', isel: {depth: 0}}";
-        return Err(place("selection")(Error::invalid(value, must)));
+        return Err(blame("selection")(Error::invalid(value, must)));
     };
     let mut request = Request::default();
     for (name, value) in fields {
-        if *value == Value::Null || name == "slice" && slice(value).map_err(place(name))?.is_none() {
+        if *value == Value::Null || name == "slice" && slice(value).map_err(blame(name))?.is_none() {
             return Ok(None);
         }
         match OPTIONS.contains(&name.as_str()) {
             true => option(&mut request, name, value)?,
-            false => request.selection.dims.push((name.clone(), by_value(value).map_err(place(name))?)),
+            false => request.selection.dims.push((name.clone(), by_value(value).map_err(blame(name))?)),
         }
     }
     Ok(Some(request))
@@ -92,12 +92,12 @@ impl Request {
         match (&self.slice, self.resampling) {
             (None, None) if self.merge.is_some() => {
                 let problem = "without a slice nothing is merged";
-                Err(place("merge")(Error::conflict(problem, "Give a slice of geo_slice(...) too")))
+                Err(blame("merge")(Error::conflict(problem, "Give a slice of geo_slice(...) too")))
             }
             (None, None) => Ok(None),
             (None, Some(_)) => {
                 let problem = "without a slice nothing is resampled";
-                Err(place("resampling")(Error::conflict(problem, "Give a slice of geo_slice(...) too")))
+                Err(blame("resampling")(Error::conflict(problem, "Give a slice of geo_slice(...) too")))
             }
             (Some(slice), resampling) => {
                 let resampling = resampling.unwrap_or(Resampling::Nearest);
@@ -123,17 +123,17 @@ impl Request {
     }
 }
 
-/// Rows and columns of the file stay no dimensions of their own: a slice takes their place.
+/// Rows and columns of the file stay no dimensions of their own: a slice replaces them.
 fn take_map_away(part: &mut Part) -> Result<()> {
     let (y, x) = map_dims(&part.source, part.variable)?;
     for dim in [y, x] {
-        let facts = part.facts()?;
-        let name = facts.dims.get(dim).cloned().unwrap_or_default();
-        let whole = facts.shape.get(dim).map(|size| Selected::all(*size));
+        let variable = part.facts()?;
+        let name = variable.dims.get(dim).cloned().unwrap_or_default();
+        let whole = variable.shape.get(dim).map(|size| Selected::all(*size));
         let Some(selected) = part.selected.get_mut(dim) else { continue };
         if Some(&*selected) != whole.as_ref() {
             let problem = format!("dimension \"{name}\" is selected, and a slice takes its place");
-            return Err(place("slice")(Error::conflict(problem, "Select there by the slice's box alone")));
+            return Err(blame("slice")(Error::conflict(problem, "Select there by the slice's box alone")));
         }
         selected.kept = false;
     }
@@ -170,7 +170,7 @@ fn slice(value: &Value) -> Result<Option<Slice>> {
 pub fn option(request: &mut Request, name: &str, value: &Value) -> Result<()> {
     let flag = || match value {
         Value::Bool(flag) => Ok(*flag),
-        other => Err(place(name)(Error::invalid(other, "true or false"))),
+        other => Err(blame(name)(Error::invalid(other, "true or false"))),
     };
     match name {
         "scaled" => request.decoding.scaled = flag()?,
@@ -179,41 +179,41 @@ pub fn option(request: &mut Request, name: &str, value: &Value) -> Result<()> {
             request.decoding.fill = Some(match value {
                 Value::Text(text) if text.eq_ignore_ascii_case("nan") => f64::NAN,
                 other => {
-                    number(other).ok_or_else(|| place(name)(Error::invalid(other, "a number, or 'nan'")))?
+                    number(other).ok_or_else(|| blame(name)(Error::invalid(other, "a number, or 'nan'")))?
                 }
             });
         }
         "slice" => {
             let null = || Error::invalid("NULL", "a slice, as geo_slice makes it");
             let read = slice(value).and_then(|slice| slice.ok_or_else(null));
-            request.slice = Some(read.map_err(place(name))?);
+            request.slice = Some(read.map_err(blame(name))?);
         }
         "resampling" => {
             let choice = match value {
                 Value::Text(text) => one_of(text, "a resampling method", &RESAMPLINGS),
                 other => Err(Error::invalid(other, "a resampling method such as 'bilinear'")),
             };
-            request.resampling = Some(choice.map_err(place(name))?);
+            request.resampling = Some(choice.map_err(blame(name))?);
         }
         "merge" => {
             let choice = match value {
                 Value::Text(text) => one_of(text, "a rule for merging", &MERGES),
                 other => Err(Error::invalid(other, "a rule for merging such as 'mean'")),
             };
-            request.merge = Some(choice.map_err(place(name))?);
+            request.merge = Some(choice.map_err(blame(name))?);
         }
         "tolerance" => {
             let distance = number(value).filter(|v| v.is_finite() && *v >= 0.0);
-            let bad = || place(name)(Error::invalid(value, "a distance of at least 0, in the axis's units"));
+            let bad = || blame(name)(Error::invalid(value, "a distance of at least 0, in the axis's units"));
             request.selection.tolerance = Some(distance.ok_or_else(bad)?);
         }
         _ => {
             let Value::Struct(fields) = value else {
-                return Err(place(name)(Error::invalid(value, "a struct with a field for each dimension")));
+                return Err(blame(name)(Error::invalid(value, "a struct with a field for each dimension")));
             };
             let read: fn(&Value) -> Result<Wanted> = if name == "isel" { by_index } else { by_value };
             for (dim, value) in fields {
-                let wanted = read(value).map_err(place(&format!("{name}.{dim}")))?;
+                let wanted = read(value).map_err(blame(&format!("{name}.{dim}")))?;
                 request.selection.dims.push((dim.clone(), wanted));
             }
         }
@@ -296,10 +296,10 @@ pub fn coordinates(parts: &[Part]) -> Coordinates {
 /// Parts that do not fit together.
 pub fn shape(parts: &[Part]) -> Result<(Vec<String>, Vec<u64>)> {
     let Some(first) = parts.first() else { return Err(Error::Bug("nothing to read".into())) };
-    let facts = first.facts()?;
+    let variable = first.facts()?;
     let dims: Vec<usize> = first.kept().collect();
     let mut counts: Vec<u64> =
-        dims.iter().filter_map(|&dim| first.selected.get(dim)).map(|s| places(&s.runs)).collect();
+        dims.iter().filter_map(|&dim| first.selected.get(dim)).map(|s| index_count(&s.runs)).collect();
     for part in parts.iter().skip(1) {
         let other: Vec<usize> = part.kept().collect();
         let sizes: Vec<u64> = part.counts();
@@ -308,7 +308,7 @@ pub fn shape(parts: &[Part]) -> Result<(Vec<String>, Vec<u64>)> {
         if !(joins && fits) {
             let problem = format!(
                 "\"{}\" of \"{}\" and of \"{}\" do not follow each other in time",
-                facts.name,
+                variable.name,
                 first.source.path(),
                 part.source.path()
             );
@@ -321,6 +321,6 @@ pub fn shape(parts: &[Part]) -> Result<(Vec<String>, Vec<u64>)> {
             *count = count.saturating_add(*more);
         }
     }
-    let name = |dim: &usize| facts.dims.get(*dim).cloned().unwrap_or_default();
+    let name = |dim: &usize| variable.dims.get(*dim).cloned().unwrap_or_default();
     Ok((dims.iter().map(name).collect(), counts))
 }

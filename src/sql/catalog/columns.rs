@@ -18,6 +18,8 @@ struct Rule {
     name: &'static str,
     must: &'static str,
     fits: fn(&str) -> bool,
+    /// A column of another name and this type is likely to be it.
+    renamed: bool,
     /// How to mend a relation without it, or with it in another type.
     remedy: fn(&str) -> &'static str,
 }
@@ -43,11 +45,18 @@ fn time_remedy(ty: &str) -> &'static str {
 }
 
 static RULES: [Rule; 7] = [
-    Rule { name: "path", must: "VARCHAR", fits: |ty| ty == "VARCHAR", remedy: |_| "Name each row's file" },
+    Rule {
+        name: "path",
+        must: "VARCHAR",
+        fits: |ty| ty == "VARCHAR",
+        renamed: false,
+        remedy: |_| "Name each row's file",
+    },
     Rule {
         name: "geometry",
         must: "GEOMETRY",
         fits: |ty| ty == "GEOMETRY",
+        renamed: true,
         remedy: |ty| match ty {
             "BLOB" => "Read WKB with ST_GeomFromWKB(geometry), and give it its CRS with ST_SetCRS",
             "VARCHAR" => "Read WKT with geometry::GEOMETRY, and give it its CRS with ST_SetCRS",
@@ -58,12 +67,19 @@ static RULES: [Rule; 7] = [
         name: "bbox",
         must: BOX,
         fits: is_box,
+        renamed: true,
         remedy: |_| "Make it of the geometry with geo_bbox(geometry)",
     },
-    Rule { name: "t_min", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
-    Rule { name: "t_max", must: "TIMESTAMP", fits: is_time, remedy: time_remedy },
-    Rule { name: "patch_id", must: "BIGINT", fits: |_| true, remedy: grid_remedy },
-    Rule { name: "win", must: WIN, fits: |ty| ty.starts_with("STRUCT("), remedy: grid_remedy },
+    Rule { name: "t_min", must: "TIMESTAMP", fits: is_time, renamed: false, remedy: time_remedy },
+    Rule { name: "t_max", must: "TIMESTAMP", fits: is_time, renamed: false, remedy: time_remedy },
+    Rule { name: "patch_id", must: "BIGINT", fits: |_| true, renamed: false, remedy: grid_remedy },
+    Rule {
+        name: "win",
+        must: WIN,
+        fits: |ty| ty.starts_with("STRUCT("),
+        renamed: false,
+        remedy: grid_remedy,
+    },
 ];
 
 fn grid_remedy(_: &str) -> &'static str {
@@ -78,7 +94,11 @@ pub struct Problem {
     /// What is wrong with it.
     pub problem: String,
     /// How it is put right.
-    pub remedy: &'static str,
+    pub remedy: String,
+}
+
+fn is_ruled(name: &str) -> bool {
+    RULES.iter().any(|rule| name.eq_ignore_ascii_case(rule.name))
 }
 
 /// What keeps a relation with these columns from being a catalog, as far as `needed` columns go.
@@ -91,7 +111,16 @@ pub fn problems(columns: &[Named], needed: &[&str]) -> Vec<Problem> {
             Some((_, ty)) => format!("is {ty}, and must be {}", rule.must),
             None => "is missing".to_string(),
         };
-        let remedy = (rule.remedy)(found.map_or("", |(_, ty)| ty));
+        let other = || columns.iter().find(|(name, ty)| !is_ruled(name) && (rule.fits)(ty));
+        let remedy = match found.map_or_else(other, |_| None).filter(|_| rule.renamed) {
+            // It is there, under another writer's name.
+            Some((name, _)) => format!(
+                "Name the column \"{name}\" so: SELECT * RENAME (\"{}\" AS {}) FROM ...",
+                name.replace('"', "\"\""),
+                rule.name
+            ),
+            None => (rule.remedy)(found.map_or("", |(_, ty)| ty)).to_string(),
+        };
         problems.push(Problem { column: rule.name, problem, remedy });
     }
     problems

@@ -274,7 +274,7 @@ pub struct Scan {
 
 impl Scan {
     /// Puts the parameter in front of an error that it is to blame for.
-    fn place(&self, error: Error) -> Error {
+    fn blame(&self, error: Error) -> Error {
         let parameter = match &error {
             Error::NotFound { what: Member::Variable, name, .. } if self.time_var.as_ref() == Some(name) => {
                 "time_var"
@@ -304,11 +304,11 @@ impl TableFunction for GeoCatalogBuild {
             None | Some(Value::Null) => None,
             Some(_) => {
                 let pattern = args.text("filename_regex")?.unwrap_or_default();
-                let place = |error| match error {
+                let blame = |error| match error {
                     Error::Invalid { .. } => args.place("date_format")(error),
                     error => args.place("filename_regex")(error),
                 };
-                Some(NameRule::new(&pattern, &date_format).map_err(place)?)
+                Some(NameRule::new(&pattern, &date_format).map_err(blame)?)
             }
         };
         if args.get("date_format").is_some() && !rule.as_ref().is_some_and(NameRule::tells_time) {
@@ -350,7 +350,7 @@ impl TableFunction for GeoCatalogBuild {
         let mut rows = 0;
         while rows < out.capacity() {
             let Some(outcome) = entries.next() else { break };
-            let outcome = outcome.map_err(|error| scan.place(of_previous(error)))?;
+            let outcome = outcome.map_err(|error| scan.blame(of_previous(error)))?;
             if outcome.found.is_err() && scan.on_error == OnError::Skip {
                 continue;
             }
@@ -370,7 +370,7 @@ fn columns(options: &BuildOptions) -> Result<Vec<(String, SqlType)>> {
     })
 }
 
-/// Globs that overlap name a file twice: it is one file, at its first place.
+/// Globs that overlap name a file twice: it is one file, where it first stands.
 fn once_each(paths: &mut Vec<String>) {
     let mut seen = HashSet::with_capacity(paths.len());
     let first: Vec<bool> = paths.iter().map(|path| seen.insert(path.as_str())).collect();
@@ -458,25 +458,25 @@ fn write_row(outcome: &Outcome, built_with: &Value, out: &mut Chunk<'_>, row: us
 }
 
 fn write_cell(name: &str, entry: &Entry, vector: &mut Vector<'_>, row: usize) -> Result<()> {
-    let place = &entry.place;
+    let metadata = &entry.metadata;
     let value = match name {
-        "kind" => text(place.detail.kind().name()),
-        "driver" => text(&place.driver),
+        "kind" => text(metadata.detail.kind().name()),
+        "driver" => text(&metadata.driver),
         "geometry" => {
-            vector.set_bytes(row, &geometry::polygons_wkb(&place.footprint.polygons)?);
+            vector.set_bytes(row, &geometry::polygons_wkb(&metadata.footprint.polygons)?);
             return Ok(());
         }
         "bbox" => {
-            return place.footprint.bbox.write(vector, row);
+            return metadata.footprint.bbox.write(vector, row);
         }
         "t_min" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.start)),
         "t_max" => entry.interval.map_or(Value::Null, |i| Value::Timestamp(i.stop)),
-        "crs" => text(&place.crs),
+        "crs" => text(&metadata.crs),
         "attributes" => pairs(&entry.attributes),
-        "tags" => pairs(&place.tags),
+        "tags" => pairs(&metadata.tags),
         "size" => Value::Int(entry.stamp.size as i64),
         "modified" => entry.stamp.modified.map_or(Value::Null, Value::Timestamp),
-        _ => detail(name, &place.detail),
+        _ => detail(name, &metadata.detail),
     };
     value.write(vector, row);
     Ok(())

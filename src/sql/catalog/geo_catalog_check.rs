@@ -59,7 +59,7 @@ impl ScalarFunction for GeoCatalogCheck {
 
     fn bind(call: Call) -> Result<()> {
         let args = call.options()?;
-        let place = args.text("place")?.unwrap_or_else(|| DOC.name.into());
+        let caller = args.text("place")?.unwrap_or_else(|| DOC.name.into());
         let mut needed = match args.flag("grid")?.unwrap_or(false) {
             true => GRID.to_vec(),
             false => ALGEBRA.to_vec(),
@@ -72,7 +72,7 @@ impl ScalarFunction for GeoCatalogCheck {
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let problem =
             format!("column \"{}\" {}; the columns are {}", first.column, first.problem, names.join(", "));
-        Err(Error::conflict(problem, first.remedy).at(place))
+        Err(Error::conflict(problem, first.remedy).at(caller))
     }
 
     fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {

@@ -64,7 +64,7 @@ pub struct Bound {
     /// Problems of the columns themselves, when those are asked for.
     columns: Option<Vec<(&'static str, String)>>,
     /// Where in the row each of [`LOOKED_AT`] stands, when it has its type.
-    places: [Option<usize>; 5],
+    fields: [Option<usize>; 5],
     version: Option<(usize, bool)>,
     /// Both times are of one type, whose unit is a microsecond when this says so.
     micros: bool,
@@ -78,18 +78,18 @@ impl ScalarFunction for GeoCatalogProblems {
         let args = call.options()?;
         let fields = call.fields(0)?;
         let amiss = problems(&fields, &LOOKED_AT);
-        let place = |name: &str| fields.iter().position(|(n, _)| n.eq_ignore_ascii_case(name));
-        let sound = |name: &&str| place(name).filter(|_| amiss.iter().all(|p| p.column != *name));
-        let mut places = LOOKED_AT.map(|name| sound(&name));
-        let ty = |place: Option<usize>| place.and_then(|i| fields.get(i)).map(|(_, ty)| ty.as_str());
-        if !is_plain_box(ty(places[2])) {
-            places[2] = None;
+        let index = |name: &str| fields.iter().position(|(n, _)| n.eq_ignore_ascii_case(name));
+        let sound = |name: &&str| index(name).filter(|_| amiss.iter().all(|p| p.column != *name));
+        let mut looked_at = LOOKED_AT.map(|name| sound(&name));
+        let ty = |index: Option<usize>| index.and_then(|i| fields.get(i)).map(|(_, ty)| ty.as_str());
+        if !is_plain_box(ty(looked_at[2])) {
+            looked_at[2] = None;
         }
-        if ty(places[3]) != ty(places[4]) {
-            (places[3], places[4]) = (None, None);
+        if ty(looked_at[3]) != ty(looked_at[4]) {
+            (looked_at[3], looked_at[4]) = (None, None);
         }
-        let micros = ty(places[3]) == Some("TIMESTAMP");
-        let version = place("schema_version").and_then(|i| match ty(Some(i)) {
+        let micros = ty(looked_at[3]) == Some("TIMESTAMP");
+        let version = index("schema_version").and_then(|i| match ty(Some(i)) {
             Some("INTEGER") => Some((i, false)),
             Some("BIGINT") => Some((i, true)),
             _ => None,
@@ -97,7 +97,7 @@ impl ScalarFunction for GeoCatalogProblems {
         let columns = args.flag("columns")?.unwrap_or(false).then(|| {
             amiss.iter().map(|p| (p.column, format!("column {}: {}", p.problem, p.remedy))).collect()
         });
-        Ok(Bound { columns, places, version, micros })
+        Ok(Bound { columns, fields: looked_at, version, micros })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -118,7 +118,7 @@ fn is_plain_box(ty: Option<&str>) -> bool {
 
 fn of_row(bound: &Bound, entry: &Vector<'_>, row: usize) -> Result<Vec<(&'static str, String)>> {
     let mut found = Vec::new();
-    let [path, geometry, bbox, t_min, t_max] = bound.places.map(|place| place.map(|i| entry.field(i)));
+    let [path, geometry, bbox, t_min, t_max] = bound.fields.map(|index| index.map(|i| entry.field(i)));
     if path.is_some_and(|column| column.is_null(row)) {
         found.push(("path", "is NULL".to_string()));
     }
@@ -149,8 +149,8 @@ fn of_row(bound: &Bound, entry: &Vector<'_>, row: usize) -> Result<Vec<(&'static
             _ => {}
         }
     }
-    if let Some((place, wide)) = bound.version {
-        let column = entry.field(place);
+    if let Some((index, wide)) = bound.version {
+        let column = entry.field(index);
         let version = |row| if wide { column.get::<i64>(row) } else { i64::from(column.get::<i32>(row)) };
         let problem = match column.is_null(row) {
             true => Some("is NULL".to_string()),

@@ -66,18 +66,26 @@ static DOC: FunctionDoc = FunctionDoc {
         column(
             "t_min",
             "TIMESTAMP",
-            "`start_datetime`, or `datetime` where start and end are not both told; UTC, inside.",
+            "`start_datetime`, or `datetime` where start and end are not both told; UTC, inside. A time without a zone is taken as UTC, a date as its midnight.",
         ),
         column("t_max", "TIMESTAMP", "`end_datetime`, or `datetime`; UTC, inside."),
         column(
             "crs",
             "VARCHAR",
-            "`proj:code`, `proj:epsg`, `proj:projjson` or `proj:wkt2` of the asset, else of the item.",
+            "`proj:code`, `proj:epsg`, `proj:projjson` or `proj:wkt2` of the asset, else of the item: the first that PROJ knows. A code that names nothing (`EPSG:None`) is passed over.",
         ),
-        column("transform", "DOUBLE[]", "`proj:transform` as GDAL's six numbers."),
+        column(
+            "transform",
+            "DOUBLE[]",
+            "`proj:transform` as GDAL's six numbers, else made of `proj:bbox` and `proj:shape`.",
+        ),
         column("width", "INTEGER", "Columns: the second of `proj:shape`."),
         column("height", "INTEGER", "Rows: the first of `proj:shape`."),
-        column("bands", BAND, "`bands` (1.1), or `raster:bands` and `eo:bands`; NULL when there are none."),
+        column(
+            "bands",
+            BAND,
+            "`bands` (1.1), or `raster:bands` and `eo:bands`; NULL when there are none. Readers heed the file's own header: where the item alone tells `bands[1].nodata`, `.scale` and `.offset`, apply them as the example does.",
+        ),
         column("variables", VARIABLE, "NULL."),
         column("time_var", "VARCHAR", "NULL."),
         column("n_times", "BIGINT", "NULL."),
@@ -104,7 +112,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "items: no file matches a glob; a path does not exist, or is a directory",
         "a file that is neither JSON nor Parquet, or is a STAC Catalog or Collection, which holds no items",
-        "an item without id, properties, assets, or time; with a time that is not RFC 3339; with a geometry that is not GeoJSON",
+        "an item without id, properties, assets, or time; with a time that is not RFC 3339; with a geometry that is not GeoJSON, or not in degrees; with a proj:shape or proj:transform that is none",
         "assets: no item has an asset of that key or role (those seen are listed)",
     ],
     examples: &[
@@ -118,6 +126,13 @@ static DOC: FunctionDoc = FunctionDoc {
             title: "Items are catalog rows: filter them, then read",
             sql: "SELECT read_patch(path, {row_off: 0, col_off: 0, height: 1, width: 3}) AS sst\n\
                   FROM read_stac('test/data/small/item.json', assets := 'sst') WHERE attributes['eo:cloud_cover']::DOUBLE < 20;",
+            rows: &["[0.0, 0.0625, 0.125]"],
+        },
+        Example {
+            title: "Scale, offset and nodata of the item, for a file whose header tells none",
+            sql: "SELECT list_transform(read_patch(path, {row_off: 0, col_off: 0, height: 1, width: 3}), lambda v:\n\
+                  \x20   CASE WHEN v IS DISTINCT FROM bands[1].nodata THEN v * coalesce(bands[1].scale, 1) + coalesce(bands[1].\"offset\", 0) END) AS sst\n\
+                  FROM read_stac('test/data/small/item.json', assets := 'sst');",
             rows: &["[0.0, 0.0625, 0.125]"],
         },
     ],
@@ -287,8 +302,8 @@ fn cell(name: &str, row: &StacRow) -> Value {
     match name {
         "path" => text(&row.path),
         "kind" => row.kind.map_or(Value::Null, |kind| text(kind.name())),
-        "geometry" => row.place.as_ref().map_or(Value::Null, |(wkb, _)| Value::Bytes(wkb.clone())),
-        "bbox" => row.place.as_ref().map_or(Value::Null, |(_, bbox)| corners(bbox)),
+        "geometry" => row.geometry.as_ref().map_or(Value::Null, |(wkb, _)| Value::Bytes(wkb.clone())),
+        "bbox" => row.geometry.as_ref().map_or(Value::Null, |(_, bbox)| corners(bbox)),
         "t_min" => time(Some(row.interval.start)),
         "t_max" => time(Some(row.interval.stop)),
         "crs" => maybe(row.crs.as_deref()),

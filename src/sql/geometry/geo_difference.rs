@@ -68,9 +68,9 @@ fn others(lists: &Vector<'_>, row: usize) -> Result<Vec<Shape>> {
     }
     let list = lists.list(row);
     let mut shapes = Shapes::new(list.items());
-    let mut others = Vec::with_capacity(list.places().len());
-    for place in list.places() {
-        others.extend(shapes.get(place)?.cloned());
+    let mut others = Vec::with_capacity(list.rows().len());
+    for index in list.rows() {
+        others.extend(shapes.get(index)?.cloned());
     }
     Ok(others)
 }

@@ -49,9 +49,9 @@ impl ScalarFunction for GeoWindowsOverlap {
                 return Ok(None);
             }
             let list = lists.list(row);
-            let mut windows = Vec::with_capacity(list.places().len());
-            for place in list.places() {
-                let window = windows::read(list.items(), place);
+            let mut windows = Vec::with_capacity(list.rows().len());
+            for index in list.rows() {
+                let window = windows::read(list.items(), index);
                 windows.extend(window.map_err(|e: Error| e.at("geo_windows_overlap(windows)"))?);
             }
             Ok(Some(any_overlap(&windows)))

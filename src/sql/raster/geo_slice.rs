@@ -141,7 +141,7 @@ impl ScalarFunction for GeoSlice {
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
         let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
-        let times = call.arguments() - REQUIRED - usize::from(call.bag()?.is_some());
+        let times = call.arguments() - REQUIRED - usize::from(call.options_index()?.is_some());
         Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
     }
 
@@ -150,7 +150,7 @@ impl ScalarFunction for GeoSlice {
     }
 }
 
-fn place(parameter: &'static str) -> impl Fn(Error) -> Error {
+fn blame(parameter: &'static str) -> impl Fn(Error) -> Error {
     move |error| error.at(format!("geo_slice({parameter})"))
 }
 
@@ -162,15 +162,15 @@ fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(
     }
     let name = names.str(row)?.trim();
     let crs = Crs::new(name);
-    let facts = projection::crs_facts(crs.as_str()).map_err(place("crs"))?;
-    let time = |place: usize, name: &'static str| match place < bound.times {
-        true => interval(input.column(REQUIRED + place), row).map_err(self::place(name)),
+    let facts = projection::crs_facts(crs.as_str()).map_err(blame("crs"))?;
+    let time = |index: usize, name: &'static str| match index < bound.times {
+        true => interval(input.column(REQUIRED + index), row).map_err(blame(name)),
         false => Ok(None),
     };
     let first = time(0, "t_min")?;
     let last = if bound.times > 1 { time(1, "t_max")? } else { first };
     let (t_min, t_max) = (first.map(|first| first.start), last.map(|last| last.stop));
-    crate::slice::check_times(t_min, t_max).map_err(place("t_max"))?;
+    crate::slice::check_times(t_min, t_max).map_err(blame("t_max"))?;
     let times = (t_min, t_max);
     let is_list = |i: usize| input.column(i).holds() == Holds::List;
     let sides = match is_list(1) {
@@ -187,13 +187,13 @@ fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(
         [x, y] => (x, y),
         _ => {
             let bad = Error::invalid(format!("{sides:?}"), "one number, or [width, height] of a pixel");
-            return Err(place("resolution")(bad));
+            return Err(blame("resolution")(bad));
         }
     };
-    let Some(bbox) = area(bound, input, row, &crs).map_err(place("shape"))? else { return Ok(None) };
-    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(place("shape"))?;
+    let Some(bbox) = area(bound, input, row, &crs).map_err(blame("shape"))? else { return Ok(None) };
+    footprint::check_units(&bbox, crs.as_str(), &facts).map_err(blame("shape"))?;
     let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
-    let slice = make(bbox, crs, times, resolution).map_err(place("resolution"))?;
+    let slice = make(bbox, crs, times, resolution).map_err(blame("resolution"))?;
     Ok(Some((slice, name)))
 }
 
@@ -224,11 +224,11 @@ fn grid(
         _ => None,
     };
     let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
-    let window = window.ok_or_else(|| place("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
-    let affine = Affine::from_terms(terms).map_err(place("resolution"))?;
+    let window = window.ok_or_else(|| blame("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
+    let affine = Affine::from_terms(terms).map_err(blame("resolution"))?;
     if affine.is_rotated() {
         let must = "a transform without rotation: a slice's rows run along x";
-        return Err(place("resolution")(Error::invalid(format!("{terms:?}"), must)));
+        return Err(blame("resolution")(Error::invalid(format!("{terms:?}"), must)));
     }
     let [_, dx, _, _, _, dy] = affine.0;
     if dx < 0.0 || dy > 0.0 {
@@ -241,10 +241,10 @@ fn grid(
             "the grid's {way}, and a slice's run south and east: beside its pixels, what is drawn on the slice would lie flipped"
         );
         let remedy = "Read the pixels onto a slice too (read_slice, or read_array with slice), over the same cells: geo_slice([height, width], [least x, pixel width, 0, greatest y, 0, -pixel height], crs)";
-        return Err(place("resolution")(Error::conflict(problem, remedy)));
+        return Err(blame("resolution")(Error::conflict(problem, remedy)));
     }
     Slice::new(affine.bbox(&window), crs, times, window.height.into(), window.width.into())
-        .map_err(place("resolution"))
+        .map_err(blame("resolution"))
 }
 
 /// The shape's box in the slice's CRS.

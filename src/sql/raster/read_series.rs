@@ -22,7 +22,7 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Scalar,
     summary: "Reads a catalog's files on one slice as [time, band, row, col].",
-    parameters: &join::<17>(&[
+    parameters: &join::<18>(&[
         &[
             Parameter {
                 name: "paths",
@@ -156,12 +156,12 @@ fn series(
     let Some(slice) = slice_value::read(slices, row).map_err(place("slice"))? else { return Ok(None) };
     let list = instants.list(row);
     let items = list.items();
-    if list.places().any(|i| items.is_null(i)) {
+    if list.rows().any(|i| items.is_null(i)) {
         let bad = Error::invalid("a NULL among the times", "times alone: filter with IS NOT NULL");
         return Err(place("times")(bad));
     }
-    let times: Vec<i64> = list.places().map(|i| items.get::<i64>(i)).collect();
-    let given = names.list(row).places().len();
+    let times: Vec<i64> = list.rows().map(|i| items.get::<i64>(i)).collect();
+    let given = names.list(row).rows().len();
     if given != times.len() {
         let problem = format!("{given} paths have {} times", times.len());
         return Err(place("times")(Error::conflict(

@@ -22,7 +22,7 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_slice",
     kind: Kind::Scalar,
     summary: "Reads one or many rasters onto the grid of a slice, warped and merged.",
-    parameters: &join::<14>(&[
+    parameters: &join::<15>(&[
         &[
             Parameter {
                 name: "paths",

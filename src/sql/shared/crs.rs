@@ -18,20 +18,20 @@ pub fn crs_of_call(args: &Args, own: Option<String>) -> Result<Crs> {
 /// # Errors
 /// They say different things, or PROJ does not know it.
 pub fn asked_crs(args: &Args, parameter: &str, own: Option<String>) -> Result<Option<Crs>> {
-    let place = args.place(parameter);
+    let blame = args.place(parameter);
     let asked = args.text(parameter)?.map(|crs| Crs::new(&crs));
     let own = own.map(|crs| Crs::new(&crs));
     if let Some(asked) = &asked {
-        projection::crs_facts(asked.as_str()).map_err(&place)?;
+        projection::crs_facts(asked.as_str()).map_err(&blame)?;
     }
     if let (Some(own), Some(asked)) = (&own, &asked)
-        && !projection::same_crs(own.as_str(), asked.as_str()).map_err(&place)?
+        && !projection::same_crs(own.as_str(), asked.as_str()).map_err(&blame)?
     {
         let problem = format!("the geometry is in {own}, and {parameter} says {asked}");
-        return Err(place(Error::conflict(problem, format!("Leave {parameter} out"))));
+        return Err(blame(Error::conflict(problem, format!("Leave {parameter} out"))));
     }
     if let Some(own) = &own {
-        projection::crs_facts(own.as_str()).map_err(&place)?;
+        projection::crs_facts(own.as_str()).map_err(&blame)?;
     }
     Ok(own.or(asked))
 }

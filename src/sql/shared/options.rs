@@ -5,7 +5,7 @@ use crate::bridge::doc::{Given, Parameter, option};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::format::LayerName;
-use crate::read::mosaic::{MERGES, Merge, QualityMask, SliceOptions};
+use crate::read::mosaic::{BitField, MERGES, Merge, QualityMask, SliceOptions};
 use crate::read::patch::{BandName, PatchOptions};
 use crate::resampling::{RESAMPLINGS, Resampling, Warp};
 use crate::value::Value;
@@ -46,7 +46,7 @@ pub const BOUNDLESS: Parameter = option(
     "A window wholly outside the raster is all NULL instead of an error.",
 );
 /// What is read onto a slice, and how: see [`slice_options`].
-pub const SLICE_OPTIONS: [Parameter; 11] = [
+pub const SLICE_OPTIONS: [Parameter; 12] = [
     BANDS,
     option(
         "resampling",
@@ -70,13 +70,19 @@ pub const SLICE_OPTIONS: [Parameter; 11] = [
         "mask_bits",
         "BIGINT[]",
         "[]",
-        "Bits of the quality band (0 is the lowest): a pixel with any of them set is not a pixel.",
+        "Bits of the quality band (0 is the lowest): a pixel with any of them set is not a pixel. Bits beyond the band's type are an error.",
+    ),
+    option(
+        "mask_field",
+        "STRUCT(first_bit BIGINT, n_bits BIGINT, values BIGINT[])",
+        "none",
+        "A number in some bits of the quality band, such as Landsat's confidence of a cloud: `{first_bit: 8, n_bits: 2, values: [3]}` makes no pixel of one whose bits 8 and 9 hold 3. A list of such is taken too.",
     ),
     option(
         "mask_values",
         "BIGINT[]",
         "[]",
-        "Values of the quality band that make a pixel none, as classes do.",
+        "Values of the quality band that make a pixel none, as classes do; the band's own nodata counts where it is among them.",
     ),
     option(
         "scaled",
@@ -160,6 +166,7 @@ pub fn slice_options(args: &Args) -> Result<SliceOptions> {
 fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
     let bits = whole_numbers(args, "mask_bits", 0, 63)?;
     let values = whole_numbers(args, "mask_values", i64::MIN, i64::MAX)?;
+    let fields = bit_fields(args)?;
     let band = match args.get("mask_band") {
         None => None,
         Some(Value::Int(number)) => Some(BandName::Number(*number)),
@@ -168,21 +175,54 @@ fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
             return Err(args.place("mask_band")(Error::invalid(other, "a band by number (from 1) or name")));
         }
     };
-    match (band, bits.is_empty() && values.is_empty()) {
+    match (band, bits.is_empty() && values.is_empty() && fields.is_empty()) {
         (Some(band), false) => {
             let bits = bits.iter().fold(0, |all, bit| all | 1 << bit);
-            Ok(Some(QualityMask { band, bits, values }))
+            Ok(Some(QualityMask { band, bits, values, fields }))
         }
         (None, true) => Ok(None),
         (Some(_), true) => {
-            let problem = "a mask_band without mask_bits or mask_values takes nothing away";
+            let problem = "a mask_band without mask_bits, mask_field or mask_values takes nothing away";
             Err(args.place("mask_band")(Error::conflict(problem, "Say which: {mask_bits: [10, 11]}")))
         }
         (None, false) => {
-            let problem = "mask_bits and mask_values are those of a mask_band, and none is named";
+            let problem = "mask_bits, mask_field and mask_values are those of a mask_band, and none is named";
             Err(args.place("mask_bits")(Error::conflict(problem, "Name it: {mask_band: 'QA60'}")))
         }
     }
+}
+
+fn bit_fields(args: &Args) -> Result<Vec<BitField>> {
+    let Some(value) = args.get("mask_field") else { return Ok(Vec::new()) };
+    let must = "{first_bit: 8, n_bits: 2, values: [3]}, or a list of those, within 64 bits, and values that so many bits hold";
+    let bad = || args.place("mask_field")(Error::invalid(value, must));
+    let fields: Option<Vec<BitField>> = match value {
+        Value::List(items) => items.iter().map(bit_field).collect(),
+        one => bit_field(one).map(|field| vec![field]),
+    };
+    fields.filter(|fields| !fields.is_empty()).ok_or_else(bad)
+}
+
+fn bit_field(value: &Value) -> Option<BitField> {
+    let Value::Struct(keys) = value else { return None };
+    let get =
+        |name: &str| keys.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let whole = |value: &Value| match value {
+        Value::Int(number) => u32::try_from(*number).ok(),
+        _ => None,
+    };
+    let (first, count) = (get("first_bit").and_then(whole)?, get("n_bits").and_then(whole)?);
+    let most = i64::MAX.unsigned_abs().min(u64::MAX.checked_shr(64u32.checked_sub(count)?)?);
+    let number = |value: &Value| match value {
+        Value::Int(number) => u64::try_from(*number).is_ok_and(|n| n <= most).then_some(*number),
+        _ => None,
+    };
+    let values: Vec<i64> = match get("values")? {
+        Value::List(items) => items.iter().map(number).collect::<Option<_>>()?,
+        one => vec![number(one)?],
+    };
+    let sound = keys.len() == 3 && count > 0 && first.checked_add(count)? <= 64 && !values.is_empty();
+    sound.then_some(BitField { first, count, values })
 }
 
 fn whole_numbers(args: &Args, parameter: &'static str, lowest: i64, highest: i64) -> Result<Vec<i64>> {

@@ -13,10 +13,10 @@ pub fn paths(column: &Vector<'_>, row: usize) -> Result<Vec<String>> {
         Holds::List => {
             let list = column.list(row);
             let items = list.items();
-            if list.places().any(|i| items.is_null(i)) {
+            if list.rows().any(|i| items.is_null(i)) {
                 return Err(Error::invalid("a NULL among the paths", "paths alone: filter with IS NOT NULL"));
             }
-            list.places().map(|i| items.str(i).map(str::to_string)).collect::<Result<Vec<_>>>()?
+            list.rows().map(|i| items.str(i).map(str::to_string)).collect::<Result<Vec<_>>>()?
         }
         _ => vec![column.str(row)?.to_string()],
     };

@@ -119,7 +119,7 @@ impl AggregateFunction for Stats {
         if rows.data.is_null(row) || rows.shape.is_null(row) {
             return Ok(());
         }
-        let (bands, pixels) = layout(&rows.shape, row, rows.data.length(row))?;
+        let (bands, pixels) = layout(rows.shape, row, rows.data.length(row))?;
         let dtype = rows.data.dtype();
         if matches!(state, State::Empty) {
             *state = match dtype {
@@ -174,8 +174,8 @@ impl AggregateFunction for Stats {
 }
 
 fn blame(parameter: &str) -> impl Fn(Error) -> Error {
-    let place = format!("geoquilt.stats({parameter})");
-    move |error| error.at(&place)
+    let blamed = format!("geoquilt.stats({parameter})");
+    move |error| error.at(&blamed)
 }
 
 /// How many bands a row has, and how many pixels each of them.

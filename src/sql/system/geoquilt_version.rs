@@ -46,11 +46,11 @@ impl Listing for GeoquiltVersion {
     const DOC: &'static FunctionDoc = &DOC;
 
     fn rows(limits: &Limits) -> Vec<Vec<Value>> {
-        vec![facts(limits)]
+        vec![row(limits)]
     }
 }
 
-fn facts(limits: &Limits) -> Vec<Value> {
+fn row(limits: &Limits) -> Vec<Value> {
     let (gdal, drivers) = gdal::version();
     let texts = |texts: Vec<String>| Value::List(texts.into_iter().map(Value::Text).collect());
     let field = |name: &str, value: Value| (name.to_string(), value);

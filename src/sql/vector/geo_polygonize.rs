@@ -126,7 +126,9 @@ impl ScalarFunction for GeoPolygonize {
             }
             let [data, shape, transform] = [0, 1, 2].map(|i| input.column(i).list(row));
             let grid = Grid::read(&shape, &transform)?;
-            let polygons = polygons(bound, &data, &grid, &Crs::new(input.column(3).str(row)?))?;
+            let crs = Crs::new(input.column(3).str(row)?);
+            projection::crs_facts(crs.as_str()).map_err(blame("crs"))?;
+            let polygons = polygons(bound, &data, &grid, &crs)?;
             let polygon = |(wkb, value)| Polygon { geometry: Wkb(wkb), value };
             Ok(Some(polygons.into_iter().map(polygon).collect::<Vec<_>>()))
         })
@@ -140,23 +142,23 @@ struct Grid {
     transform: Affine,
 }
 
-fn place(parameter: &str) -> impl Fn(Error) -> Error {
-    let place = format!("geo_polygonize({parameter})");
-    move |error| error.at(&place)
+fn blame(parameter: &str) -> impl Fn(Error) -> Error {
+    let blamed = format!("geo_polygonize({parameter})");
+    move |error| error.at(&blamed)
 }
 
 fn polygons(bound: &Bound, data: &List, grid: &Grid, crs: &Crs) -> Result<Vec<(Vec<u8>, f64)>> {
-    let (codes, values) = codes(data).map_err(place("data"))?;
+    let (codes, values) = codes(data).map_err(blame("data"))?;
     let Grid { height, width, transform } = grid;
     if codes.len() != height.saturating_mul(*width) {
         let problem = format!("{} values for {height} rows and {width} columns", codes.len());
-        return Err(place("data")(Error::conflict(problem, "Give one band, row by row, and its own shape")));
+        return Err(blame("data")(Error::conflict(problem, "Give one band, row by row, and its own shape")));
     }
     let found = gdal::burn::polygonize(codes, transform, (*height, *width), bound.eight)?;
     let finish = |(wkb, code): (Vec<u8>, i32)| {
         let value = usize::try_from(code - 1).ok().and_then(|i| values.get(i).copied());
         let value = value.ok_or_else(|| Error::Bug(format!("a polygon of code {code}")))?;
-        Ok((project(wkb, crs, bound.to.as_ref()).map_err(place("crs"))?, value))
+        Ok((project(wkb, crs, bound.to.as_ref()).map_err(blame("crs"))?, value))
     };
     found.into_iter().map(finish).collect()
 }
@@ -171,20 +173,20 @@ fn project(wkb: Vec<u8>, from: &Crs, to: Option<&Crs>) -> Result<Vec<u8>> {
 /// A number from 1 for each value, 0 for no value: GDAL compares whole numbers, and any value is told exactly.
 fn codes(data: &List) -> Result<(Vec<i32>, Vec<f64>)> {
     let items = data.items();
-    let null = |place: usize| items.is_null(place);
+    let null = |index: usize| items.is_null(index);
     match items.holds() {
         Holds::Boolean => {
-            let code = |place: usize| i32::from(!null(place) && items.get::<bool>(place));
-            Ok((data.places().map(code).collect(), vec![1.0]))
+            let code = |index: usize| i32::from(!null(index) && items.get::<bool>(index));
+            Ok((data.rows().map(code).collect(), vec![1.0]))
         }
-        Holds::Whole => told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<i64>(p))))),
+        Holds::Whole => told(data.rows().map(|i| (!null(i)).then(|| i128::from(items.get::<i64>(i))))),
         Holds::WholeUnsigned => {
-            told(data.places().map(|p| (!null(p)).then(|| i128::from(items.get::<u64>(p)))))
+            told(data.rows().map(|i| (!null(i)).then(|| i128::from(items.get::<u64>(i)))))
         }
         _ => {
             // Adding 0 makes one value of 0 and -0.
-            let value = |place: usize| if null(place) { f64::NAN } else { items.get::<f64>(place) + 0.0 };
-            let known = data.places().map(|place| Some(value(place)).filter(|value| !value.is_nan()));
+            let value = |index: usize| if null(index) { f64::NAN } else { items.get::<f64>(index) + 0.0 };
+            let known = data.rows().map(|index| Some(value(index)).filter(|value| !value.is_nan()));
             Ok(numbered(known, |value| value.to_bits().into(), |value| value))
         }
     }
@@ -237,7 +239,7 @@ fn numbered<V: Copy + PartialEq>(
 }
 
 fn known(list: &List) -> impl Iterator<Item = usize> + '_ {
-    list.places().filter(|place| !list.items().is_null(*place))
+    list.rows().filter(|index| !list.items().is_null(*index))
 }
 
 impl Grid {
@@ -250,9 +252,9 @@ impl Grid {
         };
         let must = "[rows, columns] or [1, rows, columns], at least 1";
         let (height, width) =
-            pair.ok_or_else(|| Error::invalid(format!("{sides:?}"), must)).map_err(place("shape"))?;
+            pair.ok_or_else(|| Error::invalid(format!("{sides:?}"), must)).map_err(blame("shape"))?;
         let terms: Vec<f64> = known(transform).map(|p| transform.items().get(p)).collect();
-        let transform = Affine::from_terms(&terms).map_err(place("transform"))?;
+        let transform = Affine::from_terms(&terms).map_err(blame("transform"))?;
         Ok(Grid { height, width, transform })
     }
 }

@@ -11,7 +11,7 @@ use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::label::{self, Feature, Files, LabelOptions, Labels, Onto, TASKS, Task};
+use crate::label::{self, Feature, Files, LabelOptions, Labels, SliceProjection, TASKS, Task};
 use crate::limits::Limits;
 use crate::slice::Slice;
 use crate::sql::shared::crs::crs_of_call;
@@ -119,7 +119,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a file that is absent, no vector file, damaged, or without a CRS",
         "a layer or a field that the file does not have (those it has are listed)",
         "a class that is not a whole number, text without `classes`, or text that is none of them",
-        "labels that are not as many as the geometries",
+        "labels that are not as many as the geometries, or beside files; classes without a label_field; a label_field or a layer of geometries",
         "a feature near the slice that cannot be projected",
         "a chunk above geoquilt_max_chunk_mb",
     ],
@@ -168,6 +168,13 @@ impl ScalarFunction for GeoRasterize {
             layer: layer_name(&args)?,
             crs: args.text("crs")?.map(|_| crs.clone()),
         };
+        if !options.classes.is_empty() && options.field.is_none() {
+            let problem = "classes are names in a label_field, and none is named";
+            return Err(args.place("classes")(Error::conflict(
+                problem,
+                "Name the field that holds them: {label_field: 'class'}",
+            )));
+        }
         Ok(Bound { options, crs, labels: labels(&args)?, files: Files::default(), limits: call.limits })
     }
 
@@ -183,7 +190,7 @@ impl ScalarFunction for GeoRasterize {
             check(elements, &bound.limits)?;
             let what = match is_list {
                 true => what(bound, &features.list(row))?,
-                false => What::Files(vec![features.str(row)?.to_string()]),
+                false => of_files(bound, vec![features.str(row)?.to_string()])?,
             };
             Ok(Some(Job { slice, what }))
         };
@@ -212,7 +219,7 @@ enum What {
     Shapes(Vec<(Vec<u8>, i32)>),
 }
 
-fn place(error: Error) -> Error {
+fn blame(error: Error) -> Error {
     error.at("geo_rasterize(features)")
 }
 
@@ -221,14 +228,14 @@ impl What {
         let mut found = Vec::new();
         match self {
             What::Files(patterns) => {
-                for path in files::expand(patterns).map_err(place)? {
-                    found.extend(bound.files.features(&path, slice, &bound.options).map_err(place)?);
+                for path in files::expand(patterns).map_err(blame)? {
+                    found.extend(bound.files.features(&path, slice, &bound.options).map_err(blame)?);
                 }
             }
             What::Shapes(shapes) => {
-                let onto = Onto::new(slice, &bound.crs).map_err(place)?;
+                let projection = SliceProjection::new(slice, &bound.crs).map_err(blame)?;
                 for (wkb, label) in shapes {
-                    let parts = onto.lay(wkb).map_err(place)?;
+                    let parts = projection.lay(wkb).map_err(blame)?;
                     if !parts.is_empty() {
                         found.push(Feature { parts, label: *label });
                     }
@@ -279,19 +286,41 @@ fn check(elements: usize, limits: &Limits) -> Result<()> {
     ))
 }
 
+/// # Errors
+/// Labels, which are those of bare geometries.
+fn of_files(bound: &Bound, patterns: Vec<String>) -> Result<What> {
+    if bound.labels.is_none() {
+        return Ok(What::Files(patterns));
+    }
+    let problem = "labels are those of a list of geometries, and files are given";
+    let remedy = "Name the field that holds the classes of a file's features: {label_field: 'class'}";
+    Err(Error::conflict(problem, remedy).at("geo_rasterize(labels)"))
+}
+
+/// # Errors
+/// Options that are those of files, which hold fields and layers.
+fn check_bare(options: &LabelOptions) -> Result<()> {
+    let named = [("label_field", options.field.is_some()), ("layer", options.layer.is_some())];
+    let Some((name, _)) = named.iter().find(|(_, given)| *given) else { return Ok(()) };
+    let problem = format!("a {name} is one of a file, and geometries are given");
+    let remedy = "Give their classes as labels: [1, 2, ...], or as value beside each geometry";
+    Err(Error::conflict(problem, remedy).at(format!("geo_rasterize({name})")))
+}
+
 fn what(bound: &Bound, list: &List) -> Result<What> {
-    let (items, places) = (list.items(), list.places());
+    let (items, rows) = (list.items(), list.rows());
     let kind = items.holds();
     if kind == Holds::Text {
-        let patterns = places.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
-        return patterns.collect::<Result<_>>().map(What::Files);
+        let patterns = rows.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
+        return of_files(bound, patterns.collect::<Result<_>>()?);
     }
-    if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != places.len()) {
-        let problem = format!("{} labels for {} geometries", labels.len(), places.len());
+    check_bare(&bound.options)?;
+    if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != rows.len()) {
+        let problem = format!("{} labels for {} geometries", labels.len(), rows.len());
         return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
     }
-    let mut shapes = Vec::with_capacity(places.len());
-    for at in places {
+    let mut shapes = Vec::with_capacity(rows.len());
+    for at in rows {
         let geometry = if kind == Holds::Struct { items.field(0) } else { items };
         if items.is_null(at) || geometry.is_null(at) {
             continue;
@@ -299,7 +328,7 @@ fn what(bound: &Bound, list: &List) -> Result<What> {
         let label = match (&bound.labels, kind) {
             (Some(labels), _) => labels.get(at).copied().unwrap_or(1),
             (None, Holds::Struct) if items.field(1).is_null(at) => continue,
-            (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(place)?,
+            (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(blame)?,
             (None, _) => 1,
         };
         shapes.push((geometry.bytes(at).to_vec(), label));

@@ -242,8 +242,8 @@ fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
     let choices: Vec<(&str, usize)> = STATS.iter().enumerate().map(|(i, (name, _))| (*name, i)).collect();
     for name in names {
         let Value::Text(name) = name else { return Err(bad()) };
-        let place = one_of(name, "a statistic", &choices).map_err(args.place("stats"))?;
-        if let Some(flag) = wanted.get_mut(place) {
+        let index = one_of(name, "a statistic", &choices).map_err(args.place("stats"))?;
+        if let Some(flag) = wanted.get_mut(index) {
             *flag = true;
         }
     }
@@ -251,13 +251,13 @@ fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
 }
 
 fn one(bound: &Bound, job: &Job<'_>, options: &ZonalOptions) -> Result<Option<Stats>> {
-    let place = |error: Error| error.at("geo_zonal_stats(geometry)");
+    let blame = |error: Error| error.at("geo_zonal_stats(geometry)");
     let layer = bound.layer(job.path)?;
-    let Some(mut geometry) = geometry::read(job.wkb).map_err(place)? else { return Ok(None) };
+    let Some(mut geometry) = geometry::read(job.wkb).map_err(blame)? else { return Ok(None) };
     if Crs::new(&layer.crs) != bound.crs {
-        geometry::project(&mut geometry, bound.crs.as_str(), &layer.crs).map_err(place)?;
+        geometry::project(&mut geometry, bound.crs.as_str(), &layer.crs).map_err(blame)?;
     }
-    let polygons = geometry::polygons(geometry).map_err(place)?;
+    let polygons = geometry::polygons(geometry).map_err(blame)?;
     let mut zone = zone(&layer, bound.weights.as_ref(), polygons, options)?;
     let median = if options.keep { zone.median() } else { None };
     let (majority, minority, variety) = if options.keep { zone.common() } else { (None, None, 0) };

@@ -117,7 +117,7 @@ static DOC: FunctionDoc = FunctionDoc {
 /// Where the columns are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Columns {
-    /// One STRUCT, with the place of each field.
+    /// One STRUCT, with the index of each field.
     Fields([Option<usize>; 4]),
     /// So many columns, in order.
     Ordered(usize),
@@ -138,8 +138,8 @@ pub struct Writer {
 }
 
 fn blame(part: &str) -> impl Fn(Error) -> Error {
-    let place = format!("{}({part})", DOC.name);
-    move |error| error.at(&place)
+    let blamed = format!("{}({part})", DOC.name);
+    move |error| error.at(&blamed)
 }
 
 impl CopyFunction for Geotiff {
@@ -209,8 +209,8 @@ fn columns(types: &[SqlType]) -> Result<(Columns, Dtype)> {
             for (name, _) in fields {
                 one_of(name, "a field of a canvas", &known)?;
             }
-            let places = NAMES.map(|name| fields.iter().position(|(field, _)| field == name));
-            (Columns::Fields(places), places[0].zip(places[1]).map(|(data, _)| &fields[data].1))
+            let indices = NAMES.map(|name| fields.iter().position(|(field, _)| field == name));
+            (Columns::Fields(indices), indices[0].zip(indices[1]).map(|(data, _)| &fields[data].1))
         }
         [data, _] | [data, _, _] | [data, _, _, _] => (Columns::Ordered(types.len()), Some(data)),
         _ => (Columns::Ordered(0), None),
@@ -241,7 +241,7 @@ fn asked_nodata(args: &Args) -> Result<Option<Nodata>> {
 fn canvas(bound: &Bound, rows: &Input<'_>, row: usize) -> Result<Canvas> {
     let part = |index: usize| -> Option<&Vector<'_>> {
         match bound.columns {
-            Columns::Fields(places) => places[index].map(|place| rows.column(0).field(place)),
+            Columns::Fields(indices) => indices[index].map(|field| rows.column(0).field(field)),
             Columns::Ordered(count) => (index < count).then(|| rows.column(index)),
         }
     };

@@ -6,11 +6,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::error::ReasonResult;
 use crate::files::Location;
 use crate::format::array::{ArrayHeader, Attribute, Variable};
-use crate::format::grib::{Field, Messages, Place};
-
-type Reading<T> = std::result::Result<T, String>;
+use crate::format::grib::{Correction, Field, Messages};
 
 /// What GDAL writes where a bit map says that there is no value.
 const HIDDEN: f64 = 9999.0;
@@ -30,7 +29,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Makes NaN of the places of a hyperslab that have no value by a bit map.
+    /// Makes NaN of the cells of a hyperslab that have no value by a bit map.
     ///
     /// # Errors
     /// The bit map cannot be read.
@@ -40,7 +39,7 @@ impl Fields {
         pixels: &mut Pixels,
         (start, count, step): (&[u64], &[u64], &[u64]),
         location: &Location,
-    ) -> Reading<()> {
+    ) -> ReasonResult<()> {
         let (Some(Some(fields)), Pixels::Float64(values)) = (self.of.get(variable), pixels) else {
             return Ok(());
         };
@@ -68,7 +67,7 @@ impl Fields {
         Ok(())
     }
 
-    fn present(&self, number: usize, field: &Field, location: &Location) -> Reading<Arc<Vec<bool>>> {
+    fn present(&self, number: usize, field: &Field, location: &Location) -> ReasonResult<Arc<Vec<bool>>> {
         let lock = || self.present.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, present)) = lock().iter().find(|(known, _)| *known == number) {
             return Ok(present.clone());
@@ -101,11 +100,11 @@ pub(crate) struct Moved {
 ///
 /// # Errors
 /// The fields of a variable, or of one grid of GDAL's, lie on several grids, or on one that is none.
-pub(crate) fn place(
+pub(crate) fn find_fields(
     header: &mut ArrayHeader,
     arrays: &[bool],
     messages: Messages,
-) -> Reading<(Fields, Vec<Moved>)> {
+) -> ReasonResult<(Fields, Vec<Moved>)> {
     let mut of = Vec::with_capacity(header.variables.len());
     let mut next = 0;
     for (variable, is_array) in header.variables.iter().zip(arrays) {
@@ -141,7 +140,7 @@ pub(crate) fn place(
     let mut moved = Vec::new();
     for ([y, x], range) in grids {
         let Some(field) = fields.all.get(range.start) else { continue };
-        let Place { west, north, latitudes } = field.grid.correction()?;
+        let Correction { west, north, latitudes } = field.grid.correction()?;
         for (dim, by, values) in [(y, north as f64, latitudes), (x, -(west as f64), None)] {
             let own = |v: &Variable| v.name == dim && v.dims.len() == 1;
             if let (Some(variable), true) =
