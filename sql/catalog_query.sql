@@ -46,13 +46,14 @@ WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'})) A
   AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
        OR gq_entry.bbox.ymax >= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).ymin
        OR ST_CRS(gq_entry.geometry) IS NULL AND gq_entry.bbox.ymax < -91)
-  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL OR ST_CRS(gq_entry.geometry) IS NOT NULL
-       OR CASE WHEN gq_entry.bbox.xmin < -540 OR gq_entry.bbox.xmax > 540 OR gq_entry.bbox.ymin < -91 OR gq_entry.bbox.ymax > 91 THEN
-              error('catalog_query(catalog): "geometry" has no CRS, and a box from ' || gq_entry.bbox.xmin || ' to ' || gq_entry.bbox.xmax || ' that is not in degrees' || chr(10) ||
-                    'A database file of DuckDB''s default storage version loses the CRS: keep the catalog in Parquet, or say it with ST_SetCRS(geometry, ''EPSG:32632'')')
-          ELSE true END)
   -- An undated row matches every interval.
   AND (t_max IS NULL OR gq_entry.t_min IS NULL OR gq_entry.t_min <= TRY(geoquilt.main.gq_stop(t_max)))
   AND (t_min IS NULL OR gq_entry.t_max IS NULL OR gq_entry.t_max >= TRY(geoquilt.main.gq_utc(t_min)))
-  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
-       OR geo_intersects(gq_entry.geometry, geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))))
+  -- One condition: the rows to be refused meet no area in degrees.
+  AND CASE WHEN ST_CRS(gq_entry.geometry) IS NULL AND geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NOT NULL
+                AND (gq_entry.bbox.xmin < -540 OR gq_entry.bbox.xmax > 540 OR gq_entry.bbox.ymin < -91 OR gq_entry.bbox.ymax > 91) THEN
+              error('catalog_query(catalog): "geometry" has no CRS, and a box from ' || gq_entry.bbox.xmin || ' to ' || gq_entry.bbox.xmax || ' that is not in degrees' || chr(10) ||
+                    'A database file of DuckDB''s default storage version loses the CRS: keep the catalog in Parquet, or say it with ST_SetCRS(geometry, ''EPSG:32632'')')
+      ELSE geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
+           OR geo_intersects(gq_entry.geometry, geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)))
+      END

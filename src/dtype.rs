@@ -52,6 +52,21 @@ impl Dtype {
         }
     }
 
+    /// Whether it is one of the two floats.
+    pub fn is_float(self) -> bool {
+        matches!(self, Dtype::Float32 | Dtype::Float64)
+    }
+
+    /// The type of numbers that are worked out from ones of this type, scaled or between two: a float.
+    #[must_use]
+    pub fn worked_out(self) -> Dtype {
+        match self {
+            own if own.is_float() => own,
+            own if own.size() <= 2 => Dtype::Float32,
+            _ => Dtype::Float64,
+        }
+    }
+
     /// Holds whole numbers that a FLOAT does not.
     pub fn is_wide_integer(self) -> bool {
         matches!(self, Dtype::Int32 | Dtype::UInt32 | Dtype::Int64 | Dtype::UInt64)

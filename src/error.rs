@@ -245,6 +245,7 @@ fn second_line(remedy: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dtype::Dtype;
 
     #[test]
     fn a_misspelt_choice_is_suggested() {
@@ -323,6 +324,10 @@ mod tests {
                 "\"a.tif\" has zero bands; it holds 2 subdatasets\nName one of them: A:1, A:2",
             ),
             (suited(Lack::BandCount { own: 1, first: 2 }), "\"a.tif\" has 1 bands, and the first file 2"),
+            (
+                suited(Lack::PixelType { own: Dtype::UInt8, before: Dtype::Int16 }),
+                "\"a.tif\" has uint8 pixels, and the files before it int16",
+            ),
             (
                 suited(Lack::Crs),
                 "\"a.tif\" has no CRS\nWrite one into the file or a side file, for example with gdal_edit -a_srs EPSG:4326",

@@ -1,5 +1,6 @@
 //! Patch grids: which windows of a raster, a mask or a box become patches.
 
+pub mod cut;
 pub mod edge;
 pub mod land;
 pub mod mask;

@@ -1,6 +1,6 @@
-//! What becomes of a row that can not be made.
+//! What becomes of a row that cannot be made.
 
-/// What becomes of a row that can not be made: of a file that is broken, or a patch that can not be read.
+/// What becomes of a row that cannot be made: of a file that is broken, or a patch that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnError {
     /// The query stops.

@@ -1,15 +1,18 @@
 //! Reads: windows of rasters and hyperslabs of array files into arrays.
 //!
-//! `source` reads each raster's header once, `block_cache` decodes each block once,
-//! `patch` copies a window out of blocks, `plan` many windows. `warp` brings a band onto a slice's grid, `globe`
-//! keeps it whole around the globe, `mosaic` merges files there, `series` lines them up in time. `axis` finds the places that a selection names, `array`
-//! reads them, and `values` makes numbers of what is stored.
+//! `source` reads each raster's header once, `block_cache` decodes each block once.
+//! `patch` copies a window out of blocks, `plan` many windows, and `stream` reads windows ahead of whoever takes them.
+//! `warp` brings a band onto a slice's grid, `globe` keeps it whole around the globe, `mosaic` merges files there, `series`
+//! lines them up in time. `axis` finds the places that a selection names, `array` reads them, `array_stream` one after
+//! another, and `values` makes numbers of what is stored. `gaps` are the runs of places without one.
 
 pub mod array;
 pub mod array_plan;
 pub mod array_slice;
+pub mod array_stream;
 pub mod axis;
 pub mod block_cache;
+pub mod gaps;
 pub mod globe;
 pub mod mosaic;
 pub mod patch;
@@ -19,6 +22,7 @@ pub mod resample;
 pub mod select;
 pub mod series;
 pub mod source;
+pub mod stream;
 pub mod values;
 pub mod warp;
 

@@ -56,7 +56,7 @@ pub const RESAMPLINGS: [(&str, Resampling); 15] = [
 
 impl Resampling {
     /// Each pixel is one of the source's, never a number between them.
-    pub fn picks(self) -> bool {
+    pub fn is_selection(self) -> bool {
         use Resampling::{Max, Med, Min, Mode, Nearest, Q1, Q3};
         matches!(self, Nearest | Mode | Max | Min | Med | Q1 | Q3)
     }

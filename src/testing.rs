@@ -4,6 +4,7 @@
 // Every room uses it, in tests alone.
 #![allow(unreachable_pub)]
 
+pub mod counted;
 pub mod damage;
 pub mod draw;
 pub mod memory;
@@ -12,6 +13,7 @@ pub mod raster_spec;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+pub use counted::Counted;
 pub use damage::damaged;
 pub use draw::Draw;
 pub use raster_spec::RasterSpec;

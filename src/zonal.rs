@@ -12,9 +12,10 @@ use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::error::{Error, Load, Result};
 use crate::format::gdal;
+use crate::limits::Limits;
 use crate::map::geometry;
 use crate::projection;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, read_patch};
+use crate::read::patch::{BandName, PatchOptions, PatchRequest, band_numbers};
 use crate::read::source::Source;
 use crate::window::Window;
 
@@ -44,8 +45,8 @@ pub struct ZonalOptions {
     pub scaled: bool,
     /// Keep every pixel: median, majority, minority and variety need them all at once.
     pub keep: bool,
-    /// What is kept may take this many bytes.
-    pub limit: usize,
+    /// What is kept may take as many bytes as a chunk.
+    pub limits: Limits,
 }
 
 /// A georeferenced raster, open.
@@ -115,7 +116,9 @@ impl Layer {
         out.clear();
         out.resize(window.area(), 0.0);
         let options = PatchOptions { scaled, boundless: true, ..PatchOptions::default() };
-        let gaps = read_patch(&self.source, window, &self.bands, &options, out)?;
+        let request =
+            PatchRequest { source: &self.source, window: *window, bands: &self.bands, options: &options };
+        let gaps = request.read(out)?;
         for gap in gaps {
             if let Some(cells) = out.get_mut(gap) {
                 cells.fill(f64::NAN);
@@ -247,14 +250,7 @@ impl Zone {
             }
         }
         let bytes = self.kept.len().saturating_mul(16);
-        if bytes > options.limit {
-            return Err(Error::TooLarge {
-                load: Load::Zone,
-                needed: bytes as u64,
-                limit: options.limit as u64,
-            });
-        }
-        Ok(())
+        options.limits.allow(bytes, || Load::Zone)
     }
 
     /// The mean, weighed by coverage and weights.

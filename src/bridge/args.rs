@@ -66,12 +66,12 @@ impl Args {
     }
 
     /// Puts `function(parameter)` in front of an error.
-    pub fn place<'a>(&'a self, parameter: &'a str) -> impl Fn(Error) -> Error + 'a {
+    pub fn blame<'a>(&'a self, parameter: &'a str) -> impl Fn(Error) -> Error + 'a {
         move |error| error.at(format!("{}({parameter})", self.function))
     }
 
     fn bad(&self, parameter: &str, value: &Value, must: &str) -> Error {
-        self.place(parameter)(Error::invalid(value, must))
+        self.blame(parameter)(Error::invalid(value, must))
     }
 
     /// The value, or `None` when it was not given. NULL counts as a value.
@@ -166,7 +166,7 @@ impl Args {
     ) -> Result<Option<T>> {
         match self.text(parameter)? {
             None => Ok(None),
-            Some(text) => one_of(&text, noun, choices).map(Some).map_err(self.place(parameter)),
+            Some(text) => one_of(&text, noun, choices).map(Some).map_err(self.blame(parameter)),
         }
     }
 

@@ -121,6 +121,9 @@ impl Call {
 pub trait ScalarFunction: 'static {
     /// What it says of itself.
     const DOC: &'static FunctionDoc;
+    /// It gives pixels: DuckDB then neither calls it while it plans, where a constant call would become one object a
+    /// number, nor takes two calls for one.
+    const VOLATILE: bool = false;
     /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;
 
@@ -270,6 +273,9 @@ pub fn register_scalar<F: ScalarFunction>(connection: &Connection) -> Result<()>
             );
             // NULL arguments reach us, since a NULL may stand in one field of a struct as well.
             ffi::duckdb_scalar_function_set_special_handling(function);
+            if F::VOLATILE {
+                ffi::duckdb_scalar_function_set_volatile(function);
+            }
             ffi::duckdb_scalar_function_set_bind(function, Some(scalar_bind::<F>));
             ffi::duckdb_scalar_function_set_init(function, Some(scalar_init::<F>));
             ffi::duckdb_scalar_function_set_function(function, Some(scalar_call::<F>));

@@ -49,8 +49,10 @@ pub(crate) fn limit(tags: &mut Tags) {
 
 /// The global attributes of an array file, and each class that CF names of some variables as `VARIABLE.class.VALUE`.
 pub(crate) fn of_array(header: &ArrayHeader, variables: &[usize]) -> Tags {
-    let mut tags: Tags =
-        header.attributes.iter().map(|(name, value)| (name.clone(), written(value))).collect();
+    // What the netCDF library notes for itself is seen through one library and not through another.
+    let own = |name: &str| !["_NCProperties", "_IsNetcdf4", "_SuperblockVersion"].contains(&name);
+    let told = header.attributes.iter().filter(|(name, _)| own(name));
+    let mut tags: Tags = told.map(|(name, value)| (name.clone(), written(value))).collect();
     for variable in variables.iter().filter_map(|index| header.variables.get(*index)) {
         tags.extend(classes(variable));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::dtype::Dtype;
 use crate::error::cause::Cause;
 use crate::error::nearest::suggestion;
 
@@ -85,6 +86,8 @@ pub enum Lack {
     Bands(Vec<String>),
     /// Another number of bands than the first of several files.
     BandCount { own: usize, first: usize },
+    /// Pixels of another type than those of the files before it.
+    PixelType { own: Dtype, before: Dtype },
     /// Without a CRS.
     Crs,
     /// Without a geotransform.
@@ -129,6 +132,9 @@ impl Lack {
                 names.len(),
                 names.join(", ")
             ),
+            Lack::PixelType { own, before } => {
+                write!(f, "\"{path}\" has {own} pixels, and the files before it {before}")
+            }
             Lack::BandCount { own, first } => {
                 write!(f, "\"{path}\" has {own} bands, and the first file {first}")
             }
@@ -276,6 +282,10 @@ pub enum Load {
     Values { variable: String, values: u64 },
     /// All pixels of one chunk of a scalar's rows.
     Chunk,
+    /// Slices, or the steps of a series: what they are in words.
+    Slices(String),
+    /// The labels of one chunk, as far as its rows were looked at.
+    Labels,
     /// The pixels of one window.
     Window { window: String, bands: usize },
     /// The pixels of one zone, all of which some statistics need.
@@ -296,6 +306,8 @@ impl Load {
                 write!(f, "{values} values of \"{variable}\" would take {above}")
             }
             Load::Chunk => write!(f, "one chunk would take {above}"),
+            Load::Slices(what) => write!(f, "{what} would take {above}"),
+            Load::Labels => write!(f, "one chunk of labels takes at least {above}"),
             Load::Window { window, bands } => write!(f, "{window} of {bands} bands would take {above}"),
             Load::Zone => write!(f, "the pixels of one zone take {above}"),
             Load::Steps { first, last, most } => write!(

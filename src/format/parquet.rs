@@ -225,6 +225,29 @@ pub fn sql_type(field: &Field) -> Option<SqlType> {
     })
 }
 
+/// Whether [`value`] gives one for whatever a column of a type holds that [`sql_type`] takes.
+pub fn always_has_value(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Second | TimeUnit::Millisecond, _) => false,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => always_has_value(item.data_type()),
+        DataType::Struct(fields) => fields.iter().all(|field| always_has_value(field.data_type())),
+        _ => true,
+    }
+}
+
+/// The text in a row of a column; `None` for a column of another type. A row that is NULL has none that means anything.
+pub fn text(column: &dyn Array, row: usize) -> Option<&str> {
+    match column.data_type() {
+        DataType::Utf8 => Some(column.as_string::<i32>().value(row)),
+        DataType::LargeUtf8 => Some(column.as_string::<i64>().value(row)),
+        DataType::Utf8View => Some(column.as_string_view().value(row)),
+        _ => None,
+    }
+}
+
 /// The value in a row of a column; `None` for a type that is not carried along, or a time that microseconds cannot
 /// tell.
 pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
@@ -253,9 +276,7 @@ pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
             let digits = column.as_primitive::<types::Decimal128Type>().value(row);
             Value::Decimal(digits, u8::try_from(*scale).ok()?)
         }
-        DataType::Utf8 => Value::Text(column.as_string::<i32>().value(row).into()),
-        DataType::LargeUtf8 => Value::Text(column.as_string::<i64>().value(row).into()),
-        DataType::Utf8View => Value::Text(column.as_string_view().value(row).into()),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Value::Text(text(column, row)?.into()),
         DataType::Binary => Value::Bytes(column.as_binary::<i32>().value(row).into()),
         DataType::LargeBinary => Value::Bytes(column.as_binary::<i64>().value(row).into()),
         DataType::BinaryView => Value::Bytes(column.as_binary_view().value(row).into()),
@@ -303,6 +324,22 @@ pub fn value(column: &dyn Array, row: usize) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+/// Parquet files for tests.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+    use parquet::arrow::ArrowWriter;
+
+    /// A batch of rows as the bytes of a Parquet file.
+    pub fn written(batch: &RecordBatch) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+        bytes
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::source::Source;
 use crate::window::Window;
 use crate::with_dtype;
@@ -161,7 +161,8 @@ impl SummedRows {
             let rows = strip.min(self.height - top);
             pixels.resize(rows * self.width, T::default());
             let window = Window::new(top as i64, 0, rows as i64, self.width as i64)?;
-            let gaps = read_patch(source, &window, &[1], &PatchOptions::default(), &mut pixels)?;
+            let request = PatchRequest { source, window, bands: &[1], options: &PatchOptions::default() };
+            let gaps = request.read(&mut pixels)?;
             let mut gaps = gaps.into_iter().peekable();
             for (row, line) in pixels.chunks(self.width).enumerate() {
                 if has_invalid {

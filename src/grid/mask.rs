@@ -12,7 +12,7 @@ use crate::error::{Bounds, Error, Result};
 use crate::format::gdal;
 use crate::grid::land::{Fractions, LandRule, count};
 use crate::map::Footprint;
-use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::source::Source;
 use crate::window::Window;
 use crate::{projection, with_dtype};
@@ -186,7 +186,9 @@ impl Mask {
 
     fn count_window<T: Pixel>(&self, window: &Window, inside: Option<&[u8]>) -> Result<Fractions> {
         let mut pixels = vec![T::default(); window.area()];
-        let gaps = read_patch(&self.source, window, &[1], &PatchOptions::default(), &mut pixels)?;
+        let options = PatchOptions::default();
+        let request = PatchRequest { source: &self.source, window: *window, bands: &[1], options: &options };
+        let gaps = request.read(&mut pixels)?;
         let Some(inside) = inside else { return Ok(count(&pixels, &gaps, self.rule)) };
         let mut invalid = vec![false; pixels.len()];
         for gap in gaps {

@@ -1,34 +1,19 @@
-//! The rows of a registry, from Parquet or from a list: each names a file and a window, and carries its
-//! other columns along.
+//! Registries: rows that each name a file and a window, and carry their other columns along; from Parquet or from a
+//! list.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 
 use crate::error::{Error, Result};
-use crate::format::parquet::{Table, sql_type, value};
+use crate::format::parquet::{Table, always_has_value, sql_type, text, value};
+use crate::kept::Kept;
+use crate::read::stream::{Row, Target};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::window::Window;
-
-/// One row of a registry.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RegistryRow {
-    /// What to read, or why that can not be told.
-    pub target: Result<Target>,
-    /// The columns that are carried along, in order.
-    pub carried: Vec<Value>,
-}
-
-/// A window of a file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Target {
-    /// The file.
-    pub path: Arc<str>,
-    /// What is read of it.
-    pub window: Window,
-}
 
 /// Where the rows come from, and which columns they carry.
 #[derive(Debug, Clone)]
@@ -39,25 +24,66 @@ pub struct Registry {
     pub columns: Vec<(String, SqlType)>,
     /// How many rows there are.
     pub rows: u64,
-    source: Rows,
+    target: TargetColumns,
+    source: Origin,
 }
 
 #[derive(Debug, Clone)]
-enum Rows {
+enum Origin {
     Parquet,
     List(Arc<Vec<Value>>),
 }
+
+/// Which column is the path and which one the window, and which fields of that one are its numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct TargetColumns {
+    path: usize,
+    window: usize,
+    fields: [usize; 4],
+}
+
+/// The numbers of a window, in the order of [`TargetColumns::fields`].
+const FIELDS: [&str; 4] = ["row_off", "col_off", "height", "width"];
+
+/// One row's columns, as they lie in the registry.
+#[derive(Debug, Clone)]
+pub struct Record(Columns);
+
+#[derive(Debug, Clone)]
+enum Columns {
+    Arrow(Arc<RecordBatch>, usize),
+    Item(Arc<Vec<Value>>, usize),
+}
+
+impl Record {
+    /// The value of a column; NULL for one that there is not.
+    pub fn value(&self, column: usize) -> Cow<'_, Value> {
+        let found = match &self.0 {
+            Columns::Arrow(batch, row) => {
+                batch.columns().get(column).and_then(|column| value(column.as_ref(), *row)).map(Cow::Owned)
+            }
+            Columns::Item(items, index) => match items.get(*index) {
+                Some(Value::Struct(fields)) => fields.get(column).map(|(_, value)| Cow::Borrowed(value)),
+                _ => None,
+            },
+        };
+        found.unwrap_or(Cow::Owned(Value::Null))
+    }
+}
+
+/// The rows of a registry, in order.
+pub type Rows = Box<dyn Iterator<Item = Result<Row<Record>>> + Send>;
 
 const NEEDED: &str = "a registry has columns path VARCHAR and win STRUCT(row_off, col_off, height, width)";
 
 impl Registry {
     /// # Errors
-    /// No Parquet, or one without `path` and `win`, or with a column of a type that can not be carried.
+    /// No Parquet, or one without `path` and `win`, or with a column of a type that cannot be carried.
     pub fn parquet(path: &str) -> Result<Registry> {
         let table = Table::open(path)?;
         let columns = sql_columns(&table.schema, path)?;
-        check_columns(&columns, path)?;
-        Ok(Registry { name: path.into(), columns, rows: table.rows, source: Rows::Parquet })
+        let target = target_columns(&columns, path)?;
+        Ok(Registry { name: path.into(), columns, rows: table.rows, target, source: Origin::Parquet })
     }
 
     /// # Errors
@@ -74,7 +100,7 @@ impl Registry {
             }
             _ => return Err(Error::BadRegistry { path: name, problem: NEEDED.into(), columns: Vec::new() }),
         };
-        check_columns(&columns, &name)?;
+        let target = target_columns(&columns, &name)?;
         if let Some(column) = unreadable(items) {
             let problem = format!(
                 "column {column} has a value of a type that a list cannot carry: cast it, or write the registry to Parquet"
@@ -82,29 +108,31 @@ impl Registry {
             let columns = columns.into_iter().map(|(name, _)| name).collect();
             return Err(Error::BadRegistry { path: name, problem, columns });
         }
-        let source = Rows::List(Arc::new(items.to_vec()));
-        Ok(Registry { name, columns, rows: items.len() as u64, source })
+        let source = Origin::List(Arc::new(items.to_vec()));
+        Ok(Registry { name, columns, rows: items.len() as u64, target, source })
     }
 
     /// The rows from the beginning.
     ///
     /// # Errors
     /// The file can no longer be read.
-    pub fn read(&self) -> Result<Box<dyn Iterator<Item = Result<RegistryRow>> + Send>> {
+    pub fn read(&self) -> Result<Rows> {
         let registry = Arc::new(self.clone());
+        let mut paths = Paths(Kept::new(MAX_PATHS));
         Ok(match &self.source {
-            Rows::Parquet => {
+            Origin::Parquet => {
                 let batches = Table::open(&self.name)?;
                 Box::new(batches.flat_map(move |batch| match batch {
-                    Ok(batch) => registry.rows_of(&batch),
+                    Ok(batch) => registry.rows_of(&Arc::new(batch), &mut paths),
                     Err(error) => vec![Err(error)],
                 }))
             }
-            Rows::List(items) => {
+            Origin::List(items) => {
                 let items = items.clone();
-                Box::new((0..items.len()).map(move |i| match items.get(i) {
+                Box::new((0..items.len()).map(move |index| match items.get(index) {
                     Some(Value::Struct(fields)) => {
-                        Ok(registry.row(fields.iter().map(|(_, v)| v.clone()).collect()))
+                        let target = registry.target_of_item(fields, &mut paths);
+                        Ok(Row { target, carried: Record(Columns::Item(items.clone(), index)) })
                     }
                     _ => Err(registry.bad(NEEDED)),
                 }))
@@ -117,55 +145,102 @@ impl Registry {
         Error::BadRegistry { path: self.name.clone(), problem: problem.into(), columns }
     }
 
-    fn rows_of(&self, batch: &RecordBatch) -> Vec<Result<RegistryRow>> {
-        let row = |i: usize| {
-            let values: Option<Vec<Value>> =
-                batch.columns().iter().map(|column| value(column.as_ref(), i)).collect();
-            Ok(self.row(values.ok_or_else(|| self.bad("a value that cannot be carried along"))?))
+    /// A row whose target cannot be told keeps its other columns.
+    fn rows_of(&self, batch: &Arc<RecordBatch>, paths: &mut Paths) -> Vec<Result<Row<Record>>> {
+        let columns = batch.columns();
+        let uncertain: Vec<&dyn Array> = columns
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|column| !always_has_value(column.data_type()))
+            .collect();
+        let of_row = |row: usize| {
+            if uncertain.iter().any(|column| value(*column, row).is_none()) {
+                return Err(self.bad("a value that cannot be carried along"));
+            }
+            let target = self.target_of_row(batch, row, paths);
+            Ok(Row { target, carried: Record(Columns::Arrow(batch.clone(), row)) })
         };
-        (0..batch.num_rows()).map(row).collect()
+        (0..batch.num_rows()).map(of_row).collect()
     }
 
-    /// A row that can not be read keeps its other columns.
-    fn row(&self, carried: Vec<Value>) -> RegistryRow {
-        RegistryRow { target: self.target(&carried), carried }
+    fn target_of_row(&self, batch: &RecordBatch, row: usize, paths: &mut Paths) -> Result<Target> {
+        let column = |index: usize| batch.columns().get(index).filter(|column| !column.is_null(row));
+        let path = column(self.target.path).and_then(|column| text(column.as_ref(), row));
+        let window = column(self.target.window).and_then(|column| column.as_struct_opt());
+        let (Some(path), Some(window)) = (path, window) else { return Err(self.no_target()) };
+        let number = |field: usize| match window.columns().get(field).map(|field| value(field.as_ref(), row))
+        {
+            Some(Some(Value::Int(number))) => Some(number),
+            _ => None,
+        };
+        Ok(Target { path: paths.get(path), window: self.window(number)? })
     }
 
-    fn target(&self, carried: &[Value]) -> Result<Target> {
-        let at =
-            |name: &str| self.columns.iter().zip(carried).find(|((n, _), _)| n.eq_ignore_ascii_case(name));
-        let (Some((_, Value::Text(path))), Some(((_, SqlType::Struct(fields)), Value::Struct(win)))) =
-            (at("path"), at("win"))
+    fn target_of_item(&self, fields: &[(String, Value)], paths: &mut Paths) -> Result<Target> {
+        let value = |index: usize| fields.get(index).map(|(_, value)| value);
+        let (Some(Value::Text(path)), Some(Value::Struct(window))) =
+            (value(self.target.path), value(self.target.window))
         else {
-            return Err(self.bad("a row without a path or a win"));
+            return Err(self.no_target());
         };
-        let number =
-            |name: &str| match fields.iter().zip(win).find(|((n, _), _)| n.eq_ignore_ascii_case(name)) {
-                Some((_, (_, Value::Int(n)))) => Ok(*n),
-                _ => Err(self.bad(&format!("a row whose win has no whole number for {name}"))),
-            };
-        let (row_off, col_off) = (number("row_off")?, number("col_off")?);
-        let window = Window::new(row_off, col_off, number("height")?, number("width")?)?;
-        Ok(Target { path: path.as_str().into(), window })
+        let number = |field: usize| match window.get(field) {
+            Some((_, Value::Int(number))) => Some(*number),
+            _ => None,
+        };
+        Ok(Target { path: paths.get(path), window: self.window(number)? })
+    }
+
+    fn no_target(&self) -> Error {
+        self.bad("a row without a path or a win")
+    }
+
+    fn window(&self, number: impl Fn(usize) -> Option<i64>) -> Result<Window> {
+        let mut sides = [0; 4];
+        for ((side, field), name) in sides.iter_mut().zip(self.target.fields).zip(FIELDS) {
+            let missing = || self.bad(&format!("a row whose win has no whole number for {name}"));
+            *side = number(field).ok_or_else(missing)?;
+        }
+        let [row_off, col_off, height, width] = sides;
+        Window::new(row_off, col_off, height, width)
     }
 }
 
-fn check_columns(columns: &[(String, SqlType)], path: &str) -> Result<()> {
-    let has = |name: &str, fits: fn(&SqlType) -> bool| {
-        columns.iter().any(|(n, ty)| n.eq_ignore_ascii_case(name) && fits(ty))
-    };
-    let is_window = |ty: &SqlType| match ty {
-        SqlType::Struct(have) => {
-            let has = |field: &&str| have.iter().any(|(n, _)| n.eq_ignore_ascii_case(field));
-            ["row_off", "col_off", "height", "width"].iter().all(has)
+/// The paths that were met, each held once for all of its rows.
+struct Paths(Kept<Arc<str>, Arc<str>>);
+
+/// Paths that are known at once; more are held anew where they come again.
+const MAX_PATHS: usize = 1 << 16;
+
+impl Paths {
+    fn get(&mut self, path: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(path) {
+            return known.clone();
         }
-        _ => false,
-    };
-    if has("path", |ty| *ty == SqlType::Varchar) && has("win", is_window) {
-        return Ok(());
+        let path: Arc<str> = path.into();
+        self.0.insert(path.clone(), path.clone());
+        path
     }
-    let names = columns.iter().map(|(name, _)| name.clone()).collect();
-    Err(Error::BadRegistry { path: path.into(), problem: NEEDED.into(), columns: names })
+}
+
+fn target_columns(columns: &[(String, SqlType)], path: &str) -> Result<TargetColumns> {
+    let at = |columns: &[(String, SqlType)], name: &str| {
+        columns.iter().position(|(have, _)| have.eq_ignore_ascii_case(name))
+    };
+    let found = || {
+        let path = columns
+            .iter()
+            .position(|(have, ty)| have.eq_ignore_ascii_case("path") && *ty == SqlType::Varchar)?;
+        let (window, fields) = columns.iter().enumerate().find_map(|(index, (have, ty))| match ty {
+            SqlType::Struct(inner) if have.eq_ignore_ascii_case("win") => {
+                let [row_off, col_off, height, width] = FIELDS.map(|field| at(inner, field));
+                Some((index, [row_off?, col_off?, height?, width?]))
+            }
+            _ => None,
+        })?;
+        Some(TargetColumns { path, window, fields })
+    };
+    let names = || columns.iter().map(|(name, _)| name.clone()).collect();
+    found().ok_or_else(|| Error::BadRegistry { path: path.into(), problem: NEEDED.into(), columns: names() })
 }
 
 fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
@@ -235,5 +310,150 @@ fn sql_type_of(value: &Value) -> SqlType {
             SqlType::Map(Box::new(key), Box::new(value))
         }
         Value::Null | Value::Text(_) | Value::Other(_) => SqlType::Varchar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::parquet::testing::written;
+    use crate::testing::Folder;
+    use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray, StructArray};
+
+    /// A column `win`; a row of `None` is NULL, one of a negative height has a NULL there.
+    fn windows(rows: &[Option<[i64; 4]>]) -> ArrayRef {
+        let side = |i: usize| rows.iter().map(move |row| row.map_or(0, |row| row[i]));
+        let heights: Int32Array = side(2).map(|n| (n >= 0).then_some(n as i32)).collect();
+        let fields: Vec<(Arc<Field>, ArrayRef)> = [
+            ("col_off", Arc::new(Int64Array::from_iter_values(side(1))) as ArrayRef),
+            ("HEIGHT", Arc::new(heights)),
+            ("width", Arc::new(Int32Array::from_iter_values(side(3).map(|n| n as i32)))),
+            ("row_off", Arc::new(Int64Array::from_iter_values(side(0)))),
+        ]
+        .map(|(name, column)| (Arc::new(Field::new(name, column.data_type().clone(), true)), column))
+        .to_vec();
+        let (fields, columns): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+        let valid = rows.iter().map(Option::is_some).collect::<Vec<bool>>();
+        Arc::new(StructArray::new(fields.into(), columns, Some(valid.into())))
+    }
+
+    /// A registry in a file, and the folder that goes with it.
+    struct TestTable {
+        path: String,
+        _folder: Folder,
+    }
+
+    impl TestTable {
+        fn path(&self) -> &str {
+            &self.path
+        }
+    }
+
+    fn table(columns: Vec<(&str, ArrayRef)>) -> TestTable {
+        let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+        let folder = Folder::new();
+        TestTable { path: folder.write("registry.parquet", &written(&batch)), _folder: folder }
+    }
+
+    fn texts(texts: &[Option<&str>]) -> ArrayRef {
+        Arc::new(StringArray::from(texts.to_vec()))
+    }
+
+    #[test]
+    fn a_row_is_its_target_and_its_other_columns() {
+        let count = 5000;
+        let paths: Vec<String> = (0..count).map(|i| format!("file_{}.tif", i % 3)).collect();
+        let wins: Vec<_> = (0..count).map(|i| Some([i, 2 * i, 8, 9])).collect();
+        let weights: ArrayRef = Arc::new(Float64Array::from_iter_values((0..count).map(|i| i as f64 / 2.0)));
+        let paths = texts(&paths.iter().map(|path| Some(path.as_str())).collect::<Vec<_>>());
+        let table = table(vec![("weight", weights), ("Win", windows(&wins)), ("PATH", paths)]);
+        let registry = Registry::parquet(table.path()).unwrap();
+        assert_eq!(registry.rows, count as u64);
+        let names: Vec<&str> = registry.columns.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["weight", "Win", "PATH"]);
+        let rows: Vec<Row<Record>> = registry.read().unwrap().collect::<Result<_>>().unwrap();
+        assert_eq!(rows.len(), count as usize);
+        for (i, row) in rows.iter().enumerate() {
+            let target = row.target.as_ref().unwrap();
+            assert_eq!(target.window, Window::new(i as i64, 2 * i as i64, 8, 9).unwrap());
+            assert_eq!(*target.path, *format!("file_{}.tif", i % 3));
+            // A path is held once for all of its rows.
+            assert!(Arc::ptr_eq(&target.path, &rows[i % 3].target.as_ref().unwrap().path));
+            assert_eq!(*row.carried.value(0), Value::Double(i as f64 / 2.0));
+            let Value::Struct(win) = row.carried.value(1).into_owned() else { panic!("no struct") };
+            assert_eq!(win[0], ("col_off".to_string(), Value::Int(2 * i as i64)));
+            assert_eq!(*row.carried.value(2), Value::Text(target.path.to_string()));
+            assert_eq!(*row.carried.value(3), Value::Null);
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_target_keeps_its_other_columns() {
+        let wins = [Some([0, 0, 1, 1]), None, Some([0, 0, -1, 1]), Some([0, 0, 0, 1])];
+        let splits = texts(&[Some("a"), Some("b"), None, Some("d")]);
+        let paths = texts(&[None, Some("x.tif"), Some("x.tif"), Some("x.tif")]);
+        let table = table(vec![("path", paths), ("split", splits), ("win", windows(&wins))]);
+        let rows: Vec<Row<Record>> =
+            Registry::parquet(table.path()).unwrap().read().unwrap().collect::<Result<_>>().unwrap();
+        let told: Vec<String> = rows.iter().map(|row| row.target.as_ref().unwrap_err().to_string()).collect();
+        for (text, part) in
+            told.iter().zip(["without a path", "without a path", "number for height", "1 x 1"])
+        {
+            assert!(text.contains(part), "{text}");
+        }
+        let splits: Vec<Value> = rows.iter().map(|row| row.carried.value(1).into_owned()).collect();
+        let text = |text: &str| Value::Text(text.into());
+        assert_eq!(splits, [text("a"), text("b"), Value::Null, text("d")]);
+    }
+
+    #[test]
+    fn a_table_without_path_and_win_is_no_registry() {
+        let paths = || texts(&[Some("x.tif")]);
+        let win = || windows(&[Some([0, 0, 1, 1])]);
+        let number: ArrayRef = Arc::new(Int64Array::from_iter_values([1]));
+        for columns in [
+            vec![("path", paths())],
+            vec![("win", win())],
+            vec![("path", number.clone()), ("win", win())],
+            vec![("path", paths()), ("win", number)],
+        ] {
+            let table = table(columns);
+            let error = Registry::parquet(table.path()).unwrap_err();
+            assert!(matches!(error, Error::BadRegistry { .. }), "{error}");
+        }
+    }
+
+    fn item(path: Value, height: Value, extra: Value) -> Value {
+        let field = |name: &str, value: Value| (name.to_string(), value);
+        let win = [
+            ("row_off", Value::Int(1)),
+            ("col_off", Value::Int(2)),
+            ("height", height),
+            ("width", Value::Int(4)),
+        ];
+        let win = Value::Struct(win.map(|(name, value)| field(name, value)).to_vec());
+        Value::Struct(vec![field("path", path), field("win", win), field("extra", extra)])
+    }
+
+    #[test]
+    fn a_list_of_structs_is_a_registry_too() {
+        let path = || Value::Text("x.tif".into());
+        let items = [
+            item(path(), Value::Int(3), Value::Null),
+            item(path(), Value::Null, Value::Date(1)),
+            item(Value::Null, Value::Int(3), Value::Date(2)),
+        ];
+        let registry = Registry::list(&items, None).unwrap();
+        assert_eq!(registry.columns[2], ("extra".to_string(), SqlType::Date));
+        let rows: Vec<Row<Record>> = registry.read().unwrap().collect::<Result<_>>().unwrap();
+        let window = Window::new(1, 2, 3, 4).unwrap();
+        assert_eq!(rows[0].target, Ok(Target { path: "x.tif".into(), window }));
+        assert!(rows[1].target.is_err() && rows[2].target.is_err());
+        let extras: Vec<Value> = rows.iter().map(|row| row.carried.value(2).into_owned()).collect();
+        assert_eq!(extras, [Value::Null, Value::Date(1), Value::Date(2)]);
+        let other = [item(path(), Value::Int(3), Value::List(vec![Value::Other("?".into())]))];
+        assert!(Registry::list(&other, None).unwrap_err().to_string().contains("column extra"));
+        assert!(Registry::list(&[], None).is_err() && Registry::list(&[Value::Int(1)], None).is_err());
     }
 }

@@ -24,11 +24,15 @@ pub(crate) fn parse(definition: &str) -> Result<SpatialRef> {
     if !is_whole_code(definition) {
         return Err(bad(String::new()));
     }
-    // PROJ opens a file of `+init=` while it parses.
-    if definition.contains("init=")
-        && let Some(reason) = hindrance([definition])
-    {
-        return Err(bad(reason));
+    // PROJ opens some files while it parses. Codes name none, and they are nearly all that comes.
+    let may_name_files = definition.contains(['+', '{', '[']);
+    if may_name_files {
+        let document = serde_json::from_str(definition).unwrap_or(Value::Null);
+        let mut texts = vec![definition];
+        collect("", &document, &mut texts);
+        if let Some(reason) = hindrance(texts) {
+            return Err(bad(reason));
+        }
     }
     let (srs, failure) = failure_of(|| import(definition));
     let srs = srs.ok_or_else(|| bad(failure.unwrap_or_default()))?;
@@ -44,8 +48,7 @@ pub(crate) fn parse(definition: &str) -> Result<SpatialRef> {
         let must = format!("a projected or geographic coordinate reference system; \"{name}\" is {kind}");
         return Err(Error::invalid(format!("\"{definition}\""), must));
     }
-    // Codes name no file, and they are nearly all that comes.
-    if definition.contains(['+', '{', '['])
+    if may_name_files
         && let Ok(projjson) = srs.to_projjson()
         && let Ok(value) = serde_json::from_str(&projjson)
     {

@@ -2,22 +2,22 @@
 //! there is much to decode.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::cf::{self, Axes};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{self, Sight, Stamp, remote};
+use crate::files::{self, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
-use crate::format::hyperslab::{Edge, Hyperslab, Part, Run, typed};
+use crate::format::hyperslab::{Edge, Hyperslab, Run, typed};
 use crate::format::open;
 use crate::kept::Shared;
 use crate::read::axis::Axis;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::source::{Source, block_cache};
 use crate::with_dtype;
+use crate::workers::each;
 
 /// A chunk above this many bytes is refused: no real file has one, a damaged header may.
 const MAX_CHUNK_BYTES: u64 = 1 << 30;
@@ -228,43 +228,14 @@ impl Blocks<'_> {
         }
         let parts = slab.parts();
         let threads = if size_of_val(out.as_slice()) < ALONE_BYTES { 1 } else { threads.min(parts) };
-        if threads <= 1 {
-            for number in 0..parts {
-                let part = slab.part(number);
-                slab.copy(&part, typed(&*self.get(&part.chunk)?)?, &mut out)?;
-            }
-            return Ok(out);
-        }
-        // Chunks are decoded on every thread and copied by this one, which is never far behind.
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let (send, receive) = sync_channel::<Result<(Part, Arc<Pixels>)>>(threads * 2);
-        let session = remote::current();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                let (send, session) = (send.clone(), session.clone());
-                let work = || {
-                    let send = send;
-                    while !stop.load(Relaxed) {
-                        let number = next.fetch_add(1, Relaxed);
-                        if number >= parts {
-                            return;
-                        }
-                        let part = slab.part(number);
-                        let chunk = self.get(&part.chunk);
-                        // A reader that is gone met an error, which is what the caller gets.
-                        let _ = send.send(chunk.map(|chunk| (part, chunk)));
-                    }
-                };
-                scope.spawn(|| remote::within(session, work));
-            }
-            drop(send);
-            let copied = receive.iter().try_for_each(|chunk| {
-                let (part, chunk) = chunk?;
-                slab.copy(&part, typed(&chunk)?, &mut out)
-            });
-            stop.store(true, Relaxed);
-            drop(receive);
-            copied
+        let mut numbers: Vec<usize> = (0..parts).collect();
+        let copied = Mutex::new(out.as_mut_slice());
+        each(&mut numbers, threads, |number| {
+            let part = slab.part(*number);
+            let chunk = self.get(&part.chunk)?;
+            // One thread copies while the others decode: parts of a chunk lie scattered over the values.
+            let mut out = copied.lock().unwrap_or_else(PoisonError::into_inner);
+            slab.copy(&part, typed(&chunk)?, &mut out)
         })?;
         Ok(out)
     }

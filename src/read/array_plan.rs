@@ -35,7 +35,7 @@ impl Opened {
 pub struct Part {
     /// The file.
     pub source: Arc<ArraySource>,
-    /// The variable's place in the file's header.
+    /// The variable's index in the file's header.
     pub variable: usize,
     /// Of each dimension.
     pub selected: Vec<Selected>,
@@ -48,7 +48,7 @@ pub struct Part {
 impl Part {
     /// # Errors
     /// [`Error::Bug`]: the variable is gone.
-    pub fn facts(&self) -> Result<&Variable> {
+    pub fn metadata(&self) -> Result<&Variable> {
         self.source.variable(self.variable)
     }
 
@@ -57,13 +57,13 @@ impl Part {
         self.selected.iter().map(|selected| selected.runs.clone()).collect()
     }
 
-    /// How many places on each dimension.
+    /// How many values on each dimension.
     pub fn counts(&self) -> Vec<u64> {
         self.selected.iter().map(|selected| index_count(&selected.runs)).collect()
     }
 
-    /// How many places on all dimensions that stay: values, or planes where a slice takes the place of two.
-    pub fn places(&self) -> u64 {
+    /// How many values on all dimensions that stay: values, or planes where a slice replaces two.
+    pub fn value_count(&self) -> u64 {
         let counts = self.counts();
         self.kept().filter_map(|dim| counts.get(dim).copied()).fold(1, u64::saturating_mul)
     }
@@ -73,7 +73,7 @@ impl Part {
         self.selected.iter().enumerate().filter(|(_, selected)| selected.kept).map(|(dim, _)| dim)
     }
 
-    /// Leaves `count` places of one dimension, from the `from`-th of those that were selected on.
+    /// Leaves `count` indices of one dimension, from the `from`-th of those that were selected on.
     #[must_use]
     pub fn section(mut self, dim: usize, from: u64, count: u64) -> Part {
         if let Some(selected) = self.selected.get_mut(dim) {
@@ -97,7 +97,7 @@ fn time_dimension(source: &ArraySource, variable: usize) -> Option<usize> {
 }
 
 /// What a selection takes from each file; those that it takes nothing from are left out. Over several files the time is one
-/// axis, in the order of the times. `onto` a slice the files may lie on places of their own, and then those of one time are
+/// axis, in the order of the times. `onto` a slice the files may lie on grids of their own, and then those of one time are
 /// merged.
 ///
 /// # Errors
@@ -116,10 +116,10 @@ pub fn plan(
         Ok((source, variable))
     };
     let files: Vec<(Arc<ArraySource>, usize)> = paths.iter().map(open).collect::<Result<_>>()?;
-    let Some((first, place)) = files.first() else { return Err(Error::Bug("no array file".into())) };
-    let time = time_dimension(first, *place).filter(|_| files.len() > 1);
+    let Some((first, variable)) = files.first() else { return Err(Error::Bug("no array file".into())) };
+    let time = time_dimension(first, *variable).filter(|_| files.len() > 1);
     let (own, shared) = match time {
-        Some(dim) => split(first, *place, dim, selection)?,
+        Some(dim) => split(first, *variable, dim, selection)?,
         None => (selection.clone(), Selection::default()),
     };
     let mut parts = Vec::with_capacity(files.len());
@@ -141,17 +141,17 @@ pub fn plan(
 
 /// Refuses files that differ in more than their times: their values would stand under coordinates that are not theirs.
 fn same_place(first: &Part, other: &Part, time: Option<usize>, onto: bool) -> Result<()> {
-    let (facts, others) = (first.facts()?, other.facts()?);
+    let (own, others) = (first.metadata()?, other.metadata()?);
     let (path, other_path) = (first.source.path(), other.source.path());
     let on_map = |part: &Part| {
         let axes = part.source.axes(part.variable).ok();
         [axes.and_then(Axes::y_dim), axes.and_then(Axes::x_dim)].map(|dim| dim.filter(|_| onto))
     };
-    if facts.dims.len() != others.dims.len() || onto && on_map(first) != on_map(other) {
+    if own.dims.len() != others.dims.len() || onto && on_map(first) != on_map(other) {
         let problem = format!(
             "\"{}\" has the dimensions [{}] in \"{path}\" and [{}] in \"{other_path}\"",
-            facts.name,
-            facts.dims.join(", "),
+            own.name,
+            own.dims.join(", "),
             others.dims.join(", ")
         );
         return Err(Error::conflict(problem, "Read the files one by one"));
@@ -259,28 +259,28 @@ fn steps(parts: &[Part], dim: usize, merged: bool) -> Result<(String, Vec<Step>)
                 return Err(axis.no_time());
             }
             let problem =
-                format!("\"{}\" of \"{}\" has no time axis", part.facts()?.name, part.source.path());
+                format!("\"{}\" of \"{}\" has no time axis", part.metadata()?.name, part.source.path());
             return Err(Error::conflict(
                 problem,
                 "Files are joined along the time: read the others by themselves",
             ));
         };
         name.clone_from(&axis.name);
-        all.extend((0..times.len()).map(|place| (axis.exact(place), number, place as u64)));
+        all.extend((0..times.len()).map(|index| (axis.exact(index), number, index as u64)));
     }
     // Places that hold no time come last, in the order of the files.
     all.sort_by_key(|(at, ..)| at.unwrap_or(i64::MAX));
-    let instant = |number: usize, place: u64| {
+    let instant = |number: usize, index: u64| {
         let axis = parts.get(number)?.axes.get(dim)?.as_ref()?;
-        axis.instants.as_ref()?.get(place as usize).copied().flatten()
+        axis.instants.as_ref()?.get(index as usize).copied().flatten()
     };
     let mut steps: Vec<Step> = Vec::with_capacity(all.len());
     let mut before = None;
-    for (at, number, place) in all {
-        let here = instant(number, place);
+    for (at, number, index) in all {
+        let here = instant(number, index);
         let open = steps.last_mut().filter(|_| at.is_some() && before == Some(at));
         match open.filter(|step| step.of.iter().all(|(other, _)| *other != number)) {
-            Some(step) if merged => step.of.push((number, place)),
+            Some(step) if merged => step.of.push((number, index)),
             Some(step) => {
                 let paths = [step.of.first().map_or(0, |(other, _)| *other), number];
                 let [one, other] = paths.map(|n| parts.get(n).map_or("", |part| part.source.path()));
@@ -291,7 +291,7 @@ fn steps(parts: &[Part], dim: usize, merged: bool) -> Result<(String, Vec<Step>)
                 let remedy = "Name each time once; files of one time that lie on different places are merged on a slice of geo_slice(...)";
                 return Err(Error::conflict(problem, remedy));
             }
-            None => steps.push(Step { instant: here, of: vec![(number, place)] }),
+            None => steps.push(Step { instant: here, of: vec![(number, index)] }),
         }
         before = Some(at);
     }
@@ -317,15 +317,15 @@ fn in_time(
         None => Selected::all(size),
     };
     let mut taken: Vec<(Vec<usize>, Vec<Vec<Run>>)> = Vec::new();
-    for place in chosen.runs.iter().flat_map(|run| run.indices()) {
-        let Some(step) = steps.get(place as usize) else { continue };
+    for index in chosen.runs.iter().flat_map(|run| run.indices()) {
+        let Some(step) = steps.get(index as usize) else { continue };
         let files: Vec<usize> = step.of.iter().map(|(number, _)| *number).collect();
         if taken.last().is_none_or(|(last, _)| *last != files) {
             taken.push((files, vec![Vec::new(); step.of.len()]));
         }
         let Some((_, runs)) = taken.last_mut() else { continue };
-        for (runs, (_, place)) in runs.iter_mut().zip(&step.of) {
-            extend(runs, *place);
+        for (runs, (_, index)) in runs.iter_mut().zip(&step.of) {
+            extend(runs, *index);
         }
     }
     let part = |(number, runs): (&usize, Vec<Run>)| {
@@ -344,14 +344,14 @@ fn in_time(
     taken.into_iter().map(whole).collect()
 }
 
-/// Adds a place to some runs, to the last of them where it goes on with it.
-fn extend(runs: &mut Vec<Run>, place: u64) {
+/// Adds an index to some runs, to the last of them where it goes on with it.
+fn extend(runs: &mut Vec<Run>, index: u64) {
     match runs.last_mut() {
-        Some(run) if run.count == 1 && place > run.start => {
-            (run.count, run.step) = (2, place - run.start);
+        Some(run) if run.count == 1 && index > run.start => {
+            (run.count, run.step) = (2, index - run.start);
         }
-        Some(run) if run.count > 1 && place == run.start + run.count * run.step => run.count += 1,
-        _ => runs.push(Run { start: place, count: 1, step: 1 }),
+        Some(run) if run.count > 1 && index == run.start + run.count * run.step => run.count += 1,
+        _ => runs.push(Run { start: index, count: 1, step: 1 }),
     }
 }
 
@@ -371,15 +371,13 @@ pub fn section(selected: &Selected, from: u64, count: u64) -> Selected {
     Selected { runs, shifts, kept: selected.kept }
 }
 
+/// Refuses more values than a chunk may take.
+///
 /// # Errors
 /// [`Error::TooLarge`]: a selection may name more values than there is memory.
 pub fn check_size(variable: &str, values: u64, value_bytes: usize, limits: &Limits) -> Result<()> {
-    let bytes = values.saturating_mul(value_bytes as u64);
-    if bytes <= limits.chunk as u64 {
-        return Ok(());
-    }
-    let load = Load::Values { variable: variable.into(), values };
-    Err(Error::TooLarge { load, needed: bytes, limit: limits.chunk as u64 })
+    let bytes = usize::try_from(values.saturating_mul(value_bytes as u64)).unwrap_or(usize::MAX);
+    limits.allow(bytes, || Load::Values { variable: variable.into(), values })
 }
 
 #[cfg(test)]
@@ -388,10 +386,10 @@ mod tests {
 
     #[test]
     fn places_in_any_order_become_runs_that_name_them() {
-        for places in [vec![0, 1, 2, 3], vec![5, 3, 1], vec![0, 2, 4, 5, 6, 6], vec![7], vec![]] {
+        for indices in [vec![0, 1, 2, 3], vec![5, 3, 1], vec![0, 2, 4, 5, 6, 6], vec![7], vec![]] {
             let mut runs = Vec::new();
-            places.iter().for_each(|place| extend(&mut runs, *place));
-            assert_eq!(runs.iter().flat_map(|run| run.indices()).collect::<Vec<u64>>(), places);
+            indices.iter().for_each(|index| extend(&mut runs, *index));
+            assert_eq!(runs.iter().flat_map(|run| run.indices()).collect::<Vec<u64>>(), indices);
         }
     }
 

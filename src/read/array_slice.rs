@@ -1,7 +1,5 @@
 //! An array's grid onto a slice's: plane by plane through GDAL's warper, whatever way its axes run.
 
-use std::ops::Range;
-
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
@@ -14,6 +12,7 @@ use crate::projection::{crs_facts, project};
 use crate::read::array::ArraySource;
 use crate::read::array_plan::Part;
 use crate::read::axis::{Point, Selection, Wanted};
+use crate::read::gaps::{Gaps, gaps};
 use crate::read::globe::TURN;
 use crate::read::mosaic::Merge;
 use crate::read::placement::Passage;
@@ -25,7 +24,7 @@ use crate::{cf, workers};
 
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Onto {
+pub struct GridTarget {
     /// The grid.
     pub slice: Slice,
     /// How a pixel is made of those around it.
@@ -38,7 +37,7 @@ pub struct Onto {
 const NONE: f64 = f64::MIN;
 
 /// The grid of a variable, and the dimensions that its rows and columns are.
-struct Place {
+struct VariableGrid {
     crs: String,
     affine: Affine,
     rows: usize,
@@ -47,15 +46,15 @@ struct Place {
     x_dim: usize,
 }
 
-/// The dimensions that lie on the map, rows and columns; a slice takes their place.
+/// The dimensions that lie on the map, rows and columns; a slice replaces them.
 ///
 /// # Errors
 /// The variable has no regular grid with a CRS.
 pub fn map_dims(source: &ArraySource, variable: usize) -> Result<(usize, usize)> {
-    place(source, variable).map(|place| (place.y_dim, place.x_dim))
+    variable_grid(source, variable).map(|grid| (grid.y_dim, grid.x_dim))
 }
 
-fn place(source: &ArraySource, variable: usize) -> Result<Place> {
+fn variable_grid(source: &ArraySource, variable: usize) -> Result<VariableGrid> {
     let name = &source.variable(variable)?.name;
     let axes = source.axes(variable)?;
     let none = |why: &str| {
@@ -71,7 +70,7 @@ fn place(source: &ArraySource, variable: usize) -> Result<Place> {
     let Some((y_dim, x_dim)) = axes.y_dim().zip(axes.x_dim()).or(plain) else {
         return Err(none("has no dimensions on the map"));
     };
-    Ok(Place { crs: grid.crs, affine, rows: grid.height, cols: grid.width, y_dim, x_dim })
+    Ok(VariableGrid { crs: grid.crs, affine, rows: grid.height, cols: grid.width, y_dim, x_dim })
 }
 
 /// The selection that a slice makes: its interval on the time axis, unless the user selects there.
@@ -126,31 +125,20 @@ impl Planes {
         cells.filter_map(|(value, _)| value.beyond_float()).next()
     }
 
-    /// Writes the values from place `from` on into `out`, and gives the runs of `out` without one, as
+    /// Writes the values from the `from`-th on into `out`, and gives the runs of `out` without one, as
     /// [`decode`] does.
     ///
     /// # Errors
     /// [`Error::Bug`]: there are fewer.
-    pub fn write<T: Pixel>(
-        &self,
-        from: usize,
-        fill: Option<f64>,
-        out: &mut [T],
-    ) -> Result<Vec<Range<usize>>> {
-        let places = from..from + out.len();
-        let (Some(values), Some(valid)) = (self.values.get(places.clone()), self.valid.get(places)) else {
+    pub fn write<T: Pixel>(&self, from: usize, fill: Option<f64>, out: &mut [T]) -> Result<Gaps> {
+        let range = from..from + out.len();
+        let (Some(values), Some(valid)) = (self.values.get(range.clone()), self.valid.get(range)) else {
             return Err(Error::Bug("too few planes".into()));
         };
-        let mut gaps: Vec<Range<usize>> = Vec::new();
-        for (place, ((to, value), valid)) in out.iter_mut().zip(values).zip(valid).enumerate() {
+        for ((to, value), valid) in out.iter_mut().zip(values).zip(valid) {
             *to = T::of(if *valid == 0 { fill.unwrap_or(f64::NAN) } else { *value });
-            match gaps.last_mut() {
-                _ if *valid != 0 || fill.is_some() => {}
-                Some(last) if last.end == place => last.end += 1,
-                _ => gaps.push(place..place + 1),
-            }
         }
-        Ok(gaps)
+        Ok(if fill.is_some() { Gaps::new() } else { gaps(valid, |valid| *valid == 0) })
     }
 }
 
@@ -158,7 +146,7 @@ impl Planes {
 ///
 /// # Errors
 /// No grid, no transformation between the two CRSs, or chunks that cannot be decoded.
-pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
+pub fn read_onto(part: &Part, onto: &GridTarget, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let mut done = read_one(part, onto, decoding, threads)?;
     if part.also.is_empty() && onto.merge != Merge::Count {
         return Ok(done);
@@ -201,8 +189,8 @@ pub fn read_onto(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) 
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Refuses whole numbers of 64 bits that planes, which are doubles, do not hold.
-fn check_exact(path: &str, facts: &Variable, values: &[f64]) -> Result<()> {
-    if !matches!(facts.dtype, Some(Dtype::Int64 | Dtype::UInt64)) {
+fn check_exact(path: &str, variable: &Variable, values: &[f64]) -> Result<()> {
+    if !matches!(variable.dtype, Some(Dtype::Int64 | Dtype::UInt64)) {
         return Ok(());
     }
     match values.iter().find(|value| value.abs() > EXACT && **value != NONE) {
@@ -211,30 +199,30 @@ fn check_exact(path: &str, facts: &Variable, values: &[f64]) -> Result<()> {
             let reason = format!(
                 "a value near {value} cannot come onto a slice: whole numbers above 2^53 are not told apart there"
             );
-            Err(Error::values(path, facts.name.as_str(), reason))
+            Err(Error::values(path, variable.name.as_str(), reason))
         }
     }
 }
 
-fn read_one(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Result<Planes> {
-    let place = place(&part.source, part.variable)?;
-    let facts = part.facts()?;
+fn read_one(part: &Part, onto: &GridTarget, decoding: &Decoding, threads: usize) -> Result<Planes> {
+    let grid = variable_grid(&part.source, part.variable)?;
+    let variable = part.metadata()?;
     let slice = &onto.slice;
-    let size = (place.rows, place.cols);
-    let mut passage = Passage::of(&place.crs, place.affine, size, slice, onto.resampling)?;
+    let size = (grid.rows, grid.cols);
+    let mut passage = Passage::of(&grid.crs, grid.affine, size, slice, onto.resampling)?;
     if passage.globe.is_none() {
-        passage.from.affine = turned(&place, slice)?;
+        passage.from.affine = turned(&grid, slice)?;
     }
     let Passage { from, to, globe } = passage;
     // An eighth of a cell, rasterio's default, is a long way in degrees.
     let rule = Rule { resampling: onto.resampling, tolerance: 0.0, nodata: Some(NONE) };
     let decoding = Decoding { fill: Some(NONE), ..*decoding };
-    let planes = planes(part, &place);
+    let planes = planes(part, &grid);
     let area = slice.area();
     let count = area.checked_mul(planes.len()).ok_or_else(|| Error::Bug("too many planes".into()))?;
     let mut done = Planes { values: vec![f64::NAN; count], valid: vec![0; count] };
-    let places = done.values.chunks_mut(area).zip(done.valid.chunks_mut(area));
-    let mut jobs: Vec<_> = planes.iter().zip(places).collect();
+    let pixels = done.values.chunks_mut(area).zip(done.valid.chunks_mut(area));
+    let mut jobs: Vec<_> = planes.iter().zip(pixels).collect();
     workers::each(&mut jobs, threads, |(plane, (values, valid))| {
         let image = |window: &Window, out: &mut [f64]| -> Result<()> {
             let (height, width) = (window.height as usize, window.width as usize);
@@ -245,20 +233,20 @@ fn read_one(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Re
                 Some(globe) => globe.runs(window.col_off, window.width).map(|(col, n)| run(col, n)).collect(),
                 None => vec![run(window.col_off, window.width)],
             };
-            if let Some(runs) = runs.get_mut(place.y_dim) {
+            if let Some(runs) = runs.get_mut(grid.y_dim) {
                 *runs = vec![row];
             }
-            if let Some(runs) = runs.get_mut(place.x_dim) {
+            if let Some(runs) = runs.get_mut(grid.x_dim) {
                 *runs = cols;
             }
             let pixels = part.source.read(part.variable, &runs, 1)?;
-            if place.y_dim < place.x_dim {
-                decode(&pixels, facts, &decoding, out)?;
-                return check_exact(part.source.path(), facts, out);
+            if grid.y_dim < grid.x_dim {
+                decode(&pixels, variable, &decoding, out)?;
+                return check_exact(part.source.path(), variable, out);
             }
             let mut turned = vec![0.0; out.len()];
-            decode(&pixels, facts, &decoding, &mut turned)?;
-            check_exact(part.source.path(), facts, &turned)?;
+            decode(&pixels, variable, &decoding, &mut turned)?;
+            check_exact(part.source.path(), variable, &turned)?;
             for (at, value) in out.iter_mut().enumerate() {
                 *value = turned.get(at % width * height + at / width).copied().unwrap_or(NONE);
             }
@@ -273,11 +261,11 @@ fn read_one(part: &Part, onto: &Onto, decoding: &Decoding, threads: usize) -> Re
     Ok(done)
 }
 
-/// The selection of each plane: one place on every dimension that is not on the map.
-fn planes(part: &Part, place: &Place) -> Vec<Vec<Vec<Run>>> {
+/// The selection of each plane: one index on every dimension that is not on the map.
+fn planes(part: &Part, grid: &VariableGrid) -> Vec<Vec<Vec<Run>>> {
     let mut planes: Vec<Vec<Vec<Run>>> = vec![Vec::new()];
     for (dim, selected) in part.selected.iter().enumerate() {
-        let choices: Vec<Vec<Run>> = if dim == place.y_dim || dim == place.x_dim {
+        let choices: Vec<Vec<Run>> = if dim == grid.y_dim || dim == grid.x_dim {
             vec![selected.runs.clone()]
         } else {
             let one = |start| vec![Run { start, count: 1, step: 1 }];
@@ -294,17 +282,17 @@ fn planes(part: &Part, place: &Place) -> Vec<Vec<Vec<Run>>> {
 }
 
 /// A grid in degrees a whole turn further, so that it lies nearest to the slice.
-fn turned(place: &Place, slice: &Slice) -> Result<Affine> {
-    let mut affine = place.affine;
-    if !crs_facts(&place.crs)?.geographic {
+fn turned(grid: &VariableGrid, slice: &Slice) -> Result<Affine> {
+    let mut affine = grid.affine;
+    if !crs_facts(&grid.crs)?.geographic {
         return Ok(affine);
     }
     let b = &slice.bbox;
     let mut middle = [((b.xmin + b.xmax) / 2.0, (b.ymin + b.ymax) / 2.0)];
-    project(slice.crs.as_str(), &place.crs, &mut middle)?;
+    project(slice.crs.as_str(), &grid.crs, &mut middle)?;
     let [(lon, _)] = middle;
     if lon.is_finite() {
-        affine.0[0] += ((lon - affine.x(place.cols as f64 / 2.0)) / TURN).round() * TURN;
+        affine.0[0] += ((lon - affine.x(grid.cols as f64 / 2.0)) / TURN).round() * TURN;
     }
     Ok(affine)
 }

@@ -1,12 +1,12 @@
 //! Several rasters on one slice: each comes onto its grid, then they are merged pixel by pixel.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Bounds, Error, Lack, Result};
 use crate::format::gdal::warp::Warped;
-use crate::read::patch::{BandName, PatchOptions, band_numbers, check_floats, read_patch};
+use crate::read::gaps::{Gaps, fill, gaps, whole};
+use crate::read::patch::{BandName, PatchOptions, PatchRequest, band_numbers};
 use crate::read::placement::Placement;
 use crate::read::source::Source;
 use crate::read::warp::band_onto;
@@ -35,7 +35,7 @@ pub enum Merge {
 
 impl Merge {
     /// What comes out is a value of one of the files.
-    pub fn picks(self) -> bool {
+    pub fn is_selection(self) -> bool {
         matches!(self, Merge::First | Merge::Last | Merge::Min | Merge::Max)
     }
 }
@@ -161,12 +161,7 @@ pub fn band_count(paths: &[String], options: &SliceOptions) -> Result<usize> {
 ///
 /// # Errors
 /// As [`merged`], and a slice that no file touches, unless that was allowed.
-pub fn read_slice(
-    paths: &[String],
-    slice: &Slice,
-    options: &SliceOptions,
-    out: &mut [f32],
-) -> Result<Vec<Range<usize>>> {
+pub fn read_slice(paths: &[String], slice: &Slice, options: &SliceOptions, out: &mut [f32]) -> Result<Gaps> {
     let (gaps, touched) = merged(paths, slice, options, out)?;
     if !touched && !options.patch.boundless {
         return Err(untouched(paths, slice));
@@ -194,24 +189,10 @@ pub fn merged(
     }
 }
 
-/// Puts a value into the gaps, where one was asked for.
-pub fn fill(gaps: Vec<Range<usize>>, value: Option<f64>, out: &mut [f32]) -> Vec<Range<usize>> {
-    let Some(value) = value else { return gaps };
-    for gap in gaps {
-        if let Some(cells) = out.get_mut(gap) {
-            cells.fill(value as f32);
-        }
-    }
-    Vec::new()
-}
-
 /// No file touches the slice.
 pub fn untouched(paths: &[String], slice: &Slice) -> Error {
     Error::out_of_range(slice, Bounds::Files { first: paths.first().cloned(), count: paths.len() })
 }
-
-/// Runs of places without a pixel, in order.
-pub type Gaps = Vec<Range<usize>>;
 
 /// One file needs no merging, and where its pixels are the slice's own, no layer.
 fn one(
@@ -228,23 +209,18 @@ fn one(
         && let [window] = windows.as_slice()
     {
         let plain = PatchOptions { scaled: options.patch.scaled, ..PatchOptions::default() };
-        let gaps = read_patch(source, window, &bands, &plain, out)?;
-        check_floats(source, window, &bands, &plain, out, &gaps)?;
+        let request = PatchRequest { source, window: *window, bands: &bands, options: &plain };
+        let gaps = request.read(out)?;
+        request.check_floats(out, &gaps)?;
         return Ok((gaps, true));
     }
     match layer(source, slice, &placement, options, &bands)? {
         Some(layer) => {
             out.copy_from_slice(&layer.pixels);
-            let gone =
-                if layer.valid.contains(&0) { gaps(layer.valid.iter().map(|v| *v == 0)) } else { Vec::new() };
-            Ok((gone, true))
+            Ok((gaps(&layer.valid, |valid| *valid == 0), true))
         }
         None => Ok((whole(out.len()), false)),
     }
-}
-
-fn whole(length: usize) -> Gaps {
-    std::iter::once(0..length).collect()
 }
 
 fn many(
@@ -315,7 +291,7 @@ fn layer(
         let exact = own.is_wide_integer()
             && !options.warp.scaled
             && options.merge != Merge::Count
-            && (options.warp.resampling.picks() || is_aligned);
+            && (options.warp.resampling.is_selection() || is_aligned);
         let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, placement, &options.warp)? {
             Some(warped) => {
                 let kept = |place: &usize| warped.valid.get(*place) != Some(&0) && !is_gone(*place);
@@ -382,19 +358,6 @@ fn gone(
         let bad = |(pixel, valid): (&T, &u8)| if *valid == 0 { none } else { mask.takes(*pixel) };
         Ok(Some(pixels.iter().zip(&valid).map(bad).collect()))
     })
-}
-
-/// The runs of a sequence that are gaps.
-pub fn gaps(is_gap: impl Iterator<Item = bool>) -> Gaps {
-    let mut runs: Gaps = Vec::new();
-    for (i, gap) in is_gap.enumerate() {
-        match runs.last_mut() {
-            _ if !gap => {}
-            Some(run) if run.end == i => run.end = i + 1,
-            _ => runs.push(i..i + 1),
-        }
-    }
-    runs
 }
 
 /// Merges layers, one after another.
@@ -464,7 +427,7 @@ impl Merger {
             }
             _ => {}
         }
-        gaps(self.counts.iter().map(|n| *n == 0))
+        gaps(&self.counts, |n| *n == 0)
     }
 }
 
@@ -501,10 +464,5 @@ mod tests {
             assert_eq!(gaps.len(), 1);
         }
         assert_eq!(merged(Merge::Count, &layers), (vec![3.0, 2.0, 1.0, 0.0], vec![]));
-    }
-
-    #[test]
-    fn runs_of_gaps_join() {
-        assert_eq!(gaps([true, true, false, true].into_iter()), [0..2, 3..4]);
     }
 }

@@ -8,6 +8,7 @@ use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
 use crate::read::block_cache::{Key, Owner};
+use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::read::source::Source;
 use crate::window::Window;
 use crate::{with_dtype, with_pixels};
@@ -25,7 +26,7 @@ pub struct PatchOptions {
     pub boundless: bool,
 }
 
-/// How a band is named.
+/// A band as a user names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BandName {
     /// From 1.
@@ -119,220 +120,217 @@ pub fn pixel_count(window: &Window, bands: usize) -> usize {
     window.area().saturating_mul(bands)
 }
 
-/// # Errors
-/// [`Error::TooLarge`]: a window may name more pixels than there is memory.
-pub fn check_patch(window: &Window, bands: usize, pixel_bytes: usize, limits: &Limits) -> Result<()> {
-    let bytes = pixel_count(window, bands).saturating_mul(pixel_bytes);
-    if bytes <= limits.chunk {
-        return Ok(());
-    }
-    let load = Load::Window { window: window.to_string(), bands };
-    Err(Error::TooLarge { load, needed: bytes as u64, limit: limits.chunk as u64 })
+/// A window of some bands of a raster, and how it is read.
+#[derive(Clone, Copy)]
+pub struct PatchRequest<'a> {
+    /// The file.
+    pub source: &'a Source,
+    /// Which pixels; it may hang over the edge.
+    pub window: Window,
+    /// Numbers of bands, from 1.
+    pub bands: &'a [usize],
+    /// How pixels become values.
+    pub options: &'a PatchOptions,
 }
 
-/// The blocks of one patch, decoded, in the order in which [`copy_patch`] wants them.
+/// The blocks of one patch, decoded, in the order of [`PatchRequest::block_keys`].
 #[derive(Default)]
-pub struct Held {
+pub struct PatchBlocks {
     blocks: Vec<Arc<Pixels>>,
-    /// What the blocks take.
-    pub bytes: usize,
+    bytes: usize,
 }
 
-impl Held {
+impl PatchBlocks {
     /// Adds the next block of the patch.
     pub fn push(&mut self, block: Arc<Pixels>) {
         self.bytes += block.bytes();
         self.blocks.push(block);
     }
+
+    /// What the blocks hold in memory, whoever else holds them too.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
-/// Blocks of the patches just read: neighbours lie in the same ones, and need not ask the cache again.
-#[derive(Default)]
-pub struct Recent {
-    blocks: Vec<(Key, Arc<Pixels>)>,
-}
+impl PatchRequest<'_> {
+    /// How many pixels the patch has.
+    pub fn pixels(&self) -> usize {
+        pixel_count(&self.window, self.bands.len())
+    }
 
-/// More than a window and its neighbour lie in, of a few bands; a longer search would cost more than it saves.
-const RECENT: usize = 16;
-
-impl Recent {
-    /// A block, and whether it came from here.
+    /// The blocks that the patch lies in, in the order in which [`PatchRequest::copy`] wants them.
     ///
     /// # Errors
-    /// As [`Source::block`].
-    fn get(&mut self, source: &Source, key: Key) -> Result<Arc<Pixels>> {
-        if let Some((_, block)) = self.blocks.iter().rev().find(|(known, _)| *known == key) {
-            return Ok(block.clone());
+    /// A window wholly outside.
+    pub fn block_keys(&self) -> Result<Vec<Key>> {
+        let mut keys = Vec::new();
+        let Some(inside) = self.inside()? else { return Ok(keys) };
+        for &band in self.bands {
+            let key = |block: BlockPart| Key {
+                source: Owner::Raster(self.source.id()),
+                band: band as u32,
+                mask: block.mask,
+                row: block.row as u32,
+                col: block.col as u32,
+            };
+            keys.extend(block_parts(self.source.header(), &inside, band)?.map(key));
         }
-        let block = source.block(key)?;
-        if self.blocks.len() == RECENT {
-            self.blocks.remove(0);
-        }
-        self.blocks.push((key, block.clone()));
-        Ok(block)
+        Ok(keys)
     }
-}
 
-/// The blocks that a patch lies in, in the order in which [`copy_patch`] wants them.
-///
-/// # Errors
-/// A window wholly outside.
-pub fn block_keys(
-    source: &Source,
-    window: &Window,
-    bands: &[usize],
-    options: &PatchOptions,
-) -> Result<Vec<Key>> {
-    let mut keys = Vec::new();
-    let Some(inside) = inside(source, window, options)? else { return Ok(keys) };
-    for &band in bands {
-        let key = |place: Place| Key {
-            source: Owner::Raster(source.id()),
-            band: band as u32,
-            mask: place.mask,
-            row: place.row as u32,
-            col: place.col as u32,
+    /// Decodes (or finds decoded) every block that the patch lies in.
+    ///
+    /// # Errors
+    /// A window wholly outside, or blocks that cannot be decoded.
+    pub fn blocks(&self) -> Result<PatchBlocks> {
+        let mut blocks = PatchBlocks::default();
+        let keys = self.block_keys()?;
+        self.source.prepare(&keys)?;
+        for key in keys {
+            blocks.push(self.source.block(key)?);
+        }
+        Ok(blocks)
+    }
+
+    /// Reads the patch into `out`, `[band, row, col]`, in the type `T`: the file's own, or a float. Returns the runs
+    /// of `out` that hold no pixel (nodata, masked, or outside the raster); there are none when a fill value was asked
+    /// for.
+    ///
+    /// # Errors
+    /// As [`PatchRequest::blocks`].
+    pub fn read<T: Pixel>(&self, out: &mut [T]) -> Result<Gaps> {
+        self.copy(&self.blocks()?, out)
+    }
+
+    /// [`PatchRequest::read`] from blocks that were decoded for the same patch.
+    ///
+    /// # Errors
+    /// [`Error::Bug`]: another number of places, or blocks of another patch.
+    pub fn copy<T: Pixel>(&self, blocks: &PatchBlocks, out: &mut [T]) -> Result<Gaps> {
+        let window = &self.window;
+        if out.len() != self.pixels() {
+            return Err(Error::Bug(format!(
+                "{} places for {window} of {} bands",
+                out.len(),
+                self.bands.len()
+            )));
+        }
+        let header = self.source.header();
+        let Some(inside) = window.clip(header.height, header.width) else {
+            return Ok(gaps::fill(gaps::whole(out.len()), self.options.fill, out));
         };
-        keys.extend(block_places(source.header(), &inside, band)?.map(key));
-    }
-    Ok(keys)
-}
-
-/// Decodes (or finds decoded) every block that a patch lies in.
-///
-/// # Errors
-/// A window wholly outside, or blocks that can not be decoded.
-pub fn fetch_patch(
-    source: &Source,
-    window: &Window,
-    bands: &[usize],
-    options: &PatchOptions,
-    recent: &mut Recent,
-) -> Result<Held> {
-    let mut held = Held::default();
-    let keys = block_keys(source, window, bands, options)?;
-    source.prepare(&keys)?;
-    for key in keys {
-        held.push(recent.get(source, key)?);
-    }
-    Ok(held)
-}
-
-/// Reads `window` of `bands` into `out`, `[band, row, col]`, in the type `T`: the file's own, or a float.
-/// Returns the runs of `out` that hold no pixel (nodata, masked, or outside the raster), in order; there
-/// are none when a fill value was asked for.
-///
-/// # Errors
-/// As [`fetch_patch`].
-pub fn read_patch<T: Pixel>(
-    source: &Source,
-    window: &Window,
-    bands: &[usize],
-    options: &PatchOptions,
-    out: &mut [T],
-) -> Result<Vec<Range<usize>>> {
-    let held = fetch_patch(source, window, bands, options, &mut Recent::default())?;
-    copy_patch(source.header(), window, bands, options, &held, out)
-}
-
-/// [`read_patch`] from blocks that [`fetch_patch`] gave for the same patch.
-///
-/// # Errors
-/// As [`fetch_patch`].
-pub fn copy_patch<T: Pixel>(
-    header: &Header,
-    window: &Window,
-    bands: &[usize],
-    options: &PatchOptions,
-    held: &Held,
-    out: &mut [T],
-) -> Result<Vec<Range<usize>>> {
-    if out.len() != pixel_count(window, bands.len()) {
-        return Err(Error::Bug(format!("{} places for {window} of {} bands", out.len(), bands.len())));
-    }
-    let Some(inside) = window.clip(header.height, header.width) else {
-        let all = std::iter::once(0..out.len()).collect();
-        return Ok(fill_gaps(all, options, out));
-    };
-    let mut gaps = Gaps::default();
-    let mut blocks = held.blocks.iter();
-    for (plane, &band) in bands.iter().enumerate() {
-        let base = plane * window.area();
-        if inside.area() < window.area() {
-            outside(window, &inside, base, &mut gaps);
-        }
-        let target = Target { window, inside: &inside, base };
-        copy_band(header, band, options.scaled, &target, &mut blocks, out, &mut gaps)?;
-    }
-    Ok(fill_gaps(gaps.finish(), options, out))
-}
-
-/// Refuses pixels, as [`read_patch`] gave them in `out`, that are other numbers in the file.
-///
-/// # Errors
-/// [`Error::Unsuited`], and as [`read_patch`].
-pub fn check_floats(
-    source: &Source,
-    window: &Window,
-    bands: &[usize],
-    options: &PatchOptions,
-    out: &[f32],
-    gaps: &[Range<usize>],
-) -> Result<()> {
-    /// The first that has a neighbour which it hides.
-    const FIRST: f32 = 16_777_216.0;
-    for (plane, &band) in bands.iter().enumerate() {
-        let facts = source.header().bands.get(band.wrapping_sub(1));
-        let Some(facts) = facts.filter(|facts| facts.dtype.is_wide_integer()) else { continue };
-        let (start, end) = (plane * window.area(), (plane + 1) * window.area());
-        // Gaps and a fill value lie there too: whether a pixel does, its own type tells.
-        let large = |run: Range<usize>| {
-            out.get(run).is_some_and(|run| run.iter().fold(false, |any, v| any | (v.abs() >= FIRST)))
-        };
-        let mut from = start;
-        let inside = gaps.iter().filter(|gap| (start..end).contains(&gap.start));
-        let mut any = inside.fold(false, |any, gap| {
-            let pixels = from..gap.start;
-            from = gap.end.min(end);
-            any || large(pixels)
-        });
-        any = any || large(from..end);
-        if !any || Rule::of(facts, options.scaled).linear.is_some() {
-            continue;
-        }
-        let plain = PatchOptions { fill: Some(0.0), boundless: true, ..PatchOptions::default() };
-        with_dtype!(facts.dtype, P => {
-            let mut pixels = vec![P::default(); window.area()];
-            read_patch(source, window, &[band], &plain, &mut pixels)?;
-            if let Some(value) = pixels.iter().find_map(|pixel| pixel.beyond_float()) {
-                return Err(Error::unsuited(source.path(), Lack::BeyondFloat { band, value }));
+        let mut found = GapsBuilder::default();
+        let mut blocks = blocks.blocks.iter();
+        for (plane, &band) in self.bands.iter().enumerate() {
+            let base = plane * window.area();
+            if inside.area() < window.area() {
+                outside(window, &inside, base, &mut found);
             }
-        });
+            let plane = Plane { window, inside: &inside, base };
+            self.copy_band(band, &plane, &mut blocks, out, &mut found)?;
+        }
+        Ok(gaps::fill(found.finish(), self.options.fill, out))
     }
-    Ok(())
+
+    /// Refuses pixels, as [`PatchRequest::read`] gave them in `out`, that are other numbers in the file.
+    ///
+    /// # Errors
+    /// [`Error::Unsuited`], and as [`PatchRequest::read`].
+    pub fn check_floats(&self, out: &[f32], gaps: &[Range<usize>]) -> Result<()> {
+        /// The first that has a neighbour which it hides.
+        const FIRST: f32 = 16_777_216.0;
+        let area = self.window.area();
+        for (plane, &band) in self.bands.iter().enumerate() {
+            let facts = self.source.header().bands.get(band.wrapping_sub(1));
+            let Some(facts) = facts.filter(|facts| facts.dtype.is_wide_integer()) else { continue };
+            let (start, end) = (plane * area, (plane + 1) * area);
+            // Gaps and a fill value lie there too: whether a pixel does, its own type tells.
+            let large = |run: Range<usize>| {
+                out.get(run).is_some_and(|run| run.iter().fold(false, |any, v| any | (v.abs() >= FIRST)))
+            };
+            let mut from = start;
+            let inside = gaps.iter().filter(|gap| (start..end).contains(&gap.start));
+            let mut any = inside.fold(false, |any, gap| {
+                let pixels = from..gap.start;
+                from = gap.end.min(end);
+                any || large(pixels)
+            });
+            any = any || large(from..end);
+            if !any || Rule::of(facts, self.options.scaled).linear.is_some() {
+                continue;
+            }
+            let options = PatchOptions { fill: Some(0.0), boundless: true, ..PatchOptions::default() };
+            let plain = PatchRequest { bands: &[band], options: &options, ..*self };
+            with_dtype!(facts.dtype, P => {
+                let mut pixels = vec![P::default(); area];
+                plain.read(&mut pixels)?;
+                if let Some(value) = pixels.iter().find_map(|pixel| pixel.beyond_float()) {
+                    return Err(Error::unsuited(self.source.path(), Lack::BeyondFloat { band, value }));
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// The part of the window inside the raster; `None` when there is none and that was allowed.
+    fn inside(&self) -> Result<Option<Window>> {
+        let header = self.source.header();
+        match self.window.clip(header.height, header.width) {
+            None if !self.options.boundless => {
+                let (height, width) = (header.height, header.width);
+                let bounds = Bounds::Raster { path: self.source.path().into(), height, width };
+                Err(Error::out_of_range(self.window, bounds))
+            }
+            inside => Ok(inside),
+        }
+    }
+
+    /// Copies one band out of the next blocks.
+    fn copy_band<'b, T: Pixel>(
+        &self,
+        band: usize,
+        plane: &Plane<'_>,
+        blocks: &mut impl Iterator<Item = &'b Arc<Pixels>>,
+        out: &mut [T],
+        gaps: &mut GapsBuilder,
+    ) -> Result<()> {
+        let header = self.source.header();
+        let facts =
+            header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
+        let rule = Rule::of(facts, self.options.scaled);
+        let mut parts = block_parts(header, plane.inside, band)?;
+        while let Some(part) = parts.next() {
+            let missing = || Error::Bug("a block that was not fetched".into());
+            let block = blocks.next().ok_or_else(missing)?;
+            let mask = match facts.masked {
+                true => parts.next().and_then(|_| blocks.next()).map(Some).ok_or_else(missing)?,
+                false => None,
+            };
+            copy_part(block, mask, &rule, &plane.shares(&part, header.block), out, gaps)?;
+        }
+        Ok(())
+    }
 }
 
-/// The part of a window inside the raster; `None` when there is none and that was allowed.
-fn inside(source: &Source, window: &Window, options: &PatchOptions) -> Result<Option<Window>> {
-    let header = source.header();
-    match window.clip(header.height, header.width) {
-        None if !options.boundless => Err({
-            let (path, height, width) = (source.path().into(), header.height, header.width);
-            Error::out_of_range(window, Bounds::Raster { path, height, width })
-        }),
-        inside => Ok(inside),
-    }
+/// Refuses a patch of more bytes than a chunk may take.
+///
+/// # Errors
+/// [`Error::TooLarge`]: a window may name more pixels than there is memory.
+pub fn check_patch(window: &Window, bands: usize, pixel_bytes: usize, limits: &Limits) -> Result<()> {
+    let bytes = pixel_count(window, bands).saturating_mul(pixel_bytes);
+    limits.allow(bytes, || Load::Window { window: window.to_string(), bands })
 }
 
 /// One block of pixels, or of their validity.
-struct Place {
+struct BlockPart {
     row: usize,
     col: usize,
     mask: bool,
 }
 
 /// The blocks under a window, row by row, each followed by its mask where the band has one.
-fn block_places(header: &Header, inside: &Window, band: usize) -> Result<impl Iterator<Item = Place>> {
+fn block_parts(header: &Header, inside: &Window, band: usize) -> Result<impl Iterator<Item = BlockPart>> {
     let facts =
         header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
     let (height, width) = header.block;
@@ -340,22 +338,12 @@ fn block_places(header: &Header, inside: &Window, band: usize) -> Result<impl It
     let cols = inside.col_off as usize / width..(inside.col_end() as usize).div_ceil(width);
     let kinds: &[bool] = if facts.masked { &[false, true] } else { &[false] };
     Ok(rows.flat_map(move |row| {
-        cols.clone().flat_map(move |col| kinds.iter().map(move |&mask| Place { row, col, mask }))
+        cols.clone().flat_map(move |col| kinds.iter().map(move |&mask| BlockPart { row, col, mask }))
     }))
 }
 
-fn fill_gaps<T: Pixel>(gaps: Vec<Range<usize>>, options: &PatchOptions, out: &mut [T]) -> Vec<Range<usize>> {
-    let Some(fill) = options.fill else { return gaps };
-    for gap in gaps {
-        if let Some(cells) = out.get_mut(gap) {
-            cells.fill(T::of(fill));
-        }
-    }
-    Vec::new()
-}
-
 /// Marks the part of a window that lies beyond the raster.
-fn outside(window: &Window, inside: &Window, base: usize, gaps: &mut Gaps) {
+fn outside(window: &Window, inside: &Window, base: usize, gaps: &mut GapsBuilder) {
     let width = window.width as usize;
     let left = (inside.col_off - window.col_off) as usize;
     let right = left + inside.width as usize;
@@ -371,52 +359,32 @@ fn outside(window: &Window, inside: &Window, base: usize, gaps: &mut Gaps) {
     }
 }
 
-/// Where a band's pixels go: the whole window, its part inside the raster, and the band's first place.
-struct Target<'a> {
+/// Where a band's pixels go: the whole window, its part inside the raster, and the band's first pixel.
+struct Plane<'a> {
     window: &'a Window,
     inside: &'a Window,
     base: usize,
 }
 
-fn copy_band<'a, T: Pixel>(
-    header: &Header,
-    band: usize,
-    scaled: bool,
-    target: &Target<'_>,
-    blocks: &mut impl Iterator<Item = &'a Arc<Pixels>>,
-    out: &mut [T],
-    gaps: &mut Gaps,
-) -> Result<()> {
-    let facts =
-        header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
-    let rule = Rule::of(facts, scaled);
-    let (height, width) = header.block;
-    let (window, inside) = (target.window, target.inside);
-    let (first_row, last_row) = (inside.row_off as usize, inside.row_end() as usize);
-    let (first_col, last_col) = (inside.col_off as usize, inside.col_end() as usize);
-    let mut places = block_places(header, inside, band)?;
-    while let Some(place) = places.next() {
-        let missing = || Error::Bug("a block that was not fetched".into());
-        let block = blocks.next().ok_or_else(missing)?;
-        let mask = match facts.masked {
-            true => places.next().and_then(|_| blocks.next()).map(Some).ok_or_else(missing)?,
-            false => None,
-        };
-        let rows = first_row.max(place.row * height)..last_row.min((place.row + 1) * height);
-        let cols = first_col.max(place.col * width)..last_col.min((place.col + 1) * width);
-        let part = Part {
-            from: (rows.start - place.row * height) * width + cols.start - place.col * width,
+impl Plane<'_> {
+    /// What the window and a block share.
+    fn shares(&self, part: &BlockPart, (height, width): (usize, usize)) -> Part {
+        let (window, inside) = (self.window, self.inside);
+        let rows = (inside.row_off as usize).max(part.row * height)
+            ..(inside.row_end() as usize).min((part.row + 1) * height);
+        let cols = (inside.col_off as usize).max(part.col * width)
+            ..(inside.col_end() as usize).min((part.col + 1) * width);
+        Part {
+            from: (rows.start - part.row * height) * width + cols.start - part.col * width,
             from_width: width,
-            to: target.base
+            to: self.base
                 + (rows.start as i64 - window.row_off) as usize * window.width as usize
                 + (cols.start as i64 - window.col_off) as usize,
             to_width: window.width as usize,
             height: rows.len(),
             width: cols.len(),
-        };
-        copy_part(block, mask, &rule, &part, out, gaps)?;
+        }
     }
-    Ok(())
 }
 
 /// What turns a stored pixel into a value or into nothing.
@@ -485,7 +453,7 @@ fn copy_part<T: Pixel>(
     rule: &Rule,
     part: &Part,
     out: &mut [T],
-    gaps: &mut Gaps,
+    gaps: &mut GapsBuilder,
 ) -> Result<()> {
     match (T::view(block), rule.linear) {
         (Some(values), None) => {
@@ -518,52 +486,9 @@ fn copy_part<T: Pixel>(
     Ok(())
 }
 
-fn mark_nodata<P: Pixel>(values: &[P], nodata: Nodata, to: usize, gaps: &mut Gaps) {
+fn mark_nodata<P: Pixel>(values: &[P], nodata: Nodata, to: usize, gaps: &mut GapsBuilder) {
     if let Some(nodata) = P::nodata(nodata) {
         gaps.add_where(values, to, |v| v.is(nodata));
-    }
-}
-
-/// Runs of places without a pixel.
-#[derive(Default)]
-struct Gaps(Vec<Range<usize>>);
-
-impl Gaps {
-    fn add(&mut self, run: Range<usize>) {
-        if run.is_empty() {
-            return;
-        }
-        match self.0.last_mut() {
-            Some(last) if last.end == run.start => last.end = run.end,
-            _ => self.0.push(run),
-        }
-    }
-
-    /// The values that are gone, 64 at a time: a bit for each, and a run for each run of bits.
-    fn add_where<P>(&mut self, values: &[P], start: usize, gone: impl Fn(&P) -> bool) {
-        for (place, values) in values.chunks(64).enumerate() {
-            // Without a branch, so that values without a gap cost one vectorised pass.
-            if !values.iter().fold(false, |any, value| any | gone(value)) {
-                continue;
-            }
-            let bit = |(i, value): (usize, &P)| u64::from(gone(value)) << i;
-            let mut bits = values.iter().enumerate().map(bit).fold(0, |all, bit| all | bit);
-            let first = start + place * 64;
-            while bits != 0 {
-                let from = bits.trailing_zeros();
-                let ones = (bits >> from).trailing_ones();
-                self.add(first + from as usize..first + (from + ones) as usize);
-                bits &= u64::MAX.checked_shl(from + ones).unwrap_or(0);
-            }
-        }
-    }
-
-    /// In order: blocks side by side deliver their rows interleaved.
-    fn finish(mut self) -> Vec<Range<usize>> {
-        if !self.0.is_sorted_by_key(|run| run.start) {
-            self.0.sort_unstable_by_key(|run| run.start);
-        }
-        self.0
     }
 }
 
@@ -572,35 +497,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_join_neighbours_and_come_in_order() {
-        let mut gaps = Gaps::default();
-        gaps.add(4..6);
-        gaps.add(6..8);
-        gaps.add(0..2);
-        gaps.add(3..3);
-        assert_eq!(gaps.finish(), [0..2, 4..8]);
-    }
-
-    #[test]
-    fn add_where_finds_every_run() {
-        for seed in 0..40u64 {
-            let values: Vec<bool> =
-                (0..200u64).map(|i| (i / (1 + seed % 7) * 31 + seed) % 5 < seed % 6).collect();
-            let mut gaps = Gaps::default();
-            gaps.add_where(&values, 10, |gone| *gone);
-            let runs = gaps.finish();
-            let mut seen = vec![false; 200];
-            runs.iter().for_each(|run| seen[run.start - 10..run.end - 10].fill(true));
-            assert_eq!(seen, values, "seed {seed}");
-            assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start), "{runs:?}");
-        }
-    }
-
-    #[test]
     fn what_lies_beyond_the_raster_is_a_gap() {
         let window = Window::new(-1, -1, 3, 3).unwrap();
         let inside = window.clip(10, 10).unwrap();
-        let mut gaps = Gaps::default();
+        let mut gaps = GapsBuilder::default();
         outside(&window, &inside, 0, &mut gaps);
         assert_eq!(gaps.finish(), [0..4, 6..7]);
     }

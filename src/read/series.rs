@@ -10,7 +10,8 @@ use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime};
 use crate::error::{Error, Load, Result};
 use crate::interval::iso;
 use crate::limits::Limits;
-use crate::read::mosaic::{Gaps, Merge, Merger, SliceOptions, fill, gaps, merged, untouched};
+use crate::read::gaps::{Gaps, fill, gaps};
+use crate::read::mosaic::{Merge, Merger, SliceOptions, merged, untouched};
 use crate::slice::Slice;
 use crate::workers;
 
@@ -288,9 +289,8 @@ fn read_bin(
     }
     let is_median = options.reduce == Reduce::Median;
     let held = bin.groups.len().saturating_mul(out.len()).saturating_mul(4);
-    if is_median && held > limits.chunk {
-        let load = Load::Median { times: bin.groups.len(), slice: slice.to_string() };
-        return Err(Error::TooLarge { load, needed: held as u64, limit: limits.chunk as u64 });
+    if is_median {
+        limits.allow(held, || Load::Median { times: bin.groups.len(), slice: slice.to_string() })?;
     }
     let mut touched = false;
     let mut merger = Merger::new(merge, out.len());
@@ -343,7 +343,7 @@ fn median(stack: &[(Vec<f32>, Vec<u8>)], out: &mut [f32]) -> Gaps {
             _ => *empty = true,
         }
     }
-    gaps(empty.into_iter())
+    gaps(&empty, |empty| *empty)
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Stored values of an array file as numbers: scale, offset, and what stands for no value.
 
-use std::ops::Range;
-
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::array::{Absent, Variable};
+use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::with_pixels;
 
 /// How stored values become numbers.
@@ -42,7 +41,7 @@ pub fn decode<T: Pixel>(
     variable: &Variable,
     decoding: &Decoding,
     out: &mut [T],
-) -> Result<Vec<Range<usize>>> {
+) -> Result<Gaps> {
     if pixels.len() != out.len() {
         return Err(Error::Bug(format!("{} values for {} places", pixels.len(), out.len())));
     }
@@ -58,32 +57,20 @@ pub fn decode<T: Pixel>(
     if !decoding.masked {
         return Ok(Vec::new());
     }
-    let gaps = with_pixels!(pixels, values => gaps(values, &variable.absent()));
-    let Some(fill) = decoding.fill else { return Ok(gaps) };
-    for gap in gaps {
-        if let Some(places) = out.get_mut(gap) {
-            places.fill(T::of(fill));
-        }
-    }
-    Ok(Vec::new())
+    let gaps = with_pixels!(pixels, values => gaps_of(values, &variable.absent()));
+    Ok(gaps::fill(gaps, decoding.fill, out))
 }
 
-fn gaps<P: Pixel>(values: &[P], absent: &Absent<P>) -> Vec<Range<usize>> {
-    let mut gaps: Vec<Range<usize>> = Vec::new();
+fn gaps_of<P: Pixel>(values: &[P], absent: &Absent<P>) -> Gaps {
+    let mut found = GapsBuilder::default();
     if absent.is_empty() {
-        return gaps;
+        return found.finish();
     }
     const BLOCK: usize = 1024;
     for (number, block) in values.chunks(BLOCK).enumerate().filter(|(_, block)| absent.any(block)) {
-        for (place, _) in block.iter().enumerate().filter(|(_, value)| absent.holds(**value)) {
-            let place = number * BLOCK + place;
-            match gaps.last_mut() {
-                Some(last) if last.end == place => last.end += 1,
-                _ => gaps.push(place..place + 1),
-            }
-        }
+        found.add_where(block, number * BLOCK, |value| absent.holds(*value));
     }
-    gaps
+    found.finish()
 }
 
 #[cfg(test)]
@@ -130,8 +117,8 @@ mod tests {
         values[1020..1030].fill(f32::NAN);
         let mut variable = variable(Some(Nodata::Float(f64::NAN)), None);
         variable.attributes.clear();
-        assert_eq!(gaps(&values, &variable.absent()).as_slice(), std::slice::from_ref(&(1020..1030)));
+        assert_eq!(gaps_of(&values, &variable.absent()).as_slice(), std::slice::from_ref(&(1020..1030)));
         variable.nodata = None;
-        assert!(gaps(&values, &variable.absent::<f32>()).is_empty());
+        assert!(gaps_of(&values, &variable.absent::<f32>()).is_empty());
     }
 }

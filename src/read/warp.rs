@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::format::gdal::warp;
 use crate::format::gdal::warp::{Pixels, Rule, Warped};
 use crate::read::globe::Globe;
-use crate::read::patch::{PatchOptions, read_patch};
+use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::placement::{Passage, Placement};
 use crate::read::resample;
 use crate::read::source::Source;
@@ -43,7 +43,8 @@ fn copy<T: Pixel>(
     let options = PatchOptions { scaled, ..PatchOptions::default() };
     for window in windows {
         let mut part = Warped { pixels: vec![T::default(); window.area()], valid: vec![1; window.area()] };
-        for gap in read_patch(source, window, &[band], &options, &mut part.pixels)? {
+        let request = PatchRequest { source, window: *window, bands: &[band], options: &options };
+        for gap in request.read(&mut part.pixels)? {
             if let Some(places) = part.valid.get_mut(gap) {
                 places.fill(0);
             }
@@ -80,16 +81,16 @@ fn warped<T: Pixel>(
         Some(fill) => Some(T::of(fill)),
         None => facts.nodata.filter(|_| !facts.masked).and_then(T::nodata),
     };
+    let bands = [band];
+    let of = |part: &Window| PatchRequest { source, window: *part, bands: &bands, options: &options };
     let image = |window: &Window, out: &mut [T]| -> Result<()> {
-        around(window, globe.as_ref(), out, |part, out| {
-            read_patch(source, part, &[band], &options, out).map(|_| ())
-        })
+        around(window, globe.as_ref(), out, |part, out| of(part).read(out).map(|_| ()))
     };
     let mask = |window: &Window, out: &mut [u8]| -> Result<()> {
         around(window, globe.as_ref(), out, |part, out| {
             let mut pixels = vec![T::default(); out.len()];
             out.fill(255);
-            for gap in read_patch(source, part, &[band], &options, &mut pixels)? {
+            for gap in of(part).read(&mut pixels)? {
                 if let Some(places) = out.get_mut(gap) {
                     places.fill(0);
                 }

@@ -3,7 +3,6 @@
 pub mod catalog_crs;
 pub mod catalogs;
 pub mod cells;
-pub mod chunk_limit;
 pub mod crs;
 pub mod options;
 pub mod paths;

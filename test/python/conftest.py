@@ -26,6 +26,8 @@ def pytest_configure(config):
 def connect(database=":memory:", load=True, **config):
     """A connection that may load the extension under test."""
     con = duckdb.connect(str(database), config={"allow_unsigned_extensions": "true", **config})
+    # A slow machine would have it printed among what a test prints.
+    con.execute("SET enable_progress_bar = false")
     if load:
         con.execute(f"LOAD '{EXTENSION}'")
     return con
@@ -140,4 +142,4 @@ def run_python(code, timeout=120, env=None, python=sys.executable):
     return subprocess.run([python, "-c", head + code], capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})})
 
 
-OPEN_EXTENSION = "import duckdb; con = duckdb.connect(config={'allow_unsigned_extensions': 'true'}); con.execute(f\"LOAD '{EXTENSION}'\")\n"
+OPEN_EXTENSION = "import duckdb; con = duckdb.connect(config={'allow_unsigned_extensions': 'true'}); con.execute('SET enable_progress_bar = false'); con.execute(f\"LOAD '{EXTENSION}'\")\n"

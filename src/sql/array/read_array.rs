@@ -10,7 +10,7 @@ use crate::files;
 use crate::format::array::Variable;
 use crate::limits::Limits;
 use crate::read::array_plan::{Opened, Part, check_size};
-use crate::read::array_slice::{Onto, map_dims, read_onto};
+use crate::read::array_slice::{GridTarget, map_dims, read_onto};
 use crate::read::values::{Decoding, decode};
 use crate::sql::array::selection::{
     Coordinates, FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, PATH, RESAMPLING, Request, SCALED, SEL,
@@ -107,7 +107,7 @@ pub struct Bound {
 struct Job {
     parts: Vec<Part>,
     decoding: Decoding,
-    onto: Option<Onto>,
+    onto: Option<GridTarget>,
     dims: Vec<String>,
     shape: Vec<u64>,
     values: usize,
@@ -115,6 +115,7 @@ struct Job {
 
 impl ScalarFunction for ReadArray {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
@@ -129,7 +130,8 @@ impl ScalarFunction for ReadArray {
             let job = job(input, row, &mut opened)?;
             if let Some(job) = &job {
                 total = total.saturating_add(job.values as u64);
-                let name = job.parts.first().map_or(Ok(""), |part| part.facts().map(|v| v.name.as_str()))?;
+                let name =
+                    job.parts.first().map_or(Ok(""), |part| part.metadata().map(|v| v.name.as_str()))?;
                 check_size(name, total, size_of::<f32>(), &bound.limits)?;
             }
             jobs.push(job);
@@ -189,7 +191,7 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
     let variable = input.column(1).str(row)?;
     let (onto, parts) = (request.onto()?, request.parts(&paths, variable, opened)?);
     let (mut dims, mut shape) = shape(&parts)?;
-    if let Some(Onto { slice, .. }) = &onto {
+    if let Some(GridTarget { slice, .. }) = &onto {
         dims.extend(["y".to_string(), "x".to_string()]);
         shape.extend([u64::from(slice.height), u64::from(slice.width)]);
     }
@@ -204,7 +206,7 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
         let (count, gaps) = match &job.onto {
             Some(onto) => {
                 let planes = read_onto(part, onto, &job.decoding, bound.limits.threads)?;
-                if onto.resampling.picks() && onto.merge.picks() {
+                if onto.resampling.is_selection() && onto.merge.is_selection() {
                     check_float(part, &job.decoding, || planes.beyond_float())?;
                 }
                 let out = child.slice_mut::<f32>(done, planes.len());
@@ -213,9 +215,9 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
             None => {
                 let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
                 let out = child.slice_mut::<f32>(done, pixels.len());
-                let gaps = decode(&pixels, part.facts()?, &job.decoding, out)?;
+                let gaps = decode(&pixels, part.metadata()?, &job.decoding, out)?;
                 check_float(part, &job.decoding, || {
-                    beyond_float(&pixels, part.facts().ok()?, &job.decoding)
+                    beyond_float(&pixels, part.metadata().ok()?, &job.decoding)
                 })?;
                 (pixels.len(), gaps)
             }
@@ -228,7 +230,7 @@ fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Re
 
 /// Refuses whole numbers that a FLOAT changes, as the scalar reads of rasters do: identifiers would become others.
 fn check_float(part: &Part, decoding: &Decoding, find: impl FnOnce() -> Option<i128>) -> Result<()> {
-    let variable = part.facts()?;
+    let variable = part.metadata()?;
     let wide = variable.dtype.is_some_and(Dtype::is_wide_integer) && decoding.linear(variable).is_none();
     match wide.then(find).flatten() {
         None => Ok(()),
@@ -252,7 +254,7 @@ fn beyond_float(pixels: &Pixels, variable: &Variable, decoding: &Decoding) -> Op
 
 /// Names of the dimensions that a slice replaced.
 fn map_names(part: &Part) -> Vec<String> {
-    let (Ok((y, x)), Ok(variable)) = (map_dims(&part.source, part.variable), part.facts()) else {
+    let (Ok((y, x)), Ok(variable)) = (map_dims(&part.source, part.variable), part.metadata()) else {
         return Vec::new();
     };
     [y, x].into_iter().filter_map(|dim| variable.dims.get(dim).cloned()).collect()
@@ -261,7 +263,7 @@ fn map_names(part: &Part) -> Vec<String> {
 /// Shape, dimensions, coordinates and times of a read.
 fn rest(job: &Job) -> [Value; 4] {
     let Coordinates { mut numbers, times } = coordinates(&job.parts);
-    if let Some(Onto { slice, .. }) = &job.onto {
+    if let Some(GridTarget { slice, .. }) = &job.onto {
         let on_map: Vec<String> = job.parts.first().map(map_names).unwrap_or_default();
         numbers.retain(|(name, _)| !on_map.contains(name));
         let [x0, dx, _, y0, _, dy] = slice.affine().0;

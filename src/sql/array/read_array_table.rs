@@ -1,25 +1,24 @@
 //! `FROM read_array(paths, variable)`: streams an array, a row for each place on its first dimension.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::table::{Plan, TableFunction};
-use crate::dtype::{DTYPES, Dtype, Nodata, Pixel, Pixels};
+use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
-use crate::format::hyperslab::index_count;
 use crate::limits::Limits;
-use crate::read::array_plan::{Opened, Part, check_size, section};
-use crate::read::array_slice::{Onto, Planes, read_onto};
-use crate::read::values::{Decoding, decode};
+use crate::read::array_plan::{Opened, Part};
+use crate::read::array_slice::GridTarget;
+use crate::read::array_stream::{ArrayReading, ArrayRow, ArrayStream};
+use crate::read::values::Decoding;
 use crate::sql::array::selection::{
     FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, OPTIONS, PATH, RESAMPLING, Request, SCALED, SEL, TOLERANCE,
     VARIABLE, option,
 };
 use crate::sql::raster::patch_scan::sql_type;
 use crate::value::Value;
-use crate::workers::Ordered;
 use crate::{files, with_dtype};
 
 /// The table function `read_array`.
@@ -115,53 +114,14 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
-    parts: Vec<Part>,
-    decoding: Decoding,
-    onto: Option<Onto>,
-    dtype: Dtype,
-    limits: Limits,
+    reading: Arc<ArrayReading>,
 }
 
 /// A scan under way.
 pub struct Scan {
-    feed: Mutex<Feed>,
+    stream: ArrayStream,
     bound: Arc<Bound>,
 }
-
-struct Feed {
-    pool: Ordered<Batch>,
-    open: Option<(Batch, u64)>,
-}
-
-/// Rows that one worker read: places `from .. from + count` of a part's first dimension.
-struct Batch {
-    part: usize,
-    from: u64,
-    count: u64,
-    /// Nothing when the query asks for no values.
-    values: Option<Values>,
-}
-
-enum Values {
-    Stored(Pixels),
-    Warped(Planes),
-}
-
-impl Bound {
-    /// Values of one place on a part's other dimensions: pixels of the slice, or one.
-    fn cells(&self) -> u64 {
-        self.onto.as_ref().map_or(1, |onto| onto.slice.area() as u64)
-    }
-}
-
-/// Values that one job reads at once: whole chunks on the first dimension, as far as they fit.
-const JOB_BYTES: u64 = 16 << 20;
-/// Values that wait for the reader.
-const AHEAD_BYTES: usize = 128 << 20;
-/// A value on a slice while it waits: a number, and whether it is one.
-const PLANE_BYTES: u64 = 9;
-/// Values of one chunk: past this, a chunk ends, so that an interrupt is soon seen.
-const CHUNK_BYTES: u64 = 4 << 20;
 
 impl TableFunction for ReadArrayTable {
     const DOC: &'static FunctionDoc = &DOC;
@@ -169,10 +129,10 @@ impl TableFunction for ReadArrayTable {
     type Scan = Scan;
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
-        let paths = files::expand(&args.paths("paths")?).map_err(args.place("paths"))?;
+        let paths = files::expand(&args.paths("paths")?).map_err(args.blame("paths"))?;
         let must = "the name of a variable";
         let Value::Text(variable) = args.required("variable", must)? else {
-            return Err(args.place("variable")(Error::invalid("NULL", must)));
+            return Err(args.blame("variable")(Error::invalid("NULL", must)));
         };
         let mut request = Request::default();
         for name in OPTIONS {
@@ -183,81 +143,44 @@ impl TableFunction for ReadArrayTable {
         let (onto, decoding) = (request.onto()?, request.decoding);
         let parts = request.parts(&paths, variable, &mut Opened::default())?;
         let dtype = dtype(args, &parts, &decoding, onto.as_ref())?;
-        let bound = Bound { parts, decoding, onto, dtype, limits };
-        for part in &bound.parts {
-            let values = row_places(part).saturating_mul(bound.cells());
-            check_size(&part.facts()?.name, values, dtype.size(), &limits)?;
-        }
+        let reading = ArrayReading { parts, decoding, onto, dtype, limits };
+        reading.check()?;
         let data = sql_type(dtype).list();
         let columns = DOC.schema_with(|name, ty| Some(if name == "data" { data.clone() } else { ty }))?;
-        let rows = bound.parts.iter().map(|part| first(part).map_or(1, |(_, count)| count)).sum();
-        Ok(Plan { columns, rows: Some(rows), bound })
+        let rows = Some(reading.rows());
+        Ok(Plan { columns, rows, bound: Bound { reading: Arc::new(reading) } })
     }
 
     fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
         let with_values = DOC.column("data").is_some_and(|data| wanted.contains(&data));
-        let jobs = jobs(bound.clone());
-        let work_bound = bound.clone();
-        let work = move |mut batch: Batch| {
-            if with_values {
-                batch.values = Some(read(&work_bound, &batch)?);
-            }
-            Ok(batch)
-        };
-        let pool = Ordered::start(jobs, bound.limits.threads, AHEAD_BYTES, work)?;
-        Ok(Scan { feed: Mutex::new(Feed { pool, open: None }), bound: bound.clone() })
+        let stream = ArrayStream::start(&bound.reading, with_values)?;
+        Ok(Scan { stream, bound: bound.clone() })
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
-        let mut feed = scan.feed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut row, mut bytes) = (0, 0);
-        while row < out.capacity() && bytes < CHUNK_BYTES {
-            let (batch, done) = match feed.open.take() {
-                Some(open) => open,
-                None => match feed.pool.next() {
-                    Some(batch) => (batch?, 0),
-                    None => break,
-                },
-            };
-            bytes += write_row(&scan.bound, &batch, done, out, row)?;
-            row += 1;
-            if done + 1 < batch.count {
-                feed.open = Some((batch, done + 1));
-            }
+        let rows = scan.stream.take(out.capacity())?;
+        for (at, row) in rows.iter().enumerate() {
+            write_row(&scan.bound, row, out, at)?;
         }
-        out.set_rows(row);
+        out.set_rows(rows.len());
         Ok(())
     }
 }
 
-/// The first dimension that stays, and how many of its places were selected.
-fn first(part: &Part) -> Option<(usize, u64)> {
-    let dim = part.kept().next()?;
-    Some((dim, index_count(&part.selected.get(dim)?.runs)))
-}
-
-/// Places of a row: those on the other dimensions that stay.
-fn row_places(part: &Part) -> u64 {
-    part.places() / first(part).map_or(1, |(_, count)| count.max(1))
-}
-
-fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) -> Result<Dtype> {
+fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&GridTarget>) -> Result<Dtype> {
     let asked = args.choice("dtype", "a type of values", &DTYPES)?;
     let mut found = None;
     for part in parts {
-        let facts = part.facts()?;
-        let Some(own) = facts.dtype else {
-            let reason = format!("its type is {}, and only numbers can be read", facts.dtype_name);
-            return Err(Error::values(part.source.path(), &facts.name, reason));
+        let variable = part.metadata()?;
+        let Some(own) = variable.dtype else {
+            let reason = format!("its type is {}, and only numbers can be read", variable.dtype_name);
+            return Err(Error::values(part.source.path(), &variable.name, reason));
         };
         // Scaled or resampled values are no longer the stored integers.
-        let as_stored = decoding.linear(facts).is_none() && onto.is_none_or(|onto| onto.resampling.picks());
-        let natural = match own {
-            own if as_stored || matches!(own, Dtype::Float32 | Dtype::Float64) => own,
-            own if own.size() <= 2 => Dtype::Float32,
-            _ => Dtype::Float64,
-        };
-        let float = asked.filter(|asked| matches!(asked, Dtype::Float32 | Dtype::Float64));
+        let as_stored =
+            decoding.linear(variable).is_none() && onto.is_none_or(|onto| onto.resampling.is_selection());
+        let natural = if as_stored { own } else { own.worked_out() };
+        let float = asked.filter(|asked| asked.is_float());
         let dtype = float.unwrap_or(natural);
         if found.is_some_and(|found| found != dtype) {
             let problem =
@@ -267,118 +190,44 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&Onto>) 
         if let Some(asked) = asked.filter(|asked| *asked != dtype) {
             let problem = format!("the values are {natural}, which {asked} cannot hold");
             let error = Error::conflict(problem, format!("One of: {natural}, float32, float64"));
-            return Err(args.place("dtype")(error));
+            return Err(args.blame("dtype")(error));
         }
         if let Some(fill) = decoding.fill
             && !with_dtype!(dtype, T => <T as Pixel>::nodata(Nodata::Float(fill)).is_some())
         {
             let problem = format!("{fill} is not a value of {dtype} values");
-            return Err(args.place("fill")(Error::conflict(problem, "Give dtype := 'float32'")));
+            return Err(args.blame("fill")(Error::conflict(problem, "Give dtype := 'float32'")));
         }
         found = Some(dtype);
     }
     found.ok_or_else(|| Error::Bug("nothing to read".into()))
 }
 
-/// Batches of places whose chunks are decoded together, in order.
-fn jobs(bound: Arc<Bound>) -> impl Iterator<Item = Result<(usize, Batch)>> + Send {
-    (0..bound.parts.len()).flat_map(move |number| {
-        let (count, row_bytes, chunk) = bound.parts.get(number).map_or((0, 1, 1), |part| {
-            let (dim, count) = first(part).unwrap_or((0, 1));
-            let facts = part.facts().ok();
-            let size = match bound.onto {
-                Some(_) => PLANE_BYTES,
-                None => facts.and_then(|v| v.dtype).map_or(8, Dtype::size) as u64,
-            };
-            let chunk = facts.and_then(|v| v.chunk.as_ref()?.get(dim).copied()).unwrap_or(1);
-            (count, row_places(part).saturating_mul(bound.cells()).saturating_mul(size), chunk)
-        });
-        let fit = (JOB_BYTES / row_bytes.max(1)).max(1);
-        // Whole chunks where several fit, so that two jobs seldom need the same one; planes take longer to warp.
-        let rows = if fit > chunk && bound.onto.is_none() { fit - fit % chunk } else { fit.min(chunk) };
-        (0..count.div_ceil(rows)).map(move |job| {
-            let from = job * rows;
-            let count = rows.min(count - from);
-            let cost = usize::try_from(count.saturating_mul(row_bytes)).unwrap_or(usize::MAX);
-            Ok((cost, Batch { part: number, from, count, values: None }))
-        })
-    })
-}
-
-fn part<'a>(bound: &'a Bound, batch: &Batch) -> Result<&'a Part> {
-    bound.parts.get(batch.part).ok_or_else(|| Error::Bug("a batch of no file".into()))
-}
-
-fn read(bound: &Bound, batch: &Batch) -> Result<Values> {
-    let mut part = part(bound, batch)?.clone();
-    if let Some((dim, _)) = first(&part) {
-        part = part.section(dim, batch.from, batch.count);
-    }
-    match &bound.onto {
-        // The jobs themselves are what several threads share.
-        Some(onto) => read_onto(&part, onto, &bound.decoding, 1).map(Values::Warped),
-        None => part.source.read(part.variable, &part.runs(), 1).map(Values::Stored),
-    }
-}
-
-/// Writes the `done`-th row of a batch; gives the bytes of its values.
-fn write_row(bound: &Bound, batch: &Batch, done: u64, out: &mut Chunk<'_>, row: usize) -> Result<u64> {
-    let part = part(bound, batch)?;
-    let facts = part.facts()?;
-    let (dim, here) = match first(part) {
-        None => (None, None),
-        Some((dim, _)) => {
-            let selected = part.selected.get(dim);
-            (Some(dim), selected.map(|selected| section(selected, batch.from + done, 1)))
-        }
-    };
-    let axis = dim.and_then(|dim| part.axes.get(dim)?.as_ref());
-    let at = here.as_ref().and_then(|here| here.runs.first()).map(|run| run.start);
-    let time = axis.zip(here.as_ref()).and_then(|(axis, here)| *axis.instants_at(here)?.first()?);
-    let coord = axis.filter(|axis| axis.instants.is_none()).zip(here.as_ref());
-    let coord = coord.and_then(|(axis, here)| axis.values_at(here).first().copied());
-    let rest = || part.kept().skip(1);
-    let counts = part.counts();
-    let size = |dim: usize| Value::Int(counts.get(dim).map_or(0, |n| *n as i64));
-    let name = |dim: usize| facts.dims.get(dim).map_or(Value::Null, |name| Value::Text(name.clone()));
-    let (mut shape, mut dims): (Vec<Value>, Vec<Value>) = rest().map(|dim| (size(dim), name(dim))).unzip();
-    if let Some(Onto { slice, .. }) = &bound.onto {
-        shape.extend([slice.height, slice.width].map(|side| Value::Int(side.into())));
-        dims.extend(["y", "x"].map(|dim| Value::Text(dim.into())));
-    }
-    let values = [
-        Value::Text(part.source.path().to_string()),
-        at.map_or(Value::Null, |at| Value::Int(at as i64)),
-        time.map_or(Value::Null, Value::Timestamp),
-        coord.map_or(Value::Null, Value::Double),
-        Value::Null,
-        Value::List(shape),
-        Value::List(dims),
-    ];
-    for (index, (value, column)) in values.iter().zip(DOC.columns).enumerate() {
-        if let (Some(vector), true) = (out.column(index), column.name != "data") {
-            value.write(vector, row);
-        }
-    }
-    let data = DOC.column("data").and_then(|data| out.column(data));
-    let (Some(data), Some(values)) = (data, &batch.values) else { return Ok(0) };
-    let total = match values {
-        Values::Stored(pixels) => pixels.len(),
-        Values::Warped(planes) => planes.len(),
-    };
-    let length = total / batch.count.max(1) as usize;
-    let from = done as usize * length;
-    let (places, start) = data.push_list(row, length);
-    let gaps = with_dtype!(bound.dtype, T => {
-        let out = places.slice_mut::<T>(start, length);
-        match values {
-            Values::Warped(planes) => planes.write(from, bound.decoding.fill, out),
-            Values::Stored(pixels) => {
-                let short = || Error::Bug("a batch is short".into());
-                decode(&pixels.slice(from, length).ok_or_else(short)?, facts, &bound.decoding, out)
+fn write_row(bound: &Bound, row: &ArrayRow, out: &mut Chunk<'_>, at: usize) -> Result<()> {
+    for (index, column) in DOC.columns.iter().enumerate() {
+        let Some(vector) = out.column(index) else { continue };
+        let value = match column.name {
+            "path" => Value::Text(row.path()?.to_string()),
+            "place" => row.index().map_or(Value::Null, |index| Value::Int(index as i64)),
+            "time" => row.time().map_or(Value::Null, Value::Timestamp),
+            "coord" => row.coordinate().map_or(Value::Null, Value::Double),
+            "shape" => {
+                Value::List(row.dims()?.into_iter().map(|(_, size)| Value::Int(size as i64)).collect())
             }
-        }
-    })?;
-    places.set_null_runs(start, &gaps);
-    Ok((length * bound.dtype.size()) as u64)
+            "dims" => {
+                Value::List(row.dims()?.into_iter().map(|(name, _)| Value::Text(name.into())).collect())
+            }
+            "data" => {
+                let length = row.length();
+                let (child, first) = vector.push_list(at, length);
+                let gaps =
+                    with_dtype!(bound.reading.dtype, T => row.copy(child.slice_mut::<T>(first, length)))?;
+                child.set_null_runs(first, &gaps);
+                continue;
+            }
+            other => return Err(Error::Bug(format!("nothing fills column {other}"))),
+        };
+        value.write(vector, at);
+    }
+    Ok(())
 }

@@ -67,7 +67,7 @@ impl TableFunction for ReadVariables {
     type Scan = Mutex<Scan>;
 
     fn bind(args: &Args, _limits: Limits) -> Result<Plan<Self::Bound>> {
-        let paths = files::expand(&args.paths("paths")?).map_err(args.place("paths"))?;
+        let paths = files::expand(&args.paths("paths")?).map_err(args.blame("paths"))?;
         Ok(Plan { columns: DOC.schema()?, rows: None, bound: paths })
     }
 

@@ -6,7 +6,7 @@ use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
 use crate::format::hyperslab::index_count;
 use crate::read::array_plan::{Opened, Part, plan};
-use crate::read::array_slice::{Onto, map_dims, with_times};
+use crate::read::array_slice::{GridTarget, map_dims, with_times};
 use crate::read::axis::{Point, Selected, Selection, Wanted};
 use crate::read::mosaic::{MERGES, Merge};
 use crate::read::values::Decoding;
@@ -88,7 +88,7 @@ impl Request {
     ///
     /// # Errors
     /// A resampling method without a slice.
-    pub fn onto(&self) -> Result<Option<Onto>> {
+    pub fn onto(&self) -> Result<Option<GridTarget>> {
         match (&self.slice, self.resampling) {
             (None, None) if self.merge.is_some() => {
                 let problem = "without a slice nothing is merged";
@@ -101,7 +101,11 @@ impl Request {
             }
             (Some(slice), resampling) => {
                 let resampling = resampling.unwrap_or(Resampling::Nearest);
-                Ok(Some(Onto { slice: slice.clone(), resampling, merge: self.merge.unwrap_or(Merge::First) }))
+                Ok(Some(GridTarget {
+                    slice: slice.clone(),
+                    resampling,
+                    merge: self.merge.unwrap_or(Merge::First),
+                }))
             }
         }
     }
@@ -127,7 +131,7 @@ impl Request {
 fn take_map_away(part: &mut Part) -> Result<()> {
     let (y, x) = map_dims(&part.source, part.variable)?;
     for dim in [y, x] {
-        let variable = part.facts()?;
+        let variable = part.metadata()?;
         let name = variable.dims.get(dim).cloned().unwrap_or_default();
         let whole = variable.shape.get(dim).map(|size| Selected::all(*size));
         let Some(selected) = part.selected.get_mut(dim) else { continue };
@@ -276,7 +280,7 @@ pub fn coordinates(parts: &[Part]) -> Coordinates {
     let main = first.time();
     for (dim, selected) in first.selected.iter().enumerate() {
         let Some(axis) = first.axes.get(dim).and_then(Option::as_ref) else { continue };
-        let name = first.facts().ok().and_then(|v| v.dims.get(dim)).cloned().unwrap_or_default();
+        let name = first.metadata().ok().and_then(|v| v.dims.get(dim)).cloned().unwrap_or_default();
         let joined = || parts.iter().filter_map(|p| Some((p.axes.get(dim)?.as_ref()?, p.selected.get(dim)?)));
         let is_time = axis.instants.is_some() && (main == Some(dim) || main.is_none() && times.is_none());
         if is_time {
@@ -296,7 +300,7 @@ pub fn coordinates(parts: &[Part]) -> Coordinates {
 /// Parts that do not fit together.
 pub fn shape(parts: &[Part]) -> Result<(Vec<String>, Vec<u64>)> {
     let Some(first) = parts.first() else { return Err(Error::Bug("nothing to read".into())) };
-    let variable = first.facts()?;
+    let variable = first.metadata()?;
     let dims: Vec<usize> = first.kept().collect();
     let mut counts: Vec<u64> =
         dims.iter().filter_map(|&dim| first.selected.get(dim)).map(|s| index_count(&s.runs)).collect();

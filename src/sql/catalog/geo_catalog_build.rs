@@ -305,28 +305,28 @@ impl TableFunction for GeoCatalogBuild {
             Some(_) => {
                 let pattern = args.text("filename_regex")?.unwrap_or_default();
                 let blame = |error| match error {
-                    Error::Invalid { .. } => args.place("date_format")(error),
-                    error => args.place("filename_regex")(error),
+                    Error::Invalid { .. } => args.blame("date_format")(error),
+                    error => args.blame("filename_regex")(error),
                 };
                 Some(NameRule::new(&pattern, &date_format).map_err(blame)?)
             }
         };
         if args.get("date_format").is_some() && !rule.as_ref().is_some_and(NameRule::tells_time) {
             let problem = "no group of filename_regex is named date, start or stop, so no date would be read";
-            return Err(args.place("date_format")(Error::conflict(
+            return Err(args.blame("date_format")(Error::conflict(
                 problem,
                 "For example filename_regex := '(?P<date>\\d{8})'",
             )));
         }
         let densify = args.integer("densify", 2, 10_000)?.unwrap_or(21) as usize;
         let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
-        let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.place("crs"))?;
-        let previous = previous(args).map_err(args.place("previous"))?;
+        let options = BuildOptions::new(rule, &crs, densify, on_error).map_err(args.blame("crs"))?;
+        let previous = previous(args).map_err(args.blame("previous"))?;
         let (variables, layer) = (args.names("variables")?, layer_name(args)?);
         let (time_var, time_tag) = (args.text("time_var")?, args.text("time_tag")?);
         let options = BuildOptions { kind, layer, variables, time_var, time_tag, previous, ..options };
-        catalog_crs::check(&options.crs).map_err(args.place("crs"))?;
-        let mut paths = files::expand(&patterns).map_err(args.place("paths"))?;
+        catalog_crs::check(&options.crs).map_err(args.blame("crs"))?;
+        let mut paths = files::expand(&patterns).map_err(args.blame("paths"))?;
         if patterns.len() > 1 {
             once_each(&mut paths);
         }

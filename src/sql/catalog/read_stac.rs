@@ -186,12 +186,12 @@ impl TableFunction for ReadStac {
         let wanted = match args.get("assets") {
             None | Some(Value::Null) => Vec::new(),
             Some(value) => names(value).ok_or_else(|| {
-                args.place("assets")(Error::invalid(value, "a key or a role, or a list of those"))
+                args.blame("assets")(Error::invalid(value, "a key or a role, or a list of those"))
             })?,
         };
-        let paths = files::expand(&patterns).map_err(args.place("items"))?;
+        let paths = files::expand(&patterns).map_err(args.blame("items"))?;
         for path in &paths {
-            Sight::at(path).map_err(args.place("items"))?;
+            Sight::at(path).map_err(args.blame("items"))?;
         }
         let columns = columns(on_error)?;
         let bound = Bound { paths, wanted: Arc::new(wanted), on_error, limits };

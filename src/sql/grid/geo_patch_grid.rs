@@ -197,14 +197,14 @@ impl TableFunction for GeoPatchGrid {
         if wants_land && mask.is_none() && source.is_none() {
             let error =
                 Error::conflict("a land filter over a box needs a mask", "Give mask := 'land_mask.tif'");
-            return Err(args.place("max_land_fraction")(error));
+            return Err(args.blame("max_land_fraction")(error));
         }
         if let (Some(path), Some(rule)) = (&mask, rule) {
-            Mask::open(path, rule).map_err(args.place("mask"))?;
+            Mask::open(path, rule).map_err(args.blame("mask"))?;
         }
         let include_rejected = args.flag("include_rejected")?.unwrap_or(false);
         let options = GridOptions { size, stride, edge, max_land_fraction, regions, include_rejected };
-        let (row_starts, col_starts) = Grid::starts(&lattice, &options).map_err(args.place("size"))?;
+        let (row_starts, col_starts) = Grid::starts(&lattice, &options).map_err(args.blame("size"))?;
         let columns = DOC.schema()?;
         let rows = Some((row_starts.len() * col_starts.len()) as u64);
         Ok(Plan { columns, rows, bound: Bound { lattice, options, source, mask, rule, limits } })
@@ -262,7 +262,7 @@ fn take(scan: &Scan, capacity: usize) -> Result<Vec<Patch>> {
 
 /// The pixels to cut, and the raster they belong to, if any.
 fn lattice(args: &Args) -> Result<(Lattice, Option<String>)> {
-    let at = args.place("source");
+    let at = args.blame("source");
     let resolution = args.number("resolution")?;
     match args.required("source", "a raster's path, or a box {xmin, ymin, xmax, ymax}")? {
         Value::Text(path) => {
@@ -288,7 +288,7 @@ fn lattice(args: &Args) -> Result<(Lattice, Option<String>)> {
             let crs = args.text("crs")?.unwrap_or_else(|| CRS84.into());
             let Some(resolution) = resolution else {
                 let problem = "a box needs a resolution, the side of a cell in units of its CRS";
-                return Err(args.place("resolution")(Error::conflict(
+                return Err(args.blame("resolution")(Error::conflict(
                     problem,
                     "For example resolution := 0.1",
                 )));
@@ -296,8 +296,8 @@ fn lattice(args: &Args) -> Result<(Lattice, Option<String>)> {
             let lattice =
                 Lattice::over_box(&bbox, resolution, Crs::new(&crs).as_str()).map_err(
                     |error| match error {
-                        Error::BadCrs { .. } => args.place("crs")(error),
-                        error => args.place("resolution")(error),
+                        Error::BadCrs { .. } => args.blame("crs")(error),
+                        error => args.blame("resolution")(error),
                     },
                 )?;
             Ok((lattice, None))
@@ -306,7 +306,7 @@ fn lattice(args: &Args) -> Result<(Lattice, Option<String>)> {
 }
 
 fn regions(args: &Args) -> Result<Vec<Region>> {
-    let at = args.place("force_include");
+    let at = args.blame("force_include");
     let must = "a list of {name, xmin, ymin, xmax, ymax, max_land_fraction}";
     let items = match args.get("force_include") {
         None => return Ok(Vec::new()),

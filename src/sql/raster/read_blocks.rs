@@ -8,9 +8,10 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, n
 use crate::bridge::table::{Plan, TableFunction};
 use crate::error::Result;
 use crate::files;
+use crate::grid::cut::Cut;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
-use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
+use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
 use crate::sql::shared::options::{BANDS, FILL, SCALED};
 use crate::sql::shared::windows::WIN;
 
@@ -92,7 +93,7 @@ impl TableFunction for ReadBlocks {
     type Scan = Scan;
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
-        let paths = files::expand(&args.paths("source")?).map_err(args.place("source"))?;
+        let paths = files::expand(&args.paths("source")?).map_err(args.blame("source"))?;
         patch_scan::bind(&DOC, args, limits, Origin::Rasters { paths, cut: Cut::Blocks })
     }
 

@@ -9,12 +9,11 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
-use crate::read::patch::{PatchOptions, band_numbers, check_floats, check_patch, pixel_count};
-use crate::read::plan::{Request, read_patches};
+use crate::read::patch::{PatchOptions, band_numbers, check_patch};
+use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch_options};
 use crate::sql::shared::windows::{self, WIN};
-use crate::window::Window;
 
 /// The scalar `read_patch`.
 pub struct ReadPatch;
@@ -77,47 +76,35 @@ pub struct Bound {
     limits: Limits,
 }
 
-/// One row's work.
-struct Job {
-    source: Arc<Source>,
-    window: Window,
-    bands: Arc<[usize]>,
-}
-
 impl ScalarFunction for ReadPatch {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
         let options = patch_options(&args)?;
         if let Some(fill) = options.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
-            return Err(args.place("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
+            return Err(args.blame("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
         }
         Ok(Bound { options, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
-        let jobs = jobs(bound, input)?;
-        let elements = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
-        check_chunk(elements.saturating_mul(4), &bound.limits)?;
-        let lengths: Vec<Option<usize>> = jobs.iter().map(|job| job.as_ref().map(Job::pixels)).collect();
-        let (mut nulls, pixels) = out.lists::<f32>(&lengths);
-        let request = |(job, pixels): (Job, _)| Request {
-            source: job.source,
-            window: job.window,
-            bands: job.bands,
-            out: pixels,
-            gaps: Vec::new(),
-        };
-        let mut requests: Vec<_> = jobs.into_iter().flatten().zip(pixels).map(request).collect();
-        read_patches(&mut requests, &bound.options, bound.limits.threads)?;
+        let windows = file_windows(bound, input)?;
+        let lengths: Vec<Option<usize>> =
+            windows.iter().map(|window| window.as_ref().map(FileWindow::pixels)).collect();
+        let pixels = lengths.iter().flatten().fold(0usize, |sum, length| sum.saturating_add(*length));
+        bound.limits.allow(pixels.saturating_mul(4), || Load::Chunk)?;
+        let (mut nulls, mut pixels) = out.lists::<f32>(&lengths);
+        let windows: Vec<&FileWindow> = windows.iter().flatten().collect();
+        let parts = pixels.iter_mut().map(|part| &mut **part).collect();
+        let gaps = read_patches(&windows, parts, &bound.options, bound.limits.threads)?;
         let mut first = 0;
-        for request in requests {
-            let Request { source, window, bands, out, gaps } = &request;
-            check_floats(source, window, bands, &bound.options, out, gaps)?;
+        for ((window, pixels), gaps) in windows.iter().zip(&pixels).zip(&gaps) {
+            window.request(&bound.options).check_floats(pixels, gaps)?;
             nulls.set_runs(first, gaps);
-            first += request.out.len();
+            first += pixels.len();
         }
         let none = lengths.iter().enumerate().filter(|(_, length)| length.is_none());
         none.for_each(|(row, _)| out.set_null(row));
@@ -125,22 +112,16 @@ impl ScalarFunction for ReadPatch {
     }
 }
 
-impl Job {
-    fn pixels(&self) -> usize {
-        pixel_count(&self.window, self.bands.len())
-    }
-}
-
 /// What each row asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
-fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
-    let (paths, windows) = (input.column(0), input.column(1));
+fn file_windows(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<FileWindow>>> {
+    let (paths, given) = (input.column(0), input.column(1));
     let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
-    let mut jobs = Vec::with_capacity(input.rows());
+    let mut found = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
         // A window that is none is told after a file that is none.
-        let window = windows::read(windows, row).transpose();
+        let window = windows::read(given, row).transpose();
         let (Some(window), false) = (window, input.any_null(row)) else {
-            jobs.push(None);
+            found.push(None);
             continue;
         };
         let path = paths.str(row)?;
@@ -155,14 +136,7 @@ fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
         };
         let window = window?;
         check_patch(&window, bands.len(), 4, &bound.limits)?;
-        jobs.push(Some(Job { source, window, bands }));
+        found.push(Some(FileWindow { source, window, bands }));
     }
-    Ok(jobs)
-}
-
-fn check_chunk(bytes: usize, limits: &Limits) -> Result<()> {
-    if bytes <= limits.chunk {
-        return Ok(());
-    }
-    Err(Error::TooLarge { load: Load::Chunk, needed: bytes as u64, limit: limits.chunk as u64 })
+    Ok(found)
 }

@@ -8,13 +8,12 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, n
 use crate::bridge::table::{Plan, TableFunction};
 use crate::error::{Error, Result};
 use crate::files::{self, Sight};
+use crate::grid::cut::Cut;
 use crate::grid::edge::{EDGES, Edge};
 use crate::grid::registry::Registry;
 use crate::limits::Limits;
-use crate::on_error::OnError;
-use crate::read::source::Source;
 use crate::sql::raster::patch_scan;
-use crate::sql::raster::patch_scan::{Bound, Cut, Origin, Scan};
+use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
 use crate::sql::shared::windows::WIN;
 use crate::sql_type::SqlType;
@@ -157,12 +156,12 @@ fn origin(args: &Args) -> Result<Origin> {
         _ => None,
     };
     if let Some(registry) = registry {
-        let registry = registry.map_err(args.place("source"))?;
+        let registry = registry.map_err(args.blame("source"))?;
         return match grid_parameter {
             None => Ok(Origin::Registry(registry)),
             Some(parameter) => {
                 let problem = "a registry has its own windows";
-                Err(args.place(parameter)(Error::conflict(problem, "Leave size, stride and edge out")))
+                Err(args.blame(parameter)(Error::conflict(problem, "Leave size, stride and edge out")))
             }
         };
     }
@@ -174,25 +173,19 @@ fn origin(args: &Args) -> Result<Origin> {
         let remedy = format!(
             "COPY {name} TO 'registry.parquet' and read that, or SET VARIABLE rows = (SELECT list({name}) FROM {name}) and read getvariable('rows')"
         );
-        return Err(args.place("source")(Error::conflict(problem, remedy)));
+        return Err(args.blame("source")(Error::conflict(problem, remedy)));
     }
     let is_parquet = |v: &Value| matches!(v, Value::Text(path) if path.to_lowercase().ends_with(".parquet"));
     if matches!(source, Value::List(items) if items.iter().any(is_parquet)) {
         let problem = "a registry is one .parquet file, not a list of them";
         let remedy = "COPY (FROM 'registries_*.parquet') TO 'registry.parquet' puts several into one";
-        return Err(args.place("source")(Error::conflict(problem, remedy)));
+        return Err(args.blame("source")(Error::conflict(problem, remedy)));
     }
-    let patterns = args.paths("source").map_err(|_| args.place("source")(Error::invalid(source, must)))?;
-    let paths = files::expand(&patterns).map_err(args.place("source"))?;
+    let patterns = args.paths("source").map_err(|_| args.blame("source")(Error::invalid(source, must)))?;
+    let paths = files::expand(&patterns).map_err(args.blame("source"))?;
     let size = args.pair("size", 1, 1 << 20)?.unwrap_or((128, 128));
     let stride = args.pair("stride", 1, 1 << 20)?.unwrap_or(size);
     let edge = args.choice("edge", "an edge rule", &EDGES)?.unwrap_or(Edge::Snap);
-    if let (Some(path), OnError::Fail) = (paths.first(), patch_scan::on_error(args)?) {
-        let source = Source::open(path).map_err(args.place("source"))?;
-        let header = source.header();
-        edge.starts(header.height, size.0, stride.0).map_err(args.place("size"))?;
-        edge.starts(header.width, size.1, stride.1).map_err(args.place("size"))?;
-    }
     Ok(Origin::Rasters { paths, cut: Cut::Grid { size, stride, edge } })
 }
 

@@ -4,11 +4,10 @@ use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join, option};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::band_count;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
-use crate::sql::shared::chunk_limit::check_bytes;
 use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::paths;
 use crate::sql::shared::slice_value;
@@ -101,6 +100,7 @@ pub struct Bound {
 
 impl ScalarFunction for ReadSeries {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
@@ -114,14 +114,14 @@ impl ScalarFunction for ReadSeries {
                     _ => None,
                 };
                 let must = "an INTERVAL, 'all', or a number of years, months, weeks, days, hours, minutes or seconds such as '3 months'";
-                let bad = || args.place("step")(Error::invalid(value, must));
+                let bad = || args.blame("step")(Error::invalid(value, must));
                 Some(step.ok_or_else(bad)?)
             }
         };
         let reduce = args.choice("reduce", "a way to reduce a step", &REDUCES)?;
         if let (Some(_), None) = (reduce, step) {
             let problem = "reduce says what stands in a step, and no step is given";
-            return Err(args.place("reduce")(Error::conflict(problem, "Give one: {step: 'month'}")));
+            return Err(args.blame("reduce")(Error::conflict(problem, "Give one: {step: 'month'}")));
         }
         let reduce = reduce.unwrap_or(Reduce::Nearest);
         let options = SeriesOptions { slice: slice_options(&args)?, step, reduce };
@@ -148,49 +148,49 @@ fn series(
     out: &mut Vector<'_>,
     left: usize,
 ) -> Result<Option<usize>> {
-    let place = |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
+    let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
     let (names, instants, slices) = (input.column(0), input.column(1), input.column(2));
     if names.is_null(row) || instants.is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(slices, row).map_err(place("slice"))? else { return Ok(None) };
+    let Some(slice) = slice_value::read(slices, row).map_err(blame("slice"))? else { return Ok(None) };
     let list = instants.list(row);
     let items = list.items();
     if list.rows().any(|i| items.is_null(i)) {
         let bad = Error::invalid("a NULL among the times", "times alone: filter with IS NOT NULL");
-        return Err(place("times")(bad));
+        return Err(blame("times")(bad));
     }
     let times: Vec<i64> = list.rows().map(|i| items.get::<i64>(i)).collect();
     let given = names.list(row).rows().len();
     if given != times.len() {
         let problem = format!("{given} paths have {} times", times.len());
-        return Err(place("times")(Error::conflict(
+        return Err(blame("times")(Error::conflict(
             problem,
             "Give as many, as list(t_min) beside list(path)",
         )));
     }
-    let paths = paths(names, row).map_err(place("paths"))?;
+    let paths = paths(names, row).map_err(blame("paths"))?;
     if paths.len() != times.len() {
         let problem =
             format!("a glob among the paths matches several files, which have {} times", times.len());
-        return Err(place("paths")(Error::conflict(problem, "Give each file's own path")));
+        return Err(blame("paths")(Error::conflict(problem, "Give each file's own path")));
     }
-    let bands = band_count(&paths, &bound.options.slice).map_err(place("paths"))?;
+    let bands = band_count(&paths, &bound.options.slice).map_err(blame("paths"))?;
     let length = slice.area().saturating_mul(bands);
     // A step takes its pixels, its time, and a list of its files.
     let each = length.saturating_mul(4).saturating_add(8 + size_of::<Bin>());
-    let bins = axis(&times, &slice, &bound.options, each, &bound.limits).map_err(place("slice"))?;
+    let bins = axis(&times, &slice, &bound.options, each, &bound.limits).map_err(blame("slice"))?;
     let pixels = length.saturating_mul(bins.len());
     let used = bound.limits.chunk - left;
-    let what = format!("{} steps of {bands} bands of the {slice}", bins.len());
-    check_bytes(&what, pixels.saturating_mul(4).saturating_add(used), &bound.limits)?;
+    let what = || Load::Slices(format!("{} steps of {bands} bands of the {slice}", bins.len()));
+    bound.limits.allow(pixels.saturating_mul(4).saturating_add(used), what)?;
 
     let names = ["data", "shape", "times", "transform", "crs"];
     let [data, shape, steps, transform, crs] = out.fields_mut(names)?;
-    let (places, first) = data.push_list(row, pixels);
-    let part = places.slice_mut::<f32>(first, pixels);
+    let (child, first) = data.push_list(row, pixels);
+    let part = child.slice_mut::<f32>(first, pixels);
     let runs = read_series(&paths, &bins, &slice, &bound.options, &bound.limits, part)?;
-    places.set_null_runs(first, &runs);
+    child.set_null_runs(first, &runs);
     let sides = [bins.len() as i32, bands as i32, slice.height as i32, slice.width as i32];
     shape.set_list(row, &sides);
     steps.set_list(row, &bins.iter().map(|bin| bin.time).collect::<Vec<i64>>());

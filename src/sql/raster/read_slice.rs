@@ -5,11 +5,10 @@ use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, j
 use crate::bridge::rows::{Cell, lists_in_parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::{SliceOptions, band_count, read_slice};
 use crate::slice::Slice;
-use crate::sql::shared::chunk_limit::check_bytes;
 use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::paths;
 use crate::sql::shared::slice_value;
@@ -99,6 +98,7 @@ impl Job {
 
 impl ScalarFunction for ReadSlice {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
@@ -109,7 +109,8 @@ impl ScalarFunction for ReadSlice {
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let jobs = (0..input.rows()).map(|row| job(bound, input, row)).collect::<Result<Vec<_>>>()?;
         let total = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
-        check_bytes(&format!("one chunk of {} slices", jobs.len()), total.saturating_mul(4), &bound.limits)?;
+        let what = || Load::Slices(format!("one chunk of {} slices", jobs.len()));
+        bound.limits.allow(total.saturating_mul(4), what)?;
 
         let [data, shape, transform, crs] = out.fields_mut(["data", "shape", "transform", "crs"])?;
         for (row, job) in jobs.iter().enumerate() {
@@ -128,17 +129,18 @@ impl ScalarFunction for ReadSlice {
 }
 
 fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
-    let place = |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
+    let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
     let (names, slices) = (input.column(0), input.column(1));
     if names.is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(slices, row).map_err(place("slice"))? else { return Ok(None) };
-    let paths = paths(names, row).map_err(place("paths"))?;
-    let bands = band_count(&paths, &bound.options).map_err(place("paths"))?;
+    let Some(slice) = slice_value::read(slices, row).map_err(blame("slice"))? else { return Ok(None) };
+    let paths = paths(names, row).map_err(blame("paths"))?;
+    let bands = band_count(&paths, &bound.options).map_err(blame("paths"))?;
     let crs = slices.field(1).str(row)?.to_string();
     let job = Job { paths, slice, crs, bands };
     let bytes = job.pixels().saturating_mul(4);
-    check_bytes(&format!("{} of {bands} bands", job.slice), bytes, &bound.limits).map_err(place("slice"))?;
+    let what = || Load::Slices(format!("{} of {bands} bands", job.slice));
+    bound.limits.allow(bytes, what).map_err(blame("slice"))?;
     Ok(Some(job))
 }

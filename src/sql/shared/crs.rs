@@ -18,7 +18,7 @@ pub fn crs_of_call(args: &Args, own: Option<String>) -> Result<Crs> {
 /// # Errors
 /// They say different things, or PROJ does not know it.
 pub fn asked_crs(args: &Args, parameter: &str, own: Option<String>) -> Result<Option<Crs>> {
-    let blame = args.place(parameter);
+    let blame = args.blame(parameter);
     let asked = args.text(parameter)?.map(|crs| Crs::new(&crs));
     let own = own.map(|crs| Crs::new(&crs));
     if let Some(asked) = &asked {

@@ -124,7 +124,7 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
                 Value::List(items) => items.iter().map(band).collect(),
                 one => band(one).map(|b| vec![b]),
             };
-            let bad = || args.place("bands")(Error::invalid(value, must));
+            let bad = || args.blame("bands")(Error::invalid(value, must));
             Some(bands.filter(|b| !b.is_empty()).ok_or_else(bad)?)
         }
     };
@@ -132,7 +132,7 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
         None => None,
         Some(Value::Text(text)) if text.eq_ignore_ascii_case("nan") => Some(f64::NAN),
         Some(value) => {
-            let bad = || args.place("fill")(Error::invalid(value, "a number, or 'nan'"));
+            let bad = || args.blame("fill")(Error::invalid(value, "a number, or 'nan'"));
             Some(number(value).ok_or_else(bad)?)
         }
     };
@@ -148,7 +148,7 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
 pub fn slice_options(args: &Args) -> Result<SliceOptions> {
     let patch = patch_options(args)?;
     if let Some(fill) = patch.fill.filter(|fill| fill.is_finite() && (*fill as f32).is_infinite()) {
-        return Err(args.place("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
+        return Err(args.blame("fill")(Error::invalid(fill, "a number that FLOAT can hold, or 'nan'")));
     }
     let resampling =
         args.choice("resampling", "a resampling method", &RESAMPLINGS)?.unwrap_or(Resampling::Nearest);
@@ -157,7 +157,7 @@ pub fn slice_options(args: &Args) -> Result<SliceOptions> {
     let dtype = args.choice("dtype", "a type to weigh pixels in", &floats)?;
     let tolerance = args.number("tolerance")?.unwrap_or(0.125);
     if tolerance < 0.0 {
-        return Err(args.place("tolerance")(Error::invalid(tolerance, "0 or more pixels")));
+        return Err(args.blame("tolerance")(Error::invalid(tolerance, "0 or more pixels")));
     }
     let warp = Warp { resampling, tolerance, scaled: patch.scaled, dtype };
     Ok(SliceOptions { patch, warp, merge, mask: quality_mask(args)? })
@@ -172,7 +172,7 @@ fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
         Some(Value::Int(number)) => Some(BandName::Number(*number)),
         Some(Value::Text(name)) => Some(BandName::Name(name.clone())),
         Some(other) => {
-            return Err(args.place("mask_band")(Error::invalid(other, "a band by number (from 1) or name")));
+            return Err(args.blame("mask_band")(Error::invalid(other, "a band by number (from 1) or name")));
         }
     };
     match (band, bits.is_empty() && values.is_empty() && fields.is_empty()) {
@@ -183,11 +183,11 @@ fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
         (None, true) => Ok(None),
         (Some(_), true) => {
             let problem = "a mask_band without mask_bits, mask_field or mask_values takes nothing away";
-            Err(args.place("mask_band")(Error::conflict(problem, "Say which: {mask_bits: [10, 11]}")))
+            Err(args.blame("mask_band")(Error::conflict(problem, "Say which: {mask_bits: [10, 11]}")))
         }
         (None, false) => {
             let problem = "mask_bits, mask_field and mask_values are those of a mask_band, and none is named";
-            Err(args.place("mask_bits")(Error::conflict(problem, "Name it: {mask_band: 'QA60'}")))
+            Err(args.blame("mask_bits")(Error::conflict(problem, "Name it: {mask_band: 'QA60'}")))
         }
     }
 }
@@ -195,7 +195,7 @@ fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
 fn bit_fields(args: &Args) -> Result<Vec<BitField>> {
     let Some(value) = args.get("mask_field") else { return Ok(Vec::new()) };
     let must = "{first_bit: 8, n_bits: 2, values: [3]}, or a list of those, within 64 bits, and values that so many bits hold";
-    let bad = || args.place("mask_field")(Error::invalid(value, must));
+    let bad = || args.blame("mask_field")(Error::invalid(value, must));
     let fields: Option<Vec<BitField>> = match value {
         Value::List(items) => items.iter().map(bit_field).collect(),
         one => bit_field(one).map(|field| vec![field]),
@@ -239,7 +239,7 @@ fn whole_numbers(args: &Args, parameter: &'static str, lowest: i64, highest: i64
         "mask_bits" => "a list of bits from 0 to 63, such as [10, 11]",
         _ => "a list of whole numbers, such as [3, 8, 9]",
     };
-    numbers.ok_or_else(|| args.place(parameter)(Error::invalid(value, must)))
+    numbers.ok_or_else(|| args.blame(parameter)(Error::invalid(value, must)))
 }
 
 /// The one layer of a vector file that is asked for.
@@ -253,7 +253,7 @@ pub fn layer_name(args: &Args) -> Result<Option<LayerName>> {
         Some(Value::Int(number)) => Some(LayerName::Number(*number)),
         Some(other) => {
             let must = "a layer's name, or its number (from 1)";
-            return Err(args.place("layer")(Error::invalid(other, must)));
+            return Err(args.blame("layer")(Error::invalid(other, must)));
         }
     })
 }

@@ -62,6 +62,7 @@ fn of_lack(path: &str, lack: &Lack) -> Option<String> {
             "Read it with read_patch('{path}', win) or read_slice('{path}', slice); geo_polygonize makes shapes of pixels"
         ),
         Lack::Kind(Other::Both) => "Say which to take: kind := 'raster' or kind := 'vector'".into(),
+        Lack::PixelType { .. } => "Give dtype := 'float32' or 'float64'".into(),
         Lack::BandCount { .. } => "Name the bands that all have: {bands: [1]}".into(),
         Lack::BeyondFloat { .. } => "FROM read_patch(...) gives pixels in the file's own type".into(),
         Lack::Times { .. } => {
@@ -92,6 +93,12 @@ fn of_load(load: &Load, needed_mb: u64) -> String {
             format!("Select less of it, stream it with FROM read_array(...), or {raise}")
         }
         Load::Chunk => format!("Stream instead: FROM read_patch('registry.parquet'), or {raise}"),
+        Load::Slices(_) => format!(
+            "Cut it into smaller slices or read fewer rows at once, stream native windows with FROM              read_patch('registry.parquet'), or {raise}"
+        ),
+        Load::Labels => {
+            format!("Ask for smaller slices, or SET geoquilt_max_chunk_mb = {}", needed_mb.saturating_mul(2))
+        }
         Load::Window { .. } => format!("Cut it into smaller windows, or {raise}"),
         Load::Zone => {
             "Leave out median, majority, minority and variety, for example {stats: ['count', 'mean']}, \
@@ -115,6 +122,7 @@ fn of_no_axis(dims: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dtype::Dtype;
 
     #[test]
     fn each_kind_with_a_remedy_has_it() {
@@ -128,6 +136,10 @@ mod tests {
             (kind(Other::Raster), "read_patch('a.tif', win)"),
             (kind(Other::Both), "kind := 'raster' or kind := 'vector'"),
             (Error::unsuited(path, Lack::BandCount { own: 1, first: 2 }), "{bands: [1]}"),
+            (
+                Error::unsuited(path, Lack::PixelType { own: Dtype::UInt8, before: Dtype::Int16 }),
+                "dtype := 'float32'",
+            ),
             (
                 Error::unsuited(path, Lack::BeyondFloat { band: 1, value: 16_777_217 }),
                 "FROM read_patch(...) gives pixels in the file's own type",

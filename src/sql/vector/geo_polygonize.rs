@@ -110,11 +110,11 @@ impl ScalarFunction for GeoPolygonize {
         let eight = match args.integer("connectedness", 4, 8)? {
             None | Some(4) => false,
             Some(8) => true,
-            Some(other) => return Err(args.place("connectedness")(Error::invalid(other, "4 or 8"))),
+            Some(other) => return Err(args.blame("connectedness")(Error::invalid(other, "4 or 8"))),
         };
         let to = args.text("to_crs")?.map(|name| Crs::new(&name));
         if let Some(to) = &to {
-            projection::crs_facts(to.as_str()).map_err(args.place("to_crs"))?;
+            projection::crs_facts(to.as_str()).map_err(args.blame("to_crs"))?;
         }
         Ok(Bound { eight, to })
     }

@@ -9,7 +9,7 @@ use crate::bridge::rows::{Cell, Parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::files;
 use crate::label::{self, Feature, Files, LabelOptions, Labels, SliceProjection, TASKS, Task};
 use crate::limits::Limits;
@@ -154,6 +154,7 @@ pub struct Bound {
 
 impl ScalarFunction for GeoRasterize {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
@@ -170,7 +171,7 @@ impl ScalarFunction for GeoRasterize {
         };
         if !options.classes.is_empty() && options.field.is_none() {
             let problem = "classes are names in a label_field, and none is named";
-            return Err(args.place("classes")(Error::conflict(
+            return Err(args.blame("classes")(Error::conflict(
                 problem,
                 "Name the field that holds them: {label_field: 'class'}",
             )));
@@ -187,7 +188,8 @@ impl ScalarFunction for GeoRasterize {
             let slice = slice_value::read(slices, row).map_err(|e| e.at("geo_rasterize(slice)"))?;
             let Some(slice) = slice.filter(|_| !features.is_null(row)) else { return Ok(None) };
             elements += slice.area();
-            check(elements, &bound.limits)?;
+            // Rows that were not yet looked at come on top.
+            bound.limits.allow(elements.saturating_mul(4), || Load::Labels)?;
             let what = match is_list {
                 true => what(bound, &features.list(row))?,
                 false => of_files(bound, vec![features.str(row)?.to_string()])?,
@@ -256,7 +258,7 @@ fn classes(args: &Args) -> Result<Vec<String>> {
         Value::List(items) => items.iter().map(name).collect(),
         _ => None,
     };
-    let bad = || args.place("classes")(Error::invalid(value, "a list of names such as ['water', 'forest']"));
+    let bad = || args.blame("classes")(Error::invalid(value, "a list of names such as ['water', 'forest']"));
     names.filter(|names| !names.is_empty()).ok_or_else(bad)
 }
 
@@ -270,20 +272,8 @@ fn labels(args: &Args) -> Result<Option<Vec<i32>>> {
         Value::List(items) => items.iter().map(label).collect(),
         _ => None,
     };
-    let bad = || args.place("labels")(Error::invalid(value, "a list of whole numbers of 32 bits"));
+    let bad = || args.blame("labels")(Error::invalid(value, "a list of whole numbers of 32 bits"));
     labels.ok_or_else(bad).map(Some)
-}
-
-fn check(elements: usize, limits: &Limits) -> Result<()> {
-    let bytes = elements.saturating_mul(4);
-    if bytes <= limits.chunk {
-        return Ok(());
-    }
-    let (needed, limit) = ((bytes as u64).div_ceil(1 << 20), limits.chunk >> 20);
-    Err(Error::conflict(
-        format!("one chunk of labels takes {needed} MiB or more, above geoquilt_max_chunk_mb = {limit}"),
-        format!("Ask for smaller slices, or SET geoquilt_max_chunk_mb = {}", needed.saturating_mul(2)),
-    ))
 }
 
 /// # Errors

@@ -12,6 +12,7 @@ use crate::bridge::vector::Vector;
 use crate::crs::Crs;
 use crate::error::{Error, Load, Result, one_of};
 use crate::kept::Shared;
+use crate::limits::Limits;
 use crate::map::geometry;
 use crate::read::patch::BandName;
 use crate::sql::shared::crs::crs_of_call;
@@ -189,15 +190,15 @@ impl ScalarFunction for GeoZonalStats {
             Some(Value::Int(number)) => BandName::Number(*number),
             Some(Value::Text(name)) => BandName::Name(name.clone()),
             Some(other) => {
-                return Err(args.place("band")(Error::invalid(other, "one band, by number or by name")));
+                return Err(args.blame("band")(Error::invalid(other, "one band, by number or by name")));
             }
         };
         let coverage = args.choice("coverage", "a rule of coverage", &COVERAGES)?.unwrap_or(Coverage::Center);
         let scaled = args.flag("scaled")?.unwrap_or(false);
         let keep = STATS.iter().zip(wanted).any(|((_, needs_all), wanted)| *needs_all && wanted);
-        let options = ZonalOptions { coverage, band, scaled, keep, limit: call.limits.chunk };
+        let options = ZonalOptions { coverage, band, scaled, keep, limits: call.limits };
         let weights = match args.text("weights")? {
-            Some(path) => Some(Layer::open(&path, &BandName::Number(1)).map_err(args.place("weights"))?),
+            Some(path) => Some(Layer::open(&path, &BandName::Number(1)).map_err(args.blame("weights"))?),
             None => None,
         };
         let threads = call.limits.threads;
@@ -213,8 +214,9 @@ impl ScalarFunction for GeoZonalStats {
             Ok(Some(Job { path: paths.str(row)?, wkb: shapes.bytes(row) }))
         };
         // Side by side, zones share what one may take; those that need more come afterwards, one at a time.
-        let limit = bound.options.limit / bound.threads.max(1);
-        let share = ZonalOptions { limit, ..bound.options.clone() };
+        let limits = bound.options.limits;
+        let limits = Limits { chunk: limits.chunk / bound.threads.max(1), ..limits };
+        let share = ZonalOptions { limits, ..bound.options.clone() };
         let work = |job: &Job<'_>| match one(bound, job, &share) {
             Err(Error::TooLarge { load: Load::Zone, .. }) => Ok(None),
             done => done.map(Some),
@@ -232,7 +234,7 @@ impl ScalarFunction for GeoZonalStats {
 
 fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
     let Some(value) = args.get("stats") else { return Ok([true; STATS.len()]) };
-    let bad = || args.place("stats")(Error::invalid(value, "a list such as ['count', 'mean']"));
+    let bad = || args.blame("stats")(Error::invalid(value, "a list such as ['count', 'mean']"));
     let names = match value {
         Value::List(names) if !names.is_empty() => names.as_slice(),
         Value::Text(_) => std::slice::from_ref(value),
@@ -242,7 +244,7 @@ fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
     let choices: Vec<(&str, usize)> = STATS.iter().enumerate().map(|(i, (name, _))| (*name, i)).collect();
     for name in names {
         let Value::Text(name) = name else { return Err(bad()) };
-        let index = one_of(name, "a statistic", &choices).map_err(args.place("stats"))?;
+        let index = one_of(name, "a statistic", &choices).map_err(args.blame("stats"))?;
         if let Some(flag) = wanted.get_mut(index) {
             *flag = true;
         }

@@ -155,12 +155,12 @@ impl CopyFunction for Geotiff {
             None => COMPRESSIONS[0].1,
             Some(text) => {
                 let choice = one_of(&text.to_lowercase(), "a compression", &COMPRESSIONS);
-                choice.map_err(args.place("COMPRESS"))?
+                choice.map_err(args.blame("COMPRESS"))?
             }
         };
         let block = args.integer("BLOCKSIZE", 16, 4096)?.unwrap_or(BLOCK);
         if block % 16 != 0 {
-            return Err(args.place("BLOCKSIZE")(Error::invalid(block, "a multiple of 16")));
+            return Err(args.blame("BLOCKSIZE")(Error::invalid(block, "a multiple of 16")));
         }
         let options = Options {
             compression,
@@ -168,7 +168,7 @@ impl CopyFunction for Geotiff {
             names: args.names("BANDS")?.unwrap_or_default(),
             threads: call.limits.threads,
         };
-        let nodata = engine::nodata(dtype, asked_nodata(args)?).map_err(args.place("NODATA"))?;
+        let nodata = engine::nodata(dtype, asked_nodata(args)?).map_err(args.blame("NODATA"))?;
         Ok(Bound { columns, nodata, options })
     }
 
@@ -234,7 +234,7 @@ fn asked_nodata(args: &Args) -> Result<Option<Nodata>> {
         other => number(other).map(|n| n.to_string()).unwrap_or_default(),
     };
     let parsed = text.parse().map(Nodata::Integer).or_else(|_| text.parse().map(Nodata::Float));
-    parsed.map(Some).map_err(|_| args.place("NODATA")(Error::invalid(value, "a number, or 'nan'")))
+    parsed.map(Some).map_err(|_| args.blame("NODATA")(Error::invalid(value, "a number, or 'nan'")))
 }
 
 /// A row's canvas.
