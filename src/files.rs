@@ -4,6 +4,7 @@
 //! below take these two; none of them asks a text what it is.
 
 pub mod beside;
+pub mod door;
 pub mod expand;
 pub mod failure;
 pub mod location;

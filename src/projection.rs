@@ -3,6 +3,7 @@
 
 pub mod cf_crs;
 pub mod geometry;
+mod input;
 pub mod library;
 mod transform;
 
@@ -19,7 +20,7 @@ use crate::bbox::Bbox;
 use crate::crs::CRS84;
 use crate::error::{Cause, Error, Result};
 use crate::kept::{Kept, Shared};
-use crate::projection::library::{failure_of, reason, start};
+use crate::projection::library::{reason, start};
 
 /// Authority code where there is one, else PROJJSON.
 pub fn name_of(srs: &mut SpatialRef) -> Option<String> {
@@ -35,9 +36,7 @@ pub fn name_of(srs: &mut SpatialRef) -> Option<String> {
 pub fn spatial_ref(definition: &str) -> Result<SpatialRef> {
     start();
     let name = if definition == CRS84 { "OGC:CRS84" } else { definition };
-    let (srs, failure) = failure_of(|| SpatialRef::from_definition(name));
-    let bad = |_| Error::BadCrs { value: definition.into(), reason: failure.unwrap_or_default().into() };
-    let mut srs = srs.map_err(bad)?;
+    let mut srs = input::parse(name)?;
     srs.set_axis_mapping_strategy(AxisMappingStrategy::TraditionalGisOrder);
     Ok(srs)
 }

@@ -16,15 +16,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use duckdb::ffi;
 
 use crate::bridge::args::Args;
-use crate::bridge::call::{accepted, contain, drop_box};
+use crate::bridge::call::{accepted, contain, drop_box, reading};
 use crate::bridge::chunk::Input;
 use crate::bridge::connection::Connection;
 use crate::bridge::doc::FunctionDoc;
+use crate::bridge::file_system::DuckFiles;
 use crate::bridge::logical_type::{LogicalType, type_text};
 use crate::bridge::settings;
 use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
 use crate::error::{Error, Result, one_of};
+use crate::files::remote::Session;
 use crate::limits::Limits;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -121,7 +123,10 @@ unsafe extern "C" fn open<F: CopyFunction>(info: ffi::duckdb_copy_function_globa
         let bound = &*ffi::duckdb_copy_function_global_init_get_bind_data(info).cast::<Arc<F::Bound>>();
         let path = ffi::duckdb_copy_function_global_init_get_file_path(info);
         let path = if path.is_null() { "".into() } else { CStr::from_ptr(path).to_string_lossy() };
-        let writer = F::open(bound, Path::new(path.as_ref()))?;
+        let context = ffi::duckdb_copy_function_global_init_get_client_context(info);
+        let files = Arc::new(DuckFiles::new(context));
+        let session = Arc::new(Session::new(files, 0));
+        let writer = reading(&session, || F::open(bound, Path::new(path.as_ref())))?;
         let state: *mut State<F> = Box::into_raw(Box::new(Mutex::new(Some(writer))));
         ffi::duckdb_copy_function_global_init_set_global_state(
             info,

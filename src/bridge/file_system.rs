@@ -7,15 +7,23 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use duckdb::ffi;
 
 use crate::bridge::text::text;
+use crate::bridge::value::RawValue;
 use crate::error::ReasonResult;
 use crate::files::remote::{RemoteFiles, RemoteHandle};
+use crate::value::Value;
 
 /// The file system of a connection.
-pub struct DuckFiles(ffi::duckdb_client_context);
+pub struct DuckFiles {
+    context: ffi::duckdb_client_context,
+    /// The database may keep queries from some files, or from all.
+    guarded: OnceLock<bool>,
+}
 
 // SAFETY: the context only leads to the connection's file system, which DuckDB's own threads share.
 unsafe impl Send for DuckFiles {}
@@ -26,26 +34,34 @@ impl DuckFiles {
     /// # Safety
     /// `context` is live and owned by the caller, who gives it away; the value must not outlive the connection.
     pub unsafe fn new(context: ffi::duckdb_client_context) -> DuckFiles {
-        DuckFiles(context)
+        DuckFiles { context, guarded: OnceLock::new() }
     }
 }
 
 impl Drop for DuckFiles {
     fn drop(&mut self) {
         // SAFETY: it is owned here.
-        unsafe { ffi::duckdb_destroy_client_context(&mut self.0) }
+        unsafe { ffi::duckdb_destroy_client_context(&mut self.context) }
     }
 }
 
-impl RemoteFiles for DuckFiles {
-    fn open(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>> {
-        let path = text(url).map_err(|e| e.to_string())?;
+/// What kept a file from being opened.
+struct Refusal {
+    said: String,
+    /// By the database's settings, rather than by what the file is.
+    forbidden: bool,
+}
+
+impl DuckFiles {
+    fn try_open(&self, url: &str) -> std::result::Result<DuckHandle, Refusal> {
+        let other = |said: String| Refusal { said, forbidden: false };
+        let path = text(url).map_err(|e| other(e.to_string()))?;
         // SAFETY: the context is live; the file system and the options are made and destroyed here, and the handle is
         // owned by the value returned.
         unsafe {
-            let mut files = ffi::duckdb_client_context_get_file_system(self.0);
+            let mut files = ffi::duckdb_client_context_get_file_system(self.context);
             if files.is_null() {
-                return Err("DuckDB gives no file system".into());
+                return Err(other("DuckDB gives no file system".into()));
             }
             let mut options = ffi::duckdb_create_file_open_options();
             ffi::duckdb_file_open_options_set_flag(
@@ -56,16 +72,64 @@ impl RemoteFiles for DuckFiles {
             let mut handle = std::ptr::null_mut();
             let state = ffi::duckdb_file_system_open(files, path.as_ptr(), options, &mut handle);
             ffi::duckdb_destroy_file_open_options(&mut options);
-            let opened: ReasonResult<Box<dyn RemoteHandle>> =
-                match state == ffi::DuckDBSuccess && !handle.is_null() {
-                    true => Ok(Box::new(DuckHandle(handle))),
-                    false => Err(words(ffi::duckdb_file_system_error_data(files))),
-                };
+            let opened = match state == ffi::DuckDBSuccess && !handle.is_null() {
+                true => Ok(DuckHandle(handle)),
+                false => Err(refusal(ffi::duckdb_file_system_error_data(files))),
+            };
             ffi::duckdb_destroy_file_system(&mut files);
             opened
         }
     }
+
+    fn setting(&self, name: &str) -> Value {
+        let Ok(name) = text(name) else { return Value::Null };
+        // SAFETY: the context and the name are live; the value is owned here.
+        unsafe {
+            let raw = RawValue(ffi::duckdb_client_context_get_config_option(
+                self.context,
+                name.as_ptr(),
+                std::ptr::null_mut(),
+            ));
+            Value::read(&raw)
+        }
+    }
 }
+
+impl RemoteFiles for DuckFiles {
+    fn open(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>> {
+        match self.try_open(url) {
+            Ok(handle) => Ok(Box::new(handle)),
+            Err(refusal) => Err(refusal.said),
+        }
+    }
+
+    fn is_guarded(&self) -> bool {
+        *self.guarded.get_or_init(|| match self.setting("enable_external_access") {
+            // DuckDB does not tell which file systems are disabled, but opens no file of theirs, though there be none.
+            Value::Bool(true) => self.try_open(NOWHERE).is_err_and(|refusal| refusal.forbidden),
+            // A setting that is not told is taken to forbid: each file is asked about.
+            _ => true,
+        })
+    }
+
+    fn forbids(&self, path: &Path) -> Option<String> {
+        if !self.is_guarded() {
+            return None;
+        }
+        // DuckDB would wait for a pipe: of whatever is not a file it is asked for something within.
+        let is_other = path.metadata().is_ok_and(|found| !found.is_file());
+        let asked = if is_other { path.join("-") } else { path.to_path_buf() };
+        let Some(asked) = asked.to_str() else { return Some("its name is not UTF-8".into()) };
+        let refused = self.try_open(asked).is_err_and(|refusal| refusal.forbidden);
+        refused.then(|| FORBIDDEN.into())
+    }
+}
+
+/// The name of no file.
+const NOWHERE: &str = "/dev/null/geoquilt";
+
+/// What keeps a query from a file, by the names that DuckDB gives it.
+const FORBIDDEN: &str = "this database forbids it (enable_external_access, allowed_directories, allowed_paths, disabled_filesystems)";
 
 struct DuckHandle(ffi::duckdb_file_handle);
 
@@ -125,6 +189,18 @@ impl RemoteHandle for DuckHandle {
         // SAFETY: as above; DuckDB writes at most as many bytes as there are.
         let read = unsafe { ffi::duckdb_file_handle_read(self.0, out.as_mut_ptr().cast(), out.len() as i64) };
         self.number(read).map(|n| n as usize)
+    }
+}
+
+/// What an error says and what kind it is, and gives it back to DuckDB.
+///
+/// # Safety
+/// As of [`words`].
+unsafe fn refusal(error: ffi::duckdb_error_data) -> Refusal {
+    // SAFETY: the caller's; the kind is asked before the error is given back.
+    unsafe {
+        let kind = ffi::duckdb_error_data_error_type(error);
+        Refusal { forbidden: kind == ffi::duckdb_error_type_DUCKDB_ERROR_PERMISSION, said: words(error) }
     }
 }
 

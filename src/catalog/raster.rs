@@ -16,7 +16,7 @@ impl Builder {
     /// The file is no raster, or one that lies nowhere on the map.
     pub(super) fn raster(&self, sight: &Sight) -> Result<FileMetadata> {
         let path = sight.path();
-        let siblings = self.listings.beside(sight.location());
+        let siblings = self.listings.beside(sight.location())?;
         let (header, tags) = match geotiff::header_and_tags(sight, &siblings) {
             Some((header, tags)) => (Arc::new(header), tags),
             None => {

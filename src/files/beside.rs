@@ -1,10 +1,12 @@
 //! What lies beside a file: its side files, the parts of files that come in several, and the names in its folder.
 
-use std::convert::Infallible;
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::error::{Cause, Error, Result};
 use crate::files::location::{Address, Location};
 use crate::files::sight::{Stamp, stamp_of};
 use crate::kept::{Kept, Shared};
@@ -90,17 +92,22 @@ impl Listings {
     /// The names beside a file that begin like its stem: `a.tif`, `a.tif.aux.xml`, `a.tfw`, `a.ovr`.
     ///
     /// A remote folder is not listed: a URL stands alone.
-    pub fn beside(&self, location: &Location) -> Vec<String> {
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]: the folder can not be listed, though it may be.
+    pub fn beside(&self, location: &Location) -> Result<Vec<String>> {
         names_beside(location, |folder| {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-            let Ok(names) = folders.get_or_make(folder.to_path_buf(), || Ok::<_, Infallible>(list(folder)));
-            names.clone()
+            folders.get_or_make(folder.to_path_buf(), || list(folder)).cloned()
         })
     }
 }
 
 /// As [`Listings::beside`], for as long as the process lives: a folder is listed again when it has changed.
-pub fn beside(location: &Location) -> Vec<String> {
+///
+/// # Errors
+/// As there.
+pub fn beside(location: &Location) -> Result<Vec<String>> {
     const KEPT_FOLDERS: usize = 64;
     /// A folder that changed so lately may change again within one tick of its clock.
     const SETTLED: i64 = 2_000_000;
@@ -115,31 +122,56 @@ pub fn beside(location: &Location) -> Vec<String> {
             return list(folder);
         }
         if let Some((_, names)) = FOLDERS.get(folder).filter(|(then, _)| *then == stamp) {
-            return names;
+            return Ok(names);
         }
-        FOLDERS.share(folder.to_path_buf(), (stamp, list(folder)), |(then, _)| *then == stamp).1
+        Ok(FOLDERS.share(folder.to_path_buf(), (stamp, list(folder)?), |(then, _)| *then == stamp).1)
     })
 }
 
-fn names_beside(location: &Location, listing: impl FnOnce(&Path) -> Arc<Vec<String>>) -> Vec<String> {
+fn names_beside(
+    location: &Location,
+    listing: impl FnOnce(&Path) -> io::Result<Arc<Vec<String>>>,
+) -> Result<Vec<String>> {
     let path = match location.address() {
-        Address::Url(_) => return vec![location.file_name().to_string()],
+        Address::Url(_) => return Ok(vec![location.file_name().to_string()]),
         Address::Local(path) => path,
     };
     let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|s| s.to_str())) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    let names = listing(folder);
+    let names = match listing(folder) {
+        Ok(names) => names,
+        // Of a folder that may be entered and not listed, the names of side files are tried.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let there =
+                side_files(location).into_iter().filter(|file| file.exists()).chain([path.to_path_buf()]);
+            let names = there.filter_map(|file| Some(file.file_name()?.to_str()?.to_string()));
+            return Ok(names.collect::<BTreeSet<_>>().into_iter().collect());
+        }
+        Err(error) => {
+            let reason = Cause::from(error)
+                .within(format!("its folder \"{}\" cannot be listed", shown(folder).display()));
+            return Err(Error::unreadable(location.text(), reason));
+        }
+    };
     let from = names.partition_point(|name| name.as_str() < stem);
-    names.get(from..).unwrap_or_default().iter().take_while(|name| name.starts_with(stem)).cloned().collect()
+    Ok(names
+        .get(from..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|name| name.starts_with(stem))
+        .cloned()
+        .collect())
 }
 
 /// All names in a folder, sorted.
-fn list(folder: &Path) -> Arc<Vec<String>> {
-    let entries = std::fs::read_dir(shown(folder)).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+fn list(folder: &Path) -> io::Result<Arc<Vec<String>>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(shown(folder))? {
+        names.extend(entry?.file_name().into_string());
+    }
     names.sort_unstable();
-    Arc::new(names)
+    Ok(Arc::new(names))
 }
 
 /// The folder of a bare name is the one that the process works in.
@@ -187,7 +219,8 @@ mod tests {
         for name in ["a.tif", "a.tif.aux.xml", "a.tfw", "ab.tif", "b.tif"] {
             std::fs::write(dir.join(name), b"").unwrap();
         }
-        let beside = Listings::default().beside(&Location::parse(&dir.join("a.tif").to_string_lossy()));
+        let beside =
+            Listings::default().beside(&Location::parse(&dir.join("a.tif").to_string_lossy())).unwrap();
         assert_eq!(beside, ["a.tfw", "a.tif", "a.tif.aux.xml", "ab.tif"]);
         std::fs::remove_dir_all(dir).unwrap();
     }

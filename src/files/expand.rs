@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Absence, Cause, Error, Result};
 use crate::files::beside::is_side_file;
+use crate::files::door;
 use crate::files::location::Location;
 use crate::files::sight::is_one_file;
 
@@ -36,18 +37,19 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
         // A question mark or a bracket may be part of a URL; a star hardly is.
         return Err(Error::RemoteGlob { pattern: pattern.into() });
     }
-    if is_single || !pattern.contains(['*', '?', '[']) || Path::new(location.text()).exists() {
+    if is_single || !pattern.contains(['*', '?', '[']) {
         paths.push(location.text().to_string());
         return Ok(());
     }
-    let bad = |e: glob::PatternError| Error::Unparsed {
-        value: pattern.into(),
-        noun: "a glob pattern",
-        reason: Cause::worded(e.msg, e),
-    };
+    // What is there is no business of who may not read it.
+    door::permit(fixed(location.text()), pattern)?;
+    if Path::new(location.text()).exists() {
+        paths.push(location.text().to_string());
+        return Ok(());
+    }
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
     let before = paths.len();
-    let found = matches(location.text(), options).map_err(bad)?;
+    let found = matches(location.text(), options)?;
     let mut names: Vec<&str> = found.iter().filter_map(|path| path.to_str()).collect();
     names.sort_unstable();
     for path in &found {
@@ -71,17 +73,36 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// The folder that a pattern looks into, as far as it has no wildcards.
+fn fixed(pattern: &str) -> &Path {
+    let before = pattern.split(['*', '?', '[']).next().unwrap_or_default();
+    let folder =
+        before.rsplit_once('/').map_or(".", |(folder, _)| if folder.is_empty() { "/" } else { folder });
+    Path::new(folder)
+}
+
 /// What a pattern matches, sorted. Under `**` linked folders are not entered, as in DuckDB: a link that leads
 /// back up would never end. A folder that may not be listed is passed on by name, to be reported.
-fn matches(
-    pattern: &str,
-    options: glob::MatchOptions,
-) -> std::result::Result<Vec<PathBuf>, glob::PatternError> {
-    let Some((before, _)) = pattern.split_once("**") else {
-        let found = glob::glob_with(pattern, options)?;
-        return Ok(found.map(|entry| entry.unwrap_or_else(|e| e.path().to_path_buf())).collect());
+fn matches(pattern: &str, options: glob::MatchOptions) -> Result<Vec<PathBuf>> {
+    let bad = |e: glob::PatternError| Error::Unparsed {
+        value: pattern.into(),
+        noun: "a glob pattern",
+        reason: Cause::worded(e.msg, e),
     };
-    let wanted = glob::Pattern::new(pattern)?;
+    let Some((before, _)) = pattern.split_once("**") else {
+        let mut found = Vec::new();
+        for entry in glob::glob_with(pattern, options).map_err(bad)? {
+            match entry {
+                Ok(path) => found.push(path),
+                Err(error) => {
+                    let path = error.path().to_path_buf();
+                    found.extend(unlisted(path, error.into())?);
+                }
+            }
+        }
+        return Ok(found);
+    };
+    let wanted = glob::Pattern::new(pattern).map_err(bad)?;
     let options = glob::MatchOptions { require_literal_separator: true, ..options };
     // The folders that the part before `**` names, which may hold wildcards of its own.
     let roots = match before.trim_end_matches('/') {
@@ -92,32 +113,55 @@ fn matches(
     };
     let mut found = Vec::new();
     for root in roots {
-        found.extend(below(&root).filter(|path| wanted.matches_path_with(path, options)));
+        below(&root, |path| wanted.matches_path_with(path, options), &mut found)?;
     }
     found.sort_unstable();
     found.dedup();
     Ok(found)
 }
 
-/// Everything below a folder, in no order; stores are not looked into, and links are not followed. A folder that may
-/// not be listed holds nothing.
-fn below(root: &Path) -> impl Iterator<Item = PathBuf> {
+/// What is wanted of everything below a folder, in no order; stores are not looked into, and links are not followed.
+fn below(root: &Path, wanted: impl Fn(&Path) -> bool, found: &mut Vec<PathBuf>) -> Result<()> {
     let is_here = root.as_os_str().is_empty();
     let start = if is_here { Path::new(".") } else { root };
+    let shown = |path: PathBuf| match path.strip_prefix(".") {
+        Ok(own) if is_here => own.to_path_buf(),
+        _ => path,
+    };
     let mut entries = walkdir::WalkDir::new(start).min_depth(1).into_iter();
-    std::iter::from_fn(move || {
-        loop {
-            let Ok(entry) = entries.next()? else { continue };
-            if entry.file_type().is_dir() && is_one_file(entry.path()) {
-                entries.skip_current_dir();
+    while let Some(entry) = entries.next() {
+        match entry {
+            Ok(entry) => {
+                if entry.file_type().is_dir() && is_one_file(entry.path()) {
+                    entries.skip_current_dir();
+                }
+                let path = shown(entry.into_path());
+                if wanted(&path) {
+                    found.push(path);
+                }
             }
-            let path = entry.into_path();
-            return Some(match path.strip_prefix(".") {
-                Ok(own) if is_here => own.to_path_buf(),
-                _ => path,
-            });
+            Err(error) => {
+                let path = error.path().map(Path::to_path_buf).unwrap_or_default();
+                if let Some(error) = error.into_io_error() {
+                    found.extend(unlisted(shown(path), error)?);
+                }
+            }
         }
-    })
+    }
+    Ok(())
+}
+
+/// A folder that could not be listed: one that may not be listed is passed on by name, one that is gone by now holds
+/// nothing.
+///
+/// # Errors
+/// [`Error::Unreadable`] where it should have been possible, as when the process has too many files open.
+fn unlisted(folder: PathBuf, error: std::io::Error) -> Result<Option<PathBuf>> {
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Ok(None),
+        std::io::ErrorKind::PermissionDenied => Ok(Some(folder)),
+        _ => Err(Error::unreadable(folder.to_string_lossy(), error)),
+    }
 }
 
 #[cfg(test)]

@@ -141,13 +141,14 @@ fn is_url(path: &str) -> bool {
     })
 }
 
+/// Drivers whose files hold several rasters that have names of their own.
+const PREFIXES: [&str; 3] = ["NETCDF", "HDF5", "GPKG"];
+
 /// The file in GDAL's name of one raster inside it; `None` for any other name. A quoted file ends with its quote, any
 /// other with the last colon.
 fn container(text: &str) -> Option<Range<usize>> {
     let (driver, rest) = text.split_once(':')?;
-    let is_driver =
-        driver.len() > 2 && driver.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    if !is_driver || rest.is_empty() || rest.starts_with("//") {
+    if !PREFIXES.contains(&driver) || rest.is_empty() || rest.starts_with("//") {
         return None;
     }
     let start = driver.len() + 1;
@@ -193,9 +194,18 @@ mod tests {
 
     #[test]
     fn names_with_colons_that_name_no_driver_are_paths() {
-        for path in
-            ["/data/a.tif", "C:/data/a.tif", "a:b", "ab:cd.tif", "Netcdf:a.nc:v", "12:30.tif", "NETCDF:", ""]
-        {
+        for path in [
+            "/data/a.tif",
+            "C:/data/a.tif",
+            "a:b",
+            "ab:cd.tif",
+            "Netcdf:a.nc:v",
+            "12:30.tif",
+            "NETCDF:",
+            "NOSUCH:fields.gpkg",
+            "CSV:/a.csv",
+            "",
+        ] {
             assert_eq!(parts(path), (path.into(), None, false), "{path}");
             assert!(!Location::parse(path).is_subdataset(), "{path}");
             assert_eq!(Location::parse(path).driver(), None, "{path}");

@@ -5,6 +5,7 @@ use std::io::{Error, Read, Result, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crate::files::door;
 use crate::files::location::{Address, Location};
 use crate::files::remote::{self, RemoteFile};
 
@@ -23,7 +24,7 @@ impl Reader {
     pub fn open(location: &Location) -> Result<Reader> {
         match location.address() {
             Address::Url(url) => remote::open(url).map(Reader::Web).map_err(Error::other),
-            Address::Local(file) => File::open(file).map(|file| Reader::Disk(Arc::new(file))),
+            Address::Local(file) => door::open(file).map(|file| Reader::Disk(Arc::new(file))),
         }
     }
 

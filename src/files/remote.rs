@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -22,6 +23,16 @@ pub trait RemoteFiles: Send + Sync {
     /// # Errors
     /// The file system's own words.
     fn open(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>>;
+
+    /// Why a local file or what lies in a folder must not be read or written; `None` where it may.
+    fn forbids(&self, _path: &Path) -> Option<String> {
+        None
+    }
+
+    /// Whether some local file may be forbidden.
+    fn is_guarded(&self) -> bool {
+        false
+    }
 }
 
 /// An open URL: a cursor that one thread uses at a time.
@@ -166,6 +177,16 @@ impl Session {
             open: Mutex::new(Kept::new(KEPT_FILES)),
             idle: Idle::new(KEPT_HANDLES),
         }
+    }
+
+    /// Why this query must not read or write a local file; `None` where it may.
+    pub fn forbids(&self, path: &Path) -> Option<String> {
+        self.files.forbids(path)
+    }
+
+    /// Whether some local file may be forbidden to this query.
+    pub fn is_guarded(&self) -> bool {
+        self.files.is_guarded()
     }
 
     /// Whether the session has opened a URL.

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::error::{Cause, Error, Lack, Result};
 use crate::files::location::{Address, Location};
-use crate::files::remote;
+use crate::files::{door, remote};
 
 /// As many of a file's first bytes are read at once: they hold most headers of TIFF, and tell every format.
 const HEAD: u64 = 4096;
@@ -42,7 +42,7 @@ pub struct Sight {
     location: Location,
     kind: FileKind,
     stamp: Stamp,
-    head: OnceLock<Arc<[u8]>>,
+    head: OnceLock<std::result::Result<Arc<[u8]>, Cause>>,
     magic: OnceLock<[u8; 8]>,
 }
 
@@ -94,16 +94,34 @@ impl Sight {
         self.stamp
     }
 
-    /// The first bytes, up to 4 KiB; none of a store, nor of a file that can not be read, which says so when it is
-    /// opened.
+    /// The first bytes, up to 4 KiB; none of a store, nor of a file that cannot be read, which [`Sight::readable`] tells.
     pub fn head(&self) -> &[u8] {
+        match self.looked() {
+            Ok(head) => head,
+            Err(_) => &[],
+        }
+    }
+
+    fn looked(&self) -> &std::result::Result<Arc<[u8]>, Cause> {
         self.head.get_or_init(|| match (self.kind, self.location.address()) {
             (FileKind::File, Address::Url(url)) => {
-                remote::open(url).and_then(|file| file.head(HEAD)).unwrap_or_default().into()
+                let head = remote::open(url).and_then(|file| file.head(HEAD));
+                head.map(Arc::from).map_err(Cause::of)
             }
-            (FileKind::File, Address::Local(file)) => head(file, HEAD.min(self.stamp.size)).into(),
-            _ => [].into(),
+            (FileKind::File, Address::Local(file)) => {
+                head(file, HEAD.min(self.stamp.size)).map(Arc::from).map_err(Cause::from)
+            }
+            _ => Ok([].into()),
         })
+    }
+
+    /// # Errors
+    /// [`Error::Unreadable`]: the first bytes of a file could not be read, so that nothing can be told of it.
+    pub fn readable(&self) -> Result<()> {
+        match self.looked() {
+            Err(reason) if !self.location.is_url() => Err(Error::unreadable(self.path(), reason.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// The file as a whole, whichever raster inside it is meant.
@@ -126,21 +144,15 @@ impl Sight {
     }
 }
 
-/// Up to `n` bytes from a local file's beginning; none when it can not be read.
-pub fn head(file: &Path, n: u64) -> Vec<u8> {
+/// Up to `n` bytes from a local file's beginning.
+///
+/// # Errors
+/// The file cannot be opened or read.
+pub fn head(file: &Path, n: u64) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
-    let mut bytes = vec![0; n as usize];
-    let mut filled = 0;
-    if let Ok(mut file) = std::fs::File::open(file) {
-        // What was read before an error is all there is to see.
-        while filled < bytes.len()
-            && let Ok(more @ 1..) = file.read(bytes.get_mut(filled..).unwrap_or_default())
-        {
-            filled += more;
-        }
-    }
-    bytes.truncate(filled);
-    bytes
+    let mut bytes = Vec::new();
+    door::open(file)?.take(n).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Kind and state of a local file; `text` is how it was named.
@@ -149,6 +161,7 @@ fn local(file: &Path, text: &str) -> Result<(FileKind, Stamp)> {
         std::io::ErrorKind::NotFound => Error::absent(text),
         _ => Error::unreadable(text, Cause::worded(lower(&e.to_string()), e)),
     };
+    door::permit(file, text)?;
     let metadata = std::fs::metadata(file).map_err(unreadable)?;
     if !metadata.is_dir() {
         // Reading a pipe or a device could wait, or go on, for ever.
@@ -158,7 +171,10 @@ fn local(file: &Path, text: &str) -> Result<(FileKind, Stamp)> {
         };
     }
     match document(file) {
-        None => Err(Error::unsuited(text, Lack::Directory)),
+        None => {
+            std::fs::read_dir(file).map_err(unreadable)?;
+            Err(Error::unsuited(text, Lack::Directory))
+        }
         Some((kind, CONSOLIDATED, metadata)) => Ok((kind, stamp_of(&metadata))),
         Some((kind, ..)) => Ok((kind, store_stamp(file).map_err(unreadable)?)),
     }
@@ -196,11 +212,6 @@ pub fn state(paths: &[PathBuf]) -> u64 {
 /// What tells one state of a local file from another; `None` when it is not there.
 pub fn state_of(path: &Path) -> Option<Stamp> {
     std::fs::metadata(path).ok().map(|metadata| stamp_of(&metadata))
-}
-
-/// The path is there, and no file or folder: a pipe or a device, which one could wait for for ever.
-pub fn is_special(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 const CONSOLIDATED: &str = ".zmetadata";
@@ -281,7 +292,7 @@ fn store_stamp(store: &Path) -> std::io::Result<Stamp> {
 
 /// A document of version 3 that is a group's.
 fn is_group(document: &Path) -> bool {
-    let text = head(document, 64 << 10);
+    let text = head(document, 64 << 10).unwrap_or_default();
     let text: Vec<u8> = text.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
     text.windows(19).any(|part| part == b"\"node_type\":\"group\"")
 }
@@ -376,6 +387,5 @@ mod tests {
     #[test]
     fn a_device_is_not_waited_for() {
         assert!(matches!(Sight::at("/dev/null"), Err(Error::Unreadable { .. })));
-        assert!(is_special(Path::new("/dev/null")) && !is_special(Path::new("/")));
     }
 }

@@ -18,7 +18,7 @@ const HEADER: usize = 16;
 pub fn check(location: &Location) -> ReasonResult<()> {
     // From afar the head would be one more read of each file.
     let Address::Local(file) = location.address() else { return Ok(()) };
-    let head = head(file, HEAD);
+    let head = head(file, HEAD).map_err(|e| crate::error::Cause::from(e).to_string())?;
     let mut at = 0;
     while let Some(found) = head.get(at..).and_then(|rest| rest.windows(4).position(|w| w == b"GCOL")) {
         at += found;

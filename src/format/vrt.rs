@@ -8,8 +8,8 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::error::{Error, Result};
-use crate::files::sight::{head, is_special};
-use crate::files::{Address, Location, Sight};
+use crate::files::sight::head;
+use crate::files::{Address, Location, Sight, door};
 
 /// A text above this size is no hand-made mosaic: its sources are not followed.
 const MAX_TEXT: u64 = 64 << 20;
@@ -28,13 +28,13 @@ pub fn sources(sight: &Sight) -> Result<Vec<PathBuf>> {
     };
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
     follow(path, 0, &mut seen, &mut found);
-    match found.iter().find(|source| is_special(source)) {
-        None => Ok(found),
-        Some(special) => {
-            let reason = format!("its source \"{}\" is not a regular file", special.display());
-            Err(Error::unreadable(sight.path(), reason))
+    for source in &found {
+        if let Some(reason) = door::hindrance(source) {
+            let reason = format!("its source \"{}\" cannot be read: {reason}", source.display());
+            return Err(Error::unreadable(sight.path(), reason));
         }
     }
+    Ok(found)
 }
 
 /// The first file that a VRT names, or a VRT within it, and that is not there. A name of GDAL's own file systems, or behind
@@ -68,7 +68,7 @@ fn follow(path: &Path, depth: usize, seen: &mut HashSet<PathBuf>, found: &mut Ve
 /// The text of a VRT; `None` for another kind of file.
 fn text(path: &Path) -> Option<Vec<u8>> {
     let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("vrt"));
-    if is_special(path) || !(named || head(path, 8) == b"<VRTData") {
+    if door::hindrance(path).is_some() || !(named || head(path, 8).is_ok_and(|head| head == b"<VRTData")) {
         return None;
     }
     let small = std::fs::metadata(path).ok()?.len() <= MAX_TEXT;

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::cf::{self, Axes};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
-use crate::files::{Sight, Stamp};
+use crate::files::{self, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, typed};
 use crate::format::open;
@@ -43,10 +43,15 @@ pub struct ArraySource {
 /// Array files whose headers and axes are kept.
 const KEPT_FILES: usize = 1024;
 /// Array files that stay open when nobody reads them.
-const KEPT_OPEN: usize = 64;
+const MOST_OPEN: usize = 64;
 
 static KNOWN: Shared<String, Arc<ArraySource>> = Shared::new(KEPT_FILES);
-static OPEN: Shared<String, Open> = Shared::new(KEPT_OPEN);
+static OPEN: LazyLock<Shared<String, Open>> = LazyLock::new(|| Shared::new(most_open()));
+
+/// A part of the files that the process may have open: GDAL and the netCDF library open a file twice.
+fn most_open() -> usize {
+    (files::most_open() / 16).clamp(2, MOST_OPEN)
+}
 
 /// An open file, and the state that it was opened in.
 type Open = (Stamp, Arc<dyn ArrayFile>);

@@ -84,6 +84,7 @@ impl Source {
         if let Some(source) =
             known.filter(|s| s.sight.stamp() == sight.stamp() && s.parts_state == files::state(&s.parts))
         {
+            files::door::permit_parts(&source.parts, sight.path())?;
             return Ok(source);
         }
         let (source, raster) = Source::read(sight)?;
@@ -110,7 +111,7 @@ impl Source {
         if is_tiff {
             let parts = if is_local { files::own_side_files(location) } else { Vec::new() };
             let parts_state = files::state(&parts);
-            let names = files::beside(location);
+            let names = files::beside(location)?;
             let header = geotiff::header(&sight, &names);
             siblings = Some(names);
             if let Some(header) = header {
@@ -127,7 +128,7 @@ impl Source {
         let parts_state = files::state(&parts);
         match is_tiff {
             // Listed once more: the state above is of later than the first listing.
-            true => siblings = Some(files::beside(location)),
+            true => siblings = Some(files::beside(location)?),
             false => Source::close_earlier(&sight),
         }
         let mut raster = Raster::open(&sight, siblings.as_deref())

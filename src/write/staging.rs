@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Cause, Error, Result};
+use crate::files::door;
 
 /// A folder without a lock is one that is just being made, or was left at that moment.
 const YOUNG: Duration = Duration::from_secs(60);
@@ -31,9 +32,13 @@ impl Staging {
     /// Begins a file that is to be at `target`.
     ///
     /// # Errors
-    /// The target is a directory, a device or a pipe, or its folder is absent or cannot be written.
+    /// The target is a directory, a device or a pipe, its folder is absent or cannot be written, or this query may not
+    /// write there.
     pub fn new(target: &Path) -> Result<Staging> {
         let unwritable = |reason: Cause| Error::unwritable(target.display().to_string(), reason);
+        if let Some(reason) = door::forbidden(target) {
+            return Err(unwritable(reason.into()));
+        }
         match fs::metadata(target) {
             Ok(found) if found.is_dir() => return Err(unwritable("it is a directory".into())),
             // A device or a pipe would be replaced by the file.

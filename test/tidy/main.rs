@@ -30,9 +30,9 @@ const LENT: &[&str] = &["progress", "random", "workers"];
 const TESTS: &[&str] = &["testing"];
 /// The rooms in the order in which data walks.
 const WALK: &[&str] = &[
+    "files",
     "projection",
     "map",
-    "files",
     "format",
     "cf",
     "read",
@@ -72,6 +72,7 @@ const UNSAFE: &[&str] = &[
     "format/gdal/warp.rs",
     "lib.rs",
     "projection/cf_crs.rs",
+    "projection/input.rs",
     "projection/transform.rs",
     "testing/memory.rs",
 ];

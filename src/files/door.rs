@@ -1,0 +1,101 @@
+//! The question before a local file is opened, by us or by a library: may the query that runs read it, and is it a
+//! regular file? A pipe or a device could be waited for for ever.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::files::{Address, Location, remote};
+
+/// Why the query that runs may not read a local file, in the words of its database; `None` where it may.
+pub fn forbidden(path: &Path) -> Option<String> {
+    remote::current()?.forbids(path)
+}
+
+/// Whether some local file may be forbidden to the query that runs.
+pub fn is_guarded() -> bool {
+    remote::current().is_some_and(|session| session.is_guarded())
+}
+
+/// # Errors
+/// [`Error::Unreadable`] where the query that runs may not read the file; `named` is what the user wrote.
+pub fn permit(path: &Path, named: &str) -> Result<()> {
+    match forbidden(path) {
+        None => Ok(()),
+        Some(reason) => Err(Error::unreadable(named, reason)),
+    }
+}
+
+/// The same of the parts of a file that is known already.
+///
+/// # Errors
+/// As [`permit`], with the part's name.
+pub fn permit_parts(parts: &[PathBuf], named: &str) -> Result<()> {
+    let Some(session) = remote::current() else { return Ok(()) };
+    for part in parts {
+        if let Some(reason) = session.forbids(part).filter(|_| part.exists()) {
+            return Err(Error::unreadable(named, part_reason(part, &reason)));
+        }
+    }
+    Ok(())
+}
+
+/// Looks at files beside another one, by what stands behind its name: for a library that opens them itself.
+///
+/// # Errors
+/// [`Error::Unreadable`]: one is there and must not be opened.
+pub fn permit_beside(location: &Location, ends: &[&str]) -> Result<()> {
+    let Address::Local(path) = location.address() else { return Ok(()) };
+    for end in ends {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        let beside = PathBuf::from(name);
+        if let Some(reason) = hindrance(&beside) {
+            return Err(Error::unreadable(location.text(), part_reason(&beside, &reason)));
+        }
+    }
+    Ok(())
+}
+
+/// Why a file is not read, for a part of it.
+pub fn part_reason(part: &Path, reason: &str) -> String {
+    format!("\"{}\", which belongs to it, cannot be read: {reason}", part.display())
+}
+
+/// Why a file must not be opened, as the rest of a sentence; `None` also where there is none.
+pub fn hindrance(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    if metadata.is_dir() {
+        return None;
+    }
+    // Whether it is a pipe is no business of who may not read it.
+    forbidden(path).or_else(|| (!metadata.is_file()).then(|| "it is not a regular file".into()))
+}
+
+/// Opens a regular file to be read.
+///
+/// # Errors
+/// The system's, or what [`hindrance`] tells.
+pub fn open(path: &Path) -> io::Result<File> {
+    match hindrance(path) {
+        Some(reason) => Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
+        None => File::open(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let folder = Folder::new();
+        let file = folder.write("a.bin", b"1");
+        assert!(open(Path::new(&file)).is_ok());
+        assert_eq!(open(Path::new(&folder.path("b.bin"))).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(open(Path::new("/dev/zero")).unwrap_err().to_string().contains("not a regular file"));
+        assert_eq!(hindrance(Path::new("/dev")), None);
+    }
+}
