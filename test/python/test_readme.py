@@ -174,10 +174,10 @@ def test_remote_files(tmp_path, con):
     write_raster(tmp_path / "scene.tif", np.ones((10, 10), "uint8"))
     shutil.copytree(ROOT / "test/data/small/ocean.zarr", tmp_path / "sst.zarr")
     memory = fsspec.filesystem("memory")
-    memory.pipe("/scene.tif", (tmp_path / "scene.tif").read_bytes())
+    memory.pipe("/readme/scene.tif", (tmp_path / "scene.tif").read_bytes())
     con.register_filesystem(memory)
     server = RangeServer(tmp_path)
-    urls = code.replace("https://example.com/", server.url("")).replace("s3://bucket/2024/", "memory://")
+    urls = code.replace("https://example.com/", server.url("")).replace("s3://bucket/2024/", "memory://readme/")
     found = []
     exec(re.sub(r'(con.execute\("FROM .*)', r"found.append(\1.df())", urls), {"con": con, "found": found})
     server.close()

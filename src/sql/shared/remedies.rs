@@ -94,7 +94,7 @@ fn of_load(load: &Load, needed_mb: u64) -> String {
         }
         Load::Chunk => format!("Stream instead: FROM read_patch('registry.parquet'), or {raise}"),
         Load::Slices(_) => format!(
-            "Cut it into smaller slices or read fewer rows at once, stream native windows with FROM              read_patch('registry.parquet'), or {raise}"
+            "Cut it into smaller slices or read fewer rows at once, stream native windows with FROM read_patch('registry.parquet'), or {raise}"
         ),
         Load::Labels => {
             format!("Ask for smaller slices, or SET geoquilt_max_chunk_mb = {}", needed_mb.saturating_mul(2))
