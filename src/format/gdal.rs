@@ -30,8 +30,9 @@ use crate::files::remote::RemoteFile;
 use crate::files::{Location, Sight};
 use crate::format::gdal::hidden::Fields;
 use crate::format::gdal::vsi::GdalFile;
+use crate::format::geotiff::directory;
 use crate::format::tiff::{Deflated, Packed, Predictor};
-use crate::format::{Band, Header, classic, geotiff, grib, vrt};
+use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
 use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
@@ -392,12 +393,12 @@ fn own_predictor(location: &Location, remote: Option<&Arc<RemoteFile>>) -> Optio
     let found = match remote {
         Some(file) => {
             let whole = |offset, buffer: &mut [u8]| file.read_at(offset, buffer).ok() == Some(buffer.len());
-            geotiff::predictor(file.size(), &|offset, buffer| whole(offset, buffer).then_some(()))
+            directory::predictor(file.size(), &|offset, buffer| whole(offset, buffer).then_some(()))
         }
         None => {
             let file = File::open(location.file()).ok()?;
             let size = file.metadata().ok()?.len();
-            geotiff::predictor(size, &|offset, buffer| file.read_exact_at(buffer, offset).ok())
+            directory::predictor(size, &|offset, buffer| file.read_exact_at(buffer, offset).ok())
         }
     };
     found.map(|number| number.to_string())

@@ -6,7 +6,7 @@
 //! GDAL. So is the CRS: GDAL reads the first file of each set of geokeys, the two answers are compared, and only
 //! where they are equal are further files of that set read here.
 
-mod directory;
+pub(crate) mod directory;
 mod metadata;
 mod tags;
 
@@ -24,7 +24,7 @@ use crate::format::gdal::{self, Raster};
 use crate::format::{Band, Header, Tags};
 use crate::kept::Shared;
 use directory::{
-    ASCII, BYTE, Bytes, DOUBLE, Directory, Entry, Form, LONG, LONG8, RATIONAL, SHORT, UNDEFINED,
+    ASCII, BYTE, Bytes, DOUBLE, Directory, Entry, Form, LONG, LONG8, PREDICTOR, RATIONAL, SHORT, UNDEFINED,
 };
 use metadata::{BandMetadata, decimal};
 
@@ -39,7 +39,6 @@ const SAMPLES: u16 = 277;
 const ROWS_PER_STRIP: u16 = 278;
 const STRIP_BYTES: u16 = 279;
 const PLANAR: u16 = 284;
-const PREDICTOR: u16 = 317;
 const COLOR_MAP: u16 = 320;
 const TILE_WIDTH: u16 = 322;
 const TILE_HEIGHT: u16 = 323;
@@ -150,14 +149,6 @@ pub fn header_and_tags(sight: &Sight, siblings: &[String]) -> Option<(Header, Ta
     };
     READ_HERE.fetch_add(1, Relaxed);
     Some(found)
-}
-
-/// The predictor of a TIFF's first image; `None` where its directory is not well formed. `fetch` fills a buffer from an offset on.
-pub fn predictor(size: u64, fetch: &dyn Fn(u64, &mut [u8]) -> Option<()>) -> Option<u64> {
-    let mut bytes = Bytes::new(size, fetch);
-    let (form, offset) = directory::start(&mut bytes)?;
-    let image = Directory::read(&mut bytes, form, offset)?;
-    if image.has(PREDICTOR) { image.integer(&mut bytes, PREDICTOR) } else { Some(1) }
 }
 
 /// Headers that were read here since the process began, without GDAL.

@@ -2,6 +2,17 @@
 //!
 //! Nothing here trusts the file. Every read has a bound, and what is not well formed is `None`.
 
+/// The tag of how values were turned into differences before they were packed.
+pub(super) const PREDICTOR: u16 = 317;
+
+/// The predictor of a TIFF's first image; `None` where its directory is not well formed. `fetch` fills a buffer from an offset on.
+pub(crate) fn predictor(size: u64, fetch: &dyn Fn(u64, &mut [u8]) -> Option<()>) -> Option<u64> {
+    let mut bytes = Bytes::new(size, fetch);
+    let (form, offset) = start(&mut bytes)?;
+    let image = Directory::read(&mut bytes, form, offset)?;
+    if image.has(PREDICTOR) { image.integer(&mut bytes, PREDICTOR) } else { Some(1) }
+}
+
 /// Bytes of one read, where a value needs no more.
 const PAGE: usize = 4096;
 /// No value that we look at is longer.
