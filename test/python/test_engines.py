@@ -18,6 +18,7 @@ OPEN = """
 import duckdb
 def connect(path=':memory:', **config):
     con = duckdb.connect(path, config={'allow_unsigned_extensions': 'true'}, **config)
+    con.execute("SET enable_progress_bar = false")
     con.execute(f"LOAD '{EXTENSION}'")
     return con
 """
