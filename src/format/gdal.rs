@@ -64,6 +64,13 @@ pub fn start() {
         }
         netcdf::never_lock();
         DriverManager::register_all();
+        // MRF takes a text by its content, whatever its name, and writes files that the text names while it reads; ERS
+        // shows the bytes of any file that its header names.
+        for name in ["MRF", "ERS"] {
+            if let Ok(driver) = DriverManager::get_driver_by_name(name) {
+                DriverManager::deregister_driver(&driver);
+            }
+        }
         vsi::install();
     });
 }

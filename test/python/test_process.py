@@ -59,3 +59,18 @@ def test_every_scalar_that_gives_pixels_is_volatile(con):
         "AND function_name IN (SELECT name FROM geoquilt_functions() WHERE kind = 'scalar') GROUP BY ALL").fetchall())
     volatile = {name for name, stability in listed.items() if stability == "VOLATILE"}
     assert volatile == {"read_patch", "read_slice", "read_series", "read_array", "geo_rasterize"}
+
+
+def test_a_select_over_a_header_that_names_files_writes_and_shows_none(con, tmp_path):
+    """An MRF header with a cached source is taken by its content: reading it would append to the file that it names."""
+    write_raster(tmp_path / "source.tif", np.full((16, 16), 65, "uint8"))
+    kept = tmp_path / "kept"
+    kept.write_bytes(b"echo hello\n")
+    (tmp_path / "scene.tif").write_text(f"""<MRF_META><CachedSource><Source>{tmp_path}/source.tif</Source></CachedSource>
+        <Raster><Size x="16" y="16" c="1"/><PageSize x="16" y="16" c="1"/><Compression>NONE</Compression><DataType>Byte</DataType>
+        <DataFile>{kept}</DataFile><IndexFile>{tmp_path}/index</IndexFile></Raster></MRF_META>""")
+    with pytest.raises(Exception, match="scene.tif"):
+        con.execute(f"SELECT read_patch('{tmp_path}/scene.tif', {{row_off: 0, col_off: 0, height: 4, width: 4}})").fetchall()
+    assert kept.read_bytes() == b"echo hello\n" and not (tmp_path / "index").exists()
+    drivers = con.execute("SELECT drivers FROM geoquilt_version()").fetchone()[0]
+    assert not {"MRF", "ERS"} & set(drivers)
