@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::error::{Error, Result};
 use crate::format::parquet::{Table, always_has_value, sql_type, text, value};
@@ -168,10 +168,11 @@ impl Registry {
         let path = column(self.target.path).and_then(|column| text(column.as_ref(), row));
         let window = column(self.target.window).and_then(|column| column.as_struct_opt());
         let (Some(path), Some(window)) = (path, window) else { return Err(self.no_target()) };
-        let number = |field: usize| match window.columns().get(field).map(|field| value(field.as_ref(), row))
-        {
-            Some(Some(Value::Int(number))) => Some(number),
-            _ => None,
+        let number = |field: usize| {
+            let column = window.columns().get(field)?;
+            // A UBIGINT beyond BIGINT comes as a number below zero.
+            let wide = |number: &i64| *number < 0 && *column.data_type() == DataType::UInt64;
+            value(column.as_ref(), row).as_ref().and_then(whole).filter(|number| !wide(number))
         };
         Ok(Target { path: paths.get(path), window: self.window(number)? })
     }
@@ -183,10 +184,7 @@ impl Registry {
         else {
             return Err(self.no_target());
         };
-        let number = |field: usize| match window.get(field) {
-            Some((_, Value::Int(number))) => Some(*number),
-            _ => None,
-        };
+        let number = |field: usize| window.get(field).and_then(|(_, value)| whole(value));
         Ok(Target { path: paths.get(path), window: self.window(number)? })
     }
 
@@ -202,6 +200,19 @@ impl Registry {
         }
         let [row_off, col_off, height, width] = sides;
         Window::new(row_off, col_off, height, width)
+    }
+}
+
+/// The whole number that a value is, whatever its type.
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(number) => Some(*number),
+        Value::Double(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
+        Value::Decimal(digits, scale) => {
+            let unit = 10i128.checked_pow(u32::from(*scale))?;
+            (digits % unit == 0).then(|| i64::try_from(digits / unit).ok()).flatten()
+        }
+        _ => None,
     }
 }
 

@@ -282,3 +282,15 @@ def test_pixel_sizes_of_few_digits_are_the_grids(con):
         con.execute("FROM geoquilt.patch_registry('g', 'f', val_fraction := 0.5)").fetchall()
     con.execute("CREATE TABLE bare AS SELECT * REPLACE (NULL AS crs, NULL AS bbox) FROM g")
     con.execute("FROM geoquilt.patch_registry('bare', 'f', val_fraction := 0.5)")
+
+
+def test_windows_are_whole_numbers_of_any_type_and_one_beyond_bigint_is_refused(con, raster, tmp_path):
+    path = raster("a.tif", np.arange(36, dtype="float32").reshape(6, 6))
+    want = con.execute(f"SELECT read_patch('{path}', {{row_off: 1, col_off: 2, height: 2, width: 3}})").fetchone()
+    for kind in ("BIGINT", "UBIGINT", "DOUBLE", "DECIMAL(20, 2)", "SMALLINT"):
+        con.execute(f"COPY (SELECT '{path}' AS path, {{row_off: 1::{kind}, col_off: 2::{kind}, height: 2::{kind}, width: 3::{kind}}} AS win) TO '{tmp_path}/r.parquet'")
+        assert con.execute(f"SELECT data FROM read_patch('{tmp_path}/r.parquet')").fetchone() == want, kind
+    for value in ("18446744073709551615::UBIGINT", "0.5::DOUBLE", "'nan'::DOUBLE", "1.25::DECIMAL(20, 2)"):
+        con.execute(f"COPY (SELECT '{path}' AS path, {{row_off: {value}, col_off: 0, height: 2, width: 2}} AS win) TO '{tmp_path}/r.parquet'")
+        with pytest.raises(Exception, match="row_off"):
+            con.execute(f"SELECT data FROM read_patch('{tmp_path}/r.parquet', boundless := true)").fetchone()
