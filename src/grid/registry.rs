@@ -40,6 +40,8 @@ struct TargetColumns {
     path: usize,
     window: usize,
     fields: [usize; 4],
+    /// The column `isel`, and the field of it that is a step of time.
+    step: Option<(usize, usize)>,
 }
 
 /// The numbers of a window, in the order of [`TargetColumns::fields`].
@@ -174,7 +176,11 @@ impl Registry {
             let wide = |number: &i64| *number < 0 && *column.data_type() == DataType::UInt64;
             value(column.as_ref(), row).as_ref().and_then(whole).filter(|number| !wide(number))
         };
-        Ok(Target { path: paths.get(path), window: self.window(number)? })
+        let step = self.target.step.and_then(|(isel, field)| {
+            let isel = column(isel)?.as_struct_opt()?;
+            value(isel.columns().get(field)?.as_ref(), row)
+        });
+        Ok(Target { path: paths.get(path), window: self.window(number)?, step: self.step(step.as_ref())? })
     }
 
     fn target_of_item(&self, fields: &[(String, Value)], paths: &mut Paths) -> Result<Target> {
@@ -185,7 +191,18 @@ impl Registry {
             return Err(self.no_target());
         };
         let number = |field: usize| window.get(field).and_then(|(_, value)| whole(value));
-        Ok(Target { path: paths.get(path), window: self.window(number)? })
+        let step = self.target.step.and_then(|(isel, field)| match value(isel) {
+            Some(Value::Struct(isel)) => isel.get(field).map(|(_, step)| step),
+            _ => None,
+        });
+        Ok(Target { path: paths.get(path), window: self.window(number)?, step: self.step(step)? })
+    }
+
+    /// The step of time that a row names.
+    fn step(&self, value: Option<&Value>) -> Result<Option<u64>> {
+        let Some(value) = value.filter(|value| **value != Value::Null) else { return Ok(None) };
+        let step = whole(value).and_then(|step| u64::try_from(step).ok());
+        step.map(Some).ok_or_else(|| self.bad("a row whose isel.time is no index from 0 on"))
     }
 
     fn no_target(&self) -> Error {
@@ -248,7 +265,11 @@ fn target_columns(columns: &[(String, SqlType)], path: &str) -> Result<TargetCol
             }
             _ => None,
         })?;
-        Some(TargetColumns { path, window, fields })
+        let step = columns.iter().enumerate().find_map(|(index, (have, ty))| match ty {
+            SqlType::Struct(inner) if have.eq_ignore_ascii_case("isel") => Some((index, at(inner, "time")?)),
+            _ => None,
+        });
+        Some(TargetColumns { path, window, fields, step })
     };
     let names = || columns.iter().map(|(name, _)| name.clone()).collect();
     found().ok_or_else(|| Error::BadRegistry { path: path.into(), problem: NEEDED.into(), columns: names() })
@@ -459,7 +480,7 @@ mod tests {
         assert_eq!(registry.columns[2], ("extra".to_string(), SqlType::Date));
         let rows: Vec<Row<Record>> = registry.read().unwrap().collect::<Result<_>>().unwrap();
         let window = Window::new(1, 2, 3, 4).unwrap();
-        assert_eq!(rows[0].target, Ok(Target { path: "x.tif".into(), window }));
+        assert_eq!(rows[0].target, Ok(Target { path: "x.tif".into(), window, step: None }));
         assert!(rows[1].target.is_err() && rows[2].target.is_err());
         let extras: Vec<Value> = rows.iter().map(|row| row.carried.value(2).into_owned()).collect();
         assert_eq!(extras, [Value::Null, Value::Date(1), Value::Date(2)]);

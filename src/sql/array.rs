@@ -6,5 +6,6 @@ group! {
     "Values of array files";
     table read_variables::ReadVariables,
     scalar read_array::ReadArray,
+    scalar read_times::ReadTimes,
     table read_array_table::ReadArrayTable,
 }
