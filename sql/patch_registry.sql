@@ -35,12 +35,12 @@ WITH gq_patches AS (
     -- A row a date: a file, or a step of an array file's time axis. A file of one step keeps the interval of its row, which
     -- its name may tell; its axis then need not be readable.
     SELECT gq_date, gq_start, gq_stop, gq_path, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array,
-           NULL::TIMESTAMP AS gq_time, NULL::BIGINT AS gq_place
+           NULL::TIMESTAMP AS gq_time, NULL::BIGINT AS gq_index_in_time
     FROM gq_files WHERE gq_times IS NULL
     UNION ALL
     SELECT CASE WHEN gq_times = 1 THEN gq_date ELSE gq_step.t_min::DATE END, CASE WHEN gq_times = 1 THEN gq_start ELSE gq_step.t_min END,
            CASE WHEN gq_times = 1 THEN gq_stop ELSE gq_step.t_max END, gq_path, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array,
-           gq_step.time, gq_step.place
+           gq_step.time, gq_step.index
     FROM (SELECT *, unnest(read_times(gq_path, gq_time_var, {undecoded: 'null'})) AS gq_step FROM gq_files WHERE gq_times = 1
           UNION ALL SELECT *, unnest(read_times(gq_path, gq_time_var)) AS gq_step FROM gq_files WHERE gq_times > 1) AS gq_cube
 ), gq_rasters AS (
@@ -130,8 +130,8 @@ SELECT gq_patch.patch_id, gq_day.gq_date AS date,
        gq_day.gq_start AS t_min, gq_day.gq_stop AS t_max, gq_day.gq_path AS path, gq_day.gq_attributes AS attributes,
        gq_day.gq_time AS time,
        -- What read_array takes: rows as the file stores them, and no further than it goes.
-       CASE WHEN gq_day.gq_place IS NOT NULL THEN {
-           time: gq_day.gq_place,
+       CASE WHEN gq_day.gq_index_in_time IS NOT NULL THEN {
+           time: gq_day.gq_index_in_time,
            y: CASE WHEN gq_day.gq_transform[6] > 0 THEN
                   [greatest(gq_day.gq_height - gq_patch.win.row_off - gq_patch.win.height, 0), least(gq_day.gq_height - gq_patch.win.row_off, gq_day.gq_height) - 1]
               ELSE [greatest(gq_patch.win.row_off, 0), least(gq_patch.win.row_off + gq_patch.win.height, gq_day.gq_height) - 1] END,
@@ -140,4 +140,4 @@ SELECT gq_patch.patch_id, gq_day.gq_date AS date,
        gq_patch.* EXCLUDE (patch_id, gq_index)
 FROM gq_guard CROSS JOIN gq_days AS gq_day CROSS JOIN gq_patches AS gq_patch
 WHERE gq_guard.gq_mistake IS NULL
-ORDER BY gq_day.gq_start ASC NULLS LAST, gq_day.gq_path ASC NULLS LAST, gq_day.gq_place ASC NULLS LAST, gq_patch.gq_index ASC NULLS LAST
+ORDER BY gq_day.gq_start ASC NULLS LAST, gq_day.gq_path ASC NULLS LAST, gq_day.gq_index_in_time ASC NULLS LAST, gq_patch.gq_index ASC NULLS LAST

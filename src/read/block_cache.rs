@@ -35,18 +35,18 @@ pub struct Key {
     pub col: u32,
     /// Of the band's mask, not of its pixels.
     pub mask: bool,
-    /// Last, so that the bands of one place follow each other in order.
+    /// Last, so that the bands of one position follow each other in order.
     pub band: u32,
 }
 
 impl Key {
-    /// Whether another key is of the same place, and so of one block where bands lie together.
+    /// Whether another key is of the same position, and so of one block where bands lie together.
     pub fn is_beside(&self, other: &Key) -> bool {
         Key { band: other.band, ..*self } == *other
     }
 }
 
-/// A place for one block: its lock is held while the block is decoded.
+/// Room for one block: its lock is held while the block is decoded.
 type Slot = Arc<Mutex<Option<Arc<Pixels>>>>;
 
 struct Entry {
@@ -135,8 +135,8 @@ impl BlockCache {
     ) -> Result<Vec<Arc<Pixels>>> {
         let slots: Vec<Slot> = keys.iter().map(|key| touch(&mut lock(self.shard(*key)), *key)).collect();
         // All threads lock in the order of keys, so that no two wait for each other.
-        let mut places: Vec<_> = slots.iter().map(|slot| lock(slot)).collect();
-        let absent: Vec<usize> = (0..keys.len()).filter(|i| places[*i].is_none()).collect();
+        let mut contents: Vec<_> = slots.iter().map(|slot| lock(slot)).collect();
+        let absent: Vec<usize> = (0..keys.len()).filter(|i| contents[*i].is_none()).collect();
         self.hits.fetch_add((keys.len() - absent.len()) as u64, Relaxed);
         self.misses.fetch_add(absent.len() as u64, Relaxed);
         let wanted: Vec<Key> = absent.iter().map(|i| keys[*i]).collect();
@@ -147,10 +147,10 @@ impl BlockCache {
             });
             match decoded {
                 Ok(decoded) => {
-                    absent.iter().zip(decoded).for_each(|(i, pixels)| *places[*i] = Some(Arc::new(pixels)))
+                    absent.iter().zip(decoded).for_each(|(i, pixels)| *contents[*i] = Some(Arc::new(pixels)))
                 }
                 Err(error) => {
-                    drop(places);
+                    drop(contents);
                     for key in wanted {
                         self.bytes.fetch_sub(remove(&mut lock(self.shard(key)), key), Relaxed);
                     }
@@ -158,8 +158,9 @@ impl BlockCache {
                 }
             }
         }
-        let blocks: Vec<Arc<Pixels>> = places.iter().filter_map(|place| place.as_ref().cloned()).collect();
-        drop(places);
+        let blocks: Vec<Arc<Pixels>> =
+            contents.iter().filter_map(|content| content.as_ref().cloned()).collect();
+        drop(contents);
         for i in absent {
             let bytes = settle(&mut lock(self.shard(keys[i])), keys[i], &slots[i], blocks[i].bytes());
             self.bytes.fetch_add(bytes, Relaxed);
@@ -170,7 +171,7 @@ impl BlockCache {
         Ok(blocks)
     }
 
-    /// The lower bits of a key's hash choose a place within the shard's map, so the shard is chosen by higher ones.
+    /// The lower bits of a key's hash choose a bucket within the shard's map, so the shard is chosen by higher ones.
     fn shard(&self, key: Key) -> &Mutex<Shard> {
         &self.shards[(FxBuildHasher.hash_one(key) >> 32) as usize % SHARDS]
     }

@@ -115,7 +115,7 @@ impl Source {
             let header = geotiff::header(&sight, &names);
             siblings = Some(names);
             if let Some(header) = header {
-                // Its place is in the file, before any that a side file could give.
+                // The file places itself, before any that a side file could give.
                 let header = Arc::new(header);
                 return Ok((Source { id, sight: sight.small(), parts, parts_state, header, siblings }, None));
             }
@@ -167,7 +167,7 @@ impl Source {
     /// this source.
     ///
     /// # Errors
-    /// The block can not be decoded, or the file was replaced since it was opened.
+    /// The block cannot be decoded, or the file was replaced since it was opened.
     pub fn block(&self, key: Key) -> Result<Arc<Pixels>> {
         CACHE.get(key, || {
             let missing = || Error::Bug("a block that was not decoded".into());
@@ -175,7 +175,7 @@ impl Source {
         })
     }
 
-    /// Blocks of some bands at one place, in the order of their keys, which ascend. Where bands lie together, the block is
+    /// Blocks of some bands at one position, in the order of their keys, which ascend. Where bands lie together, the block is
     /// decoded once for all of them and for those `beside`, which are wanted next.
     ///
     /// # Errors
@@ -196,7 +196,7 @@ impl Source {
         Ok(asked.map(|(_, block)| block).collect())
     }
 
-    /// Decodes blocks of one place.
+    /// Decodes blocks of one position.
     fn decode(&self, keys: &[Key]) -> Result<Vec<Pixels>> {
         let Some(first) = keys.first() else { return Ok(Vec::new()) };
         let (row, col) = (first.row as usize, first.col as usize);
@@ -219,7 +219,7 @@ impl Source {
     /// Nothing is to be gained for a local file.
     ///
     /// # Errors
-    /// The bytes can not be read.
+    /// The bytes cannot be read.
     pub fn prepare(&self, keys: &[Key]) -> Result<()> {
         if !self.is_remote() {
             return Ok(());
@@ -274,7 +274,7 @@ mod tests {
         source.block(Key { source: Owner::Raster(source.id()), band: 1, mask: false, row, col: 0 })
     }
 
-    /// Puts another file in a file's place, as programs do that write anew.
+    /// Replaces a file by another, as programs do that write anew.
     fn replace(folder: &Folder, path: &str, line: &str) {
         std::fs::rename(folder.raster("new", line), path).unwrap();
     }

@@ -46,8 +46,8 @@ fn bands_of_step(source: &Source, step: u64) -> Result<Vec<usize>> {
     let header = source.header();
     let variable = header.bands.first().and_then(|band| band.variable.as_ref()).ok_or_else(no_time)?;
     let array = ArraySource::open(Location::parse(source.path()).container().text())?;
-    let place = array.header().variable(array.path(), &variable.name)?;
-    let axes = array.axes(place)?;
+    let index = array.header().variable(array.path(), &variable.name)?;
+    let axes = array.axes(index)?;
     let over = variable.shape.len().saturating_sub(2);
     let time = match axes.time.as_ref().map(|time| time.dims.as_slice()) {
         Some(&[dim]) if dim < over => dim,

@@ -42,7 +42,7 @@ static DOC: FunctionDoc = FunctionDoc {
     columns: &[Column {
         name: "steps",
         types: <Vec<TimeStep>>::TYPE,
-        meaning: "In the order of the axis: the index, as `isel: {time: place}` takes it, its time, UTC, and the interval that it stands for, both ends inside: from the lower bound (CF) to a microsecond before the upper one, and without bounds the time itself. NULL where the axis holds no time.",
+        meaning: "In the order of the axis: the index, as `isel: {time: index}` takes it, its time, UTC, and the interval that it stands for, both ends inside: from the lower bound (CF) to a microsecond before the upper one, and without bounds the time itself. NULL where the axis holds no time.",
     }],
     nulls: "NULL for a NULL argument.",
     errors: &[
@@ -66,12 +66,12 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// One step of an axis.
 struct TimeStep {
-    place: i64,
+    index: i64,
     time: Option<Timestamp>,
     t_min: Option<Timestamp>,
     t_max: Option<Timestamp>,
 }
-record! { TimeStep { place: i64, time: Option<Timestamp>, t_min: Option<Timestamp>, t_max: Option<Timestamp> } }
+record! { TimeStep { index: i64, time: Option<Timestamp>, t_min: Option<Timestamp>, t_max: Option<Timestamp> } }
 
 /// What becomes of an axis that cannot be decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,15 +110,15 @@ fn steps(source: &ArraySource, name: &str, undecoded: Undecoded) -> Result<Vec<T
     let timestamp = |at: Option<i64>| at.map(Timestamp);
     match time_axis(source, variable) {
         Ok(axis) => {
-            let step = |(place, (time, cell)): (usize, (&Option<i64>, &Option<Interval>))| {
+            let step = |(index, (time, cell)): (usize, (&Option<i64>, &Option<Interval>))| {
                 let (start, stop) = (cell.map(|cell| cell.start), cell.map(|cell| cell.stop));
-                TimeStep { place: place as i64, time: timestamp(*time), t_min: timestamp(start), t_max: timestamp(stop) }
+                TimeStep { index: index as i64, time: timestamp(*time), t_min: timestamp(start), t_max: timestamp(stop) }
             };
             Ok(axis.instants.iter().zip(&axis.cells).enumerate().map(step).collect())
         }
         Err(Error::Unsuited { lack: Lack::Times { .. }, .. }) if undecoded == Undecoded::Null => {
             let count = source.variable(variable)?.len();
-            let step = |place| TimeStep { place: place as i64, time: None, t_min: None, t_max: None };
+            let step = |index| TimeStep { index: index as i64, time: None, t_min: None, t_max: None };
             Ok((0..count).map(step).collect())
         }
         Err(error) => Err(error.at("read_times(variable)")),
