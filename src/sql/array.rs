@@ -1,5 +1,7 @@
 //! Values of array files. Variables of NetCDF, HDF5, GRIB and Zarr by their coordinates.
 
+pub mod array_job;
+pub mod array_rows;
 pub mod selection;
 
 group! {
