@@ -7,7 +7,7 @@ use crate::grid::records::{Record, Records};
 use crate::limits::Limits;
 use crate::read::array_plan::{Opened, check_size};
 use crate::sql::array::array_job::ArrayJob;
-use crate::sql::array::selection::{OPTIONS, Request, add, option};
+use crate::sql::array::selection::{Request, add, option};
 use crate::sql::shared::row_scan::{PathsColumn, RowRead, RowReader};
 use crate::sql_type::SqlType;
 use crate::value::Value;

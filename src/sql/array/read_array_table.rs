@@ -138,6 +138,16 @@ static DOC: FunctionDoc = FunctionDoc {
                 "1\t2020-02-15 00:00:00\t[30.125, 30.375]\t[1, 2]\t[y, x]",
             ],
         },
+        Example {
+            title: "Windows, a row of a registry each",
+            sql: "SELECT id, data, dims, times[1] AS time FROM read_array([\n\
+                  \x20   {id: 'a', path: 'test/data/small/ocean.zarr', isel: {time: 1, lat: [0, 1], lon: [0, 1]}},\n\
+                  \x20   {id: 'b', path: 'test/data/small/ocean.zarr', isel: {time: 0, lat: [1, 2], lon: [4, 4]}}], 'temp', isel := {depth: 0});",
+            rows: &[
+                "a\t[28.0, 28.5, 31.0, 31.5]\t[lat, lon]\t2020-02-15 00:00:00",
+                "b\t[15.0, 18.0]\t[lat, lon]\t2020-01-15 00:00:00",
+            ],
+        },
     ],
     references: &["xarray: DataArray.sel, DataArray.isel, decode_cf"],
 };

@@ -60,14 +60,13 @@ static DOC: FunctionDoc = FunctionDoc {
         "as of the scalar read_series, row by row",
     ],
     examples: &[Example {
-        title: "The series of two places",
-        sql: "SET VARIABLE jobs = (SELECT [{id: x, paths: list(path), times: list(t_min),\n\
-              \x20   slice: geo_slice({xmin: x, ymin: 0, xmax: x + 10, ymax: 10}, 10, 'EPSG:4326')} FOR x IN [0, 40]]\n\
-              \x20   FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<date>\\d{8})'));\n\
-              SELECT id, data, shape, times[3] AS last FROM read_series(getvariable('jobs'));",
+        title: "The series of two places, given as a list",
+        sql: "SELECT id, data, shape, times[2] AS last FROM read_series([\n\
+              \x20   {id: x, paths: ['test/data/small/sst_20180101.tif', 'test/data/small/sst_20190101.tif'], times: [TIMESTAMP '2018-01-01', TIMESTAMP '2019-01-01'],\n\
+              \x20    slice: geo_slice({xmin: x, ymin: 0, xmax: x + 10, ymax: 10}, 10, 'EPSG:4326')} FOR x IN [0, 40]]);",
         rows: &[
-            "0\t[19.125, 19.125, 21.125]\t[3, 1, 1, 1]\t2019-01-01 00:00:00",
-            "40\t[19.375, 19.375, 21.375]\t[3, 1, 1, 1]\t2019-01-01 00:00:00",
+            "0\t[19.125, 21.125]\t[2, 1, 1, 1]\t2019-01-01 00:00:00",
+            "40\t[19.375, 21.375]\t[2, 1, 1, 1]\t2019-01-01 00:00:00",
         ],
     }],
     references: &["xarray: DataArray.resample(time = ...), as of the scalar"],

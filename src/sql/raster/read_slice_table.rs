@@ -66,14 +66,13 @@ static DOC: FunctionDoc = FunctionDoc {
         "as of the scalar read_slice, row by row",
     ],
     examples: &[Example {
-        title: "Slices of a registry, in its order",
-        sql: "SET VARIABLE jobs = (SELECT list({path: path, slice: geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 5, 'EPSG:4326'), day: t_min::DATE} ORDER BY path)\n\
-              \x20   FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<date>\\d{8})'));\n\
-              SELECT day, data, shape FROM read_slice(getvariable('jobs'), resampling := 'bilinear');",
+        title: "Slices of a registry, given as a list, in its order; one with an option of its own",
+        sql: "SELECT id, data, shape FROM read_slice([\n\
+              \x20   {id: 'a', path: 'test/data/small/sst_20190101.tif', slice: geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 5, 'EPSG:4326'), options: NULL},\n\
+              \x20   {id: 'b', path: 'test/data/small/sst_20180101.tif', slice: geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 5, 'EPSG:4326'), options: {resampling: 'bilinear'}}]);",
         rows: &[
-            "2018-01-01\t[18.546875, 18.578125, 19.671875, 19.703125]\t[1, 2, 2]",
-            "2018-01-02\t[18.546875, 18.578125, 19.671875, 19.703125]\t[1, 2, 2]",
-            "2019-01-01\t[20.546875, 20.578125, 21.671875, 21.703125]\t[1, 2, 2]",
+            "a\t[21.125, 21.125, 21.125, 21.125]\t[1, 2, 2]",
+            "b\t[18.546875, 18.578125, 19.671875, 19.703125]\t[1, 2, 2]",
         ],
     }],
     references: &["rasterio.warp.reproject and rasterio.merge.merge, as of the scalar"],
