@@ -280,16 +280,16 @@ impl Raster {
             let one = |band: &usize| self.unpack_block(deflated, *band, &[0], block_row, block_col);
             return bands.iter().map(|band| one(band)?.pop()).collect();
         }
-        let places: Option<Vec<usize>> = bands.iter().map(|band| band.checked_sub(1)).collect();
-        self.unpack_block(deflated, *bands.first()?, &places?, block_row, block_col)
+        let wanted: Option<Vec<usize>> = bands.iter().map(|band| band.checked_sub(1)).collect();
+        self.unpack_block(deflated, *bands.first()?, &wanted?, block_row, block_col)
     }
 
-    /// One block of the file, and of it the bands at some places.
+    /// One block of the file, and of it some bands, counted from 0.
     fn unpack_block(
         &self,
         deflated: &Deflated,
         band: usize,
-        places: &[usize],
+        wanted: &[usize],
         block_row: usize,
         block_col: usize,
     ) -> Option<Vec<Pixels>> {
@@ -304,7 +304,7 @@ impl Raster {
         let rows = if width == self.header.width { rows } else { height };
         let bytes = height.checked_mul(width)?.checked_mul(samples)?.checked_mul(dtype.size())?;
         let packed = Packed { offset, size, dtype, samples, block: (height, width), rows };
-        if bytes <= MAX_BLOCK_BYTES { deflated.read(&packed, places) } else { None }
+        if bytes <= MAX_BLOCK_BYTES { deflated.read(&packed, wanted) } else { None }
     }
 
     /// A window laid into the upper left of a whole block.

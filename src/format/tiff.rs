@@ -67,11 +67,11 @@ impl Deflated {
         Deflated { path: path.into(), remote, predictor, file: OnceLock::new() }
     }
 
-    /// The pixels of a block, row-major, of those of its bands that stand at some places; `None` leaves it to GDAL.
-    pub fn read(&self, packed: &Packed, places: &[usize]) -> Option<Vec<Pixels>> {
+    /// The pixels of a block, row-major, of those of its bands that are wanted, from 0; `None` leaves it to GDAL.
+    pub fn read(&self, packed: &Packed, wanted: &[usize]) -> Option<Vec<Pixels>> {
         if let Some(remote) = &self.remote {
             let end = packed.offset.checked_add(packed.size as u64).filter(|end| *end <= remote.size())?;
-            return unpack(&remote.read(packed.offset..end).ok()?, packed, self.predictor, places);
+            return unpack(&remote.read(packed.offset..end).ok()?, packed, self.predictor, wanted);
         }
         let open = || {
             let file = File::open(&self.path).ok()?;
@@ -84,20 +84,20 @@ impl Deflated {
         }
         let mut input = vec![0; packed.size];
         file.read_exact_at(&mut input, packed.offset).ok()?;
-        unpack(&input, packed, self.predictor, places)
+        unpack(&input, packed, self.predictor, wanted)
     }
 }
 
-fn unpack(input: &[u8], packed: &Packed, predictor: Predictor, places: &[usize]) -> Option<Vec<Pixels>> {
+fn unpack(input: &[u8], packed: &Packed, predictor: Predictor, wanted: &[usize]) -> Option<Vec<Pixels>> {
     let ((height, columns), samples) = (packed.block, packed.samples);
     let width = columns.checked_mul(samples)?;
     let stored = packed.rows.min(height).checked_mul(width)?;
     with_dtype!(packed.dtype, T => {
         let mut pixels = vec![T::default(); height.checked_mul(width)?];
         let bytes = bytemuck::try_cast_slice_mut::<T, u8>(pixels.get_mut(..stored)?).ok()?;
-        let wanted = bytes.len();
+        let length = bytes.len();
         let (got, code) = zlib_rs::decompress_slice(bytes, input, zlib_rs::InflateConfig::default());
-        if code != zlib_rs::ReturnCode::Ok || got.len() != wanted {
+        if code != zlib_rs::ReturnCode::Ok || got.len() != length {
             return None;
         }
         let size = size_of::<T>();
@@ -107,12 +107,12 @@ fn unpack(input: &[u8], packed: &Packed, predictor: Predictor, places: &[usize])
             Predictor::Float => join_planes(bytes, size, width, samples),
         }
         if samples == 1 {
-            return (places == [0]).then(|| vec![T::pixels(pixels)]);
+            return (wanted == [0]).then(|| vec![T::pixels(pixels)]);
         }
-        let of_band = |place: &usize| (*place < samples).then(|| {
-            T::pixels(pixels.chunks_exact(samples).filter_map(|pixel| pixel.get(*place).copied()).collect())
+        let of_band = |band: &usize| (*band < samples).then(|| {
+            T::pixels(pixels.chunks_exact(samples).filter_map(|pixel| pixel.get(*band).copied()).collect())
         });
-        places.iter().map(of_band).collect()
+        wanted.iter().map(of_band).collect()
     })
 }
 

@@ -198,8 +198,8 @@ impl PatchRequest<'_> {
         for group in order.chunk_by(is_beside) {
             let group_keys: Vec<Key> = group.iter().filter_map(key).collect();
             for (i, block) in group.iter().zip(self.source.blocks(&group_keys, self.beside)?) {
-                if let Some(place) = found.get_mut(*i) {
-                    *place = Some(block);
+                if let Some(own) = found.get_mut(*i) {
+                    *own = Some(block);
                 }
             }
         }

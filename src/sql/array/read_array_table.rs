@@ -32,7 +32,7 @@ pub struct ReadArrayTable;
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_array",
     kind: Kind::Table,
-    summary: "Streams an array, a row for each place on its first dimension; or windows of arrays, a row of a registry each.",
+    summary: "Streams an array along its first dimension, or windows of arrays of a registry.",
     parameters: &[
         Parameter {
             name: "paths",
