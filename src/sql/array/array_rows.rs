@@ -39,7 +39,9 @@ impl ArrayReader {
     /// # Errors
     /// A registry without paths, or without a variable where none is given; a type that does not hold the values.
     pub fn new(args: &Args, records: &Records, base: Request, limits: Limits) -> Result<ArrayReader> {
-        let is = |index: &usize, of: fn(&SqlType) -> bool| records.columns.get(*index).is_some_and(|(_, ty)| of(ty));
+        let is = |index: &usize, of: fn(&SqlType) -> bool| {
+            records.columns.get(*index).is_some_and(|(_, ty)| of(ty))
+        };
         let is_struct = |index: &usize| is(index, |ty| matches!(ty, SqlType::Struct(_)));
         let variable = match args.get("variable") {
             Some(Value::Text(name)) => Ok(name.clone()),
@@ -147,8 +149,11 @@ impl RowReader for ArrayReader {
             true => {
                 let own = job.dtype()?;
                 if own != self.dtype && !self.dtype.is_float() {
-                    let problem = format!("its values are {own}, and those of the rows before {}", self.dtype);
-                    return Err(Error::conflict(problem, "Ask for float32 or float64").at("read_array(dtype)"));
+                    let problem =
+                        format!("its values are {own}, and those of the rows before {}", self.dtype);
+                    return Err(
+                        Error::conflict(problem, "Ask for float32 or float64").at("read_array(dtype)")
+                    );
                 }
                 with_dtype!(self.dtype, T => {
                     let mut values = vec![T::default(); job.values];

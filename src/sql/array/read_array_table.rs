@@ -288,8 +288,7 @@ fn write_row(reading: &ArrayReading, row: &ArrayRow, out: &mut Chunk<'_>, at: us
             "data" => {
                 let length = row.length();
                 let (child, first) = vector.push_list(at, length);
-                let gaps =
-                    with_dtype!(reading.dtype, T => row.copy(child.slice_mut::<T>(first, length)))?;
+                let gaps = with_dtype!(reading.dtype, T => row.copy(child.slice_mut::<T>(first, length)))?;
                 child.set_null_runs(first, &gaps);
                 continue;
             }

@@ -99,7 +99,8 @@ impl ScalarFunction for ReadTimes {
             if input.column(0).is_null(row) || input.column(1).is_null(row) {
                 return Ok(None);
             }
-            let source = ArraySource::open(input.column(0).str(row)?).map_err(|e| e.at("read_times(path)"))?;
+            let source =
+                ArraySource::open(input.column(0).str(row)?).map_err(|e| e.at("read_times(path)"))?;
             steps(&source, input.column(1).str(row)?, *undecoded).map(Some)
         })
     }
@@ -112,7 +113,12 @@ fn steps(source: &ArraySource, name: &str, undecoded: Undecoded) -> Result<Vec<T
         Ok(axis) => {
             let step = |(index, (time, cell)): (usize, (&Option<i64>, &Option<Interval>))| {
                 let (start, stop) = (cell.map(|cell| cell.start), cell.map(|cell| cell.stop));
-                TimeStep { index: index as i64, time: timestamp(*time), t_min: timestamp(start), t_max: timestamp(stop) }
+                TimeStep {
+                    index: index as i64,
+                    time: timestamp(*time),
+                    t_min: timestamp(start),
+                    t_max: timestamp(stop),
+                }
             };
             Ok(axis.instants.iter().zip(&axis.cells).enumerate().map(step).collect())
         }

@@ -47,7 +47,11 @@ pub static DOC: FunctionDoc = FunctionDoc {
         Column { name: "patch_id", types: "BIGINT", meaning: "The grid's." },
         Column { name: "date", types: "DATE", meaning: "Day of `t_min`, UTC." },
         Column { name: "split", types: "VARCHAR", meaning: "`train` or `val`." },
-        Column { name: "t_min", types: "TIMESTAMP", meaning: "Start of the file's interval, UTC; of a step of a cube the step's own, by its bounds." },
+        Column {
+            name: "t_min",
+            types: "TIMESTAMP",
+            meaning: "Start of the file's interval, UTC; of a step of a cube the step's own, by its bounds.",
+        },
         Column { name: "t_max", types: "TIMESTAMP", meaning: "Its stop, inside." },
         Column { name: "path", types: "VARCHAR", meaning: "The file; NULL when `dates` has none." },
         Column {

@@ -112,7 +112,8 @@ impl RowReader for SeriesReader {
     }
 
     fn read(&self, record: &Record, with_values: bool) -> Result<RowRead> {
-        let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
+        let blame =
+            |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
         let given = match record.value(self.paths.index()).as_ref() {
             Value::List(items) => items.len(),
             _ => 1,
@@ -120,7 +121,8 @@ impl RowReader for SeriesReader {
         let paths = self.paths.read(record).map_err(blame("paths"))?;
         let times = self.times(record).map_err(blame("times"))?;
         let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
-        let own = if self.options.differ() { Some(series_options(&self.options.of_row(record)?)?) } else { None };
+        let own =
+            if self.options.differ() { Some(series_options(&self.options.of_row(record)?)?) } else { None };
         let options = own.as_ref().unwrap_or(&self.plain);
         let SeriesPlan { bins, bands, pixels } =
             plan_series((&paths, given), &times, &slice, options, &self.limits, 0)?;

@@ -100,7 +100,9 @@ impl SliceColumn {
     pub fn of(records: &Records) -> Result<SliceColumn> {
         let is_slice = |index: &usize| matches!(records.columns.get(*index), Some((_, SqlType::Struct(_))));
         let found = records.find("slice").filter(is_slice);
-        found.map(SliceColumn).ok_or_else(|| records.bad("a registry has a column slice, as geo_slice makes it"))
+        found
+            .map(SliceColumn)
+            .ok_or_else(|| records.bad("a registry has a column slice, as geo_slice makes it"))
     }
 
     /// The slice of a row, and its CRS as the user names it.
@@ -126,10 +128,12 @@ impl RowReader for SliceReader {
     }
 
     fn read(&self, record: &Record, with_values: bool) -> Result<RowRead> {
-        let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
+        let blame =
+            |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
         let paths = self.paths.read(record).map_err(blame("paths"))?;
         let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
-        let own = if self.options.differ() { Some(slice_options(&self.options.of_row(record)?)?) } else { None };
+        let own =
+            if self.options.differ() { Some(slice_options(&self.options.of_row(record)?)?) } else { None };
         let options = own.as_ref().unwrap_or(&self.plain);
         let bands = band_count(&paths, options).map_err(blame("paths"))?;
         let length = slice.area().saturating_mul(bands);
