@@ -229,17 +229,23 @@ impl Raster {
         self.header = header.clone();
     }
 
-    /// One whole block of one band (from 1), row-major, as stored: blocks at the right and lower edge
-    /// hold pixels beyond the raster.
+    /// One whole block of each of some bands (from 1), row-major, as stored: blocks at the right and lower edge
+    /// hold pixels beyond the raster. Where bands lie together, it is decoded once for all of them.
     ///
     /// # Errors
     /// The pixels cannot be decoded.
-    pub fn read_block(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
-        vsi::watched(&self.location, || self.read_block_now(band, block_row, block_col))
+    pub fn read_block(&self, bands: &[usize], block_row: usize, block_col: usize) -> Result<Vec<Pixels>> {
+        vsi::watched(&self.location, || {
+            let _guard = guard(self.hdf5);
+            if let Some(pixels) = self.unpack(bands, block_row, block_col) {
+                return Ok(pixels);
+            }
+            // GDAL keeps the block that it decoded last.
+            bands.iter().map(|band| self.read_block_by_gdal(*band, block_row, block_col)).collect()
+        })
     }
 
-    fn read_block_now(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
-        let _guard = guard(self.hdf5);
+    fn read_block_by_gdal(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let fail = |reason: Cause| self.unreadable(band, self.block_window(block_row, block_col), reason);
         let (height, width) = self.header.block;
         let Some(metadata) = self.header.bands.get(band.wrapping_sub(1)) else {
@@ -250,9 +256,6 @@ impl Raster {
             return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB").into()));
         }
         let raster_band = self.dataset.rasterband(band).map_err(|e| fail(cause(e, &self.gdal_file.name)))?;
-        if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
-            return Ok(pixels);
-        }
         // Half a float is read as a whole one, by window.
         let own = dtype_of(raster_band.band_type());
         let window = self.block_window(block_row, block_col);
@@ -270,22 +273,38 @@ impl Raster {
         Ok(pixels)
     }
 
-    /// A deflated block, past GDAL; `None` where it has to be read by GDAL.
-    fn unpack(
+    /// Deflated blocks, past GDAL; `None` where they have to be read by GDAL.
+    fn unpack(&self, bands: &[usize], block_row: usize, block_col: usize) -> Option<Vec<Pixels>> {
+        let deflated = self.deflated.as_ref()?;
+        if !self.header.together {
+            let one = |band: &usize| self.unpack_block(deflated, *band, &[0], block_row, block_col);
+            return bands.iter().map(|band| one(band)?.pop()).collect();
+        }
+        let wanted: Option<Vec<usize>> = bands.iter().map(|band| band.checked_sub(1)).collect();
+        self.unpack_block(deflated, *bands.first()?, &wanted?, block_row, block_col)
+    }
+
+    /// One block of the file, and of it some bands, counted from 0.
+    fn unpack_block(
         &self,
-        band: &RasterBand<'_>,
+        deflated: &Deflated,
+        band: usize,
+        wanted: &[usize],
         block_row: usize,
         block_col: usize,
-        dtype: Dtype,
-    ) -> Option<Pixels> {
-        let deflated = self.deflated.as_ref()?;
+    ) -> Option<Vec<Pixels>> {
+        let dtype = self.header.bands.get(band.checked_sub(1)?)?.dtype;
+        let samples = if self.header.together { self.header.bands.len() } else { 1 };
+        let band = self.dataset.rasterband(band).ok()?;
         let item = |name: &str| band.metadata_item(&format!("{name}_{block_col}_{block_row}"), "TIFF");
         // A block that the file leaves out has no bytes in it.
         let (offset, size) = (item("BLOCK_OFFSET")?.parse().ok()?, item("BLOCK_SIZE")?.parse().ok()?);
         let (height, width) = self.header.block;
         let rows = self.block_window(block_row, block_col).height as usize;
         let rows = if width == self.header.width { rows } else { height };
-        deflated.read(&Packed { offset, size, dtype, block: (height, width), rows })
+        let bytes = height.checked_mul(width)?.checked_mul(samples)?.checked_mul(dtype.size())?;
+        let packed = Packed { offset, size, dtype, samples, block: (height, width), rows };
+        if bytes <= MAX_BLOCK_BYTES { deflated.read(&packed, wanted) } else { None }
     }
 
     /// A window laid into the upper left of a whole block.
@@ -372,7 +391,7 @@ fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
     needed.then(|| HDF5.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
+/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, colours as stored.
 fn deflated(
     dataset: &Dataset,
     location: &Location,
@@ -384,8 +403,9 @@ fn deflated(
         return None;
     }
     let item = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
-    let apart = dataset.raster_count() == 1 || item("INTERLEAVE").as_deref() == Some("BAND");
-    if !apart || item("COMPRESSION").as_deref() != Some("DEFLATE") {
+    let is_known = matches!(item("INTERLEAVE").as_deref(), Some("BAND" | "PIXEL"));
+    let is_plain = item("SOURCE_COLOR_SPACE").is_none();
+    if !is_known || !is_plain || item("COMPRESSION").as_deref() != Some("DEFLATE") {
         return None;
     }
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
@@ -449,7 +469,10 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
         });
     }
     let driver = dataset.driver().short_name();
-    Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
+    let interleave = dataset.metadata_item("INTERLEAVE", "IMAGE_STRUCTURE");
+    let together = count > 1 && interleave.as_deref() == Some("PIXEL");
+    let crs = crs_of_dataset(dataset);
+    Ok(Header { driver, height, width, transform, crs, bands, block, together })
 }
 
 /// The alpha band (from 1) of a raster, of however many bands: GDAL makes a mask of it only among two or four.

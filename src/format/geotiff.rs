@@ -265,7 +265,9 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Draft> {
     };
     let bands = metadata.into_iter().map(band).collect();
     let driver = "GTiff".to_string();
-    let header = Header { driver, height, width, transform: Some(transform), crs: None, bands, block };
+    let together = pixel.together && pixel.samples > 1;
+    let transform = Some(transform);
+    let header = Header { driver, height, width, transform, crs: None, bands, block, together };
     Some(Draft { header, tags, keys })
 }
 
