@@ -1,11 +1,9 @@
 //! What functions share: texts of parameters, and values that several of them read and write.
 
-pub mod canvases;
 pub mod catalog_crs;
 pub mod catalogs;
 pub mod cells;
 pub mod crs;
-pub mod laying;
 pub mod options;
 pub mod paths;
 pub mod pixels;

@@ -25,7 +25,7 @@ def patches(con, rows, dtype="float32", name="t", **more):
 
 
 def field(con, canvas, extra="", source="t"):
-    got = con.execute(f"SELECT geoquilt.stitch(data, win, {canvas}{extra}) FROM {source}").fetchone()[0]
+    got = con.execute(f"SELECT geoquilt.stitch(data, win, {canvas}{extra}) FROM {source}").fetchall()[0][0]
     return None if got is None else array(got)
 
 
@@ -81,9 +81,9 @@ def test_overlap_add_is_numpys_for_every_type(con, rng, sql_type):
     rows = draw(rng, dtype, 2, 60, (30, 40))
     patches(con, rows, dtype)
     wide = dtype in ("float64", "int32", "uint32", "int64", "uint64")
-    assert con.execute("SELECT typeof(geoquilt.stitch(data, win, [30, 40]).data) FROM t").fetchone() == ("DOUBLE[]" if wide else "FLOAT[]",)
+    assert con.execute("SELECT typeof(geoquilt.stitch(data, win, [30, 40]).data) FROM t").fetchall()[0] == ("DOUBLE[]" if wide else "FLOAT[]",)
     want, weights = overlap_add(rows, (2, 30, 40))
-    got = con.execute("SELECT geoquilt.stitch(data, win, [30, 40], weights := true) FROM t").fetchone()[0]
+    got = con.execute("SELECT geoquilt.stitch(data, win, [30, 40], weights := true) FROM t").fetchall()[0][0]
     assert got["shape"] == [2, 30, 40] and got["transform"] is None and got["crs"] is None
     close(array(got), want, 1e-12 if wide else 1e-6)
     close(array(got, "weights"), np.ma.masked_array(weights, weights == 0), 1e-12 if wide else 1e-6)
@@ -93,7 +93,7 @@ def test_overlap_add_is_numpys_for_every_type(con, rng, sql_type):
 @pytest.mark.parametrize("kind", ["boxcar", "hann", "tukey", "gaussian"])
 def test_tapers_are_scipys(con, rng, kind, symmetric):
     for n in (1, 2, 3, 8, 33):
-        got = con.execute(f"SELECT geo_taper('{kind}', {n}, {{periodic: {not symmetric}, alpha: 0.3, sigma: 0.4}})").fetchone()[0]
+        got = con.execute(f"SELECT geo_taper('{kind}', {n}, {{periodic: {not symmetric}, alpha: 0.3, sigma: 0.4}})").fetchall()[0][0]
         np.testing.assert_allclose(got, taper(kind, n, symmetric, 0.3, 0.4), atol=1e-15)
     rows = draw(rng, "float64", 1, 40, (20, 30))
     patches(con, rows, "float64")
@@ -112,7 +112,7 @@ def test_a_taper_of_ones_own(con):
 
 def test_at_distances_from_the_middle_of_a_cap(con):
     d = np.linspace(0, 120, 25)
-    got = con.execute("SELECT geo_taper('hann', $d, 100.0), geo_taper('gaussian', $d, 100.0, {sigma: 0.5}), geo_taper('boxcar', [1, NULL], 2)", {"d": d.tolist()}).fetchone()
+    got = con.execute("SELECT geo_taper('hann', $d, 100.0), geo_taper('gaussian', $d, 100.0, {sigma: 0.5}), geo_taper('boxcar', [1, NULL], 2)", {"d": d.tolist()}).fetchall()[0]
     np.testing.assert_allclose(got[0], np.where(d <= 100, 0.5 + 0.5 * np.cos(np.pi * d / 100), 0), atol=1e-15)
     np.testing.assert_allclose(got[1], np.where(d <= 100, np.exp(-0.5 * (d / 50) ** 2), 0), atol=1e-15)
     assert got[2] == [1, 0]
@@ -144,7 +144,7 @@ def test_methods_are_numpys(con, rng, method, dtype):
                     else:
                         want[band, r, c] = METHODS[method](values)
     close(got, want, 1e-12 if dtype == "float64" else 1e-5)
-    counts = con.execute(f"SELECT geoquilt.stitch(data, win, [15, 20], method := '{method}', weights := true).weights = geoquilt.stitch(data, win, [15, 20], method := 'count').data FROM t").fetchone()
+    counts = con.execute(f"SELECT geoquilt.stitch(data, win, [15, 20], method := '{method}', weights := true).weights = geoquilt.stitch(data, win, [15, 20], method := 'count').data FROM t").fetchall()[0]
     assert counts == (True,)
 
 
@@ -152,7 +152,7 @@ def test_weighted_inverse_variance_vote_and_order(con, rng):
     rows = draw(rng, "float64", 1, 30, (12, 12), nulls=0)
     each = [rng.uniform(0.1, 3, len(d)) for d, _ in rows]
     patches(con, [(np.round(d), w) for d, w in rows], "float64", weight=rng.uniform(0, 2, 30), each=pa.array([e.tolist() for e in each]), rank=pa.array(rng.permutation(30)))
-    weight, rank = (con.execute(f"SELECT list({name} ORDER BY id) FROM t").fetchone()[0] for name in ("weight", "rank"))
+    weight, rank = (con.execute(f"SELECT list({name} ORDER BY id) FROM t").fetchall()[0][0] for name in ("weight", "rank"))
     cells = {}
     for i, (d, (row, col, h, w)) in enumerate(rows):
         for k, value in enumerate(np.round(d)):
@@ -204,7 +204,7 @@ def test_a_raster_that_was_split_comes_back(con, raster, rng, edge):
     path = raster("a.tif", data, nodata=-9999)
     for kind in ("boxcar", "hann", "tukey", "gaussian"):
         for size, stride in ((16, 8), (16, 16), (21, 5)):
-            got = con.execute(f"SELECT geoquilt.stitch(data, win, [60, 70], taper := '{kind}') FROM read_patch('{path}', size := {size}, stride := {stride}, edge := '{edge}')").fetchone()[0]
+            got = con.execute(f"SELECT geoquilt.stitch(data, win, [60, 70], taper := '{kind}') FROM read_patch('{path}', size := {size}, stride := {stride}, edge := '{edge}')").fetchall()[0][0]
             got = array(got)
             want = np.ma.masked_equal(data, -9999)
             if edge == "drop":
@@ -239,7 +239,7 @@ def test_canvases_and_windows_in_every_form(con, rng):
             "geo_slice({xmin: 499990, ymin: 3999930, xmax: 500020, ymax: 3999950}, 10, 'EPSG:32629')"]
     for canvas in (slice_, by_size, by_shape):
         for win in wins:
-            got = con.execute(f"SELECT geoquilt.stitch([1, 2, 3, 4, 5, 6]::FLOAT[], {win}, {canvas})").fetchone()[0]
+            got = con.execute(f"SELECT geoquilt.stitch([1, 2, 3, 4, 5, 6]::FLOAT[], {win}, {canvas})").fetchall()[0][0]
             assert got["shape"] == [1, 100, 100] and got["transform"] == [500000, 10, 0, 4000000, 0, -10] and got["crs"] == "EPSG:32629"
             there = {i: v for i, v in enumerate(got["data"]) if v is not None}
             assert there == {500: 2, 501: 3, 600: 5, 601: 6}, (canvas, win)
@@ -252,7 +252,7 @@ def test_windows_of_more_axes(con, rng):
     for t, r, c in rows:
         block = [cube[i, j, k] if 0 <= i < 4 and 0 <= j < 10 and 0 <= k < 12 else None for i in range(t, t + 2) for j in range(r, r + 4) for k in range(c, c + 6)]
         con.execute("INSERT INTO cubes VALUES ($1, {start: $2, size: [2, 4, 6]})", [block, [t, r, c]])
-    got = con.execute("SELECT geoquilt.stitch(data, win, [4, 10, 12]) FROM cubes").fetchone()[0]
+    got = con.execute("SELECT geoquilt.stitch(data, win, [4, 10, 12]) FROM cubes").fetchall()[0][0]
     assert got["shape"] == [1, 4, 10, 12]
     np.testing.assert_array_equal(array(got)[0], cube)
 
@@ -273,7 +273,7 @@ def test_nulls_and_nothing(con):
     assert field(con, "[2, 2]").mask.all()
     assert field(con, "[2, 2]", "", "(FROM t LIMIT 2)") is None
     assert field(con, "[2, 2]", "", "(FROM t LIMIT 0)") is None
-    assert con.execute("SELECT geo_stitch_list([]::FLOAT[][], [], [2, 2]), geo_stitch_list(NULL::FLOAT[][], [], [2, 2])").fetchone() == (None, None)
+    assert con.execute("SELECT geo_stitch_list([]::FLOAT[][], [], [2, 2]), geo_stitch_list(NULL::FLOAT[][], [], [2, 2])").fetchall()[0] == (None, None)
     got = field(con, "[1, 2]", "", "(SELECT [1, 'nan'::FLOAT]::FLOAT[] AS data, {row_off: 0, col_off: 0, height: 1, width: 2} AS win)")
     assert not got.mask.any() and np.isnan(got.data[0, 0, 1])
     got = field(con, "[1, 2]", ", skip_nan := true", "(SELECT [1, 'nan'::FLOAT]::FLOAT[] AS data, {row_off: 0, col_off: 0, height: 1, width: 2} AS win)")
@@ -285,12 +285,12 @@ def test_a_list_is_laid_in_its_order(con, rng):
     patches(con, rows)
     lists = "FROM (SELECT list(data ORDER BY id) AS d, list(win ORDER BY id) AS w FROM t)"
     for method in ("overlap_add", "median", "max", "mean_std"):
-        got = con.execute(f"SELECT geo_stitch_list(d, w, [20, 30], {{method: '{method}'}}) {lists}").fetchone()[0]
-        want = con.execute(f"SELECT geoquilt.stitch(data, win, [20, 30], method := '{method}') FROM t").fetchone()[0]
+        got = con.execute(f"SELECT geo_stitch_list(d, w, [20, 30], {{method: '{method}'}}) {lists}").fetchall()[0][0]
+        want = con.execute(f"SELECT geoquilt.stitch(data, win, [20, 30], method := '{method}') FROM t").fetchall()[0][0]
         close(array(got), array(want), 1e-6)
     for method, order in (("first", "id"), ("last", "id")):
-        got = con.execute(f"SELECT geo_stitch_list(d, w, [20, 30], {{method: '{method}'}}) {lists}").fetchone()[0]
-        assert got == con.execute(f"SELECT geoquilt.stitch(data, win, [20, 30], method := '{method}', rank := {order}) FROM t").fetchone()[0]
+        got = con.execute(f"SELECT geo_stitch_list(d, w, [20, 30], {{method: '{method}'}}) {lists}").fetchall()[0][0]
+        assert got == con.execute(f"SELECT geoquilt.stitch(data, win, [20, 30], method := '{method}', rank := {order}) FROM t").fetchall()[0][0]
 
 
 WIN4 = "{row_off: 0, col_off: 0, height: 2, width: 2}"
@@ -360,7 +360,7 @@ def test_what_a_macro_does_not_take_is_refused(con, inside, clause):
     first, last = (inside, "") if inside == "DISTINCT " else ("", inside)
     with pytest.raises(Exception):
         con.execute(f"SELECT geoquilt.stitch({first}[1]::FLOAT[], {WIN4}, [2, 2]{last}) {clause}").fetchall()
-    assert con.execute("SELECT 1").fetchone() == (1,)
+    assert con.execute("SELECT 1").fetchall()[0] == (1,)
 
 
 def test_memory_follows_what_is_laid_and_has_a_bound(con):
@@ -370,11 +370,11 @@ def test_memory_follows_what_is_laid_and_has_a_bound(con):
 
     con.execute("SET geoquilt_aggregate_mb = 64; SET threads = 1")
     # One strip of patches of a canvas whose 9 million pixels would take 144 MB.
-    assert con.execute(f"SELECT len(f.data), list_count(f.data) FROM ({sql(8, 100)})").fetchone() == (9_000_000, 6400)
+    assert con.execute(f"SELECT len(f.data), list_count(f.data) FROM ({sql(8, 100)})").fetchall()[0] == (9_000_000, 6400)
     with pytest.raises(Exception, match=r"stitch: .* would take \d+ MiB, above geoquilt_aggregate_mb = 64\n.*SET geoquilt_aggregate_mb"):
         con.execute(sql(30, 10_000)).fetchall()
     con.execute("SET geoquilt_aggregate_mb = 512")
-    assert con.execute(f"SELECT list_count(f.data) FROM ({sql(30, 10_000)})").fetchone() == (640_000,)
+    assert con.execute(f"SELECT list_count(f.data) FROM ({sql(30, 10_000)})").fetchall()[0] == (640_000,)
 
 
 def test_an_interrupt_ends_it(con):
@@ -382,4 +382,4 @@ def test_an_interrupt_ends_it(con):
     threading.Timer(0.5, con.interrupt).start()
     with pytest.raises(Exception, match="(?i)interrupt"):
         con.execute(f"SELECT geoquilt.stitch(list_transform(range(4), lambda x: (x * i)::FLOAT), {WIN4}, [2, 2]) FROM range(100000000) t(i)").fetchall()
-    assert con.execute(f"SELECT geoquilt.stitch([1, 2, 3, 4]::FLOAT[], {WIN4}, [2, 2]).data").fetchone()[0] == [1, 2, 3, 4]
+    assert con.execute(f"SELECT geoquilt.stitch([1, 2, 3, 4]::FLOAT[], {WIN4}, [2, 2]).data").fetchall()[0][0] == [1, 2, 3, 4]

@@ -1,5 +1,8 @@
 //! What the ways to stitch share: how their parameters are documented, and how they are read.
 
+pub mod canvases;
+pub mod laying;
+
 use crate::bridge::args::{Args, number};
 use crate::bridge::doc::{Parameter, option};
 use crate::error::{Error, Result, one_of};

@@ -9,9 +9,9 @@ use crate::bridge::record::text;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
-use crate::sql::shared::canvases;
-use crate::sql::shared::laying::{self, FIELD};
 use crate::sql::shared::options::OPTIONS;
+use crate::sql::shared::stitching::canvases;
+use crate::sql::shared::stitching::laying::{self, FIELD};
 use crate::sql::shared::stitching::{
     ALPHA, Asked, METHOD, NORMALISE, PERIODIC, SIGMA, SKIP_NAN, TAPER, TAPERED, WEIGHTS, asked,
 };

@@ -10,8 +10,8 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, n
 use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Holds, Vector};
 use crate::error::{Error, Result};
-use crate::sql::shared::canvases;
-use crate::sql::shared::laying::{self, DATA, FIELD};
+use crate::sql::shared::stitching::canvases;
+use crate::sql::shared::stitching::laying::{self, DATA, FIELD};
 use crate::sql::shared::stitching::{
     ALPHA, Asked, METHOD, NORMALISE, PERIODIC, SIGMA, SKIP_NAN, TAPER, TAPERED, WEIGHTS, asked,
 };
