@@ -135,7 +135,7 @@ fn judge(path: &Path, file: &File) -> Verdict {
         door::note_part(whole, path);
         return Verdict::Fine;
     }
-    Verdict::Told("it lies outside of its folder, and is no raster, array or vector file".into())
+    Verdict::Told("it lies outside of its folder, and is not a raster, array or vector file".into())
 }
 
 /// Whether a library may read something for itself: of what the system tells how much memory there is, and their own tables,
