@@ -123,7 +123,7 @@ impl Source {
         let mut parts = Vec::new();
         if is_local {
             parts = files::side_files(location);
-            parts.extend(vrt::sources(&sight)?);
+            parts.extend(vrt::sources(&sight)?.into_iter().map(|source| source.path));
         }
         let parts_state = files::state(&parts);
         match is_tiff {

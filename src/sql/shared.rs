@@ -12,4 +12,5 @@ pub mod remedies;
 pub mod row_scan;
 pub mod shapes;
 pub mod slice_value;
+pub mod stitching;
 pub mod windows;
