@@ -85,7 +85,7 @@ impl Options {
 /// Writes a canvas where `staging` leads.
 ///
 /// # Errors
-/// As [`Options::head`], a CRS that PROJ does not know, or a file that can not be written, which leaves what was there.
+/// As [`Options::head`], a CRS that PROJ does not know, or a file that cannot be written, which leaves what was there.
 pub fn write(staging: Staging, canvas: &Canvas, options: &Options) -> Result<()> {
     let head = options.head(canvas.shape, canvas.transform, canvas.crs.as_deref())?;
     create::whole(&staging.path(), &head, &canvas.pixels, canvas.valid.as_deref(), &options.layout)?;

@@ -62,7 +62,7 @@ impl Patches {
     /// Makes room after a patch was laid, where the bound is reached.
     ///
     /// # Errors
-    /// The rows of the patch themselves take more, or the file can not be written.
+    /// The rows of the patch themselves take more, or the file cannot be written.
     pub fn settle(&mut self, span: &Span) -> Result<()> {
         if self.field.bytes() <= self.limit {
             return Ok(());
@@ -128,7 +128,7 @@ impl Patches {
     /// Writes the rest, and puts the file in its place.
     ///
     /// # Errors
-    /// No patch was laid, or the file can not be written.
+    /// No patch was laid, or the file cannot be written.
     pub fn finish(mut self) -> Result<()> {
         if self.field.bands() == 0 {
             let problem = "the query has no patch";

@@ -61,7 +61,7 @@ pub struct Layout {
 /// Writes pixels in the order [band, row, col] into a file.
 ///
 /// # Errors
-/// The CRS is unknown, or the file can not be written.
+/// The CRS is unknown, or the file cannot be written.
 pub fn whole(
     path: &Path,
     head: &Head<'_>,
@@ -93,7 +93,7 @@ impl Draft {
     /// Begins a draft, in which no pixel was written: blocks that never are take no room.
     ///
     /// # Errors
-    /// The CRS is unknown, or the file can not be written.
+    /// The CRS is unknown, or the file cannot be written.
     pub fn new(path: &Path, head: &Head<'_>) -> Result<Draft> {
         start();
         let name = path.to_string_lossy().into_owned();
@@ -161,13 +161,13 @@ impl Draft {
 
 fn write_mask(
     dataset: &Dataset,
-    place: (isize, isize),
+    corner: (isize, isize),
     size: (usize, usize),
     valid: Vec<u8>,
 ) -> std::result::Result<(), GdalError> {
     let band = dataset.rasterband(1)?;
     let mut mask = band.open_mask_band()?;
-    mask.write(place, size, &mut Buffer::new(size, valid))
+    mask.write(corner, size, &mut Buffer::new(size, valid))
 }
 
 /// A copy of a dataset as a GeoTIFF: bands apart, and overviews by halves down to one block.

@@ -115,7 +115,7 @@ impl ScalarFunction for ReadPatch {
 /// What each row of paths and windows asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
 ///
 /// # Errors
-/// A file that is no raster, a band that it lacks, or a window that is none or too large.
+/// A file that is not a raster, a band that it lacks, or a window that is none or too large.
 pub fn file_windows(
     input: &Input<'_>,
     options: &PatchOptions,

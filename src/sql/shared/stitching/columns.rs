@@ -45,7 +45,7 @@ pub struct Columns {
     /// The type of the pixels.
     pub dtype: Dtype,
     nested: bool,
-    places: [Option<usize>; PARTS.len()],
+    indices: [Option<usize>; PARTS.len()],
     /// Fields that are no part.
     others: Vec<(String, usize)>,
 }
@@ -54,37 +54,37 @@ impl Columns {
     /// # Errors
     /// Columns that are none of the forms.
     pub fn of(types: &[SqlType]) -> Result<Columns> {
-        let mut places = [None; PARTS.len()];
+        let mut indices = [None; PARTS.len()];
         let mut others = Vec::new();
         let (nested, of_data) = match types {
             [SqlType::Struct(fields)] => {
                 for (index, (name, _)) in fields.iter().enumerate() {
                     match PARTS.iter().position(|(part, _)| part.eq_ignore_ascii_case(name)) {
-                        Some(part) => places[part] = Some(index),
+                        Some(part) => indices[part] = Some(index),
                         None => others.push((name.clone(), index)),
                     }
                 }
-                (true, places[0].map(|data| &fields[data].1))
+                (true, indices[0].map(|data| &fields[data].1))
             }
             [data, SqlType::Struct(_)] => {
-                places[Part::Data as usize] = Some(0);
-                places[Part::Win as usize] = Some(1);
+                indices[Part::Data as usize] = Some(0);
+                indices[Part::Win as usize] = Some(1);
                 (false, Some(data))
             }
             [data, _] | [data, _, _] | [data, _, _, _] => {
-                (0..types.len()).for_each(|index| places[index] = Some(index));
+                (0..types.len()).for_each(|index| indices[index] = Some(index));
                 (false, Some(data))
             }
             _ => (false, None),
         };
-        let there = |part: Part| places[part as usize].is_some();
+        let there = |part: Part| indices[part as usize].is_some();
         let one_form = there(Part::Shape) != there(Part::Win);
         if let (false, Some((name, _))) = (one_form, others.first()) {
             // Most likely one of the parts, misspelt.
             one_of(name, "a field of a canvas", &PARTS.map(|(name, _)| (name, ())))?;
         }
         match of_data.and_then(SqlType::item).and_then(SqlType::dtype).filter(|_| one_form) {
-            Some(dtype) => Ok(Columns { dtype, nested, places, others }),
+            Some(dtype) => Ok(Columns { dtype, nested, indices, others }),
             None => {
                 let texts: Vec<String> = types.iter().map(SqlType::to_string).collect();
                 let problem = format!("the query gives {}", texts.join(", "));
@@ -96,13 +96,13 @@ impl Columns {
 
     /// Rows are patches of one canvas.
     pub fn is_patch(&self) -> bool {
-        self.places[Part::Win as usize].is_some()
+        self.indices[Part::Win as usize].is_some()
     }
 
     /// The column of a part; `None` where there is none.
     pub fn part<'a>(&self, input: &'a Input<'_>, part: Part) -> Option<&'a Vector<'a>> {
-        let place = self.places[part as usize]?;
-        Some(if self.nested { input.column(0).field(place) } else { input.column(place) })
+        let index = self.indices[part as usize]?;
+        Some(if self.nested { input.column(0).field(index) } else { input.column(index) })
     }
 
     /// Looks whether each field serves, in the name of the file at least.
@@ -130,7 +130,7 @@ impl Columns {
         self.others.iter().find(|(other, _)| other == name).map(|(_, index)| *index)
     }
 
-    /// The file of a row: the template with fields in the place of their names.
+    /// The file of a row: the template with fields instead of their names.
     ///
     /// # Errors
     /// A field that is NULL, or of a type that no name has.
