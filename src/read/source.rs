@@ -175,7 +175,7 @@ impl Source {
         })
     }
 
-    /// Blocks of some bands at one position, in the order of their keys, which ascend. Where bands lie together, the block is
+    /// Blocks of some bands at one position, in the order of their keys; one may be asked for twice. Where bands lie together, the block is
     /// decoded once for all of them and for those `beside`, which are wanted next.
     ///
     /// # Errors
@@ -192,8 +192,9 @@ impl Source {
         all.sort_unstable();
         all.dedup();
         let blocks = CACHE.get_all(&all, |wanted| self.decode(wanted))?;
-        let asked = all.iter().zip(blocks).filter(|(key, _)| keys.contains(key));
-        Ok(asked.map(|(_, block)| block).collect())
+        let found = |key: &Key| all.binary_search(key).ok().and_then(|index| blocks.get(index)).cloned();
+        let missing = || Error::Bug("a block that was not decoded".into());
+        keys.iter().map(|key| found(key).ok_or_else(missing)).collect()
     }
 
     /// Decodes blocks of one position.
@@ -300,6 +301,9 @@ mod tests {
             assert_eq!(*blocks[0], Pixels::UInt8(vec![6, 7, 8, 9, 10, 11]));
             assert_eq!(CACHE.holds(key(1)), here);
             assert_eq!(*source.block(key(1)).unwrap(), Pixels::UInt8((56..62).collect()));
+            let key = |band| Key { row: 0, ..key(band) };
+            let twice = source.blocks(&[key(2), key(2)], &[1]).unwrap();
+            assert!(twice.iter().all(|block| **block == Pixels::UInt8((0..6).collect())) && twice.len() == 2);
         }
     }
 
