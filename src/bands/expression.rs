@@ -302,11 +302,11 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn amiss(&self, wanted: &str) -> Error {
         let at = self.text.len() - self.rest.trim_start().len();
-        let place = match self.rest.trim_start().chars().next() {
+        let position = match self.rest.trim_start().chars().next() {
             Some(next) => format!("\"{next}\" at character {}", self.text[..at].chars().count() + 1),
             None => "its end".to_string(),
         };
-        let reason = format!("{wanted} is wanted at {place}");
+        let reason = format!("{wanted} is wanted at {position}");
         Error::Unparsed { value: self.text.to_string(), noun: "an expression", reason: reason.into() }
     }
 

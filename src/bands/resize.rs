@@ -41,9 +41,9 @@ impl Axis {
             Method::Nearest => vec![((((index as f64 + 0.5) * scale) as usize).min(from - 1), 1.0)],
             Method::Bilinear => {
                 // Half-pixel centres: PyTorch's align_corners = False.
-                let place = ((index as f64 + 0.5) * scale - 0.5).max(0.0);
-                let first = (place as usize).min(from - 1);
-                let share = place - first as f64;
+                let centre = ((index as f64 + 0.5) * scale - 0.5).max(0.0);
+                let first = (centre as usize).min(from - 1);
+                let share = centre - first as f64;
                 let second = (first + 1).min(from - 1);
                 if second == first { vec![(first, 1.0)] } else { vec![(first, 1.0 - share), (second, share)] }
             }
