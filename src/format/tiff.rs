@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
-use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::dtype::{Dtype, Pixel, Pixels, room};
 use crate::files::remote::RemoteFile;
 use crate::with_dtype;
 
@@ -82,7 +82,7 @@ impl Deflated {
         if packed.offset.checked_add(packed.size as u64)? > *size {
             return None;
         }
-        let mut input = vec![0; packed.size];
+        let mut input = room(packed.size, String::new).ok()?;
         file.read_exact_at(&mut input, packed.offset).ok()?;
         unpack(&input, packed, self.predictor, wanted)
     }
@@ -93,7 +93,7 @@ fn unpack(input: &[u8], packed: &Packed, predictor: Predictor, wanted: &[usize])
     let width = columns.checked_mul(samples)?;
     let stored = packed.rows.min(height).checked_mul(width)?;
     with_dtype!(packed.dtype, T => {
-        let mut pixels = vec![T::default(); height.checked_mul(width)?];
+        let mut pixels: Vec<T> = room(height.checked_mul(width)?, String::new).ok()?;
         let bytes = bytemuck::try_cast_slice_mut::<T, u8>(pixels.get_mut(..stored)?).ok()?;
         let length = bytes.len();
         let (got, code) = zlib_rs::decompress_slice(bytes, input, zlib_rs::InflateConfig::default());
