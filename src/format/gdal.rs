@@ -8,6 +8,8 @@ pub mod burn;
 mod calls;
 pub mod create;
 mod drivers;
+#[cfg(target_os = "linux")]
+mod hdf5;
 pub mod hidden;
 pub mod mdim;
 mod netcdf;

@@ -69,6 +69,7 @@ const UNSAFE: &[&str] = &[
     "format/gdal/burn.rs",
     "format/gdal/calls.rs",
     "format/gdal/create.rs",
+    "format/gdal/hdf5.rs",
     "format/gdal/mdim.rs",
     "format/gdal/netcdf.rs",
     "format/gdal/tags.rs",
