@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::read::patch::{PatchOptions, band_numbers, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
-use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch_options};
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, OPTIONS, SCALED, patch_options};
 use crate::sql::shared::windows::{self, WIN};
 
 /// The scalar `read_patch`.
@@ -38,6 +38,7 @@ static DOC: FunctionDoc = FunctionDoc {
         OPTIONS,
         BANDS,
         SCALED,
+        NODATA,
         FILL,
         BOUNDLESS,
     ],

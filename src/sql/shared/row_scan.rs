@@ -12,11 +12,14 @@ use crate::bridge::table::Plan;
 use crate::bridge::vector::Vector;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::grid::records::{Record, Records};
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::progress::Progress;
 use crate::read::gaps::Gaps;
+use crate::read::scene::Scene;
+use crate::sql::shared::paths::{count, scenes};
 use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -328,10 +331,6 @@ pub struct RowOptions {
     column: Option<usize>,
 }
 
-/// What `options` of a row does.
-pub const OPTIONS_OF_ROWS: &str =
-    "a column `options` STRUCT, whose fields stand for the parameters of these names in its row";
-
 impl RowOptions {
     /// Those that were given for all rows, among the `known`.
     pub fn of(
@@ -343,7 +342,8 @@ impl RowOptions {
         let known: Vec<&'static str> = known.collect();
         let given =
             known.iter().filter_map(|name| Some((name.to_string(), args.get(name)?.clone()))).collect();
-        RowOptions { doc, known, given, column: records.find("options") }
+        let is_struct = |index: &usize| matches!(records.columns.get(*index), Some((_, SqlType::Struct(_))));
+        RowOptions { doc, known, given, column: records.find("options").filter(is_struct) }
     }
 
     /// Whether rows may have their own.
@@ -372,6 +372,34 @@ impl RowOptions {
     }
 }
 
+/// The scenes that a row names: `paths`, or else `path`.
+#[derive(Debug, Clone, Copy)]
+pub struct ScenesColumn(usize);
+
+impl ScenesColumn {
+    /// # Errors
+    /// A registry that has neither.
+    pub fn of(records: &Records) -> Result<ScenesColumn> {
+        let is_scene = |ty: &SqlType| matches!(ty, SqlType::Varchar | SqlType::List(_) | SqlType::Struct(_));
+        let find = |name| {
+            records.find(name).filter(|index| records.columns.get(*index).is_some_and(|(_, ty)| is_scene(ty)))
+        };
+        let found = find("paths").or_else(|| find("path"));
+        found
+            .map(ScenesColumn)
+            .ok_or_else(|| records.bad("a registry has a column paths VARCHAR[], or path VARCHAR"))
+    }
+
+    /// How many scenes a row names, and those.
+    ///
+    /// # Errors
+    /// As [`scenes`].
+    pub fn read(self, record: &Record) -> Result<(usize, Vec<Scene>)> {
+        let value = record.value(self.0);
+        Ok((count(value.as_ref()), scenes(value.as_ref())?))
+    }
+}
+
 /// The files that a row names: `paths`, or else `path`.
 #[derive(Debug, Clone, Copy)]
 pub struct PathsColumn(usize);
@@ -394,11 +422,6 @@ impl PathsColumn {
             .ok_or_else(|| records.bad("a registry has a column paths VARCHAR[], or path VARCHAR"))
     }
 
-    /// Which column it is.
-    pub fn index(self) -> usize {
-        self.0
-    }
-
     /// The paths of a row, globs expanded.
     ///
     /// # Errors
@@ -416,6 +439,6 @@ impl PathsColumn {
         let must = "a path, or a list of paths";
         let paths =
             paths.filter(|paths| !paths.is_empty()).ok_or_else(|| Error::invalid(value.as_ref(), must))?;
-        crate::files::expand(&paths)
+        files::expand(&paths)
     }
 }
