@@ -267,6 +267,22 @@ def test_a_list_of_dimensions_that_is_none_is_told():
         assert "DIMENSION_LIST" in said, said
 
 
+def test_a_list_of_a_length_that_is_not_there_is_told():
+    """The library would clear room for it before it looks: 32 GiB."""
+    with h5py.File("a.h5", "w") as f:
+        f["x"] = np.arange(4.0)
+        f["x"].make_scale("x")
+        f["d"] = np.zeros((4, 4), "u1")
+        f["d"].dims[1].attach_scale(f["x"])
+    whole = bytearray(open("a.h5", "rb").read())
+    at = whole.find(struct.pack("<IQ", 1, whole.find(b"GCOL")))
+    assert at > 0
+    struct.pack_into("<I", whole, at, 0xff000003)
+    open("a.h5", "wb").write(whole)
+    for said in walk(["FROM read_variables('a.h5')", "SELECT read_array('a.h5', 'd')"], seconds=20):
+        assert "DIMENSION_LIST" in said, said
+
+
 @pytest.mark.parametrize("sides", [(6 | 1 << 31, 4), (0, 4), (6, 0), (6, 5), (1 << 31, 1 << 31)])
 def test_a_grib_grid_of_a_size_that_none_has_is_told(con, sides):
     write_grib("a.grib2")
@@ -309,7 +325,7 @@ def statements(folder):
 
 
 def test_a_file_that_is_a_pipe_is_refused_at_once_by_every_function(data):
-    asked = [(name, sql) for name, sql in statements(data) if "*" not in name and name not in ("c.zarr", "registry.parquet")]
+    asked = [(name, sql) for name, sql in statements(data) if "*" not in name and name not in ("c.zarr", "registry.parquet", "slices.parquet")]
     for name in {name for name, _ in asked}:
         os.unlink(data / name)
         os.mkfifo(data / name)
@@ -451,12 +467,21 @@ PATHS = {
     "read_array.paths table": ["FROM read_array('{}/a.nc', 'v')"],
     "read_slice.paths scalar": ["SELECT read_slice('{}/a.tif', " + SLICE.replace("{", "{{").replace("}", "}}") + ")"],
     "read_series.paths scalar": ["SELECT read_series(['{}/a.tif'], ['2024-01-01'::TIMESTAMP], geo_slice({{xmin: 500000, ymin: 4599960, xmax: 500040, ymax: 4600000}}, 10, 'EPSG:32629', '2024-01-01', '2024-01-02'))"],
+    "read_slice.registry table": ["FROM read_slice([{{path: '{}/a.tif', slice: " + SLICE.replace("{", "{{").replace("}", "}}") + "}}])", "FROM read_slice('{}/slices.parquet')"],
+    "read_series.registry table": ["FROM read_series([{{paths: ['{}/a.tif'], times: [TIMESTAMP '2024-01-01'], slice: " + SLICE.replace("{", "{{").replace("}", "}}") + "}}])"],
+    "geo_patch_stats.path scalar": ["SELECT geo_patch_stats('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")"],
+    "read_times.path scalar": ["SELECT read_times('{}/t.nc', 't')"],
+    **{f"{name}.mask_path {kind}": [read.replace("SLICE", SLICE).replace("{", "{{").replace("}", "}}").replace("PLACE", "{}")] for (name, kind), read in {
+        ("read_slice", "scalar"): "SELECT read_slice('PLACE/a.tif', SLICE, {mask_path: 'PLACE/a.tif', mask_values: [9]})",
+        ("read_slice", "table"): "FROM read_slice([{path: 'PLACE/a.tif', slice: SLICE}], mask_path := 'PLACE/a.tif', mask_values := [9])",
+        ("read_series", "scalar"): "SELECT read_series(['PLACE/a.tif'], [TIMESTAMP '2024-01-01'], SLICE, {mask_path: 'PLACE/a.tif', mask_values: [9]})",
+        ("read_series", "table"): "FROM read_series([{paths: ['PLACE/a.tif'], times: [TIMESTAMP '2024-01-01'], slice: SLICE}], mask_path := 'PLACE/a.tif', mask_values := [9])"}.items()},
 }
 # Texts that name no file, by parameter.
 NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_format", "crs", "on_error", "assets", "bands", "dtype", "edge", "shuffle", "outside", "resampling", "merge",
             "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
-            "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "slice", "classes", "to_crs",
-            "COMPRESS", "NODATA", "BANDS"}
+            "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "nodata", "undecoded", "taper", "slice", "classes", "to_crs",
+            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE"}
 
 
 @pytest.fixture
@@ -471,6 +496,10 @@ def data(tmp_path):
             f.createVariable(name, "f8", (name,))[:] = [1, 2, 3]
         f["lat"].units, f["lon"].units = "degrees_north", "degrees_east"
         f.createVariable("v", "f4", ("lat", "lon"))[:] = 1
+    with netCDF4.Dataset(folder / "t.nc", "w") as f:
+        f.createDimension("t", 2)
+        f.createVariable("t", "f8", ("t",))[:] = [0, 1]
+        f["t"].units = "days since 2024-01-01"
     (folder / "p.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [-9, 41.55]}}]}))
     (folder / "item.json").write_text(json.dumps({"type": "Feature", "stac_version": "1.0.0", "id": "x", "geometry": {"type": "Point", "coordinates": [-9, 41.55]}, "bbox": [-9, 41.55, -9, 41.55],
                                                   "properties": {"datetime": "2024-05-01T10:00:00Z"}, "links": [], "assets": {"b": {"href": "./a.tif"}}}))
@@ -480,6 +509,7 @@ def data(tmp_path):
     con = connect()
     con.execute(f"COPY (FROM geo_catalog_build('{folder}/a.tif')) TO '{folder}/catalog.parquet'")
     con.execute(f"COPY (SELECT '{folder}/a.tif' AS path, {WIN} AS win) TO '{folder}/registry.parquet'")
+    con.execute(f"COPY (SELECT '{folder}/a.tif' AS path, {SLICE} AS slice) TO '{folder}/slices.parquet'")
     con.close()
     return folder
 
@@ -546,6 +576,19 @@ def test_what_a_file_names_is_asked_about_too(data, tmp_path):
     fresh.execute(f"SET allowed_paths = ['{allowed}/m.tif']")
     fresh.execute("SET enable_external_access = false")
     assert FORBIDDEN in said(fresh, f"SELECT read_patch('{allowed}/m.tif', {WIN})")
+
+
+def test_a_template_of_what_is_written_is_asked_about(data, tmp_path):
+    (tmp_path / "out").mkdir()
+    sql = f"COPY (SELECT data, win FROM read_patch('{data}/a.tif', size := 4)) TO '{tmp_path}/out/a.tif' (FORMAT geotiff, TEMPLATE '{{}}')"
+    for folder, allowed in (("data", True), ("elsewhere", False)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        write_raster(tmp_path / folder / "t.tif", np.ones((4, 4), "u1"))
+        con = connect()
+        con.execute(f"SET allowed_directories = ['{data}', '{tmp_path}/out']; SET enable_external_access = false")
+        error = said(con, sql.format(tmp_path / folder / "t.tif"))
+        assert (error is None) if allowed else FORBIDDEN in error, error
+        con.close()
 
 
 def test_a_file_is_written_only_where_the_database_allows(data, tmp_path):
