@@ -5,7 +5,10 @@
 
 pub mod burn;
 pub mod create;
+pub mod features;
+mod hdf5;
 pub mod hidden;
+mod libtiff;
 pub mod mdim;
 mod netcdf;
 mod tags;
@@ -31,7 +34,7 @@ use crate::files::{Location, Sight};
 use crate::format::gdal::hidden::Fields;
 use crate::format::gdal::vsi::GdalFile;
 use crate::format::geotiff::directory;
-use crate::format::tiff::{Deflated, Packed, Predictor};
+use crate::format::tiff::{CODECS, Packed, PackedBlocks, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
 use crate::projection::library::{self, cause, reason};
@@ -72,6 +75,7 @@ pub fn start() {
             }
         }
         vsi::install();
+        libtiff::install();
     });
 }
 
@@ -102,8 +106,8 @@ pub struct Raster {
     location: Location,
     header: Arc<Header>,
     hdf5: bool,
-    /// Its blocks can be unpacked without GDAL.
-    deflated: Option<Deflated>,
+    /// Where its blocks can be unpacked without GDAL.
+    packed: Option<PackedBlocks>,
     /// Of a GRIB file.
     fields: Fields,
     /// Where it is read from; after the dataset, which is closed first.
@@ -181,16 +185,8 @@ impl Raster {
                 fields = Fields::of(location, messages, &mut own).map_err(unreadable)?;
                 found = header.cloned().unwrap_or_else(|| Arc::new(own));
             }
-            let deflated = deflated(&dataset, location, &magic, gdal_file.remote.clone());
-            Ok(Raster {
-                dataset,
-                location: location.clone(),
-                header: found,
-                hdf5,
-                deflated,
-                fields,
-                gdal_file,
-            })
+            let packed = packed_blocks(&dataset, location, &magic, gdal_file.remote.clone());
+            Ok(Raster { dataset, location: location.clone(), header: found, hdf5, packed, fields, gdal_file })
         })
     }
 
@@ -270,7 +266,7 @@ impl Raster {
         Ok(pixels)
     }
 
-    /// A deflated block, past GDAL; `None` where it has to be read by GDAL.
+    /// A packed block, past GDAL; `None` where it has to be read by GDAL.
     fn unpack(
         &self,
         band: &RasterBand<'_>,
@@ -278,14 +274,14 @@ impl Raster {
         block_col: usize,
         dtype: Dtype,
     ) -> Option<Pixels> {
-        let deflated = self.deflated.as_ref()?;
+        let packed = self.packed.as_ref()?;
         let item = |name: &str| band.metadata_item(&format!("{name}_{block_col}_{block_row}"), "TIFF");
         // A block that the file leaves out has no bytes in it.
         let (offset, size) = (item("BLOCK_OFFSET")?.parse().ok()?, item("BLOCK_SIZE")?.parse().ok()?);
         let (height, width) = self.header.block;
         let rows = self.block_window(block_row, block_col).height as usize;
         let rows = if width == self.header.width { rows } else { height };
-        deflated.read(&Packed { offset, size, dtype, block: (height, width), rows })
+        packed.read(&Packed { offset, size, dtype, block: (height, width), rows })
     }
 
     /// A window laid into the upper left of a whole block.
@@ -372,27 +368,26 @@ fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
     needed.then(|| HDF5.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
-fn deflated(
+/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, by one of our codecs, whole bytes, bands apart.
+fn packed_blocks(
     dataset: &Dataset,
     location: &Location,
     magic: &[u8],
     remote: Option<Arc<RemoteFile>>,
-) -> Option<Deflated> {
+) -> Option<PackedBlocks> {
     let little = magic.starts_with(b"II*\0") || magic.starts_with(b"II+\0");
     if !little || cfg!(target_endian = "big") || location.is_subdataset() {
         return None;
     }
     let item = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
     let apart = dataset.raster_count() == 1 || item("INTERLEAVE").as_deref() == Some("BAND");
-    if !apart || item("COMPRESSION").as_deref() != Some("DEFLATE") {
-        return None;
-    }
+    let name = item("COMPRESSION").filter(|_| apart)?;
+    let codec = CODECS.iter().find(|codec| codec.name == name)?;
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
-    // GDAL tells it under the newer number of deflate alone.
+    // GDAL does not tell it under the old number of deflate, nor for LZMA.
     let number = item("PREDICTOR").or_else(|| own_predictor(location, remote.as_ref()))?;
     let predictor = Predictor::of(&number)?;
-    bits.is_none().then(|| Deflated::new(location.file(), predictor, remote))
+    if bits.is_some() { None } else { PackedBlocks::new(location.file(), codec, predictor, remote) }
 }
 
 /// The predictor of a TIFF, by its own tag.

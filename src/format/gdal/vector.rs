@@ -165,7 +165,18 @@ impl VectorSource {
         })
     }
 
-    fn names(&self) -> Vec<String> {
+    /// The open file.
+    pub(super) fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// Where it is.
+    pub(super) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The names of its layers, in file order.
+    pub fn names(&self) -> Vec<String> {
         self.dataset.layers().map(|layer| layer.name()).collect()
     }
 
