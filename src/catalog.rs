@@ -12,7 +12,7 @@ mod vector;
 
 pub use build::{Build, Found, Outcome, build};
 pub use built_with::BUILT_WITH;
-use name::NameFacts;
+use name::NameFields;
 pub use name::NameRule;
 pub use previous::Kept;
 
@@ -169,11 +169,11 @@ impl Builder {
     }
 
     /// The time in the file's name, and its attributes.
-    fn name_facts(&self, path: &str) -> Result<NameFacts> {
+    fn of_name(&self, path: &str) -> Result<NameFields> {
         self.options.name_rule.as_ref().map_or_else(|| Ok((None, Vec::new())), |rule| rule.read(path))
     }
 
-    fn entry(&self, sight: &Sight, (interval, attributes): NameFacts) -> Result<Entry> {
+    fn entry(&self, sight: &Sight, (interval, attributes): NameFields) -> Result<Entry> {
         let tag = self.options.time_tag.as_ref().filter(|_| interval.is_none());
         let mut metadata = self.metadata(sight, interval.is_some() || tag.is_some())?;
         let interval = match tag {

@@ -34,8 +34,8 @@ const MAX_VALUES: u64 = 1 << 24;
 /// # Errors
 /// The variable holds no numbers, more than 2^24 values, or cannot be read.
 pub fn values(file: &dyn ArrayFile, variable: usize) -> Result<Vec<f64>> {
-    let facts = facts(file.header(), variable)?;
-    Ok(decode(&whole(file, variable)?, facts))
+    let metadata = metadata(file.header(), variable)?;
+    Ok(decode(&whole(file, variable)?, metadata))
 }
 
 /// Stored values as numbers: `stored * scale + offset`, NaN where there is none.
@@ -55,19 +55,19 @@ fn fills<T: Pixel>(variable: &Variable, _like: &[T]) -> Vec<T> {
 }
 
 fn whole(file: &dyn ArrayFile, variable: usize) -> Result<Pixels> {
-    let facts = facts(file.header(), variable)?;
-    if facts.len() > MAX_VALUES {
+    let metadata = metadata(file.header(), variable)?;
+    if metadata.len() > MAX_VALUES {
         return Err(Error::values(
             file.path(),
-            &facts.name,
-            format!("a coordinate of {} values is above {MAX_VALUES}", facts.len()),
+            &metadata.name,
+            format!("a coordinate of {} values is above {MAX_VALUES}", metadata.len()),
         ));
     }
-    let dims = facts.shape.len();
-    file.read(variable, &vec![0; dims], &facts.shape, &vec![1; dims])
+    let dims = metadata.shape.len();
+    file.read(variable, &vec![0; dims], &metadata.shape, &vec![1; dims])
 }
 
-fn facts(header: &ArrayHeader, variable: usize) -> Result<&Variable> {
+fn metadata(header: &ArrayHeader, variable: usize) -> Result<&Variable> {
     header.variables.get(variable).ok_or_else(|| Error::Bug(format!("no variable {variable}")))
 }
 
@@ -78,11 +78,11 @@ pub fn completed(header: &Arc<Header>, sight: &Sight) -> Arc<Header> {
     let arrays = ["netCDF", "HDF5", "HDF5Image"].contains(&header.driver.as_str());
     let Some((file, variable)) = arrays.then(|| variable_of(sight)).flatten() else { return header.clone() };
     let found = file.header();
-    let Some(facts) = found.variables.get(variable).filter(|facts| facts.dtype.is_some()) else {
+    let Some(metadata) = found.variables.get(variable).filter(|metadata| metadata.dtype.is_some()) else {
         return header.clone();
     };
     let mut whole = (**header).clone();
-    whole.bands = whole.bands.iter().map(|band| hidden::of_variable(band, facts)).collect();
+    whole.bands = whole.bands.iter().map(|band| hidden::of_variable(band, metadata)).collect();
     let axes = axes(found, variable);
     if axes.x_dim().zip(axes.y_dim()).is_some_and(|(x, y)| x < y) {
         whole.transform = None;
@@ -134,20 +134,21 @@ pub struct TimeAxis {
 /// [`Error::Unsuited`] when its units or calendar are none of CF's or an instant is outside what TIMESTAMP holds.
 pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
     let header = file.header();
-    let facts = facts(header, variable)?;
-    let fail =
-        |problem: String| Error::unsuited(file.path(), Lack::Times { variable: facts.name.clone(), problem });
-    let unit = facts.unit.as_deref().ok_or_else(|| fail("has no units".into()))?;
-    let units = TimeUnits::parse(unit, facts.text("calendar"))
+    let metadata = metadata(header, variable)?;
+    let fail = |problem: String| {
+        Error::unsuited(file.path(), Lack::Times { variable: metadata.name.clone(), problem })
+    };
+    let unit = metadata.unit.as_deref().ok_or_else(|| fail("has no units".into()))?;
+    let units = TimeUnits::parse(unit, metadata.text("calendar"))
         .map_err(|e| fail(format!("cannot be decoded: {e}")))?;
     let pixels = whole(file, variable)?;
-    let both = instants(&pixels, facts, &units).map_err(|e| fail(format!("cannot be decoded: {e}")))?;
+    let both = instants(&pixels, metadata, &units).map_err(|e| fail(format!("cannot be decoded: {e}")))?;
     let (instants, exact): (Vec<_>, Vec<_>) = both.into_iter().map(Option::unzip).unzip();
-    let step = step(&decode(&pixels, facts), facts.dtype, 1e-6).map(|step| step * units.seconds());
+    let step = step(&decode(&pixels, metadata), metadata.dtype, 1e-6).map(|step| step * units.seconds());
     let bounds =
-        ["bounds", "climatology"].into_iter().flat_map(|name| axis::listed(header, facts, name)).next();
+        ["bounds", "climatology"].into_iter().flat_map(|name| axis::listed(header, metadata, name)).next();
     let of_bounds = match bounds {
-        Some(index) => bounds_of(file, index, &units, facts).map_err(|e| match e {
+        Some(index) => bounds_of(file, index, &units, metadata).map_err(|e| match e {
             Error::Invalid { .. } => fail(format!("has bounds that cannot be decoded: {e}")),
             other => other,
         })?,
@@ -164,7 +165,7 @@ fn bounds_of(
     units: &TimeUnits,
     axis: &Variable,
 ) -> Result<Option<Interval>> {
-    let bounds = facts(file.header(), index)?;
+    let bounds = metadata(file.header(), index)?;
     if bounds.dtype.is_none() || bounds.shape.split_last() != Some((&2, axis.shape.as_slice())) {
         return Ok(None);
     }

@@ -18,7 +18,7 @@ pub use cause::Cause;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A result whose failure is a reason in words: the caller adds whose it is.
-pub type ReasonResult<T> = std::result::Result<T, String>;
+pub type ReasonResult<T> = std::result::Result<T, Cause>;
 
 /// One mistake that the user can mend, or one broken promise of our own ([`Error::Bug`]).
 // A variant's line says what its fields are.

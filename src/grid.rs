@@ -199,7 +199,7 @@ impl Grid {
     /// The patches with ids in `from..to` that stay in the grid, in order.
     ///
     /// # Errors
-    /// A centre that can not be projected, or a mask that does not cover a patch.
+    /// A centre that cannot be projected, or a mask that does not cover a patch.
     pub fn patches(&self, from: usize, to: usize) -> Result<Vec<Patch>> {
         let mut patches = Vec::with_capacity(to.min(self.len()).saturating_sub(from));
         for id in from..to.min(self.len()) {

@@ -101,7 +101,7 @@ impl Files {
     ///
     /// # Errors
     /// A file that is damaged, has no CRS, or lacks the layer or the field; a class that is no whole number; a
-    /// feature that can not be projected.
+    /// feature that cannot be projected.
     pub fn features(&self, path: &str, slice: &Slice, options: &LabelOptions) -> Result<Vec<Feature>> {
         let sight = Sight::at(path)?;
         let key = (path.to_string(), sight.stamp());
@@ -190,7 +190,7 @@ impl<'a> SliceProjection<'a> {
     /// The parts of a geometry (WKB) in the slice's CRS; none when it is empty or far away.
     ///
     /// # Errors
-    /// A geometry that can not be read or projected.
+    /// A geometry that cannot be read or projected.
     pub fn lay(&self, wkb: &[u8]) -> Result<Vec<Geometry<f64>>> {
         let Some(shape) = geometry::read(wkb)? else { return Ok(Vec::new()) };
         self.turns.iter().filter_map(|turn| self.lay_at(&shape, *turn).transpose()).collect()
@@ -304,7 +304,7 @@ pub fn whole(value: f64) -> Result<i32> {
 /// Draws features in order, so that the last one drawn stays, and lists them as objects where the task asks.
 ///
 /// # Errors
-/// A geometry that GDAL can not draw.
+/// A geometry that GDAL cannot draw.
 pub fn draw(features: &[Feature], slice: &Slice, options: &LabelOptions) -> Result<Labels> {
     let meets = |part: &Geometry<f64>| {
         geometry::envelope(part).is_some_and(|e| {

@@ -3,8 +3,8 @@
 //! `source` reads each raster's header once, `block_cache` decodes each block once.
 //! `patch` copies a window out of blocks, `plan` many windows, and `stream` reads windows ahead of whoever takes them.
 //! `warp` brings a band onto a slice's grid, `globe` keeps it whole around the globe, `mosaic` merges files there, `series`
-//! lines them up in time. `axis` finds the places that a selection names, `array` reads them, `array_stream` one after
-//! another, and `values` makes numbers of what is stored. `gaps` are the runs of places without one.
+//! lines them up in time. `axis` finds the indices that a selection names, `array` reads them, `array_stream` one after
+//! another, and `values` makes numbers of what is stored. `gaps` are the runs of pixels without one.
 
 pub mod array;
 pub mod array_plan;

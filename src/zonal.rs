@@ -159,7 +159,7 @@ impl Layer {
 /// raster. Pixels that are nodata, masked or NaN, or have no weight, are not counted.
 ///
 /// # Errors
-/// Weights on another grid, pixels that can not be decoded, or too many to keep.
+/// Weights on another grid, pixels that cannot be decoded, or too many to keep.
 pub fn zone(
     layer: &Layer,
     weights: Option<&Layer>,

@@ -3,7 +3,7 @@
 //! What a user calls is a macro in the schema `geoquilt`, for three reasons: the aggregate has no bind, so that
 //! named parameters and options are the macro's; on DuckDB 1.5.6 an aggregate over a window or with ORDER BY ends the
 //! process, and on a macro the binder refuses both; and the macro hands over the bound of memory, which an aggregate
-//! can not look up. The aggregate itself is hidden under the macro's name after `gq_`.
+//! cannot look up. The aggregate itself is hidden under the macro's name after `gq_`.
 //!
 //! DuckDB keeps a pointer a state, null until a row comes: a group costs what it holds.
 
@@ -41,7 +41,7 @@ pub trait AggregateFunction: 'static {
     fn held() -> &'static AtomicUsize;
 
     /// # Errors
-    /// Arguments that can not be read.
+    /// Arguments that cannot be read.
     fn rows<'a>(input: &'a Input<'_>) -> Result<Self::Rows<'a>>;
 
     /// Adds a row, whose arguments may be NULL.

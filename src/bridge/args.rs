@@ -20,7 +20,7 @@ impl Args {
         Args { function: doc.name, values, elements: Vec::new() }
     }
 
-    /// Adds the types of the items of lists, which an empty list's values can not tell.
+    /// Adds the types of the items of lists, which an empty list's values cannot tell.
     #[must_use]
     pub fn with_elements(self, elements: Vec<(String, SqlType)>) -> Args {
         Args { elements, ..self }

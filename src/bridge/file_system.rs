@@ -99,7 +99,7 @@ impl RemoteFiles for DuckFiles {
     fn open(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>> {
         match self.try_open(url) {
             Ok(handle) => Ok(Box::new(handle)),
-            Err(refusal) => Err(refusal.said),
+            Err(refusal) => Err(refusal.said.into()),
         }
     }
 
@@ -139,7 +139,7 @@ unsafe impl Send for DuckHandle {}
 impl Drop for DuckHandle {
     fn drop(&mut self) {
         // SAFETY: it is owned here. `destroy` closes too and lets a failure escape as a C++ exception, so the close
-        // is tried first, where it is caught; a handle that can not be closed is left behind.
+        // is tried first, where it is caught; a handle that cannot be closed is left behind.
         unsafe {
             if ffi::duckdb_file_handle_close(self.0) == ffi::DuckDBSuccess {
                 ffi::duckdb_destroy_file_handle(&mut self.0);
@@ -158,7 +158,7 @@ impl DuckHandle {
 
     fn number(&self, number: i64) -> ReasonResult<u64> {
         // SAFETY: a negative number is how the C interface says that its call failed.
-        u64::try_from(number).map_err(|_| unsafe { self.failure() })
+        u64::try_from(number).map_err(|_| unsafe { self.failure() }.into())
     }
 }
 
@@ -170,12 +170,12 @@ impl RemoteHandle for DuckHandle {
     }
 
     fn seek(&mut self, offset: u64) -> ReasonResult<()> {
-        let offset = i64::try_from(offset).map_err(|_| "a place beyond 2^63".to_string())?;
+        let offset = i64::try_from(offset).map_err(|_| "an offset beyond 2^63")?;
         // SAFETY: as above.
         match unsafe { ffi::duckdb_file_handle_seek(self.0, offset) } == ffi::DuckDBSuccess {
             true => Ok(()),
             // SAFETY: the call failed.
-            false => Err(unsafe { self.failure() }),
+            false => Err(unsafe { self.failure() }.into()),
         }
     }
 

@@ -43,7 +43,7 @@ impl Nulls<'_> {
 
 impl<'a> Pieces<'a> {
     /// # Errors
-    /// The column is no list of numbers.
+    /// The column is not a list of numbers.
     pub fn of(column: &'a Vector<'a>) -> Result<Pieces<'a>> {
         let ty = column.layout().ty.sql_type();
         let dtype = ty.as_ref().and_then(|ty| ty.item()).and_then(|item| item.dtype());

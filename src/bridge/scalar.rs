@@ -24,7 +24,7 @@ use crate::limits::Limits;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
-/// What is known of a scalar's arguments before any row. They are looked at one by one, when asked for: DuckDB can not
+/// What is known of a scalar's arguments before any row. They are looked at one by one, when asked for: DuckDB cannot
 /// show one that holds a subquery.
 pub struct Call {
     doc: &'static FunctionDoc,

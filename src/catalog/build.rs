@@ -52,7 +52,7 @@ pub struct Build {
 /// Reads headers in parallel and gives each file's row, or its error, in the order of `paths`.
 ///
 /// # Errors
-/// The operating system gives no thread, or the earlier catalog can not be used.
+/// The operating system gives no thread, or the earlier catalog cannot be used.
 pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> Result<Build> {
     let progress = Arc::new(Progress::start("geo_catalog_build", Some(paths.len() as u64)));
     let previous = match options.previous.as_slice() {
@@ -92,8 +92,8 @@ impl Builder {
     }
 
     fn make(&self, sight: &Sight) -> Result<Found> {
-        let facts = self.name_facts(sight.path())?;
-        Ok(Found::Made(Box::new(self.entry(sight, facts)?)))
+        let of_name = self.of_name(sight.path())?;
+        Ok(Found::Made(Box::new(self.entry(sight, of_name)?)))
     }
 }
 

@@ -16,7 +16,7 @@ pub struct NameRule {
 }
 
 /// The time of a file, if its name tells one, and its attributes in the order of the groups.
-pub(crate) type NameFacts = (Option<Interval>, Vec<(String, String)>);
+pub(crate) type NameFields = (Option<Interval>, Vec<(String, String)>);
 
 const TIME_GROUPS: [&str; 3] = ["date", "start", "stop"];
 
@@ -68,7 +68,7 @@ impl NameRule {
     ///
     /// # Errors
     /// [`Error::Misnamed`].
-    pub fn read(&self, path: &str) -> Result<NameFacts> {
+    pub fn read(&self, path: &str) -> Result<NameFields> {
         let name = if self.whole_path { path } else { path.rsplit('/').next().unwrap_or(path) };
         let misnamed = |fault| Error::Misnamed { name: name.into(), fault };
         let no_match = || misnamed(NameFault::NoMatch { pattern: self.regex.as_str().into() });
@@ -109,7 +109,7 @@ fn reason_of(error: regex::Error) -> Cause {
 mod tests {
     use super::*;
 
-    fn read(pattern: &str, name: &str) -> Result<NameFacts> {
+    fn read(pattern: &str, name: &str) -> Result<NameFields> {
         NameRule::new(pattern, "%Y%m%d").and_then(|rule| rule.read(name))
     }
 

@@ -13,7 +13,7 @@ use crate::window::Window;
 
 impl Builder {
     /// # Errors
-    /// The file is no raster, or one that lies nowhere on the map.
+    /// The file is not a raster, or one that lies nowhere on the map.
     pub(super) fn raster(&self, sight: &Sight) -> Result<FileMetadata> {
         let path = sight.path();
         let siblings = self.listings.beside(sight.location())?;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
-use crate::error::{Error, Result};
+use crate::error::{Error, ReasonResult, Result};
 use crate::files::{self, Sight};
 use crate::format::Kind;
 use crate::format::parquet::{self, Table};
@@ -123,7 +123,7 @@ pub fn parts(paths: Vec<String>) -> impl Iterator<Item = Result<Part>> + Send {
 /// The rows of each item in a part, or why it is none; with the file that it stands in.
 ///
 /// # Errors
-/// The file can not be read, or holds no items at all.
+/// The file cannot be read, or holds no items at all.
 pub fn items(part: &Part, wanted: &[String]) -> Result<Vec<(String, Result<ItemRows>)>> {
     match part {
         Part::File(path) => {
@@ -224,7 +224,7 @@ fn read_item(
     let Some(properties) = item.get("properties").and_then(Value::as_object) else {
         return Err(bad("it has no properties".into()));
     };
-    let interval = interval(properties).map_err(&bad)?;
+    let interval = interval(properties).map_err(|reason| bad(reason.to_string()))?;
     let wkb = match wkb {
         Some(wkb) => wkb,
         None => match item.get("geometry") {
@@ -245,7 +245,7 @@ fn read_item(
         let Some(fields) = fields.as_object() else {
             return Err(bad(format!("its asset \"{name}\" is not an object")));
         };
-        let asset = asset::read(name, fields, &base).map_err(&bad)?;
+        let asset = asset::read(name, fields, &base).map_err(|reason| bad(reason.to_string()))?;
         found.push((asset, fields));
     }
     let assets = Arc::new(found.iter().map(|(asset, _)| asset.clone()).collect::<Vec<_>>());
@@ -298,7 +298,7 @@ fn instant(text: &str) -> Option<i64> {
 }
 
 /// From start to end where both are told, else the one instant.
-fn interval(properties: &Map<String, Value>) -> std::result::Result<Interval, String> {
+fn interval(properties: &Map<String, Value>) -> ReasonResult<Interval> {
     let time = |name: &str| match properties.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => match instant(text) {
@@ -318,7 +318,7 @@ fn interval(properties: &Map<String, Value>) -> std::result::Result<Interval, St
         }
     };
     if interval.start > interval.stop {
-        return Err(format!("its interval {interval} ends before it starts"));
+        return Err(format!("its interval {interval} ends before it starts").into());
     }
     Ok(interval)
 }

@@ -8,7 +8,7 @@ use crate::format::array::{ArrayHeader, Variable};
 /// A coordinate of some variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coordinate {
-    /// Its place in the header.
+    /// Its index in the header.
     pub variable: usize,
     /// Where its own dimensions stand among the variable's, in its own order; none for a scalar.
     pub dims: Vec<usize>,
@@ -96,8 +96,8 @@ pub fn axes(header: &ArrayHeader, variable: usize) -> Axes {
             *slot = Some((score, Coordinate { variable: index, dims }));
         }
     };
-    for (place, (dim, size)) in data.dims.iter().zip(&data.shape).enumerate() {
-        if data.unnamed.contains(&place) {
+    for (index, (dim, size)) in data.dims.iter().zip(&data.shape).enumerate() {
+        if data.unnamed.contains(&index) {
             continue;
         }
         let own = header.resolve(&data.name, dim).filter(|index| {
@@ -138,9 +138,9 @@ pub fn data_variables(header: &ArrayHeader) -> Vec<usize> {
         let mapping =
             variable.dims.is_empty() && ["grid_mapping_name", "crs_wkt", "spatial_ref"].into_iter().any(has);
         let mesh = has("cf_role");
-        let place = matches!(role(variable), Some((Role::Lon | Role::Lat, sure)) if sure >= STATED);
+        let coordinate = matches!(role(variable), Some((Role::Lon | Role::Lat, sure)) if sure >= STATED);
         let time = variable.text("standard_name") == Some("time");
-        own_dimension || mapping || mesh || place || time
+        own_dimension || mapping || mesh || coordinate || time
     };
     (0..header.variables.len())
         .filter(|index| !taken.contains(index) && !header.variables.get(*index).is_none_or(serves))
@@ -174,8 +174,8 @@ fn within(coordinate: &Variable, data: &Variable) -> Option<Vec<usize>> {
     let rank = coordinate.dims.len() - idle;
     if coordinate.unnamed.iter().any(|dim| *dim >= idle) {
         if let ([dim], [size]) = (coordinate.dims.get(idle..)?, coordinate.shape.get(idle..)?) {
-            let mut long = data.shape.iter().enumerate().filter(|(_, s)| *s == size).map(|(place, _)| place);
-            let only = long.next().filter(|place| data.dims.get(*place) == Some(dim))?;
+            let mut long = data.shape.iter().enumerate().filter(|(_, s)| *s == size).map(|(index, _)| index);
+            let only = long.next().filter(|index| data.dims.get(*index) == Some(dim))?;
             return long.next().is_none().then(|| vec![only]);
         }
         let first = data.dims.len().checked_sub(rank).filter(|_| rank == 2)?;
@@ -183,14 +183,14 @@ fn within(coordinate: &Variable, data: &Variable) -> Option<Vec<usize>> {
             && coordinate.dims.get(idle..) == data.dims.get(first..);
         return same.then(|| (first..data.dims.len()).collect());
     }
-    let place = |(dim, size): (&String, &u64)| {
+    let dimension_of = |(dim, size): (&String, &u64)| {
         let mut named = data.dims.iter().zip(&data.shape).enumerate();
-        let same = |(place, (d, s)): (usize, (&String, &u64))| {
-            d == dim && s == size && !data.unnamed.contains(&place)
+        let same = |(index, (d, s)): (usize, (&String, &u64))| {
+            d == dim && s == size && !data.unnamed.contains(&index)
         };
         named.position(same)
     };
-    coordinate.dims.iter().zip(&coordinate.shape).skip(idle).map(place).collect()
+    coordinate.dims.iter().zip(&coordinate.shape).skip(idle).map(dimension_of).collect()
 }
 
 /// Among times the time that the data are for, not the one that they were made at.

@@ -4,7 +4,7 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::cf::axis::{Axes, Coordinate, idle, listed};
 use crate::cf::sphere::{Extent, turn};
-use crate::cf::{decode, facts, mapping, step, values};
+use crate::cf::{decode, mapping, metadata, step, values};
 use crate::crs::CRS84;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use crate::format::array::{ArrayFile, Variable};
 use crate::format::gdal::Raster;
 use crate::window::Window;
 
-/// A variable's place on the map.
+/// Where a variable lies on the map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grid {
     /// CRS of what follows: authority code, or PROJJSON where it has none.
@@ -35,10 +35,10 @@ const EVEN: f64 = 1e-3;
 /// Above it a value is netCDF's own filling, which needs no attribute.
 const FILL: f64 = 1e30;
 
-/// The grid of a variable; `None` when its coordinates tell no place.
+/// The grid of a variable; `None` when its coordinates do not tell.
 ///
 /// # Errors
-/// A coordinate can not be read, holds no number where it must, or is no longitude or latitude; a grid mapping that
+/// A coordinate cannot be read, holds no number where it must, or is no longitude or latitude; a grid mapping that
 /// makes no CRS, unless longitudes and latitudes are there too.
 pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option<Grid>> {
     if let (Some(x), Some(y)) = (&axes.x, &axes.y) {
@@ -54,7 +54,7 @@ pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option
     }
     match (&axes.lon, &axes.lat) {
         (Some(lon), Some(lat)) if lon.dims == lat.dims => on_the_globe(file, lon, lat),
-        // A point's place, or a section along one of the two.
+        // A point, or a section along one of the two.
         (Some(lon), Some(lat)) if lon.dims.len() <= 1 && lat.dims.len() <= 1 => {
             rectilinear(file, lon, lat, &mapping::crs84()).map(Some)
         }
@@ -62,16 +62,16 @@ pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option
     }
 }
 
-/// The grid of a field of HDF-EOS5, whose place stands in a text beside it (StructMetadata.0), which GDAL reads of rasters.
+/// The grid of a field of HDF-EOS5, whose corners stand in a text beside it (StructMetadata.0), which GDAL reads of rasters.
 fn hdf_eos(file: &dyn ArrayFile, variable: usize) -> Option<Grid> {
-    let facts = file.header().variables.get(variable)?;
-    let name = facts.name.strip_prefix("HDFEOS/GRIDS/").filter(|_| facts.shape.len() == 2)?;
+    let metadata = file.header().variables.get(variable)?;
+    let name = metadata.name.strip_prefix("HDFEOS/GRIDS/").filter(|_| metadata.shape.len() == 2)?;
     let name = format!("HDF5:\"{}\"://HDFEOS/GRIDS/{}", file.path(), name.replace(' ', "_"));
     let raster = Raster::open(&Sight::at(&name).ok()?, None).ok()?;
     let header = raster.header();
     let (transform, crs) = header.georeference(&name).ok()?;
     let (height, width) = (header.height, header.width);
-    let same = facts.shape == [height as u64, width as u64];
+    let same = metadata.shape == [height as u64, width as u64];
     let bbox = transform.bbox(&Window::whole(height, width).ok()?);
     same.then_some(Grid { crs, bbox, transform: Some(transform), height, width })
 }
@@ -110,9 +110,9 @@ fn axis(
     mapping: &mapping::Mapping,
     is_lon: bool,
 ) -> Result<Axis> {
-    let facts = facts(file.header(), coordinate.variable)?;
-    let fail = |reason: String| Error::values(file.path(), &facts.name, reason);
-    let stored = nice(values(file, coordinate.variable)?, facts);
+    let metadata = metadata(file.header(), coordinate.variable)?;
+    let fail = |reason: String| Error::values(file.path(), &metadata.name, reason);
+    let stored = nice(values(file, coordinate.variable)?, metadata);
     let mut centres: Vec<f64> = stored.iter().map(|v| v * mapping.factor).collect();
     if let Some(at) = centres.iter().position(|v| !v.is_finite() || v.abs() > FILL) {
         return Err(fail(format!("a coordinate holds no number at {at}")));
@@ -125,9 +125,9 @@ fn axis(
         run_on(&mut centres);
     }
     let n = centres.len();
-    let spacing = step(&centres, facts.dtype, EVEN);
+    let spacing = step(&centres, metadata.dtype, EVEN);
     let regular = spacing.zip(centres.first()).map(|(d, first)| (first - d / 2.0, d));
-    let of_bounds = edges_of_bounds(file, facts, mapping, centres.first())?;
+    let of_bounds = edges_of_bounds(file, metadata, mapping, centres.first())?;
     let mut sorted = centres;
     sorted.sort_unstable_by(f64::total_cmp);
     let of_centres = match (sorted.as_slice(), regular) {
@@ -153,7 +153,7 @@ fn edges_of_bounds(
 ) -> Result<Option<(f64, f64)>> {
     let header = file.header();
     let Some(index) = listed(header, coordinate, "bounds").first().copied() else { return Ok(None) };
-    let bounds = facts(header, index)?;
+    let bounds = metadata(header, index)?;
     if bounds.dtype.is_none() || bounds.shape.split_last() != Some((&2, coordinate.shape.as_slice())) {
         return Ok(None);
     }
@@ -199,26 +199,26 @@ fn run_on(values: &mut [f64]) {
 /// The extent of 2-D longitudes and latitudes (or of points along one dimension, or of one point).
 fn on_the_globe(file: &dyn ArrayFile, lon: &Coordinate, lat: &Coordinate) -> Result<Option<Grid>> {
     let header = file.header();
-    let (lon_facts, lat_facts) = (facts(header, lon.variable)?, facts(header, lat.variable)?);
-    let idle = idle(&lon_facts.shape);
-    let (height, width) = match lon_facts.shape.get(idle..).unwrap_or_default() {
+    let (lon_metadata, lat_metadata) = (metadata(header, lon.variable)?, metadata(header, lat.variable)?);
+    let idle = idle(&lon_metadata.shape);
+    let (height, width) = match lon_metadata.shape.get(idle..).unwrap_or_default() {
         [] => (1, 1),
         [n] => (1, *n),
         [rows, cols] => (*rows, *cols),
         _ => return Ok(None),
     };
-    if lon_facts.shape != lat_facts.shape {
+    if lon_metadata.shape != lat_metadata.shape {
         return Ok(None);
     }
     let mut extent = Extent::new();
-    let bounds = |facts: &Variable| {
-        let index = listed(header, facts, "bounds").first().copied()?;
+    let bounds = |metadata: &Variable| {
+        let index = listed(header, metadata, "bounds").first().copied()?;
         let bounds = header.variables.get(index).filter(|b| b.dtype.is_some())?;
         let (vertices, cells) = bounds.shape.split_last()?;
-        (*vertices > 2 && cells == facts.shape.as_slice()).then_some(index)
+        (*vertices > 2 && cells == metadata.shape.as_slice()).then_some(index)
     };
-    let grid = lon_facts.shape.len() == idle + 2;
-    match (bounds(lon_facts), bounds(lat_facts)) {
+    let grid = lon_metadata.shape.len() == idle + 2;
+    match (bounds(lon_metadata), bounds(lat_metadata)) {
         (Some(lon), Some(lat)) if grid => strips(file, [lon, lat], idle, &mut |row| row.cells(&mut extent))?,
         _ => {}
     }
@@ -315,9 +315,9 @@ impl Edges {
 }
 
 fn rows_beyond(outer: &Row, inner: &Row, extent: &mut Extent) {
-    let place = |row: &Row, i: usize| Some((*row.lon.get(i)?, *row.lat.get(i)?));
+    let point = |row: &Row, i: usize| Some((*row.lon.get(i)?, *row.lat.get(i)?));
     for i in 0..outer.lon.len() {
-        if let (Some(outer), Some(inner)) = (place(outer, i), place(inner, i)) {
+        if let (Some(outer), Some(inner)) = (point(outer, i), point(inner, i)) {
             beyond(outer, inner, extent);
         }
     }
@@ -371,7 +371,7 @@ fn strips(
     visit: &mut dyn FnMut(Row),
 ) -> Result<()> {
     let header = file.header();
-    let shape = facts(header, lon)?.shape.get(idle..).unwrap_or_default();
+    let shape = metadata(header, lon)?.shape.get(idle..).unwrap_or_default();
     let (rows, row) = match shape.split_first() {
         Some((rows, row)) if !row.is_empty() => (*rows, row),
         _ => (1, shape),
@@ -384,7 +384,7 @@ fn strips(
     while start < rows && per_row > 0 {
         let n = at_a_time.min(rows - start);
         let read = |variable: usize| -> Result<Vec<f64>> {
-            let facts = facts(header, variable)?;
+            let metadata = metadata(header, variable)?;
             let (from, count) = if rank > row.len() {
                 let rest = vec![0; row.len()];
                 ([vec![start], rest].concat(), [vec![n], row.to_vec()].concat())
@@ -393,7 +393,7 @@ fn strips(
             };
             let (from, count) = ([vec![0; idle], from].concat(), [vec![1; idle], count].concat());
             let pixels = file.read(variable, &from, &count, &vec![1; idle + rank])?;
-            Ok(decode(&pixels, facts))
+            Ok(decode(&pixels, metadata))
         };
         let (lons, lats) =
             (check(read(lon)?, file, lon, 1080.0)?, check(read(lat)?, file, lat, 90.0 + 1e-3)?);
@@ -410,14 +410,14 @@ fn strips(
     Ok(())
 }
 
-/// Fillings become NaN; any other value must be a place.
+/// Fillings become NaN; any other value must be a coordinate.
 fn check(mut values: Vec<f64>, file: &dyn ArrayFile, variable: usize, limit: f64) -> Result<Vec<f64>> {
     for value in &mut values {
         if value.abs() > FILL {
             *value = f64::NAN;
         } else if value.abs() > limit {
             let reason = format!("{value} is neither a longitude nor a latitude");
-            return Err(Error::values(file.path(), &facts(file.header(), variable)?.name, reason));
+            return Err(Error::values(file.path(), &metadata(file.header(), variable)?.name, reason));
         }
     }
     Ok(values)

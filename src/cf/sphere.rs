@@ -27,7 +27,7 @@ impl Extent {
         }
     }
 
-    /// One place, in degrees; NaN is none.
+    /// One point, in degrees; NaN is none.
     pub(crate) fn add(&mut self, lon: f64, lat: f64) {
         if lon.is_nan() || lat.is_nan() {
             return;

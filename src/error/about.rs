@@ -78,7 +78,7 @@ pub enum Other {
 #[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lack {
-    /// A folder is no file.
+    /// A folder is not a file.
     Directory,
     /// Of another kind than is wanted.
     Kind(Other),

@@ -27,6 +27,18 @@ impl Cause {
         Cause { text: format!("{part}: {}", self.text), ..self }
     }
 
+    /// The same error as the end of a sentence.
+    #[must_use]
+    pub fn after(self, words: impl fmt::Display) -> Cause {
+        Cause { text: format!("{words} {}", self.text), ..self }
+    }
+
+    /// The same error with words behind.
+    #[must_use]
+    pub fn before(self, words: impl fmt::Display) -> Cause {
+        Cause { text: format!("{}; {words}", self.text), ..self }
+    }
+
     /// The words.
     pub fn text(&self) -> &str {
         &self.text

@@ -94,7 +94,7 @@ impl Listings {
     /// A remote folder is not listed: a URL stands alone.
     ///
     /// # Errors
-    /// [`Error::Unreadable`]: the folder can not be listed, though it may be.
+    /// [`Error::Unreadable`]: the folder cannot be listed, though it may be.
     pub fn beside(&self, location: &Location) -> Result<Vec<String>> {
         names_beside(location, |folder| {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);

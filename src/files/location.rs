@@ -116,7 +116,7 @@ impl Location {
         self.file().rsplit('.').next().unwrap_or_default().to_ascii_lowercase()
     }
 
-    /// A URL that names a Zarr store: a folder can not be told from a file over a network, so its name must.
+    /// A URL that names a Zarr store: a folder cannot be told from a file over a network, so its name must.
     pub fn is_store_url(&self) -> bool {
         self.is_url && self.file().trim_end_matches('/').to_ascii_lowercase().ends_with(".zarr")
     }

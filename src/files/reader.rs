@@ -20,7 +20,7 @@ pub enum Reader {
 
 impl Reader {
     /// # Errors
-    /// The file can not be opened.
+    /// The file cannot be opened.
     pub fn open(location: &Location) -> Result<Reader> {
         match location.address() {
             Address::Url(url) => remote::open(url).map(Reader::Web).map_err(Error::other),
@@ -40,7 +40,7 @@ impl Reader {
     /// Fills `out` from an offset on, with no byte beyond it asked for.
     ///
     /// # Errors
-    /// The file ends before, or can not be read.
+    /// The file ends before, or cannot be read.
     pub fn read_exact_at(&self, out: &mut [u8], at: u64) -> Result<()> {
         match self {
             Reader::Disk(file) => file.read_exact_at(out, at),
@@ -92,7 +92,7 @@ impl Seek for Cursor {
             SeekFrom::Current(by) => (self.at, by),
             SeekFrom::End(by) => (self.reader.size()?, by),
         };
-        let before = || Error::new(std::io::ErrorKind::InvalidInput, "a place before the beginning");
+        let before = || Error::new(std::io::ErrorKind::InvalidInput, "an offset before the beginning");
         self.at = from.checked_add_signed(by).ok_or_else(before)?;
         Ok(self.at)
     }

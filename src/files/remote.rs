@@ -242,7 +242,7 @@ impl Session {
                 Ok(done) => return Ok(done),
                 Err(said) => said,
             };
-            let failure = Failure::new(&said, url, tries);
+            let failure = Failure::new(said.text(), url, tries);
             if tries > retries || failure.is_lasting() {
                 if tries > 1 {
                     failure::remember(url);
@@ -303,7 +303,7 @@ impl Session {
                 let rest = out.get_mut(filled..).unwrap_or_default();
                 let wanted = rest.len();
                 match handle.read(rest)? {
-                    0 => return Err(format!("it ended after {filled} of {} bytes", out.len())),
+                    0 => return Err(format!("it ended after {filled} of {} bytes", out.len()).into()),
                     more => filled += more.min(wanted),
                 }
             }
@@ -319,7 +319,7 @@ impl Session {
         let mut new = self.open_handle(&file.url)?;
         let size = new.size()?;
         if size != file.size {
-            return Err(format!("it changed while being read, from {} to {size} bytes", file.size));
+            return Err(format!("it changed while being read, from {} to {size} bytes", file.size).into());
         }
         if !file.compared.swap(true, Relaxed) {
             // The one before may be in the hands of a thread that waits to read.

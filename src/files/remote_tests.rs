@@ -53,7 +53,7 @@ impl RemoteHandle for FakeHandle {
         let left = self.script.failures.load(Relaxed);
         if left > 0 {
             self.script.failures.store(left - 1, Relaxed);
-            return Err(lock(&self.script.reason).clone());
+            return Err(lock(&self.script.reason).clone().into());
         }
         // Half of what is asked for, as a network does.
         let n = out.len().div_ceil(2).min(self.bytes.len().saturating_sub(at));

@@ -25,7 +25,7 @@ pub struct Stamp {
     pub identity: (u64, i64),
 }
 
-/// What lies at a location. A folder that is none of these is no file.
+/// What lies at a location. A folder that is none of these is not a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.

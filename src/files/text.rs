@@ -10,7 +10,7 @@ const MAX_TEXT_BYTES: u64 = 1 << 30;
 /// A whole text file.
 ///
 /// # Errors
-/// As [`Sight::of`], or a file that is no UTF-8 or above 1 GiB.
+/// As [`Sight::of`], or a file that is not UTF-8 or above 1 GiB.
 pub fn text(path: &str) -> Result<String> {
     use std::io::Read;
     let unreadable = |reason: Cause| Error::unreadable(path, reason);

@@ -104,7 +104,7 @@ pub trait ArrayFile: Send + Sync {
     /// dimensions: `count` values from `start` on, every `step`-th, along each.
     ///
     /// # Errors
-    /// The hyperslab leaves the variable, its type holds no numbers, or its chunks can not be decoded.
+    /// The hyperslab leaves the variable, its type holds no numbers, or its chunks cannot be decoded.
     fn read(&self, variable: usize, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels>;
 
     /// What tells one state of the chunk at `start` from another, where chunks are files of their own, of which one
@@ -271,7 +271,7 @@ impl Variable {
     pub fn check_slab(&self, start: &[u64], count: &[u64], step: &[u64]) -> ReasonResult<usize> {
         let dims = self.shape.len();
         if [start.len(), count.len(), step.len()] != [dims; 3] {
-            return Err(format!("a hyperslab of {} numbers, and {dims} dimensions", start.len()));
+            return Err(format!("a hyperslab of {} numbers, and {dims} dimensions", start.len()).into());
         }
         let mut total = 1u64;
         for (((dim, size), start), (count, step)) in
@@ -282,11 +282,12 @@ impl Variable {
             if *step == 0 || last.is_some_and(|last| last >= *size) {
                 return Err(format!(
                     "{count} values from {start} on in steps of {step} leave dimension \"{dim}\" of {size}"
-                ));
+                )
+                .into());
             }
             total = total.saturating_mul(*count);
         }
-        usize::try_from(total).map_err(|_| format!("{total} values do not fit in memory"))
+        usize::try_from(total).map_err(|_| format!("{total} values do not fit in memory").into())
     }
 }
 

@@ -5,15 +5,15 @@
 
 use std::io::{BufReader, Read};
 
-use crate::error::ReasonResult;
+use crate::error::{Cause, ReasonResult};
 use crate::files::Location;
 use crate::files::reader::{Cursor, Reader};
 
 /// # Errors
 /// What is wrong with the file, as the rest of a sentence.
 pub fn check(location: &Location) -> ReasonResult<()> {
-    let file = Reader::open(location).map_err(|e| e.to_string())?;
-    let size = file.size().map_err(|e| e.to_string())?;
+    let file = Reader::open(location).map_err(Cause::of)?;
+    let size = file.size().map_err(Cause::of)?;
     let mut header = Header { bytes: BufReader::new(file.cursor()), at: 0, size, version: 1 };
     header.magic()?;
     let records = header.count()?;
@@ -36,7 +36,8 @@ pub fn check(location: &Location) -> ReasonResult<()> {
         if !empty && variable.exact > 0 && end > size && variable.begin > 0 {
             return Err(format!(
                 "its variables end at byte {end}, the file at byte {size}: it is truncated or damaged"
-            ));
+            )
+            .into());
         }
     }
     Ok(())
@@ -96,7 +97,7 @@ impl Header {
     fn bounded(&mut self, each: u64, what: &str) -> ReasonResult<u64> {
         let n = self.count()?;
         if n.saturating_mul(each) > self.size.saturating_sub(self.at) {
-            return Err(format!("its header promises {n} {what}, which do not fit: it is damaged"));
+            return Err(format!("its header promises {n} {what}, which do not fit: it is damaged").into());
         }
         Ok(n)
     }
@@ -106,7 +107,7 @@ impl Header {
         let n = n.div_ceil(4) * 4;
         let skipped = std::io::copy(&mut self.bytes.by_ref().take(n), &mut std::io::sink()).unwrap_or(0);
         self.at += skipped;
-        if skipped < n { Err(format!("its header ends at byte {}", self.at)) } else { Ok(()) }
+        if skipped < n { Err(format!("its header ends at byte {}", self.at).into()) } else { Ok(()) }
     }
 
     fn name(&mut self) -> ReasonResult<()> {
@@ -121,7 +122,7 @@ impl Header {
         if found == tag || (found == 0 && n == 0) {
             Ok(n)
         } else {
-            Err(format!("its list of {what} begins with {found}: it is damaged"))
+            Err(format!("its list of {what} begins with {found}: it is damaged").into())
         }
     }
 
@@ -152,7 +153,11 @@ impl Header {
             (3, _) | (8, 5) => 2,
             (4 | 5, _) | (9, 5) => 4,
             (6, _) | (10 | 11, 5) => 8,
-            _ => return Err(format!("its header names type {kind}, which does not exist: it is damaged")),
+            _ => {
+                return Err(
+                    format!("its header names type {kind}, which does not exist: it is damaged").into()
+                );
+            }
         })
     }
 
@@ -174,7 +179,8 @@ impl Header {
                         return Err(format!(
                             "a variable has dimension {id} of {}: it is damaged",
                             dims.len()
-                        ));
+                        )
+                        .into());
                     }
                 }
             }
@@ -278,7 +284,7 @@ mod tests {
             let bytes = Cdf::new(version).bytes();
             assert_eq!(checked(&bytes), Ok(()), "version {version}");
             let short = checked(&bytes[..bytes.len() - 1]).unwrap_err();
-            assert!(short.contains("truncated"), "{short}");
+            assert!(short.text().contains("truncated"), "{short}");
             for end in [3, 6, 20, 60] {
                 assert!(checked(&bytes[..end]).is_err(), "version {version}, {end} bytes");
             }
@@ -294,9 +300,9 @@ mod tests {
     #[test]
     fn types_and_dimensions_that_do_not_exist_are_told() {
         let unknown = checked(&Cdf { kind: 7, ..Cdf::new(1) }.bytes()).unwrap_err();
-        assert!(unknown.contains("type 7"), "{unknown}");
+        assert!(unknown.text().contains("type 7"), "{unknown}");
         let lost = checked(&Cdf { dimension: 2, ..Cdf::new(2) }.bytes()).unwrap_err();
-        assert!(lost.contains("dimension 2 of 2"), "{lost}");
+        assert!(lost.text().contains("dimension 2 of 2"), "{lost}");
         assert!(checked(b"HDF\x01").is_err());
     }
 
@@ -306,7 +312,7 @@ mod tests {
         // Of dimensions, behind the magic, the records and the tag.
         bytes[12..16].fill(0xff);
         let promised = checked(&bytes).unwrap_err();
-        assert!(promised.contains("4294967295 dimensions"), "{promised}");
+        assert!(promised.text().contains("4294967295 dimensions"), "{promised}");
     }
 
     #[test]

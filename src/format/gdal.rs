@@ -141,16 +141,16 @@ impl Raster {
             // Refuses sources that could be waited for for ever.
             vrt::sources(sight)?;
             if magic.starts_with(b"CDF") {
-                let unreadable = |reason: String| Error::unreadable(path, reason);
+                let unreadable = |reason: Cause| Error::unreadable(path, reason);
                 classic::check(location).map_err(unreadable)?;
             }
-            let unreadable = |reason: String| Error::unreadable(path, reason);
+            let unreadable = |reason: Cause| Error::unreadable(path, reason);
             let messages = magic.starts_with(b"GRIB").then(|| grib::messages(location));
             if messages.as_ref().is_some_and(|messages| messages.second_order) {
                 return Err(unreadable(grib::SECOND_ORDER.into()));
             }
             if let Some(reason) = messages.as_ref().and_then(|messages| messages.refusal()) {
-                return Err(unreadable(reason));
+                return Err(unreadable(reason.into()));
             }
             let _guard = guard(hdf5);
             if hdf5 {
@@ -199,7 +199,7 @@ impl Raster {
     /// where its blocks lie; of any other file nothing is fetched ahead.
     ///
     /// # Errors
-    /// The bytes can not be read.
+    /// The bytes cannot be read.
     pub fn prefetch(&self, blocks: &[(usize, usize, usize)]) -> Result<()> {
         let Some(remote) = &self.gdal_file.remote else { return Ok(()) };
         vsi::watched(&self.location, || {
@@ -229,7 +229,7 @@ impl Raster {
     /// hold pixels beyond the raster.
     ///
     /// # Errors
-    /// The pixels can not be decoded.
+    /// The pixels cannot be decoded.
     pub fn read_block(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         vsi::watched(&self.location, || self.read_block_now(band, block_row, block_col))
     }
@@ -304,7 +304,7 @@ impl Raster {
     /// GDAL's validity mask over one block: 0 where there is no pixel, row-major over the whole block.
     ///
     /// # Errors
-    /// The mask can not be decoded.
+    /// The mask cannot be decoded.
     pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);

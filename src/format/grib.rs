@@ -11,7 +11,7 @@ pub use grid::{Correction, Grid};
 
 use std::sync::Arc;
 
-use crate::error::ReasonResult;
+use crate::error::{Cause, ReasonResult};
 use crate::files::Location;
 use crate::files::reader::Reader;
 
@@ -100,7 +100,7 @@ impl Messages {
             Some(other) => Err(format!(
                 "lies on several grids, {} and {}: write each grid into a file of its own, by grib_copy or cdo splitgrid",
                 first.grid, other.grid
-            )),
+            ).into()),
         }
     }
 }
@@ -117,14 +117,14 @@ impl Field {
     /// The bits cannot be read.
     pub fn present(&self, location: &Location) -> ReasonResult<Option<Vec<bool>>> {
         let Some(Bitmap { at, bytes }) = self.bitmap else { return Ok(None) };
-        let fail = |reason: String| format!("its bit map cannot be read: {reason}");
-        let file = Reader::open(location).map_err(|e| fail(e.to_string()))?;
+        let fail = |reason: Cause| reason.within("its bit map cannot be read");
+        let file = Reader::open(location).map_err(|e| fail(e.into()))?;
         let points = self.grid.width.saturating_mul(self.grid.height);
         if points > MAX_POINTS || points > bytes.saturating_mul(8) {
-            return Err(fail(format!("it has {bytes} bytes for {points} points")));
+            return Err(fail(format!("it has {bytes} bytes for {points} points").into()));
         }
         let mut bits = vec![0; points.div_ceil(8) as usize];
-        file.read_exact_at(&mut bits, at).map_err(|e| fail(e.to_string()))?;
+        file.read_exact_at(&mut bits, at).map_err(|e| fail(e.into()))?;
         let mut present = vec![false; points as usize];
         for index in 0..points {
             let bit = bits.get((index / 8) as usize).is_some_and(|byte| byte >> (7 - index % 8) & 1 == 1);

@@ -18,12 +18,12 @@ const HEADER: usize = 16;
 pub fn check(location: &Location) -> ReasonResult<()> {
     // From afar the head would be one more read of each file.
     let Address::Local(file) = location.address() else { return Ok(()) };
-    let head = head(file, HEAD).map_err(|e| crate::error::Cause::from(e).to_string())?;
+    let head = head(file, HEAD).map_err(crate::error::Cause::from)?;
     let mut at = 0;
     while let Some(found) = head.get(at..).and_then(|rest| rest.windows(4).position(|w| w == b"GCOL")) {
         at += found;
         if !is_sound(head.get(at..).unwrap_or_default()) {
-            return Err(format!("the heap at byte {at} has an object without an end: it is damaged"));
+            return Err(format!("the heap at byte {at} has an object without an end: it is damaged").into());
         }
         at += 4;
     }
@@ -102,6 +102,6 @@ mod tests {
         };
         let (sound, endless) = (heap(&[(1, 8), (0, 216)]), heap(&[(1, 8), (0, 0)]));
         assert_eq!(file(&[sound.clone(), sound.clone()]), Ok(()));
-        assert!(file(&[sound, endless]).unwrap_err().contains("an object without an end"));
+        assert!(file(&[sound, endless]).unwrap_err().text().contains("an object without an end"));
     }
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::dtype::{Pixel, Pixels};
-use crate::error::{Error, ReasonResult, Result};
+use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::Sight;
 use crate::format::array::{ArrayFile, ArrayHeader};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, gather};
@@ -38,7 +38,7 @@ pub struct ZarrFile {
 /// [`Error::Unreadable`]: a document is missing or damaged; the store and the document are named.
 pub fn open(sight: &Sight) -> Result<ZarrFile> {
     let path = sight.path();
-    let unreadable = |reason: String| Error::unreadable(path, reason);
+    let unreadable = |reason: Cause| Error::unreadable(path, reason);
     let name = Path::new(path).file_stem().and_then(|stem| stem.to_str()).unwrap_or("array");
     // A damaged zip file may have its reader panic.
     let read = || {
@@ -54,7 +54,7 @@ pub fn open(sight: &Sight) -> Result<ZarrFile> {
 }
 
 impl ZarrFile {
-    fn unreadable(&self, node: &Node, reason: String) -> Error {
+    fn unreadable(&self, node: &Node, reason: Cause) -> Error {
         Error::values(&self.path, &node.variable.name, reason)
     }
 
@@ -62,7 +62,7 @@ impl ZarrFile {
         let missing = || Error::Bug(format!("no variable {variable} in \"{}\"", self.path));
         let (node, chunks) = self.arrays.get(variable).ok_or_else(missing)?;
         let chunks = chunks.get_or_init(|| Chunks::new(&self.store, node)).as_ref();
-        let unreadable = |reason: &String| self.unreadable(node, reason.clone());
+        let unreadable = |reason: &Cause| self.unreadable(node, reason.clone());
         Ok((node, chunks.map_err(unreadable)?))
     }
 }
@@ -88,7 +88,8 @@ impl ArrayFile for ZarrFile {
         let runs: Vec<Vec<Run>> = start.iter().zip(count).zip(step).map(run).collect();
         let slab = Hyperslab::new(shape, chunk, Edge::Whole, &runs)?;
         let decode = |indices: &[u64]| {
-            let unreadable = |reason| self.unreadable(node, format!("chunk {indices:?}: {reason}"));
+            let unreadable =
+                |reason: Cause| self.unreadable(node, reason.within(format!("chunk {indices:?}")));
             chunks.decode(indices).map_err(unreadable)
         };
         if slab.is_one_chunk() {

@@ -97,7 +97,7 @@ impl SummedRows {
     /// Reads the mask once, row of blocks by row of blocks.
     ///
     /// # Errors
-    /// The mask can not be decoded or is too large, or a window of `size` (rows, columns) holds 2^32 of its pixels or more.
+    /// The mask cannot be decoded or is too large, or a window of `size` (rows, columns) holds 2^32 of its pixels or more.
     pub fn build(
         source: &Source,
         rule: LandRule,

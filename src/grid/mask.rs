@@ -57,7 +57,7 @@ impl Mask {
     /// beyond the antimeridian. `total` is 0 when it holds no centre.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`], or pixels that can not be decoded.
+    /// [`Error::OutOfRange`], or pixels that cannot be decoded.
     pub fn in_box(&self, bbox: &Bbox, crs: &str, outside: Outside) -> Result<Fractions> {
         if !same_crs(crs, &self.crs) {
             let shape = Footprint::project(bbox, crs, &self.crs, self.geographic, 21)?;

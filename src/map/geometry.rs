@@ -55,7 +55,7 @@ pub fn check_finite(shape: &Geometry<f64>) -> Result<()> {
 /// A geometry as little-endian WKB.
 ///
 /// # Errors
-/// A geometry that can not be written, which is a defect.
+/// A geometry that cannot be written, which is a defect.
 pub fn write(shape: &Geometry<f64>) -> Result<Vec<u8>> {
     let options = wkb::writer::WriteOptions { endianness: wkb::Endianness::LittleEndian };
     // As many as a box takes.

@@ -192,7 +192,7 @@ impl Shape {
     /// As little-endian WKB.
     ///
     /// # Errors
-    /// A geometry that can not be written, which is a defect.
+    /// A geometry that cannot be written, which is a defect.
     pub fn wkb(&self) -> Result<Vec<u8>> {
         match self {
             Shape::Box(bbox) => geometry::write(&Geometry::Polygon(rect(bbox).to_polygon())),

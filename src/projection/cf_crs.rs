@@ -56,7 +56,7 @@ fn import(pairs: &[(String, String)]) -> Result<SpatialRef> {
     let srs = SpatialRef::new().map_err(|e| bad(&value, &e.to_string()))?;
     let mut list = CslStringList::new();
     for (key, text) in pairs {
-        // An attribute that GDAL's list can not hold is none that a CRS follows from.
+        // An attribute that GDAL's list cannot hold is none that a CRS follows from.
         let _ = list.set_name_value(key, text);
     }
     // SAFETY: the CRS and the list are alive; GDAL keeps neither.

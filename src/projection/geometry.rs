@@ -11,7 +11,7 @@ use crate::projection::spatial_ref;
 /// The box around any geometry's WKB after projecting every vertex; `None` when it is empty.
 ///
 /// # Errors
-/// The WKB can not be read, or a vertex has no image.
+/// The WKB cannot be read, or a vertex has no image.
 pub fn geometry_envelope(wkb: &[u8], from: &str, to: &str) -> Result<Option<Bbox>> {
     start();
     let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));
@@ -46,7 +46,7 @@ fn envelope(mut geometry: gdal::vector::Geometry, from: &str, to: &str) -> Resul
 /// The envelope of a geometry's WKB after projecting every vertex; `None` when it is empty.
 ///
 /// # Errors
-/// The WKB can not be read, or a vertex has no image.
+/// The WKB cannot be read, or a vertex has no image.
 pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<u8>, Bbox)>> {
     start();
     let bad = |e: GdalError| Error::invalid("the geometry", format!("WKB ({})", reason(&e, "")));

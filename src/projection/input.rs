@@ -115,7 +115,7 @@ fn hindrance<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
             let name = name.trim_start_matches('@');
             let file = name.rsplit_once(':').map_or(name, |(file, _)| file);
             for name in [name, file] {
-                if let Some(reason) = (!name.is_empty()).then(|| door::hindrance(&place(name))).flatten() {
+                if let Some(reason) = (!name.is_empty()).then(|| door::hindrance(&path_of(name))).flatten() {
                     return Some(format!("it names the file \"{name}\", and {reason}"));
                 }
             }
@@ -125,7 +125,7 @@ fn hindrance<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<String> {
 }
 
 /// Where PROJ looks for a file by a name of its own.
-fn place(name: &str) -> PathBuf {
+fn path_of(name: &str) -> PathBuf {
     match name.strip_prefix("~/").zip(std::env::var_os("HOME")) {
         Some((rest, home)) => Path::new(&home).join(rest),
         None => name.into(),

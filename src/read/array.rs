@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::cf::{self, Axes};
 use crate::dtype::{Dtype, Pixel, Pixels};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{self, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, typed};
@@ -100,7 +100,7 @@ impl ArraySource {
     /// The file, opened again where too many others were read meanwhile.
     ///
     /// # Errors
-    /// It can not be opened any more, or is another by now.
+    /// It cannot be opened any more, or is another by now.
     pub(super) fn file(&self) -> Result<Arc<dyn ArrayFile>> {
         let then = self.sight.stamp();
         opened(self.path(), then, || {
@@ -130,38 +130,40 @@ impl ArraySource {
         Ok(meaning.get_or_init(|| cf::axes(&self.header, variable)))
     }
 
-    /// A variable by its place in the header.
+    /// A variable by its index in the header.
     ///
     /// # Errors
-    /// [`Error::Bug`]: there is no such place.
-    pub fn variable(&self, place: usize) -> Result<&Variable> {
-        let missing = || Error::Bug(format!("no variable {place} in \"{}\"", self.path()));
-        self.header().variables.get(place).ok_or_else(missing)
+    /// [`Error::Bug`]: there is no such index.
+    pub fn variable(&self, index: usize) -> Result<&Variable> {
+        let missing = || Error::Bug(format!("no variable {index} in \"{}\"", self.path()));
+        self.header().variables.get(index).ok_or_else(missing)
     }
 
-    /// The values of a variable at the product of some places on each axis, as stored, row-major.
+    /// The values of a variable at the product of some indices on each axis, as stored, row-major.
     ///
     /// # Errors
-    /// The variable holds no numbers, or a chunk can not be decoded.
-    pub fn read(&self, place: usize, runs: &[Vec<Run>], threads: usize) -> Result<Pixels> {
-        let variable = self.variable(place)?;
-        let fail = |reason: String| Error::values(self.path(), &variable.name, reason);
+    /// The variable holds no numbers, or a chunk cannot be decoded.
+    pub fn read(&self, index: usize, runs: &[Vec<Run>], threads: usize) -> Result<Pixels> {
+        let variable = self.variable(index)?;
+        let fail = |reason: Cause| Error::values(self.path(), &variable.name, reason);
         let Some(dtype) = variable.dtype else {
-            return Err(fail(format!("its type is {}, and only numbers can be read", variable.dtype_name)));
+            return Err(fail(
+                format!("its type is {}, and only numbers can be read", variable.dtype_name).into(),
+            ));
         };
         let origin = vec![0; variable.shape.len()];
         let file = self.file()?;
-        let join = file.state(place, &origin).is_none();
+        let join = file.state(index, &origin).is_none();
         let sides = block(variable, dtype, join).map_err(fail)?;
         let slab = Hyperslab::new(&variable.shape, &sides, Edge::Cut, runs)?;
-        let blocks = Blocks { source: self, file: &*file, place, variable, sides: &sides };
+        let blocks = Blocks { source: self, file: &*file, index, variable, sides: &sides };
         with_dtype!(dtype, T => blocks.gather::<T>(&slab, threads).map(T::pixels))
     }
 }
 
 /// The chunks that a variable is decoded in: its own, several of them where they are small and may be joined, pieces of
 /// about 1 MiB where it has none.
-fn block(variable: &Variable, dtype: Dtype, join: bool) -> std::result::Result<Vec<u64>, String> {
+fn block(variable: &Variable, dtype: Dtype, join: bool) -> ReasonResult<Vec<u64>> {
     let shape = &variable.shape;
     let size = dtype.size() as u64;
     let bytes = |sides: &[u64]| sides.iter().try_fold(size, |bytes, &side| bytes.checked_mul(side));
@@ -180,7 +182,7 @@ fn block(variable: &Variable, dtype: Dtype, join: bool) -> std::result::Result<V
     }
     match bytes(&sides) {
         Some(bytes) if bytes <= MAX_CHUNK_BYTES => Ok(sides),
-        _ => Err(format!("its chunks of {sides:?} {dtype} values are above 1 GiB")),
+        _ => Err(format!("its chunks of {sides:?} {dtype} values are above 1 GiB").into()),
     }
 }
 
@@ -188,7 +190,7 @@ fn block(variable: &Variable, dtype: Dtype, join: bool) -> std::result::Result<V
 struct Blocks<'a> {
     source: &'a ArraySource,
     file: &'a dyn ArrayFile,
-    place: usize,
+    index: usize,
     variable: &'a Variable,
     sides: &'a [u64],
 }
@@ -206,15 +208,15 @@ impl Blocks<'_> {
             let reason = format!("its shape {shape:?} has more chunks than can be counted");
             Error::values(self.source.path(), &self.variable.name, reason)
         })?;
-        let key = self.key(number, self.file.state(self.place, &start));
+        let key = self.key(number, self.file.state(self.index, &start));
         let step = vec![1; start.len()];
-        block_cache().get(key, || self.file.read(self.place, &start, &count, &step))
+        block_cache().get(key, || self.file.read(self.index, &start, &count, &step))
     }
 
     fn key(&self, number: u64, state: Option<u64>) -> Key {
         Key {
             source: Owner::Array(self.source.id, state),
-            band: self.place as u32,
+            band: self.index as u32,
             mask: false,
             row: (number >> 32) as u32,
             col: number as u32,
@@ -246,13 +248,13 @@ impl ArraySource {
     ///
     /// # Errors
     /// What `make` returns.
-    pub(super) fn axis(&self, place: usize, make: impl FnOnce() -> Result<Axis>) -> Result<Arc<Axis>> {
+    pub(super) fn axis(&self, index: usize, make: impl FnOnce() -> Result<Axis>) -> Result<Arc<Axis>> {
         let lock = || self.axes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(axis) = lock().get(&place) {
+        if let Some(axis) = lock().get(&index) {
             return Ok(axis.clone());
         }
         let axis = Arc::new(make()?);
-        lock().insert(place, axis.clone());
+        lock().insert(index, axis.clone());
         Ok(axis)
     }
 }

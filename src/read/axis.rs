@@ -17,7 +17,7 @@ pub struct Axis {
     pub instants: Option<Vec<Option<i64>>>,
     /// The instants in the file's own calendar, which tell days apart that TIMESTAMP's lacks.
     exact: Option<Vec<Option<i64>>>,
-    /// What places are told by: the instants of a time axis, else the values; longitudes run on where they jump by a turn.
+    /// What indices are told by: the instants of a time axis, else the values; longitudes run on where they jump by a turn.
     keys: Vec<f64>,
     /// Places in the order of their keys, those without one left out.
     order: Vec<usize>,
@@ -36,16 +36,16 @@ pub enum Point {
     Time(Interval),
 }
 
-/// Which places of a dimension are wanted.
+/// Which indices of a dimension are wanted.
 // A variant's line says what its fields are.
 #[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
-    /// The place nearest to a value, or the one place that a date holds.
+    /// The index nearest to a value, or the one that a date holds.
     At(Point),
-    /// All places from one value to another, both inside.
+    /// All indices from one value to another, both inside.
     Between(Point, Point),
-    /// One place; negative ones count from the end.
+    /// One index; negative ones count from the end.
     Index(i64),
     /// Places from one to another, both inside.
     Indices(i64, i64),
@@ -53,7 +53,7 @@ pub enum Wanted {
     Steps { start: Option<i64>, stop: Option<i64>, step: i64 },
 }
 
-/// The places of one dimension that were selected.
+/// The indices of one dimension that were selected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selected {
     /// The indices, in order.
@@ -74,8 +74,8 @@ impl Selected {
         Selected { shifts: vec![0.0; runs.len()], runs, kept: true }
     }
 
-    fn one(place: u64) -> Selected {
-        Selected { kept: false, ..Selected::runs(vec![Run { start: place, count: 1, step: 1 }]) }
+    fn one(index: u64) -> Selected {
+        Selected { kept: false, ..Selected::runs(vec![Run { start: index, count: 1, step: 1 }]) }
     }
 }
 
@@ -91,7 +91,7 @@ pub struct Selection {
 /// A turn around the globe.
 const TURN: f64 = 360.0;
 
-/// The places of a dimension of `size` that are wanted.
+/// The indices of a dimension of `size` that are wanted.
 ///
 /// # Errors
 /// As [`select`].
@@ -106,9 +106,9 @@ pub fn resolve(
     match *wanted {
         Wanted::At(point) => by_value()?.at(point, tolerance),
         Wanted::Between(from, to) => by_value()?.between(from, to),
-        Wanted::Index(index) => Ok(Selected::one(place(dim, size, index)?)),
+        Wanted::Index(index) => Ok(Selected::one(from_start(dim, size, index)?)),
         Wanted::Indices(first, last) => {
-            let (start, stop) = (place(dim, size, first)?, place(dim, size, last)?);
+            let (start, stop) = (from_start(dim, size, first)?, from_start(dim, size, last)?);
             if start > stop {
                 let problem = format!("places {first} to {last} of dimension \"{dim}\" run backwards");
                 return Err(Error::conflict(problem, "Give the lower one first"));
@@ -136,9 +136,9 @@ pub fn resolve(
     }
 }
 
-fn place(dim: &str, size: u64, index: i64) -> Result<u64> {
-    let place = if index < 0 { size.checked_sub(index.unsigned_abs()) } else { Some(index.unsigned_abs()) };
-    place.filter(|place| *place < size).ok_or_else(|| {
+fn from_start(dim: &str, size: u64, index: i64) -> Result<u64> {
+    let counted = if index < 0 { size.checked_sub(index.unsigned_abs()) } else { Some(index.unsigned_abs()) };
+    counted.filter(|counted| *counted < size).ok_or_else(|| {
         let extent = match size {
             0 => "is empty".into(),
             size => format!("has the indices 0 to {}, or -1 to -{size} from the end", size - 1),
@@ -175,15 +175,15 @@ impl Axis {
         Axis { exact, ..self }
     }
 
-    /// A time by its place, in the file's own calendar where that is known.
-    pub fn exact(&self, place: usize) -> Option<i64> {
+    /// A time by its index, in the file's own calendar where that is known.
+    pub fn exact(&self, index: usize) -> Option<i64> {
         let times = self.exact.as_ref().or(self.instants.as_ref())?;
-        times.get(place).copied().flatten()
+        times.get(index).copied().flatten()
     }
 
-    /// What to add to a place's value so that it is its key, and then to that.
-    fn shift(&self, place: usize, further: f64) -> f64 {
-        match (self.longitude, self.keys.get(place).zip(self.values.get(place))) {
+    /// What to add to the value at an index so that it is its key, and then to that.
+    fn shift(&self, index: usize, further: f64) -> f64 {
+        match (self.longitude, self.keys.get(index).zip(self.values.get(index))) {
             (true, Some((key, value))) => ((key + further - value) / TURN).round() * TURN,
             _ => further,
         }
@@ -195,7 +195,7 @@ impl Axis {
         Axis { undecoded, ..self }
     }
 
-    /// Why its places are not told by times.
+    /// Why its indices are not told by times.
     pub fn no_time(&self) -> Error {
         let plain = || Error::invalid("a time", format!("a number: \"{}\" is not a time axis", self.name));
         self.undecoded.clone().unwrap_or_else(plain)
@@ -221,14 +221,14 @@ impl Axis {
         }
     }
 
-    /// The key of the n-th place in their order.
+    /// The key of the n-th index in their order.
     fn key(&self, n: usize) -> Option<f64> {
-        self.order.get(n).and_then(|&place| self.keys.get(place)).copied()
+        self.order.get(n).and_then(|&index| self.keys.get(index)).copied()
     }
 
     /// How many keys are below a value.
     fn below(&self, value: f64) -> usize {
-        self.order.partition_point(|&place| self.keys.get(place).is_some_and(|key| *key < value))
+        self.order.partition_point(|&index| self.keys.get(index).is_some_and(|key| *key < value))
     }
 
     /// From half a step before the lowest key to half a step behind the highest.
@@ -244,7 +244,7 @@ impl Axis {
 
     fn at(&self, point: Point, tolerance: Option<f64>) -> Result<Selected> {
         let (from, to) = self.span(point)?;
-        let within = self.order.partition_point(|&place| self.keys.get(place).is_some_and(|key| *key <= to));
+        let within = self.order.partition_point(|&index| self.keys.get(index).is_some_and(|key| *key <= to));
         let many = within.saturating_sub(self.below(from));
         if to > from && many > 1 {
             let (from, to) = (iso(from as i64), iso(to as i64));
@@ -273,14 +273,14 @@ impl Axis {
             Some(tolerance) => away <= tolerance * unit,
             None => to >= lowest && from <= highest,
         };
-        let Some(&place) = self.order.get(n).filter(|_| near) else { return Err(self.off(point)) };
-        self.check_one(n, place)?;
-        Ok(Selected { shifts: vec![self.shift(place, -shift)], ..Selected::one(place as u64) })
+        let Some(&index) = self.order.get(n).filter(|_| near) else { return Err(self.off(point)) };
+        self.check_one(n, index)?;
+        Ok(Selected { shifts: vec![self.shift(index, -shift)], ..Selected::one(index as u64) })
     }
 
-    /// Refuses a time that stands at several places: none of them is meant more than another.
-    fn check_one(&self, n: usize, place: usize) -> Result<()> {
-        let (Some(_), Some(key)) = (&self.instants, self.keys.get(place)) else { return Ok(()) };
+    /// Refuses a time that stands at several indices: none of them is meant more than another.
+    fn check_one(&self, n: usize, index: usize) -> Result<()> {
+        let (Some(_), Some(key)) = (&self.instants, self.keys.get(index)) else { return Ok(()) };
         if self.key(n.wrapping_sub(1)) != Some(*key) && self.key(n + 1) != Some(*key) {
             return Ok(());
         }
@@ -298,8 +298,9 @@ impl Axis {
         };
         let problem =
             format!("axis \"{}\" has {} values of {}{why}", self.name, same.len(), iso(*key as i64));
-        let places: Vec<String> = same.iter().map(usize::to_string).collect();
-        let remedy = format!("Select by index, one of {}, or take all of them as a range", places.join(", "));
+        let indices: Vec<String> = same.iter().map(usize::to_string).collect();
+        let remedy =
+            format!("Select by index, one of {}, or take all of them as a range", indices.join(", "));
         Err(Error::conflict(problem, remedy))
     }
 
@@ -315,7 +316,7 @@ impl Axis {
         }
         let beyond = self.extent().filter(|(lowest, highest)| low < *lowest || high > *highest);
         let turns = match beyond.filter(|_| self.longitude) {
-            // A place is taken once, so two turns and a part of a third are all that a range can need.
+            // An index is taken once, so two turns and a part of a third are all that a range can need.
             Some((_, highest)) => {
                 let first = ((low - highest) / TURN).ceil();
                 vec![first * TURN, (first + 1.0) * TURN, (first + 2.0) * TURN]
@@ -329,17 +330,17 @@ impl Axis {
         for n in 0..turns.len() {
             let turn = if eastwards { turns[n] } else { turns[turns.len() - 1 - n] };
             let mut open = false;
-            for (place, key) in self.keys.iter().enumerate() {
+            for (index, key) in self.keys.iter().enumerate() {
                 let here =
-                    (low..=high).contains(&(key + turn)) && !taken.get(place).copied().unwrap_or(false);
-                if here && let Some(taken) = taken.get_mut(place) {
+                    (low..=high).contains(&(key + turn)) && !taken.get(index).copied().unwrap_or(false);
+                if here && let Some(taken) = taken.get_mut(index) {
                     *taken = true;
                 }
-                let shift = self.shift(place, turn);
+                let shift = self.shift(index, turn);
                 match runs.last_mut().filter(|_| here && open && shifts.last() == Some(&shift)) {
                     Some(run) => run.count += 1,
                     None if here => {
-                        runs.push(Run { start: place as u64, count: 1, step: 1 });
+                        runs.push(Run { start: index as u64, count: 1, step: 1 });
                         shifts.push(shift);
                     }
                     None => {}
@@ -353,7 +354,7 @@ impl Axis {
         Ok(Selected { runs, shifts, kept: true })
     }
 
-    /// The values at the places that were selected.
+    /// The values at the indices that were selected.
     pub fn values_at(&self, selected: &Selected) -> Vec<f64> {
         let run = |(run, shift): (&Run, &f64)| -> Vec<f64> {
             run.indices().map(|p| self.values.get(p as usize).map_or(f64::NAN, |v| v + shift)).collect()
@@ -361,11 +362,11 @@ impl Axis {
         selected.runs.iter().zip(&selected.shifts).flat_map(run).collect()
     }
 
-    /// The instants at the places that were selected, of a time axis.
+    /// The instants at the indices that were selected, of a time axis.
     pub fn instants_at(&self, selected: &Selected) -> Option<Vec<Option<i64>>> {
         let instants = self.instants.as_ref()?;
-        let places = selected.runs.iter().flat_map(|run| run.indices());
-        Some(places.map(|place| instants.get(place as usize).copied().flatten()).collect())
+        let indices = selected.runs.iter().flat_map(|run| run.indices());
+        Some(indices.map(|index| instants.get(index as usize).copied().flatten()).collect())
     }
 
     fn off(&self, point: Point) -> Error {
@@ -424,7 +425,7 @@ mod tests {
         Axis::new("a", None, values.to_vec(), None, false, false)
     }
 
-    fn places(selected: Result<Selected>) -> Vec<u64> {
+    fn indices(selected: Result<Selected>) -> Vec<u64> {
         selected.unwrap().runs.iter().flat_map(|run| run.indices()).collect()
     }
 
@@ -436,9 +437,9 @@ mod tests {
     fn the_nearest_place_wins_and_ties_go_to_the_larger_value() {
         let up = axis(&[0.0, 10.0, 20.0]);
         let down = axis(&[20.0, 10.0, 0.0]);
-        for (value, place) in [(-5.0, 0), (4.9, 0), (5.0, 1), (14.0, 1), (25.0, 2)] {
-            assert_eq!(places(up.at(number(value), None)), [place]);
-            assert_eq!(places(down.at(number(value), None)), [2 - place]);
+        for (value, index) in [(-5.0, 0), (4.9, 0), (5.0, 1), (14.0, 1), (25.0, 2)] {
+            assert_eq!(indices(up.at(number(value), None)), [index]);
+            assert_eq!(indices(down.at(number(value), None)), [2 - index]);
         }
         assert!(up.at(number(-5.1), None).is_err() && up.at(number(25.1), None).is_err());
         assert!(up.at(number(26.0), Some(6.0)).is_ok() && up.at(number(3.0), Some(2.0)).is_err());
@@ -448,7 +449,7 @@ mod tests {
 
     #[test]
     fn ranges_hold_both_ends_whichever_way_the_axis_runs() {
-        let between = |values: &[f64], low, high| places(axis(values).between(number(low), number(high)));
+        let between = |values: &[f64], low, high| indices(axis(values).between(number(low), number(high)));
         assert_eq!(between(&[0.0, 1.0, 2.0, 3.0], 1.0, 2.0), [1, 2]);
         assert_eq!(between(&[3.0, 2.0, 1.0, 0.0], 1.0, 2.0), [1, 2]);
         assert_eq!(between(&[0.0, 5.0, 1.0, 6.0], 0.0, 2.0), [0, 2]);
@@ -460,25 +461,25 @@ mod tests {
     fn longitudes_go_around_the_globe() {
         let values: Vec<f64> = (0..36).map(|i| f64::from(i) * 10.0).collect();
         let lon = Axis::new("lon", None, values, None, true, false);
-        assert_eq!(places(lon.at(number(-10.0), None)), [35]);
+        assert_eq!(indices(lon.at(number(-10.0), None)), [35]);
         let west = lon.between(number(-20.0), number(20.0)).unwrap();
         assert_eq!(lon.values_at(&west), [-20.0, -10.0, 0.0, 10.0, 20.0]);
-        assert_eq!(places(lon.at(number(710.0), None)), [35]);
+        assert_eq!(indices(lon.at(number(710.0), None)), [35]);
         let all = lon.between(number(-180.0), number(180.0)).unwrap();
         assert_eq!(lon.values_at(&all).len(), 36);
         assert_eq!(lon.values_at(&all)[0], -180.0);
-        assert_eq!(places(lon.between(number(0.0), number(360.0))).len(), 36);
+        assert_eq!(indices(lon.between(number(0.0), number(360.0))).len(), 36);
     }
 
     #[test]
     fn longitudes_that_jump_by_a_turn_run_on() {
         for values in [[358.5, 359.5, 0.5, 1.5], [178.5, 179.5, -179.5, -178.5], [1.5, 0.5, 359.5, 358.5]] {
             let lon = Axis::new("lon", None, values.to_vec(), None, true, false);
-            for (place, value) in values.iter().enumerate() {
+            for (index, value) in values.iter().enumerate() {
                 for turn in [-360.0, 0.0, 360.0] {
                     let one = lon.at(number(value + turn), None).unwrap();
                     assert_eq!(lon.values_at(&one), [value + turn]);
-                    assert_eq!(places(Ok(one)), [place as u64]);
+                    assert_eq!(indices(Ok(one)), [index as u64]);
                 }
                 assert!(lon.at(number(value + 90.0), None).is_err());
             }
@@ -494,19 +495,19 @@ mod tests {
         let times = vec![Some(0), Some(5), Some(5), Some(9)];
         let time = Axis::new("time", None, vec![0.0; 4], Some(times), false, false);
         let at = |t: i64| time.at(Point::Time(Interval { start: t, stop: t }), None);
-        assert_eq!(places(at(9)), [3]);
+        assert_eq!(indices(at(9)), [3]);
         assert!(at(5).is_err() && at(6).is_err());
     }
 
     #[test]
     fn indices_count_from_both_ends_and_steps_are_pythons() {
         let resolve = |wanted| resolve("d", 5, None, &wanted, None);
-        assert_eq!(places(resolve(Wanted::Index(-1))), [4]);
+        assert_eq!(indices(resolve(Wanted::Index(-1))), [4]);
         assert!(resolve(Wanted::Index(5)).is_err() && resolve(Wanted::Index(-6)).is_err());
-        assert_eq!(places(resolve(Wanted::Indices(1, -2))), [1, 2, 3]);
+        assert_eq!(indices(resolve(Wanted::Indices(1, -2))), [1, 2, 3]);
         let steps = |start, stop, step| resolve(Wanted::Steps { start, stop, step });
-        assert_eq!(places(steps(None, None, 2)), [0, 2, 4]);
-        assert_eq!(places(steps(Some(-3), Some(99), 1)), [2, 3, 4]);
+        assert_eq!(indices(steps(None, None, 2)), [0, 2, 4]);
+        assert_eq!(indices(steps(Some(-3), Some(99), 1)), [2, 3, 4]);
         assert!(steps(Some(3), Some(3), 1).is_err() && steps(None, None, 0).is_err());
     }
 }

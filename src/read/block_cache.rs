@@ -39,7 +39,7 @@ pub struct Key {
     pub col: u32,
 }
 
-/// A place for one block: its lock is held while the block is decoded.
+/// Room for one block: its lock is held while the block is decoded.
 type Slot = Arc<Mutex<Option<Arc<Pixels>>>>;
 
 struct Entry {
@@ -112,12 +112,12 @@ impl BlockCache {
     /// # Errors
     /// What `decode` returns; a block that failed is not kept.
     pub fn get(&self, key: Key, decode: impl FnOnce() -> Result<Pixels>) -> Result<Arc<Pixels>> {
-        // The lower bits choose a place within the shard's map, so the shard is chosen by higher ones.
+        // The lower bits choose a bucket within the shard's map, so the shard is chosen by higher ones.
         let hash = FxBuildHasher.hash_one(key);
         let shard = &self.shards[(hash >> 32) as usize % SHARDS];
         let slot = touch(&mut lock(shard), key);
-        let mut place = lock(&slot);
-        if let Some(pixels) = place.as_ref() {
+        let mut content = lock(&slot);
+        if let Some(pixels) = content.as_ref() {
             self.hits.fetch_add(1, Relaxed);
             return Ok(pixels.clone());
         }
@@ -125,14 +125,14 @@ impl BlockCache {
         match decode() {
             Ok(pixels) => {
                 let pixels = Arc::new(pixels);
-                *place = Some(pixels.clone());
-                drop(place);
+                *content = Some(pixels.clone());
+                drop(content);
                 self.bytes.fetch_add(settle(&mut lock(shard), key, &slot, pixels.bytes()), Relaxed);
                 self.shrink(key);
                 Ok(pixels)
             }
             Err(error) => {
-                drop(place);
+                drop(content);
                 self.bytes.fetch_sub(remove(&mut lock(shard), key), Relaxed);
                 Err(error)
             }

@@ -1,10 +1,10 @@
-//! Runs of places without a value: what becomes NULL, or a fill value.
+//! Runs of pixels without a value: what becomes NULL, or a fill value.
 
 use std::ops::Range;
 
 use crate::dtype::Pixel;
 
-/// Runs of places without a value, in order; no two of them touch.
+/// Runs of pixels without a value, in order; no two of them touch.
 pub type Gaps = Vec<Range<usize>>;
 
 /// The gaps of values that are looked at once, in order.
@@ -14,7 +14,7 @@ pub fn gaps<P>(values: &[P], is_gap: impl Fn(&P) -> bool) -> Gaps {
     found.finish()
 }
 
-/// One gap over all of some places.
+/// One gap over all of some pixels.
 pub fn whole(length: usize) -> Gaps {
     let mut found = GapsBuilder::default();
     found.add(0..length);
@@ -25,8 +25,8 @@ pub fn whole(length: usize) -> Gaps {
 pub fn fill<T: Pixel>(gaps: Gaps, value: Option<f64>, out: &mut [T]) -> Gaps {
     let Some(value) = value else { return gaps };
     for gap in gaps {
-        if let Some(places) = out.get_mut(gap) {
-            places.fill(T::of(value));
+        if let Some(pixels) = out.get_mut(gap) {
+            pixels.fill(T::of(value));
         }
     }
     Vec::new()
@@ -48,7 +48,7 @@ impl GapsBuilder {
         }
     }
 
-    /// Adds the places of values that are gaps; the first value stands at `start`.
+    /// Adds the indices of values that are gaps; the first value stands at `start`.
     pub fn add_where<P>(&mut self, values: &[P], start: usize, is_gap: impl Fn(&P) -> bool) {
         for (number, values) in values.chunks(64).enumerate() {
             // Without a branch, so that values without a gap cost one vectorised pass.

@@ -157,17 +157,17 @@ mod tests {
             first,
             columns: 8,
         };
-        let places = |from, count, first| -> Vec<i64> {
+        let columns = |from, count, first| -> Vec<i64> {
             globe(first)
                 .runs(from, count)
                 .flat_map(|(start, count)| start..start + i64::from(count))
                 .collect()
         };
-        assert_eq!(places(0, 8, 0), [0, 1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!(places(0, 8, 5), [5, 6, 7, 0, 1, 2, 3, 4]);
-        assert_eq!(places(2, 3, -3), [7, 0, 1]);
-        assert_eq!(places(6, 12, 0), [6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1]);
-        assert!(places(3, 0, 0).is_empty());
+        assert_eq!(columns(0, 8, 0), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(columns(0, 8, 5), [5, 6, 7, 0, 1, 2, 3, 4]);
+        assert_eq!(columns(2, 3, -3), [7, 0, 1]);
+        assert_eq!(columns(6, 12, 0), [6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1]);
+        assert!(columns(3, 0, 0).is_empty());
     }
 
     #[test]

@@ -146,7 +146,7 @@ struct Layer {
 /// options do not say.
 ///
 /// # Errors
-/// The first file can not be opened, or lacks a band.
+/// The first file cannot be opened, or lacks a band.
 pub fn band_count(paths: &[String], options: &SliceOptions) -> Result<usize> {
     match (&options.patch.bands, paths.first()) {
         (Some(bands), _) => Ok(bands.len()),
@@ -172,7 +172,7 @@ pub fn read_slice(paths: &[String], slice: &Slice, options: &SliceOptions, out: 
 /// As [`read_slice`], without a fill value; also tells whether any file touches the slice.
 ///
 /// # Errors
-/// A file that can not be read, has other bands, no CRS or no geotransform; a CRS pair without a transformation.
+/// A file that cannot be read, has other bands, no CRS or no geotransform; a CRS pair without a transformation.
 pub fn merged(
     paths: &[String],
     slice: &Slice,
@@ -277,7 +277,7 @@ fn layer(
         Some(mask) => gone(source, slice, placement, &options.warp, mask)?,
         None => None,
     };
-    let is_gone = |place: usize| gone.as_ref().is_some_and(|gone| gone.get(place) == Some(&true));
+    let is_gone = |index: usize| gone.as_ref().is_some_and(|gone| gone.get(index) == Some(&true));
     let is_aligned = placement.is_aligned();
     for &band in bands {
         let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
@@ -294,9 +294,9 @@ fn layer(
             && (options.warp.resampling.is_selection() || is_aligned);
         let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, placement, &options.warp)? {
             Some(warped) => {
-                let kept = |place: &usize| warped.valid.get(*place) != Some(&0) && !is_gone(*place);
-                let places = (0..if exact { warped.pixels.len() } else { 0 }).filter(kept);
-                let mut pixels = places.filter_map(|place| warped.pixels.get(place));
+                let kept = |index: &usize| warped.valid.get(*index) != Some(&0) && !is_gone(*index);
+                let valid = (0..if exact { warped.pixels.len() } else { 0 }).filter(kept);
+                let mut pixels = valid.filter_map(|index| warped.pixels.get(index));
                 if let Some(value) = pixels.find_map(|pixel| beyond_float(*pixel, is_aligned)) {
                     return Err(Error::unsuited(source.path(), Lack::BeyondFloat { band, value }));
                 }
@@ -336,10 +336,10 @@ fn gone(
 ) -> Result<Option<Vec<bool>>> {
     let named = PatchOptions { bands: Some(vec![mask.band.clone()]), ..PatchOptions::default() };
     let Some(&band) = band_numbers(source, &named)?.first() else { return Ok(None) };
-    let facts = source.header().bands.get(band.wrapping_sub(1));
-    let own = facts.map_or(Dtype::Float32, |b| b.dtype);
+    let metadata = source.header().bands.get(band.wrapping_sub(1));
+    let own = metadata.map_or(Dtype::Float32, |b| b.dtype);
     mask.check(source, own)?;
-    let nodata = facts.filter(|facts| !facts.masked).and_then(|facts| facts.nodata);
+    let nodata = metadata.filter(|metadata| !metadata.masked).and_then(|metadata| metadata.nodata);
     let asked = warp.resampling;
     let warp = Warp { resampling: Resampling::Nearest, scaled: false, dtype: None, ..*warp };
     // How a grid is laid around the globe depends on the resampling.
@@ -363,7 +363,7 @@ fn gone(
 /// Merges layers, one after another.
 pub struct Merger {
     merge: Merge,
-    /// How many layers have had a pixel at each place.
+    /// How many layers have had a pixel at each position.
     counts: Vec<u32>,
     /// Sums in float64, for sum and mean.
     sums: Vec<f64>,

@@ -47,11 +47,11 @@ pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize
             BandName::Number(n) => usize::try_from(*n).ok().filter(|n| (1..=bands.len()).contains(n)),
             BandName::Name(name) => {
                 let of_name = |(i, band): (usize, &Band)| (band.name.as_ref() == Some(name)).then_some(i + 1);
-                let places: Vec<usize> = bands.iter().enumerate().filter_map(of_name).collect();
-                if places.len() > 1 {
-                    return Err(same_name(source.path(), name, &places));
+                let same: Vec<usize> = bands.iter().enumerate().filter_map(of_name).collect();
+                if same.len() > 1 {
+                    return Err(same_name(source.path(), name, &same));
                 }
-                places.first().copied()
+                same.first().copied()
             }
         };
         found.ok_or_else(|| {
@@ -75,14 +75,14 @@ pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize
 }
 
 /// A name that several bands have tells none of them.
-fn same_name(path: &str, name: &str, places: &[usize]) -> Error {
-    let mut numbers: Vec<String> = places.iter().take(20).map(usize::to_string).collect();
-    if places.len() > 20 {
-        numbers.push(format!("... {} in all", places.len()));
+fn same_name(path: &str, name: &str, same: &[usize]) -> Error {
+    let mut numbers: Vec<String> = same.iter().take(20).map(usize::to_string).collect();
+    if same.len() > 20 {
+        numbers.push(format!("... {} in all", same.len()));
     }
-    let first = places.first().copied().unwrap_or(1);
+    let first = same.first().copied().unwrap_or(1);
     Error::conflict(
-        format!("\"{path}\" has {} bands named \"{name}\": {}", places.len(), numbers.join(", ")),
+        format!("\"{path}\" has {} bands named \"{name}\": {}", same.len(), numbers.join(", ")),
         format!("Name the band that is meant by its number: {first}"),
     )
 }
@@ -206,12 +206,12 @@ impl PatchRequest<'_> {
     /// [`PatchRequest::read`] from blocks that were decoded for the same patch.
     ///
     /// # Errors
-    /// [`Error::Bug`]: another number of places, or blocks of another patch.
+    /// [`Error::Bug`]: another number of pixels, or blocks of another patch.
     pub fn copy<T: Pixel>(&self, blocks: &PatchBlocks, out: &mut [T]) -> Result<Gaps> {
         let window = &self.window;
         if out.len() != self.pixels() {
             return Err(Error::Bug(format!(
-                "{} places for {window} of {} bands",
+                "{} pixels for {window} of {} bands",
                 out.len(),
                 self.bands.len()
             )));
@@ -242,8 +242,10 @@ impl PatchRequest<'_> {
         const FIRST: f32 = 16_777_216.0;
         let area = self.window.area();
         for (plane, &band) in self.bands.iter().enumerate() {
-            let facts = self.source.header().bands.get(band.wrapping_sub(1));
-            let Some(facts) = facts.filter(|facts| facts.dtype.is_wide_integer()) else { continue };
+            let metadata = self.source.header().bands.get(band.wrapping_sub(1));
+            let Some(metadata) = metadata.filter(|metadata| metadata.dtype.is_wide_integer()) else {
+                continue;
+            };
             let (start, end) = (plane * area, (plane + 1) * area);
             // Gaps and a fill value lie there too: whether a pixel does, its own type tells.
             let large = |run: Range<usize>| {
@@ -257,12 +259,12 @@ impl PatchRequest<'_> {
                 any || large(pixels)
             });
             any = any || large(from..end);
-            if !any || Rule::of(facts, self.options.scaled).linear.is_some() {
+            if !any || Rule::of(metadata, self.options.scaled).linear.is_some() {
                 continue;
             }
             let options = PatchOptions { fill: Some(0.0), boundless: true, ..PatchOptions::default() };
             let plain = PatchRequest { bands: &[band], options: &options, ..*self };
-            with_dtype!(facts.dtype, P => {
+            with_dtype!(metadata.dtype, P => {
                 let mut pixels = vec![P::default(); area];
                 plain.read(&mut pixels)?;
                 if let Some(value) = pixels.iter().find_map(|pixel| pixel.beyond_float()) {
@@ -296,14 +298,14 @@ impl PatchRequest<'_> {
         gaps: &mut GapsBuilder,
     ) -> Result<()> {
         let header = self.source.header();
-        let facts =
+        let metadata =
             header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
-        let rule = Rule::of(facts, self.options.scaled);
+        let rule = Rule::of(metadata, self.options.scaled);
         let mut parts = block_parts(header, plane.inside, band)?;
         while let Some(part) = parts.next() {
             let missing = || Error::Bug("a block that was not fetched".into());
             let block = blocks.next().ok_or_else(missing)?;
-            let mask = match facts.masked {
+            let mask = match metadata.masked {
                 true => parts.next().and_then(|_| blocks.next()).map(Some).ok_or_else(missing)?,
                 false => None,
             };
@@ -331,12 +333,12 @@ struct BlockPart {
 
 /// The blocks under a window, row by row, each followed by its mask where the band has one.
 fn block_parts(header: &Header, inside: &Window, band: usize) -> Result<impl Iterator<Item = BlockPart>> {
-    let facts =
+    let metadata =
         header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
     let (height, width) = header.block;
     let rows = inside.row_off as usize / height..(inside.row_end() as usize).div_ceil(height);
     let cols = inside.col_off as usize / width..(inside.col_end() as usize).div_ceil(width);
-    let kinds: &[bool] = if facts.masked { &[false, true] } else { &[false] };
+    let kinds: &[bool] = if metadata.masked { &[false, true] } else { &[false] };
     Ok(rows.flat_map(move |row| {
         cols.clone().flat_map(move |col| kinds.iter().map(move |&mask| BlockPart { row, col, mask }))
     }))
@@ -403,7 +405,7 @@ impl Rule {
     }
 }
 
-/// What a window and a block share: its first place in each, and the rows of each.
+/// What a window and a block share: its first pixel in each, and the rows of each.
 struct Part {
     from: usize,
     from_width: usize,
@@ -432,8 +434,8 @@ impl Part {
             .filter_map(move |row| row.get_mut(..width)))
     }
 
-    /// The place of each row in the patch.
-    fn places(&self) -> impl Iterator<Item = usize> + use<> {
+    /// The offset of each row in the patch.
+    fn offsets(&self) -> impl Iterator<Item = usize> + use<> {
         (self.to..).step_by(self.to_width).take(self.height)
     }
 }
@@ -472,14 +474,14 @@ fn copy_part<T: Pixel>(
     }
     if let Some(nodata) = rule.nodata {
         with_pixels!(block, values => {
-            for (row, to) in part.rows(values)?.zip(part.places()) {
+            for (row, to) in part.rows(values)?.zip(part.offsets()) {
                 mark_nodata(row, nodata, to, gaps);
             }
         });
     }
     if let Some(mask) = mask {
         let values = u8::view(mask).ok_or_else(|| Error::Bug("a mask that is not bytes".into()))?;
-        for (row, to) in part.rows(values)?.zip(part.places()) {
+        for (row, to) in part.rows(values)?.zip(part.offsets()) {
             gaps.add_where(row, to, |m| *m == 0);
         }
     }

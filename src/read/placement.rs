@@ -129,7 +129,7 @@ fn aligned_windows(
             || far(row_end, row_off + f64::from(slice.height))
             || far(col_end, col_off + f64::from(slice.width))
         {
-            // Where a whole turn is no number of pixels, it is for the warper to join the ends.
+            // Where a whole turn is not a number of pixels, it is for the warper to join the ends.
             return Ok(None);
         }
         let (rows, cols) = (i64::from(slice.height), i64::from(slice.width));

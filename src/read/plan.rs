@@ -49,7 +49,7 @@ const SHARE: usize = 1 << 20;
 /// A window to be copied out of its blocks.
 struct WindowCopy<'a, T> {
     planned: &'a Planned,
-    places: &'a mut [T],
+    out: &'a mut [T],
     gaps: Gaps,
 }
 
@@ -60,13 +60,13 @@ fn from_cache(source: &Source, key: Key) -> Result<Arc<Pixels>> {
     source.block(key)
 }
 
-/// Reads every window into its own places, `[band, row, col]`, and gives the gaps of each.
+/// Reads every window into its own list, `[band, row, col]`, and gives the gaps of each.
 ///
 /// # Errors
 /// A window wholly outside, or blocks that cannot be decoded.
 pub fn read_patches<T: Pixel>(
     windows: &[&FileWindow],
-    places: Vec<&mut [T]>,
+    outs: Vec<&mut [T]>,
     options: &PatchOptions,
     threads: usize,
 ) -> Result<Vec<Gaps>> {
@@ -74,21 +74,20 @@ pub fn read_patches<T: Pixel>(
     if !plan.failed.is_empty() {
         return Err(plan.failed.remove(0).1);
     }
-    let mut places: Vec<Option<&mut [T]>> = places.into_iter().map(Some).collect();
+    let mut outs: Vec<Option<&mut [T]>> = outs.into_iter().map(Some).collect();
     let mut gaps = vec![Gaps::new(); windows.len()];
     for planned in plan.lots() {
         let mut lot = plan.lot(planned);
         lot.fetch(threads, &from_cache)?;
         let mut copies = Vec::with_capacity(planned.len());
         for planned in planned {
-            let places = places.get_mut(planned.index).and_then(Option::take);
-            let places =
-                places.ok_or_else(|| Error::Bug(format!("no places for window {}", planned.index)))?;
-            copies.push(WindowCopy { planned, places, gaps: Gaps::new() });
+            let out = outs.get_mut(planned.index).and_then(Option::take);
+            let out = out.ok_or_else(|| Error::Bug(format!("no list for window {}", planned.index)))?;
+            copies.push(WindowCopy { planned, out, gaps: Gaps::new() });
         }
-        let bytes: usize = copies.iter().map(|copy| size_of_val(&*copy.places)).sum();
+        let bytes: usize = copies.iter().map(|copy| size_of_val(&*copy.out)).sum();
         each(&mut copies, threads.min(bytes.div_ceil(SHARE)), |copy| {
-            copy.gaps = plan.request(copy.planned)?.copy(&lot.blocks_of(copy.planned)?, copy.places)?;
+            copy.gaps = plan.request(copy.planned)?.copy(&lot.blocks_of(copy.planned)?, copy.out)?;
             Ok(())
         })?;
         for copy in copies {
@@ -340,8 +339,8 @@ mod tests {
         threads: usize,
     ) -> Result<(Vec<Vec<i16>>, Vec<Gaps>)> {
         let mut outs: Vec<Vec<i16>> = windows.iter().map(|(_, window)| vec![-7; window.pixels()]).collect();
-        let places = outs.iter_mut().map(Vec::as_mut_slice).collect();
-        let gaps = read_patches(&refs(windows), places, options, threads)?;
+        let lists = outs.iter_mut().map(Vec::as_mut_slice).collect();
+        let gaps = read_patches(&refs(windows), lists, options, threads)?;
         Ok((outs, gaps))
     }
 
@@ -357,10 +356,10 @@ mod tests {
                 let spec = &files.files[*file].0;
                 let nodata: Option<f64> = spec.nodata.as_ref().map(|value| value.parse().unwrap());
                 let rows = |band| (window.row_off..window.row_end()).map(move |row| (band, row));
-                let places = (0..2).flat_map(rows).flat_map(|(band, row)| {
+                let pixels = (0..2).flat_map(rows).flat_map(|(band, row)| {
                     (window.col_off..window.col_end()).map(move |col| (band, row, col))
                 });
-                for (i, (band, row, col)) in places.enumerate() {
+                for (i, (band, row, col)) in pixels.enumerate() {
                     let pixel = spec.pixel(band, row, col).filter(|value| Some(*value) != nodata);
                     let read = (!gone[i]).then(|| f64::from(out[i]));
                     assert_eq!(read, pixel, "{window}, band {band}, row {row}, col {col}");

@@ -47,7 +47,7 @@ pub fn quick<T: Pixel>(
     } else {
         pick(&positions, &window, &source, nodata)
     };
-    warped.map(Some).ok_or_else(|| Error::Bug("a place beyond the window that was read".into()))
+    warped.map(Some).ok_or_else(|| Error::Bug("a pixel beyond the window that was read".into()))
 }
 
 /// The least and the greatest column and row among positions.

@@ -11,50 +11,50 @@ use crate::read::axis::{Axis, Selected, Selection, resolve};
 /// The axis of each dimension of a variable, where it has one.
 ///
 /// # Errors
-/// Coordinates that can not be read or decoded.
+/// Coordinates that cannot be read or decoded.
 pub fn axes(source: &ArraySource, variable: usize) -> Result<Vec<Option<Arc<Axis>>>> {
-    let facts = source.variable(variable)?;
-    (0..facts.dims.len()).map(|dim| axis_of(source, variable, dim)).collect()
+    let metadata = source.variable(variable)?;
+    (0..metadata.dims.len()).map(|dim| axis_of(source, variable, dim)).collect()
 }
 
 fn axis_of(source: &ArraySource, variable: usize, dim: usize) -> Result<Option<Arc<Axis>>> {
-    let (header, facts) = (source.header(), source.variable(variable)?);
-    let (Some(name), Some(size)) = (facts.dims.get(dim), facts.shape.get(dim)) else { return Ok(None) };
+    let (header, metadata) = (source.header(), source.variable(variable)?);
+    let (Some(name), Some(size)) = (metadata.dims.get(dim), metadata.shape.get(dim)) else { return Ok(None) };
     let along =
-        |place: &usize| header.variables.get(*place).is_some_and(|v| v.dtype.is_some() && v.shape == [*size]);
-    let own = header.resolve(&facts.name, name).filter(along).filter(|_| !facts.unnamed.contains(&dim));
-    let own = own.filter(|place| header.variables.get(*place).is_some_and(|v| v.dims == [name.as_str()]));
+        |index: &usize| header.variables.get(*index).is_some_and(|v| v.dtype.is_some() && v.shape == [*size]);
+    let own = header.resolve(&metadata.name, name).filter(along).filter(|_| !metadata.unnamed.contains(&dim));
+    let own = own.filter(|index| header.variables.get(*index).is_some_and(|v| v.dims == [name.as_str()]));
     let axes = source.axes(variable)?;
     let along_dim = |c: &cf::Coordinate| c.dims == [dim] && along(&c.variable);
     // NEMO's own time_counter has no units, and its time stands beside it.
     let time = axes.time.as_ref().filter(|c| along_dim(c));
     let others = [&axes.x, &axes.y, &axes.lon, &axes.lat, &axes.vertical];
     let other = || others.into_iter().flatten().find(|c| along_dim(c)).map(|c| c.variable);
-    let Some(place) = time.map(|c| c.variable).or(own).or_else(other) else { return Ok(None) };
-    source.axis(place, || read_axis(source, place)).map(Some)
+    let Some(index) = time.map(|c| c.variable).or(own).or_else(other) else { return Ok(None) };
+    source.axis(index, || read_axis(source, index)).map(Some)
 }
 
-/// The places that a selection names on each dimension of a variable.
+/// The indices that a selection names on each dimension of a variable.
 ///
 /// # Errors
-/// A dimension that the variable does not have, a dimension named twice, values or places outside.
+/// A dimension that the variable does not have, a dimension named twice, values or indices outside.
 pub fn select(source: &ArraySource, variable: usize, selection: &Selection) -> Result<Vec<Selected>> {
-    let facts = source.variable(variable)?;
-    let mut selected: Vec<Option<Selected>> = vec![None; facts.dims.len()];
+    let metadata = source.variable(variable)?;
+    let mut selected: Vec<Option<Selected>> = vec![None; metadata.dims.len()];
     for (name, wanted) in &selection.dims {
         let dim = dimension(source, variable, name)?;
-        let (Some(slot), Some(&size)) = (selected.get_mut(dim), facts.shape.get(dim)) else {
+        let (Some(slot), Some(&size)) = (selected.get_mut(dim), metadata.shape.get(dim)) else {
             return Err(Error::Bug(format!("no dimension {dim}")));
         };
         if slot.is_some() {
-            let problem = format!("dimension \"{}\" is selected twice", facts.dims[dim]);
+            let problem = format!("dimension \"{}\" is selected twice", metadata.dims[dim]);
             return Err(Error::conflict(problem, "Select it once, by value or by index"));
         }
         let axis = axis_of(source, variable, dim)?;
-        *slot = Some(resolve(&facts.dims[dim], size, axis.as_deref(), wanted, selection.tolerance)?);
+        *slot = Some(resolve(&metadata.dims[dim], size, axis.as_deref(), wanted, selection.tolerance)?);
     }
     let whole = |(slot, &size): (Option<Selected>, &u64)| slot.unwrap_or_else(|| Selected::all(size));
-    Ok(selected.into_iter().zip(&facts.shape).map(whole).collect())
+    Ok(selected.into_iter().zip(&metadata.shape).map(whole).collect())
 }
 
 /// A dimension by its own name, its coordinate's, or what it is: `time`, `lat`, `lon`, `x`, `y`, `depth`.
@@ -62,8 +62,8 @@ pub fn select(source: &ArraySource, variable: usize, selection: &Selection) -> R
 /// # Errors
 /// A name that is none of these; the dimensions are listed.
 pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<usize> {
-    let facts = source.variable(variable)?;
-    if let Some(dim) = facts.dims.iter().position(|dim| dim == name) {
+    let metadata = source.variable(variable)?;
+    if let Some(dim) = metadata.dims.iter().position(|dim| dim == name) {
         return Ok(dim);
     }
     let axes = source.axes(variable)?;
@@ -84,25 +84,25 @@ pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<us
         Some((_, &[dim])) => Ok(dim),
         Some((coordinate, dims)) if dims.len() > 1 => {
             let array = source.variable(coordinate.variable)?;
-            let dims = dims.iter().filter_map(|&dim| facts.dims.get(dim)).cloned().collect();
+            let dims = dims.iter().filter_map(|&dim| metadata.dims.get(dim)).cloned().collect();
             Err(Error::NoAxis { name: array.name.clone(), dims })
         }
         _ => {
-            let choices: Vec<(&str, ())> = facts.dims.iter().map(|dim| (dim.as_str(), ())).collect();
+            let choices: Vec<(&str, ())> = metadata.dims.iter().map(|dim| (dim.as_str(), ())).collect();
             one_of(name, "a dimension of the variable, nor an option", &choices)?;
             Err(Error::Bug(format!("lost dimension \"{name}\"")))
         }
     }
 }
 
-fn read_axis(source: &ArraySource, place: usize) -> Result<Axis> {
-    let facts = source.variable(place)?;
+fn read_axis(source: &ArraySource, index: usize) -> Result<Axis> {
+    let metadata = source.variable(index)?;
     let file = source.file()?;
-    let values = cf::values(&*file, place)?;
-    let unit = facts.unit.clone();
+    let values = cf::values(&*file, index)?;
+    let unit = metadata.unit.clone();
     let (mut instants, mut exact, mut undecoded) = (None, None, None);
     if unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
-        match cf::time_axis(&*file, place) {
+        match cf::time_axis(&*file, index) {
             Ok(axis) => (instants, exact) = (Some(axis.instants), Some(axis.exact)),
             Err(error @ Error::Unsuited { lack: Lack::Times { .. }, .. }) => {
                 let hint = "Select by index, or by the numbers that are stored";
@@ -112,9 +112,9 @@ fn read_axis(source: &ArraySource, place: usize) -> Result<Axis> {
         }
     }
     let east = ["degrees_east", "degree_east", "degreeE", "degreesE", "degree_E", "degrees_E"];
-    let longitude = facts.text("standard_name") == Some("longitude")
+    let longitude = metadata.text("standard_name") == Some("longitude")
         || unit.as_deref().is_some_and(|unit| east.contains(&unit));
-    let single = facts.dtype == Some(Dtype::Float32);
-    let axis = Axis::new(facts.short_name(), unit, values, instants, longitude, single);
+    let single = metadata.dtype == Some(Dtype::Float32);
+    let axis = Axis::new(metadata.short_name(), unit, values, instants, longitude, single);
     Ok(axis.in_calendar(exact).undecoded(undecoded))
 }

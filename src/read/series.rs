@@ -203,8 +203,8 @@ pub fn axis(
         Reduce::Nearest => pick_nearest(&mut bins, &groups, step),
         _ => {
             for (time, group) in groups {
-                let place = bins.partition_point(|bin| bin.time <= time);
-                if let Some(bin) = place.checked_sub(1).and_then(|i| bins.get_mut(i)) {
+                let after = bins.partition_point(|bin| bin.time <= time);
+                if let Some(bin) = after.checked_sub(1).and_then(|i| bins.get_mut(i)) {
                     bin.groups.push(group);
                 }
             }
@@ -247,14 +247,14 @@ pub fn read_series(
     let touched = AtomicBool::new(false);
     let all: Mutex<Vec<(usize, Gaps)>> = Mutex::default();
     let mut jobs: Vec<_> = bins.iter().zip(out.chunks_mut(length)).enumerate().collect();
-    workers::each(&mut jobs, limits.threads, |(place, (bin, part))| {
+    workers::each(&mut jobs, limits.threads, |(index, (bin, part))| {
         let (mut runs, met) = read_bin(paths, bin, slice, options, limits, part)?;
         if met {
             touched.store(true, Relaxed);
         }
         runs = fill(runs, options.slice.patch.fill, part);
         if !runs.is_empty() {
-            all.lock().unwrap_or_else(PoisonError::into_inner).push((*place * length, runs));
+            all.lock().unwrap_or_else(PoisonError::into_inner).push((*index * length, runs));
         }
         Ok(())
     })?;
@@ -306,8 +306,8 @@ fn read_bin(
         touched |= met;
         let mut valid = vec![1u8; out.len()];
         for run in runs {
-            if let Some(places) = valid.get_mut(run) {
-                places.fill(0);
+            if let Some(gap) = valid.get_mut(run) {
+                gap.fill(0);
             }
         }
         if is_median {
@@ -323,7 +323,7 @@ fn read_bin(
     Ok((runs, touched))
 }
 
-/// The middle value of each place, or the mean of the two in the middle. NaN makes NaN.
+/// The middle value of each pixel, or the mean of the two in the middle. NaN makes NaN.
 fn median(stack: &[(Vec<f32>, Vec<u8>)], out: &mut [f32]) -> Gaps {
     let mut empty = vec![false; out.len()];
     let mut values: Vec<f32> = Vec::with_capacity(stack.len());

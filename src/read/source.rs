@@ -115,7 +115,7 @@ impl Source {
             let header = geotiff::header(&sight, &names);
             siblings = Some(names);
             if let Some(header) = header {
-                // Its place is in the file, before any that a side file could give.
+                // The file places itself, before any that a side file could give.
                 let header = Arc::new(header);
                 return Ok((Source { id, sight: sight.small(), parts, parts_state, header, siblings }, None));
             }
@@ -167,7 +167,7 @@ impl Source {
     /// this source.
     ///
     /// # Errors
-    /// The block can not be decoded, or the file was replaced since it was opened.
+    /// The block cannot be decoded, or the file was replaced since it was opened.
     pub fn block(&self, key: Key) -> Result<Arc<Pixels>> {
         let (band, row, col) = (key.band as usize, key.row as usize, key.col as usize);
         CACHE.get(key, || {
@@ -188,7 +188,7 @@ impl Source {
     /// Nothing is to be gained for a local file.
     ///
     /// # Errors
-    /// The bytes can not be read.
+    /// The bytes cannot be read.
     pub fn prepare(&self, keys: &[Key]) -> Result<()> {
         if !self.is_remote() {
             return Ok(());
@@ -243,7 +243,7 @@ mod tests {
         source.block(Key { source: Owner::Raster(source.id()), band: 1, mask: false, row, col: 0 })
     }
 
-    /// Puts another file in a file's place, as programs do that write anew.
+    /// Replaces a file by another, as programs do that write anew.
     fn replace(folder: &Folder, path: &str, line: &str) {
         std::fs::rename(folder.raster("new", line), path).unwrap();
     }

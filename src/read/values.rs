@@ -35,7 +35,7 @@ impl Decoding {
 /// when a fill value was asked for. NaN is no value where the variable's fill value is NaN, and stays NaN elsewhere.
 ///
 /// # Errors
-/// [`Error::Bug`]: another number of values than places.
+/// [`Error::Bug`]: another number of values than of pixels.
 pub fn decode<T: Pixel>(
     pixels: &Pixels,
     variable: &Variable,
@@ -43,7 +43,7 @@ pub fn decode<T: Pixel>(
     out: &mut [T],
 ) -> Result<Gaps> {
     if pixels.len() != out.len() {
-        return Err(Error::Bug(format!("{} values for {} places", pixels.len(), out.len())));
+        return Err(Error::Bug(format!("{} values for {} pixels", pixels.len(), out.len())));
     }
     match (T::view(pixels), decoding.linear(variable)) {
         (Some(values), None) => out.copy_from_slice(values),

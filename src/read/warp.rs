@@ -19,7 +19,7 @@ const NONE: f64 = f64::MIN;
 /// the slice.
 ///
 /// # Errors
-/// No transformation between the two CRSs, or blocks that can not be decoded.
+/// No transformation between the two CRSs, or blocks that cannot be decoded.
 pub fn band_onto<T: Pixel>(
     source: &Source,
     band: usize,
@@ -45,8 +45,8 @@ fn copy<T: Pixel>(
         let mut part = Warped { pixels: vec![T::default(); window.area()], valid: vec![1; window.area()] };
         let request = PatchRequest { source, window: *window, bands: &[band], options: &options };
         for gap in request.read(&mut part.pixels)? {
-            if let Some(places) = part.valid.get_mut(gap) {
-                places.fill(0);
+            if let Some(pixels) = part.valid.get_mut(gap) {
+                pixels.fill(0);
             }
         }
         match &mut all {
@@ -73,13 +73,13 @@ fn warped<T: Pixel>(
 ) -> Result<Option<Warped<T>>> {
     let Passage { from, to, globe } = passage;
     let no_band = || Error::Bug(format!("no band {band}"));
-    let facts = source.header().bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
+    let metadata = source.header().bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
     // A scaled pixel is no longer comparable with the file's nodata value, so gaps get a value of their own.
     let fill = how.scaled.then_some(NONE);
     let options = PatchOptions { scaled: how.scaled, fill, ..PatchOptions::default() };
     let nodata = match fill {
         Some(fill) => Some(T::of(fill)),
-        None => facts.nodata.filter(|_| !facts.masked).and_then(T::nodata),
+        None => metadata.nodata.filter(|_| !metadata.masked).and_then(T::nodata),
     };
     let bands = [band];
     let of = |part: &Window| PatchRequest { source, window: *part, bands: &bands, options: &options };
@@ -91,19 +91,19 @@ fn warped<T: Pixel>(
             let mut pixels = vec![T::default(); out.len()];
             out.fill(255);
             for gap in of(part).read(&mut pixels)? {
-                if let Some(places) = out.get_mut(gap) {
-                    places.fill(0);
+                if let Some(pixels) = out.get_mut(gap) {
+                    pixels.fill(0);
                 }
             }
             Ok(())
         })
     };
-    if !facts.masked
+    if !metadata.masked
         && let Some(quick) = resample::quick(from, to, how, nodata, &image)?
     {
         return Ok(Some(quick));
     }
-    let by_mask = facts.masked && nodata.is_none();
+    let by_mask = metadata.masked && nodata.is_none();
     let pixels = Pixels { image: &image, mask: by_mask.then_some(&mask as &warp::Fetch<'_, u8>) };
     let rule = Rule { resampling: how.resampling, tolerance: how.tolerance, nodata };
     warp::warp(from, to, &rule, &pixels)
@@ -126,8 +126,8 @@ fn around<P: Copy + Default>(
         let mut pixels = vec![P::default(); part.area()];
         read(&part, &mut pixels)?;
         for (row, pixels) in out.chunks_mut(window.width as usize).zip(pixels.chunks(width as usize)) {
-            if let Some(places) = row.get_mut(to..to + pixels.len()) {
-                places.copy_from_slice(pixels);
+            if let Some(span) = row.get_mut(to..to + pixels.len()) {
+                span.copy_from_slice(pixels);
             }
         }
         to += width as usize;

@@ -6,6 +6,7 @@ pub mod cells;
 pub mod crs;
 pub mod options;
 pub mod paths;
+pub mod pixels;
 pub mod remedies;
 pub mod shapes;
 pub mod slice_value;

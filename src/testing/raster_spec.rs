@@ -29,7 +29,7 @@ pub struct RasterSpec {
 
 impl RasterSpec {
     /// # Panics
-    /// The line is no raster: a fault of the test.
+    /// The line is not a raster: a fault of the test.
     pub fn parse(line: &str) -> RasterSpec {
         let (head, pixels) = line.split_once('|').expect("a | before the pixels");
         let mut words = head.split_whitespace();

@@ -74,7 +74,7 @@ pub fn suggestion(dtype: Dtype) -> i128 {
 /// Writes a canvas where `staging` leads.
 ///
 /// # Errors
-/// A side without pixels, names that are not one a band, a CRS that PROJ does not know, or a file that can not be
+/// A side without pixels, names that are not one a band, a CRS that PROJ does not know, or a file that cannot be
 /// written, which leaves what was there.
 pub fn write(staging: Staging, canvas: &Canvas, options: &Options) -> Result<()> {
     let [bands, height, width] = canvas.shape;

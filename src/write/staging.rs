@@ -88,7 +88,7 @@ impl Staging {
     /// Puts what was written in the target's place.
     ///
     /// # Errors
-    /// Nothing was written, or the target can not be replaced.
+    /// Nothing was written, or the target cannot be replaced.
     pub fn commit(mut self) -> Result<()> {
         let moved = fs::rename(self.path(), &self.target);
         moved.map_err(|e| Error::unwritable(self.target.display().to_string(), e))?;

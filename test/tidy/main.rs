@@ -103,6 +103,11 @@ const SQL: &[&str] = &[
     "{stats: ",
 ];
 
+/// Names that say a role where a thing has a name of its own: an index, an offset, a position, a point.
+const VAGUE: &[&str] = &["place", "places", "bag", "stuff"];
+/// What reads as translated, in comments and in texts.
+const STILTED: &[&str] = &["can not ", "is no raster", "is no file", "begin of "];
+
 fn main() {
     let root = Path::new("src");
     if !root.is_dir() {
@@ -111,7 +116,7 @@ fn main() {
     }
     let sources = source::all(root);
     let mut amiss = Vec::new();
-    for check in [rooms, circles, libraries, unsafe_files, engine_texts, shape_of_files, folders] {
+    for check in [rooms, circles, libraries, unsafe_files, engine_texts, words, shape_of_files, folders] {
         amiss.extend(check(&sources));
     }
     for line in &amiss {
@@ -138,11 +143,11 @@ fn rooms(sources: &[Source]) -> Vec<String> {
         }
         for path in source.paths() {
             let to = room_of(&path);
-            let place = WALK.iter().position(|r| *r == to);
+            let order = WALK.iter().position(|r| *r == to);
             let wrong = match WALK.iter().position(|r| *r == room) {
-                Some(own) => place.is_some_and(|there| there > own),
-                None if WORDS.contains(&room) => place.is_some() || LENT.contains(&to),
-                None if LENT.contains(&room) => place.is_some(),
+                Some(own) => order.is_some_and(|there| there > own),
+                None if WORDS.contains(&room) => order.is_some() || LENT.contains(&to),
+                None if LENT.contains(&room) => order.is_some(),
                 None => false,
             };
             if wrong {
@@ -247,6 +252,21 @@ fn engine_texts(sources: &[Source]) -> Vec<String> {
             for word in SQL.iter().filter(|word| text.contains(**word)) {
                 amiss.push(format!("{} says \"{word}\", which is SQL: \"{text}\"", source.name));
             }
+        }
+    }
+    amiss
+}
+
+/// One idea has one word, and a word has one idea.
+fn words(sources: &[Source]) -> Vec<String> {
+    let mut amiss = Vec::new();
+    for source in sources {
+        let names = source.code.split(|c: char| !c.is_alphanumeric() && c != '_');
+        let mut vague: Vec<&str> = names.filter(|name| VAGUE.contains(name)).collect();
+        vague.dedup();
+        amiss.extend(vague.iter().map(|name| format!("{} names something \"{name}\"", source.name)));
+        for phrase in STILTED.iter().filter(|phrase| source.text.contains(**phrase)) {
+            amiss.push(format!("{} says \"{phrase}\"", source.name));
         }
     }
     amiss

@@ -1,5 +1,6 @@
 //! One asset of a STAC item: where it lies, what it is, and what its extensions say.
 
+use crate::error::ReasonResult;
 use serde_json::{Map, Value};
 
 use crate::affine::Affine;
@@ -37,7 +38,7 @@ fn resolve(href: &str, base: &str) -> String {
         return local(href);
     }
     let mut parts: Vec<&str> = if base.is_empty() { Vec::new() } else { base.split('/').collect() };
-    // What can not be left: the root, or a URL's scheme and host.
+    // What cannot be left: the root, or a URL's scheme and host.
     let fixed = match base.split_once("://") {
         Some(_) => 3,
         None => usize::from(base.starts_with('/')),
@@ -57,11 +58,7 @@ fn resolve(href: &str, base: &str) -> String {
 
 /// # Errors
 /// An asset without an href.
-pub(crate) fn read(
-    name: &str,
-    fields: &Map<String, Value>,
-    base: &str,
-) -> std::result::Result<Asset, String> {
+pub(crate) fn read(name: &str, fields: &Map<String, Value>, base: &str) -> ReasonResult<Asset> {
     let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_string);
     let href = text("href").filter(|href| !href.is_empty());
     let href = href.ok_or_else(|| format!("its asset \"{name}\" has no href"))?;
@@ -256,7 +253,7 @@ impl<'a> Look<'a> {
     }
 }
 
-/// A number, or one of the words that stand for those which JSON can not write.
+/// A number, or one of the words that stand for those which JSON cannot write.
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| match value.as_str()?.trim().to_ascii_lowercase().as_str() {
         "nan" => Some(f64::NAN),

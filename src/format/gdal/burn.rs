@@ -17,7 +17,7 @@ use crate::projection::library::reason;
 /// `all_touched`, when any of it does.
 ///
 /// # Errors
-/// A WKB that GDAL can not read.
+/// A WKB that GDAL cannot read.
 pub fn burn(
     shapes: &[(Vec<u8>, i32)],
     grid: &Affine,

@@ -12,7 +12,7 @@ use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixels};
 use crate::error::{Error, Result};
 use crate::format::gdal::start;
-use crate::projection::library::reason;
+use crate::projection::library::cause;
 use crate::projection::spatial_ref;
 use crate::{with_dtype, with_pixels};
 
@@ -50,11 +50,11 @@ pub struct Layout {
 /// are means, of whole numbers, which may be classes, single pixels.
 ///
 /// # Errors
-/// The CRS is unknown, or the file can not be written.
+/// The CRS is unknown, or the file cannot be written.
 pub fn cog(path: &Path, raster: &Raster<'_>, layout: &Layout) -> Result<()> {
     start();
     let name = path.to_string_lossy().into_owned();
-    let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
+    let failed = |e: GdalError| Error::unwritable(&name, cause(e, &name));
     let memory = in_memory(raster, &failed)?;
     let float = matches!(dtype(raster.pixels), Dtype::Float32 | Dtype::Float64);
     let mut options = RasterCreationOptions::new();

@@ -34,15 +34,14 @@ impl Fields {
     /// A damaged message, grids that have no rows and columns, bands on several grids.
     pub fn of(location: &Location, messages: Messages, header: &mut Header) -> ReasonResult<Fields> {
         if let Some(reason) = messages.refusal() {
-            return Err(reason);
+            return Err(reason.into());
         }
         // GDAL counts otherwise where it passes over messages: then nothing is known of one of them.
         if messages.fields.len() != header.bands.len() {
             return Ok(Fields::default());
         }
         let all = messages.fields;
-        let Some(grid) = Messages::one_grid(&all).map_err(|problem| format!("as a raster it {problem}"))?
-        else {
+        let Some(grid) = Messages::one_grid(&all).map_err(|problem| problem.after("as a raster it"))? else {
             return Ok(Fields::default());
         };
         let turned =

@@ -18,7 +18,7 @@ use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 use gdal_sys as c;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
-use crate::error::{Error, ReasonResult, Result};
+use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
 use crate::format::gdal::hdf5;
@@ -31,7 +31,7 @@ use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
 use crate::format::{classic, heap};
 use crate::kept::Kept;
-use crate::projection::library::reason;
+use crate::projection::library::cause;
 use crate::with_dtype;
 
 /// Above these a file is damaged: links of HDF5 may lead back to a group above.
@@ -148,7 +148,7 @@ impl MdimFile {
 
     fn open_now(sight: &Sight) -> Result<MdimFile> {
         let (location, path) = (sight.location(), sight.path());
-        let unreadable = |reason: String| Error::unreadable(path, reason);
+        let unreadable = |reason: Cause| Error::unreadable(path, reason);
         let format =
             sniff(sight.head()).ok_or_else(|| unreadable("it is not a NetCDF, HDF5 or GRIB file".into()))?;
         match format {
@@ -158,7 +158,7 @@ impl MdimFile {
         }
         let messages = if format == "GRIB" { grib::messages(location) } else { Messages::default() };
         if let Some(reason) = messages.refusal() {
-            return Err(unreadable(reason));
+            return Err(unreadable(reason.into()));
         }
         // The netCDF library reads no virtual file: NetCDF classic comes whole, HDF5 and GRIB in ranges.
         let gdal_file = GdalFile::of(sight, |_, magic| magic.starts_with(b"CDF"))?;
@@ -168,7 +168,7 @@ impl MdimFile {
         let _guard = guard(true);
         let local = close_earlier(location)?;
         let _as_stored = AsStored::new();
-        let mut last = "GDAL gave no reason".to_string();
+        let mut last = Cause::from("GDAL gave no reason");
         // The netCDF library reads any HDF5 file, and knows the dimensions that are attached to its arrays.
         let drivers: &[&str] = match format {
             "HDF5" if gdal_file.without_netcdf => &["HDF5"],
@@ -216,7 +216,7 @@ impl MdimFile {
         gdal_file: GdalFile,
     ) -> Result<MdimFile> {
         let path = location.text();
-        let unreadable = |reason: String| Error::unreadable(path, reason);
+        let unreadable = |reason: Cause| Error::unreadable(path, reason);
         let mut fields = Fields::default();
         if format == "GRIB" {
             let arrays: Vec<bool> =
@@ -278,9 +278,9 @@ impl ArrayFile for MdimFile {
         let Some(metadata) = self.header.variables.get(variable) else {
             return Err(Error::Bug(format!("no variable {variable}")));
         };
-        let fail = |reason: String| Error::values(self.path(), &metadata.name, reason);
+        let fail = |reason: Cause| Error::values(self.path(), &metadata.name, reason);
         let Some(dtype) = metadata.dtype else {
-            return Err(fail(format!("its values are not numbers but {}", metadata.dtype_name)));
+            return Err(fail(format!("its values are not numbers but {}", metadata.dtype_name).into()));
         };
         let n = metadata.check_slab(start, count, step).map_err(fail)?;
         let _guard = guard(true);
@@ -312,7 +312,7 @@ impl ArrayFile for MdimFile {
             Some(Source::Array(array, native)) => vsi::watched(&self.location, || {
                 let pixels = with_dtype!(native.unwrap_or(dtype), T => read::<T>(array, start, count, step, n, self.path()).map_err(|reason| {
                     fail(match self.fields.foreign {
-                        Some(packing) => format!("{reason}; its file has fields packed as {packing}, which this GDAL has no library for"),
+                        Some(packing) => reason.before(format!("its file has fields packed as {packing}, which this GDAL has no library for")),
                         None => reason,
                     })
                 }))?;
@@ -436,7 +436,7 @@ fn open_with(name: &str, driver: &str, path: &str) -> ReasonResult<(Dataset, Gro
         sibling_files: Some(&[]),
         ..DatasetOptions::default()
     };
-    let dataset = Dataset::open_ex(name, options).map_err(|e| reason(&e, path))?;
+    let dataset = Dataset::open_ex(name, options).map_err(|e| cause(e, path))?;
     // SAFETY: the dataset is open, and the group is checked before it is used.
     let root = unsafe { c::GDALDatasetGetRootGroup(dataset.c_dataset()) };
     if root.is_null() {
@@ -446,11 +446,11 @@ fn open_with(name: &str, driver: &str, path: &str) -> ReasonResult<(Dataset, Gro
 }
 
 /// What GDAL said last on this thread.
-fn last_error(path: &str) -> String {
+fn last_error(path: &str) -> Cause {
     // SAFETY: GDAL gives a text of its own, which is copied at once.
     let text = unsafe { text(c::CPLGetLastErrorMsg()) }.unwrap_or_default();
     let text = if text.is_empty() { "GDAL gave no reason".to_string() } else { text };
-    reason(&gdal::errors::GdalError::NullPointer { method_name: "", msg: text }, path)
+    cause(gdal::errors::GdalError::NullPointer { method_name: "", msg: text }, path)
 }
 
 /// # Safety
@@ -505,7 +505,7 @@ impl Reader {
     fn walk(&mut self, group: &Group, prefix: &str, depth: usize) -> ReasonResult<()> {
         self.groups += 1;
         if self.groups > MAX_GROUPS || depth > 32 {
-            return Err(format!("it has more than {MAX_GROUPS} groups, or groups 32 deep"));
+            return Err(format!("it has more than {MAX_GROUPS} groups, or groups 32 deep").into());
         }
         let options = show_all();
         // SAFETY: the group is open; the list is ours.
@@ -518,7 +518,7 @@ impl Reader {
                 continue;
             }
             if self.sources.len() >= MAX_VARIABLES {
-                return Err(format!("it has more than {MAX_VARIABLES} variables"));
+                return Err(format!("it has more than {MAX_VARIABLES} variables").into());
             }
             let array = Array(array);
             let short =

@@ -131,7 +131,7 @@ impl Letters {
                 )
             };
             if done != 0 {
-                return Err(format!("the netCDF library cannot read it (its error {done})"));
+                return Err(format!("the netCDF library cannot read it (its error {done})").into());
             }
         }
         Ok(Pixels::UInt8(letters))

@@ -7,12 +7,12 @@ use gdal::vector::{FieldValue, LayerAccess, LayerCaps, geometry_type_to_name};
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::bbox::Bbox;
-use crate::error::{Error, Member, Result};
+use crate::error::{Cause, Error, Member, Result};
 use crate::files::{Address, Location, Sight};
 use crate::format::gdal::vsi::GdalFile;
 use crate::format::gdal::{burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
-use crate::projection::library::{failure_of, reason};
+use crate::projection::library::{cause, failure_of};
 use crate::projection::name_of;
 
 /// An open vector file. One thread uses it at a time.
@@ -155,7 +155,7 @@ impl VectorSource {
                     sibling_files: alone.as_ref().map(|name| &name[..]),
                 };
                 Dataset::open_ex(&name, options)
-                    .map_err(|e| Error::unreadable(path, reason(&e, &gdal_file.name)))
+                    .map_err(|e| Error::unreadable(path, cause(e, &gdal_file.name)))
             };
             let mut dataset = open(is_table.then_some(&CSV_OPTIONS[..]))?;
             if let Some(encoding) = untold_encoding(&dataset) {
@@ -194,18 +194,18 @@ impl VectorSource {
         let names = self.names();
         let (found, shown) = match wanted {
             LayerName::Name(name) => {
-                let places: Vec<usize> = (0..names.len()).filter(|i| names.get(*i) == Some(name)).collect();
-                if places.len() > 1 {
-                    let numbers: Vec<String> = places.iter().map(|place| (place + 1).to_string()).collect();
+                let same: Vec<usize> = (0..names.len()).filter(|i| names.get(*i) == Some(name)).collect();
+                if same.len() > 1 {
+                    let numbers: Vec<String> = same.iter().map(|index| (index + 1).to_string()).collect();
                     let problem = format!(
                         "\"{}\" has {} layers named \"{name}\": {}",
                         self.location.text(),
-                        places.len(),
+                        same.len(),
                         numbers.join(", ")
                     );
                     return Err(Error::conflict(problem, "Name the layer that is meant by its number"));
                 }
-                (places.first().copied(), format!("\"{name}\""))
+                (same.first().copied(), format!("\"{name}\""))
             }
             LayerName::Number(n) => {
                 let index = usize::try_from(*n).ok().and_then(|n| n.checked_sub(1));
@@ -221,7 +221,7 @@ impl VectorSource {
     /// Counts features and finds extents: from the header where the format keeps them, else by one pass.
     ///
     /// # Errors
-    /// An unknown layer, or one that can not be read.
+    /// An unknown layer, or one that cannot be read.
     pub fn header(&self, wanted: Option<&LayerName>) -> Result<VectorHeader> {
         let indices = self.find(wanted)?;
         let layers = vsi::watched(&self.location, || {
@@ -232,9 +232,9 @@ impl VectorSource {
     }
 
     fn layer_header(&self, layer_index: usize) -> Result<LayerHeader> {
-        let unreadable = |reason: String| Error::unreadable(self.location.text(), reason);
+        let unreadable = |reason: Cause| Error::unreadable(self.location.text(), reason);
         let layer =
-            self.dataset.layer(layer_index).map_err(|e| unreadable(reason(&e, self.location.text())))?;
+            self.dataset.layer(layer_index).map_err(|e| unreadable(cause(e, self.location.text())))?;
         let spatial = layer.defn().geom_fields().next().is_some();
         let geometry_type = match spatial {
             true => geometry_type_to_name(layer.defn().geometry_type()),
@@ -247,12 +247,10 @@ impl VectorSource {
         });
         // -1 stands for a count that could not be had.
         if let Some(failure) = failure.or_else(|| (features > i64::MAX as u64).then(|| "no count".into())) {
-            return Err(unreadable(failure));
+            return Err(unreadable(failure.into()));
         }
         let extent = match extent {
-            Some(e) => {
-                Some(Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).map_err(|e| unreadable(e.to_string()))?)
-            }
+            Some(e) => Some(Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).map_err(|e| unreadable(e.into()))?),
             None => None,
         };
         let crs = self.crs_of(&layer, extent.as_ref());
@@ -263,7 +261,7 @@ impl VectorSource {
     /// The CRS of a layer, by authority code where there is one, else PROJJSON.
     ///
     /// # Errors
-    /// A remote file can not be read.
+    /// A remote file cannot be read.
     pub fn layer_crs(&self, layer_index: usize) -> Result<Option<String>> {
         let read = || {
             let layer = self.dataset.layer(layer_index).ok()?;
@@ -308,9 +306,9 @@ impl VectorSource {
         within: Option<&Bbox>,
         mut visit: impl FnMut(Option<u64>, Vec<u8>, Field) -> Result<()>,
     ) -> Result<()> {
-        let unreadable = |reason: String| Error::unreadable(self.location.text(), reason);
+        let unreadable = |reason: Cause| Error::unreadable(self.location.text(), reason);
         let mut layer =
-            self.dataset.layer(layer_index).map_err(|e| unreadable(reason(&e, self.location.text())))?;
+            self.dataset.layer(layer_index).map_err(|e| unreadable(cause(e, self.location.text())))?;
         let index = match field {
             Some(name) => Some(self.field_index(&layer, name)?),
             None => None,
@@ -325,14 +323,11 @@ impl VectorSource {
                 let Some(geometry) = feature.geometry() else { continue };
                 let wkb = match burn::straightened(geometry) {
                     Some(wkb) => wkb,
-                    None => geometry.wkb().map_err(|e| unreadable(reason(&e, self.location.text())))?,
+                    None => geometry.wkb().map_err(|e| unreadable(cause(e, self.location.text())))?,
                 };
                 let value = match index {
                     Some(index) => {
-                        match feature
-                            .field(index)
-                            .map_err(|e| unreadable(reason(&e, self.location.text())))?
-                        {
+                        match feature.field(index).map_err(|e| unreadable(cause(e, self.location.text())))? {
                             Some(value) => value_of(value),
                             None => Field::Null,
                         }
@@ -347,7 +342,7 @@ impl VectorSource {
         outcome?;
         // A damaged feature ends the layer as if it were the last: only what GDAL says tells the difference.
         if let Some(failure) = failure {
-            return Err(unreadable(failure));
+            return Err(unreadable(failure.into()));
         }
         // A spatial index gives them in its own order.
         found.sort_by_key(|(fid, ..)| *fid);

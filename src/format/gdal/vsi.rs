@@ -40,7 +40,7 @@ pub(crate) struct GdalFile {
     pub name: String,
     /// Its remote file, where it has one that is read in ranges.
     pub remote: Option<Arc<RemoteFile>>,
-    /// The netCDF library can not read through here, so that driver is left out.
+    /// The netCDF library cannot read through here, so that driver is left out.
     pub without_netcdf: bool,
     memory: Option<Memory>,
 }
@@ -62,7 +62,7 @@ impl GdalFile {
     /// ranges by the HDF5 driver.
     ///
     /// # Errors
-    /// The URL can not be opened, or the file must be had whole and is too large.
+    /// The URL cannot be opened, or the file must be had whole and is too large.
     pub(crate) fn of(sight: &Sight, needs_netcdf: impl Fn(&Location, &[u8]) -> bool) -> Result<GdalFile> {
         let (location, path) = (sight.location(), sight.path());
         let Address::Url(url) = location.address() else {

@@ -58,7 +58,7 @@ pub struct Grid<'a> {
     pub turn: Option<Turn>,
 }
 
-/// What GDAL can not see of a source that is laid around the globe.
+/// What GDAL cannot see of a source that is laid around the globe.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Turn {
     /// Positions come within half a turn of this longitude.

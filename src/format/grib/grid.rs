@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::ReasonResult;
+use crate::error::{Cause, ReasonResult};
 
 /// The description of a grid, from section 3 of edition 2 and section 2 of edition 1. Two are equal when their bytes are,
 /// but for what these say of vectors.
@@ -225,10 +225,10 @@ impl Grid {
         const MOST: u64 = 1 << 12;
         let (south, north) = (self.first.0.min(self.last.0), self.first.0.max(self.last.0));
         let wrong = || {
-            format!(
+            Cause::from(format!(
                 "its Gaussian grid of {} rows from {south} to {north} degrees has no such rows among its {n} parallels between pole and equator",
                 self.height
-            )
+            ))
         };
         if n == 0 || n > MOST || self.height > 2 * n {
             return Err(wrong());

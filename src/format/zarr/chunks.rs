@@ -14,7 +14,7 @@ use zarrs::metadata::v3::MetadataV3;
 use zarrs::storage::{ReadableStorageTraits, StoreKey};
 
 use crate::dtype::{Pixel, Pixels};
-use crate::error::ReasonResult;
+use crate::error::{Cause, ReasonResult};
 use crate::format::zarr::metadata::{Element, Node, Version};
 use crate::format::zarr::store::Store;
 use crate::with_dtype;
@@ -66,20 +66,20 @@ impl Chunks {
                 return Err(format!(
                     "its chunks of {chunk:?} {} values are above 1 GiB",
                     node.variable.dtype_name
-                ));
+                )
+                .into());
             }
             let metadata = match node.version {
                 Version::V2 => parse::<ArrayMetadataV2>(&node.metadata).map(ArrayMetadata::V2)?,
                 Version::V3 => parse::<ArrayMetadataV3>(&node.metadata).map(ArrayMetadata::V3)?,
             };
             let path = format!("/{}", node.path);
-            let array =
-                Array::new_with_metadata(store.clone(), &path, metadata).map_err(|e| e.to_string())?;
+            let array = Array::new_with_metadata(store.clone(), &path, metadata).map_err(Cause::of)?;
             let options = CodecOptions::default().with_concurrent_target(1);
             let inner = match &node.inner_codecs {
                 Some(codecs) => {
                     let codecs: Vec<MetadataV3> = parse(codecs)?;
-                    let chain = CodecChain::from_metadata(&codecs).map_err(|e| e.to_string())?;
+                    let chain = CodecChain::from_metadata(&codecs).map_err(Cause::of)?;
                     let indexes = ArrayShardedReadableExtCache::new(&array);
                     Some(Inner { chain, indexes, states: Mutex::default() })
                 }
@@ -124,7 +124,7 @@ impl Chunks {
     /// does not have is all fill value.
     ///
     /// # Errors
-    /// Its bytes can not be read or decoded.
+    /// Its bytes cannot be read or decoded.
     pub(crate) fn decode(&self, indices: &[u64]) -> ReasonResult<Pixels> {
         contain(|| {
             let values = self.sides.iter().map(|side| side.get() as usize).product::<usize>();
@@ -136,14 +136,13 @@ impl Chunks {
                     let whole = self.array.codecs();
                     let chain = self.inner.as_ref().map_or(&*whole, |inner| &inner.chain);
                     let decoded = chain.decode(Cow::Owned(encoded), &self.sides, kind, fill, &self.options);
-                    let fixed =
-                        decoded.map_err(|e| e.to_string())?.into_fixed().map_err(|e| e.to_string())?;
+                    let fixed = decoded.map_err(Cause::of)?.into_fixed().map_err(Cause::of)?;
                     fixed.into_owned()
                 }
             };
             if bytes.len() != values * self.element.size() {
                 let (found, must) = (bytes.len(), values * self.element.size());
-                return Err(format!("it has {found} bytes once decoded, and must have {must}"));
+                return Err(format!("it has {found} bytes once decoded, and must have {must}").into());
             }
             Ok(pixels(self.element, &bytes))
         })
@@ -152,11 +151,11 @@ impl Chunks {
     fn encoded(&self, indices: &[u64]) -> ReasonResult<Option<Vec<u8>>> {
         let key = self.key(indices);
         let Some(inner) = &self.inner else {
-            let Some(size) = self.store.size_key(&key).map_err(|e| e.to_string())? else { return Ok(None) };
+            let Some(size) = self.store.size_key(&key).map_err(Cause::of)? else { return Ok(None) };
             if size > self.most() {
-                return Err(format!("{} has {size} bytes, more than any encoding of it", key.as_str()));
+                return Err(format!("{} has {size} bytes, more than any encoding of it", key.as_str()).into());
             }
-            return self.store.get(&key).map(|bytes| bytes.map(Vec::from)).map_err(|e| e.to_string());
+            return self.store.get(&key).map(|bytes| bytes.map(Vec::from)).map_err(Cause::of);
         };
         if let Some(state) = self.store.state(&key) {
             let mut states = inner.states.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,7 +165,7 @@ impl Chunks {
             }
             states.insert(key, state);
         }
-        self.array.retrieve_encoded_subchunk(&inner.indexes, indices).map_err(|e| e.to_string())
+        self.array.retrieve_encoded_subchunk(&inner.indexes, indices).map_err(Cause::of)
     }
 
     /// More bytes than a chunk takes in any encoding, and than a codec may say that it holds.
@@ -187,14 +186,14 @@ impl Chunks {
             _ => None,
         };
         match says.filter(|&says| says > self.most()) {
-            Some(says) => Err(format!("it says that it holds {says} bytes, more than a chunk can")),
+            Some(says) => Err(format!("it says that it holds {says} bytes, more than a chunk can").into()),
             None => Ok(()),
         }
     }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(document: &serde_json::Value) -> ReasonResult<T> {
-    T::deserialize(document).map_err(|e| e.to_string())
+    T::deserialize(document).map_err(Cause::of)
 }
 
 fn codec_names(node: &Node) -> Vec<String> {

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
 
 use crate::dtype::{Dtype, Nodata};
-use crate::error::ReasonResult;
+use crate::error::{Cause, ReasonResult};
 use crate::format::array::{Attribute, Variable};
 
 /// Where documents come from: a store.
@@ -13,13 +13,13 @@ pub(crate) trait Documents {
     /// A document by its key, or `None` when there is none.
     ///
     /// # Errors
-    /// It is there and can not be read.
+    /// It is there and cannot be read.
     fn document(&self, key: &str) -> ReasonResult<Option<Vec<u8>>>;
 
     /// Names of the folders directly under a group.
     ///
     /// # Errors
-    /// They can not be listed, or there are too many.
+    /// They cannot be listed, or there are too many.
     fn folders(&self, group: &str) -> ReasonResult<Vec<String>>;
 }
 
@@ -111,7 +111,9 @@ pub(crate) fn read_tree(store: &dyn Documents, name: &str) -> ReasonResult<Tree>
 fn json(store: &dyn Documents, key: &str) -> ReasonResult<Option<Value>> {
     let Some(bytes) = store.document(key)? else { return Ok(None) };
     let text = std::str::from_utf8(&bytes).map_err(|_| format!("{key} is not UTF-8"))?;
-    serde_json::from_str(&quote_numbers(text)).map(Some).map_err(|e| format!("{key} is not JSON: {e}"))
+    serde_json::from_str(&quote_numbers(text))
+        .map(Some)
+        .map_err(|e| Cause::of(e).within(format!("{key} is not JSON")))
 }
 
 /// Python writes NaN and Infinity bare, which JSON does not know: puts them in quotes, as Zarr does.
@@ -155,7 +157,7 @@ fn is_plain(path: &str) -> bool {
 
 fn add(tree: &mut Tree, node: Node) -> ReasonResult<()> {
     if tree.nodes.len() >= MAX_NODES {
-        return Err(format!("it holds more than {MAX_NODES} arrays"));
+        return Err(format!("it holds more than {MAX_NODES} arrays").into());
     }
     tree.nodes.push(node);
     Ok(())
@@ -216,14 +218,14 @@ fn version_2(store: &dyn Documents, name: &str) -> ReasonResult<Tree> {
 
 fn deeper(groups: &mut Vec<String>, path: String) -> ReasonResult<()> {
     if path.split('/').count() >= MAX_DEPTH || groups.len() >= MAX_NODES {
-        return Err(format!("its groups lie deeper than {MAX_DEPTH} levels, at \"{path}\""));
+        return Err(format!("its groups lie deeper than {MAX_DEPTH} levels, at \"{path}\"").into());
     }
     groups.push(path);
     Ok(())
 }
 
 fn node_2(path: &str, name: &str, mut metadata: Value, attributes: Option<&Value>) -> ReasonResult<Node> {
-    let blame = |what: String| format!("{}: {what}", join(path, ".zarray"));
+    let blame = |what: Cause| what.within(join(path, ".zarray"));
     if metadata.get("zarr_format").and_then(Value::as_u64) != Some(2) {
         return Err(blame("\"zarr_format\" is not 2".into()));
     }
@@ -356,7 +358,7 @@ fn version_3(store: &dyn Documents, root: Value, name: &str) -> ReasonResult<Tre
     if let Some(documents) = consolidated.and_then(Value::as_object) {
         for (path, document) in documents {
             if !is_plain(path) {
-                return Err(bad_path(path));
+                return Err(bad_path(path).into());
             }
             if node_type(document, path)? == NodeType::Array {
                 add(&mut tree, node_3(path, name, document.clone())?)?;
@@ -389,12 +391,12 @@ fn node_type(document: &Value, key: &str) -> ReasonResult<NodeType> {
     match document.get("node_type").and_then(Value::as_str) {
         Some("array") => Ok(NodeType::Array),
         Some("group") => Ok(NodeType::Group),
-        _ => Err(format!("{key}: \"node_type\" is neither \"array\" nor \"group\"")),
+        _ => Err(format!("{key}: \"node_type\" is neither \"array\" nor \"group\"").into()),
     }
 }
 
 fn node_3(path: &str, name: &str, mut metadata: Value) -> ReasonResult<Node> {
-    let blame = |what: String| format!("{}: {what}", join(path, "zarr.json"));
+    let blame = |what: Cause| what.within(join(path, "zarr.json"));
     if metadata.get("zarr_format").and_then(Value::as_u64) != Some(3) {
         return Err(blame("\"zarr_format\" is not 3".into()));
     }
@@ -403,7 +405,7 @@ fn node_3(path: &str, name: &str, mut metadata: Value) -> ReasonResult<Node> {
     let grid = metadata.get("chunk_grid").ok_or_else(|| blame("it has no \"chunk_grid\"".into()))?;
     let grid_name = named(grid).unwrap_or_default();
     if grid_name != "regular" {
-        return Err(blame(format!("its chunk grid \"{grid_name}\" is not \"regular\"")));
+        return Err(blame(format!("its chunk grid \"{grid_name}\" is not \"regular\"").into()));
     }
     let configuration = grid.get("configuration").unwrap_or(&Value::Null);
     let outer_chunk = numbers(configuration, "chunk_shape").map_err(&blame)?;
@@ -414,7 +416,9 @@ fn node_3(path: &str, name: &str, mut metadata: Value) -> ReasonResult<Node> {
                 count.checked_mul(outer.checked_div(*inner).filter(|_| outer % inner == 0)?)
             });
             if inner.len() != outer_chunk.len() || count.is_none_or(|count| count > MAX_INNER_CHUNKS) {
-                return Err(blame(format!("shards of {outer_chunk:?} hold no whole chunks of {inner:?}")));
+                return Err(blame(
+                    format!("shards of {outer_chunk:?} hold no whole chunks of {inner:?}").into(),
+                ));
             }
             (inner, shard.get("codecs").cloned())
         }
@@ -502,14 +506,16 @@ impl Stored<'_> {
         let rank = self.shape.len();
         if self.chunk.len() != rank || rank > MAX_DIMS {
             let chunk = self.chunk.len();
-            return Err(format!("a shape of {rank} dimensions (at most {MAX_DIMS}) with chunks of {chunk}"));
+            return Err(
+                format!("a shape of {rank} dimensions (at most {MAX_DIMS}) with chunks of {chunk}").into()
+            );
         }
         if self.chunk.contains(&0) {
-            return Err(format!("its chunks of {:?} are empty", self.chunk));
+            return Err(format!("its chunks of {:?} are empty", self.chunk).into());
         }
         // An index along an axis, and a chunk's number, must be numbers that DuckDB holds.
         if self.shape.iter().any(|&size| size >= 1 << 53) {
-            return Err(format!("its shape {:?} is beyond any array", self.shape));
+            return Err(format!("its shape {:?} is beyond any array", self.shape).into());
         }
         let mut attributes = attributes(own);
         attributes.retain(|(name, _)| name != "_ARRAY_DIMENSIONS");
@@ -585,7 +591,7 @@ fn dims(names: Option<&Value>, rank: usize) -> (Vec<String>, Vec<usize>) {
 fn numbers(document: &Value, key: &str) -> ReasonResult<Vec<u64>> {
     let list = document.get(key).and_then(Value::as_array);
     let numbers: Option<Vec<u64>> = list.and_then(|list| list.iter().map(Value::as_u64).collect());
-    numbers.ok_or_else(|| format!("\"{key}\" is not a list of whole numbers"))
+    numbers.ok_or_else(|| format!("\"{key}\" is not a list of whole numbers").into())
 }
 
 fn attributes(object: Option<&Value>) -> Vec<(String, Attribute)> {

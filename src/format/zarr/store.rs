@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
 use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
 
-use crate::error::ReasonResult;
+use crate::error::{Cause, ReasonResult};
 use crate::files::sight::state_of;
 use crate::files::{Address, FileKind, Sight};
 use crate::format::zarr::metadata::Documents;
@@ -35,7 +35,7 @@ impl Store {
     /// The store in a folder or behind a URL, or in a zip file, whose store may lie in its one folder.
     ///
     /// # Errors
-    /// The zip file can not be read.
+    /// The zip file cannot be read.
     pub(crate) fn open(sight: &Sight) -> ReasonResult<Store> {
         match (sight.kind(), sight.location().address()) {
             (FileKind::File, _) => Zip::open(sight.location()).map(Store::Zip),
@@ -122,7 +122,8 @@ impl ReadableStorageTraits for Store {
             Store::Folder(folder) => folder.get_partial_many(key, ranges),
             Store::Web(web) => web.get_partial_many(key, ranges),
             Store::Zip(zip) => {
-                let Some(bytes) = zip.read(key.as_str()).map_err(StorageError::Other)? else {
+                let Some(bytes) = zip.read(key.as_str()).map_err(|e| StorageError::Other(e.to_string()))?
+                else {
                     return Ok(None);
                 };
                 let bytes = Bytes::from(bytes);
@@ -151,8 +152,8 @@ impl ReadableStorageTraits for Store {
 
 impl Documents for Store {
     fn document(&self, key: &str) -> ReasonResult<Option<Vec<u8>>> {
-        let name = StoreKey::new(key).map_err(|e| e.to_string())?;
-        let bytes = self.get(&name).map_err(|e| format!("{key}: {e}"))?;
+        let name = StoreKey::new(key).map_err(Cause::of)?;
+        let bytes = self.get(&name).map_err(|e| Cause::of(e).within(key))?;
         Ok(bytes.map(Vec::from))
     }
 
@@ -163,12 +164,12 @@ impl Documents for Store {
                 return Err("its documents are not consolidated, and a URL cannot be listed".into());
             }
             Store::Folder(folder) => {
-                subfolders(&folder.root.join(group)).map_err(|e| format!("{group}/: {e}"))?
+                subfolders(&folder.root.join(group)).map_err(|e| Cause::of(e).within(format!("{group}/")))?
             }
             Store::Zip(zip) => zip.folders(group),
         };
         if names.len() > MAX_FOLDERS {
-            return Err(format!("{group}/ holds more than {MAX_FOLDERS} folders"));
+            return Err(format!("{group}/ holds more than {MAX_FOLDERS} folders").into());
         }
         names.sort_unstable();
         Ok(names)

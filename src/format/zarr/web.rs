@@ -1,4 +1,4 @@
-//! Zarr keys behind a URL. A range of a key is a range of its file; keys can not be listed.
+//! Zarr keys behind a URL. A range of a key is a range of its file; keys cannot be listed.
 
 use std::sync::Arc;
 

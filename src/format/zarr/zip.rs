@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read};
 
-use crate::error::ReasonResult;
+use crate::error::{Cause, ReasonResult};
 use crate::files::Location;
 use crate::files::reader::Reader;
 use crate::format::zarr::range::MAX_READ_BYTES;
@@ -28,24 +28,24 @@ struct Entry {
     /// Bytes once unpacked.
     size: u64,
     crc32: u32,
-    /// `None` where entries of its kind can not be read.
+    /// `None` where entries of its kind cannot be read.
     deflated: Option<bool>,
 }
 
 impl Zip {
     /// # Errors
-    /// The file can not be read, or its directory is damaged.
+    /// The file cannot be read, or its directory is damaged.
     pub(crate) fn open(location: &Location) -> ReasonResult<Zip> {
-        let file = Reader::open(location).map_err(|e| e.to_string())?;
-        let length = file.size().map_err(|e| e.to_string())?;
+        let file = Reader::open(location).map_err(Cause::of)?;
+        let length = file.size().map_err(Cause::of)?;
         let directory = BufReader::new(file.cursor());
-        let mut archive = ::zip::ZipArchive::new(directory).map_err(|e| e.to_string())?;
+        let mut archive = ::zip::ZipArchive::new(directory).map_err(Cause::of)?;
         if archive.len() > MAX_ENTRIES {
-            return Err(format!("it holds more than {MAX_ENTRIES} entries"));
+            return Err(format!("it holds more than {MAX_ENTRIES} entries").into());
         }
         let mut entries = BTreeMap::new();
         for number in 0..archive.len() {
-            let entry = archive.by_index_raw(number).map_err(|e| e.to_string())?;
+            let entry = archive.by_index_raw(number).map_err(Cause::of)?;
             let Some(start) = entry.data_start().filter(|_| entry.is_file()) else { continue };
             let deflated = match entry.compression() {
                 _ if entry.encrypted() => None,
@@ -54,7 +54,7 @@ impl Zip {
                 _ => None,
             };
             let (packed, size, crc32) = (entry.compressed_size(), entry.size(), entry.crc32());
-            let name = entry.name().map_err(|e| e.to_string())?.into_owned();
+            let name = entry.name().map_err(Cause::of)?.into_owned();
             entries.insert(name, Entry { start, packed, size, crc32, deflated });
         }
         let mut zip = Zip { file, length, root: String::new(), entries };
@@ -87,13 +87,13 @@ impl Zip {
             .deflated
             .ok_or_else(|| format!("{key} is encrypted, or packed otherwise than by deflate"))?;
         if entry.size > MAX_READ_BYTES || entry.packed > MAX_READ_BYTES {
-            return Err(format!("{key} is above {} MiB", MAX_READ_BYTES >> 20));
+            return Err(format!("{key} is above {} MiB", MAX_READ_BYTES >> 20).into());
         }
         if entry.start.checked_add(entry.packed).is_none_or(|end| end > self.length) {
-            return Err(damaged());
+            return Err(damaged().into());
         }
         let mut packed = vec![0; entry.packed as usize];
-        self.file.read_exact_at(&mut packed, entry.start).map_err(|e| format!("{key}: {e}"))?;
+        self.file.read_exact_at(&mut packed, entry.start).map_err(|e| Cause::of(e).within(key))?;
         let bytes = match deflated {
             false => packed,
             true => {
@@ -105,7 +105,7 @@ impl Zip {
         };
         match bytes.len() as u64 == entry.size && crc32fast::hash(&bytes) == entry.crc32 {
             true => Ok(Some(bytes)),
-            false => Err(damaged()),
+            false => Err(damaged().into()),
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
         let at = bytes.windows(TEXT.len()).position(|run| run == TEXT).unwrap();
         bytes[at] ^= 1;
         let zip = opened(&bytes).unwrap();
-        assert!(zip.read("a").unwrap_err().contains("damaged"));
+        assert!(zip.read("a").unwrap_err().text().contains("damaged"));
         assert_eq!(zip.read("b"), Ok(Some(TEXT.to_vec())));
         assert!(opened(&bytes[..bytes.len() - 30]).is_err());
     }

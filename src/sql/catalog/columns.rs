@@ -129,7 +129,7 @@ pub fn problems(columns: &[Named], needed: &[&str]) -> Vec<Problem> {
 /// The columns that every macro of the algebra stands on.
 pub const ALGEBRA: [&str; 4] = ["geometry", "bbox", "t_min", "t_max"];
 
-/// What a patch grid can not do without.
+/// What a patch grid cannot do without.
 pub const GRID: [&str; 2] = ["patch_id", "win"];
 
 /// What is wrong with a row's `schema_version`.

@@ -7,7 +7,7 @@ use crate::bridge::record::{Read, Typed, record};
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{ReasonResult, Result};
 use crate::interval::iso;
 use crate::map::Shape;
 use crate::sql::catalog::columns::{problems, version_problem};
@@ -125,7 +125,7 @@ fn of_row(bound: &Bound, entry: &Vector<'_>, row: usize) -> Result<Vec<(&'static
     let envelope = geometry.and_then(|column| match of_geometry(column, row) {
         Ok(envelope) => Some(envelope),
         Err(problem) => {
-            found.push(("geometry", problem));
+            found.push(("geometry", problem.to_string()));
             None
         }
     });
@@ -161,14 +161,14 @@ fn of_row(bound: &Bound, entry: &Vector<'_>, row: usize) -> Result<Vec<(&'static
     Ok(found)
 }
 
-fn of_geometry(column: &Vector<'_>, row: usize) -> std::result::Result<Bbox, String> {
+fn of_geometry(column: &Vector<'_>, row: usize) -> ReasonResult<Bbox> {
     if column.is_null(row) {
         return Err("is NULL, so that no query finds this row".into());
     }
     match Shape::read(column.bytes(row)) {
         Ok(Some(shape)) => Ok(*shape.bbox()),
         Ok(None) => Err("is empty, so that no query finds this row".into()),
-        Err(error) => Err(Error::to_string(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 

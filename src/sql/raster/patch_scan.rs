@@ -110,11 +110,11 @@ pub fn bind(doc: &'static FunctionDoc, args: &Args, limits: Limits, origin: Orig
     let patch = patch_options(args)?;
     let on_error = args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
     let first = first_source(args, &origin, on_error)?;
-    let facts = first.map(|source| {
+    let of_first = first.map(|source| {
         let bands = band_numbers(&source, &patch)?;
         Ok((bands.len(), common_dtype(&source, &bands)?))
     });
-    let (bands, own) = match facts {
+    let (bands, own) = match of_first {
         Some(Err(error)) if on_error == OnError::Fail => return Err(error),
         Some(Ok((bands, own))) => (bands, own),
         Some(Err(_)) | None => (1, Dtype::Float32),

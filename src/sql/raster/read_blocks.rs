@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
 use crate::sql::shared::options::{BANDS, FILL, SCALED};
+use crate::sql::shared::pixels::{CRS, DATA, DTYPE, DTYPE_AMISS, SHAPE, TRANSFORM, UNDECODED};
 use crate::sql::shared::windows::WIN;
 
 /// The table function `read_blocks`.
@@ -32,12 +33,7 @@ static DOC: FunctionDoc = FunctionDoc {
         BANDS.named(),
         SCALED.named(),
         FILL.named(),
-        named(
-            "dtype",
-            "VARCHAR",
-            "the first file's",
-            "Type of `data`: the file's own (once scaled, a float), or `float32` or `float64`.",
-        ),
+        DTYPE,
         named(
             "on_error",
             "VARCHAR",
@@ -53,18 +49,10 @@ static DOC: FunctionDoc = FunctionDoc {
             WIN,
             "The block's window, in pixels, cut off where the raster ends: each pixel lies in one block.",
         ),
-        column(
-            "data",
-            "ANY[]",
-            "Pixels in the order [band, row, col], in the type of `dtype`; NULL where there is none.",
-        ),
-        column("shape", "INTEGER[]", "Bands, rows, columns of `data`."),
-        column(
-            "transform",
-            "DOUBLE[]",
-            "GDAL's six numbers of the window; NULL when the raster has no geotransform.",
-        ),
-        column("crs", "VARCHAR", "CRS of the raster; NULL when it has none."),
+        DATA,
+        SHAPE,
+        TRANSFORM,
+        CRS,
         column(
             "error",
             "VARCHAR",
@@ -74,9 +62,9 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "No parameter may be NULL.",
     errors: &[
         "source: no such file, or no raster",
-        "dtype: not the file's own type and no float; files of one query that differ in type",
+        DTYPE_AMISS,
         "a block above geoquilt_max_chunk_mb: read_patch cuts it by size",
-        "pixels that cannot be decoded: the file, the band and the window are named",
+        UNDECODED,
     ],
     examples: &[Example {
         title: "A raster as a table: its blocks, and the sum of all pixels",

@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql::shared::pixels::{CRS, DATA, DTYPE, DTYPE_AMISS, SHAPE, TRANSFORM, UNDECODED};
 use crate::sql::shared::windows::WIN;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -50,12 +51,7 @@ static DOC: FunctionDoc = FunctionDoc {
         SCALED.named(),
         FILL.named(),
         BOUNDLESS.named(),
-        named(
-            "dtype",
-            "VARCHAR",
-            "the first file's",
-            "Type of `data`: the file's own (once scaled, a float), or `float32` or `float64`.",
-        ),
+        DTYPE,
         named(
             "on_error",
             "VARCHAR",
@@ -71,18 +67,10 @@ static DOC: FunctionDoc = FunctionDoc {
         ),
         column("patch_id", "BIGINT", "Over rasters: place in the full grid, row-major."),
         column("win", WIN, "The window, in pixels."),
-        column(
-            "data",
-            "ANY[]",
-            "Pixels in the order [band, row, col], in the type of `dtype`; NULL where there is none.",
-        ),
-        column("shape", "INTEGER[]", "Bands, rows, columns of `data`."),
-        column(
-            "transform",
-            "DOUBLE[]",
-            "GDAL's six numbers of the window; NULL when the raster has no geotransform.",
-        ),
-        column("crs", "VARCHAR", "CRS of the raster; NULL when it has none."),
+        DATA,
+        SHAPE,
+        TRANSFORM,
+        CRS,
         column(
             "error",
             "VARCHAR",
@@ -93,9 +81,9 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "source: no such file, no raster, no Parquet, or a registry without path and win",
         "size, stride, edge: as in geo_patch_grid",
-        "dtype: not the file's own type and no float; files of one query that differ in type",
+        DTYPE_AMISS,
         "a window wholly outside its raster, unless boundless",
-        "pixels that cannot be decoded: the file, the band and the window are named",
+        UNDECODED,
     ],
     examples: &[
         Example {
