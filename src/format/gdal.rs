@@ -249,6 +249,7 @@ impl Raster {
         if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
             return Ok(pixels);
         }
+        libtiff::forget();
         // Half a float is read as a whole one, by window.
         let own = dtype_of(raster_band.band_type());
         let window = self.block_window(block_row, block_col);
@@ -258,7 +259,7 @@ impl Raster {
                 true => raster_band.read_block::<T>((block_col, block_row)).map(|b| b.into_shape_and_vec().1),
                 false => self.read_window::<T>(&raster_band, window),
             };
-            pixels.map(T::pixels).map_err(|e| fail(cause(e, &self.gdal_file.name)))
+            pixels.map(T::pixels).map_err(|e| fail(libtiff::cause(e, &self.gdal_file.name)))
         });
         let mut pixels = pixels?.by_bits(dtype);
         self.fields.unmask(band, window, width, &mut pixels).map_err(|reason| fail(reason.into()))?;
@@ -308,7 +309,8 @@ impl Raster {
     pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);
-        let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.gdal_file.name));
+        let fail = |e: GdalError| self.unreadable(band, window, libtiff::cause(e, &self.gdal_file.name));
+        libtiff::forget();
         vsi::watched(&self.location, || {
             let raster_band = self.dataset.rasterband(band).map_err(fail)?;
             let own = raster_band.mask_flags().map_err(fail)?;

@@ -6,10 +6,11 @@
 
 pub(crate) mod codec;
 mod deflate;
+mod lerc;
 mod lzma;
 mod predictor;
 mod webp;
-pub(crate) mod zstd;
+mod zstd;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -99,7 +100,7 @@ impl PackedBlocks {
 
 #[cfg(test)]
 mod tests {
-    use super::codec::Shape;
+    use super::codec::{Shape, Within};
     use super::*;
 
     /// 600 bytes as each codec packs them.
@@ -128,7 +129,8 @@ mod tests {
         (0..600u32).map(|i| (i * i / 7) as u8).collect()
     }
 
-    const SHAPE: Shape = Shape { width: 20, height: 10, samples: 3 };
+    const SHAPE: Shape =
+        Shape { width: 20, height: 10, samples: 3, dtype: Some(Dtype::UInt8), within: Within::Nothing };
 
     /// A block in pieces of `piece` bytes, as libtiff asks for rows.
     fn in_parts(codec: &Codec, input: &[u8], piece: usize, length: usize) -> Option<Result<Vec<u8>, String>> {

@@ -31,7 +31,7 @@ def smooth(bands):
     return np.stack([128 + 90 * np.sin(y / (9 + band) + x / 17) for band in range(bands)]).astype("uint8")
 
 
-def same(con, path, cog=False):
+def same(con, path):
     """All pixels, by blocks and by one window that stands out over every edge."""
     with rasterio.open(path) as file:
         want = file.read(masked=True)
@@ -168,19 +168,29 @@ def test_they_come_from_urls_too(con, raster, tmp_path, compress):
 @pytest.mark.parametrize("interleave", ["pixel", "band"])
 @pytest.mark.parametrize("compress", CODECS)
 def test_a_block_that_is_cut_or_overwritten_is_an_error_with_its_place(con, raster, compress, interleave):
+    """Where rasterio still makes pixels of it, so do we: ZSTD and WebP carry no sum over what they pack."""
     if (compress, interleave) == ("webp", "band"):
         return
-    path = raster("a.tif", pixels("uint8", 3), compress=compress, interleave=interleave, **LAYOUTS["tiles"])
+    path = raster("a.tif", smooth(3), compress=compress, interleave=interleave, **({"webp_lossless": True} if compress == "webp" else {}), **LAYOUTS["tiles"])
     with rasterio.open(path) as file:
         where, size = (int(file.get_tag_item(f"BLOCK_{what}_1_0", "TIFF", 2)) for what in ("OFFSET", "SIZE"))
         good = file.read(2)[:4, :4].ravel().tolist()
     whole = bytearray(open(path, "rb").read())
+    refused = 0
     for garbage in (bytes(size), whole[where:where + size // 2] + bytes(size - size // 2), b"\xff" * size):
         open(path, "wb").write(whole[:where] + garbage + whole[where + size:])
-        with pytest.raises(duckdb.Error, match=r'(?s)read_patch: cannot read band 2, window \(row 0, col 32.*a\.tif'):
-            con.execute(f"SELECT read_patch('{path}', {{row_off: 0, col_off: 32, height: 48, width: 32}}, {{bands: [2]}})").fetchall()
+        sql = f"SELECT read_patch('{path}', {{row_off: 0, col_off: 32, height: 48, width: 32}}, {{bands: [2]}})"
+        try:
+            with rasterio.open(path) as file:
+                want = file.read(2, window=rasterio.windows.Window(32, 0, 32, 48))
+            assert con.execute(sql).fetchone()[0] == want.ravel().tolist() or compress == "webp"
+        except rasterio.errors.RasterioIOError:
+            refused += 1
+            with pytest.raises(duckdb.Error, match=r'(?s)read_patch: cannot read band 2, window \(row 0, col 32.*a\.tif'):
+                con.execute(sql).fetchall()
         got = con.execute(f"SELECT read_patch('{path}', {{row_off: 0, col_off: 0, height: 4, width: 4}}, {{bands: [2]}})").fetchone()[0]
-        assert got == good or compress == "webp"
+        assert got == good
+    assert refused >= 2
 
 
 def test_an_error_says_what_the_codec_met(con, raster):
@@ -190,7 +200,7 @@ def test_an_error_says_what_the_codec_met(con, raster):
     whole = bytearray(open(path, "rb").read())
     whole[where:where + 4] = b"none"
     open(path, "wb").write(whole)
-    with pytest.raises(duckdb.Error, match="(?i)unknown frame descriptor|ZSTD"):
+    with pytest.raises(duckdb.Error, match="(?s)cannot read band 1, window .* of \".*a.tif\": its ZSTD block: Unknown frame descriptor"):
         con.execute(f"SELECT data FROM read_blocks('{path}')").fetchall()
 
 

@@ -113,7 +113,7 @@ def test_keeping_a_catalog(tmp_path, monkeypatch, con):
 
 def test_vectors_and_stac(tmp_path, monkeypatch, con):
     monkeypatch.chdir(tmp_path)
-    labels, means, polygons = statements("Vectors and STAC")
+    labels, means, layer, points, polygons = statements("Vectors and STAC")
     transform = from_origin(500000, 4600000, 10, 10)
     fields = geopandas.GeoDataFrame({"id": [1, 2], "class": [3, 5]}, crs="EPSG:32629",
                                     geometry=[shapely.box(500003, 4599703, 500101, 4599951), shapely.Point(500300, 4599800).buffer(120)])
@@ -138,6 +138,14 @@ def test_vectors_and_stac(tmp_path, monkeypatch, con):
     want = exact_extract("ndvi.tif", fields, ["mean", "count"], output="pandas")
     for (_, got), (_, row) in zip(sorted(con.execute(means).fetchall()), want.iterrows()):
         assert (got["mean"], got["count"]) == pytest.approx((row["mean"], row["count"]), rel=1e-5)
+
+    got = con.execute(means.replace("'fields.parquet'", "'fields.gpkg'").replace("SELECT id,", "SELECT id, fid,").replace("geometry, {", "geometry, {crs: 'EPSG:32629', ")).fetchall()
+    for (_, fid, got), (_, row) in zip(got, want.iterrows()):
+        assert (got["mean"], got["count"]) == pytest.approx((row["mean"], row["count"]), rel=1e-5) and fid >= 1
+    con.execute(layer)
+    con.execute(points)
+    assert geopandas.read_parquet("copy.parquet")[["id", "class", "geometry"]].equals(fields)
+    assert geopandas.read_parquet("points.parquet").crs.to_epsg() == 32629
 
     mask = (np.add.outer(np.arange(512), np.arange(512)) // 90 % 2).astype("uint8")
     write_raster("mask.tif", mask, transform=transform)

@@ -9,7 +9,7 @@ WIN = "{row_off: 0, col_off: 0, height: 2, width: 2}"
 READS = [
     "SELECT read_patch('{folder}/a.tif', " + WIN + ")", "FROM read_patch('{folder}/a.tif', size := 2)", "FROM read_blocks('{folder}/a.tif')",
     "FROM geo_catalog_build('{folder}/*.tif')", "FROM geo_patch_grid('{folder}/a.tif', size := 2)",
-    "FROM read_features('{root}/test/data/small/regions.geojson')", "FROM '{root}/test/data/small/regions.geojson'",
+    "FROM read_features('{root}/test/data/small/regions.geojson')",
     "FROM read_variables('{root}/test/data/small/ocean.zarr')", "SELECT read_array('{root}/test/data/small/ocean.zarr', 'temp')",
 ]
 

@@ -73,6 +73,7 @@ const UNSAFE: &[&str] = &[
     "format/gdal/tags.rs",
     "format/gdal/vsi.rs",
     "format/gdal/warp.rs",
+    "format/tiff/lerc.rs",
     "lib.rs",
     "projection/cf_crs.rs",
     "projection/input.rs",

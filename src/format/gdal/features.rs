@@ -149,11 +149,12 @@ impl Features {
         // SAFETY: the feature is alive.
         let fid = unsafe { c::OGR_F_GetFID(handle.0) };
         let fid = (fid != NO_FID).then_some(fid);
-        let value = |(index, ((_, ty), wanted))| match wanted {
-            &true => handle.value(index as i32, ty),
-            &false => Value::Null,
+        let attributes = self.schema.attributes.iter().zip(&self.wanted.0).enumerate();
+        let value = |(index, ((_, ty), wanted)): (usize, (&(String, SqlType), &bool))| match *wanted {
+            true => handle.value(index as i32, ty),
+            false => Value::Null,
         };
-        let values = self.schema.attributes.iter().zip(&self.wanted.0).enumerate().map(value).collect();
+        let values = attributes.map(value).collect();
         let geometry = if self.wanted.1 { handle.wkb() } else { Ok(None) };
         let geometry = geometry.map_err(|reason| {
             let reason = format!("the geometry of feature {} {reason}", fid.unwrap_or(NO_FID));
@@ -283,17 +284,15 @@ impl Handle {
             if own.is_null() {
                 return Ok(None);
             }
-            let to = match c::OGR_GT_Flatten(c::OGR_G_GetGeometryType(own)) {
-                Kind::wkbPolyhedralSurface | Kind::wkbTIN => Some(Kind::wkbMultiPolygon),
-                Kind::wkbTriangle => Some(Kind::wkbPolygon),
-                _ => None,
-            };
-            let made = match to {
-                Some(to) => c::OGR_G_ForceTo(c::OGR_G_Clone(own), to, std::ptr::null_mut()),
-                None if c::OGR_G_HasCurveGeometry(own, 1) != 0 => {
+            let made = match c::OGR_GT_Flatten(c::OGR_G_GetGeometryType(own)) {
+                Kind::wkbPolyhedralSurface | Kind::wkbTIN => {
+                    c::OGR_G_ForceToMultiPolygon(c::OGR_G_Clone(own))
+                }
+                Kind::wkbTriangle => c::OGR_G_ForceToPolygon(c::OGR_G_Clone(own)),
+                _ if c::OGR_G_HasCurveGeometry(own, 1) != 0 => {
                     c::OGR_G_GetLinearGeometry(own, 0.0, std::ptr::null_mut())
                 }
-                None => std::ptr::null_mut(),
+                _ => std::ptr::null_mut(),
             };
             let geometry = if made.is_null() { own } else { made };
             let mut wkb = vec![0u8; c::OGR_G_WkbSizeEx(geometry)];

@@ -62,7 +62,7 @@ struct Open(Id, unsafe extern "C" fn(Id) -> c_int);
 
 impl Open {
     fn new(id: Id, close: unsafe extern "C" fn(Id) -> c_int, what: &str) -> ReasonResult<Open> {
-        if id < 0 { Err(format!("HDF5 cannot open {what}")) } else { Ok(Open(id, close)) }
+        if id < 0 { Err(format!("HDF5 cannot open {what}").into()) } else { Ok(Open(id, close)) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The codecs of TIFF that the libtiff inside GDAL was built without: ZSTD, LZMA and WebP, and LERC within ZSTD.
+//! The codecs of TIFF that the libtiff inside GDAL was built without: ZSTD, LZMA, WebP, and all of LERC.
 //!
 //! libtiff lets a program add codecs, and calls them through pointers in the middle of its struct of an open file. That
 //! struct is not public: where the pointers stand was taken from the libtiff of this very GDAL (Cargo.lock pins it), and
@@ -7,31 +7,31 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 
-use crate::format::tiff::codec::{Shape, Unpack};
-use crate::format::tiff::{CODECS, Codec, zstd};
+use gdal::errors::GdalError;
+
+use crate::dtype::Dtype;
+use crate::error::Cause;
+use crate::format::tiff::codec::{Shape, Unpack, Within};
+use crate::format::tiff::{CODECS, Codec};
+use crate::projection::library;
 
 type Tiff = c_void;
 type Word = *const c_void;
 type Init = unsafe extern "C" fn(*mut Tiff, c_int) -> c_int;
-type BeforeDecode = unsafe extern "C" fn(*mut Tiff, u16) -> c_int;
 
 // The libtiff inside GDAL, whose names GDAL prefixes.
 unsafe extern "C" {
     fn gdal_TIFFRegisterCODEC(number: u16, name: *const c_char, init: Init) -> *mut c_void;
-    fn gdal_TIFFInitLERC(tiff: *mut Tiff, number: c_int) -> c_int;
     fn gdal_TIFFPredictorInit(tiff: *mut Tiff) -> c_int;
     fn gdal_TIFFPredictorCleanup(tiff: *mut Tiff) -> c_int;
     fn gdal__TIFFSetDefaultCompressionState(tiff: *mut Tiff);
     fn gdal_TIFFGetField(tiff: *mut Tiff, tag: u32, ...) -> c_int;
-    fn gdal_TIFFSetField(tiff: *mut Tiff, tag: u32, ...) -> c_int;
     fn gdal_TIFFIsTiled(tiff: *mut Tiff) -> c_int;
-    fn gdal_TIFFTileSize(tiff: *mut Tiff) -> isize;
-    fn gdal_TIFFStripSize(tiff: *mut Tiff) -> isize;
     fn gdal_TIFFErrorExtR(tiff: *mut Tiff, module: *const c_char, format: *const c_char, ...);
     fn gdal__TIFFNoPreCode(tiff: *mut Tiff, sample: u16) -> c_int;
     fn gdal__TIFFNoRowDecode(tiff: *mut Tiff, out: *mut u8, size: isize, sample: u16) -> c_int;
@@ -47,17 +47,14 @@ unsafe extern "C" {
 
 const IMAGE_WIDTH: u32 = 256;
 const IMAGE_HEIGHT: u32 = 257;
+const BITS: u32 = 258;
 const SAMPLES: u32 = 277;
 const ROWS_PER_STRIP: u32 = 278;
 const PLANAR: u32 = 284;
 const TILE_WIDTH: u32 = 322;
 const TILE_HEIGHT: u32 = 323;
-const LERC: u16 = 34887;
+const FORMAT: u32 = 339;
 const LERC_PARAMETERS: u32 = 50674;
-const LERC_VERSION: u32 = 65565;
-const LERC_WITHIN: u32 = 65566;
-const WITHIN_NOTHING: c_int = 0;
-const WITHIN_ZSTD: c_int = 2;
 
 /// libtiff's `struct tiff` from `tif_fixuptags` on, as far as a codec needs it.
 #[repr(C)]
@@ -106,9 +103,6 @@ struct State {
     block: Option<Box<dyn Unpack>>,
 }
 
-/// What LERC does before a block, by libtiff itself.
-static BEFORE_LERC: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
-
 /// Adds the codecs. Must run once, before GDAL opens a file.
 pub(crate) fn install() {
     for codec in CODECS.iter().filter(|codec| codec.parts.is_some()) {
@@ -117,8 +111,6 @@ pub(crate) fn install() {
             unsafe { gdal_TIFFRegisterCODEC(codec.number, name.as_ptr(), begin) };
         }
     }
-    // SAFETY: as above.
-    unsafe { gdal_TIFFRegisterCODEC(LERC, c"LERC".as_ptr(), begin_lerc) };
 }
 
 /// # Safety
@@ -228,68 +220,32 @@ unsafe extern "C" fn clean_up(tiff: *mut Tiff) {
     }
 }
 
-/// Gives a file libtiff's own LERC, with a step before it.
-unsafe extern "C" fn begin_lerc(tiff: *mut Tiff, number: c_int) -> c_int {
-    // SAFETY: as in `begin`.
-    unsafe {
-        if !are_defaults(hooks(tiff)) || gdal_TIFFInitLERC(tiff, number) == 0 {
-            return 0;
-        }
-        let hooks = hooks(tiff);
-        BEFORE_LERC.store(hooks.before_decode.cast_mut(), Relaxed);
-        hooks.before_decode = before_lerc as Word;
-    }
-    1
-}
-
-/// libtiff's LERC unpacks a block before it is asked for: here is what lies around the block taken away.
-unsafe extern "C" fn before_lerc(tiff: *mut Tiff, sample: u16) -> c_int {
-    let own = BEFORE_LERC.load(Relaxed);
-    if own.is_null() {
-        return 0;
-    }
-    // SAFETY: it is what libtiff's LERC had in that place, a function of that type.
-    let own = unsafe { std::mem::transmute::<*mut c_void, BeforeDecode>(own) };
-    if number(tiff, LERC_WITHIN) != Some(WITHIN_ZSTD) {
-        // SAFETY: as libtiff would call it.
-        return unsafe { own(tiff, sample) };
-    }
-    // SAFETY: as in `before_block`.
-    let hooks = unsafe { hooks(tiff) };
-    let Ok(left) = usize::try_from(hooks.raw_left) else { return 0 };
-    // SAFETY: as in `decode`.
-    let input = if left == 0 { &[] } else { unsafe { std::slice::from_raw_parts(hooks.raw_here, left) } };
-    // LERC makes a block larger by its head alone, or by a mask a band; libtiff leaves as much room.
-    let most = block_bytes(tiff).saturating_mul(4) / 3 + 256;
-    let mut inner = match contain(|| zstd::bounded(input, most)) {
-        Ok(inner) => inner,
-        Err(reason) => {
-            tell(tiff, "LERC_ZSTD", &reason);
-            return 0;
-        }
-    };
-    let outer = (hooks.raw_here, hooks.raw_left);
-    (hooks.raw_here, hooks.raw_left) = (inner.as_mut_ptr(), inner.len() as isize);
-    let version = number(tiff, LERC_VERSION).unwrap_or_default();
-    let parameters = [version, WITHIN_ZSTD];
-    // SAFETY: the fields are of LERC, and libtiff copies their values; the bytes live until the block is unpacked.
-    let unpacked = unsafe {
-        gdal_TIFFSetField(tiff, LERC_WITHIN, WITHIN_NOTHING);
-        let unpacked = own(tiff, sample);
-        gdal_TIFFSetField(tiff, LERC_PARAMETERS, 2 as c_int, parameters.as_ptr());
-        unpacked
-    };
-    (hooks.raw_here, hooks.raw_left) = outer;
-    unpacked
-}
-
 /// A panic must not reach libtiff.
 fn contain<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("the codec failed".into()))
 }
 
+thread_local! {
+    /// Why the last block on this thread could not be unpacked: GDAL keeps only that libtiff failed.
+    static REASON: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Forgets what a codec said before.
+pub(crate) fn forget() {
+    REASON.take();
+}
+
+/// Why GDAL could not read: what a codec said of it, or GDAL itself.
+pub(crate) fn cause(error: GdalError, path: &str) -> Cause {
+    match REASON.take() {
+        Some(reason) => Cause::worded(reason, error),
+        None => library::cause(error, path),
+    }
+}
+
 /// GDAL hears of it as of an error of libtiff's own.
 fn tell(tiff: *mut Tiff, codec: &str, reason: &str) {
+    REASON.set(Some(format!("its {codec} block: {reason}")));
     let text = |text: &str| CString::new(text.replace('\0', " ")).unwrap_or_default();
     let (codec, reason) = (text(codec), text(reason));
     // SAFETY: the texts live for the call, and the format asks for one.
@@ -315,12 +271,6 @@ fn is_tiled(tiff: *mut Tiff) -> bool {
     unsafe { gdal_TIFFIsTiled(tiff) != 0 }
 }
 
-fn block_bytes(tiff: *mut Tiff) -> usize {
-    // SAFETY: of an open file.
-    let bytes = unsafe { if is_tiled(tiff) { gdal_TIFFTileSize(tiff) } else { gdal_TIFFStripSize(tiff) } };
-    usize::try_from(bytes).unwrap_or(0)
-}
-
 /// What a block unpacks to.
 fn shape(tiff: *mut Tiff) -> Shape {
     let side = |tag| number(tiff, tag).map_or(0, |side| side as u32 as usize);
@@ -331,5 +281,37 @@ fn shape(tiff: *mut Tiff) -> Shape {
     };
     let apart = short(tiff, PLANAR) == Some(2);
     let samples = if apart { 1 } else { short(tiff, SAMPLES).map_or(1, usize::from) };
-    Shape { width, height, samples }
+    Shape { width, height, samples, dtype: dtype(tiff), within: within(tiff) }
+}
+
+/// What a sample is.
+fn dtype(tiff: *mut Tiff) -> Option<Dtype> {
+    Some(match (short(tiff, FORMAT).unwrap_or(1), short(tiff, BITS)?) {
+        (1, 8) => Dtype::UInt8,
+        (1, 16) => Dtype::UInt16,
+        (1, 32) => Dtype::UInt32,
+        (1, 64) => Dtype::UInt64,
+        (2, 8) => Dtype::Int8,
+        (2, 16) => Dtype::Int16,
+        (2, 32) => Dtype::Int32,
+        (2, 64) => Dtype::Int64,
+        (3, 32) => Dtype::Float32,
+        (3, 64) => Dtype::Float64,
+        _ => return None,
+    })
+}
+
+/// What LERC's blobs are packed in: the second of its parameters.
+fn within(tiff: *mut Tiff) -> Within {
+    let (mut n, mut values): (u32, *const u32) = (0, std::ptr::null());
+    // SAFETY: libtiff gives a count and a list of so many numbers of 32 bits, which is its own.
+    let added = unsafe {
+        let told = gdal_TIFFGetField(tiff, LERC_PARAMETERS, &raw mut n, &raw mut values) != 0;
+        if told && n >= 2 && !values.is_null() { *values.add(1) } else { 0 }
+    };
+    match added {
+        1 => Within::Deflate,
+        2 => Within::Zstd,
+        _ => Within::Nothing,
+    }
 }

@@ -1,6 +1,7 @@
 //! The codecs that blocks of a TIFF are unpacked with here, and what a codec does.
 
-use super::{deflate, lzma, webp, zstd};
+use super::{deflate, lerc, lzma, webp, zstd};
+use crate::dtype::Dtype;
 
 /// One codec: GDAL's name for it, TIFF's number, and what it does.
 pub(crate) struct Codec {
@@ -25,6 +26,28 @@ pub(crate) struct Shape {
     pub height: usize,
     /// Samples of a pixel that lie beside each other.
     pub samples: usize,
+    /// What they are; `None` for what is no type of pixels.
+    pub dtype: Option<Dtype>,
+    /// What LERC's blobs are packed in.
+    pub within: Within,
+}
+
+impl Shape {
+    /// How many bytes that is, of values of a size.
+    pub(super) fn bytes(self, size: usize) -> Option<usize> {
+        self.width.checked_mul(self.height)?.checked_mul(self.samples)?.checked_mul(size)
+    }
+}
+
+/// What else a block was packed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// Nothing.
+    Nothing,
+    /// Deflate.
+    Deflate,
+    /// Zstandard.
+    Zstd,
 }
 
 /// A block on its way.
@@ -37,7 +60,7 @@ pub(crate) trait Unpack {
 }
 
 /// Every codec.
-pub(crate) static CODECS: [Codec; 4] = [
+pub(crate) static CODECS: [Codec; 5] = [
     Codec { name: "DEFLATE", number: 8, whole: Some(deflate::whole), parts: None, predicted: true },
     Codec {
         name: "ZSTD",
@@ -53,6 +76,7 @@ pub(crate) static CODECS: [Codec; 4] = [
         parts: Some(lzma::parts),
         predicted: true,
     },
+    Codec { name: "LERC", number: 34887, whole: None, parts: Some(lerc::parts), predicted: false },
     Codec { name: "WEBP", number: 50001, whole: None, parts: Some(webp::parts), predicted: false },
 ];
 

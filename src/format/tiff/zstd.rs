@@ -24,7 +24,7 @@ pub(super) fn whole(input: &[u8], out: &mut [u8]) -> Option<()> {
 }
 
 /// At most `most` bytes, of a frame that may hold fewer.
-pub(crate) fn bounded(input: &[u8], most: usize) -> Result<Vec<u8>, String> {
+pub(super) fn bounded(input: &[u8], most: usize) -> Result<Vec<u8>, String> {
     zstd::bulk::decompress(input, most).map_err(|error| error.to_string())
 }
 

@@ -9,7 +9,7 @@ pub const SQL: &str = include_str!("../../../sql/geo_set_crs.sql");
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "geo_set_crs",
     kind: Kind::ScalarMacro,
-    summary: "A geometry with its CRS in its type, in full, so that GeoParquet carries it: nothing is projected.",
+    summary: "A geometry with its CRS in its type, in full, as GeoParquet carries it.",
     parameters: &[
         Parameter {
             name: "geometry",
@@ -27,7 +27,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
     columns: &[column(
         "geometry",
         "GEOMETRY",
-        "The same geometry. DuckDB's own `ST_SetCRS` takes a code as it stands, and GeoParquet then loses it.",
+        "The same geometry, not projected. DuckDB's own `ST_SetCRS` takes a code as it stands, and GeoParquet then loses it.",
     )],
     nulls: "NULL for a NULL geometry.",
     errors: &["crs: a text that PROJ does not know a CRS by, or one that differs from row to row"],

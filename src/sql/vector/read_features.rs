@@ -26,7 +26,7 @@ pub struct ReadFeatures;
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_features",
     kind: Kind::Table,
-    summary: "Streams the features of vector files, a row each; `FROM 'fields.gpkg'` does this.",
+    summary: "Streams the features of vector files; `FROM 'fields.gpkg'` does this.",
     parameters: &[
         Parameter {
             name: "paths",
@@ -69,15 +69,19 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
     examples: &[
         Example {
-            title: "A vector file as a table",
-            sql: "FROM 'test/data/small/regions.geojson';",
-            rows: &[],
+            title: "A vector file as a table, GeoJSON too, which DuckDB would read as JSON by its name alone",
+            sql: "FROM read_features('test/data/small/regions.geojson');",
+            rows: &[
+                "test/data/small/regions.geojson\t0\tplain\t1\tPOLYGON ((0 0, 40 0, 40 40, 0 40, 0 0))",
+                "test/data/small/regions.geojson\t1\tforest\t2\tPOLYGON ((20 20, 60 20, 60 50, 20 50, 20 20))",
+                "test/data/small/regions.geojson\t2\tlake\t3\tPOLYGON ((-40 -40, -20 -40, -20 -10, -40 -10, -40 -40))",
+            ],
         },
         Example {
             title: "The mean of a raster under each feature",
             sql: "SELECT name, round(geo_zonal_stats('test/data/small/sst_20180101.tif', geometry, {stats: ['mean']}).mean, 3) AS mean\n\
                   FROM read_features('test/data/small/regions.geojson');",
-            rows: &[],
+            rows: &["plain\t15.844", "forest\t12.594", "lake\t25.656"],
         },
     ],
     references: &["geopandas.read_file, pyogrio.read_dataframe"],
@@ -114,7 +118,7 @@ impl TableFunction for ReadFeatures {
         };
         let (source, index) = layer_of(first, layer.as_ref()).map_err(args.blame("paths"))?;
         let schema = source.schema(index)?;
-        let own = source.layer_crs(index)?.map(|name| Crs::new(&name));
+        let own = crs_of(&source, index)?;
         let crs = match (&own, &to) {
             (_, _) if !schema.spatial => (None, None),
             (None, Some(_)) => {
@@ -185,7 +189,7 @@ impl Scan {
         if schema != *first {
             return Err(differs(path, &schema, first));
         }
-        let own = source.layer_crs(index)?.map(|name| Crs::new(&name)).filter(|_| schema.spatial);
+        let own = crs_of(&source, index)?.filter(|_| schema.spatial);
         if own != self.bound.crs.0 {
             let name = |crs: &Option<Crs>| crs.as_ref().map_or("no CRS".to_string(), Crs::to_string);
             let problem =
@@ -235,6 +239,13 @@ fn layer_of(path: &str, wanted: Option<&LayerName>) -> Result<(VectorSource, usi
             Err(Error::conflict(problem, format!("Name the one that is meant: layer := '{first}'")))
         }
     }
+}
+
+/// The CRS of x and y: WGS 84 with heights above its ellipsoid, as of GeoJSON in three dimensions, is that without.
+fn crs_of(source: &VectorSource, layer: usize) -> Result<Option<Crs>> {
+    const WITH_HEIGHTS: &str = "EPSG:4979";
+    let plane = |name: String| if name == WITH_HEIGHTS { Crs::lon_lat() } else { Crs::new(&name) };
+    Ok(source.layer_crs(layer)?.map(plane))
 }
 
 /// A GEOMETRY type for a CRS was made at LOAD, or there is none.
