@@ -4,7 +4,7 @@
 # make check  fmt, clippy, tidy, docs fresh, LOAD on every engine
 # make loop   while working: a quick build, then the tests that T names (T='test/python/test_grid.py -k snap')
 # make tidy   the invariants of docs/architecture.md, on the text of src/ alone
-# make bench  ours against theirs, in one run
+# make bench  ours against theirs, in one run; with BEFORE=an earlier geoquilt.duckdb_extension, that beside this
 # make docs   writes docs/reference.md and the example tests from the functions' own documentation
 
 SHELL := /bin/bash
@@ -104,7 +104,7 @@ docs:
 bench: release
 	python3 -m venv $(KEEP)/venv-bench
 	$(KEEP)/venv-bench/bin/pip install --quiet -r bench/requirements.txt
-	$(KEEP)/venv-bench/bin/python bench/bench.py $(BENCH)
+	$(KEEP)/venv-bench/bin/python $(if $(BEFORE),bench/compare.py $(BEFORE) $(EXTENSION),bench/bench.py) $(BENCH)
 
 clean:
 	rm -rf build demo/out

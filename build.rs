@@ -1,11 +1,15 @@
-//! Keeps the C libraries inside from writing to standard output, which belongs to the program: see src/format/gdal/vsi.rs.
+//! Has the linker send calls of the C libraries inside to src/format/gdal/calls.rs: what opens, makes and takes away files, what
+//! reads attributes of HDF5, and what prints to standard output, which belongs to the program.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // Other linkers have no such way.
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
-        for function in ["printf", "__printf_chk", "puts", "putchar"] {
-            println!("cargo:rustc-cdylib-link-arg=-Wl,--wrap={function}");
+        let opens = ["open", "open64", "fopen", "fopen64"];
+        let changes = ["mkdir", "rmdir", "unlink", "rename"];
+        let prints = ["printf", "__printf_chk", "puts", "putchar"];
+        for function in opens.iter().chain(&changes).chain(&prints).chain(&["H5Aread"]) {
+            println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
         }
     }
 }

@@ -1,6 +1,6 @@
 """Ours beside what a user runs today: the same work, alternately, in one process, answers compared.
 
-    python bench/bench.py [--quick] [--only a,b] [--repeats 5] [--out results.md]
+    python bench/bench.py [--quick] [--only a,b] [--repeats 5] [--out results.md | rows.json]
 
 GEOQUILT_EXTENSION names the extension; otherwise the release build of this repository. Times are the
 best of the repeats. A row without "theirs" is ours alone. `x` is theirs / ours.
@@ -556,7 +556,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="smaller numbers, to see that it runs")
     parser.add_argument("--only", default=",".join(ROWS), help="letters of the rows, of " + ", ".join(ROWS) + " (b has c, d, g)")
     parser.add_argument("--repeats", type=int)
-    parser.add_argument("--out", help="a file for the table")
+    parser.add_argument("--out", help="a file for the table; `.json` keeps the seconds alone")
     args = parser.parse_args()
     table = Table(args.repeats or (2 if args.quick else 5))
     for letter in args.only.split(","):
@@ -566,7 +566,7 @@ def main():
     text = f"{table.markdown()}\n\n{versions}; best of {table.repeats} runs; peak RSS of this process {peak_mib():.0f} MiB"
     print("\n" + text)
     if args.out:
-        Path(args.out).write_text(text + "\n")
+        Path(args.out).write_text(json.dumps(table.times) if args.out.endswith(".json") else text + "\n")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class Table:
     def __init__(self, repeats):
         self.repeats = repeats
         self.rows = []
+        self.times = []
 
     def race(self, work, theirs, ours, aim, equal, before=lambda: (), scale=1.0, repeats=None):
         """`before` makes the arguments of one run (a fresh copy of a file, say), untimed. `theirs` did
@@ -58,6 +59,7 @@ class Table:
         show = lambda x, form: "" if x is None else format(x, form)
         row = [work, show(theirs, ".4f"), show(ours, ".4f"), show(first, ".4f"), show(ratio, ".1f"), self.aim(aim), met, equal]
         self.rows.append(row)
+        self.times.append({"work": work, "theirs": theirs, "ours": ours})
         print(" | ".join(row), flush=True)
 
     @staticmethod

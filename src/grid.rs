@@ -5,6 +5,7 @@ pub mod edge;
 pub mod land;
 pub mod mask;
 pub mod overlap;
+pub mod records;
 pub mod region;
 pub mod registry;
 

@@ -116,8 +116,13 @@ impl Layer {
         out.clear();
         out.resize(window.area(), 0.0);
         let options = PatchOptions { scaled, boundless: true, ..PatchOptions::default() };
-        let request =
-            PatchRequest { source: &self.source, window: *window, bands: &self.bands, options: &options };
+        let request = PatchRequest {
+            source: &self.source,
+            window: *window,
+            bands: &self.bands,
+            beside: &[],
+            options: &options,
+        };
         let gaps = request.read(out)?;
         for gap in gaps {
             if let Some(cells) = out.get_mut(gap) {

@@ -127,6 +127,14 @@ pub trait ScalarFunction: 'static {
     /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;
 
+    /// The type of the result for arguments of some types: that of [`FunctionDoc::columns`], unless it goes by them.
+    ///
+    /// # Errors
+    /// A type that does not parse, which is a defect.
+    fn returns(_arguments: &[SqlType]) -> Result<SqlType> {
+        SqlType::parse(Self::DOC.columns.first().map_or("VARCHAR", |c| c.types))
+    }
+
     /// # Errors
     /// Becomes DuckDB's `Binder Error`.
     fn bind(call: Call) -> Result<Self::Bound>;
@@ -257,7 +265,6 @@ unsafe extern "C" fn scalar_call<F: ScalarFunction>(
 pub fn register_scalar<F: ScalarFunction>(connection: &Connection) -> Result<()> {
     let doc = F::DOC;
     let name = text(doc.name)?;
-    let returns = doc.columns.first().map_or("VARCHAR", |c| c.types);
     // SAFETY: every handle is made, filled, registered and destroyed here; DuckDB copies all of it.
     unsafe {
         let mut set = ffi::duckdb_create_scalar_function_set(name.as_ptr());
@@ -269,7 +276,7 @@ pub fn register_scalar<F: ScalarFunction>(connection: &Connection) -> Result<()>
             }
             ffi::duckdb_scalar_function_set_return_type(
                 function,
-                LogicalType::new(&SqlType::parse(returns)?)?.raw(),
+                LogicalType::new(&F::returns(&types)?)?.raw(),
             );
             // NULL arguments reach us, since a NULL may stand in one field of a struct as well.
             ffi::duckdb_scalar_function_set_special_handling(function);

@@ -296,6 +296,8 @@ pub enum Load {
     Median { times: usize, slice: String },
     /// What the groups of an aggregate hold.
     Groups,
+    /// A field that is stitched: its sides in words.
+    Field { canvas: String },
 }
 
 impl Load {
@@ -321,6 +323,12 @@ impl Load {
             Load::Groups => write!(
                 f,
                 "its groups would take {} MiB, above geoquilt_aggregate_mb = {}",
+                mib(needed),
+                mib(limit)
+            ),
+            Load::Field { canvas } => write!(
+                f,
+                "a field {canvas} would take {} MiB, above geoquilt_aggregate_mb = {}",
                 mib(needed),
                 mib(limit)
             ),

@@ -10,7 +10,8 @@ use crate::files::sight::is_one_file;
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
 /// glob characters that exists as it stands is taken as it stands, and so is a URL. Directories among a glob's matches
-/// are passed over, unless they are Zarr stores; `**` does not look into a store. Side files of another match are passed
+/// are passed over, unless they are Zarr stores, or the glob asks for an extension (`*.tif`, `*.zarr`), so that whoever
+/// reads it tells that it is none; `**` does not look into a store. Side files of another match are passed
 /// over too ([`is_side_file`]).
 /// A glob that matches nothing is an error.
 ///
@@ -52,11 +53,13 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     let found = matches(location.text(), options)?;
     let mut names: Vec<&str> = found.iter().filter_map(|path| path.to_str()).collect();
     names.sort_unstable();
+    let last = location.text().rsplit(['*', '?', ']', '/']).next().unwrap_or_default();
+    let is_extension = last.contains('.');
     for path in &found {
         if path.to_str().is_some_and(|name| is_side_file(name, &names)) {
             continue;
         }
-        if path.is_dir() && !is_one_file(path) && std::fs::read_dir(path).is_ok() {
+        if !is_extension && path.is_dir() && !is_one_file(path) && std::fs::read_dir(path).is_ok() {
             continue;
         }
         match path.to_str() {
@@ -171,7 +174,7 @@ mod tests {
     use crate::files::sight::Sight;
 
     #[test]
-    fn a_glob_is_sorted_and_skips_folders_and_an_empty_one_is_an_error() {
+    fn a_glob_is_sorted_and_skips_folders_without_the_extension_and_an_empty_one_is_an_error() {
         let dir = std::env::temp_dir().join(format!("geoquilt-glob-{}", std::process::id()));
         std::fs::create_dir_all(dir.join("sub.tif")).unwrap();
         for name in ["b.tif", "a.tif", "sub.tif/c.tif", ".hidden.tif", "x[1].tif"] {
@@ -179,9 +182,10 @@ mod tests {
         }
         let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
         let flat = expand(&[at("*.tif")]).unwrap();
-        assert_eq!(flat, [at("a.tif"), at("b.tif"), at("x[1].tif")]);
+        assert_eq!(flat, [at("a.tif"), at("b.tif"), at("sub.tif"), at("x[1].tif")]);
+        assert_eq!(expand(&[at("*")]).unwrap(), [at("a.tif"), at("b.tif"), at("x[1].tif")]);
         let deep = expand(&[at("**/*.tif")]).unwrap();
-        assert_eq!(deep, [at("a.tif"), at("b.tif"), at("sub.tif/c.tif"), at("x[1].tif")]);
+        assert_eq!(deep, [at("a.tif"), at("b.tif"), at("sub.tif"), at("sub.tif/c.tif"), at("x[1].tif")]);
         assert_eq!(expand(&[at("x[1].tif")]).unwrap(), [at("x[1].tif")]);
         assert_eq!(expand(&[at("*.nc")]), Err(Error::Absent { path: at("*.nc"), how: Absence::Glob }));
         std::fs::remove_dir_all(dir).unwrap();
@@ -211,6 +215,8 @@ mod tests {
         let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
         assert_eq!(expand(&[at("**/*")]).unwrap(), [at("a/cube.zarr"), at("a/y.tif")]);
         assert_eq!(expand(&[at("a/*.zarr")]).unwrap(), [at("a/cube.zarr")]);
+        // A store without its document.
+        assert_eq!(expand(&[at("*.zarr")]).unwrap(), [at("plain.zarr")]);
         // Both documents, and no chunk.
         assert!(Sight::at(&at("a/cube.zarr")).is_ok_and(|seen| seen.stamp().size == 4));
         assert!(matches!(Sight::at(&at("plain.zarr")), Err(Error::Unsuited { lack: Lack::Directory, .. })));

@@ -1,7 +1,7 @@
 //! GeoTIFF blocks unpacked without GDAL, in one call a block: its zlib takes twice as long, and others it has not.
 //!
-//! GDAL says where a block lies and how it is packed. Blocks with bands apart are unpacked here; anything else, and
-//! whatever looks damaged, is left to GDAL, whose answer or message then counts. It reaches the same codecs through
+//! GDAL says where a block lies and how it is packed. Whole bytes in little-endian order are unpacked here; anything else,
+//! and whatever looks damaged, is left to GDAL, whose answer or message then counts. It reaches the same codecs through
 //! format/gdal/libtiff.
 
 pub(crate) mod codec;
@@ -22,7 +22,7 @@ use crate::with_dtype;
 pub(crate) use codec::{CODECS, Codec};
 pub use predictor::Predictor;
 
-/// A little-endian GeoTIFF whose blocks are each of one band, and packed by one of [`CODECS`].
+/// A little-endian GeoTIFF whose blocks are packed by one of [`CODECS`], each of one band or of all of them pixel by pixel.
 pub struct PackedBlocks {
     path: String,
     /// Behind a URL.
@@ -42,6 +42,8 @@ pub struct Packed {
     pub size: usize,
     /// What it holds.
     pub dtype: Dtype,
+    /// Bands that lie together in it.
+    pub samples: usize,
     /// Rows and columns of the block.
     pub block: (usize, usize),
     /// Rows that are stored: the last strip ends with the raster, the rest is zero.
@@ -65,11 +67,11 @@ impl PackedBlocks {
         })
     }
 
-    /// The pixels of a block, row-major; `None` leaves it to GDAL.
-    pub fn read(&self, packed: &Packed) -> Option<Pixels> {
+    /// The pixels of a block, row-major, of those of its bands that are wanted, from 0; `None` leaves it to GDAL.
+    pub fn read(&self, packed: &Packed, wanted: &[usize]) -> Option<Vec<Pixels>> {
         if let Some(remote) = &self.remote {
             let end = packed.offset.checked_add(packed.size as u64).filter(|end| *end <= remote.size())?;
-            return self.unpack(&remote.read(packed.offset..end).ok()?, packed);
+            return self.unpack(&remote.read(packed.offset..end).ok()?, packed, wanted);
         }
         let open = || {
             let file = File::open(&self.path).ok()?;
@@ -82,18 +84,25 @@ impl PackedBlocks {
         }
         let mut input = vec![0; packed.size];
         file.read_exact_at(&mut input, packed.offset).ok()?;
-        self.unpack(&input, packed)
+        self.unpack(&input, packed, wanted)
     }
 
-    fn unpack(&self, input: &[u8], packed: &Packed) -> Option<Pixels> {
-        let (height, width) = packed.block;
+    fn unpack(&self, input: &[u8], packed: &Packed, wanted: &[usize]) -> Option<Vec<Pixels>> {
+        let ((height, columns), samples) = (packed.block, packed.samples);
+        let width = columns.checked_mul(samples)?;
         let stored = packed.rows.min(height).checked_mul(width)?;
         with_dtype!(packed.dtype, T => {
             let mut pixels = vec![T::default(); height.checked_mul(width)?];
             let bytes = bytemuck::try_cast_slice_mut::<T, u8>(pixels.get_mut(..stored)?).ok()?;
             (self.unpack)(input, bytes)?;
-            self.predictor.undo(bytes, size_of::<T>(), width)?;
-            Some(T::pixels(pixels))
+            self.predictor.undo(bytes, size_of::<T>(), width, samples)?;
+            if samples == 1 {
+                return (wanted == [0]).then(|| vec![T::pixels(pixels)]);
+            }
+            let of_band = |band: &usize| (*band < samples).then(|| {
+                T::pixels(pixels.chunks_exact(samples).filter_map(|pixel| pixel.get(*band).copied()).collect())
+            });
+            wanted.iter().map(of_band).collect()
         })
     }
 }
@@ -208,11 +217,11 @@ mod tests {
 
     #[test]
     fn a_damaged_block_is_left_to_gdal() {
-        let packed = Packed { offset: 0, size: 4, dtype: Dtype::UInt8, block: (2, 2), rows: 2 };
+        let packed = Packed { offset: 0, size: 4, dtype: Dtype::UInt8, samples: 1, block: (2, 2), rows: 2 };
         for codec in CODECS.iter().filter(|codec| codec.whole.is_some()) {
             let blocks = PackedBlocks::new("", codec, Predictor::None, None).unwrap();
-            assert_eq!(blocks.unpack(&[1, 2, 3, 4], &packed), None, "{}", codec.name);
-            assert_eq!(blocks.unpack(&[], &packed), None, "{}", codec.name);
+            assert_eq!(blocks.unpack(&[1, 2, 3, 4], &packed, &[0]), None, "{}", codec.name);
+            assert_eq!(blocks.unpack(&[], &packed, &[0]), None, "{}", codec.name);
         }
     }
 }

@@ -209,7 +209,7 @@ fn one(
         && let [window] = windows.as_slice()
     {
         let plain = PatchOptions { scaled: options.patch.scaled, ..PatchOptions::default() };
-        let request = PatchRequest { source, window: *window, bands: &bands, options: &plain };
+        let request = PatchRequest { source, window: *window, bands: &bands, beside: &[], options: &plain };
         let gaps = request.read(out)?;
         request.check_floats(out, &gaps)?;
         return Ok((gaps, true));
@@ -274,7 +274,7 @@ fn layer(
     let area = slice.area();
     let mut layer = Layer { pixels: Vec::new(), valid: Vec::new() };
     let gone = match &options.mask {
-        Some(mask) => gone(source, slice, placement, &options.warp, mask)?,
+        Some(mask) => gone(source, slice, placement, (&options.warp, bands), mask)?,
         None => None,
     };
     let is_gone = |index: usize| gone.as_ref().is_some_and(|gone| gone.get(index) == Some(&true));
@@ -292,7 +292,7 @@ fn layer(
             && !options.warp.scaled
             && options.merge != Merge::Count
             && (options.warp.resampling.is_selection() || is_aligned);
-        let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, placement, &options.warp)? {
+        let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, bands, placement, &options.warp)? {
             Some(warped) => {
                 let kept = |index: &usize| warped.valid.get(*index) != Some(&0) && !is_gone(*index);
                 let valid = (0..if exact { warped.pixels.len() } else { 0 }).filter(kept);
@@ -331,7 +331,7 @@ fn gone(
     source: &Source,
     slice: &Slice,
     placement: &Placement<'_>,
-    warp: &Warp,
+    (warp, beside): (&Warp, &[usize]),
     mask: &QualityMask,
 ) -> Result<Option<Vec<bool>>> {
     let named = PatchOptions { bands: Some(vec![mask.band.clone()]), ..PatchOptions::default() };
@@ -351,7 +351,7 @@ fn gone(
     };
     let placement = another.as_ref().unwrap_or(placement);
     with_dtype!(own, T => {
-        let Some(warped) = band_onto::<T>(source, band, placement, &warp)? else { return Ok(None) };
+        let Some(warped) = band_onto::<T>(source, band, beside, placement, &warp)? else { return Ok(None) };
         let Warped { pixels, valid } = warped;
         // The band's nodata is a class like others where the rules name it: 0 is "no data" of many a classification.
         let none = nodata.and_then(T::nodata).is_some_and(|nodata| mask.takes(nodata));

@@ -129,6 +129,8 @@ pub struct PatchRequest<'a> {
     pub window: Window,
     /// Numbers of bands, from 1.
     pub bands: &'a [usize],
+    /// Other bands that are read of the same window next, so that no block is decoded for each of them.
+    pub beside: &'a [usize],
     /// How pixels become values.
     pub options: &'a PatchOptions,
 }
@@ -184,12 +186,25 @@ impl PatchRequest<'_> {
     /// # Errors
     /// A window wholly outside, or blocks that cannot be decoded.
     pub fn blocks(&self) -> Result<PatchBlocks> {
-        let mut blocks = PatchBlocks::default();
         let keys = self.block_keys()?;
         self.source.prepare(&keys)?;
-        for key in keys {
-            blocks.push(self.source.block(key)?);
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        if self.source.header().together {
+            order.sort_unstable_by_key(|i| keys.get(*i).copied());
         }
+        let mut found: Vec<Option<Arc<Pixels>>> = vec![None; keys.len()];
+        let key = |i: &usize| keys.get(*i).copied();
+        let is_beside = |a: &usize, b: &usize| key(a).zip(key(b)).is_some_and(|(a, b)| a.is_beside(&b));
+        for group in order.chunk_by(is_beside) {
+            let group_keys: Vec<Key> = group.iter().filter_map(key).collect();
+            for (i, block) in group.iter().zip(self.source.blocks(&group_keys, self.beside)?) {
+                if let Some(own) = found.get_mut(*i) {
+                    *own = Some(block);
+                }
+            }
+        }
+        let mut blocks = PatchBlocks::default();
+        found.into_iter().flatten().for_each(|block| blocks.push(block));
         Ok(blocks)
     }
 

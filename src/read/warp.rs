@@ -16,26 +16,27 @@ use crate::window::Window;
 const NONE: f64 = f64::MIN;
 
 /// One band (from 1) on the grid of the slice that was placed for this resampling; `None` when the file does not touch
-/// the slice.
+/// the slice. Bands `beside` it are brought there next.
 ///
 /// # Errors
 /// No transformation between the two CRSs, or blocks that cannot be decoded.
 pub fn band_onto<T: Pixel>(
     source: &Source,
     band: usize,
+    beside: &[usize],
     placement: &Placement<'_>,
     how: &Warp,
 ) -> Result<Option<Warped<T>>> {
     match placement {
         Placement::Aside => Ok(None),
-        Placement::Aligned(windows) => copy(source, band, windows, how.scaled),
-        Placement::Warped(passage) => warped(source, band, passage, how),
+        Placement::Aligned(windows) => copy(source, (band, beside), windows, how.scaled),
+        Placement::Warped(passage) => warped(source, (band, beside), passage, how),
     }
 }
 
 fn copy<T: Pixel>(
     source: &Source,
-    band: usize,
+    (band, beside): (usize, &[usize]),
     windows: &[Window],
     scaled: bool,
 ) -> Result<Option<Warped<T>>> {
@@ -43,7 +44,7 @@ fn copy<T: Pixel>(
     let options = PatchOptions { scaled, ..PatchOptions::default() };
     for window in windows {
         let mut part = Warped { pixels: vec![T::default(); window.area()], valid: vec![1; window.area()] };
-        let request = PatchRequest { source, window: *window, bands: &[band], options: &options };
+        let request = PatchRequest { source, window: *window, bands: &[band], beside, options: &options };
         for gap in request.read(&mut part.pixels)? {
             if let Some(pixels) = part.valid.get_mut(gap) {
                 pixels.fill(0);
@@ -67,7 +68,7 @@ fn copy<T: Pixel>(
 
 fn warped<T: Pixel>(
     source: &Source,
-    band: usize,
+    (band, beside): (usize, &[usize]),
     passage: &Passage<'_>,
     how: &Warp,
 ) -> Result<Option<Warped<T>>> {
@@ -82,7 +83,7 @@ fn warped<T: Pixel>(
         None => metadata.nodata.filter(|_| !metadata.masked).and_then(T::nodata),
     };
     let bands = [band];
-    let of = |part: &Window| PatchRequest { source, window: *part, bands: &bands, options: &options };
+    let of = |part: &Window| PatchRequest { source, window: *part, bands: &bands, beside, options: &options };
     let image = |window: &Window, out: &mut [T]| -> Result<()> {
         around(window, globe.as_ref(), out, |part, out| of(part).read(out).map(|_| ()))
     };
@@ -178,7 +179,7 @@ mod tests {
 
     fn onto(source: &Source, slice: &Slice) -> Option<Warped<u8>> {
         let placement = Placement::of(source, slice, Resampling::Nearest).unwrap();
-        band_onto(source, 1, &placement, &NEAREST).unwrap()
+        band_onto(source, 1, &[], &placement, &NEAREST).unwrap()
     }
 
     #[test]

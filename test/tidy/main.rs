@@ -64,6 +64,7 @@ const UNSAFE: &[&str] = &[
     "bridge/value.rs",
     "bridge/vector.rs",
     "format/gdal/burn.rs",
+    "format/gdal/calls.rs",
     "format/gdal/create.rs",
     "format/gdal/features.rs",
     "format/gdal/hdf5.rs",

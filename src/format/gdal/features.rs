@@ -48,7 +48,7 @@ pub struct Features {
 
 impl VectorSource {
     /// # Errors
-    /// The layer can not be read.
+    /// The layer cannot be read.
     pub fn schema(&self, layer_index: usize) -> Result<Schema> {
         let path = self.location().text();
         vsi::watched(self.location(), || {
@@ -74,7 +74,7 @@ impl Features {
     /// format can leave it out.
     ///
     /// # Errors
-    /// The layer can not be read.
+    /// The layer cannot be read.
     pub fn begin(source: VectorSource, layer: usize, wanted: (Vec<bool>, bool)) -> Result<Features> {
         let schema = source.schema(layer)?;
         let features = Features { source, layer, schema, wanted, done: false };
@@ -89,7 +89,7 @@ impl Features {
             if !features.wanted.1 {
                 let _ = ignored.add_string("OGR_GEOMETRY");
             }
-            // SAFETY: the layer is open; GDAL copies the list. A format that can not leave anything out reads all.
+            // SAFETY: the layer is open; GDAL copies the list. A format that cannot leave anything out reads all.
             unsafe {
                 c::OGR_L_SetIgnoredFields(layer.c_layer(), ignored.as_ptr().cast());
                 c::OGR_L_ResetReading(layer.c_layer());

@@ -111,7 +111,7 @@ impl Dataset {
     /// A hyperslab of `n` values, which lies inside. The caller holds [`HDF5`](super::HDF5).
     ///
     /// # Errors
-    /// It can not be read.
+    /// It cannot be read.
     pub(crate) fn read(
         &self,
         dtype: Dtype,

@@ -9,15 +9,16 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use crate::bbox::Bbox;
 use crate::error::{Cause, Error, Member, Result};
 use crate::files::{Address, Location, Sight};
+use crate::format::gdal::system::ReadOnly;
 use crate::format::gdal::vsi::GdalFile;
-use crate::format::gdal::{burn, start, tags, vsi};
+use crate::format::gdal::{burn, start, tags, unwritten, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{cause, failure_of};
 use crate::projection::name_of;
 
 /// An open vector file. One thread uses it at a time.
 pub struct VectorSource {
-    dataset: Dataset,
+    dataset: ReadOnly,
     location: Location,
     /// Where it is read from; after the dataset, which is closed first.
     _gdal_file: GdalFile,
@@ -141,6 +142,7 @@ impl VectorSource {
         let lower = path.to_ascii_lowercase();
         let is_table = [".csv", ".tsv", ".psv"].iter().any(|suffix| lower.ends_with(suffix));
         vsi::watched(sight.location(), || {
+            unwritten(sight)?;
             let gdal_file = GdalFile::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
             let alone = gdal_file.file_name().map(|name| [name]);
@@ -161,7 +163,11 @@ impl VectorSource {
             if let Some(encoding) = untold_encoding(&dataset) {
                 dataset = open(Some(&[format!("ENCODING={encoding}").as_str()]))?;
             }
-            Ok(VectorSource { dataset, location: sight.location().clone(), _gdal_file: gdal_file })
+            Ok(VectorSource {
+                dataset: ReadOnly::new(dataset),
+                location: sight.location().clone(),
+                _gdal_file: gdal_file,
+            })
         })
     }
 
@@ -176,7 +182,14 @@ impl VectorSource {
     }
 
     /// The names of its layers, in file order.
-    pub fn names(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// A part of the file cannot be read.
+    pub fn layer_names(&self) -> Result<Vec<String>> {
+        vsi::watched(&self.location, || Ok(self.names()))
+    }
+
+    fn names(&self) -> Vec<String> {
         self.dataset.layers().map(|layer| layer.name()).collect()
     }
 
@@ -191,7 +204,7 @@ impl VectorSource {
     /// [`Error::NotFound`] with those that there are.
     pub fn find(&self, wanted: Option<&LayerName>) -> Result<Vec<usize>> {
         let Some(wanted) = wanted else { return Ok((0..self.layer_count()).collect()) };
-        let names = self.names();
+        let names = self.layer_names()?;
         let (found, shown) = match wanted {
             LayerName::Name(name) => {
                 let same: Vec<usize> = (0..names.len()).filter(|i| names.get(*i) == Some(name)).collect();
@@ -224,11 +237,11 @@ impl VectorSource {
     /// An unknown layer, or one that cannot be read.
     pub fn header(&self, wanted: Option<&LayerName>) -> Result<VectorHeader> {
         let indices = self.find(wanted)?;
-        let layers = vsi::watched(&self.location, || {
-            indices.into_iter().map(|index| self.layer_header(index)).collect::<Result<_>>()
-        })?;
-        let tags = tags::of_object(&self.dataset);
-        Ok(VectorHeader { driver: self.dataset.driver().short_name(), tags, layers })
+        vsi::watched(&self.location, || {
+            let layers = indices.into_iter().map(|index| self.layer_header(index)).collect::<Result<_>>()?;
+            let tags = tags::of_object(&*self.dataset);
+            Ok(VectorHeader { driver: self.dataset.driver().short_name(), tags, layers })
+        })
     }
 
     fn layer_header(&self, layer_index: usize) -> Result<LayerHeader> {

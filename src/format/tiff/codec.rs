@@ -55,7 +55,7 @@ pub(crate) trait Unpack {
     /// Fills `out` with the block's next bytes, and says how many bytes of `input` that took.
     ///
     /// # Errors
-    /// Why the block can not be unpacked, or that it ends too early.
+    /// Why the block cannot be unpacked, or that it ends too early.
     fn fill(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, String>;
 }
 

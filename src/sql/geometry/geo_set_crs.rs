@@ -33,8 +33,8 @@ pub static DOC: FunctionDoc = FunctionDoc {
     errors: &["crs: a text that PROJ does not know a CRS by, or one that differs from row to row"],
     examples: &[Example {
         title: "Geometries in UTM to GeoParquet",
-        sql: "SELECT ST_CRS(geoquilt.geo_set_crs('POINT (500000 4600000)'::GEOMETRY, 'EPSG:32629')) = geo_crs_definition('EPSG:32629') AS told;",
-        rows: &["true"],
+        sql: "SELECT json_extract_string(ST_CRS(geoquilt.geo_set_crs('POINT (500000 4600000)'::GEOMETRY, 'EPSG:32629')), '$.name') AS crs;",
+        rows: &["WGS 84 / UTM zone 29N"],
     }],
     references: &["geopandas.GeoDataFrame.set_crs"],
 };

@@ -108,6 +108,9 @@ fn of_load(load: &Load, needed_mb: u64) -> String {
         Load::Steps { .. } => "Take longer steps, or SET geoquilt_max_chunk_mb higher".into(),
         Load::Median { .. } => "Take shorter steps, smaller slices, or a mean".into(),
         Load::Groups => "Make fewer groups at a time, or SET geoquilt_aggregate_mb higher".into(),
+        Load::Field { .. } => {
+            format!("Stitch parts of it at a time, or SET geoquilt_aggregate_mb = {needed_mb}")
+        }
     }
 }
 
@@ -165,6 +168,7 @@ mod tests {
                 "{shape_crs: 'OGC:CRS84'}",
             ),
             (large(Load::Groups), "Make fewer groups at a time, or SET geoquilt_aggregate_mb higher"),
+            (large(Load::Field { canvas: "of 4 x 4".into() }), "SET geoquilt_aggregate_mb = 8"),
             (
                 large(Load::Values { variable: "sst".into(), values: 9 }),
                 "FROM read_array(...), or SET geoquilt_max_chunk_mb = 8",

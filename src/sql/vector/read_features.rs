@@ -232,10 +232,11 @@ fn layer_of(path: &str, wanted: Option<&LayerName>) -> Result<(VectorSource, usi
             Err(open::explain(Error::unreadable(path, "it has no layer"), &sight, Some(format::Kind::Vector)))
         }
         many => {
-            let names: Vec<String> =
-                source.names().iter().enumerate().map(|(i, name)| format!("{} \"{name}\"", i + 1)).collect();
-            let problem = format!("\"{path}\" has {} layers: {}", many.len(), names.join(", "));
-            let first = source.names().first().map_or(String::new(), |name| name.replace('\'', "''"));
+            let names = source.layer_names()?;
+            let listed: Vec<String> =
+                names.iter().enumerate().map(|(i, name)| format!("{} \"{name}\"", i + 1)).collect();
+            let problem = format!("\"{path}\" has {} layers: {}", many.len(), listed.join(", "));
+            let first = names.first().map_or(String::new(), |name| name.replace('\'', "''"));
             Err(Error::conflict(problem, format!("Name the one that is meant: layer := '{first}'")))
         }
     }
