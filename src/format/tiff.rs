@@ -19,8 +19,29 @@ use std::sync::{Arc, OnceLock};
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::files::remote::RemoteFile;
 use crate::with_dtype;
-pub(crate) use codec::{CODECS, Codec};
+pub(crate) use codec::Codec;
 pub use predictor::Predictor;
+
+/// Every codec.
+pub(crate) static CODECS: [Codec; 5] = [
+    Codec { name: "DEFLATE", number: 8, whole: Some(deflate::whole), parts: None, predicted: true },
+    Codec {
+        name: "ZSTD",
+        number: 50000,
+        whole: Some(zstd::whole),
+        parts: Some(zstd::parts),
+        predicted: true,
+    },
+    Codec {
+        name: "LZMA",
+        number: 34925,
+        whole: Some(lzma::whole),
+        parts: Some(lzma::parts),
+        predicted: true,
+    },
+    Codec { name: "LERC", number: 34887, whole: None, parts: Some(lerc::parts), predicted: false },
+    Codec { name: "WEBP", number: 50001, whole: None, parts: Some(webp::parts), predicted: false },
+];
 
 /// A little-endian GeoTIFF whose blocks are packed by one of [`CODECS`], each of one band or of all of them pixel by pixel.
 pub struct PackedBlocks {

@@ -1,6 +1,5 @@
-//! The codecs that blocks of a TIFF are unpacked with here, and what a codec does.
+//! What a codec of TIFF's blocks does.
 
-use super::{deflate, lerc, lzma, webp, zstd};
 use crate::dtype::Dtype;
 
 /// One codec: GDAL's name for it, TIFF's number, and what it does.
@@ -58,27 +57,6 @@ pub(crate) trait Unpack {
     /// Why the block cannot be unpacked, or that it ends too early.
     fn fill(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, String>;
 }
-
-/// Every codec.
-pub(crate) static CODECS: [Codec; 5] = [
-    Codec { name: "DEFLATE", number: 8, whole: Some(deflate::whole), parts: None, predicted: true },
-    Codec {
-        name: "ZSTD",
-        number: 50000,
-        whole: Some(zstd::whole),
-        parts: Some(zstd::parts),
-        predicted: true,
-    },
-    Codec {
-        name: "LZMA",
-        number: 34925,
-        whole: Some(lzma::whole),
-        parts: Some(lzma::parts),
-        predicted: true,
-    },
-    Codec { name: "LERC", number: 34887, whole: None, parts: Some(lerc::parts), predicted: false },
-    Codec { name: "WEBP", number: 50001, whole: None, parts: Some(webp::parts), predicted: false },
-];
 
 /// What a block says that ends before it is full.
 pub(super) fn short(missing: usize) -> String {
