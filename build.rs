@@ -1,8 +1,11 @@
-//! Has the linker send calls of the C libraries inside to src/format/gdal/calls.rs: what opens, makes and takes away files, what
-//! reads attributes of HDF5, and what prints to standard output, which belongs to the program.
+//! Compiles what catches DuckDB's exceptions (src/bridge/guarded.rs), and has the linker send calls of the C libraries inside
+//! to src/format/gdal/calls.rs: what opens, makes and takes away files, what reads attributes of HDF5, and what prints to
+//! standard output, which belongs to the program.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/bridge/guarded.cpp");
+    cc::Build::new().cpp(true).std("c++17").file("src/bridge/guarded.cpp").compile("geoquilt_guarded");
     // Other linkers have no such way.
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
         let opens = ["open", "open64", "fopen", "fopen64"];

@@ -18,7 +18,7 @@ use duckdb::ffi;
 use crate::bridge::args::Args;
 use crate::bridge::call::{accepted, contain, drop_box, reading};
 use crate::bridge::chunk::Input;
-use crate::bridge::connection::Connection;
+use crate::bridge::connection::{Connection, database_of};
 use crate::bridge::doc::FunctionDoc;
 use crate::bridge::file_system::DuckFiles;
 use crate::bridge::logical_type::{LogicalType, type_text};
@@ -81,7 +81,9 @@ type State<F> = Mutex<Option<<F as CopyFunction>::Writer>>;
 unsafe extern "C" fn bind<F: CopyFunction>(info: ffi::duckdb_copy_function_bind_info) {
     // SAFETY: `info` is live for the callback; every handle taken from it is destroyed here.
     let work = || unsafe {
-        let limits = settings::read(ffi::duckdb_copy_function_bind_get_client_context(info))?;
+        let context = ffi::duckdb_copy_function_bind_get_client_context(info);
+        let database = database_of(ffi::duckdb_copy_function_bind_get_extra_info(info));
+        let limits = settings::read(context, database)?;
         let count = ffi::duckdb_copy_function_bind_get_column_count(info);
         let column = |i| {
             let ty = LogicalType::from_raw(ffi::duckdb_copy_function_bind_get_column_type(info, i));
@@ -184,6 +186,7 @@ pub fn register_copy<F: CopyFunction>(connection: &Connection) -> Result<()> {
         unsafe {
             let mut function = ffi::duckdb_create_copy_function();
             ffi::duckdb_copy_function_set_name(function, name.as_ptr());
+            ffi::duckdb_copy_function_set_extra_info(function, connection.database(), None);
             ffi::duckdb_copy_function_set_bind(function, Some(bind::<F>));
             ffi::duckdb_copy_function_set_global_init(function, Some(open::<F>));
             ffi::duckdb_copy_function_set_sink(function, Some(sink::<F>));

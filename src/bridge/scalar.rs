@@ -10,7 +10,7 @@ use duckdb::ffi;
 use crate::bridge::args::Args;
 use crate::bridge::call::{accepted, contain, drop_box, reading};
 use crate::bridge::chunk::Input;
-use crate::bridge::connection::Connection;
+use crate::bridge::connection::{Connection, database_of};
 use crate::bridge::doc::FunctionDoc;
 use crate::bridge::file_system::DuckFiles;
 use crate::bridge::logical_type::{LogicalType, geometry_crs, struct_fields};
@@ -176,7 +176,8 @@ unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info)
     let work = || unsafe {
         let mut context = std::ptr::null_mut();
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
-        let limits = settings::read(context)?;
+        let database = database_of(ffi::duckdb_scalar_function_bind_get_extra_info(info));
+        let limits = settings::read(context, database)?;
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
         let retries = limits.remote_retries;
         let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), retries));
@@ -271,6 +272,7 @@ pub fn register_scalar<F: ScalarFunction>(connection: &Connection) -> Result<()>
         for types in doc.overloads()? {
             let mut function = ffi::duckdb_create_scalar_function();
             ffi::duckdb_scalar_function_set_name(function, name.as_ptr());
+            ffi::duckdb_scalar_function_set_extra_info(function, connection.database(), None);
             for ty in &types {
                 ffi::duckdb_scalar_function_add_parameter(function, LogicalType::new(ty)?.raw());
             }

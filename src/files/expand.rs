@@ -7,6 +7,7 @@ use crate::files::beside::is_side_file;
 use crate::files::door;
 use crate::files::location::Location;
 use crate::files::sight::is_one_file;
+use crate::workers::go_on;
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
 /// glob characters that exists as it stands is taken as it stands, and so is a URL. Directories among a glob's matches
@@ -62,13 +63,8 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
         if !is_extension && path.is_dir() && !is_one_file(path) && std::fs::read_dir(path).is_ok() {
             continue;
         }
-        match path.to_str() {
-            Some(path) => paths.push(path.to_string()),
-            None => {
-                let shown = path.to_string_lossy().into_owned();
-                return Err(Error::unreadable(shown, "its name is not UTF-8"));
-            }
-        }
+        // A name that is not UTF-8 is passed on as it is shown: whoever opens it tells of that file, and of no other.
+        paths.push(path.to_string_lossy().into_owned());
     }
     if paths.len() == before {
         return Err(Error::Absent { path: pattern.into(), how: Absence::Glob });
@@ -92,20 +88,17 @@ fn matches(pattern: &str, options: glob::MatchOptions) -> Result<Vec<PathBuf>> {
         noun: "a glob pattern",
         reason: Cause::worded(e.msg, e),
     };
+    let wanted = glob::Pattern::new(pattern).map_err(bad)?;
     let Some((before, _)) = pattern.split_once("**") else {
-        let mut found = Vec::new();
-        for entry in glob::glob_with(pattern, options).map_err(bad)? {
-            match entry {
-                Ok(path) => found.push(path),
-                Err(error) => {
-                    let path = error.path().to_path_buf();
-                    found.extend(unlisted(path, error.into())?);
-                }
-            }
+        let start = if pattern.starts_with('/') { "/" } else { "" };
+        let mut found = vec![PathBuf::from(start)];
+        let mut parts = pattern.split('/').filter(|part| !part.is_empty()).peekable();
+        while let Some(part) = parts.next() {
+            let wanted = glob::Pattern::new(part).map_err(bad)?;
+            found = within(found, part, |name| wanted.matches_with(name, options), parts.peek().is_some())?;
         }
         return Ok(found);
     };
-    let wanted = glob::Pattern::new(pattern).map_err(bad)?;
     let options = glob::MatchOptions { require_literal_separator: true, ..options };
     // The folders that the part before `**` names, which may hold wildcards of its own.
     let roots = match before.trim_end_matches('/') {
@@ -116,10 +109,49 @@ fn matches(pattern: &str, options: glob::MatchOptions) -> Result<Vec<PathBuf>> {
     };
     let mut found = Vec::new();
     for root in roots {
-        below(&root, |path| wanted.matches_path_with(path, options), &mut found)?;
+        below(&root, |path| wanted.matches_with(&path.to_string_lossy(), options), &mut found)?;
     }
     found.sort_unstable();
     found.dedup();
+    Ok(found)
+}
+
+/// What one part of a pattern names in some folders, in order. All but the last part name folders.
+fn within(
+    folders: Vec<PathBuf>,
+    part: &str,
+    wanted: impl Fn(&str) -> bool,
+    goes_on: bool,
+) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in folders {
+        let is_here = folder.as_os_str().is_empty();
+        if part == "." && is_here {
+            found.push(folder);
+            continue;
+        }
+        if !part.contains(['*', '?', '[']) {
+            found.extend(Some(folder.join(part)).filter(|path| path.exists()));
+            continue;
+        }
+        let entries = match std::fs::read_dir(if is_here { Path::new(".") } else { &folder }) {
+            Ok(entries) => entries,
+            Err(error) => {
+                found.extend(unlisted(folder, error)?);
+                continue;
+            }
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            go_on()?;
+            let name = entry.map_err(|error| Error::unreadable(folder.to_string_lossy(), error))?.file_name();
+            if wanted(&name.to_string_lossy()) && (!goes_on || folder.join(&name).is_dir()) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        found.extend(names.into_iter().map(|name| folder.join(name)));
+    }
     Ok(found)
 }
 
@@ -133,6 +165,7 @@ fn below(root: &Path, wanted: impl Fn(&Path) -> bool, found: &mut Vec<PathBuf>) 
     };
     let mut entries = walkdir::WalkDir::new(start).min_depth(1).into_iter();
     while let Some(entry) = entries.next() {
+        go_on()?;
         match entry {
             Ok(entry) => {
                 if entry.file_type().is_dir() && is_one_file(entry.path()) {

@@ -32,7 +32,7 @@ use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::affine::Affine;
-use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels, ask_room};
 use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
 use crate::files::{Address, Location, Sight, door};
@@ -270,6 +270,8 @@ impl Raster {
         }
         let raster_band = self.dataset.rasterband(band).map_err(|e| fail(cause(e, &self.gdal_file.name)))?;
         libtiff::forget();
+        // GDAL holds the block itself, and its bindings take room for a copy without asking.
+        ask_room(2 * height * width * dtype.size(), || "a block and its copy".into())?;
         // Half a float is read as a whole one, by window.
         let own = dtype_of(raster_band.band_type());
         let window = self.block_window(block_row, block_col);
@@ -485,6 +487,10 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     let count = dataset.raster_count();
     if count == 0 || width == 0 || height == 0 {
         return Err(Error::unsuited(path, Lack::Bands(subdatasets(dataset))));
+    }
+    // GDAL counts in 32 bits with a sign, which a damaged header may set.
+    if width > i32::MAX as usize || height > i32::MAX as usize {
+        return Err(Error::unreadable(path, "its size is negative: it is damaged"));
     }
     let transform = transform_of(dataset);
     let mut bands = Vec::with_capacity(count);

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
-use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::dtype::{Dtype, Pixel, Pixels, room};
 use crate::files::remote::RemoteFile;
 use crate::with_dtype;
 pub(crate) use codec::Codec;
@@ -103,7 +103,7 @@ impl PackedBlocks {
         if packed.offset.checked_add(packed.size as u64)? > *size {
             return None;
         }
-        let mut input = vec![0; packed.size];
+        let mut input = room(packed.size, String::new).ok()?;
         file.read_exact_at(&mut input, packed.offset).ok()?;
         self.unpack(&input, packed, wanted)
     }
@@ -113,7 +113,7 @@ impl PackedBlocks {
         let width = columns.checked_mul(samples)?;
         let stored = packed.rows.min(height).checked_mul(width)?;
         with_dtype!(packed.dtype, T => {
-            let mut pixels = vec![T::default(); height.checked_mul(width)?];
+            let mut pixels: Vec<T> = room(height.checked_mul(width)?, String::new).ok()?;
             let bytes = bytemuck::try_cast_slice_mut::<T, u8>(pixels.get_mut(..stored)?).ok()?;
             (self.unpack)(input, bytes)?;
             self.predictor.undo(bytes, size_of::<T>(), width, samples)?;

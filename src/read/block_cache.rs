@@ -197,6 +197,11 @@ impl BlockCache {
         }
     }
 
+    /// Lets go at once what is above a bound that was lowered.
+    pub fn keep_bound(&self) {
+        self.shrink(&[]);
+    }
+
     /// How often it was of use.
     pub fn counters(&self) -> Counters {
         Counters {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels, room};
 use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
@@ -11,6 +11,7 @@ use crate::read::block_cache::{Key, Owner};
 use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::read::source::Source;
 use crate::window::Window;
+use crate::workers::go_on;
 use crate::{with_dtype, with_pixels};
 
 /// How a patch is read. The default is the file as it is: all bands, pixels as stored, NULL for nodata.
@@ -196,6 +197,7 @@ impl PatchRequest<'_> {
         let key = |i: &usize| keys.get(*i).copied();
         let is_beside = |a: &usize, b: &usize| key(a).zip(key(b)).is_some_and(|(a, b)| a.is_beside(&b));
         for group in order.chunk_by(is_beside) {
+            go_on()?;
             let group_keys: Vec<Key> = group.iter().filter_map(key).collect();
             for (i, block) in group.iter().zip(self.source.blocks(&group_keys, self.beside)?) {
                 if let Some(own) = found.get_mut(*i) {
@@ -280,7 +282,7 @@ impl PatchRequest<'_> {
             let options = PatchOptions { fill: Some(0.0), boundless: true, ..PatchOptions::default() };
             let plain = PatchRequest { bands: &[band], options: &options, ..*self };
             with_dtype!(metadata.dtype, P => {
-                let mut pixels = vec![P::default(); area];
+                let mut pixels: Vec<P> = room(area, || "a window".into())?;
                 plain.read(&mut pixels)?;
                 if let Some(value) = pixels.iter().find_map(|pixel| pixel.beyond_float()) {
                     return Err(Error::unsuited(self.source.path(), Lack::BeyondFloat { band, value }));

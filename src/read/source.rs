@@ -69,6 +69,11 @@ pub fn file_counters() -> FileCounters {
     }
 }
 
+/// Closes the rasters that nobody reads now.
+pub fn close_idle() {
+    HANDLES.clear();
+}
+
 impl Source {
     /// The raster at `path`, opened unless it is known. A file that was replaced meanwhile, or whose side files
     /// or (of a VRT) sources came, went or changed, is opened anew, and its old blocks are never asked for again.

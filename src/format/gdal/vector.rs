@@ -15,6 +15,7 @@ use crate::format::gdal::{burn, start, tags, unwritten, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{cause, failure_of};
 use crate::projection::name_of;
+use crate::workers::go_on;
 
 /// An open vector file. One thread uses it at a time.
 pub struct VectorSource {
@@ -246,18 +247,15 @@ impl VectorSource {
 
     fn layer_header(&self, layer_index: usize) -> Result<LayerHeader> {
         let unreadable = |reason: Cause| Error::unreadable(self.location.text(), reason);
-        let layer =
+        let mut layer =
             self.dataset.layer(layer_index).map_err(|e| unreadable(cause(e, self.location.text())))?;
         let spatial = layer.defn().geom_fields().next().is_some();
         let geometry_type = match spatial {
             true => geometry_type_to_name(layer.defn().geometry_type()),
             false => "None".to_string(),
         };
-        let ((features, extent), failure) = failure_of(|| {
-            let features = layer.feature_count();
-            let extent = if spatial && features > 0 { layer.get_extent().ok() } else { None };
-            (features, extent)
-        });
+        let (counted, failure) = failure_of(|| count(&mut layer, spatial));
+        let (features, extent) = counted?;
         // -1 stands for a count that could not be had.
         if let Some(failure) = failure.or_else(|| (features > i64::MAX as u64).then(|| "no count".into())) {
             return Err(unreadable(failure.into()));
@@ -333,6 +331,7 @@ impl VectorSource {
         let mut found = Vec::new();
         let (outcome, failure) = failure_of(|| {
             for feature in layer.features() {
+                go_on()?;
                 let Some(geometry) = feature.geometry() else { continue };
                 let wkb = match burn::straightened(geometry) {
                     Some(wkb) => wkb,
@@ -369,6 +368,35 @@ impl VectorSource {
             Error::not_found(Member::Field { layer: layer.name() }, name, self.location.text(), names)
         })
     }
+}
+
+/// How many features a layer has, and the box around them: as the format keeps them, or else by one pass, in which a query can be
+/// interrupted.
+fn count(layer: &mut gdal::vector::Layer<'_>, spatial: bool) -> Result<(u64, Option<gdal_sys::OGREnvelope>)> {
+    if layer.has_capability(LayerCaps::OLCFastFeatureCount)
+        && (!spatial || layer.has_capability(LayerCaps::OLCFastGetExtent))
+    {
+        let features = layer.feature_count();
+        let extent = if spatial && features > 0 { layer.get_extent().ok() } else { None };
+        return Ok((features, extent));
+    }
+    let (mut features, mut around) = (0, None::<gdal_sys::OGREnvelope>);
+    for feature in layer.features() {
+        go_on()?;
+        features += 1;
+        let Some(geometry) = feature.geometry().filter(|geometry| !geometry.is_empty()) else { continue };
+        let own = geometry.envelope();
+        around = Some(match around {
+            None => own,
+            Some(all) => gdal_sys::OGREnvelope {
+                MinX: all.MinX.min(own.MinX),
+                MaxX: all.MaxX.max(own.MaxX),
+                MinY: all.MinY.min(own.MinY),
+                MaxY: all.MaxY.max(own.MaxY),
+            },
+        });
+    }
+    Ok((features, around.filter(|_| spatial)))
 }
 
 fn value_of(value: FieldValue) -> Field {

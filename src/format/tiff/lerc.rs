@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use super::codec::{Shape, Unpack, Within, short};
 use super::zstd;
-use crate::dtype::Dtype;
+use crate::dtype::{Dtype, room};
 
 // The LERC inside GDAL, whose names GDAL prefixes.
 unsafe extern "C" {
@@ -230,11 +230,7 @@ fn decode(input: &[u8], blob: Head, bands: usize, out: &mut [u8]) -> Result<Vec<
 
 /// Room for so many bytes.
 fn zeros(bytes: usize) -> Result<Vec<u64>, String> {
-    let words = bytes.div_ceil(8);
-    let mut room = Vec::new();
-    room.try_reserve_exact(words).map_err(|_| "there is no memory for its block")?;
-    room.resize(words, 0);
-    Ok(room)
+    room(bytes.div_ceil(8), || "a block".into()).map_err(|error| error.to_string())
 }
 
 /// Bytes of a value of each of LERC's types, by their numbers.
@@ -266,7 +262,7 @@ fn missing(dtype: Dtype, value: &mut [u8]) {
 
 /// At most `most` bytes of a zlib stream, which may hold fewer.
 fn inflate(input: &[u8], most: usize) -> Result<Vec<u8>, String> {
-    let mut out = vec![0; most];
+    let mut out = room(most, || "a block".into()).map_err(|error| error.to_string())?;
     let (got, code) = zlib_rs::decompress_slice(&mut out, input, zlib_rs::InflateConfig::default());
     let length = got.len();
     if code != zlib_rs::ReturnCode::Ok {

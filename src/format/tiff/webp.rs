@@ -5,6 +5,7 @@ use std::io::Cursor;
 use image_webp::WebPDecoder;
 
 use super::codec::{Shape, Unpack, short};
+use crate::dtype::room;
 
 /// Red, green and blue; alpha is the fourth.
 const COLORS: usize = 3;
@@ -54,7 +55,7 @@ fn unpack(input: &[u8], shape: Shape) -> Result<Vec<u8>, String> {
     if bands > shape.samples {
         return Err("its image has an alpha band, and the raster has none".into());
     }
-    let mut image = vec![0; pixels * bands];
+    let mut image = room(pixels * bands, || "a block".into()).map_err(|error| error.to_string())?;
     decoder.read_image(&mut image).map_err(|error| error.to_string())?;
     if bands == shape.samples {
         return Ok(image);

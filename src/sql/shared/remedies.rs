@@ -28,6 +28,9 @@ fn remedy(error: &Error) -> Option<Remedy> {
         Error::Unsuited { path, lack } => of_lack(path, lack)?,
         Error::OutOfRange { bounds, .. } => of_bounds(bounds)?.to_string(),
         Error::TooLarge { load, needed, .. } => of_load(load, mib(*needed)),
+        Error::NoRoom { .. } => {
+            "Read smaller windows or fewer rows at once, or give more memory: SET memory_limit, ulimit -v".into()
+        }
         Error::NoAxis { dims, .. } => of_no_axis(dims),
         Error::RemoteGlob { pattern } => format!(
             "List the files first: SET VARIABLE files = (SELECT list(file) FROM glob('{pattern}')), and give getvariable('files')"
@@ -184,6 +187,10 @@ mod tests {
                 "Take longer steps, or SET geoquilt_max_chunk_mb higher",
             ),
             (large(Load::Median { times: 3, slice: "slice".into() }), "smaller slices, or a mean"),
+            (
+                Error::NoRoom { what: "a vector".into(), needed: 1 << 26, reason: "std::bad_alloc".into() },
+                "Read smaller windows or fewer rows at once, or give more memory: SET memory_limit",
+            ),
             (Error::NoAxis { name: "x".into(), dims: vec!["x".into()] }, "Select by index: {isel: {x: 0}}"),
             (
                 Error::NoAxis { name: "lat".into(), dims: vec!["y".into(), "x".into()] },
