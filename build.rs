@@ -1,6 +1,6 @@
 //! Compiles what catches DuckDB's exceptions (src/bridge/guarded.rs), and has the linker send calls of the C libraries inside
-//! to src/format/gdal/calls.rs: what opens, makes and takes away files, what reads attributes of HDF5, and what prints to
-//! standard output, which belongs to the program.
+//! to src/format/gdal: to calls.rs what opens, makes and takes away files, and what prints to standard output, which belongs to
+//! the program; to hdf5.rs what reads attributes of HDF5.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -11,7 +11,8 @@ fn main() {
         let opens = ["open", "open64", "fopen", "fopen64"];
         let changes = ["mkdir", "rmdir", "unlink", "rename"];
         let prints = ["printf", "__printf_chk", "puts", "putchar"];
-        for function in opens.iter().chain(&changes).chain(&prints).chain(&["H5Aread"]) {
+        let attributes = ["H5Aread", "H5DSis_scale", "H5DSget_num_scales", "H5DSiterate_scales"];
+        for function in opens.iter().chain(&changes).chain(&prints).chain(&attributes) {
             println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
         }
     }

@@ -20,6 +20,7 @@ pub mod patch;
 pub mod placement;
 pub mod plan;
 pub mod resample;
+pub mod scene;
 pub mod select;
 pub mod series;
 pub mod source;

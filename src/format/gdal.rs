@@ -7,8 +7,10 @@ pub mod burn;
 #[cfg(target_os = "linux")]
 mod calls;
 pub mod create;
+mod dataset;
 mod drivers;
 pub mod features;
+#[cfg(target_os = "linux")]
 mod hdf5;
 pub mod hidden;
 mod libtiff;

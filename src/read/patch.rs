@@ -21,6 +21,8 @@ pub struct PatchOptions {
     pub bands: Option<Vec<BandName>>,
     /// `pixel * scale + offset` instead of the stored pixel.
     pub scaled: bool,
+    /// The stored value that is none, in place of the one that the file tells; masks and alpha bands count beside it.
+    pub nodata: Option<f64>,
     /// A value instead of NULL.
     pub fill: Option<f64>,
     /// A window wholly outside is all NULL instead of an error.
@@ -41,8 +43,31 @@ pub enum BandName {
 /// # Errors
 /// [`Error::NotFound`], with the bands that there are.
 pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize>> {
+    let numbers = numbers_of(source, options.bands.as_deref())?;
+    check_nodata(source, &numbers, options)?;
+    Ok(numbers)
+}
+
+/// Refuses a nodata value that no pixel can have: it would take nothing away, without a word.
+fn check_nodata(source: &Source, numbers: &[usize], options: &PatchOptions) -> Result<()> {
+    let Some(nodata) = options.nodata else { return Ok(()) };
+    let bands = numbers.iter().filter_map(|number| source.header().bands.get(number - 1));
+    for band in bands {
+        if with_dtype!(band.dtype, T => T::nodata(Nodata::Float(nodata)).is_none()) {
+            let problem = format!(
+                "a nodata value of {nodata} is none of the {} pixels of \"{}\"",
+                band.dtype,
+                source.path()
+            );
+            return Err(Error::conflict(problem, "Give one that the type holds"));
+        }
+    }
+    Ok(())
+}
+
+fn numbers_of(source: &Source, wanted: Option<&[BandName]>) -> Result<Vec<usize>> {
     let bands = &source.header().bands;
-    let Some(wanted) = &options.bands else { return Ok((1..=bands.len()).collect()) };
+    let Some(wanted) = wanted else { return Ok((1..=bands.len()).collect()) };
     let find = |wanted: &BandName| {
         let found = match wanted {
             BandName::Number(n) => usize::try_from(*n).ok().filter(|n| (1..=bands.len()).contains(n)),
@@ -276,7 +301,7 @@ impl PatchRequest<'_> {
                 any || large(pixels)
             });
             any = any || large(from..end);
-            if !any || Rule::of(metadata, self.options.scaled).linear.is_some() {
+            if !any || Rule::of(metadata, self.options).linear.is_some() {
                 continue;
             }
             let options = PatchOptions { fill: Some(0.0), boundless: true, ..PatchOptions::default() };
@@ -317,7 +342,7 @@ impl PatchRequest<'_> {
         let header = self.source.header();
         let metadata =
             header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
-        let rule = Rule::of(metadata, self.options.scaled);
+        let rule = Rule::of(metadata, self.options);
         let mut parts = block_parts(header, plane.inside, band)?;
         while let Some(part) = parts.next() {
             let missing = || Error::Bug("a block that was not fetched".into());
@@ -413,11 +438,11 @@ struct Rule {
 }
 
 impl Rule {
-    fn of(band: &Band, scaled: bool) -> Rule {
+    fn of(band: &Band, options: &PatchOptions) -> Rule {
         let linear = (band.scale.unwrap_or(1.0), band.offset.unwrap_or(0.0));
         Rule {
-            nodata: band.nodata.filter(|_| !band.masked),
-            linear: (scaled && linear != (1.0, 0.0)).then_some(linear),
+            nodata: options.nodata.map(Nodata::Float).or(band.nodata.filter(|_| !band.masked)),
+            linear: (options.scaled && linear != (1.0, 0.0)).then_some(linear),
         }
     }
 }

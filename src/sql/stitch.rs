@@ -9,4 +9,9 @@ group! {
     scalar geo_stitch_list::GeoStitchList,
     scalar geo_taper::GeoTaper,
     aggregate stats::Stats,
+    aggregate stats_merge::StatsMerge,
+    table_macro patch_stats,
+    scalar geo_patch_stats::GeoPatchStats,
+    scalar geo_normalise::GeoNormalise,
+    scalar geo_denormalise::GeoDenormalise,
 }

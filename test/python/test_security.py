@@ -244,6 +244,29 @@ def test_a_heap_without_an_end_is_told_and_never_waited_for(sql):
     assert "damaged" in output or "skip" in sql, output
 
 
+@pytest.mark.parametrize("word", [b"PALETTE", b"SOME_OTHER_CLASS"[:15], b"", b"DIMENSION_SCALE"])
+def test_a_class_of_any_name_is_read(word):
+    """A sound file: an attribute CLASS of 16 bytes, which is DIMENSION_SCALE in those of netCDF."""
+    with h5py.File("a.h5", "w") as f:
+        f["d"] = np.arange(16, dtype="u1").reshape(4, 4)
+        kind = h5py.h5t.C_S1.copy()
+        kind.set_size(16)
+        attribute = h5py.h5a.create(f["d"].id, b"CLASS", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+        attribute.write(np.array(word, "S16"), mtype=kind)
+    for said in walk(["FROM read_variables('a.h5')", "SELECT read_array('a.h5', 'd')", f"SELECT read_patch('a.h5', {WIN})"], seconds=30):
+        assert said is None, said
+
+
+def test_a_list_of_dimensions_that_is_none_is_told():
+    with h5py.File("a.h5", "w") as f:
+        f["x"] = np.arange(4.0)
+        f["x"].make_scale("x")
+        f["d"] = np.zeros((4, 4), "u1")
+        f["d"].attrs["DIMENSION_LIST"] = np.arange(64)
+    for said in walk(["FROM read_variables('a.h5')", "SELECT read_array('a.h5', 'd')", f"SELECT read_patch('HDF5:\"a.h5\"://d', {WIN})"], seconds=30)[:2]:
+        assert "DIMENSION_LIST" in said, said
+
+
 @pytest.mark.parametrize("sides", [(6 | 1 << 31, 4), (0, 4), (6, 0), (6, 5), (1 << 31, 1 << 31)])
 def test_a_grib_grid_of_a_size_that_none_has_is_told(con, sides):
     write_grib("a.grib2")

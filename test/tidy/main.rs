@@ -69,6 +69,7 @@ const UNSAFE: &[&str] = &[
     "format/gdal/burn.rs",
     "format/gdal/calls.rs",
     "format/gdal/create.rs",
+    "format/gdal/dataset.rs",
     "format/gdal/features.rs",
     "format/gdal/hdf5.rs",
     "format/gdal/libtiff.rs",

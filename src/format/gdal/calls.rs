@@ -1,5 +1,5 @@
-//! Calls of the libraries inside that the linker sends here (build.rs): what opens, makes and takes away files, what reads
-//! attributes of HDF5, and what prints. `super::system` says what they may do.
+//! Calls of the libraries inside that the linker sends here (build.rs): what opens, makes and takes away files, and what
+//! prints. `super::system` says what they may do.
 //!
 //! Numbers are Linux's. Nothing here calls what it stands for by its own name, since the linker would send that here too.
 
@@ -23,15 +23,6 @@ unsafe extern "C" {
     fn unlinkat(folder: c_int, name: *const c_char, flags: c_int) -> c_int;
     fn renameat(folder: c_int, from: *const c_char, to_folder: c_int, to: *const c_char) -> c_int;
     fn __errno_location() -> *mut c_int;
-    fn __real_H5Aread(attribute: i64, kind: i64, out: *mut c_void) -> c_int;
-    fn H5Aget_space(attribute: i64) -> i64;
-    fn H5Aget_name(attribute: i64, size: usize, name: *mut c_char) -> isize;
-    fn H5Sget_simple_extent_npoints(space: i64) -> i64;
-    fn H5Sclose(space: i64) -> c_int;
-    fn H5Tget_size(kind: i64) -> usize;
-    fn H5Tget_class(kind: i64) -> c_int;
-    fn H5Tis_variable_str(kind: i64) -> c_int;
-    fn H5Tdetect_class(kind: i64, class: c_int) -> c_int;
 }
 
 const HERE: c_int = -100;
@@ -170,50 +161,6 @@ unsafe extern "C" fn __wrap_unlink(name: *const c_char) -> c_int {
 unsafe extern "C" fn __wrap_rename(from: *const c_char, to: *const c_char) -> c_int {
     // SAFETY: as in `__wrap_open`.
     if system::is_reading() { fail(READ_ONLY) } else { unsafe { renameat(HERE, from, HERE, to) } }
-}
-
-// GDAL and netCDF read texts and lists of attributes into memory that they do not clear, and use what stands there, whether
-// it could be read or not: texts that lie in a damaged heap ended the process.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn __wrap_H5Aread(attribute: i64, kind: i64, out: *mut c_void) -> c_int {
-    // SAFETY: a library reads an attribute that it has open, into room for all its values of a type that it has open. The
-    // library writes a name of as many letters as there are.
-    unsafe {
-        let done = __real_H5Aread(attribute, kind, out);
-        if done >= 0 || out.is_null() {
-            return done;
-        }
-        let space = H5Aget_space(attribute);
-        let count = usize::try_from(H5Sget_simple_extent_npoints(space)).unwrap_or(0);
-        H5Sclose(space);
-        if !lies_in_heap(kind) {
-            return done;
-        }
-        out.cast::<u8>().write_bytes(0, count.saturating_mul(H5Tget_size(kind)));
-        let mut name = [0; 256];
-        H5Aget_name(attribute, name.len(), name.as_mut_ptr());
-        let name = CStr::from_ptr(name.as_ptr()).to_string_lossy();
-        system::damaged(&name);
-        done
-    }
-}
-
-/// Whether values of a type are pointers to what lies in a heap.
-///
-/// # Safety
-/// The type is open.
-unsafe fn lies_in_heap(kind: i64) -> bool {
-    const STRING: c_int = 3;
-    const COMPOUND: c_int = 6;
-    const VARIABLE: c_int = 9;
-    // SAFETY: the caller's.
-    unsafe {
-        match H5Tget_class(kind) {
-            STRING => H5Tis_variable_str(kind) > 0,
-            COMPOUND => H5Tdetect_class(kind, STRING) > 0 || H5Tdetect_class(kind, VARIABLE) > 0,
-            class => class == VARIABLE || H5Tdetect_class(kind, VARIABLE) > 0,
-        }
-    }
 }
 
 // The GRIB decoder inside GDAL prints what it does not know, to the standard output of the program, which may be piping

@@ -22,7 +22,7 @@ use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
 use crate::format::classic;
-use crate::format::gdal::hdf5;
+use crate::format::gdal::dataset;
 use crate::format::gdal::mdim::as_stored::AsStored;
 use crate::format::gdal::mdim::grib_cf::{Counts, Fields, Moved};
 use crate::format::gdal::netcdf::{self, Letters};
@@ -59,7 +59,7 @@ enum Source {
     /// Flags of one character each, which GDAL takes for text.
     Letters(Letters),
     /// An array whose length GDAL loses, and the type that its values are read in.
-    Dataset(hdf5::Dataset, Dtype),
+    Dataset(dataset::Dataset, Dtype),
 }
 
 struct Open {
@@ -394,7 +394,7 @@ fn find_lengths((header, sources): &mut (ArrayHeader, Vec<Source>), file: &str) 
         }
         // SAFETY: GDAL lends a text of its own, which is copied at once.
         let path = unsafe { text(c::GDALMDArrayGetFullName(array.0)) }.unwrap_or_default();
-        match hdf5::Dataset::find(file, &path) {
+        match dataset::Dataset::find(file, &path) {
             Some((found, shape)) if shape.len() == variable.shape.len() && shape != variable.shape => {
                 variable.shape = shape;
                 *source = Source::Dataset(found, *dtype);

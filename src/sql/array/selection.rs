@@ -83,6 +83,13 @@ pub fn add(request: &mut Request, value: &Value) -> Result<bool> {
             return Ok(false);
         }
         match OPTIONS.contains(&name.as_str()) {
+            _ if name == "dtype" => {
+                if *value != Value::Text("float32".into()) {
+                    let problem = "the scalar gives FLOAT, and no other type";
+                    let remedy = "FROM read_array(..., dtype := 'float64') gives the values as that";
+                    return Err(blame(name)(Error::conflict(problem, remedy)));
+                }
+            }
             true => option(request, name, value)?,
             false => request.selection.dims.push((name.clone(), by_value(value).map_err(blame(name))?)),
         }

@@ -14,7 +14,7 @@ use crate::grid::registry::Registry;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
-use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, SCALED};
 use crate::sql::shared::pixels::{CRS, DATA, DTYPE, DTYPE_AMISS, SHAPE, TRANSFORM, UNDECODED};
 use crate::sql::shared::registries::registry;
 use crate::sql::shared::windows::WIN;
@@ -48,6 +48,7 @@ static DOC: FunctionDoc = FunctionDoc {
         ),
         BANDS.named(),
         SCALED.named(),
+        NODATA.named(),
         FILL.named(),
         BOUNDLESS.named(),
         DTYPE,

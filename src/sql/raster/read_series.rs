@@ -3,15 +3,17 @@
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join, option};
+use crate::bridge::record::text;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::band_count;
+use crate::read::scene::Scene;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
 use crate::slice::Slice;
 use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
-use crate::sql::shared::paths::paths;
+use crate::sql::shared::paths::{SCENES, count, scenes};
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
 use crate::value::Value;
@@ -23,13 +25,16 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Scalar,
     summary: "Reads a catalog's files on one slice as [time, band, row, col].",
-    parameters: &join::<18>(&[
+    parameters: &join::<{ SLICE_OPTIONS.len() + 6 }>(&[
         &[
             Parameter {
                 name: "paths",
-                types: "VARCHAR[]",
+                types: "ANY",
                 given: Given::Required,
-                meaning: "Rasters, as from `list(path)` over a catalog; in any order.",
+                meaning: text![
+                    "As from `list(path)` over a catalog, in any order, one for each time. ",
+                    SCENES
+                ],
             },
             Parameter {
                 name: "times",
@@ -141,7 +146,7 @@ pub struct SeriesPlan {
 /// # Errors
 /// Another number of times than of files, no time in the slice's interval, or more than a chunk may take.
 pub fn plan_series(
-    (paths, given): (&[String], usize),
+    (scenes, given): (&[Scene], usize),
     times: &[i64],
     slice: &Slice,
     options: &SeriesOptions,
@@ -156,12 +161,12 @@ pub fn plan_series(
             "Give as many, as list(t_min) beside list(path)",
         )));
     }
-    if paths.len() != times.len() {
+    if scenes.len() != times.len() {
         let problem =
             format!("a glob among the paths matches several files, which have {} times", times.len());
         return Err(blame("paths")(Error::conflict(problem, "Give each file's own path")));
     }
-    let bands = band_count(paths, &options.slice).map_err(blame("paths"))?;
+    let bands = band_count(scenes, &options.slice).map_err(blame("paths"))?;
     let length = slice.area().saturating_mul(bands);
     // A step takes its pixels, its time, and a list of its files.
     let each = length.saturating_mul(4).saturating_add(8 + size_of::<Bin>());
@@ -220,16 +225,17 @@ fn series(
         return Err(blame("times")(bad));
     }
     let times: Vec<i64> = list.rows().map(|i| items.get::<i64>(i)).collect();
-    let given = names.list(row).rows().len();
-    let paths = if given == times.len() { paths(names, row).map_err(blame("paths"))? } else { Vec::new() };
+    let named = Value::of(names, row);
+    let given = count(&named);
+    let scenes = if given == times.len() { scenes(&named).map_err(blame("paths"))? } else { Vec::new() };
     let used = bound.limits.chunk - left;
     let SeriesPlan { bins, bands, pixels } =
-        plan_series((&paths, given), &times, &slice, &bound.options, &bound.limits, used)?;
+        plan_series((&scenes, given), &times, &slice, &bound.options, &bound.limits, used)?;
     let names = ["data", "shape", "times", "transform", "crs"];
     let [data, shape, steps, transform, crs] = out.fields_mut(names)?;
     let (child, first) = data.push_list(row, pixels);
     let part = child.slice_mut::<f32>(first, pixels);
-    let runs = read_series(&paths, &bins, &slice, &bound.options, &bound.limits, part)?;
+    let runs = read_series(&scenes, &bins, &slice, &bound.options, &bound.limits, part)?;
     child.set_null_runs(first, &runs);
     let sides = [bins.len() as i32, bands as i32, slice.height as i32, slice.width as i32];
     shape.set_list(row, &sides);

@@ -16,7 +16,7 @@ use crate::sql::raster::read_slice_table::{NAMED_SLICE_OPTIONS, SliceColumn, tra
 use crate::sql::shared::options::SLICE_OPTIONS;
 use crate::sql::shared::registries::only_registry;
 use crate::sql::shared::row_scan::{
-    self, Bound, ERROR, ON_ERROR_OF_ROWS, PathsColumn, RowOptions, RowRead, RowReader, Scan,
+    self, Bound, ERROR, ON_ERROR_OF_ROWS, RowOptions, RowRead, RowReader, Scan, ScenesColumn,
 };
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -74,12 +74,12 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// Reads the series of rows.
 pub struct SeriesReader {
-    paths: PathsColumn,
+    paths: ScenesColumn,
     times: usize,
     slice: SliceColumn,
     options: RowOptions,
-    /// Of the rows without options of their own.
-    plain: SeriesOptions,
+    /// Where rows have no options of their own.
+    plain: Option<SeriesOptions>,
     limits: Limits,
 }
 
@@ -114,24 +114,24 @@ impl RowReader for SeriesReader {
     fn read(&self, record: &Record, with_values: bool) -> Result<RowRead> {
         let blame =
             |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
-        let given = match record.value(self.paths.index()).as_ref() {
-            Value::List(items) => items.len(),
-            _ => 1,
-        };
-        let paths = self.paths.read(record).map_err(blame("paths"))?;
+        let (given, scenes) = self.paths.read(record).map_err(blame("paths"))?;
         let times = self.times(record).map_err(blame("times"))?;
         let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
-        let own =
-            if self.options.differ() { Some(series_options(&self.options.of_row(record)?)?) } else { None };
-        let options = own.as_ref().unwrap_or(&self.plain);
+        let own = match &self.plain {
+            Some(_) => None,
+            None => Some(series_options(&self.options.of_row(record)?)?),
+        };
+        let Some(options) = self.plain.as_ref().or(own.as_ref()) else {
+            return Err(Error::Bug("a row without options".into()));
+        };
         let SeriesPlan { bins, bands, pixels } =
-            plan_series((&paths, given), &times, &slice, options, &self.limits, 0)?;
+            plan_series((&scenes, given), &times, &slice, options, &self.limits, 0)?;
         let values = match with_values {
             true => {
                 // The rows themselves are what several threads share.
                 let alone = Limits { threads: 1, ..self.limits };
                 let mut data = vec![0f32; pixels];
-                let gaps = read_series(&paths, &bins, &slice, options, &alone, &mut data)?;
+                let gaps = read_series(&scenes, &bins, &slice, options, &alone, &mut data)?;
                 Some((Pixels::Float32(data), gaps))
             }
             false => None,
@@ -170,11 +170,12 @@ impl TableFunction for ReadSeriesTable {
 }
 
 fn reader(args: &Args, records: &Records, limits: Limits) -> Result<SeriesReader> {
-    let (paths, slice) = (PathsColumn::of(records)?, SliceColumn::of(records)?);
+    let (paths, slice) = (ScenesColumn::of(records)?, SliceColumn::of(records)?);
     let is_list = |index: &usize| matches!(records.columns.get(*index), Some((_, SqlType::List(_))));
     let times = records.find("times").filter(is_list);
     let times = times.ok_or_else(|| records.bad("a registry of series has a column times TIMESTAMP[]"))?;
     let known = [STEP.name, REDUCE.name].into_iter().chain(SLICE_OPTIONS.iter().map(|option| option.name));
     let options = RowOptions::of(&DOC, args, known, records);
-    Ok(SeriesReader { paths, times, slice, options, plain: series_options(args)?, limits })
+    let plain = if options.differ() { None } else { Some(series_options(args)?) };
+    Ok(SeriesReader { paths, times, slice, options, plain, limits })
 }

@@ -15,7 +15,7 @@ use crate::slice::Slice;
 use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
 use crate::sql::shared::registries::only_registry;
 use crate::sql::shared::row_scan::{
-    self, Bound, ERROR, ON_ERROR_OF_ROWS, PathsColumn, RowOptions, RowRead, RowReader, Scan,
+    self, Bound, ERROR, ON_ERROR_OF_ROWS, RowOptions, RowRead, RowReader, Scan, ScenesColumn,
 };
 use crate::sql::shared::slice_value;
 use crate::sql_type::SqlType;
@@ -80,11 +80,11 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// Reads the slices of rows.
 pub struct SliceReader {
-    paths: PathsColumn,
+    paths: ScenesColumn,
     slice: SliceColumn,
     options: RowOptions,
-    /// Of the rows without options of their own.
-    plain: SliceOptions,
+    /// Where rows have no options of their own.
+    plain: Option<SliceOptions>,
     /// How many bands the first row gives: what a row costs is reckoned with it.
     bands: usize,
     limits: Limits,
@@ -130,19 +130,23 @@ impl RowReader for SliceReader {
     fn read(&self, record: &Record, with_values: bool) -> Result<RowRead> {
         let blame =
             |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
-        let paths = self.paths.read(record).map_err(blame("paths"))?;
+        let (_, scenes) = self.paths.read(record).map_err(blame("paths"))?;
         let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
-        let own =
-            if self.options.differ() { Some(slice_options(&self.options.of_row(record)?)?) } else { None };
-        let options = own.as_ref().unwrap_or(&self.plain);
-        let bands = band_count(&paths, options).map_err(blame("paths"))?;
+        let own = match &self.plain {
+            Some(_) => None,
+            None => Some(slice_options(&self.options.of_row(record)?)?),
+        };
+        let Some(options) = self.plain.as_ref().or(own.as_ref()) else {
+            return Err(Error::Bug("a row without options".into()));
+        };
+        let bands = band_count(&scenes, options).map_err(blame("paths"))?;
         let length = slice.area().saturating_mul(bands);
         let what = || Load::Slices(format!("{slice} of {bands} bands"));
         self.limits.allow(length.saturating_mul(size_of::<f32>()), what).map_err(blame("slice"))?;
         let values = match with_values {
             true => {
                 let mut pixels = vec![0f32; length];
-                let gaps = read_slice(&paths, &slice, options, &mut pixels)?;
+                let gaps = read_slice(&scenes, &slice, options, &mut pixels)?;
                 Some((Pixels::Float32(pixels), gaps))
             }
             false => None,
@@ -170,13 +174,18 @@ impl TableFunction for ReadSliceTable {
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound<SliceReader>>> {
         let records = only_registry(args, "registry")?;
         let (paths, slice) = (
-            PathsColumn::of(&records).map_err(args.blame("registry"))?,
+            ScenesColumn::of(&records).map_err(args.blame("registry"))?,
             SliceColumn::of(&records).map_err(args.blame("registry"))?,
         );
-        let plain = slice_options(args)?;
         let options = RowOptions::of(&DOC, args, SLICE_OPTIONS.iter().map(|option| option.name), &records);
+        // What is missing for all rows, each may have.
+        let plain = if options.differ() { None } else { Some(slice_options(args)?) };
         let first = records.records()?.next().and_then(Result::ok);
-        let bands = first.and_then(|record| band_count(&paths.read(&record).ok()?, &plain).ok()).unwrap_or(1);
+        let bands = first.and_then(|record| {
+            let own = slice_options(&options.of_row(&record).ok()?).ok()?;
+            band_count(&paths.read(&record).ok()?.1, &own).ok()
+        });
+        let bands = bands.unwrap_or(1);
         let reader = SliceReader { paths, slice, options, plain, bands, limits };
         row_scan::plan(&DOC, (records, reader), SqlType::Float, row_scan::on_error(args)?, limits)
     }

@@ -111,8 +111,13 @@ fn of_load(load: &Load, needed_mb: u64) -> String {
         Load::Steps { .. } => "Take longer steps, or SET geoquilt_max_chunk_mb higher".into(),
         Load::Median { .. } => "Take shorter steps, smaller slices, or a mean".into(),
         Load::Groups => "Make fewer groups at a time, or SET geoquilt_aggregate_mb higher".into(),
-        Load::Field { .. } => {
-            format!("Stitch parts of it at a time, or SET geoquilt_aggregate_mb = {needed_mb}")
+        Load::Field { .. } => format!(
+            "Stream it into a file, COPY (SELECT data, win FROM ... ORDER BY win.row_off) TO 'field.tif' (CANVAS [rows, cols], STITCH overlap_add), or SET geoquilt_aggregate_mb = {needed_mb}"
+        ),
+        Load::Band { .. } => {
+            format!(
+                "ORDER BY win.row_off, so that rows above are done, or SET geoquilt_aggregate_mb = {needed_mb}"
+            )
         }
     }
 }
@@ -171,7 +176,11 @@ mod tests {
                 "{shape_crs: 'OGC:CRS84'}",
             ),
             (large(Load::Groups), "Make fewer groups at a time, or SET geoquilt_aggregate_mb higher"),
-            (large(Load::Field { canvas: "of 4 x 4".into() }), "SET geoquilt_aggregate_mb = 8"),
+            (
+                large(Load::Field { canvas: "of 4 x 4".into() }),
+                "STITCH overlap_add), or SET geoquilt_aggregate_mb = 8",
+            ),
+            (large(Load::Band { canvas: "of 4 x 4".into() }), "ORDER BY win.row_off"),
             (
                 large(Load::Values { variable: "sst".into(), values: 9 }),
                 "FROM read_array(...), or SET geoquilt_max_chunk_mb = 8",

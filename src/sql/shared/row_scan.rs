@@ -17,6 +17,8 @@ use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::progress::Progress;
 use crate::read::gaps::Gaps;
+use crate::read::scene::Scene;
+use crate::sql::shared::paths::{count, scenes};
 use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -343,7 +345,8 @@ impl RowOptions {
         let known: Vec<&'static str> = known.collect();
         let given =
             known.iter().filter_map(|name| Some((name.to_string(), args.get(name)?.clone()))).collect();
-        RowOptions { doc, known, given, column: records.find("options") }
+        let is_struct = |index: &usize| matches!(records.columns.get(*index), Some((_, SqlType::Struct(_))));
+        RowOptions { doc, known, given, column: records.find("options").filter(is_struct) }
     }
 
     /// Whether rows may have their own.
@@ -372,6 +375,34 @@ impl RowOptions {
     }
 }
 
+/// The scenes that a row names: `paths`, or else `path`.
+#[derive(Debug, Clone, Copy)]
+pub struct ScenesColumn(usize);
+
+impl ScenesColumn {
+    /// # Errors
+    /// A registry that has neither.
+    pub fn of(records: &Records) -> Result<ScenesColumn> {
+        let is_scene = |ty: &SqlType| matches!(ty, SqlType::Varchar | SqlType::List(_) | SqlType::Struct(_));
+        let find = |name| {
+            records.find(name).filter(|index| records.columns.get(*index).is_some_and(|(_, ty)| is_scene(ty)))
+        };
+        let found = find("paths").or_else(|| find("path"));
+        found
+            .map(ScenesColumn)
+            .ok_or_else(|| records.bad("a registry has a column paths VARCHAR[], or path VARCHAR"))
+    }
+
+    /// How many scenes a row names, and those.
+    ///
+    /// # Errors
+    /// As [`scenes`].
+    pub fn read(self, record: &Record) -> Result<(usize, Vec<Scene>)> {
+        let value = record.value(self.0);
+        Ok((count(value.as_ref()), scenes(value.as_ref())?))
+    }
+}
+
 /// The files that a row names: `paths`, or else `path`.
 #[derive(Debug, Clone, Copy)]
 pub struct PathsColumn(usize);
@@ -392,11 +423,6 @@ impl PathsColumn {
         found
             .map(PathsColumn)
             .ok_or_else(|| records.bad("a registry has a column paths VARCHAR[], or path VARCHAR"))
-    }
-
-    /// Which column it is.
-    pub fn index(self) -> usize {
-        self.0
     }
 
     /// The paths of a row, globs expanded.

@@ -1,7 +1,10 @@
 //! What the ways to stitch share: how their parameters are documented, and how they are read.
 
 pub mod canvases;
+pub mod columns;
 pub mod laying;
+pub mod numbers;
+pub mod scaling;
 
 use crate::bridge::args::{Args, number};
 use crate::bridge::doc::{Parameter, option};
@@ -94,21 +97,59 @@ impl Asked {
     }
 }
 
+/// How a function writes the names of these parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
+    method: &'static str,
+    taper: &'static str,
+    periodic: &'static str,
+    alpha: &'static str,
+    sigma: &'static str,
+    tapered: &'static str,
+    normalise: &'static str,
+    skip_nan: &'static str,
+    weights: &'static str,
+}
+
+/// In a call.
+pub const IN_CALLS: Names = Names {
+    method: "method",
+    taper: "taper",
+    periodic: "periodic",
+    alpha: "alpha",
+    sigma: "sigma",
+    tapered: "tapered",
+    normalise: "normalise",
+    skip_nan: "skip_nan",
+    weights: "weights",
+};
+/// As options of COPY.
+pub const IN_COPY: Names = Names {
+    method: "STITCH",
+    taper: "TAPER",
+    periodic: "PERIODIC",
+    alpha: "ALPHA",
+    sigma: "SIGMA",
+    tapered: "TAPERED",
+    normalise: "NORMALISE",
+    skip_nan: "SKIP_NAN",
+    weights: "WEIGHTS",
+};
+
 /// The curve by its name, with the numbers that go with it.
 ///
 /// # Errors
 /// Another name, or numbers that the curve cannot have.
-pub fn curve(name: &str, args: &Args) -> Result<Curve> {
+pub fn curve(name: &str, args: &Args, names: &Names) -> Result<Curve> {
     let known = TAPERS.map(|(name, _)| (name, ()));
     one_of(name, "a taper", &known)?;
-    let curve =
-        TAPERS.iter().find(|(known, _)| *known == name).map_or(Curve::Hann, |(_, curve)| curve.clone());
-    Ok(match curve {
-        Curve::Tukey { alpha } => Curve::Tukey { alpha: args.fraction("alpha")?.unwrap_or(alpha) },
+    let curve = TAPERS.iter().find(|(known, _)| *known == name);
+    Ok(match curve.map_or(Curve::Hann, |(_, curve)| curve.clone()) {
+        Curve::Tukey { alpha } => Curve::Tukey { alpha: args.fraction(names.alpha)?.unwrap_or(alpha) },
         Curve::Gaussian { sigma } => {
-            let sigma = args.number("sigma")?.unwrap_or(sigma);
+            let sigma = args.number(names.sigma)?.unwrap_or(sigma);
             if sigma <= 0.0 {
-                return Err(args.blame("sigma")(Error::invalid(sigma, "above 0")));
+                return Err(args.blame(names.sigma)(Error::invalid(sigma, "above 0")));
             }
             Curve::Gaussian { sigma }
         }
@@ -120,33 +161,50 @@ pub fn curve(name: &str, args: &Args) -> Result<Curve> {
 ///
 /// # Errors
 /// A value of the wrong form, or one that does not go with the method.
-pub fn asked(args: &Args) -> Result<Asked> {
-    let method = args.choice("method", "a method", &METHODS)?.unwrap_or(Method::OverlapAdd);
-    let curve = match args.get("taper") {
+pub fn asked(args: &Args, names: &Names) -> Result<Asked> {
+    let word = |name: &str| Ok::<_, Error>(args.text(name)?.map(|text| text.to_lowercase()));
+    let method = match word(names.method)? {
+        None => Method::OverlapAdd,
+        Some(text) => one_of(&text, "a method", &METHODS).map_err(args.blame(names.method))?,
+    };
+    let curve = match args.get(names.taper) {
         None => Curve::Hann,
-        Some(Value::Text(name)) => curve(name, args).map_err(args.blame("taper"))?,
+        Some(Value::Text(name)) => {
+            curve(&name.to_lowercase(), args, names).map_err(args.blame(names.taper))?
+        }
         Some(value) => Curve::Own(own(value).ok_or_else(|| {
             let must = "a taper's name, or a list of finite weights of at least 0";
-            args.blame("taper")(Error::invalid(value, must))
+            args.blame(names.taper)(Error::invalid(value, must))
         })?),
     };
-    let flag = |name: &str| args.flag(name);
-    let tapered = flag("tapered")?.unwrap_or(false);
-    let normalise = flag("normalise")?.unwrap_or(true);
+    let tapered = flag(args, names.tapered)?.unwrap_or(false);
+    let normalise = flag(args, names.normalise)?.unwrap_or(true);
     if method != Method::OverlapAdd && (tapered || !normalise) {
         let problem = "tapered and normalise are those of overlap_add";
-        return Err(args.blame("method")(Error::conflict(problem, "Leave them out")));
+        return Err(args.blame(names.method)(Error::conflict(problem, "Leave them out")));
     }
-    let taper = Taper { curve, symmetric: !flag("periodic")?.unwrap_or(true) };
-    let (skip_nan, weights) = (flag("skip_nan")?.unwrap_or(false), flag("weights")?.unwrap_or(false));
+    let taper = Taper { curve, symmetric: !flag(args, names.periodic)?.unwrap_or(true) };
+    let skip_nan = flag(args, names.skip_nan)?.unwrap_or(false);
+    let weights = flag(args, names.weights)?.unwrap_or(false);
     if weights && matches!(method, Method::First | Method::Last) {
         let problem = "first and last have no weights";
-        return Err(args.blame("weights")(Error::conflict(
-            problem,
-            "Leave weights out, or count by method count",
-        )));
+        let remedy = "Leave weights out, or count by method count";
+        return Err(args.blame(names.weights)(Error::conflict(problem, remedy)));
     }
     Ok(Asked { method, taper, tapered, normalise, skip_nan, weights })
+}
+
+/// A flag; a bare word of COPY, which is NULL, is set.
+///
+/// # Errors
+/// Anything but TRUE or FALSE.
+pub fn flag(args: &Args, name: &str) -> Result<Option<bool>> {
+    match args.get(name) {
+        Some(Value::Null) => Ok(Some(true)),
+        Some(Value::Text(text)) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(Value::Text(text)) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        _ => args.flag(name),
+    }
 }
 
 fn own(value: &Value) -> Option<Vec<f64>> {

@@ -13,7 +13,7 @@ use crate::sql::shared::options::OPTIONS;
 use crate::sql::shared::stitching::canvases;
 use crate::sql::shared::stitching::laying::{self, FIELD};
 use crate::sql::shared::stitching::{
-    ALPHA, Asked, METHOD, NORMALISE, PERIODIC, SIGMA, SKIP_NAN, TAPER, TAPERED, WEIGHTS, asked,
+    ALPHA, Asked, IN_CALLS, METHOD, NORMALISE, PERIODIC, SIGMA, SKIP_NAN, TAPER, TAPERED, WEIGHTS, asked,
 };
 use crate::sql_type::SqlType;
 use crate::stitch::field::{Field, Own};
@@ -101,7 +101,7 @@ impl ScalarFunction for GeoStitchList {
     }
 
     fn bind(call: Call) -> Result<Bound> {
-        let asked = asked(&call.options()?)?;
+        let asked = asked(&call.options()?, &IN_CALLS)?;
         if matches!(asked.method, Method::Weighted | Method::InverseVariance) {
             let problem = "the method needs a number of each patch";
             return Err(blame("method")(Error::conflict(

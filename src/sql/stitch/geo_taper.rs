@@ -8,7 +8,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
 use crate::error::{Error, Result};
 use crate::sql::shared::options::OPTIONS;
-use crate::sql::shared::stitching::{ALPHA, PERIODIC, SIGMA, curve};
+use crate::sql::shared::stitching::{ALPHA, IN_CALLS, PERIODIC, SIGMA, curve};
 use crate::stitch::taper::Taper;
 use crate::value::Value;
 
@@ -90,7 +90,7 @@ impl ScalarFunction for GeoTaper {
         let args = call.options()?;
         // What does not hang on the taper's name is looked at once.
         for name in ["tukey", "gaussian"] {
-            curve(name, &args)?;
+            curve(name, &args, &IN_CALLS)?;
         }
         args.flag("periodic")?;
         let radius = call.arguments() - usize::from(call.options_index()?.is_some()) > 2;
@@ -104,7 +104,7 @@ impl ScalarFunction for GeoTaper {
             if (0..2 + usize::from(bound.radius)).any(|i| input.column(i).is_null(row)) {
                 return Ok(false);
             }
-            let curve = curve(names.str(row)?, &bound.args).map_err(blame("name"))?;
+            let curve = curve(names.str(row)?, &bound.args, &IN_CALLS).map_err(blame("name"))?;
             let taper = Taper { curve, symmetric: !bound.args.flag("periodic")?.unwrap_or(true) };
             match (by_distance, bound.radius) {
                 (false, false) => {

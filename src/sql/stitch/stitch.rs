@@ -4,20 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use crate::bridge::aggregate::AggregateFunction;
-use crate::bridge::args::{Args, number};
+use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::pieces::Pieces;
-use crate::bridge::vector::{Holds, Vector};
+use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::sql::shared::stitching::canvases;
 use crate::sql::shared::stitching::laying::{self, DATA, FIELD};
 use crate::sql::shared::stitching::{
-    ALPHA, Asked, METHOD, NORMALISE, PERIODIC, SIGMA, SKIP_NAN, TAPER, TAPERED, WEIGHTS, asked,
+    ALPHA, Asked, IN_CALLS, METHOD, NORMALISE, PERIODIC, SIGMA, SKIP_NAN, TAPER, TAPERED, WEIGHTS, asked,
 };
 use crate::sql_type::SqlType;
-use crate::stitch::field::{Field, Own, Plan, differs};
-use crate::stitch::tile::Method;
+use crate::stitch::field::{Field, Plan, differs};
 use crate::value::Value;
 
 /// The statement that creates the macro.
@@ -175,7 +174,7 @@ impl Rows<'_> {
         let (canvas, options) = (Value::of(self.canvas, row), Value::of(self.options, row));
         if self.known.as_ref().is_none_or(|known| known.canvas != canvas || known.options != options) {
             let args = Args::of_struct(NAME, &options, &OPTIONS, "the macro's options")?;
-            let asked = asked(&args)?;
+            let asked = asked(&args, &IN_CALLS)?;
             let on = canvases::canvas(&canvas).map_err(blame("canvas"))?;
             let plan = Arc::new(asked.plan(on, laying::is_wide(self.data.dtype())));
             self.known = Some(Known { canvas, options, asked, plan });
@@ -218,7 +217,8 @@ impl AggregateFunction for Stitch {
         let (plan, weights, method) = (known.plan.clone(), known.asked.weights, known.asked.method);
         let span = canvases::span(&Value::of(rows.win, row), &plan.canvas).map_err(blame("win"))?;
         let Some(span) = span else { return Ok(()) };
-        let own = own(rows.own, row, method)?;
+        let own = [0, 1, 2].map(|index| Some(rows.own.field(index)));
+        let own = laying::own(own, row, (method, true), &|name, error| blame(name)(error))?;
         let State(started) = state;
         if let Some(Started { field, .. }) = started
             && *field.plan() != *plan
@@ -233,8 +233,7 @@ impl AggregateFunction for Stitch {
         }
         let Started { field, .. } =
             started.get_or_insert_with(|| Started { field: Field::new(plan), weights });
-        let own = Own { weight: own.weight, each: own.each.as_deref(), rank: own.rank };
-        laying::lay(field, &mut rows.data, row, &span, own).map_err(blame("data"))
+        laying::lay(field, &mut rows.data, row, &span, own.borrowed()).map_err(blame("data"))
     }
 
     fn combine(state: &mut State, other: &State) -> Result<()> {
@@ -263,58 +262,4 @@ impl AggregateFunction for Stitch {
             field.bytes() + laying::answer_bytes(field.plan(), field.bands(), *weights)
         })
     }
-}
-
-/// What a row has of its own.
-struct OwnValues {
-    weight: Option<f64>,
-    each: Option<Vec<f64>>,
-    rank: Option<f64>,
-}
-
-fn own(fields: &Vector<'_>, row: usize, method: Method) -> Result<OwnValues> {
-    let [weight, variance, rank] = [0, 1, 2].map(|index| fields.field(index));
-    let mut found = OwnValues { weight: None, each: None, rank: None };
-    let ranked = matches!(method, Method::First | Method::Last);
-    let takes = [
-        ("weight", weight, matches!(method, Method::Weighted | Method::OverlapAdd | Method::Vote)),
-        ("variance", variance, method == Method::InverseVariance),
-        ("rank", rank, ranked),
-    ];
-    for (name, column, taken) in takes {
-        let missing = column.is_null(row);
-        if !missing && !taken {
-            let problem = format!("{name} does not go with this method");
-            let remedy = "weight is of weighted, overlap_add and vote, variance of inverse_variance, rank of first and last";
-            return Err(blame(name)(Error::conflict(problem, remedy)));
-        }
-        let needed = taken && !matches!(method, Method::OverlapAdd | Method::Vote);
-        if missing && needed {
-            let problem = format!("the method needs a {name}, which is NULL or was not given");
-            return Err(blame(name)(Error::conflict(problem, format!("Give one a row: {name} := ..."))));
-        }
-    }
-    if !weight.is_null(row) {
-        if weight.holds() == Holds::List {
-            found.each = Some(laying::weights(weight, row, false).map_err(blame("weight"))?);
-        } else {
-            let value = Value::of(weight, row);
-            let bad = || blame("weight")(Error::invalid(&value, "a number, or a list with one a pixel"));
-            found.weight = Some(number(&value).ok_or_else(bad)?);
-        }
-    }
-    if !variance.is_null(row) {
-        found.each = Some(laying::weights(variance, row, true).map_err(blame("variance"))?);
-    }
-    if !rank.is_null(row) {
-        let value = Value::of(rank, row);
-        let given = match &value {
-            Value::Timestamp(at) | Value::Nanos(at) => Some(*at as f64),
-            Value::Date(day) => Some(f64::from(*day)),
-            other => number(other),
-        };
-        let bad = || blame("rank")(Error::invalid(&value, "a number, a TIMESTAMP or a DATE"));
-        found.rank = Some(given.filter(|rank| !rank.is_nan()).ok_or_else(bad)?);
-    }
-    Ok(found)
 }

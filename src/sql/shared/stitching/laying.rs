@@ -2,8 +2,9 @@
 
 use bytemuck::Pod;
 
+use crate::bridge::args::number;
 use crate::bridge::pieces::Pieces;
-use crate::bridge::vector::{Plain, Vector};
+use crate::bridge::vector::{Holds, Plain, Vector};
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Load, Result};
 use crate::sql_type::SqlType;
@@ -102,6 +103,77 @@ pub fn weights(column: &Vector<'_>, row: usize, of_variance: bool) -> Result<Vec
         Ok(())
     }))?;
     Ok(all)
+}
+
+/// What a row has of its own.
+#[derive(Debug, Default)]
+pub struct OwnValues {
+    weight: Option<f64>,
+    each: Option<Vec<f64>>,
+    /// Its place in the order of patches.
+    pub rank: Option<f64>,
+}
+
+impl OwnValues {
+    /// As a field takes it.
+    pub fn borrowed(&self) -> Own<'_> {
+        Own { weight: self.weight, each: self.each.as_deref(), rank: self.rank }
+    }
+}
+
+/// Reads weight, variance and rank of a row; where patches have an order anyhow, `needs_rank` is false.
+///
+/// # Errors
+/// One that the method does not take, or lacks, or of the wrong form.
+pub fn own(
+    columns: [Option<&Vector<'_>>; 3],
+    row: usize,
+    (method, needs_rank): (Method, bool),
+    blame: &dyn Fn(&str, Error) -> Error,
+) -> Result<OwnValues> {
+    let [weight, variance, rank] = columns.map(|column| column.filter(|column| !column.is_null(row)));
+    let may_weigh = matches!(method, Method::OverlapAdd | Method::Vote);
+    let ordered = matches!(method, Method::First | Method::Last);
+    let (weighted, varied) = (method == Method::Weighted, method == Method::InverseVariance);
+    for (name, given, needed, taken) in [
+        ("weight", weight, weighted, weighted || may_weigh),
+        ("variance", variance, varied, varied),
+        ("rank", rank, ordered && needs_rank, ordered),
+    ] {
+        if given.is_some() && !taken {
+            let problem = format!("{name} does not go with this method");
+            let remedy = "weight is of weighted, overlap_add and vote, variance of inverse_variance, rank of first and last";
+            return Err(blame(name, Error::conflict(problem, remedy)));
+        }
+        if given.is_none() && needed {
+            let problem = format!("the method needs a {name}, which is NULL or was not given");
+            return Err(blame(name, Error::conflict(problem, format!("Give each row a {name}"))));
+        }
+    }
+    let mut found = OwnValues::default();
+    if let Some(weight) = weight {
+        if weight.holds() == Holds::List {
+            found.each = Some(weights(weight, row, false).map_err(|error| blame("weight", error))?);
+        } else {
+            let value = Value::of(weight, row);
+            let bad = || blame("weight", Error::invalid(&value, "a number, or a list with one a pixel"));
+            found.weight = Some(number(&value).ok_or_else(bad)?);
+        }
+    }
+    if let Some(variance) = variance {
+        found.each = Some(weights(variance, row, true).map_err(|error| blame("variance", error))?);
+    }
+    if let Some(rank) = rank {
+        let value = Value::of(rank, row);
+        let given = match &value {
+            Value::Timestamp(at) | Value::Nanos(at) => Some(*at as f64),
+            Value::Date(day) => Some(f64::from(*day)),
+            other => number(other),
+        };
+        let bad = || blame("rank", Error::invalid(&value, "a number, a TIMESTAMP or a DATE"));
+        found.rank = Some(given.filter(|rank| !rank.is_nan()).ok_or_else(bad)?);
+    }
+    Ok(found)
 }
 
 /// Writes a field into a row of a vector of [`field_type`].
