@@ -70,13 +70,13 @@ def test_the_readme_python_reads_every_patch(tmp_path, monkeypatch, con):
 
 def test_the_table_of_patches_reads_no_pixel(monkeypatch, con):
     monkeypatch.chdir(ROOT)
-    decoded = lambda: con.execute("SELECT misses FROM geoquilt_cache()").fetchone()[0]
+    decoded = lambda: con.execute("SELECT misses FROM geoquilt_cache()").fetchall()[0][0]
     before = decoded()
     seen = {"con": con}
     exec(next(block for block in re.findall(r"```python\n(.*?)```", SECTIONS["Into NumPy"], re.S) if block.startswith("table")), seen)
     assert seen["table"].groupby("path").size().tolist() == [18, 18, 18] and decoded() == before
-    assert con.execute("SELECT count(*) FROM (SELECT * EXCLUDE data FROM 'test/data/small/sst_20180101.tif')").fetchone() == (1,) and decoded() == before
-    assert con.execute("SELECT count(data) FROM 'test/data/small/sst_20190101.tif'").fetchone() == (1,) and decoded() > before
+    assert con.execute("SELECT count(*) FROM (SELECT * EXCLUDE data FROM 'test/data/small/sst_20180101.tif')").fetchall() == [(1,)] and decoded() == before
+    assert con.execute("SELECT count(data) FROM 'test/data/small/sst_20190101.tif'").fetchall() == [(1,)] and decoded() > before
 
 
 def test_an_array_in_numpy_is_xarrays(monkeypatch, con):
