@@ -88,6 +88,9 @@ def test_a_the_last_clear_pixel(page):
     want = np.where(np.isnan(later), want, later)
     np.testing.assert_array_equal(pixels(page.con, "SELECT rgbn.data, rgbn.shape FROM composite"), want)
     assert 0 < np.isnan(want).mean() < 0.5
+    with rasterio.open("archive/composite.tif") as src:
+        np.testing.assert_array_equal(src.read(masked=True).filled(np.nan), want)
+        assert (src.descriptions, src.transform, src.crs) == (("B02", "B03", "B04", "B08"), UTM, "EPSG:32629")
 
 
 def test_b_a_series_at_one_point(page):
@@ -118,12 +121,15 @@ def test_c_monthly_means_of_reflectance(page):
 def test_d_bands_of_sentinel_2(page):
     cube = read("enmap/ENMAP_L2A_20230613")
     weights = {row["band"]: row["weights"] for row in json.loads(Path("archive/enmap/srf.json").read_text())}
-    got = page.con.execute("SELECT patch_id, band, data FROM as_s2").fetchall()
-    assert len(got) == 4 * 13 == 4 * len(weights)
-    for patch, band, data in got:
+    got = page.con.execute("SELECT patch_id, bands, data, shape FROM as_s2").fetchall()
+    assert len(got) == 4 and len(weights) == 13
+    for patch, bands, data, shape in got:
         row, col = patch // 2 * 20, patch % 2 * 20
-        want = np.einsum("j,jhw->hw", weights[band], cube[:, row:row + 20, col:col + 20])
-        np.testing.assert_allclose(np.reshape(data, (20, 20)), want, rtol=1e-12)
+        want = np.einsum("ij,jhw->ihw", [weights[band] for band in bands], cube[:, row:row + 20, col:col + 20])
+        np.testing.assert_allclose(np.reshape(data, shape), want, rtol=1e-12)
+    with rasterio.open("archive/as_s2.tif") as src, rasterio.open("archive/enmap/ENMAP_L2A_20230613.tif") as own:
+        np.testing.assert_allclose(src.read(), np.einsum("ij,jhw->ihw", [weights[band] for band in bands], cube), rtol=1e-6)
+        assert (src.transform, src.crs, src.dtypes[0]) == (own.transform, own.crs, "float32")
 
 
 def test_e_stitched_predictions_and_their_anomalies(page):
@@ -154,7 +160,23 @@ def test_g_masks_on_the_grid_of_each_tile(page):
         with rasterio.open(path) as src:
             assert (src.shape, src.transform, src.crs) == (tuple(shape), Affine.from_gdal(*transform), crs)
             np.testing.assert_array_equal(np.reshape(cloud, shape), src.read(1) * 0.0001 - 0.1 > 0.4)
-        assert sidecar == path.replace(".tif", ".cloud.tif")
+        assert sidecar == path.replace(".tif", ".cloud.tiff")
+        with rasterio.open(sidecar) as src:
+            np.testing.assert_array_equal(src.read(1), np.reshape(cloud, shape))
+            assert (src.transform, src.crs, src.dtypes, src.nodata) == (Affine.from_gdal(*transform), crs, ("uint8",), 255)
+
+
+def test_a_scene_goes_through_a_model_and_comes_back(page):
+    with rasterio.open("archive/s2/T29SND_20230613.tif") as src, rasterio.open("archive/ndvi.tif") as got:
+        red, nir = src.read([3, 4], masked=True).astype("float64")
+        np.testing.assert_array_equal(got.read(1), ((nir - red) / (nir + red)).filled(np.nan).astype("float32"))
+        assert (got.transform, got.crs, got.descriptions, got.overviews(1)) == (src.transform, src.crs, ("ndvi",), [])
+        data = src.read()
+    for chip in range(4):
+        with rasterio.open(f"archive/chip_T29SND_20230613_{chip}.tif") as src:
+            row, col = chip // 2 * 100, chip % 2 * 100
+            np.testing.assert_array_equal(src.read(), data[:, row:row + 100, col:col + 100])
+            assert src.transform == UTM * Affine.translation(col, row)
 
 
 def test_h_labels_on_the_grid_of_their_image(page):

@@ -40,6 +40,7 @@ const WALK: &[&str] = &[
     "grid",
     "label",
     "zonal",
+    "bands",
     "stitch",
     "write",
     "bridge",
