@@ -464,6 +464,7 @@ PATHS = {
     "geo_zonal_stats.weights scalar": ["SELECT geo_zonal_stats('{}/a.tif', 'POLYGON ((-8.99988 41.55140, -8.99964 41.55140, -8.99964 41.55157, -8.99988 41.55140))'::GEOMETRY, {{weights: '{}/a.tif'}})"],
     "geo_rasterize.features scalar": ["SELECT geo_rasterize('{}/p.geojson', " + ESCAPED + ")"],
     "read_variables.paths table": ["FROM read_variables('{}/a.nc')", "FROM read_variables('{}/c.zarr')", "FROM '{}/a.nc'"],
+    "read_features.paths table": ["FROM read_features('{}/p.geojson')", "FROM read_features('{}/*.geojson')"],
     "read_array.path scalar": ["SELECT read_array('{}/a.nc', 'v')", "SELECT read_array('{}/c.zarr', 'v')"],
     "read_array.paths table": ["FROM read_array('{}/a.nc', 'v')", "FROM read_array([{{path: '{}/a.nc'}}], 'v')"],
     "read_times.path scalar": ["SELECT read_times('{}/a.nc', 't')"],
