@@ -22,7 +22,7 @@ from rasterio.transform import Affine, from_origin
 from rasterio.warp import Resampling, reproject
 
 UTM = from_origin(500000, 4040000, 200, 200)
-TORCH = types.SimpleNamespace(utils=types.SimpleNamespace(data=types.SimpleNamespace(IterableDataset=object)))
+TORCH = types.SimpleNamespace(utils=types.SimpleNamespace(data=types.SimpleNamespace(IterableDataset=object, get_worker_info=lambda: None)))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def page(tmp_path_factory):
     con = connect()
     frame = geopandas.GeoDataFrame({"path": ["in", "out"]}, geometry=[shapely.box(1, 41, 2, 42), shapely.box(60, 0, 61, 1)], crs="EPSG:4326")
     page = types.SimpleNamespace(con=con, drawn=[], printed=[])
-    page.names = {"con": con, "np": np, "pyarrow": pyarrow, "geopandas": geopandas, "torch": TORCH, "frame": frame}
+    page.names = {"con": con, "np": np, "pyarrow": pyarrow, "geopandas": geopandas, "torch": TORCH, "frame": frame, "open_database": connect}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("examples"))
         patch.setattr(geopandas.GeoDataFrame, "plot", lambda self, *a, **k: page.drawn.append(self))
@@ -222,10 +222,33 @@ def test_l_random_chips_reach_torch(page):
         np.testing.assert_array_equal(chip, read(path[8:-4])[:4, row:row + 32, col:col + 32])
 
 
+@pytest.mark.parametrize("workers", [1, 3, 7])
+def test_l_workers_share_the_chips_and_none_is_given_twice(page, monkeypatch, workers):
+    whole = [chip[0] for chip in page.names["Chips"]()]
+    for worker in range(workers):
+        info = types.SimpleNamespace(id=worker, num_workers=workers)
+        monkeypatch.setattr(TORCH.utils.data, "get_worker_info", lambda: info)
+        part = list(page.names["Part"]())
+        np.testing.assert_array_equal([chip[0] for chip in part], whole[worker::workers])
+
+
 def test_m_pairs_are_one_place_ten_days_apart(page):
     pairs = page.con.execute("SELECT DISTINCT parse_filename(anchor), parse_filename(positive) FROM positives").fetchall()
     days = ["20230603", "20230613", "20230702"]
     assert sorted(pairs) == [(f"T29SND_{a}.tif", f"T29SND_{b}.tif") for a in days for b in days if a != b]
+
+
+def test_n_folds_by_hash_mix_and_those_by_number_are_stripes(page):
+    """Of 900 blocks side by side, a fifth of the neighbours to the east or the south share a fold, and so do all folds the blocks."""
+    box = "{{xmin: {0}, ymin: {1}, xmax: {0} + 0.1, ymax: {1} + 0.1}}"
+    rows = page.con.execute(f"SELECT col, row, geo_block(geo_box({box.format('col * 1.1', 'row * 1.1 - 16')}), 'OGC:CRS84', 100) AS block "
+                            "FROM range(30) a(col), range(30) b(row)").fetchall()
+    blocks = {(col, row): block for col, row, block in rows}
+    folds = dict(page.con.execute("SELECT b, hash(b) % 5 FROM (SELECT unnest($1::BIGINT[]) AS b)", [list(blocks.values())]).fetchall())
+    pairs = [(blocks[at], blocks[at[0] + dx, at[1] + dy]) for at in blocks for dx, dy in ((1, 0), (0, 1)) if (at[0] + dx, at[1] + dy) in blocks]
+    pairs = [(a, b) for a, b in pairs if a != b]
+    assert 0.15 < np.mean([folds[a] == folds[b] for a, b in pairs]) < 0.25
+    assert 0.1 < min(np.bincount(list(folds.values()), minlength=5)) / len(folds)
 
 
 def test_o_a_store_of_embeddings(page):
