@@ -275,7 +275,7 @@ impl Two {
             Two::Or => each!(|x, y| truth(x != 0.0 || y != 0.0)),
             Two::Least => each!(|x, y| if x < y || x.is_nan() { x } else { y }),
             Two::Most => each!(|x, y| if x > y || x.is_nan() { x } else { y }),
-            Two::Bit => each!(|x, y| truth(y >= 0.0 && y < 63.0 && (x as i64) >> (y as u32) & 1 == 1)),
+            Two::Bit => each!(|x, y| truth((0.0..63.0).contains(&y) && (x as i64) >> (y as u32) & 1 == 1)),
         }
     }
 }

@@ -206,7 +206,7 @@ impl Session {
 
     /// Whether the session has opened any URL, or is about to.
     pub fn is_used(&self) -> bool {
-        lock(&self.open).len() > 0
+        !lock(&self.open).is_empty()
     }
 
     /// Whether the session has opened a URL.

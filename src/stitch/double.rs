@@ -56,7 +56,7 @@ impl Double {
     /// The quotient, rounded to a double.
     pub fn over(self, other: Double) -> f64 {
         let first = self.high / other.high;
-        if !first.is_finite() || !(other.high.abs() < MOST) {
+        if !first.is_finite() || other.high.is_nan() || other.high.abs() >= MOST {
             return first;
         }
         let back = Double::product(first, other.high).plus(Double::product(first, other.low));

@@ -113,7 +113,7 @@ impl Field {
     pub fn begin<'a>(&mut self, span: &'a Span, length: usize, own: Own<'a>) -> Result<Patch<'a>> {
         span.check(&self.plan.canvas)?;
         let pixels = span.pixels();
-        if length == 0 || length % pixels != 0 {
+        if length == 0 || !length.is_multiple_of(pixels) {
             let problem = format!("{length} values for the {span}, which has {pixels} pixels a band");
             return Err(Error::conflict(problem, "Give data and window of the same patch"));
         }

@@ -101,7 +101,7 @@ impl Taper {
     /// Weights of one's own, which are for windows.
     pub fn at_distance(&self, distance: f64, radius: f64) -> Result<f64> {
         let share = distance / radius;
-        if !(share <= 1.0) {
+        if share.is_nan() || share > 1.0 {
             return Ok(0.0);
         }
         Ok(match &self.curve {

@@ -416,7 +416,7 @@ mod tests {
     fn what_has_no_weight_was_not_laid() {
         for (_, method) in METHODS {
             assert_eq!(laid(method, false, &[(5.0, 0.0, 1.0)]).0, None, "{method:?}");
-            assert_eq!(laid(method, false, &[(5.0, 0.0, 1.0), (7.0, 1.0, 2.0)]).0.is_some(), true);
+            assert!(laid(method, false, &[(5.0, 0.0, 1.0), (7.0, 1.0, 2.0)]).0.is_some());
         }
     }
 

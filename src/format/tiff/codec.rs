@@ -2,6 +2,11 @@
 
 use crate::dtype::Dtype;
 
+/// Fills a block in one go; `None` where the bytes do not fill it.
+pub(crate) type Whole = fn(&[u8], &mut [u8]) -> Option<()>;
+/// Begins a block that is unpacked bit by bit.
+pub(crate) type Parts = fn(Shape) -> Result<Box<dyn Unpack>, String>;
+
 /// One codec: GDAL's name for it, TIFF's number, and what it does.
 pub(crate) struct Codec {
     /// As in GDAL's metadata.
@@ -9,9 +14,9 @@ pub(crate) struct Codec {
     /// The value of the tag.
     pub number: u16,
     /// Fills a block whose bands lie apart in one go; `None` where the bytes do not fill it.
-    pub whole: Option<fn(&[u8], &mut [u8]) -> Option<()>>,
+    pub whole: Option<Whole>,
     /// Begins a block that libtiff wants bit by bit. GDAL has deflate of its own.
-    pub parts: Option<fn(Shape) -> Result<Box<dyn Unpack>, String>>,
+    pub parts: Option<Parts>,
     /// Whether pixels may have been turned into differences before.
     pub predicted: bool,
 }
