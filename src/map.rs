@@ -6,6 +6,7 @@ pub mod footprint;
 pub mod geometry;
 pub mod project;
 pub mod shape;
+pub mod sphere;
 
 pub use footprint::Footprint;
 pub use project::project;
