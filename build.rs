@@ -1,11 +1,19 @@
-//! Keeps the C libraries inside from writing to standard output, which belongs to the program: see src/format/gdal/vsi.rs.
+//! Compiles what catches DuckDB's exceptions (src/bridge/guarded.rs), and has the linker send calls of the C libraries inside
+//! to src/format/gdal: to calls.rs what opens, makes and takes away files, and what prints to standard output, which belongs to
+//! the program; to hdf5.rs what reads attributes of HDF5.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/bridge/guarded.cpp");
+    cc::Build::new().cpp(true).std("c++17").file("src/bridge/guarded.cpp").compile("geoquilt_guarded");
     // Other linkers have no such way.
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
-        for function in ["printf", "__printf_chk", "puts", "putchar"] {
-            println!("cargo:rustc-cdylib-link-arg=-Wl,--wrap={function}");
+        let opens = ["open", "open64", "fopen", "fopen64"];
+        let changes = ["mkdir", "rmdir", "unlink", "rename"];
+        let prints = ["printf", "__printf_chk", "puts", "putchar"];
+        let attributes = ["H5Aread", "H5DSis_scale", "H5DSget_num_scales", "H5DSiterate_scales"];
+        for function in opens.iter().chain(&changes).chain(&prints).chain(&attributes) {
+            println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
         }
     }
 }

@@ -1,5 +1,7 @@
 """Slices beside rasterio's WarpedVRT, and a series of one pixel beside a loop over its files."""
 
+import shutil
+
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
@@ -102,8 +104,46 @@ def series(table, work, con, quick):
     table.race(f"s  one pixel over {count:,} daily files: a loop of rasterio | read_series", theirs, ours, ("x", 3), f"{count:,} values", repeats=3)
 
 
+def pixel_interleaved(table, work, con, quick):
+    """Files whose bands lie pixel by pixel, as GDAL writes them unless told otherwise: a block holds all bands."""
+    count, bands = 3 if quick else 10, 5
+    folder = work / "interleaved"
+    folder.mkdir()
+    rng = np.random.default_rng(6)
+    data = {}
+    for i in range(count):
+        base = rng.integers(200, 3000, (bands, 64, 64)).repeat(16, 1).repeat(16, 2) + rng.integers(0, 40, (bands, 1024, 1024))
+        data[i] = base.astype("uint16")
+        with rasterio.open(folder / f"{i:02}.tif", "w", driver="GTiff", height=1024, width=1024, count=bands, dtype="uint16", crs="EPSG:32629", transform=from_origin(5e5, 4.6e6, 10, 10),
+                           tiled=True, blockxsize=256, blockysize=256, compress="deflate", predictor=2, interleave="pixel") as dst:
+            dst.write(data[i])
+    win = "{row_off: 0, col_off: 0, height: 1024, width: 1024}::STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)"
+    grid = "geo_slice([1024, 1024], [500000.0, 10.0, 0.0, 4600000.0, 0.0, -10.0], 'EPSG:32629')"
+    copies = iter(range(1_000_000))
+
+    def cold():
+        copy = work / f"interleaved_{next(copies)}"
+        shutil.copytree(folder, copy)
+        return (copy,)
+
+    def theirs(copy):
+        for path in sorted(copy.glob("*.tif")):
+            with rasterio.open(path) as src:
+                src.read()
+
+    ways = {"scalar read_patch, all bands": f"read_patch(f, {win})", "read_slice on the files' own grid": f"read_slice(f, {grid}).data"}
+    for name, call in ways.items():
+        pixels = np.asarray(con.execute(f"SELECT {call} AS d FROM glob('{folder}/*.tif') t(f) ORDER BY f").to_arrow_table().column("d").combine_chunks().flatten())
+        assert np.array_equal(pixels, np.stack([data[i] for i in range(count)]).ravel().astype("float32"))
+        ours = lambda copy, call=call: con.execute(f"SELECT sum(len({call})) FROM glob('{copy}/*.tif') t(f)").fetchone()
+        table.race(f"s  {count} files of {bands} bands, pixel-interleaved, deflated, cold: rasterio | {name}", theirs, ours, None, "all pixels", before=cold)
+    stream = lambda copy: con.execute(f"SELECT sum(len(data)) FROM read_patch('{copy}/*.tif', size := 256)").fetchone()
+    table.race(f"s  {count} files of {bands} bands, pixel-interleaved, deflated, cold: rasterio | FROM read_patch", theirs, stream, None, "pixels", before=cold)
+
+
 def slices(table, work, quick):
     con = connect()
     con.execute("SET geoquilt_max_chunk_mb = 1024")
     warps(table, write_raster(work / "scene.tif"), con, quick)
     series(table, work, con, quick)
+    pixel_interleaved(table, work, con, quick)

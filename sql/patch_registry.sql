@@ -15,19 +15,34 @@ WITH gq_patches AS (
          LATERAL (SELECT gq_patch.*, status::VARCHAR AS gq_status FROM query_table(grid) AS gq_patch
                   WHERE true OR geo_catalog_check(gq_patch, {place: 'patch_registry(grid)', grid: true})) AS gq_kept
     WHERE gq_status IS DISTINCT FROM 'rejected'
-), gq_days AS (
+), gq_files AS (
     SELECT coalesce(gq_file.gq_date, gq_file.gq_start)::DATE AS gq_date,
            coalesce(gq_file.gq_start, gq_file.gq_date) AS gq_start,
            coalesce(gq_file.gq_stop, gq_file.gq_date + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND) AS gq_stop,
-           gq_file.gq_path, gq_file.gq_attributes, gq_file.gq_crs, gq_file.gq_transform, gq_file.gq_width, gq_file.gq_height, gq_file.gq_is_array
+           gq_file.gq_path, gq_file.gq_attributes, gq_file.gq_crs, gq_file.gq_transform, gq_file.gq_width, gq_file.gq_height, gq_file.gq_is_array,
+           gq_file.gq_times, gq_file.gq_time_var
     FROM (SELECT NULL::VARCHAR AS path, NULL::DATE AS date, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max,
                  NULL::MAP(VARCHAR, VARCHAR) AS attributes, NULL::VARCHAR AS crs, NULL::DOUBLE[] AS transform,
-                 NULL::BIGINT AS width, NULL::BIGINT AS height, NULL::VARCHAR AS kind) AS gq_absent,
+                 NULL::BIGINT AS width, NULL::BIGINT AS height, NULL::VARCHAR AS kind,
+                 NULL::BIGINT AS n_times, NULL::VARCHAR AS time_var) AS gq_absent,
          LATERAL (SELECT path::VARCHAR AS gq_path, geoquilt.main.gq_utc(date) AS gq_date,
                          geoquilt.main.gq_utc(t_min) AS gq_start, geoquilt.main.gq_utc(t_max) AS gq_stop,
                          attributes AS gq_attributes, crs::VARCHAR AS gq_crs, transform::DOUBLE[] AS gq_transform,
-                         width::BIGINT AS gq_width, height::BIGINT AS gq_height, kind::VARCHAR = 'array' AS gq_is_array
+                         width::BIGINT AS gq_width, height::BIGINT AS gq_height, kind::VARCHAR = 'array' AS gq_is_array,
+                         CASE WHEN kind::VARCHAR = 'array' AND time_var IS NOT NULL THEN n_times::BIGINT END AS gq_times, time_var::VARCHAR AS gq_time_var
                   FROM query_table(dates) AS gq_row) AS gq_file
+), gq_days AS (
+    -- A row a date: a file, or a step of an array file's time axis. A file of one step keeps the interval of its row, which
+    -- its name may tell; its axis then need not be readable.
+    SELECT gq_date, gq_start, gq_stop, gq_path, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array,
+           NULL::TIMESTAMP AS gq_time, NULL::BIGINT AS gq_index_in_time
+    FROM gq_files WHERE gq_times IS NULL
+    UNION ALL
+    SELECT CASE WHEN gq_times = 1 THEN gq_date ELSE gq_step.t_min::DATE END, CASE WHEN gq_times = 1 THEN gq_start ELSE gq_step.t_min END,
+           CASE WHEN gq_times = 1 THEN gq_stop ELSE gq_step.t_max END, gq_path, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array,
+           gq_step.time, gq_step.index
+    FROM (SELECT *, unnest(read_times(gq_path, gq_time_var, {undecoded: 'null'})) AS gq_step FROM gq_files WHERE gq_times = 1
+          UNION ALL SELECT *, unnest(read_times(gq_path, gq_time_var)) AS gq_step FROM gq_files WHERE gq_times > 1) AS gq_cube
 ), gq_rasters AS (
     -- The rasters that the files lie on. An array file is read north-up, however it is stored.
     SELECT min(gq_path) AS gq_path, gq_crs, gq_width, gq_height, gq_transform[1] AS gq_x0, gq_transform[2] AS gq_dx,
@@ -112,7 +127,17 @@ SELECT gq_patch.patch_id, gq_day.gq_date AS date,
            WHEN year(gq_day.gq_start) = val_year THEN 'val'
            ELSE 'train'
        END AS split,
-       gq_day.gq_start AS t_min, gq_day.gq_stop AS t_max, gq_day.gq_path AS path, gq_day.gq_attributes AS attributes, gq_patch.* EXCLUDE (patch_id, gq_index)
+       gq_day.gq_start AS t_min, gq_day.gq_stop AS t_max, gq_day.gq_path AS path, gq_day.gq_attributes AS attributes,
+       gq_day.gq_time AS time,
+       -- What read_array takes: rows as the file stores them, and no further than it goes.
+       CASE WHEN gq_day.gq_index_in_time IS NOT NULL THEN {
+           time: gq_day.gq_index_in_time,
+           y: CASE WHEN gq_day.gq_transform[6] > 0 THEN
+                  [greatest(gq_day.gq_height - gq_patch.win.row_off - gq_patch.win.height, 0), least(gq_day.gq_height - gq_patch.win.row_off, gq_day.gq_height) - 1]
+              ELSE [greatest(gq_patch.win.row_off, 0), least(gq_patch.win.row_off + gq_patch.win.height, gq_day.gq_height) - 1] END,
+           x: [greatest(gq_patch.win.col_off, 0), least(gq_patch.win.col_off + gq_patch.win.width, gq_day.gq_width) - 1]
+       } END AS isel,
+       gq_patch.* EXCLUDE (patch_id, gq_index)
 FROM gq_guard CROSS JOIN gq_days AS gq_day CROSS JOIN gq_patches AS gq_patch
 WHERE gq_guard.gq_mistake IS NULL
-ORDER BY gq_day.gq_start ASC NULLS LAST, gq_day.gq_path ASC NULLS LAST, gq_patch.gq_index ASC NULLS LAST
+ORDER BY gq_day.gq_start ASC NULLS LAST, gq_day.gq_path ASC NULLS LAST, gq_day.gq_index_in_time ASC NULLS LAST, gq_patch.gq_index ASC NULLS LAST

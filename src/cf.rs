@@ -123,6 +123,9 @@ pub struct TimeAxis {
     pub calendar: Calendar,
     /// Seconds between neighbours, where they are evenly spaced (in the axis's own calendar).
     pub step: Option<f64>,
+    /// When each of its values is: from its lower bound up to the upper one, which is outside, where it has bounds; else the
+    /// instant.
+    pub cells: Vec<Option<Interval>>,
     /// From the first bound up to the last, which is outside (CF 7.1), where the axis has bounds; else from the first instant
     /// to the last. `None` when it has no value at all.
     pub interval: Option<Interval>,
@@ -152,22 +155,25 @@ pub fn time_axis(file: &dyn ArrayFile, variable: usize) -> Result<TimeAxis> {
             Error::Invalid { .. } => fail(format!("has bounds that cannot be decoded: {e}")),
             other => other,
         })?,
-        None => None,
+        None => Vec::new(),
     };
-    let interval = of_bounds.or_else(|| span(&instants));
-    Ok(TimeAxis { variable, instants, exact, calendar: units.calendar, step, interval })
+    let interval = of_bounds.iter().flatten().copied().reduce(around).or_else(|| span(&instants));
+    let instant = |at: &Option<i64>| at.map(|at| Interval { start: at, stop: at });
+    let cell = |(i, at)| of_bounds.get(i).copied().flatten().or(instant(at));
+    let cells = instants.iter().enumerate().map(cell).collect();
+    Ok(TimeAxis { variable, instants, exact, calendar: units.calendar, step, cells, interval })
 }
 
-/// The span of a time axis's bounds, when they are two for each of its values.
+/// A time axis's bounds, when they are two for each of its values; else nothing.
 fn bounds_of(
     file: &dyn ArrayFile,
     index: usize,
     units: &TimeUnits,
     axis: &Variable,
-) -> Result<Option<Interval>> {
+) -> Result<Vec<Option<Interval>>> {
     let bounds = metadata(file.header(), index)?;
     if bounds.dtype.is_none() || bounds.shape.split_last() != Some((&2, axis.shape.as_slice())) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     // Bounds take the axis's units, unless they say their own.
     let own = bounds.unit.as_deref().filter(|unit| TimeUnits::is_time(unit));
@@ -182,8 +188,11 @@ fn bounds_of(
         [Some((a, _)), Some(_)] => Some(Interval { start: *a, stop: *a }),
         _ => None,
     };
-    let cells = instants.chunks(2).filter_map(cell);
-    Ok(cells.reduce(|a, b| Interval { start: a.start.min(b.start), stop: a.stop.max(b.stop) }))
+    Ok(instants.chunks(2).map(cell).collect())
+}
+
+fn around(a: Interval, b: Interval) -> Interval {
+    Interval { start: a.start.min(b.start), stop: a.stop.max(b.stop) }
 }
 
 fn span(instants: &[Option<i64>]) -> Option<Interval> {

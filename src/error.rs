@@ -63,6 +63,10 @@ pub enum Error {
     NoAxis { name: String, dims: Vec<String> },
     /// More bytes than the bound allows.
     TooLarge { load: Load, needed: u64, limit: u64 },
+    /// Memory that there is not: what for, how many bytes, and what was said.
+    NoRoom { what: String, needed: u64, reason: Cause },
+    /// The user, or an error elsewhere, ended the query.
+    Interrupted,
     /// Coordinates without an image in another CRS.
     Unprojectable { what: String, from: String, to: String },
 
@@ -189,6 +193,11 @@ impl fmt::Display for Error {
             }
             Error::NoAxis { name, dims } => write!(f, "\"{name}\" varies along {} dimensions", dims.len()),
             Error::TooLarge { load, needed, limit } => load.tell(*needed, *limit, f),
+            Error::NoRoom { what, needed, reason } => {
+                write!(f, "no memory for {what} of {} MiB", mib(*needed))?;
+                if reason.text().is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+            }
+            Error::Interrupted => f.write_str("interrupted"),
             Error::Unprojectable { what, from, to } => {
                 write!(f, "cannot project {what} from {} to {}", crs_name::short(from), crs_name::short(to))?;
                 let told = crs_name::elsewhere(from).or_else(|| crs_name::elsewhere(to));
@@ -209,6 +218,7 @@ impl std::error::Error for Error {
             | Error::BadCrs { reason, .. }
             | Error::Unreadable { reason, .. }
             | Error::Unwritable { reason, .. }
+            | Error::NoRoom { reason, .. }
             | Error::Absent { how: Absence::Remote(reason), .. } => reason.error(),
             Error::At { error, .. } => Some(error.as_ref()),
             _ => None,

@@ -83,18 +83,20 @@ pub struct Header {
     pub bands: Vec<Band>,
     /// Rows and columns of the blocks that the file is stored in.
     pub block: (usize, usize),
+    /// A block holds the pixels of all bands side by side, so that one decoding gives all of them.
+    pub together: bool,
 }
 
 impl Header {
     /// Whether two headers say the same to the bit; NaN is equal to itself.
     pub fn same(&self, other: &Header) -> bool {
-        let Header { driver, height, width, transform, crs, bands, block } = self;
+        let Header { driver, height, width, transform, crs, bands, block, together } = self;
         let same_transform = match (transform, &other.transform) {
             (Some(a), Some(b)) => a.0.iter().zip(&b.0).all(|(a, b)| same_number(*a, *b)),
             (a, b) => a.is_none() && b.is_none(),
         };
-        (driver, height, width, crs, block)
-            == (&other.driver, &other.height, &other.width, &other.crs, &other.block)
+        (driver, height, width, crs, block, together)
+            == (&other.driver, &other.height, &other.width, &other.crs, &other.block, &other.together)
             && same_transform
             && bands.len() == other.bands.len()
             && bands.iter().zip(&other.bands).all(|(a, b)| a.same(b))
@@ -183,13 +185,14 @@ mod tests {
             crs: Some("EPSG:4326".into()),
             bands: vec![band.clone(), Band { nodata: Some(Nodata::Integer(-1)), ..band }],
             block: (3, 4),
+            together: true,
         }
     }
 
     #[test]
     fn a_header_with_nan_is_the_same_as_itself_and_as_no_other() {
         assert!(header().same(&header()));
-        let others: [fn(&mut Header); 16] = [
+        let others: [fn(&mut Header); 17] = [
             |h| h.driver.push('x'),
             |h| h.height = 4,
             |h| h.width = 3,
@@ -197,6 +200,7 @@ mod tests {
             |h| h.transform = Some(Affine([-0.0, 1.0, 0.0, 3.0, 0.0, -1.0])),
             |h| h.crs = None,
             |h| h.block = (4, 3),
+            |h| h.together = false,
             |h| drop(h.bands.pop()),
             |h| h.bands[0].name = None,
             |h| h.bands[0].dtype = Dtype::Float64,

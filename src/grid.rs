@@ -6,6 +6,7 @@ pub mod land;
 pub mod mask;
 pub mod overlap;
 pub mod poisson;
+pub mod records;
 pub mod region;
 pub mod registry;
 pub mod sampler;

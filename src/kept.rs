@@ -54,6 +54,14 @@ impl<K: Hash + Eq, V> Kept<K, V> {
         entries.try_get_or_insert(key, make)
     }
 
+    /// Takes the value of a key out.
+    pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.as_mut()?.pop(key)
+    }
+
     /// Takes all values out, the last used first.
     pub fn drain(&mut self) -> impl Iterator<Item = V> + use<K, V> {
         let mut entries = self.entries.take();
@@ -214,6 +222,15 @@ impl<K: Hash + Eq + Clone, T> Idle<K, T> {
         for time in gone.keys() {
             lots.order.remove(time);
         }
+        drop(lots);
+        drop(gone);
+    }
+
+    /// Lets all things go.
+    pub fn clear(&self) {
+        let mut lots = self.lock();
+        lots.order.clear();
+        let gone = std::mem::take(&mut lots.things);
         drop(lots);
         drop(gone);
     }

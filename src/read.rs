@@ -1,7 +1,8 @@
 //! Reads: windows of rasters and hyperslabs of array files into arrays.
 //!
 //! `source` reads each raster's header once, `block_cache` decodes each block once.
-//! `patch` copies a window out of blocks, `plan` many windows, and `stream` reads windows ahead of whoever takes them.
+//! `patch` copies a window out of blocks, `plan` many windows, and `stream` reads windows ahead of whoever takes them;
+//! `steps` are the bands of one time.
 //! `warp` brings a band onto a slice's grid, `globe` keeps it whole around the globe, `mosaic` merges files there, `series`
 //! lines them up in time. `axis` finds the indices that a selection names, `array` reads them, `array_stream` one after
 //! another, and `values` makes numbers of what is stored. `gaps` are the runs of pixels without one.
@@ -19,9 +20,11 @@ pub mod patch;
 pub mod placement;
 pub mod plan;
 pub mod resample;
+pub mod scene;
 pub mod select;
 pub mod series;
 pub mod source;
+pub mod steps;
 pub mod stream;
 pub mod values;
 pub mod warp;

@@ -77,6 +77,8 @@ pub struct Warp {
     pub tolerance: f64,
     /// `pixel * scale + offset`, computed before any resampling, in float64.
     pub scaled: bool,
+    /// The stored value that is none, in place of the one that the file tells.
+    pub nodata: Option<f64>,
     /// The type in which pixels are weighed and rounded; `None` is the band's own.
     pub dtype: Option<Dtype>,
 }

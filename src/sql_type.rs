@@ -36,8 +36,12 @@ pub enum SqlType {
     Blob,
     /// DATE: days.
     Date,
+    /// JSON: text that DuckDB takes apart.
+    Json,
     /// TIME: microseconds of a day.
     Time,
+    /// TIME WITH TIME ZONE: microseconds of a day, UTC.
+    TimeTz,
     /// TIMESTAMP: microseconds, UTC.
     Timestamp,
     /// TIMESTAMP WITH TIME ZONE: an instant in microseconds.
@@ -64,7 +68,7 @@ pub enum SqlType {
     Map(Box<SqlType>, Box<SqlType>),
 }
 
-const PLAIN: [(&str, SqlType); 23] = [
+const PLAIN: [(&str, SqlType); 25] = [
     ("BOOLEAN", SqlType::Boolean),
     ("TINYINT", SqlType::TinyInt),
     ("UTINYINT", SqlType::UTinyInt),
@@ -79,7 +83,9 @@ const PLAIN: [(&str, SqlType); 23] = [
     ("VARCHAR", SqlType::Varchar),
     ("BLOB", SqlType::Blob),
     ("DATE", SqlType::Date),
+    ("JSON", SqlType::Json),
     ("TIME", SqlType::Time),
+    ("TIMETZ", SqlType::TimeTz),
     ("TIMESTAMP", SqlType::Timestamp),
     ("TIMESTAMPTZ", SqlType::TimestampTz),
     ("TIMESTAMP_NS", SqlType::TimestampNs),

@@ -2,17 +2,27 @@
 //! among threads while its caller waits.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
 /// What a thread carries for the work in hand: workers inherit it from whoever starts them.
-pub type Carried = Option<Arc<dyn Any + Send + Sync>>;
+pub type Carried = Option<Arc<dyn Carry>>;
+
+/// What can be carried, by whoever works for a query.
+pub trait Carry: Any + Send + Sync {
+    /// Whether the query was interrupted: what works for it may end.
+    fn is_interrupted(&self) -> bool;
+}
 
 thread_local! {
     static CARRIED: RefCell<Carried> = const { RefCell::new(None) };
@@ -36,12 +46,77 @@ pub fn carrying<T>(what: Carried, work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// So often it is looked at whether the query was interrupted.
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// Whether the work of this thread is to end. It costs next to nothing: whether the query was interrupted is looked at so often
+/// and no oftener.
+///
+/// # Errors
+/// [`Error::Interrupted`].
+pub fn go_on() -> Result<()> {
+    thread_local! {
+        static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+    let now = Instant::now();
+    if LOOKED.get().is_some_and(|then| now.duration_since(then) < BETWEEN) {
+        return Ok(());
+    }
+    LOOKED.set(Some(now));
+    if is_interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Whether the query that this thread works for was interrupted.
+pub fn is_interrupted() -> bool {
+    CARRIED.with_borrow(|carried| carried.as_ref().is_some_and(|carried| carried.is_interrupted()))
+}
+
+/// The process that works here, and how many threads of it are at work: both in one word, so that a fork copies them as
+/// they were together.
+static PROCESS: AtomicU64 = AtomicU64::new(0);
+
+/// A thread at work in its own process, as long as it lives.
+pub struct Here;
+
+impl Here {
+    /// A process that was forked while another thread was at work has that thread's locks and not the thread: whoever
+    /// waits for one waits for ever. One that was forked while nothing ran goes on by itself.
+    ///
+    /// # Errors
+    /// This process was forked while another thread was at work.
+    pub fn enter() -> Result<Here> {
+        let own = u64::from(std::process::id()) << 32;
+        let one_more = |word: u64| {
+            let (process, busy) = (word & !0xffff_ffff, word & 0xffff_ffff);
+            match process == own {
+                true => Some(word + 1),
+                false if busy == 0 => Some(own + 1),
+                false => None,
+            }
+        };
+        PROCESS.fetch_update(SeqCst, SeqCst, one_more).map(|_| Here).map_err(|_| {
+            Error::conflict(
+                "this process was forked while another thread was reading files, and has that thread's locks without the thread",
+                "Start workers afresh, as Python's multiprocessing does with \"spawn\" or \"forkserver\", or fork before anything reads",
+            )
+        })
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        PROCESS.fetch_sub(1, SeqCst);
+    }
+}
+
 /// Runs `work` over `jobs` on threads of its own and hands the results out in the jobs' order. A worker
 /// starts a job only while the results that wait for the reader cost less than the budget, or when the
 /// reader waits for that very job: so the budget bounds memory and nothing can deadlock.
 pub struct Ordered<T> {
     shared: Arc<Shared<T>>,
     threads: Vec<JoinHandle<()>>,
+    /// Where the threads are: a process that was forked meanwhile has none of them.
+    process: u32,
 }
 
 /// What the reader sees. Jobs are kept apart from it, so that reading the next job holds up no result.
@@ -116,12 +191,14 @@ impl<T: Send + 'static> Ordered<T> {
         let state = State { taken: 0, next: 0, done: BTreeMap::new(), cost: 0, ended: false, stop: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), budget });
         let line = Arc::new((Mutex::new(jobs.fuse()), work));
-        let mut pool = Ordered { shared: shared.clone(), threads: Vec::new() };
+        let mut pool = Ordered { shared: shared.clone(), threads: Vec::new(), process: std::process::id() };
         for _ in 0..threads.max(1) {
             let (shared, line) = (shared.clone(), line.clone());
             let run = move || {
                 while let Some((index, cost, job)) = take(&shared, &line.0) {
                     let result = job.and_then(|job| {
+                        let _here = Here::enter()?;
+                        go_on()?;
                         catch_unwind(AssertUnwindSafe(|| line.1(job)))
                             .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at job {index}"))))
                     });
@@ -142,6 +219,12 @@ impl<T: Send + 'static> Ordered<T> {
 
     /// The next result in order; `None` after the last.
     pub fn next(&self) -> Option<Result<T>> {
+        if self.process != std::process::id() {
+            return Some(Err(Error::conflict(
+                "a stream goes on in the process that began it, and this one was forked from that",
+                "Run the query in this process",
+            )));
+        }
         let mut state = self.shared.lock();
         let index = state.next;
         let (cost, result) = loop {
@@ -151,7 +234,12 @@ impl<T: Send + 'static> Ordered<T> {
             if state.ended && index >= state.taken {
                 return None;
             }
-            state = self.shared.wait(state);
+            if is_interrupted() {
+                return Some(Err(Error::Interrupted));
+            }
+            let (again, _) =
+                self.shared.changed.wait_timeout(state, BETWEEN).unwrap_or_else(PoisonError::into_inner);
+            state = again;
         };
         state.next += 1;
         state.cost = state.cost.saturating_sub(cost);
@@ -167,8 +255,10 @@ fn take<T, J>(
     jobs: &Mutex<impl Iterator<Item = Result<(usize, J)>>>,
 ) -> Option<(usize, usize, Result<J>)> {
     let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let here = Here::enter();
     let next = catch_unwind(AssertUnwindSafe(|| jobs.next()))
         .unwrap_or_else(|_| Some(Err(Error::Bug("a worker panicked at its next job".into()))));
+    drop(here);
     let Some(job) = next else {
         shared.end();
         return None;
@@ -184,6 +274,10 @@ fn take<T, J>(
 impl<T> Drop for Ordered<T> {
     /// An abandoned scan (LIMIT, an interrupt) ends its workers after the job in hand.
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            self.threads.drain(..).for_each(std::mem::forget);
+            return;
+        }
         self.shared.lock().stop = true;
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
@@ -234,7 +328,7 @@ pub fn each<I: Send>(
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let run = || {
         while let Some((index, item)) = take() {
-            let result = catch_unwind(AssertUnwindSafe(|| work(item)))
+            let result = catch_unwind(AssertUnwindSafe(|| go_on().and_then(|()| work(item))))
                 .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at item {index}"))));
             if let Err(error) = result {
                 // Items before this one were taken before it, so a lower one that fails is still heard.
@@ -271,7 +365,6 @@ pub fn each<I: Send>(
 mod tests {
     use super::*;
     use std::sync::atomic::Ordering::SeqCst;
-    use std::time::Duration;
 
     #[test]
     fn each_item_is_worked_on_once_whatever_the_threads() {

@@ -1,4 +1,9 @@
 //! Writing: fields into files, which appear whole or not at all.
+//!
+//! `geotiff` writes a canvas, `patches` the field that patches make as they come; `pack` makes pixels of numbers, and
+//! `staging` puts the file in its place.
 
 pub mod geotiff;
+pub mod pack;
+pub mod patches;
 pub mod staging;

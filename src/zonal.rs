@@ -18,6 +18,7 @@ use crate::projection;
 use crate::read::patch::{BandName, PatchOptions, PatchRequest, band_numbers};
 use crate::read::source::Source;
 use crate::window::Window;
+use crate::workers::go_on;
 
 /// How much of a pixel a polygon covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,8 +117,13 @@ impl Layer {
         out.clear();
         out.resize(window.area(), 0.0);
         let options = PatchOptions { scaled, boundless: true, ..PatchOptions::default() };
-        let request =
-            PatchRequest { source: &self.source, window: *window, bands: &self.bands, options: &options };
+        let request = PatchRequest {
+            source: &self.source,
+            window: *window,
+            bands: &self.bands,
+            beside: &[],
+            options: &options,
+        };
         let gaps = request.read(out)?;
         for gap in gaps {
             if let Some(cells) = out.get_mut(gap) {
@@ -207,6 +213,7 @@ impl Zone {
         let strip = (STRIP / width).max(1);
         let (mut pixels, mut weight_pixels) = (Vec::new(), Vec::new());
         for top in rows.clone().step_by(strip) {
+            go_on()?;
             let height = (strip as i64).min(rows.end - top);
             let window = Window::new(top, cols.start, height, width as i64)?;
             let covered = cover(polygons, &layer.transform.of_window(&window), &window, options.coverage)?;

@@ -37,6 +37,14 @@ pub trait AggregateFunction: 'static {
     /// The arguments of a chunk, made ready to be read row by row.
     type Rows<'a>;
 
+    /// The type of the result for arguments of some types: that of [`FunctionDoc::columns`], unless it goes by them.
+    ///
+    /// # Errors
+    /// A type that does not parse, which is a defect.
+    fn returns(_arguments: &[SqlType]) -> Result<SqlType> {
+        SqlType::parse(Self::DOC.columns.first().map_or("VARCHAR", |c| c.types))
+    }
+
     /// Bytes that all states hold.
     fn held() -> &'static AtomicUsize;
 
@@ -57,7 +65,7 @@ pub trait AggregateFunction: 'static {
     /// As [`AggregateFunction::update`].
     fn combine(state: &mut Self::State, other: &Self::State) -> Result<()>;
 
-    /// Writes the result into a row of a vector of the type of [`FunctionDoc::columns`]. A group without rows is NULL
+    /// Writes the result into a row of a vector of the type of [`AggregateFunction::returns`]. A group without rows is NULL
     /// and does not come here.
     ///
     /// # Errors
@@ -228,10 +236,6 @@ unsafe extern "C" fn destroy<F: AggregateFunction>(
     }
 }
 
-fn returns<F: AggregateFunction>() -> Result<SqlType> {
-    SqlType::parse(F::DOC.columns.first().map_or("VARCHAR", |c| c.types))
-}
-
 /// Every combination of types that the arguments may have, with the bound behind them.
 fn overloads(arguments: &[&str]) -> Result<Vec<Vec<SqlType>>> {
     let mut overloads = vec![Vec::new()];
@@ -250,7 +254,6 @@ fn overloads(arguments: &[&str]) -> Result<Vec<Vec<SqlType>>> {
 /// DuckDB refuses the function.
 pub fn register_aggregate<F: AggregateFunction>(connection: &Connection) -> Result<()> {
     let name = text(&format!("gq_{}", F::DOC.name))?;
-    let returns = LogicalType::new(&returns::<F>()?)?;
     // SAFETY: every handle is made, filled, registered and destroyed here; DuckDB copies all of it.
     unsafe {
         let mut set = ffi::duckdb_create_aggregate_function_set(name.as_ptr());
@@ -260,6 +263,7 @@ pub fn register_aggregate<F: AggregateFunction>(connection: &Connection) -> Resu
             for ty in &types {
                 ffi::duckdb_aggregate_function_add_parameter(function, LogicalType::new(ty)?.raw());
             }
+            let returns = LogicalType::new(&F::returns(&types)?)?;
             ffi::duckdb_aggregate_function_set_return_type(function, returns.raw());
             ffi::duckdb_aggregate_function_set_functions(
                 function,

@@ -45,11 +45,8 @@ impl Args {
                 return Err(Error::invalid(other, must).at(blamed));
             }
         };
-        for (name, _) in fields {
-            let choices: Vec<(&str, ())> = known.iter().map(|k| (*k, ())).collect();
-            one_of(name, "an option", &choices).map_err(|e| e.at(&blamed))?;
-        }
-        Ok(Args::new(doc, fields.clone()))
+        let fields = known_fields(fields, "an option", &known).map_err(|e| e.at(&blamed))?;
+        Ok(Args::new(doc, fields))
     }
 
     /// The fields of a struct argument, each of which must be among `known`.
@@ -58,11 +55,8 @@ impl Args {
     /// An unknown field, or a value that is no struct.
     pub fn of_struct(function: &'static str, value: &Value, known: &[&str], must: &str) -> Result<Args> {
         let Value::Struct(fields) = value else { return Err(Error::invalid(value, must)) };
-        let choices: Vec<(&str, ())> = known.iter().map(|k| (*k, ())).collect();
-        for (name, _) in fields {
-            one_of(name, "a field", &choices)?;
-        }
-        Ok(Args { function, values: fields.clone(), elements: Vec::new() })
+        let values = known_fields(fields, "a field", known)?;
+        Ok(Args { function, values, elements: Vec::new() })
     }
 
     /// Puts `function(parameter)` in front of an error.
@@ -189,6 +183,21 @@ impl Args {
     }
 }
 
+/// Fields by the names that are known, whose letters may be capitals: DuckDB takes both for one name.
+fn known_fields(
+    fields: &[(String, Value)],
+    noun: &'static str,
+    known: &[&str],
+) -> Result<Vec<(String, Value)>> {
+    let choices: Vec<(&str, &str)> = known.iter().map(|known| (*known, *known)).collect();
+    let field = |(name, value): &(String, Value)| {
+        let same = known.iter().find(|known| known.eq_ignore_ascii_case(name));
+        let name = same.map_or_else(|| one_of(name, noun, &choices), |same| Ok(*same))?;
+        Ok((name.to_string(), value.clone()))
+    };
+    fields.iter().map(field).collect()
+}
+
 /// One text, or a list of them that is not empty.
 fn texts(value: &Value) -> Option<Vec<String>> {
     let text = |value: &Value| match value {
@@ -310,6 +319,7 @@ mod tests {
     fn an_unknown_option_is_named_with_those_that_there_are() {
         let options = |name: &str| Value::Struct(vec![(name.to_string(), Value::Int(1))]);
         assert_eq!(Args::of_options(&DOC, &options("size")).unwrap().integer("size", 0, 9).unwrap(), Some(1));
+        assert_eq!(Args::of_options(&DOC, &options("SIZE")).unwrap().integer("size", 0, 9).unwrap(), Some(1));
         let error = Args::of_options(&DOC, &options("sise")).err().unwrap().to_string();
         assert!(
             error.starts_with("f(options)") && error.contains("sise") && error.contains("size"),

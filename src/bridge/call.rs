@@ -12,14 +12,27 @@ use duckdb::ffi;
 use crate::bridge::doc::FunctionDoc;
 use crate::error::{Error, Result};
 use crate::files::remote::{self, Session};
+use crate::workers::Here;
 
 /// Runs a callback's work; a panic becomes a defect's message.
 pub(super) fn contain<T>(
     doc: &FunctionDoc,
     work: impl FnOnce() -> Result<T>,
 ) -> std::result::Result<T, CString> {
-    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Bug(said(&panic))));
+    let work = || {
+        let _here = Here::enter()?;
+        work()
+    };
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(fault(panic)));
     result.map_err(|error| message(&tell(&error.at(doc.name))))
+}
+
+/// An error that ended its callback as a panic does, or the defect that a panic is.
+fn fault(panic: Box<dyn Any + Send>) -> Error {
+    match panic.downcast::<Error>() {
+        Ok(error) => *error,
+        Err(panic) => Error::Bug(said(&panic)),
+    }
 }
 
 /// How the extension words its errors; set at LOAD, the same for each.

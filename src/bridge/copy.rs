@@ -18,7 +18,7 @@ use duckdb::ffi;
 use crate::bridge::args::Args;
 use crate::bridge::call::{accepted, contain, drop_box, reading};
 use crate::bridge::chunk::Input;
-use crate::bridge::connection::Connection;
+use crate::bridge::connection::{Connection, database_of};
 use crate::bridge::doc::FunctionDoc;
 use crate::bridge::file_system::DuckFiles;
 use crate::bridge::logical_type::{LogicalType, type_text};
@@ -76,12 +76,18 @@ pub trait CopyFunction: 'static {
 }
 
 /// A file's state: `None` once it is finished, or given up after an error.
-type State<F> = Mutex<Option<<F as CopyFunction>::Writer>>;
+struct State<F: CopyFunction> {
+    writer: Mutex<Option<F::Writer>>,
+    /// By which it reads, and asks what it may write.
+    session: Arc<Session>,
+}
 
 unsafe extern "C" fn bind<F: CopyFunction>(info: ffi::duckdb_copy_function_bind_info) {
     // SAFETY: `info` is live for the callback; every handle taken from it is destroyed here.
     let work = || unsafe {
-        let limits = settings::read(ffi::duckdb_copy_function_bind_get_client_context(info))?;
+        let context = ffi::duckdb_copy_function_bind_get_client_context(info);
+        let database = database_of(ffi::duckdb_copy_function_bind_get_extra_info(info));
+        let limits = settings::read(context, database)?;
         let count = ffi::duckdb_copy_function_bind_get_column_count(info);
         let column = |i| {
             let ty = LogicalType::from_raw(ffi::duckdb_copy_function_bind_get_column_type(info, i));
@@ -93,7 +99,9 @@ unsafe extern "C" fn bind<F: CopyFunction>(info: ffi::duckdb_copy_function_bind_
         let columns = (0..count).map(column).collect::<Result<Vec<_>>>()?;
         let given = RawValue(ffi::duckdb_copy_function_bind_get_options(info));
         let options = options(F::DOC, Value::read(&given))?;
-        let bound = Arc::new(F::bind(CopyCall { columns, options, limits })?);
+        let context = ffi::duckdb_copy_function_bind_get_client_context(info);
+        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), limits.remote_retries));
+        let bound = Arc::new(reading(&session, || F::bind(CopyCall { columns, options, limits }))?);
         let data = Box::into_raw(Box::new(bound)).cast();
         ffi::duckdb_copy_function_bind_set_bind_data(info, data, Some(drop_box::<Arc<F::Bound>>));
         Ok(())
@@ -127,7 +135,8 @@ unsafe extern "C" fn open<F: CopyFunction>(info: ffi::duckdb_copy_function_globa
         let files = Arc::new(DuckFiles::new(context));
         let session = Arc::new(Session::new(files, 0));
         let writer = reading(&session, || F::open(bound, Path::new(path.as_ref())))?;
-        let state: *mut State<F> = Box::into_raw(Box::new(Mutex::new(Some(writer))));
+        let writer = Mutex::new(Some(writer));
+        let state: *mut State<F> = Box::into_raw(Box::new(State { writer, session }));
         ffi::duckdb_copy_function_global_init_set_global_state(
             info,
             state.cast::<c_void>(),
@@ -148,9 +157,9 @@ unsafe extern "C" fn sink<F: CopyFunction>(
     // SAFETY: the state is what `open` set, and the chunk is live for the callback.
     let work = || unsafe {
         let state = &*ffi::duckdb_copy_function_sink_get_global_state(info).cast::<State<F>>();
-        let mut writer = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = state.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = writer.as_mut() else { return Ok(()) };
-        let sunk = F::sink(open, &Input::from_raw(raw));
+        let sunk = reading(&state.session, || F::sink(open, &Input::from_raw(raw)));
         if sunk.is_err() {
             *writer = None;
         }
@@ -166,8 +175,8 @@ unsafe extern "C" fn finish<F: CopyFunction>(info: ffi::duckdb_copy_function_fin
     // SAFETY: the state is what `open` set.
     let work = || unsafe {
         let state = &*ffi::duckdb_copy_function_finalize_get_global_state(info).cast::<State<F>>();
-        let writer = state.lock().unwrap_or_else(PoisonError::into_inner).take();
-        writer.map_or(Ok(()), F::finish)
+        let writer = state.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        reading(&state.session, || writer.map_or(Ok(()), F::finish))
     };
     if let Err(error) = contain(F::DOC, work) {
         // SAFETY: DuckDB copies the message.
@@ -184,6 +193,7 @@ pub fn register_copy<F: CopyFunction>(connection: &Connection) -> Result<()> {
         unsafe {
             let mut function = ffi::duckdb_create_copy_function();
             ffi::duckdb_copy_function_set_name(function, name.as_ptr());
+            ffi::duckdb_copy_function_set_extra_info(function, connection.database(), None);
             ffi::duckdb_copy_function_set_bind(function, Some(bind::<F>));
             ffi::duckdb_copy_function_set_global_init(function, Some(open::<F>));
             ffi::duckdb_copy_function_set_sink(function, Some(sink::<F>));

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 
 use duckdb::ffi;
 
+use crate::bridge::interrupt;
 use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
 use crate::error::ReasonResult;
@@ -101,6 +102,11 @@ impl RemoteFiles for DuckFiles {
             Ok(handle) => Ok(Box::new(handle)),
             Err(refusal) => Err(refusal.said.into()),
         }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        // SAFETY: the context is live, and its connection outlives the value.
+        unsafe { interrupt::is_interrupted(self.context) }
     }
 
     fn is_guarded(&self) -> bool {

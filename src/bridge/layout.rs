@@ -45,6 +45,20 @@ pub enum Physical {
     Unknown,
 }
 
+impl Physical {
+    /// Bytes of a row in the vector itself.
+    pub(super) fn size(self) -> usize {
+        match self {
+            Physical::Bool | Physical::I8 | Physical::U8 => 1,
+            Physical::I16 | Physical::U16 => 2,
+            Physical::I32 | Physical::U32 | Physical::F32 => 4,
+            Physical::I64 | Physical::U64 | Physical::F64 => 8,
+            Physical::Wide | Physical::Interval | Physical::Entry | Physical::Bytes => 16,
+            Physical::Nested | Physical::Unknown => 0,
+        }
+    }
+}
+
 /// A type, as a vector notes it once and looks at it for each row.
 pub(super) struct Layout {
     pub(super) ty: LogicalType,
@@ -88,7 +102,7 @@ fn physical(id: ffi::duckdb_type, width: u8) -> Physical {
         | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS
         | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS
         | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => Physical::I64,
-        ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => Physical::U64,
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME_TZ => Physical::U64,
         ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Physical::F32,
         ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Physical::F64,
         ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT | ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID => Physical::Wide,

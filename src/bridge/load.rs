@@ -8,7 +8,10 @@ use duckdb::ffi;
 
 use crate::bridge::call::{message, said, tell, tell_by};
 use crate::bridge::connection::Connection;
+use crate::bridge::guarded;
+use crate::bridge::interrupt;
 use crate::bridge::replacement::{self, Choice};
+use crate::bridge::text::text;
 use crate::error::{Error, Result};
 
 /// The oldest C API that geoquilt runs on.
@@ -67,12 +70,15 @@ unsafe fn load(
             // DuckDB is older than the API asked for, and has said so itself.
             return Ok(false);
         }
+        guarded::learn(info, access, &text(MINIMUM)?)?;
         let get_database = (*access).get_database.ok_or_else(|| missing("get_database"))?;
         let database = get_database(info);
         if database.is_null() {
             return Ok(false);
         }
-        (extension.register)(&Connection::open(*database)?)?;
+        let connection = Connection::open(*database)?;
+        interrupt::learn(&connection);
+        (extension.register)(&connection)?;
         replacement::register(*database, extension.replacement);
         Ok(true)
     }

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::sync::{Mutex, PoisonError};
 
 use duckdb::ffi;
@@ -15,6 +16,9 @@ use crate::bridge::connection::Connection;
 use crate::bridge::text::{take_text, text};
 use crate::error::Result;
 use crate::sql_type::SqlType;
+
+/// The name by which DuckDB tells JSON from other text.
+const JSON: &CStr = c"JSON";
 
 /// A `duckdb_logical_type`, destroyed with its owner.
 pub struct LogicalType(ffi::duckdb_logical_type);
@@ -50,7 +54,14 @@ impl LogicalType {
             SqlType::Varchar => ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
             SqlType::Blob => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB,
             SqlType::Date => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE,
+            SqlType::Json => {
+                let text = LogicalType::new(&SqlType::Varchar)?;
+                // SAFETY: the type is live, and DuckDB copies the name.
+                unsafe { ffi::duckdb_logical_type_set_alias(text.0, JSON.as_ptr()) }
+                return Ok(text);
+            }
             SqlType::Time => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME,
+            SqlType::TimeTz => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME_TZ,
             SqlType::Timestamp => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP,
             SqlType::TimestampTz => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
             SqlType::TimestampNs => ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS,
@@ -188,7 +199,13 @@ impl LogicalType {
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
                     SqlType::Decimal(ffi::duckdb_decimal_width(self.0), ffi::duckdb_decimal_scale(self.0))
                 }
-                ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => SqlType::Varchar,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => {
+                    match take_text(ffi::duckdb_logical_type_get_alias(self.0)).as_bytes() == JSON.to_bytes()
+                    {
+                        true => SqlType::Json,
+                        false => SqlType::Varchar,
+                    }
+                }
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => SqlType::Blob,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => SqlType::Date,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME => SqlType::Time,

@@ -10,7 +10,7 @@ use duckdb::ffi;
 use crate::bridge::args::Args;
 use crate::bridge::call::{accepted, contain, drop_box, reading};
 use crate::bridge::chunk::Input;
-use crate::bridge::connection::Connection;
+use crate::bridge::connection::{Connection, database_of};
 use crate::bridge::doc::FunctionDoc;
 use crate::bridge::file_system::DuckFiles;
 use crate::bridge::logical_type::{LogicalType, geometry_crs, struct_fields};
@@ -127,6 +127,14 @@ pub trait ScalarFunction: 'static {
     /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;
 
+    /// The type of the result for arguments of some types: that of [`FunctionDoc::columns`], unless it goes by them.
+    ///
+    /// # Errors
+    /// A type that does not parse, which is a defect.
+    fn returns(_arguments: &[SqlType]) -> Result<SqlType> {
+        SqlType::parse(Self::DOC.columns.first().map_or("VARCHAR", |c| c.types))
+    }
+
     /// # Errors
     /// Becomes DuckDB's `Binder Error`.
     fn bind(call: Call) -> Result<Self::Bound>;
@@ -168,7 +176,8 @@ unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info)
     let work = || unsafe {
         let mut context = std::ptr::null_mut();
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
-        let limits = settings::read(context)?;
+        let database = database_of(ffi::duckdb_scalar_function_bind_get_extra_info(info));
+        let limits = settings::read(context, database)?;
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
         let retries = limits.remote_retries;
         let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), retries));
@@ -257,19 +266,19 @@ unsafe extern "C" fn scalar_call<F: ScalarFunction>(
 pub fn register_scalar<F: ScalarFunction>(connection: &Connection) -> Result<()> {
     let doc = F::DOC;
     let name = text(doc.name)?;
-    let returns = doc.columns.first().map_or("VARCHAR", |c| c.types);
     // SAFETY: every handle is made, filled, registered and destroyed here; DuckDB copies all of it.
     unsafe {
         let mut set = ffi::duckdb_create_scalar_function_set(name.as_ptr());
         for types in doc.overloads()? {
             let mut function = ffi::duckdb_create_scalar_function();
             ffi::duckdb_scalar_function_set_name(function, name.as_ptr());
+            ffi::duckdb_scalar_function_set_extra_info(function, connection.database(), None);
             for ty in &types {
                 ffi::duckdb_scalar_function_add_parameter(function, LogicalType::new(ty)?.raw());
             }
             ffi::duckdb_scalar_function_set_return_type(
                 function,
-                LogicalType::new(&SqlType::parse(returns)?)?.raw(),
+                LogicalType::new(&F::returns(&types)?)?.raw(),
             );
             // NULL arguments reach us, since a NULL may stand in one field of a struct as well.
             ffi::duckdb_scalar_function_set_special_handling(function);

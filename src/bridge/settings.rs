@@ -9,7 +9,8 @@ use crate::bridge::logical_type::LogicalType;
 use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
 use crate::error::{Error, Result};
-use crate::limits::Limits;
+use crate::files::cgroup_memory;
+use crate::limits::{self, Choice, Limits, Scope};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -32,7 +33,7 @@ const MOST_MIB: u64 = u64::MAX >> 20;
 pub const SETTINGS: [Setting; 6] = [
     Setting {
         name: "geoquilt_block_cache_mb",
-        meaning: "MiB of decoded blocks kept for the whole process",
+        meaning: "MiB of decoded blocks kept for the whole process: unless set, 512, or a quarter of memory_limit if that is less",
         range: (0, MOST_MIB),
         get: |limits| limits.block_cache as u64 >> 20,
         set: |limits, mb| limits.block_cache = mib(mb),
@@ -46,7 +47,7 @@ pub const SETTINGS: [Setting; 6] = [
     },
     Setting {
         name: "geoquilt_max_chunk_mb",
-        meaning: "MiB of pixels that one chunk of a scalar function may take",
+        meaning: "MiB of pixels that one chunk of a scalar function may take: unless set, 512, or a quarter of memory_limit if that is less",
         range: (1, MOST_MIB),
         get: |limits| limits.chunk as u64 >> 20,
         set: |limits, mb| limits.chunk = mib(mb),
@@ -88,7 +89,7 @@ fn mib(mb: u64) -> usize {
 /// # Errors
 /// DuckDB refuses a setting.
 pub fn register(connection: &Connection) -> Result<()> {
-    let defaults = Limits::default();
+    let defaults = usual();
     for setting in &SETTINGS {
         let ty = LogicalType::new(&SqlType::UBigInt)?;
         let (name, meaning) = (text(setting.name)?, text(setting.meaning)?);
@@ -118,13 +119,12 @@ impl Setting {
         let number = match value {
             Value::Double(v) if *v >= 0.0 => *v as u64,
             Value::Int(v) => u64::try_from(*v).unwrap_or(0),
-            // A setting that was never set, or set to NULL, has its default.
+            // A setting that is set to NULL has its default.
             Value::Null => return Ok(()),
             _ => u64::MAX,
         };
         if !(least..=most).contains(&number) {
-            let must =
-                format!("between {least} and {most}: SET {} = {}", self.name, (self.get)(&Limits::default()));
+            let must = format!("between {least} and {most}: SET {} = {}", self.name, (self.get)(&usual()));
             return Err(Error::invalid(value, must).at(self.name));
         }
         (self.set)(limits, number);
@@ -132,35 +132,87 @@ impl Setting {
     }
 }
 
-/// The settings in force for a query; gives the context back to DuckDB.
+/// The settings in force for a query; gives the context back to DuckDB, and tells the caches their bounds.
 ///
 /// # Errors
 /// A setting out of its range.
 ///
 /// # Safety
 /// `context` is null or live and owned by the caller, who must not use it afterwards.
-pub unsafe fn read(mut context: ffi::duckdb_client_context) -> Result<Limits> {
-    let mut limits = Limits::default();
+pub(super) unsafe fn read(mut context: ffi::duckdb_client_context, database: u64) -> Result<Limits> {
     if context.is_null() {
-        return Ok(limits);
+        return Ok(usual());
     }
     // SAFETY: the context is live until it is destroyed at the end; each value is owned here.
-    let values = unsafe {
-        let value = |setting: &Setting| {
-            let raw = RawValue(ffi::duckdb_client_context_get_config_option(
-                context,
-                text(setting.name)?.as_ptr(),
-                std::ptr::null_mut(),
-            ));
-            Ok(Value::read(&raw))
+    let (values, memory, connection) = unsafe {
+        let value = |name: &str| {
+            let mut scope = ffi::duckdb_config_option_scope_DUCKDB_CONFIG_OPTION_SCOPE_INVALID;
+            let name = text(name)?;
+            let raw =
+                RawValue(ffi::duckdb_client_context_get_config_option(context, name.as_ptr(), &mut scope));
+            Ok((Value::read(&raw), scope))
         };
-        let values: Vec<Result<Value>> = SETTINGS.iter().map(value).collect();
+        let values: Vec<Result<(Value, ffi::duckdb_config_option_scope)>> =
+            SETTINGS.iter().map(|setting| value(setting.name)).collect();
+        let memory = value("memory_limit").ok();
+        let connection = ffi::duckdb_client_context_get_connection_id(context);
         ffi::duckdb_destroy_client_context(&mut context);
-        values
+        (values, memory, connection)
     };
-    for (setting, value) in SETTINGS.iter().zip(values) {
-        setting.read(&value?, &mut limits)?;
+    let memory = match memory {
+        Some((Value::Text(limit), _)) => bytes_of(&limit),
+        _ => None,
+    };
+    let usual = usual();
+    let mut limits = Limits::within(memory.into_iter().chain(cgroup_memory()).min());
+    let mut scopes = [Scope::Default; SETTINGS.len()];
+    for ((setting, value), scope) in SETTINGS.iter().zip(values).zip(&mut scopes) {
+        let (value, told) = value?;
+        let mut set = usual;
+        setting.read(&value, &mut set)?;
+        *scope = match told {
+            ffi::duckdb_config_option_scope_DUCKDB_CONFIG_OPTION_SCOPE_LOCAL
+            | ffi::duckdb_config_option_scope_DUCKDB_CONFIG_OPTION_SCOPE_SESSION => Scope::Connection,
+            _ if set != usual => Scope::Database,
+            _ => continue,
+        };
+        (setting.set)(&mut limits, (setting.get)(&set));
     }
-    limits.apply();
+    let choice = |name: &str, bytes| {
+        let scope = SETTINGS.iter().zip(scopes).find(|(setting, _)| setting.name == name);
+        Choice { bytes, scope: scope.map_or(Scope::Default, |(_, scope)| scope) }
+    };
+    let blocks = choice("geoquilt_block_cache_mb", limits.block_cache);
+    let remote = choice("geoquilt_remote_cache_mb", limits.remote_cache);
+    limits::apply((database, connection), blocks, remote);
     Ok(limits)
+}
+
+/// The limits of who set none, as DuckDB shows them: `memory_limit` may make them less.
+fn usual() -> Limits {
+    Limits::within(cgroup_memory())
+}
+
+/// The bytes of a size as DuckDB shows it: `12.5 GiB`.
+fn bytes_of(size: &str) -> Option<usize> {
+    const UNITS: [&str; 7] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (number, unit) = size.trim().split_once(' ')?;
+    let power = UNITS.iter().position(|known| *known == unit)?;
+    let number: f64 = number.parse().ok().filter(|number| *number >= 0.0)?;
+    Some((number * 1024f64.powi(power as i32)) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_read_as_duckdb_shows_it() {
+        assert_eq!(bytes_of("0 bytes"), Some(0));
+        assert_eq!(bytes_of("512.0 KiB"), Some(512 << 10));
+        assert_eq!(bytes_of("12.5 GiB"), Some(25 << 29));
+        for none in ["", "unlimited", "12", "-1 MiB", "12 MB", "x GiB"] {
+            assert_eq!(bytes_of(none), None, "{none}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use duckdb::ffi;
@@ -9,10 +11,11 @@ use duckdb::ffi;
 use crate::bridge::args::{self, Args};
 use crate::bridge::call::{accepted, contain, drop_box, reading};
 use crate::bridge::chunk::Chunk;
-use crate::bridge::connection::Connection;
+use crate::bridge::connection::{Connection, carry, database_of};
 use crate::bridge::doc::{FunctionDoc, Given};
 use crate::bridge::file_system::DuckFiles;
 use crate::bridge::logical_type::LogicalType;
+use crate::bridge::python;
 use crate::bridge::settings;
 use crate::bridge::text::text;
 use crate::bridge::value::{RawValue, element_type};
@@ -119,6 +122,18 @@ impl<B> TableBound<B> {
     }
 }
 
+unsafe extern "C" fn drop_scan<S>(data: *mut c_void) {
+    // SAFETY: DuckDB gives back once what `table_init` gave it.
+    let scan = unsafe { Box::from_raw(data.cast::<TableScan<S>>()) };
+    let end = || match scan.session.is_used() {
+        // Its workers may read through a file system of Python's.
+        true => python::without_lock(|| drop(scan)),
+        false => drop(scan),
+    };
+    // A drop that panics is swallowed, since DuckDB has no room for an error here.
+    let _ = catch_unwind(AssertUnwindSafe(end));
+}
+
 unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
     // SAFETY: `info` is live for the callback; every handle taken from it is owned by a guard.
     let work = || unsafe {
@@ -137,7 +152,7 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
         }
         let mut context = std::ptr::null_mut();
         ffi::duckdb_table_function_get_client_context(info, &mut context);
-        let limits = settings::read(context)?;
+        let limits = settings::read(context, database_of(ffi::duckdb_bind_get_extra_info(info)))?;
         ffi::duckdb_table_function_get_client_context(info, &mut context);
         let files = Arc::new(DuckFiles::new(context));
         let session = Arc::new(Session::new(files.clone(), limits.remote_retries));
@@ -178,11 +193,7 @@ unsafe extern "C" fn table_init<F: TableFunction>(info: ffi::duckdb_init_info) {
         let session = data.session();
         let scan = reading(&session, || F::start(&data.bound, &projection))?;
         let scan = Box::new(TableScan { scan, projection, session });
-        ffi::duckdb_init_set_init_data(
-            info,
-            Box::into_raw(scan).cast(),
-            Some(drop_box::<TableScan<F::Scan>>),
-        );
+        ffi::duckdb_init_set_init_data(info, Box::into_raw(scan).cast(), Some(drop_scan::<F::Scan>));
         ffi::duckdb_init_set_max_threads(info, F::threads(&data.bound) as u64);
         Ok(())
     };
@@ -216,6 +227,7 @@ pub fn register_table<F: TableFunction>(connection: &Connection) -> Result<()> {
     unsafe {
         let mut function = ffi::duckdb_create_table_function();
         ffi::duckdb_table_function_set_name(function, name.as_ptr());
+        carry(function, connection);
         for parameter in doc.parameters {
             let ty = LogicalType::new(&parameter.registered()?)?;
             match parameter.given {

@@ -192,6 +192,9 @@ impl Value {
             )
             | (Value::Nanos(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS)
             | (Value::Time(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME) => vector.set(row, *v),
+            (Value::Time(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME_TZ) => {
+                vector.set(row, (*v as u64) << 24 | AT_UTC);
+            }
             (Value::Interval(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_INTERVAL) => vector.set(row, *v),
             // DuckDB keeps a UUID with its first bit turned, so that UUIDs sort as signed numbers.
             (Value::Uuid(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID) => {
@@ -237,6 +240,9 @@ impl Value {
         }
     }
 }
+
+/// What DuckDB's TIME WITH TIME ZONE holds below its microseconds for the zone of UTC: the seconds to the last zone.
+const AT_UTC: u64 = 16 * 3600 - 1;
 
 /// The digits of a DECIMAL, in the whole number that its width takes.
 fn set_decimal(vector: &mut Vector<'_>, row: usize, digits: i128) {

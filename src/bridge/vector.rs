@@ -14,6 +14,7 @@ use std::rc::Rc;
 use bytemuck::Pod;
 use duckdb::ffi;
 
+use crate::bridge::guarded;
 use crate::bridge::layout::{Layout, Physical};
 use crate::bridge::logical_type::LogicalType;
 use crate::error::{Error, Result};
@@ -280,16 +281,9 @@ impl<'a> Vector<'a> {
     /// Sets a VARCHAR, BLOB or GEOMETRY.
     pub fn set_bytes(&mut self, row: usize, bytes: &[u8]) {
         self.check_type(Physical::Bytes);
-        let row = self.check(row) as u64;
-        // SAFETY: DuckDB copies the bytes. A VARCHAR's are checked for UTF-8, which ours are.
-        unsafe {
-            ffi::duckdb_vector_assign_string_element_len(
-                self.raw,
-                row,
-                bytes.as_ptr().cast(),
-                bytes.len() as u64,
-            );
-        }
+        let row = self.check(row);
+        // SAFETY: the row is one of a vector of bytes. A VARCHAR's are checked for UTF-8, which ours are.
+        unsafe { guarded::assign(self.raw, row, bytes) }
     }
 
     /// NULL; of a struct, every field as well, and of an array, every item: DuckDB reads these without asking for
@@ -340,7 +334,7 @@ impl<'a> Vector<'a> {
         // SAFETY: this is a list vector. Reserve keeps what is there and may move the child, which is looked at
         // afterwards.
         unsafe {
-            ffi::duckdb_list_vector_reserve(self.raw, size as u64);
+            self.make_room(size);
             ffi::duckdb_list_vector_set_size(self.raw, size as u64);
             let child = ffi::duckdb_list_vector_get_child(self.raw);
             match self.children.first_mut().filter(|known| known.raw == child) {
@@ -375,9 +369,15 @@ impl<'a> Vector<'a> {
         self.check_type(Physical::Entry);
         // SAFETY: this is a list vector; DuckDB keeps what is there, and the child is looked at again before it is
         // written.
-        unsafe {
-            ffi::duckdb_list_vector_reserve(self.raw, elements as u64);
-        }
+        unsafe { self.make_room(elements) }
+    }
+
+    /// # Safety
+    /// This is a list vector.
+    unsafe fn make_room(&self, items: usize) {
+        let size = self.layout.parts.first().map_or(0, |(_, item)| item.physical.size());
+        // SAFETY: the caller vouches for it.
+        unsafe { guarded::reserve(self.raw, items, items.saturating_mul(size)) }
     }
 
     /// Gives each row of a list vector without lists its own rows of the child, none where the length is `None`.
@@ -456,7 +456,7 @@ impl Nulls<'_> {
         // SAFETY: the mask is made where there is none, and has one bit for each of the vector's rows.
         unsafe {
             if self.validity.is_null() {
-                ffi::duckdb_vector_ensure_validity_writable(self.raw);
+                guarded::ensure_validity(self.raw, self.rows);
                 *self.validity = ffi::duckdb_vector_get_validity(self.raw);
             }
             for run in runs {

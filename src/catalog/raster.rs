@@ -21,7 +21,7 @@ impl Builder {
             Some((header, tags)) => (Arc::new(header), tags),
             None => {
                 let raster = Raster::open(sight, Some(&siblings))?;
-                (cf::completed(raster.header(), sight), raster.tags())
+                (cf::completed(raster.header(), sight), raster.tags()?)
             }
         };
         let (transform, crs) = header.georeference(path)?;

@@ -4,6 +4,7 @@
 //! are put back into the same JSON. STAC 1.0 and 1.1, with the projection, raster, eo and file extensions.
 
 mod asset;
+mod document;
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ use crate::interval::Interval;
 use crate::map::{Footprint, geometry};
 use crate::projection::geometry::from_geojson;
 use crate::value;
+use crate::workers::go_on;
+use document::Document;
 
 /// An asset of an item, as a row of a catalog.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,9 +132,11 @@ pub fn items(part: &Part, wanted: &[String]) -> Result<Vec<(String, Result<ItemR
         Part::File(path) => {
             let whole = documents(path)?;
             let several = whole.len() > 1;
-            let read =
-                |(i, item): (usize, &Value)| (path.clone(), read_item(item, None, path, i, several, wanted));
-            Ok(whole.iter().enumerate().map(read).collect())
+            let read = |(i, item): (usize, &Value)| {
+                go_on()?;
+                Ok((path.clone(), read_item(item, None, path, i, several, wanted)))
+            };
+            whole.iter().enumerate().map(read).collect()
         }
         Part::Rows(path, batch) => {
             let read = |row| {
@@ -150,9 +155,10 @@ fn documents(path: &str) -> Result<Vec<Value>> {
     let bad = |problem: String| Error::unreadable(path, problem);
     let (mut found, mut any) = (Vec::new(), false);
     for document in
-        serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Value>()
+        serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Document>()
     {
-        let document = document.map_err(|e| bad(format!("it is not JSON ({e})")))?;
+        go_on()?;
+        let Document(document) = document.map_err(|e| bad(format!("it is not JSON ({e})")))?;
         any = true;
         let kind = document.get("type").and_then(Value::as_str).unwrap_or_default().to_string();
         match (kind.as_str(), document) {

@@ -47,7 +47,8 @@ impl Builder {
                 _ => raster,
             },
             Err(error) if error.is_unopened() || has_no_bands(error) => match self.vector(sight) {
-                Err(error) if error.is_unopened() => raster,
+                // Whichever knows more than that it is none.
+                Err(other) if other.is_unopened() && !is_unrecognized(error) => raster,
                 vector => vector,
             },
             Err(_) => raster,
@@ -57,6 +58,11 @@ impl Builder {
 
 fn has_no_bands(error: &Error) -> bool {
     matches!(error, Error::Unsuited { lack: Lack::Bands(_), .. })
+}
+
+/// GDAL says no more of a file than that no driver takes it.
+fn is_unrecognized(error: &Error) -> bool {
+    error.to_string().contains("not recognized as being in a supported file format")
 }
 
 /// The CRS of the layers that have an extent; the first layer's where they differ.

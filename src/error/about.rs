@@ -296,6 +296,10 @@ pub enum Load {
     Median { times: usize, slice: String },
     /// What the groups of an aggregate hold.
     Groups,
+    /// A field that is stitched: its sides in words.
+    Field { canvas: String },
+    /// The rows of a field that patches in order lie on: its sides in words.
+    Band { canvas: String },
 }
 
 impl Load {
@@ -321,6 +325,18 @@ impl Load {
             Load::Groups => write!(
                 f,
                 "its groups would take {} MiB, above geoquilt_aggregate_mb = {}",
+                mib(needed),
+                mib(limit)
+            ),
+            Load::Band { canvas } => write!(
+                f,
+                "the rows of a field {canvas} that the patches in hand lie on would take {} MiB, above geoquilt_aggregate_mb = {}",
+                mib(needed),
+                mib(limit)
+            ),
+            Load::Field { canvas } => write!(
+                f,
+                "a field {canvas} would take {} MiB, above geoquilt_aggregate_mb = {}",
                 mib(needed),
                 mib(limit)
             ),

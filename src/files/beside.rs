@@ -1,10 +1,10 @@
 //! What lies beside a file: its side files, the parts of files that come in several, and the names in its folder.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Cause, Error, Result};
 use crate::files::location::{Address, Location};
@@ -28,6 +28,11 @@ pub fn is_side_file(name: &str, names: &[&str]) -> bool {
     }
     let Some((stem, end)) = name.rsplit_once('.') else { return false };
     let end = end.to_ascii_lowercase();
+    // Most names are no part by their own extension: where a folder's files are numbered by it, `run.0001`, each would be
+    // held against all.
+    if !may_be_part(&end) {
+        return false;
+    }
     let stem = format!("{stem}.");
     let from = names.partition_point(|other| *other < stem.as_str());
     let others = names.get(from..).unwrap_or_default().iter();
@@ -35,9 +40,18 @@ pub fn is_side_file(name: &str, names: &[&str]) -> bool {
     ends.any(|whole| is_part(&end, &whole.to_ascii_lowercase()))
 }
 
+/// Whether there is an extension to whose file one of this extension belongs.
+fn may_be_part(end: &str) -> bool {
+    let of_several =
+        |(_, needed, more): &(&str, &[&str], &[&str])| needed.contains(&end) || more.contains(&end);
+    end.ends_with('w') || OF_RASTERS.contains(&end) || PARTS.iter().any(of_several)
+}
+
+/// Extensions of what gives a place to a raster of any other.
+const OF_RASTERS: [&str; 3] = ["prj", "wld", "hdr"];
+
 /// Whether a file of one extension belongs to that of another.
 fn is_part(end: &str, whole: &str) -> bool {
-    const OF_RASTERS: [&str; 3] = ["prj", "wld", "hdr"];
     let mut parts = PARTS.iter().filter(|(name, ..)| *name == whole);
     if parts.any(|(_, needed, more)| needed.contains(&end) || more.contains(&end)) {
         return true;
@@ -76,7 +90,7 @@ pub fn side_files(location: &Location) -> Vec<PathBuf> {
 
 /// Directory listings, each read once, so that opening a file need not list its directory again.
 pub struct Listings {
-    folders: Mutex<Kept<PathBuf, Arc<Vec<String>>>>,
+    folders: Mutex<Kept<PathBuf, Arc<Names>>>,
 }
 
 /// Listings that a build keeps: files come folder by folder, from several threads.
@@ -98,7 +112,7 @@ impl Listings {
     pub fn beside(&self, location: &Location) -> Result<Vec<String>> {
         names_beside(location, |folder| {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-            folders.get_or_make(folder.to_path_buf(), || list(folder)).cloned()
+            folders.get_or_make(folder.to_path_buf(), || list(folder)).cloned().map(Listed::from)
         })
     }
 }
@@ -111,26 +125,27 @@ pub fn beside(location: &Location) -> Result<Vec<String>> {
     const KEPT_FOLDERS: usize = 64;
     /// A folder that changed so lately may change again within one tick of its clock.
     const SETTLED: i64 = 2_000_000;
-    static FOLDERS: Shared<PathBuf, (Stamp, Arc<Vec<String>>)> = Shared::new(KEPT_FOLDERS);
+    static FOLDERS: Shared<PathBuf, (Stamp, Arc<Names>)> = Shared::new(KEPT_FOLDERS);
     names_beside(location, |folder| {
-        let Ok(metadata) = std::fs::metadata(shown(folder)) else { return list(folder) };
+        let Ok(metadata) = std::fs::metadata(shown(folder)) else { return list(folder).map(Listed::from) };
         // Also by the time of its last status change: a copy may put the other time back.
         let stamp = stamp_of(&metadata);
         let latest = stamp.modified.max(Some(stamp.identity.1 / 1000)).unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_micros() as i64);
         if now.saturating_sub(latest) <= SETTLED {
-            return list(folder);
+            return lately(folder);
         }
         if let Some((_, names)) = FOLDERS.get(folder).filter(|(then, _)| *then == stamp) {
-            return Ok(names);
+            return Ok(names.into());
         }
-        Ok(FOLDERS.share(folder.to_path_buf(), (stamp, list(folder)?), |(then, _)| *then == stamp).1)
+        let listed = FOLDERS.share(folder.to_path_buf(), (stamp, list(folder)?), |(then, _)| *then == stamp);
+        Ok(listed.1.into())
     })
 }
 
 fn names_beside(
     location: &Location,
-    listing: impl FnOnce(&Path) -> io::Result<Arc<Vec<String>>>,
+    listing: impl FnOnce(&Path) -> io::Result<Listed>,
 ) -> Result<Vec<String>> {
     let path = match location.address() {
         Address::Url(_) => return Ok(vec![location.file_name().to_string()]),
@@ -139,13 +154,11 @@ fn names_beside(
     let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|s| s.to_str())) else {
         return Ok(Vec::new());
     };
-    let names = match listing(folder) {
-        Ok(names) => names,
+    let Listed { names, is_settled } = match listing(folder) {
+        Ok(listed) => listed,
         // Of a folder that may be entered and not listed, the names of side files are tried.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let there =
-                side_files(location).into_iter().filter(|file| file.exists()).chain([path.to_path_buf()]);
-            let names = there.filter_map(|file| Some(file.file_name()?.to_str()?.to_string()));
+            let names = tried(location).into_iter().chain([location.file_name().to_string()]);
             return Ok(names.collect::<BTreeSet<_>>().into_iter().collect());
         }
         Err(error) => {
@@ -154,24 +167,104 @@ fn names_beside(
             return Err(Error::unreadable(location.text(), reason));
         }
     };
-    let from = names.partition_point(|name| name.as_str() < stem);
-    Ok(names
-        .get(from..)
-        .unwrap_or_default()
-        .iter()
-        .take_while(|name| name.starts_with(stem))
-        .cloned()
-        .collect())
+    let mut like = names.like(stem, location.file_name());
+    if !is_settled {
+        like.extend(tried(location).into_iter().chain([location.file_name().to_string()]));
+        like.sort_unstable();
+        like.dedup();
+    }
+    Ok(like)
+}
+
+/// What a folder holds, and whether that is certain: else a file's own side files are to be tried.
+struct Listed {
+    names: Arc<Names>,
+    is_settled: bool,
+}
+
+impl From<Arc<Names>> for Listed {
+    fn from(names: Arc<Names>) -> Listed {
+        Listed { names, is_settled: true }
+    }
+}
+
+/// The names in a folder, sorted.
+struct Names {
+    all: Vec<String>,
+    /// Those that are not of a series: made where a stem is that of many files.
+    single: OnceLock<Vec<String>>,
+}
+
+/// More names than this begin like a file's stem only where the files are numbered by their extension.
+const MANY: usize = 64;
+
+impl Names {
+    /// The names that begin like a stem. Where these are many, those of a series, which differ by digits alone, are left
+    /// out, unless they begin like the file's whole name.
+    fn like(&self, stem: &str, name: &str) -> Vec<String> {
+        let all = beginning(&self.all, stem);
+        if all.len() <= MANY {
+            return all.to_vec();
+        }
+        let single = self.single.get_or_init(|| {
+            let mut counts: HashMap<String, usize> = HashMap::new();
+            self.all.iter().for_each(|name| *counts.entry(undigited(name)).or_default() += 1);
+            let is_single = |name: &&String| counts.get(&undigited(name)).is_none_or(|count| *count <= MANY);
+            self.all.iter().filter(is_single).cloned().collect()
+        });
+        let mut like = beginning(&self.all, name).to_vec();
+        like.extend_from_slice(beginning(single, stem));
+        like.sort_unstable();
+        like.dedup();
+        like
+    }
+}
+
+/// Those of some sorted names that begin so.
+fn beginning<'a>(names: &'a [String], start: &str) -> &'a [String] {
+    let from = names.partition_point(|name| name.as_str() < start);
+    let rest = names.get(from..).unwrap_or_default();
+    rest.get(..rest.partition_point(|name| name.starts_with(start))).unwrap_or_default()
+}
+
+/// A name without its digits.
+fn undigited(name: &str) -> String {
+    name.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 /// All names in a folder, sorted.
-fn list(folder: &Path) -> io::Result<Arc<Vec<String>>> {
-    let mut names = Vec::new();
+fn list(folder: &Path) -> io::Result<Arc<Names>> {
+    let mut all = Vec::new();
     for entry in std::fs::read_dir(shown(folder))? {
-        names.extend(entry?.file_name().into_string());
+        all.extend(entry?.file_name().into_string());
     }
-    names.sort_unstable();
-    Ok(Arc::new(names))
+    all.sort_unstable();
+    Ok(Arc::new(Names { all, single: OnceLock::new() }))
+}
+
+/// The names in a folder that is being written to. To list it for each of its files would take the square of their number: one
+/// listing serves for ten times as long as it took.
+fn lately(folder: &Path) -> io::Result<Listed> {
+    const KEPT_FOLDERS: usize = 16;
+    /// What is listed quicker is listed again.
+    const AT_ONCE: Duration = Duration::from_millis(1);
+    static LISTED: Shared<PathBuf, (Instant, Arc<Names>)> = Shared::new(KEPT_FOLDERS);
+    let begun = Instant::now();
+    if let Some((_, names)) = LISTED.get(folder).filter(|(until, _)| begun < *until) {
+        return Ok(Listed { names, is_settled: false });
+    }
+    let names = list(folder)?;
+    let took = begun.elapsed();
+    if took > AT_ONCE {
+        LISTED.insert(folder.to_path_buf(), (begun + 11 * took, names.clone()));
+    }
+    Ok(names.into())
+}
+
+/// The names of a file's side files that are there.
+fn tried(location: &Location) -> Vec<String> {
+    let there = side_files(location).into_iter().filter(|file| file.exists());
+    there.filter_map(|file| Some(file.file_name()?.to_str()?.to_string())).collect()
 }
 
 /// The folder of a bare name is the one that the process works in.
@@ -210,6 +303,20 @@ mod tests {
             assert!(before != written && written != changed && changed == state(&sides), "{name}");
         }
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn of_files_numbered_by_their_extension_each_has_its_own_side_files_alone() {
+        let numbered = (0..100).map(|n| format!("gfs.t00z.f{n:03}"));
+        let mut all: Vec<String> = numbered.clone().chain(numbered.map(|n| n + ".aux.xml")).collect();
+        all.extend(["gfs.t00z.prj".into(), "gfs.t00z.wld".into()]);
+        all.sort_unstable();
+        let names: Vec<&str> = all.iter().map(String::as_str).collect();
+        let parts: Vec<&str> = names.iter().filter(|name| is_side_file(name, &names)).copied().collect();
+        assert_eq!(parts.len(), 102);
+        let names = Names { all, single: OnceLock::new() };
+        let like = names.like("gfs.t00z", "gfs.t00z.f012");
+        assert_eq!(like, ["gfs.t00z.f012", "gfs.t00z.f012.aux.xml", "gfs.t00z.prj", "gfs.t00z.wld"]);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! The question before a local file is opened, by us or by a library: may the query that runs read it, and is it a
 //! regular file? A pipe or a device could be waited for for ever.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::files::{Address, Location, remote};
+use crate::files::remote;
+use crate::kept::Shared;
 
 /// Why the query that runs may not read a local file, in the words of its database; `None` where it may.
 pub fn forbidden(path: &Path) -> Option<String> {
@@ -19,12 +22,31 @@ pub fn is_guarded() -> bool {
 }
 
 /// # Errors
-/// [`Error::Unreadable`] where the query that runs may not read the file; `named` is what the user wrote.
+/// [`Error::Unreadable`] where the query that runs may not read the file, or one that was opened with it before; `named` is
+/// what the user wrote.
 pub fn permit(path: &Path, named: &str) -> Result<()> {
     match forbidden(path) {
+        None if is_guarded() => permit_parts(&known_parts(path), named),
         None => Ok(()),
         Some(reason) => Err(Error::unreadable(named, reason)),
     }
+}
+
+/// Files that libraries opened with another one, by its path: what they read of them is kept for later queries.
+static PARTS: Shared<PathBuf, Parts> = Shared::new(KNOWN);
+type Parts = Arc<Mutex<HashSet<PathBuf>>>;
+/// Files whose parts are kept in mind.
+const KNOWN: usize = 65_536;
+
+/// Keeps in mind that a library opened a file with another one.
+pub fn note_part(whole: &Path, part: &Path) {
+    let parts = PARTS.get(whole).unwrap_or_else(|| PARTS.share(whole.into(), Parts::default(), |_| true));
+    parts.lock().unwrap_or_else(PoisonError::into_inner).insert(part.into());
+}
+
+fn known_parts(whole: &Path) -> Vec<PathBuf> {
+    let Some(parts) = PARTS.get(whole) else { return Vec::new() };
+    parts.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
 }
 
 /// The same of the parts of a file that is known already.
@@ -36,23 +58,6 @@ pub fn permit_parts(parts: &[PathBuf], named: &str) -> Result<()> {
     for part in parts {
         if let Some(reason) = session.forbids(part).filter(|_| part.exists()) {
             return Err(Error::unreadable(named, part_reason(part, &reason)));
-        }
-    }
-    Ok(())
-}
-
-/// Looks at files beside another one, by what stands behind its name: for a library that opens them itself.
-///
-/// # Errors
-/// [`Error::Unreadable`]: one is there and must not be opened.
-pub fn permit_beside(location: &Location, ends: &[&str]) -> Result<()> {
-    let Address::Local(path) = location.address() else { return Ok(()) };
-    for end in ends {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        let beside = PathBuf::from(name);
-        if let Some(reason) = hindrance(&beside) {
-            return Err(Error::unreadable(location.text(), part_reason(&beside, &reason)));
         }
     }
     Ok(())

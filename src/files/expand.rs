@@ -7,10 +7,12 @@ use crate::files::beside::is_side_file;
 use crate::files::door;
 use crate::files::location::Location;
 use crate::files::sight::is_one_file;
+use crate::workers::go_on;
 
 /// Expands paths, globs and lists of them, in the order given; a glob's matches are sorted. A path with
 /// glob characters that exists as it stands is taken as it stands, and so is a URL. Directories among a glob's matches
-/// are passed over, unless they are Zarr stores; `**` does not look into a store. Side files of another match are passed
+/// are passed over, unless they are Zarr stores, or the glob asks for an extension (`*.tif`, `*.zarr`), so that whoever
+/// reads it tells that it is none; `**` does not look into a store. Side files of another match are passed
 /// over too ([`is_side_file`]).
 /// A glob that matches nothing is an error.
 ///
@@ -52,20 +54,17 @@ fn expand_one(pattern: &str, paths: &mut Vec<String>) -> Result<()> {
     let found = matches(location.text(), options)?;
     let mut names: Vec<&str> = found.iter().filter_map(|path| path.to_str()).collect();
     names.sort_unstable();
+    let last = location.text().rsplit(['*', '?', ']', '/']).next().unwrap_or_default();
+    let is_extension = last.contains('.');
     for path in &found {
         if path.to_str().is_some_and(|name| is_side_file(name, &names)) {
             continue;
         }
-        if path.is_dir() && !is_one_file(path) && std::fs::read_dir(path).is_ok() {
+        if !is_extension && path.is_dir() && !is_one_file(path) && std::fs::read_dir(path).is_ok() {
             continue;
         }
-        match path.to_str() {
-            Some(path) => paths.push(path.to_string()),
-            None => {
-                let shown = path.to_string_lossy().into_owned();
-                return Err(Error::unreadable(shown, "its name is not UTF-8"));
-            }
-        }
+        // A name that is not UTF-8 is passed on as it is shown: whoever opens it tells of that file, and of no other.
+        paths.push(path.to_string_lossy().into_owned());
     }
     if paths.len() == before {
         return Err(Error::Absent { path: pattern.into(), how: Absence::Glob });
@@ -89,20 +88,17 @@ fn matches(pattern: &str, options: glob::MatchOptions) -> Result<Vec<PathBuf>> {
         noun: "a glob pattern",
         reason: Cause::worded(e.msg, e),
     };
+    let wanted = glob::Pattern::new(pattern).map_err(bad)?;
     let Some((before, _)) = pattern.split_once("**") else {
-        let mut found = Vec::new();
-        for entry in glob::glob_with(pattern, options).map_err(bad)? {
-            match entry {
-                Ok(path) => found.push(path),
-                Err(error) => {
-                    let path = error.path().to_path_buf();
-                    found.extend(unlisted(path, error.into())?);
-                }
-            }
+        let start = if pattern.starts_with('/') { "/" } else { "" };
+        let mut found = vec![PathBuf::from(start)];
+        let mut parts = pattern.split('/').filter(|part| !part.is_empty()).peekable();
+        while let Some(part) = parts.next() {
+            let wanted = glob::Pattern::new(part).map_err(bad)?;
+            found = within(found, part, |name| wanted.matches_with(name, options), parts.peek().is_some())?;
         }
         return Ok(found);
     };
-    let wanted = glob::Pattern::new(pattern).map_err(bad)?;
     let options = glob::MatchOptions { require_literal_separator: true, ..options };
     // The folders that the part before `**` names, which may hold wildcards of its own.
     let roots = match before.trim_end_matches('/') {
@@ -113,10 +109,49 @@ fn matches(pattern: &str, options: glob::MatchOptions) -> Result<Vec<PathBuf>> {
     };
     let mut found = Vec::new();
     for root in roots {
-        below(&root, |path| wanted.matches_path_with(path, options), &mut found)?;
+        below(&root, |path| wanted.matches_with(&path.to_string_lossy(), options), &mut found)?;
     }
     found.sort_unstable();
     found.dedup();
+    Ok(found)
+}
+
+/// What one part of a pattern names in some folders, in order. All but the last part name folders.
+fn within(
+    folders: Vec<PathBuf>,
+    part: &str,
+    wanted: impl Fn(&str) -> bool,
+    goes_on: bool,
+) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in folders {
+        let is_here = folder.as_os_str().is_empty();
+        if part == "." && is_here {
+            found.push(folder);
+            continue;
+        }
+        if !part.contains(['*', '?', '[']) {
+            found.extend(Some(folder.join(part)).filter(|path| path.exists()));
+            continue;
+        }
+        let entries = match std::fs::read_dir(if is_here { Path::new(".") } else { &folder }) {
+            Ok(entries) => entries,
+            Err(error) => {
+                found.extend(unlisted(folder, error)?);
+                continue;
+            }
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            go_on()?;
+            let name = entry.map_err(|error| Error::unreadable(folder.to_string_lossy(), error))?.file_name();
+            if wanted(&name.to_string_lossy()) && (!goes_on || folder.join(&name).is_dir()) {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        found.extend(names.into_iter().map(|name| folder.join(name)));
+    }
     Ok(found)
 }
 
@@ -130,6 +165,7 @@ fn below(root: &Path, wanted: impl Fn(&Path) -> bool, found: &mut Vec<PathBuf>) 
     };
     let mut entries = walkdir::WalkDir::new(start).min_depth(1).into_iter();
     while let Some(entry) = entries.next() {
+        go_on()?;
         match entry {
             Ok(entry) => {
                 if entry.file_type().is_dir() && is_one_file(entry.path()) {
@@ -171,7 +207,7 @@ mod tests {
     use crate::files::sight::Sight;
 
     #[test]
-    fn a_glob_is_sorted_and_skips_folders_and_an_empty_one_is_an_error() {
+    fn a_glob_is_sorted_and_skips_folders_without_the_extension_and_an_empty_one_is_an_error() {
         let dir = std::env::temp_dir().join(format!("geoquilt-glob-{}", std::process::id()));
         std::fs::create_dir_all(dir.join("sub.tif")).unwrap();
         for name in ["b.tif", "a.tif", "sub.tif/c.tif", ".hidden.tif", "x[1].tif"] {
@@ -179,9 +215,10 @@ mod tests {
         }
         let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
         let flat = expand(&[at("*.tif")]).unwrap();
-        assert_eq!(flat, [at("a.tif"), at("b.tif"), at("x[1].tif")]);
+        assert_eq!(flat, [at("a.tif"), at("b.tif"), at("sub.tif"), at("x[1].tif")]);
+        assert_eq!(expand(&[at("*")]).unwrap(), [at("a.tif"), at("b.tif"), at("x[1].tif")]);
         let deep = expand(&[at("**/*.tif")]).unwrap();
-        assert_eq!(deep, [at("a.tif"), at("b.tif"), at("sub.tif/c.tif"), at("x[1].tif")]);
+        assert_eq!(deep, [at("a.tif"), at("b.tif"), at("sub.tif"), at("sub.tif/c.tif"), at("x[1].tif")]);
         assert_eq!(expand(&[at("x[1].tif")]).unwrap(), [at("x[1].tif")]);
         assert_eq!(expand(&[at("*.nc")]), Err(Error::Absent { path: at("*.nc"), how: Absence::Glob }));
         std::fs::remove_dir_all(dir).unwrap();
@@ -211,6 +248,8 @@ mod tests {
         let at = |name: &str| dir.join(name).to_string_lossy().into_owned();
         assert_eq!(expand(&[at("**/*")]).unwrap(), [at("a/cube.zarr"), at("a/y.tif")]);
         assert_eq!(expand(&[at("a/*.zarr")]).unwrap(), [at("a/cube.zarr")]);
+        // A store without its document.
+        assert_eq!(expand(&[at("*.zarr")]).unwrap(), [at("plain.zarr")]);
         // Both documents, and no chunk.
         assert!(Sight::at(&at("a/cube.zarr")).is_ok_and(|seen| seen.stamp().size == 4));
         assert!(matches!(Sight::at(&at("plain.zarr")), Err(Error::Unsuited { lack: Lack::Directory, .. })));

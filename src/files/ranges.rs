@@ -74,6 +74,15 @@ pub fn keep(file: u64, start: u64, bytes: Arc<[u8]>) {
         runs.order.remove(&old.tick);
         runs.bytes -= old.bytes.len();
     }
+    shrink(&mut runs);
+}
+
+/// Lets go at once of what is above a bound that was lowered.
+pub fn keep_bound() {
+    shrink(&mut lock());
+}
+
+fn shrink(runs: &mut Runs) {
     while runs.bytes > remote_cache_bytes() {
         let Some((_, (file, start))) = runs.order.pop_first() else { return };
         let Some(kept) = runs.files.get_mut(&file) else { continue };

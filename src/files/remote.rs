@@ -5,18 +5,19 @@
 //! a handle from the session that runs ([`within`]) for each read. A session looks at each URL anew, so that a
 //! file that changed between two queries is never mixed from both.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Absence, Cause, Error, Part, ReasonResult, Result};
 use crate::files::failure::{self, Failure};
 use crate::files::ranges::{self, Found};
 use crate::kept::{Idle, Kept};
-use crate::workers;
+use crate::workers::{self, Carry};
 
 /// What opens URLs. Any thread calls it while its query runs.
 pub trait RemoteFiles: Send + Sync {
@@ -31,6 +32,11 @@ pub trait RemoteFiles: Send + Sync {
 
     /// Whether some local file may be forbidden.
     fn is_guarded(&self) -> bool {
+        false
+    }
+
+    /// Whether the query that reads was interrupted.
+    fn is_interrupted(&self) -> bool {
         false
     }
 }
@@ -72,6 +78,8 @@ const KEPT_HANDLES: usize = 32;
 const KEPT_FILES: usize = 4096;
 /// The wait before the first retry; each further one waits four times as long.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Who waits looks so often whether the query was interrupted.
+const SOON: Duration = Duration::from_millis(50);
 
 /// What was asked of file systems since the process began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -147,7 +155,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The session that this thread reads through.
 pub fn current() -> Option<Arc<Session>> {
-    workers::carried().and_then(|carried| carried.downcast().ok())
+    let carried: Arc<dyn Any + Send + Sync> = workers::carried()?;
+    carried.downcast().ok()
 }
 
 /// Runs work that may read remote files through a session.
@@ -165,6 +174,12 @@ pub fn open(url: &str) -> Result<Arc<RemoteFile>> {
 
 fn session() -> Result<Arc<Session>> {
     current().ok_or_else(|| Error::Bug("a URL was read while no query runs".into()))
+}
+
+impl Carry for Session {
+    fn is_interrupted(&self) -> bool {
+        self.files.is_interrupted()
+    }
 }
 
 impl Session {
@@ -187,6 +202,11 @@ impl Session {
     /// Whether some local file may be forbidden to this query.
     pub fn is_guarded(&self) -> bool {
         self.files.is_guarded()
+    }
+
+    /// Whether the session has opened any URL, or is about to.
+    pub fn is_used(&self) -> bool {
+        lock(&self.open).len() > 0
     }
 
     /// Whether the session has opened a URL.
@@ -250,7 +270,13 @@ impl Session {
                 return Err(failure);
             }
             RETRIES.fetch_add(1, Relaxed);
-            std::thread::sleep(wait);
+            let until = Instant::now() + wait;
+            while Instant::now() < until {
+                if self.files.is_interrupted() {
+                    return Err(failure);
+                }
+                std::thread::sleep(SOON.min(until.saturating_duration_since(Instant::now())));
+            }
             wait *= 4;
             tries += 1;
         }

@@ -158,6 +158,10 @@ pub fn head(file: &Path, n: u64) -> std::io::Result<Vec<u8>> {
 /// Kind and state of a local file; `text` is how it was named.
 fn local(file: &Path, text: &str) -> Result<(FileKind, Stamp)> {
     let unreadable = |e: std::io::Error| match e.kind() {
+        // Where a glob met a name that is not UTF-8, this is how it is shown.
+        std::io::ErrorKind::NotFound if text.contains(char::REPLACEMENT_CHARACTER) => {
+            Error::unreadable(text, "its name is not UTF-8: rename it")
+        }
         std::io::ErrorKind::NotFound => Error::absent(text),
         _ => Error::unreadable(text, Cause::worded(lower(&e.to_string()), e)),
     };

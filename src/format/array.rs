@@ -92,6 +92,9 @@ pub enum Attribute {
     Numbers(Vec<f64>),
 }
 
+/// The state of a chunk that is not there, and holds the fill value throughout.
+pub const ABSENT: u64 = 0;
+
 /// An open array file that any number of threads read.
 pub trait ArrayFile: Send + Sync {
     /// The file, as the user named it.
@@ -108,7 +111,7 @@ pub trait ArrayFile: Send + Sync {
     fn read(&self, variable: usize, start: &[u64], count: &[u64], step: &[u64]) -> Result<Pixels>;
 
     /// What tells one state of the chunk at `start` from another, where chunks are files of their own, of which one
-    /// can be written anew while the rest stays; `None` elsewhere.
+    /// can be written anew while the rest stays; [`ABSENT`] for one that is not there, and `None` elsewhere.
     fn state(&self, _variable: usize, _start: &[u64]) -> Option<u64> {
         None
     }

@@ -4,10 +4,17 @@
 //! reach them holds [`HDF5`]. All other drivers are entered freely, one handle to a thread at a time.
 
 pub mod burn;
+#[cfg(target_os = "linux")]
+mod calls;
 pub mod create;
+mod drivers;
+#[cfg(target_os = "linux")]
+mod hdf5;
 pub mod hidden;
 pub mod mdim;
 mod netcdf;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+mod system;
 mod tags;
 pub mod vector;
 mod vsi;
@@ -24,13 +31,15 @@ use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::affine::Affine;
-use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels, ask_room};
 use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
-use crate::files::{Location, Sight};
+use crate::files::{Address, Location, Sight, door};
 use crate::format::gdal::hidden::Fields;
+use crate::format::gdal::system::ReadOnly;
 use crate::format::gdal::vsi::GdalFile;
 use crate::format::geotiff::directory;
+use crate::format::magic::sniff;
 use crate::format::tiff::{Deflated, Packed, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
@@ -64,13 +73,7 @@ pub fn start() {
         }
         netcdf::never_lock();
         DriverManager::register_all();
-        // MRF takes a text by its content, whatever its name, and writes files that the text names while it reads; ERS
-        // shows the bytes of any file that its header names.
-        for name in ["MRF", "ERS"] {
-            if let Ok(driver) = DriverManager::get_driver_by_name(name) {
-                DriverManager::deregister_driver(&driver);
-            }
-        }
+        drivers::keep();
         vsi::install();
     });
 }
@@ -98,7 +101,7 @@ pub fn any_option(names: &[&str]) -> bool {
 
 /// An open raster. One thread uses it at a time.
 pub struct Raster {
-    dataset: Dataset,
+    dataset: ReadOnly,
     location: Location,
     header: Arc<Header>,
     hdf5: bool,
@@ -133,14 +136,22 @@ impl Raster {
         vsi::watched(location, || {
             let gdal_file = GdalFile::of(sight, vsi::needs_netcdf)?;
             let magic = gdal_file.magic;
-            let hdf5 = magic.starts_with(b"\x89HDF") || magic.starts_with(b"CDF");
+            unwritten(sight)?;
             // Refuses sources that could be waited for for ever.
-            vrt::sources(sight)?;
+            let sources = vrt::sources(sight)?;
+            let is_array = match header {
+                Some(header) => ["HDF5", "HDF5Image", "netCDF"].contains(&header.driver.as_str()),
+                None => matches!(sniff(sight.head()), Some("HDF5" | "netCDF")),
+            };
+            let hdf5 =
+                is_array || sources.iter().any(|source| matches!(source.format, Some("HDF5" | "netCDF")));
+            let unreadable = |reason: Cause| Error::unreadable(path, reason);
             if magic.starts_with(b"CDF") {
-                let unreadable = |reason: Cause| Error::unreadable(path, reason);
                 classic::check(location).map_err(unreadable)?;
             }
-            let unreadable = |reason: Cause| Error::unreadable(path, reason);
+            if header.is_none() {
+                sources.iter().try_for_each(|source| sound(source, path))?;
+            }
             let messages = magic.starts_with(b"GRIB").then(|| grib::messages(location));
             if messages.as_ref().is_some_and(|messages| messages.second_order) {
                 return Err(unreadable(grib::SECOND_ORDER.into()));
@@ -183,7 +194,7 @@ impl Raster {
             }
             let deflated = deflated(&dataset, location, &magic, gdal_file.remote.clone());
             Ok(Raster {
-                dataset,
+                dataset: ReadOnly::new(dataset),
                 location: location.clone(),
                 header: found,
                 hdf5,
@@ -229,17 +240,23 @@ impl Raster {
         self.header = header.clone();
     }
 
-    /// One whole block of one band (from 1), row-major, as stored: blocks at the right and lower edge
-    /// hold pixels beyond the raster.
+    /// One whole block of each of some bands (from 1), row-major, as stored: blocks at the right and lower edge
+    /// hold pixels beyond the raster. Where bands lie together, it is decoded once for all of them.
     ///
     /// # Errors
     /// The pixels cannot be decoded.
-    pub fn read_block(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
-        vsi::watched(&self.location, || self.read_block_now(band, block_row, block_col))
+    pub fn read_block(&self, bands: &[usize], block_row: usize, block_col: usize) -> Result<Vec<Pixels>> {
+        vsi::watched(&self.location, || {
+            let _guard = guard(self.hdf5);
+            if let Some(pixels) = self.unpack(bands, block_row, block_col) {
+                return Ok(pixels);
+            }
+            // GDAL keeps the block that it decoded last.
+            bands.iter().map(|band| self.read_block_by_gdal(*band, block_row, block_col)).collect()
+        })
     }
 
-    fn read_block_now(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
-        let _guard = guard(self.hdf5);
+    fn read_block_by_gdal(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let fail = |reason: Cause| self.unreadable(band, self.block_window(block_row, block_col), reason);
         let (height, width) = self.header.block;
         let Some(metadata) = self.header.bands.get(band.wrapping_sub(1)) else {
@@ -250,9 +267,8 @@ impl Raster {
             return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB").into()));
         }
         let raster_band = self.dataset.rasterband(band).map_err(|e| fail(cause(e, &self.gdal_file.name)))?;
-        if let Some(pixels) = self.unpack(&raster_band, block_row, block_col, dtype) {
-            return Ok(pixels);
-        }
+        // GDAL holds the block itself, and its bindings take room for a copy without asking.
+        ask_room(2 * height * width * dtype.size(), || "a block and its copy".into())?;
         // Half a float is read as a whole one, by window.
         let own = dtype_of(raster_band.band_type());
         let window = self.block_window(block_row, block_col);
@@ -265,27 +281,43 @@ impl Raster {
             pixels.map(T::pixels).map_err(|e| fail(cause(e, &self.gdal_file.name)))
         });
         let mut pixels = pixels?.by_bits(dtype);
-        self.fields.unmask(band, window, width, &mut pixels).map_err(|reason| fail(reason.into()))?;
+        self.fields.unmask(band, window, width, &mut pixels).map_err(&fail)?;
         hidden::hide(metadata, &mut pixels);
         Ok(pixels)
     }
 
-    /// A deflated block, past GDAL; `None` where it has to be read by GDAL.
-    fn unpack(
+    /// Deflated blocks, past GDAL; `None` where they have to be read by GDAL.
+    fn unpack(&self, bands: &[usize], block_row: usize, block_col: usize) -> Option<Vec<Pixels>> {
+        let deflated = self.deflated.as_ref()?;
+        if !self.header.together {
+            let one = |band: &usize| self.unpack_block(deflated, *band, &[0], block_row, block_col);
+            return bands.iter().map(|band| one(band)?.pop()).collect();
+        }
+        let wanted: Option<Vec<usize>> = bands.iter().map(|band| band.checked_sub(1)).collect();
+        self.unpack_block(deflated, *bands.first()?, &wanted?, block_row, block_col)
+    }
+
+    /// One block of the file, and of it some bands, counted from 0.
+    fn unpack_block(
         &self,
-        band: &RasterBand<'_>,
+        deflated: &Deflated,
+        band: usize,
+        wanted: &[usize],
         block_row: usize,
         block_col: usize,
-        dtype: Dtype,
-    ) -> Option<Pixels> {
-        let deflated = self.deflated.as_ref()?;
+    ) -> Option<Vec<Pixels>> {
+        let dtype = self.header.bands.get(band.checked_sub(1)?)?.dtype;
+        let samples = if self.header.together { self.header.bands.len() } else { 1 };
+        let band = self.dataset.rasterband(band).ok()?;
         let item = |name: &str| band.metadata_item(&format!("{name}_{block_col}_{block_row}"), "TIFF");
         // A block that the file leaves out has no bytes in it.
         let (offset, size) = (item("BLOCK_OFFSET")?.parse().ok()?, item("BLOCK_SIZE")?.parse().ok()?);
         let (height, width) = self.header.block;
         let rows = self.block_window(block_row, block_col).height as usize;
         let rows = if width == self.header.width { rows } else { height };
-        deflated.read(&Packed { offset, size, dtype, block: (height, width), rows })
+        let bytes = height.checked_mul(width)?.checked_mul(samples)?.checked_mul(dtype.size())?;
+        let packed = Packed { offset, size, dtype, samples, block: (height, width), rows };
+        if bytes <= MAX_BLOCK_BYTES { deflated.read(&packed, wanted) } else { None }
     }
 
     /// A window laid into the upper left of a whole block.
@@ -362,17 +394,52 @@ impl Drop for Raster {
         if self.hdf5 {
             let _guard = guard(true);
             if let Ok(empty) = DriverManager::get_driver_by_name("MEM").and_then(|d| d.create("", 1, 1, 0)) {
-                drop(std::mem::replace(&mut self.dataset, empty));
+                drop(std::mem::replace(&mut self.dataset, ReadOnly::new(empty)));
             }
         }
     }
+}
+
+/// SQLite keeps what was written last in a file beside a database, which it cannot read without one more file: where that is
+/// absent it would have to be written, and the driver would give the database without it.
+///
+/// # Errors
+/// [`Error::Unreadable`].
+fn unwritten(sight: &Sight) -> Result<()> {
+    let Address::Local(path) = sight.location().address() else { return Ok(()) };
+    if !sight.magic().starts_with(b"SQLite f") {
+        return Ok(());
+    }
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        std::fs::metadata(name).ok()
+    };
+    match (beside("-wal"), beside("-shm")) {
+        (Some(log), None) if log.len() > 0 => {
+            let reason = "what was written last stands in its write-ahead log alone: it was not closed where it was written";
+            Err(Error::unreadable(sight.path(), reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Looks at a source of a virtual raster as at a file of its own.
+fn sound(source: &vrt::Source, path: &str) -> Result<()> {
+    let location = Location::plain(&source.path.to_string_lossy());
+    let said = match source.format {
+        Some("netCDF") => classic::check(&location),
+        Some("GRIB") => grib::messages(&location).refusal().map_or(Ok(()), |reason| Err(reason.into())),
+        _ => Ok(()),
+    };
+    said.map_err(|reason| Error::unreadable(path, door::part_reason(&source.path, reason.text())))
 }
 
 fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
     needed.then(|| HDF5.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, bands apart.
+/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, colours as stored.
 fn deflated(
     dataset: &Dataset,
     location: &Location,
@@ -384,8 +451,9 @@ fn deflated(
         return None;
     }
     let item = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
-    let apart = dataset.raster_count() == 1 || item("INTERLEAVE").as_deref() == Some("BAND");
-    if !apart || item("COMPRESSION").as_deref() != Some("DEFLATE") {
+    let is_known = matches!(item("INTERLEAVE").as_deref(), Some("BAND" | "PIXEL"));
+    let is_plain = item("SOURCE_COLOR_SPACE").is_none();
+    if !is_known || !is_plain || item("COMPRESSION").as_deref() != Some("DEFLATE") {
         return None;
     }
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
@@ -416,6 +484,10 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
     let count = dataset.raster_count();
     if count == 0 || width == 0 || height == 0 {
         return Err(Error::unsuited(path, Lack::Bands(subdatasets(dataset))));
+    }
+    // GDAL counts in 32 bits with a sign, which a damaged header may set.
+    if width > i32::MAX as usize || height > i32::MAX as usize {
+        return Err(Error::unreadable(path, "its size is negative: it is damaged"));
     }
     let transform = transform_of(dataset);
     let mut bands = Vec::with_capacity(count);
@@ -449,7 +521,10 @@ fn read_header(dataset: &Dataset, path: &str) -> Result<Header> {
         });
     }
     let driver = dataset.driver().short_name();
-    Ok(Header { driver, height, width, transform, crs: crs_of_dataset(dataset), bands, block })
+    let interleave = dataset.metadata_item("INTERLEAVE", "IMAGE_STRUCTURE");
+    let together = count > 1 && interleave.as_deref() == Some("PIXEL");
+    let crs = crs_of_dataset(dataset);
+    Ok(Header { driver, height, width, transform, crs, bands, block, together })
 }
 
 /// The alpha band (from 1) of a raster, of however many bands: GDAL makes a mask of it only among two or four.

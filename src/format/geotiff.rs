@@ -200,7 +200,7 @@ static KNOWN: Shared<Vec<u8>, Option<CrsAndUnit>> = Shared::new(MAX_KNOWN);
 /// GDAL's header and tags of the first file of a set of geokeys, from which the set's CRS is learnt.
 fn learn(draft: &Draft, sight: &Sight, siblings: &[String]) -> Option<(Header, Tags)> {
     let raster = Raster::open(sight, Some(siblings)).ok()?;
-    let (header, tags) = (raster.header(), raster.tags());
+    let (header, tags) = (raster.header(), raster.tags().ok()?);
     let bands = draft.header.bands.iter().zip(&header.bands);
     // A file whose bands all have units of their own does not tell the CRS's.
     if let Some(unit) = bands.clone().find(|(band, _)| band.unit.is_none()).map(|(_, band)| &band.unit) {
@@ -265,7 +265,9 @@ fn read(bytes: &mut Bytes<'_>) -> Option<Draft> {
     };
     let bands = metadata.into_iter().map(band).collect();
     let driver = "GTiff".to_string();
-    let header = Header { driver, height, width, transform: Some(transform), crs: None, bands, block };
+    let together = pixel.together && pixel.samples > 1;
+    let transform = Some(transform);
+    let header = Header { driver, height, width, transform, crs: None, bands, block, together };
     Some(Draft { header, tags, keys })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dtype::{Pixel, Pixels};
+use crate::dtype::{Pixel, Pixels, room};
 use crate::error::{Error, Result};
 
 /// `count` indices of an axis from `start` on, every `step`-th.
@@ -204,7 +204,7 @@ impl Hyperslab {
 /// # Errors
 /// What `fetch` gives for a chunk, or a chunk of another type.
 pub fn gather<T: Pixel>(slab: &Hyperslab, fetch: impl Fn(&[u64]) -> Result<Arc<Pixels>>) -> Result<Vec<T>> {
-    let mut out = vec![T::default(); slab.len()];
+    let mut out = room(slab.len(), || "an array".into())?;
     if !slab.is_empty() {
         for number in 0..slab.parts() {
             let part = slab.part(number);

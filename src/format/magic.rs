@@ -22,15 +22,20 @@ impl Kind {
 
 /// What the first bytes of an array file, 2056 of them, say of its format: `netCDF`, `HDF5` or `GRIB`.
 pub fn sniff(head: &[u8]) -> Option<&'static str> {
-    let hdf5 = |at: usize| head.get(at..).is_some_and(|rest| rest.starts_with(b"\x89HDF\r\n\x1a\n"));
     if head.starts_with(b"CDF\x01") || head.starts_with(b"CDF\x02") || head.starts_with(b"CDF\x05") {
         return Some("netCDF");
     }
-    // A user block of 512 bytes and its doubles may stand before the signature.
-    if [0, 512, 1024, 2048].into_iter().any(hdf5) {
+    if is_hdf5(head) {
         return Some("HDF5");
     }
     // A bulletin's heading may stand before the first message.
     let grib = head.windows(8).take(1024).any(|w| w.starts_with(b"GRIB") && matches!(w.last(), Some(1 | 2)));
     grib.then_some("GRIB")
+}
+
+/// Whether the first bytes of a file, 2056 of them, are HDF5's.
+pub fn is_hdf5(head: &[u8]) -> bool {
+    // A user block of 512 bytes and its doubles may stand before the signature.
+    let signed = |at: usize| head.get(at..).is_some_and(|rest| rest.starts_with(b"\x89HDF\r\n\x1a\n"));
+    [0, 512, 1024, 2048].into_iter().any(signed)
 }

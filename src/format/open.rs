@@ -50,7 +50,7 @@ pub fn is_array(sight: &Sight) -> bool {
         FileKind::Store => true,
         FileKind::Geodatabase => false,
         // Shapefiles come zipped too.
-        FileKind::File if is_zip(sight) => zarr::open(sight).is_ok(),
+        FileKind::File if is_zip(sight) => zarr::is_zipped_store(sight),
         FileKind::File => sniff(sight.head()).is_some(),
     }
 }

@@ -1,6 +1,8 @@
 //! Parquet: the one file that names it. A registry comes in as batches of rows.
 
+use std::collections::HashMap;
 use std::io::BufReader;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -13,9 +15,10 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::LogicalType;
 use parquet::file::reader::{ChunkReader, Length};
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 use serde_json::Value as Json;
 
+use crate::crs::CRS84;
 use crate::error::{Cause, Error, Result};
 use crate::files::reader::{Cursor, Reader};
 use crate::files::{Location, Sight};
@@ -56,21 +59,32 @@ impl Table {
     }
 
     fn of(path: &str, builder: ParquetRecordBatchReaderBuilder<Input>) -> Result<Table> {
-        let unreadable = |error| Error::unreadable(path, Cause::of(error));
+        let unreadable = |reason| Error::unreadable(path, reason);
         let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let schema = with_uuids(builder.schema(), builder.parquet_schema());
-        let reader = builder.with_batch_size(BATCH).build().map_err(unreadable)?;
+        let noted = builder.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        let noted = noted.map(|pair| (pair.key.as_str(), pair.value.as_deref())).collect();
+        let schema = marked(builder.schema(), builder.parquet_schema(), &noted);
+        let reader = contain(|| builder.with_batch_size(BATCH).build()).map_err(unreadable)?;
         Ok(Table { schema, rows, path: path.into(), reader: Some(reader) })
     }
 }
 
 fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
     let sight = Sight::at(path)?;
-    let unreadable = |error| Error::unreadable(path, Cause::of(error));
+    let unreadable = |reason: Cause| Error::unreadable(path, reason);
     let file = Input::open(sight.location()).map_err(|e| Error::unreadable(path, e))?;
     // The types that Parquet itself has: those of Arrow that a writer noted beside them would be other ones.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).map_err(unreadable)
+    contain(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)).map_err(unreadable)
+}
+
+/// Runs the library, whose panics over a damaged file become errors.
+fn contain<T, E: std::error::Error + Send + Sync + 'static>(
+    work: impl FnOnce() -> std::result::Result<T, E>,
+) -> std::result::Result<T, Cause> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.map_err(|_| Cause::from("it is damaged in a way that the Parquet library does not expect"))?
+        .map_err(Cause::of)
 }
 
 /// A Parquet file on disk or behind a URL.
@@ -106,41 +120,74 @@ impl ChunkReader for Input {
     }
 }
 
-/// The key and the value by which Arrow marks a field of UUIDs.
-const UUID: (&str, &str) = ("ARROW:extension:name", "arrow.uuid");
+/// The keys by which a field is marked whose type Arrow's own does not tell: the name of the type, and the CRS of geometries.
+const TYPE: &str = "ARROW:extension:name";
+const CRS: &str = "geoquilt:crs";
+const UUID: &str = "arrow.uuid";
+const JSON: &str = "arrow.json";
+const GEOMETRY: &str = "geoarrow.wkb";
+const ZONED_TIME: &str = "geoquilt.time_with_zone";
 
-/// Marks the columns of UUIDs, which Arrow's types do not tell from other bytes.
-fn with_uuids(schema: &SchemaRef, parquet: &SchemaDescriptor) -> SchemaRef {
-    let is_uuid = |name: &str| {
-        parquet.columns().iter().any(|column| {
-            let parts = column.path().parts();
-            matches!(parts, [own] if own == name) && column.logical_type_ref() == Some(&LogicalType::Uuid)
-        })
-    };
-    let field = |field: &FieldRef| match is_uuid(field.name()) {
-        true => {
-            let marked = field.metadata().clone().into_iter().chain([(UUID.0.into(), UUID.1.into())]);
-            Arc::new(field.as_ref().clone().with_metadata(marked.collect()))
+/// Marks the columns that are more than Arrow's types say: UUIDs, JSON, times with a zone and geometries, by the types of
+/// Parquet, and geometries by GeoParquet too. `noted` is what the file notes of itself.
+fn marked(schema: &SchemaRef, parquet: &SchemaDescriptor, noted: &HashMap<&str, Option<&str>>) -> SchemaRef {
+    let note = |key: &str| noted.get(key).copied().flatten().and_then(|text| serde_json::from_str(text).ok());
+    let geo: Option<Json> = note("geo");
+    let mark = |name: &str| {
+        let is_own = |column: &&ColumnDescPtr| matches!(column.path().parts(), [own] if own == name);
+        let column = parquet.columns().iter().find(is_own)?;
+        if let Some(told) = geo.as_ref().and_then(|geo| geo.get("columns")?.get(name))
+            && told.get("encoding").and_then(Json::as_str) == Some("WKB")
+        {
+            let crs = told.get("crs").map_or_else(|| Some(CRS84.into()), crs_name);
+            return Some((GEOMETRY, crs));
         }
-        false => field.clone(),
+        match column.logical_type_ref()? {
+            LogicalType::Uuid => Some((UUID, None)),
+            LogicalType::Json => Some((JSON, None)),
+            LogicalType::Time { is_adjusted_to_u_t_c: true, .. } => Some((ZONED_TIME, None)),
+            LogicalType::Geometry { crs: None } => Some((GEOMETRY, Some(CRS84.into()))),
+            LogicalType::Geometry { crs: Some(told) } => {
+                let whole =
+                    told.strip_prefix("projjson:").map_or_else(|| serde_json::from_str(told).ok(), note);
+                Some((GEOMETRY, whole.map_or_else(|| Some(told.clone()), |whole| crs_name(&whole))))
+            }
+            _ => None,
+        }
+    };
+    let field = |field: &FieldRef| {
+        let Some((name, crs)) = mark(field.name()) else { return field.clone() };
+        let mut marks = field.metadata().clone();
+        marks.insert(TYPE.into(), name.into());
+        marks.extend(crs.map(|crs| (CRS.into(), crs)));
+        Arc::new(field.as_ref().clone().with_metadata(marks))
     };
     let fields: Vec<FieldRef> = schema.fields().iter().map(field).collect();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-fn is_uuid(field: &Field) -> bool {
-    field.metadata().get(UUID.0).is_some_and(|name| name == UUID.1)
+/// The name of a CRS that is written as PROJJSON: `EPSG:32632`.
+fn crs_name(projjson: &Json) -> Option<String> {
+    let id = projjson.get("id")?;
+    let code = id.get("code")?;
+    let code = code.as_str().map_or_else(|| code.to_string(), str::to_string);
+    Some(format!("{}:{code}", id.get("authority")?.as_str()?))
+}
+
+fn is_marked(field: &Field, name: &str) -> bool {
+    field.metadata().get(TYPE).is_some_and(|mark| mark == name)
 }
 
 impl Iterator for Table {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Result<RecordBatch>> {
-        let batch = self.reader.as_mut()?.next()?;
+        let reader = self.reader.as_mut()?;
+        let batch = contain(|| reader.next().transpose()).transpose()?;
         if batch.is_err() {
             self.reader = None;
         }
-        Some(batch.map_err(|e| Error::unreadable(&self.path, Cause::of(e))))
+        Some(batch.map_err(|reason| Error::unreadable(&self.path, reason)))
     }
 }
 
@@ -197,12 +244,17 @@ pub fn sql_type(field: &Field) -> Option<SqlType> {
         DataType::Float16 | DataType::Float32 => SqlType::Float,
         DataType::Float64 => SqlType::Double,
         DataType::Decimal128(width, scale) => SqlType::Decimal(*width, u8::try_from(*scale).ok()?),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if is_marked(field, JSON) => SqlType::Json,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => SqlType::Varchar,
-        DataType::FixedSizeBinary(16) if is_uuid(field) => SqlType::Uuid,
+        DataType::FixedSizeBinary(16) if is_marked(field, UUID) => SqlType::Uuid,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView if is_marked(field, GEOMETRY) => {
+            SqlType::Geometry(field.metadata().get(CRS).cloned())
+        }
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
             SqlType::Blob
         }
         DataType::Date32 => SqlType::Date,
+        DataType::Time32(_) | DataType::Time64(_) if is_marked(field, ZONED_TIME) => SqlType::TimeTz,
         DataType::Time32(_) | DataType::Time64(_) => SqlType::Time,
         DataType::Timestamp(_, Some(_)) => SqlType::TimestampTz,
         DataType::Timestamp(TimeUnit::Nanosecond, None) => SqlType::TimestampNs,

@@ -10,7 +10,10 @@ use quick_xml::events::{BytesStart, Event};
 use crate::error::{Error, Result};
 use crate::files::sight::head;
 use crate::files::{Address, Location, Sight, door};
+use crate::format::magic::sniff;
 
+/// As many of a source's first bytes tell what it is.
+const HEAD: u64 = 2056;
 /// A text above this size is no hand-made mosaic: its sources are not followed.
 const MAX_TEXT: u64 = 64 << 20;
 /// VRTs within VRTs are followed this far; GDAL itself stops at loops.
@@ -21,16 +24,16 @@ const MAX_DEPTH: usize = 8;
 ///
 /// # Errors
 /// [`Error::Unreadable`] where one is a pipe or a device, which could be waited for for ever.
-pub fn sources(sight: &Sight) -> Result<Vec<PathBuf>> {
+pub fn sources(sight: &Sight) -> Result<Vec<Source>> {
     let path = match sight.location().address() {
         Address::Local(path) if sight.magic().starts_with(b"<") => path,
         _ => return Ok(Vec::new()),
     };
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
-    follow(path, 0, &mut seen, &mut found);
+    follow(look(path).0, path, 0, &mut seen, &mut found);
     for source in &found {
-        if let Some(reason) = door::hindrance(source) {
-            let reason = format!("its source \"{}\" cannot be read: {reason}", source.display());
+        if let Some(reason) = door::hindrance(&source.path) {
+            let reason = format!("its source \"{}\" cannot be read: {reason}", source.path.display());
             return Err(Error::unreadable(sight.path(), reason));
         }
     }
@@ -45,34 +48,54 @@ pub fn absent(location: &Location) -> Option<PathBuf> {
         Address::Url(_) => return None,
     };
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
-    follow(path, 0, &mut seen, &mut found);
+    follow(look(path).0, path, 0, &mut seen, &mut found);
     let elsewhere = |source: &Path| {
         let name = source.to_string_lossy();
         name.is_empty() || name.contains("/vsi") || name.contains("://") || name.contains(":/")
     };
-    found.into_iter().find(|source| !elsewhere(source) && !source.exists())
+    found.into_iter().map(|source| source.path).find(|source| !elsewhere(source) && !source.exists())
 }
 
-fn follow(path: &Path, depth: usize, seen: &mut HashSet<PathBuf>, found: &mut Vec<PathBuf>) {
-    let Some(text) = text(path) else { return };
+/// A file that a virtual raster is made of.
+#[derive(Debug, PartialEq)]
+pub struct Source {
+    /// As the virtual raster names it, seen from its folder.
+    pub path: PathBuf,
+    /// Of an array file, as [`sniff`] names it.
+    pub format: Option<&'static str>,
+}
+
+fn follow(
+    text: Option<Vec<u8>>,
+    path: &Path,
+    depth: usize,
+    seen: &mut HashSet<PathBuf>,
+    found: &mut Vec<Source>,
+) {
+    let Some(text) = text else { return };
     for source in named(&text, path) {
         if seen.insert(source.clone()) {
-            found.push(source.clone());
+            let (text, format) = look(&source);
+            found.push(Source { path: source.clone(), format });
             if depth < MAX_DEPTH {
-                follow(&source, depth + 1, seen, found);
+                follow(text, &source, depth + 1, seen, found);
             }
         }
     }
 }
 
-/// The text of a VRT; `None` for another kind of file.
-fn text(path: &Path) -> Option<Vec<u8>> {
-    let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("vrt"));
-    if door::hindrance(path).is_some() || !(named || head(path, 8).is_ok_and(|head| head == b"<VRTData")) {
-        return None;
+/// The text of a VRT, `None` for another kind of file, and the format of an array file.
+fn look(path: &Path) -> (Option<Vec<u8>>, Option<&'static str>) {
+    if door::hindrance(path).is_some() {
+        return (None, None);
     }
-    let small = std::fs::metadata(path).ok()?.len() <= MAX_TEXT;
-    if small { std::fs::read(path).ok() } else { None }
+    let head = head(path, HEAD).unwrap_or_default();
+    let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("vrt"));
+    if !named && !head.starts_with(b"<VRTData") {
+        return (None, sniff(&head));
+    }
+    let small = std::fs::metadata(path).is_ok_and(|found| found.len() <= MAX_TEXT);
+    (if small { std::fs::read(path).ok() } else { None }, None)
 }
 
 /// The files that elements such as `<SourceFilename relativeToVRT="1">a.tif</SourceFilename>` name, as far as the text
@@ -208,7 +231,11 @@ mod tests {
         std::fs::write(dir.join("b.vrt"), of("a.vrt") + &of("c.tif")).unwrap();
         std::fs::write(dir.join("c.tif"), b"II*\0").unwrap();
         let sources = |name: &str| sources(&Sight::at(&dir.join(name).to_string_lossy()).unwrap()).unwrap();
-        assert_eq!(sources("a.vrt"), ["b.vrt", "a.vrt", "c.tif"].map(|name| dir.join(name)));
+        let source = |name: &str, format| Source { path: dir.join(name), format };
+        let all = [source("b.vrt", None), source("a.vrt", None), source("c.tif", None)];
+        assert_eq!(sources("a.vrt"), all);
+        std::fs::write(dir.join("c.tif"), b"CDF\x01").unwrap();
+        assert_eq!(sources("a.vrt").last(), Some(&source("c.tif", Some("netCDF"))));
         assert!(sources("c.tif").is_empty());
         std::fs::remove_dir_all(dir).unwrap();
     }

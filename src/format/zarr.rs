@@ -22,6 +22,7 @@ use crate::with_dtype;
 use chunks::Chunks;
 use metadata::Node;
 use store::Store;
+use zip::Zip;
 
 /// An open store.
 pub struct ZarrFile {
@@ -51,6 +52,11 @@ pub fn open(sight: &Sight) -> Result<ZarrFile> {
     let header = ArrayHeader { driver: "Zarr".into(), variables, attributes: tree.attributes };
     let arrays = tree.nodes.into_iter().map(|node| (node, OnceLock::new())).collect();
     Ok(ZarrFile { path: path.into(), store: Arc::new(store), header: Arc::new(header), arrays })
+}
+
+/// Whether a zip file holds a store, whether or not that can be read.
+pub fn is_zipped_store(sight: &Sight) -> bool {
+    chunks::contain(|| Zip::open(sight.location())).is_ok_and(|zip| zip.is_store())
 }
 
 impl ZarrFile {

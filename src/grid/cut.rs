@@ -76,7 +76,7 @@ impl Cut {
                 window = window.clip(header.height, header.width).unwrap_or(window);
             }
             let carried = CutWindow { path: path.clone(), window: Some((id as i64, window)) };
-            Ok(Row { target: Ok(Target { path: path.clone(), window }), carried })
+            Ok(Row { target: Ok(Target { path: path.clone(), window, step: None }), carried })
         })))
     }
 }

@@ -161,7 +161,8 @@ impl SummedRows {
             let rows = strip.min(self.height - top);
             pixels.resize(rows * self.width, T::default());
             let window = Window::new(top as i64, 0, rows as i64, self.width as i64)?;
-            let request = PatchRequest { source, window, bands: &[1], options: &PatchOptions::default() };
+            let request =
+                PatchRequest { source, window, bands: &[1], beside: &[], options: &PatchOptions::default() };
             let gaps = request.read(&mut pixels)?;
             let mut gaps = gaps.into_iter().peekable();
             for (row, line) in pixels.chunks(self.width).enumerate() {

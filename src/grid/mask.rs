@@ -187,7 +187,13 @@ impl Mask {
     fn count_window<T: Pixel>(&self, window: &Window, inside: Option<&[u8]>) -> Result<Fractions> {
         let mut pixels = vec![T::default(); window.area()];
         let options = PatchOptions::default();
-        let request = PatchRequest { source: &self.source, window: *window, bands: &[1], options: &options };
+        let request = PatchRequest {
+            source: &self.source,
+            window: *window,
+            bands: &[1],
+            beside: &[],
+            options: &options,
+        };
         let gaps = request.read(&mut pixels)?;
         let Some(inside) = inside else { return Ok(count(&pixels, &gaps, self.rule)) };
         let mut invalid = vec![false; pixels.len()];

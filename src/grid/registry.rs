@@ -1,37 +1,33 @@
-//! Registries: rows that each name a file and a window, and carry their other columns along; from Parquet or from a
-//! list.
+//! Registries: rows that each name a file and a window, and carry their other columns along.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::DataType;
 
 use crate::error::{Error, Result};
-use crate::format::parquet::{Table, always_has_value, sql_type, text, value};
+use crate::format::parquet::{text, value};
+use crate::grid::records::{Columns, Record, Records};
 use crate::kept::Kept;
 use crate::read::stream::{Row, Target};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::window::Window;
 
-/// Where the rows come from, and which columns they carry.
+/// Rows that each name a file and a window.
 #[derive(Debug, Clone)]
 pub struct Registry {
-    /// What it is called in errors.
-    pub name: String,
-    /// Names and types, in order.
-    pub columns: Vec<(String, SqlType)>,
-    /// How many rows there are.
-    pub rows: u64,
+    records: Records,
     target: TargetColumns,
-    source: Origin,
 }
 
-#[derive(Debug, Clone)]
-enum Origin {
-    Parquet,
-    List(Arc<Vec<Value>>),
+impl Deref for Registry {
+    type Target = Records;
+
+    fn deref(&self) -> &Records {
+        &self.records
+    }
 }
 
 /// Which column is the path and which one the window, and which fields of that one are its numbers.
@@ -40,36 +36,12 @@ struct TargetColumns {
     path: usize,
     window: usize,
     fields: [usize; 4],
+    /// The column `isel`, and the field of it that is a step of time.
+    step: Option<(usize, usize)>,
 }
 
 /// The numbers of a window, in the order of [`TargetColumns::fields`].
 const FIELDS: [&str; 4] = ["row_off", "col_off", "height", "width"];
-
-/// One row's columns, as they lie in the registry.
-#[derive(Debug, Clone)]
-pub struct Record(Columns);
-
-#[derive(Debug, Clone)]
-enum Columns {
-    Arrow(Arc<RecordBatch>, usize),
-    Item(Arc<Vec<Value>>, usize),
-}
-
-impl Record {
-    /// The value of a column; NULL for one that there is not.
-    pub fn value(&self, column: usize) -> Cow<'_, Value> {
-        let found = match &self.0 {
-            Columns::Arrow(batch, row) => {
-                batch.columns().get(column).and_then(|column| value(column.as_ref(), *row)).map(Cow::Owned)
-            }
-            Columns::Item(items, index) => match items.get(*index) {
-                Some(Value::Struct(fields)) => fields.get(column).map(|(_, value)| Cow::Borrowed(value)),
-                _ => None,
-            },
-        };
-        found.unwrap_or(Cow::Owned(Value::Null))
-    }
-}
 
 /// The rows of a registry, in order.
 pub type Rows = Box<dyn Iterator<Item = Result<Row<Record>>> + Send>;
@@ -78,89 +50,30 @@ const NEEDED: &str = "a registry has columns path VARCHAR and win STRUCT(row_off
 
 impl Registry {
     /// # Errors
-    /// No Parquet, or one without `path` and `win`, or with a column of a type that cannot be carried.
-    pub fn parquet(path: &str) -> Result<Registry> {
-        let table = Table::open(path)?;
-        let columns = sql_columns(&table.schema, path)?;
-        let target = target_columns(&columns, path)?;
-        Ok(Registry { name: path.into(), columns, rows: table.rows, target, source: Origin::Parquet })
+    /// Rows without `path` and `win`.
+    pub fn of(records: Records) -> Result<Registry> {
+        let target = target_columns(&records)?;
+        Ok(Registry { records, target })
     }
 
-    /// # Errors
-    /// Items that are no structs with `path` and `win`, or that differ in their fields.
-    ///
-    /// `element` is the type of the items: without it, as where a field has a type that no column of ours has, the
-    /// values tell.
-    pub fn list(items: &[Value], element: Option<&SqlType>) -> Result<Registry> {
-        let name = "a list of structs".to_string();
-        let columns: Vec<(String, SqlType)> = match (element, items.first()) {
-            (Some(SqlType::Struct(fields)), _) => fields.clone(),
-            (_, Some(Value::Struct(fields))) => {
-                fields.iter().map(|(n, _)| (n.clone(), type_of(items, n))).collect()
-            }
-            _ => return Err(Error::BadRegistry { path: name, problem: NEEDED.into(), columns: Vec::new() }),
-        };
-        let target = target_columns(&columns, &name)?;
-        if let Some(column) = unreadable(items) {
-            let problem = format!(
-                "column {column} has a value of a type that a list cannot carry: cast it, or write the registry to Parquet"
-            );
-            let columns = columns.into_iter().map(|(name, _)| name).collect();
-            return Err(Error::BadRegistry { path: name, problem, columns });
-        }
-        let source = Origin::List(Arc::new(items.to_vec()));
-        Ok(Registry { name, columns, rows: items.len() as u64, target, source })
-    }
-
-    /// The rows from the beginning.
+    /// The rows from the beginning. One whose target cannot be told keeps its other columns.
     ///
     /// # Errors
     /// The file can no longer be read.
     pub fn read(&self) -> Result<Rows> {
-        let registry = Arc::new(self.clone());
+        let registry = self.clone();
         let mut paths = Paths(Kept::new(MAX_PATHS));
-        Ok(match &self.source {
-            Origin::Parquet => {
-                let batches = Table::open(&self.name)?;
-                Box::new(batches.flat_map(move |batch| match batch {
-                    Ok(batch) => registry.rows_of(&Arc::new(batch), &mut paths),
-                    Err(error) => vec![Err(error)],
-                }))
-            }
-            Origin::List(items) => {
-                let items = items.clone();
-                Box::new((0..items.len()).map(move |index| match items.get(index) {
-                    Some(Value::Struct(fields)) => {
-                        let target = registry.target_of_item(fields, &mut paths);
-                        Ok(Row { target, carried: Record(Columns::Item(items.clone(), index)) })
-                    }
-                    _ => Err(registry.bad(NEEDED)),
-                }))
-            }
-        })
-    }
-
-    fn bad(&self, problem: &str) -> Error {
-        let columns = self.columns.iter().map(|(name, _)| name.clone()).collect();
-        Error::BadRegistry { path: self.name.clone(), problem: problem.into(), columns }
-    }
-
-    /// A row whose target cannot be told keeps its other columns.
-    fn rows_of(&self, batch: &Arc<RecordBatch>, paths: &mut Paths) -> Vec<Result<Row<Record>>> {
-        let columns = batch.columns();
-        let uncertain: Vec<&dyn Array> = columns
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(|column| !always_has_value(column.data_type()))
-            .collect();
-        let of_row = |row: usize| {
-            if uncertain.iter().any(|column| value(*column, row).is_none()) {
-                return Err(self.bad("a value that cannot be carried along"));
-            }
-            let target = self.target_of_row(batch, row, paths);
-            Ok(Row { target, carried: Record(Columns::Arrow(batch.clone(), row)) })
-        };
-        (0..batch.num_rows()).map(of_row).collect()
+        Ok(Box::new(self.records.records()?.map(move |record| {
+            let record = record?;
+            let target = match &record.0 {
+                Columns::Arrow(batch, row) => registry.target_of_row(batch, *row, &mut paths),
+                Columns::Item(items, index) => match items.get(*index) {
+                    Some(Value::Struct(fields)) => registry.target_of_item(fields, &mut paths),
+                    _ => Err(registry.no_target()),
+                },
+            };
+            Ok(Row { target, carried: record })
+        })))
     }
 
     fn target_of_row(&self, batch: &RecordBatch, row: usize, paths: &mut Paths) -> Result<Target> {
@@ -174,7 +87,11 @@ impl Registry {
             let wide = |number: &i64| *number < 0 && *column.data_type() == DataType::UInt64;
             value(column.as_ref(), row).as_ref().and_then(whole).filter(|number| !wide(number))
         };
-        Ok(Target { path: paths.get(path), window: self.window(number)? })
+        let step = self.target.step.and_then(|(isel, field)| {
+            let isel = column(isel)?.as_struct_opt()?;
+            value(isel.columns().get(field)?.as_ref(), row)
+        });
+        Ok(Target { path: paths.get(path), window: self.window(number)?, step: self.step(step.as_ref())? })
     }
 
     fn target_of_item(&self, fields: &[(String, Value)], paths: &mut Paths) -> Result<Target> {
@@ -185,7 +102,18 @@ impl Registry {
             return Err(self.no_target());
         };
         let number = |field: usize| window.get(field).and_then(|(_, value)| whole(value));
-        Ok(Target { path: paths.get(path), window: self.window(number)? })
+        let step = self.target.step.and_then(|(isel, field)| match value(isel) {
+            Some(Value::Struct(isel)) => isel.get(field).map(|(_, step)| step),
+            _ => None,
+        });
+        Ok(Target { path: paths.get(path), window: self.window(number)?, step: self.step(step)? })
+    }
+
+    /// The step of time that a row names.
+    fn step(&self, value: Option<&Value>) -> Result<Option<u64>> {
+        let Some(value) = value.filter(|value| **value != Value::Null) else { return Ok(None) };
+        let step = whole(value).and_then(|step| u64::try_from(step).ok());
+        step.map(Some).ok_or_else(|| self.bad("a row whose isel.time is no index from 0 on"))
     }
 
     fn no_target(&self) -> Error {
@@ -233,10 +161,11 @@ impl Paths {
     }
 }
 
-fn target_columns(columns: &[(String, SqlType)], path: &str) -> Result<TargetColumns> {
+fn target_columns(records: &Records) -> Result<TargetColumns> {
     let at = |columns: &[(String, SqlType)], name: &str| {
         columns.iter().position(|(have, _)| have.eq_ignore_ascii_case(name))
     };
+    let columns = &records.columns;
     let found = || {
         let path = columns
             .iter()
@@ -248,80 +177,13 @@ fn target_columns(columns: &[(String, SqlType)], path: &str) -> Result<TargetCol
             }
             _ => None,
         })?;
-        Some(TargetColumns { path, window, fields })
+        let step = columns.iter().enumerate().find_map(|(index, (have, ty))| match ty {
+            SqlType::Struct(inner) if have.eq_ignore_ascii_case("isel") => Some((index, at(inner, "time")?)),
+            _ => None,
+        });
+        Some(TargetColumns { path, window, fields, step })
     };
-    let names = || columns.iter().map(|(name, _)| name.clone()).collect();
-    found().ok_or_else(|| Error::BadRegistry { path: path.into(), problem: NEEDED.into(), columns: names() })
-}
-
-fn sql_columns(schema: &Schema, path: &str) -> Result<Vec<(String, SqlType)>> {
-    let column = |field: &Arc<Field>| {
-        let bad = || Error::BadRegistry {
-            path: path.into(),
-            problem: format!(
-                "column {} has type {}, which cannot be carried along: leave it out, or cast it to text,",
-                field.name(),
-                field.data_type()
-            ),
-            columns: schema.fields().iter().map(|f| f.name().clone()).collect(),
-        };
-        Ok((field.name().clone(), sql_type(field).ok_or_else(bad)?))
-    };
-    schema.fields().iter().map(column).collect()
-}
-
-/// The first column that holds, at any depth, a value of a type that we do not read.
-fn unreadable(items: &[Value]) -> Option<String> {
-    fn holds_other(value: &Value) -> bool {
-        match value {
-            Value::Other(_) => true,
-            Value::List(items) => items.iter().any(holds_other),
-            Value::Struct(fields) => fields.iter().any(|(_, v)| holds_other(v)),
-            Value::Map(pairs) => pairs.iter().any(|(k, v)| holds_other(k) || holds_other(v)),
-            _ => false,
-        }
-    }
-    items.iter().find_map(|item| match item {
-        Value::Struct(fields) => fields.iter().find(|(_, v)| holds_other(v)).map(|(name, _)| name.clone()),
-        _ => None,
-    })
-}
-
-/// The type of a field of a list of structs: the first value that is not NULL tells it.
-fn type_of(items: &[Value], name: &str) -> SqlType {
-    let field = |item: &Value| match item {
-        Value::Struct(fields) => fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()),
-        _ => None,
-    };
-    let first = items.iter().filter_map(field).find(|value| *value != Value::Null);
-    first.map_or(SqlType::Varchar, |value| sql_type_of(&value))
-}
-
-fn sql_type_of(value: &Value) -> SqlType {
-    match value {
-        Value::Bool(_) => SqlType::Boolean,
-        Value::Int(_) => SqlType::BigInt,
-        Value::Double(_) => SqlType::Double,
-        Value::Bytes(_) => SqlType::Blob,
-        Value::Date(_) => SqlType::Date,
-        Value::Timestamp(_) => SqlType::Timestamp,
-        Value::Nanos(_) => SqlType::TimestampNs,
-        Value::Time(_) => SqlType::Time,
-        Value::Interval(_) => SqlType::Interval,
-        Value::Uuid(_) => SqlType::Uuid,
-        Value::Decimal(_, scale) => SqlType::Decimal(38, *scale),
-        Value::List(items) => items.first().map_or(SqlType::Varchar, sql_type_of).list(),
-        Value::Struct(fields) => {
-            SqlType::Struct(fields.iter().map(|(n, v)| (n.clone(), sql_type_of(v))).collect())
-        }
-        Value::Map(pairs) => {
-            let (key, value) = pairs
-                .first()
-                .map_or((SqlType::Varchar, SqlType::Varchar), |(k, v)| (sql_type_of(k), sql_type_of(v)));
-            SqlType::Map(Box::new(key), Box::new(value))
-        }
-        Value::Null | Value::Text(_) | Value::Other(_) => SqlType::Varchar,
-    }
+    found().ok_or_else(|| records.bad(NEEDED))
 }
 
 #[cfg(test)]
@@ -330,6 +192,7 @@ mod tests {
     use crate::format::parquet::testing::written;
     use crate::testing::Folder;
     use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, StringArray, StructArray};
+    use arrow::datatypes::Field;
 
     /// A column `win`; a row of `None` is NULL, one of a negative height has a NULL there.
     fn windows(rows: &[Option<[i64; 4]>]) -> ArrayRef {
@@ -367,6 +230,14 @@ mod tests {
         TestTable { path: folder.write("registry.parquet", &written(&batch)), _folder: folder }
     }
 
+    fn registry(table: &TestTable) -> Result<Registry> {
+        Registry::of(Records::parquet(table.path())?)
+    }
+
+    fn listed(items: &[Value], element: Option<&SqlType>) -> Result<Registry> {
+        Registry::of(Records::list(items, element)?)
+    }
+
     fn texts(texts: &[Option<&str>]) -> ArrayRef {
         Arc::new(StringArray::from(texts.to_vec()))
     }
@@ -379,7 +250,7 @@ mod tests {
         let weights: ArrayRef = Arc::new(Float64Array::from_iter_values((0..count).map(|i| i as f64 / 2.0)));
         let paths = texts(&paths.iter().map(|path| Some(path.as_str())).collect::<Vec<_>>());
         let table = table(vec![("weight", weights), ("Win", windows(&wins)), ("PATH", paths)]);
-        let registry = Registry::parquet(table.path()).unwrap();
+        let registry = registry(&table).unwrap();
         assert_eq!(registry.rows, count as u64);
         let names: Vec<&str> = registry.columns.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["weight", "Win", "PATH"]);
@@ -406,7 +277,7 @@ mod tests {
         let paths = texts(&[None, Some("x.tif"), Some("x.tif"), Some("x.tif")]);
         let table = table(vec![("path", paths), ("split", splits), ("win", windows(&wins))]);
         let rows: Vec<Row<Record>> =
-            Registry::parquet(table.path()).unwrap().read().unwrap().collect::<Result<_>>().unwrap();
+            registry(&table).unwrap().read().unwrap().collect::<Result<_>>().unwrap();
         let told: Vec<String> = rows.iter().map(|row| row.target.as_ref().unwrap_err().to_string()).collect();
         for (text, part) in
             told.iter().zip(["without a path", "without a path", "number for height", "1 x 1"])
@@ -430,7 +301,7 @@ mod tests {
             vec![("path", paths()), ("win", number)],
         ] {
             let table = table(columns);
-            let error = Registry::parquet(table.path()).unwrap_err();
+            let error = registry(&table).unwrap_err();
             assert!(matches!(error, Error::BadRegistry { .. }), "{error}");
         }
     }
@@ -455,16 +326,16 @@ mod tests {
             item(path(), Value::Null, Value::Date(1)),
             item(Value::Null, Value::Int(3), Value::Date(2)),
         ];
-        let registry = Registry::list(&items, None).unwrap();
+        let registry = listed(&items, None).unwrap();
         assert_eq!(registry.columns[2], ("extra".to_string(), SqlType::Date));
         let rows: Vec<Row<Record>> = registry.read().unwrap().collect::<Result<_>>().unwrap();
         let window = Window::new(1, 2, 3, 4).unwrap();
-        assert_eq!(rows[0].target, Ok(Target { path: "x.tif".into(), window }));
+        assert_eq!(rows[0].target, Ok(Target { path: "x.tif".into(), window, step: None }));
         assert!(rows[1].target.is_err() && rows[2].target.is_err());
         let extras: Vec<Value> = rows.iter().map(|row| row.carried.value(2).into_owned()).collect();
         assert_eq!(extras, [Value::Null, Value::Date(1), Value::Date(2)]);
         let other = [item(path(), Value::Int(3), Value::List(vec![Value::Other("?".into())]))];
-        assert!(Registry::list(&other, None).unwrap_err().to_string().contains("column extra"));
-        assert!(Registry::list(&[], None).is_err() && Registry::list(&[Value::Int(1)], None).is_err());
+        assert!(listed(&other, None).unwrap_err().to_string().contains("column extra"));
+        assert!(listed(&[], None).is_err() && listed(&[Value::Int(1)], None).is_err());
     }
 }

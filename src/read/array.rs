@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::cf::{self, Axes};
-use crate::dtype::{Dtype, Pixel, Pixels};
+use crate::dtype::{Dtype, Pixel, Pixels, room};
 use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{self, Sight, Stamp};
-use crate::format::array::{ArrayFile, ArrayHeader, Variable};
+use crate::format::array::{ABSENT, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, typed};
 use crate::format::open;
 use crate::kept::Shared;
@@ -51,6 +51,12 @@ static OPEN: LazyLock<Shared<String, Open>> = LazyLock::new(|| Shared::new(most_
 /// A part of the files that the process may have open: GDAL and the netCDF library open a file twice.
 fn most_open() -> usize {
     (files::most_open() / 16).clamp(2, MOST_OPEN)
+}
+
+/// Closes the array files that nobody reads now.
+pub fn close_idle() {
+    let gone: Vec<Open> = OPEN.lock().drain().collect();
+    drop(gone);
 }
 
 /// An open file, and the state that it was opened in.
@@ -208,7 +214,10 @@ impl Blocks<'_> {
             let reason = format!("its shape {shape:?} has more chunks than can be counted");
             Error::values(self.source.path(), &self.variable.name, reason)
         })?;
-        let key = self.key(number, self.file.state(self.index, &start));
+        let state = self.file.state(self.index, &start);
+        // Whole chunks that are not there all hold the same.
+        let number = if state == Some(ABSENT) && count == self.sides { u64::MAX } else { number };
+        let key = self.key(number, state);
         let step = vec![1; start.len()];
         block_cache().get(key, || self.file.read(self.index, &start, &count, &step))
     }
@@ -224,7 +233,7 @@ impl Blocks<'_> {
     }
 
     fn gather<T: Pixel>(&self, slab: &Hyperslab, threads: usize) -> Result<Vec<T>> {
-        let mut out = vec![T::default(); slab.len()];
+        let mut out = room(slab.len(), || format!("values of \"{}\"", self.variable.name))?;
         if slab.is_empty() {
             return Ok(out);
         }

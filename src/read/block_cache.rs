@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::dtype::Pixels;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits::block_cache_bytes;
 
 /// Whose block it is.
@@ -29,14 +29,21 @@ pub enum Owner {
 pub struct Key {
     /// The file that it is of.
     pub source: Owner,
-    /// From 0.
-    pub band: u32,
-    /// Of the band's mask, not of its pixels.
-    pub mask: bool,
     /// Row of blocks.
     pub row: u32,
     /// Column of blocks.
     pub col: u32,
+    /// Of the band's mask, not of its pixels.
+    pub mask: bool,
+    /// Last, so that the bands of one position follow each other in order.
+    pub band: u32,
+}
+
+impl Key {
+    /// Whether another key is of the same position, and so of one block where bands lie together.
+    pub fn is_beside(&self, other: &Key) -> bool {
+        Key { band: other.band, ..*self } == *other
+    }
 }
 
 /// Room for one block: its lock is held while the block is decoded.
@@ -112,53 +119,87 @@ impl BlockCache {
     /// # Errors
     /// What `decode` returns; a block that failed is not kept.
     pub fn get(&self, key: Key, decode: impl FnOnce() -> Result<Pixels>) -> Result<Arc<Pixels>> {
-        // The lower bits choose a bucket within the shard's map, so the shard is chosen by higher ones.
-        let hash = FxBuildHasher.hash_one(key);
-        let shard = &self.shards[(hash >> 32) as usize % SHARDS];
-        let slot = touch(&mut lock(shard), key);
-        let mut content = lock(&slot);
-        if let Some(pixels) = content.as_ref() {
-            self.hits.fetch_add(1, Relaxed);
-            return Ok(pixels.clone());
-        }
-        self.misses.fetch_add(1, Relaxed);
-        match decode() {
-            Ok(pixels) => {
-                let pixels = Arc::new(pixels);
-                *content = Some(pixels.clone());
-                drop(content);
-                self.bytes.fetch_add(settle(&mut lock(shard), key, &slot, pixels.bytes()), Relaxed);
-                self.shrink(key);
-                Ok(pixels)
+        let missing = || Error::Bug("a block that was not decoded".into());
+        self.get_all(&[key], |_| Ok(vec![decode()?]))?.pop().ok_or_else(missing)
+    }
+
+    /// Blocks in the order of their keys, which ascend. Those that are neither here nor under way are decoded now, in
+    /// one call of `decode`, which gives them in its keys' order.
+    ///
+    /// # Errors
+    /// What `decode` returns; blocks that failed are not kept.
+    pub fn get_all(
+        &self,
+        keys: &[Key],
+        decode: impl FnOnce(&[Key]) -> Result<Vec<Pixels>>,
+    ) -> Result<Vec<Arc<Pixels>>> {
+        let slots: Vec<Slot> = keys.iter().map(|key| touch(&mut lock(self.shard(*key)), *key)).collect();
+        // All threads lock in the order of keys, so that no two wait for each other.
+        let mut contents: Vec<_> = slots.iter().map(|slot| lock(slot)).collect();
+        let absent: Vec<usize> = (0..keys.len()).filter(|i| contents[*i].is_none()).collect();
+        self.hits.fetch_add((keys.len() - absent.len()) as u64, Relaxed);
+        self.misses.fetch_add(absent.len() as u64, Relaxed);
+        let wanted: Vec<Key> = absent.iter().map(|i| keys[*i]).collect();
+        if !wanted.is_empty() {
+            let decoded = decode(&wanted).and_then(|decoded| match decoded.len() == wanted.len() {
+                true => Ok(decoded),
+                false => Err(Error::Bug(format!("{} blocks of {}", decoded.len(), wanted.len()))),
+            });
+            match decoded {
+                Ok(decoded) => {
+                    absent.iter().zip(decoded).for_each(|(i, pixels)| *contents[*i] = Some(Arc::new(pixels)))
+                }
+                Err(error) => {
+                    drop(contents);
+                    for key in wanted {
+                        self.bytes.fetch_sub(remove(&mut lock(self.shard(key)), key), Relaxed);
+                    }
+                    return Err(error);
+                }
             }
-            Err(error) => {
-                drop(content);
-                self.bytes.fetch_sub(remove(&mut lock(shard), key), Relaxed);
-                Err(error)
-            }
         }
+        let blocks: Vec<Arc<Pixels>> =
+            contents.iter().filter_map(|content| content.as_ref().cloned()).collect();
+        drop(contents);
+        for i in absent {
+            let bytes = settle(&mut lock(self.shard(keys[i])), keys[i], &slots[i], blocks[i].bytes());
+            self.bytes.fetch_add(bytes, Relaxed);
+        }
+        if !wanted.is_empty() {
+            self.shrink(&wanted);
+        }
+        Ok(blocks)
+    }
+
+    /// The lower bits of a key's hash choose a bucket within the shard's map, so the shard is chosen by higher ones.
+    fn shard(&self, key: Key) -> &Mutex<Shard> {
+        &self.shards[(FxBuildHasher.hash_one(key) >> 32) as usize % SHARDS]
     }
 
     /// Whether a block is here or under way, without touching it.
     pub fn holds(&self, key: Key) -> bool {
-        let shard = &self.shards[(FxBuildHasher.hash_one(key) >> 32) as usize % SHARDS];
-        lock(shard).entries.contains_key(&key)
+        lock(self.shard(key)).entries.contains_key(&key)
     }
 
-    /// Lets blocks go, the oldest of one shard after another, until the bound is kept. The block that was just
-    /// decoded goes last of all: a raster that is one large block must not be decoded for every patch.
-    fn shrink(&self, newest: Key) {
+    /// Lets blocks go, the oldest of one shard after another, until the bound is kept. Those that were just
+    /// decoded go last of all: a raster that is one large block must not be decoded for every patch.
+    fn shrink(&self, newest: &[Key]) {
         let mut empty = 0;
         while self.bytes.load(Relaxed) > block_cache_bytes() && empty < SHARDS {
             let Some(shard) = self.shards.get(self.hand.fetch_add(1, Relaxed) % SHARDS) else { return };
             let mut shard = lock(shard);
             let decoded = |key: &Key| shard.entries.get(key).is_some_and(|entry| entry.bytes > 0);
-            let oldest = shard.order.values().find(|key| **key != newest && decoded(key)).copied();
+            let oldest = shard.order.values().find(|key| !newest.contains(key) && decoded(key)).copied();
             let freed = oldest.map_or(0, |key| remove(&mut shard, key));
             self.bytes.fetch_sub(freed, Relaxed);
             self.evicted.fetch_add(u64::from(freed > 0), Relaxed);
             empty = if freed == 0 { empty + 1 } else { 0 };
         }
+    }
+
+    /// Lets go at once what is above a bound that was lowered.
+    pub fn keep_bound(&self) {
+        self.shrink(&[]);
     }
 
     /// How often it was of use.
@@ -208,7 +249,6 @@ fn remove(shard: &mut Shard, key: Key) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
     use std::sync::atomic::AtomicUsize;
 
     fn key(row: u32) -> Key {
@@ -237,6 +277,38 @@ mod tests {
             cache.counters(),
             Counters { hits: 700, misses: 100, evicted: 0, blocks: 100, bytes: 1600 }
         );
+    }
+
+    #[test]
+    fn blocks_of_one_place_are_decoded_together_and_once_whatever_the_threads() {
+        let cache = BlockCache::default();
+        let calls = AtomicUsize::new(0);
+        let bands = |row: u32, first: u32| [0, 1, 2].map(|i| Key { band: first + i, ..key(row) });
+        let pixels = |key: &Key| Pixels::UInt8(vec![(10 * key.row + key.band) as u8; 16]);
+        std::thread::scope(|scope| {
+            for first in [1, 2, 1, 3, 2, 1] {
+                let (cache, calls) = (&cache, &calls);
+                scope.spawn(move || {
+                    for row in 0..20 {
+                        let keys = bands(row, first);
+                        let decode = |wanted: &[Key]| {
+                            calls.fetch_add(1, Relaxed);
+                            assert!(wanted.iter().all(|key| keys.contains(key)) && wanted.is_sorted());
+                            Ok(wanted.iter().map(pixels).collect())
+                        };
+                        let blocks = cache.get_all(&keys, decode).unwrap();
+                        let expected: Vec<Pixels> = keys.iter().map(pixels).collect();
+                        assert!(blocks.iter().map(|block| &**block).eq(&expected));
+                    }
+                });
+            }
+        });
+        // Bands 1 to 5 of each row: at most one call for each of the three sets.
+        assert!((20..=60).contains(&calls.load(Relaxed)));
+        let Counters { misses, hits, blocks, .. } = cache.counters();
+        assert_eq!((misses, hits, blocks), (100, 6 * 20 * 3 - 100, 100));
+        let failed = cache.get_all(&bands(50, 1), |_| Err(Error::Bug("x".into())));
+        assert!(failed.is_err() && !cache.holds(key(50)));
     }
 
     #[test]

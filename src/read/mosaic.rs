@@ -1,13 +1,12 @@
 //! Several rasters on one slice: each comes onto its grid, then they are merged pixel by pixel.
 
-use std::sync::Arc;
-
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Bounds, Error, Lack, Result};
 use crate::format::gdal::warp::Warped;
 use crate::read::gaps::{Gaps, fill, gaps, whole};
-use crate::read::patch::{BandName, PatchOptions, PatchRequest, band_numbers};
+use crate::read::patch::{BandName, PatchOptions, PatchRequest};
 use crate::read::placement::Placement;
+use crate::read::scene::{OpenScene, Scene, SceneBand};
 use crate::read::source::Source;
 use crate::read::warp::band_onto;
 use crate::resampling::{Resampling, Warp};
@@ -55,6 +54,8 @@ pub const MERGES: [(&str, Merge); 7] = [
 /// of a field of bits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualityMask {
+    /// The file that it is in, where it is in one of its own.
+    pub path: Option<String>,
     /// The quality band.
     pub band: BandName,
     /// Any of these set takes the pixel away.
@@ -142,29 +143,28 @@ struct Layer {
     valid: Vec<u8>,
 }
 
-/// How many bands a read of these files gives. Only the first file is looked at, and that only when the
-/// options do not say.
+/// How many bands a read of these scenes gives. Only the first is looked at, and that only when the options do not say.
 ///
 /// # Errors
-/// The first file cannot be opened, or lacks a band.
-pub fn band_count(paths: &[String], options: &SliceOptions) -> Result<usize> {
-    match (&options.patch.bands, paths.first()) {
+/// A file of the first scene cannot be opened.
+pub fn band_count(scenes: &[Scene], options: &SliceOptions) -> Result<usize> {
+    match (&options.patch.bands, scenes.first()) {
         (Some(bands), _) => Ok(bands.len()),
-        (None, Some(path)) => Ok(Source::open(path)?.header().bands.len()),
+        (None, Some(scene)) => Ok(scene.open()?.band_count()),
         (None, None) => Err(Error::invalid("[]", "at least one path")),
     }
 }
 
-/// Fills `out`, `[band, row, col]`, with the files merged on the slice's grid. Files are merged in the order of
-/// `paths`; one that does not touch the slice adds nothing. Returns the runs of `out` that hold no pixel, in order;
-/// there are none when a fill value was asked for.
+/// Fills `out`, `[band, row, col]`, with the scenes merged on the slice's grid, in their order; one that does not touch the
+/// slice adds nothing. Returns the runs of `out` that hold no pixel, in order; there are none when a fill value was asked
+/// for.
 ///
 /// # Errors
 /// As [`merged`], and a slice that no file touches, unless that was allowed.
-pub fn read_slice(paths: &[String], slice: &Slice, options: &SliceOptions, out: &mut [f32]) -> Result<Gaps> {
-    let (gaps, touched) = merged(paths, slice, options, out)?;
+pub fn read_slice(scenes: &[Scene], slice: &Slice, options: &SliceOptions, out: &mut [f32]) -> Result<Gaps> {
+    let (gaps, touched) = merged(scenes, slice, options, out)?;
     if !touched && !options.patch.boundless {
-        return Err(untouched(paths, slice));
+        return Err(untouched(scenes, slice));
     }
     Ok(fill(gaps, options.patch.fill, out))
 }
@@ -174,47 +174,50 @@ pub fn read_slice(paths: &[String], slice: &Slice, options: &SliceOptions, out: 
 /// # Errors
 /// A file that cannot be read, has other bands, no CRS or no geotransform; a CRS pair without a transformation.
 pub fn merged(
-    paths: &[String],
+    scenes: &[Scene],
     slice: &Slice,
     options: &SliceOptions,
     out: &mut [f32],
 ) -> Result<(Gaps, bool)> {
     let count = out.len() / slice.area().max(1);
-    match paths {
-        [path] if options.merge != Merge::Count => {
-            let source: Arc<Source> = Source::open(path)?;
-            one(&source, slice, options, count, out)
-        }
-        paths => many(paths, slice, options, count, out),
+    match scenes {
+        [scene] if options.merge != Merge::Count => one(&scene.open()?, slice, options, count, out),
+        scenes => many(scenes, slice, options, count, out),
     }
 }
 
 /// No file touches the slice.
-pub fn untouched(paths: &[String], slice: &Slice) -> Error {
-    Error::out_of_range(slice, Bounds::Files { first: paths.first().cloned(), count: paths.len() })
+pub fn untouched(scenes: &[Scene], slice: &Slice) -> Error {
+    let first = scenes.first().map(|scene| scene.path().to_string());
+    Error::out_of_range(slice, Bounds::Files { first, count: scenes.len() })
 }
 
-/// One file needs no merging, and where its pixels are the slice's own, no layer.
+/// One scene needs no merging, and where the pixels of its one file are the slice's own, no layer.
 fn one(
-    source: &Source,
+    scene: &OpenScene,
     slice: &Slice,
     options: &SliceOptions,
     count: usize,
     out: &mut [f32],
 ) -> Result<(Gaps, bool)> {
-    let bands = bands_of(source, options, count)?;
-    let placement = Placement::of(source, slice, options.warp.resampling)?;
+    let bands = bands_of(scene, options, count)?;
+    let placements = placements(scene, slice, options, &bands)?;
+    let file = bands.first().map_or(0, |band| band.file);
     if options.mask.is_none()
-        && let Placement::Aligned(windows) = &placement
+        && bands.iter().all(|band| band.file == file)
+        && let (Some(source), Some(Some(Placement::Aligned(windows)))) =
+            (scene.source(file), placements.get(file))
         && let [window] = windows.as_slice()
     {
-        let plain = PatchOptions { scaled: options.patch.scaled, ..PatchOptions::default() };
-        let request = PatchRequest { source, window: *window, bands: &bands, options: &plain };
+        let PatchOptions { scaled, nodata, .. } = options.patch;
+        let plain = PatchOptions { scaled, nodata, ..PatchOptions::default() };
+        let numbers: Vec<usize> = bands.iter().map(|band| band.band).collect();
+        let request = PatchRequest { source, window: *window, bands: &numbers, beside: &[], options: &plain };
         let gaps = request.read(out)?;
         request.check_floats(out, &gaps)?;
         return Ok((gaps, true));
     }
-    match layer(source, slice, &placement, options, &bands)? {
+    match layer(scene, slice, &placements, options, &bands)? {
         Some(layer) => {
             out.copy_from_slice(&layer.pixels);
             Ok((gaps(&layer.valid, |valid| *valid == 0), true))
@@ -224,7 +227,7 @@ fn one(
 }
 
 fn many(
-    paths: &[String],
+    scenes: &[Scene],
     slice: &Slice,
     options: &SliceOptions,
     count: usize,
@@ -233,15 +236,15 @@ fn many(
     let mut merger = Merger::new(options.merge, out.len());
     let mut touched = false;
     // The last that has a pixel is the first from the end, after which no further file need be read.
-    let order: Box<dyn Iterator<Item = &String>> = match options.merge {
-        Merge::Last => Box::new(paths.iter().rev()),
-        _ => Box::new(paths.iter()),
+    let order: Box<dyn Iterator<Item = &Scene>> = match options.merge {
+        Merge::Last => Box::new(scenes.iter().rev()),
+        _ => Box::new(scenes.iter()),
     };
-    for path in order {
-        let source: Arc<Source> = Source::open(path)?;
-        let bands = bands_of(&source, options, count)?;
-        let placement = Placement::of(&source, slice, options.warp.resampling)?;
-        if let Some(layer) = layer(&source, slice, &placement, options, &bands)? {
+    for scene in order {
+        let scene = scene.open()?;
+        let bands = bands_of(&scene, options, count)?;
+        let placements = placements(&scene, slice, options, &bands)?;
+        if let Some(layer) = layer(&scene, slice, &placements, options, &bands)? {
             touched = true;
             merger.add(&layer, out);
             if merger.is_full() {
@@ -253,33 +256,55 @@ fn many(
 }
 
 /// # Errors
-/// The file lacks a band, or has not as many as the first.
-fn bands_of(source: &Source, options: &SliceOptions, count: usize) -> Result<Vec<usize>> {
-    let bands = band_numbers(source, &options.patch)?;
+/// The scene lacks a band, or has not as many as the first.
+fn bands_of(scene: &OpenScene, options: &SliceOptions, count: usize) -> Result<Vec<SceneBand>> {
+    let bands = scene.bands(&options.patch)?;
     if bands.len() != count {
         let lack = Lack::BandCount { own: bands.len(), first: count };
-        return Err(Error::unsuited(source.path(), lack));
+        return Err(Error::unsuited(scene.path(), lack));
     }
     Ok(bands)
 }
 
-/// All bands of a file on the slice's grid, without what its quality band takes away.
-fn layer(
-    source: &Source,
-    slice: &Slice,
-    placement: &Placement<'_>,
+/// How the slice lies on each of a scene's files that bands are read of.
+fn placements<'a>(
+    scene: &'a OpenScene,
+    slice: &'a Slice,
     options: &SliceOptions,
-    bands: &[usize],
+    bands: &[SceneBand],
+) -> Result<Vec<Option<Placement<'a>>>> {
+    let of_file =
+        |file: usize| match scene.source(file).filter(|_| bands.iter().any(|band| band.file == file)) {
+            Some(source) => Placement::of(source, slice, options.warp.resampling).map(Some),
+            None => Ok(None),
+        };
+    (0..scene.files()).map(of_file).collect()
+}
+
+/// All bands of a scene on the slice's grid, without what its quality band takes away; `None` where none of its files
+/// touches the slice.
+fn layer(
+    scene: &OpenScene,
+    slice: &Slice,
+    placements: &[Option<Placement<'_>>],
+    options: &SliceOptions,
+    bands: &[SceneBand],
 ) -> Result<Option<Layer>> {
     let area = slice.area();
     let mut layer = Layer { pixels: Vec::new(), valid: Vec::new() };
     let gone = match &options.mask {
-        Some(mask) => gone(source, slice, placement, &options.warp, mask)?,
+        Some(mask) => gone(scene, slice, placements, &options.warp, bands, mask)?,
         None => None,
     };
     let is_gone = |index: usize| gone.as_ref().is_some_and(|gone| gone.get(index) == Some(&true));
-    let is_aligned = placement.is_aligned();
-    for &band in bands {
+    let mut touched = false;
+    for &SceneBand { file, band } in bands {
+        let (Some(source), Some(Some(placement))) = (scene.source(file), placements.get(file)) else {
+            return Err(Error::Bug(format!("no file {file} of a scene")));
+        };
+        let beside: Vec<usize> =
+            bands.iter().filter(|other| other.file == file).map(|other| other.band).collect();
+        let is_aligned = placement.is_aligned();
         let own = source.header().bands.get(band.wrapping_sub(1)).map_or(Dtype::Float32, |b| b.dtype);
         let dtype = match options.warp.scaled {
             true => Dtype::Float64,
@@ -292,7 +317,7 @@ fn layer(
             && !options.warp.scaled
             && options.merge != Merge::Count
             && (options.warp.resampling.is_selection() || is_aligned);
-        let there = with_dtype!(dtype, T => match band_onto::<T>(source, band, placement, &options.warp)? {
+        with_dtype!(dtype, T => match band_onto::<T>(source, band, &beside, placement, &options.warp)? {
             Some(warped) => {
                 let kept = |index: &usize| warped.valid.get(*index) != Some(&0) && !is_gone(*index);
                 let valid = (0..if exact { warped.pixels.len() } else { 0 }).filter(kept);
@@ -302,13 +327,17 @@ fn layer(
                 }
                 layer.pixels.extend(warped.pixels.iter().map(|v| v.f32()));
                 layer.valid.extend(&warped.valid);
-                true
+                touched = true;
             }
-            None => false,
+            // Another file of the scene may reach further.
+            None => {
+                layer.pixels.resize(layer.pixels.len() + area, 0.0);
+                layer.valid.resize(layer.valid.len() + area, 0);
+            }
         });
-        if !there {
-            return Ok(None);
-        }
+    }
+    if !touched {
+        return Ok(None);
     }
     if let Some(gone) = &gone {
         for valid in layer.valid.chunks_mut(area.max(1)) {
@@ -328,30 +357,38 @@ fn beyond_float<T: Pixel>(pixel: T, is_aligned: bool) -> Option<i128> {
 /// Which pixels of the slice a quality band takes away. It is always brought there by nearest: a mean of bit
 /// fields means nothing. A pixel without quality stays, unless the rules name the quality band's nodata.
 fn gone(
-    source: &Source,
+    scene: &OpenScene,
     slice: &Slice,
-    placement: &Placement<'_>,
+    placements: &[Option<Placement<'_>>],
     warp: &Warp,
+    bands: &[SceneBand],
     mask: &QualityMask,
 ) -> Result<Option<Vec<bool>>> {
     let named = PatchOptions { bands: Some(vec![mask.band.clone()]), ..PatchOptions::default() };
-    let Some(&band) = band_numbers(source, &named)?.first() else { return Ok(None) };
+    let apart = mask.path.as_ref().map(|path| Scene::of_file(path.clone()).open()).transpose()?;
+    let scene = apart.as_ref().unwrap_or(scene);
+    let Some(&SceneBand { file, band }) = scene.bands(&named)?.first() else { return Ok(None) };
+    let Some(source) = scene.source(file) else { return Ok(None) };
+    let is_beside = |other: &&SceneBand| apart.is_none() && other.file == file;
+    let beside: Vec<usize> = bands.iter().filter(is_beside).map(|other| other.band).collect();
     let metadata = source.header().bands.get(band.wrapping_sub(1));
     let own = metadata.map_or(Dtype::Float32, |b| b.dtype);
     mask.check(source, own)?;
     let nodata = metadata.filter(|metadata| !metadata.masked).and_then(|metadata| metadata.nodata);
     let asked = warp.resampling;
-    let warp = Warp { resampling: Resampling::Nearest, scaled: false, dtype: None, ..*warp };
+    let warp = Warp { resampling: Resampling::Nearest, scaled: false, nodata: None, dtype: None, ..*warp };
     // How a grid is laid around the globe depends on the resampling.
-    let another = match placement {
-        Placement::Warped(_) if asked != warp.resampling => {
-            Some(Placement::of(source, slice, warp.resampling)?)
-        }
-        _ => None,
+    let fits = |known: &&Placement<'_>| {
+        apart.is_none() && (asked == warp.resampling || !matches!(known, Placement::Warped(_)))
     };
-    let placement = another.as_ref().unwrap_or(placement);
+    let known = placements.get(file).and_then(Option::as_ref).filter(fits);
+    let another = match known {
+        Some(_) => None,
+        None => Some(Placement::of(source, slice, warp.resampling)?),
+    };
+    let Some(placement) = known.or(another.as_ref()) else { return Ok(None) };
     with_dtype!(own, T => {
-        let Some(warped) = band_onto::<T>(source, band, placement, &warp)? else { return Ok(None) };
+        let Some(warped) = band_onto::<T>(source, band, &beside, placement, &warp)? else { return Ok(None) };
         let Warped { pixels, valid } = warped;
         // The band's nodata is a class like others where the rules name it: 0 is "no data" of many a classification.
         let none = nodata.and_then(T::nodata).is_some_and(|nodata| mask.takes(nodata));

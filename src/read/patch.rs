@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels, room};
 use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
@@ -11,6 +11,7 @@ use crate::read::block_cache::{Key, Owner};
 use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::read::source::Source;
 use crate::window::Window;
+use crate::workers::go_on;
 use crate::{with_dtype, with_pixels};
 
 /// How a patch is read. The default is the file as it is: all bands, pixels as stored, NULL for nodata.
@@ -20,6 +21,8 @@ pub struct PatchOptions {
     pub bands: Option<Vec<BandName>>,
     /// `pixel * scale + offset` instead of the stored pixel.
     pub scaled: bool,
+    /// The stored value that is none, in place of the one that the file tells; masks and alpha bands count beside it.
+    pub nodata: Option<f64>,
     /// A value instead of NULL.
     pub fill: Option<f64>,
     /// A window wholly outside is all NULL instead of an error.
@@ -40,8 +43,31 @@ pub enum BandName {
 /// # Errors
 /// [`Error::NotFound`], with the bands that there are.
 pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize>> {
+    let numbers = numbers_of(source, options.bands.as_deref())?;
+    check_nodata(source, &numbers, options)?;
+    Ok(numbers)
+}
+
+/// Refuses a nodata value that no pixel can have: it would take nothing away, without a word.
+fn check_nodata(source: &Source, numbers: &[usize], options: &PatchOptions) -> Result<()> {
+    let Some(nodata) = options.nodata else { return Ok(()) };
+    let bands = numbers.iter().filter_map(|number| source.header().bands.get(number - 1));
+    for band in bands {
+        if with_dtype!(band.dtype, T => T::nodata(Nodata::Float(nodata)).is_none()) {
+            let problem = format!(
+                "a nodata value of {nodata} is none of the {} pixels of \"{}\"",
+                band.dtype,
+                source.path()
+            );
+            return Err(Error::conflict(problem, "Give one that the type holds"));
+        }
+    }
+    Ok(())
+}
+
+fn numbers_of(source: &Source, wanted: Option<&[BandName]>) -> Result<Vec<usize>> {
     let bands = &source.header().bands;
-    let Some(wanted) = &options.bands else { return Ok((1..=bands.len()).collect()) };
+    let Some(wanted) = wanted else { return Ok((1..=bands.len()).collect()) };
     let find = |wanted: &BandName| {
         let found = match wanted {
             BandName::Number(n) => usize::try_from(*n).ok().filter(|n| (1..=bands.len()).contains(n)),
@@ -129,6 +155,8 @@ pub struct PatchRequest<'a> {
     pub window: Window,
     /// Numbers of bands, from 1.
     pub bands: &'a [usize],
+    /// Other bands that are read of the same window next, so that no block is decoded for each of them.
+    pub beside: &'a [usize],
     /// How pixels become values.
     pub options: &'a PatchOptions,
 }
@@ -184,12 +212,26 @@ impl PatchRequest<'_> {
     /// # Errors
     /// A window wholly outside, or blocks that cannot be decoded.
     pub fn blocks(&self) -> Result<PatchBlocks> {
-        let mut blocks = PatchBlocks::default();
         let keys = self.block_keys()?;
         self.source.prepare(&keys)?;
-        for key in keys {
-            blocks.push(self.source.block(key)?);
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        if self.source.header().together {
+            order.sort_unstable_by_key(|i| keys.get(*i).copied());
         }
+        let mut found: Vec<Option<Arc<Pixels>>> = vec![None; keys.len()];
+        let key = |i: &usize| keys.get(*i).copied();
+        let is_beside = |a: &usize, b: &usize| key(a).zip(key(b)).is_some_and(|(a, b)| a.is_beside(&b));
+        for group in order.chunk_by(is_beside) {
+            go_on()?;
+            let group_keys: Vec<Key> = group.iter().filter_map(key).collect();
+            for (i, block) in group.iter().zip(self.source.blocks(&group_keys, self.beside)?) {
+                if let Some(own) = found.get_mut(*i) {
+                    *own = Some(block);
+                }
+            }
+        }
+        let mut blocks = PatchBlocks::default();
+        found.into_iter().flatten().for_each(|block| blocks.push(block));
         Ok(blocks)
     }
 
@@ -259,13 +301,13 @@ impl PatchRequest<'_> {
                 any || large(pixels)
             });
             any = any || large(from..end);
-            if !any || Rule::of(metadata, self.options.scaled).linear.is_some() {
+            if !any || Rule::of(metadata, self.options).linear.is_some() {
                 continue;
             }
             let options = PatchOptions { fill: Some(0.0), boundless: true, ..PatchOptions::default() };
             let plain = PatchRequest { bands: &[band], options: &options, ..*self };
             with_dtype!(metadata.dtype, P => {
-                let mut pixels = vec![P::default(); area];
+                let mut pixels: Vec<P> = room(area, || "a window".into())?;
                 plain.read(&mut pixels)?;
                 if let Some(value) = pixels.iter().find_map(|pixel| pixel.beyond_float()) {
                     return Err(Error::unsuited(self.source.path(), Lack::BeyondFloat { band, value }));
@@ -300,7 +342,7 @@ impl PatchRequest<'_> {
         let header = self.source.header();
         let metadata =
             header.bands.get(band.wrapping_sub(1)).ok_or_else(|| Error::Bug(format!("no band {band}")))?;
-        let rule = Rule::of(metadata, self.options.scaled);
+        let rule = Rule::of(metadata, self.options);
         let mut parts = block_parts(header, plane.inside, band)?;
         while let Some(part) = parts.next() {
             let missing = || Error::Bug("a block that was not fetched".into());
@@ -396,11 +438,11 @@ struct Rule {
 }
 
 impl Rule {
-    fn of(band: &Band, scaled: bool) -> Rule {
+    fn of(band: &Band, options: &PatchOptions) -> Rule {
         let linear = (band.scale.unwrap_or(1.0), band.offset.unwrap_or(0.0));
         Rule {
-            nodata: band.nodata.filter(|_| !band.masked),
-            linear: (scaled && linear != (1.0, 0.0)).then_some(linear),
+            nodata: options.nodata.map(Nodata::Float).or(band.nodata.filter(|_| !band.masked)),
+            linear: (options.scaled && linear != (1.0, 0.0)).then_some(linear),
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct FileWindow {
 impl FileWindow {
     /// The window as it is read with some options.
     pub fn request<'a>(&'a self, options: &'a PatchOptions) -> PatchRequest<'a> {
-        PatchRequest { source: &self.source, window: self.window, bands: &self.bands, options }
+        PatchRequest { source: &self.source, window: self.window, bands: &self.bands, beside: &[], options }
     }
 
     /// How many pixels it has.
@@ -53,11 +53,11 @@ struct WindowCopy<'a, T> {
     gaps: Gaps,
 }
 
-/// How a block is had: from the cache or decoded now. A test counts the calls.
-type Decode<'a> = dyn Fn(&Source, Key) -> Result<Arc<Pixels>> + Sync + 'a;
+/// How blocks of one position are had: from the cache or decoded now. A test counts the calls.
+type Decode<'a> = dyn Fn(&Source, &[Key]) -> Result<Vec<Arc<Pixels>>> + Sync + 'a;
 
-fn from_cache(source: &Source, key: Key) -> Result<Arc<Pixels>> {
-    source.block(key)
+fn from_cache(source: &Source, keys: &[Key]) -> Result<Vec<Arc<Pixels>>> {
+    source.blocks(keys, &[])
 }
 
 /// Reads every window into its own list, `[band, row, col]`, and gives the gaps of each.
@@ -234,15 +234,11 @@ impl<'a> Plan<'a> {
         Lot { blocks, bytes: 0 }
     }
 
-    /// The blocks of one window, without a lot.
+    /// The blocks of one window, as a lot of its own.
     fn alone(&self, planned: &Planned, decode: &Decode<'_>) -> Result<PatchBlocks> {
-        let source = self.request(planned)?.source;
-        source.prepare(&planned.keys)?;
-        let mut blocks = PatchBlocks::default();
-        for key in &planned.keys {
-            blocks.push(decode(source, *key)?);
-        }
-        Ok(blocks)
+        let mut lot = self.lot(std::slice::from_ref(planned));
+        lot.fetch(1, decode)?;
+        lot.blocks_of(planned)
     }
 
     fn block_bytes(&self, planned: &Planned, key: &Key) -> usize {
@@ -256,15 +252,21 @@ impl<'a> Plan<'a> {
 }
 
 impl Lot<'_> {
-    /// Decodes the blocks, each once; those of remote files are fetched together before.
+    /// Decodes the blocks, each once, those of bands that lie together at once; those of remote files are fetched
+    /// together before.
     fn fetch(&mut self, threads: usize, decode: &Decode<'_>) -> Result<()> {
         for run in self.blocks.chunk_by(|a, b| a.key.source == b.key.source) {
             if let Some(first) = run.first().filter(|first| first.source.is_remote()) {
                 first.source.prepare(&run.iter().map(|block| block.key).collect::<Vec<_>>())?;
             }
         }
-        each(&mut self.blocks, threads, |block| {
-            block.pixels = Some(decode(block.source, block.key)?);
+        let together = |a: &Block<'_>, b: &Block<'_>| a.source.header().together && a.key.is_beside(&b.key);
+        let mut groups: Vec<&mut [Block<'_>]> = self.blocks.chunk_by_mut(together).collect();
+        each(&mut groups, threads, |group| {
+            let keys: Vec<Key> = group.iter().map(|block| block.key).collect();
+            let Some(first) = group.first() else { return Ok(()) };
+            let decoded = decode(first.source, &keys)?;
+            group.iter_mut().zip(decoded).for_each(|(block, pixels)| block.pixels = Some(pixels));
             Ok(())
         })?;
         self.bytes = self.blocks.iter().filter_map(|block| Some(block.pixels.as_ref()?.bytes())).sum();
@@ -386,9 +388,9 @@ mod tests {
         let files = files();
         let (windows, options) = (files.windows(5), PatchOptions::default());
         let asked = Mutex::new(Vec::new());
-        let results = fetch_with(&refs(&windows), &options, usize::MAX, &|source: &Source, key: Key| {
-            asked.lock().unwrap().push(key);
-            source.block(key)
+        let results = fetch_with(&refs(&windows), &options, usize::MAX, &|source: &Source, keys: &[Key]| {
+            asked.lock().unwrap().extend_from_slice(keys);
+            source.blocks(keys, &[])
         });
         let mut asked = asked.into_inner().unwrap();
         let count = asked.len();
@@ -401,6 +403,39 @@ mod tests {
             let gaps = request.copy(&blocks.unwrap().unwrap(), &mut planned).unwrap();
             assert_eq!(gaps, request.read(&mut alone).unwrap());
             assert_eq!(planned, alone);
+        }
+    }
+
+    #[test]
+    fn a_block_whose_bands_lie_together_is_decoded_once_for_all_of_them() {
+        let folder = Folder::new();
+        let line = "9x7 int16 EPSG:32632 10 strip=2 bands=together | count | count+100 | count+200";
+        let (spec, source) = (RasterSpec::parse(line), Source::open(&folder.raster("a.tif", line)).unwrap());
+        let window = |row: i64, bands: &[usize]| {
+            let window = Window::new(row, 1, 3, 4).unwrap();
+            FileWindow { source: source.clone(), window, bands: Arc::from(bands) }
+        };
+        let windows = [window(0, &[3, 1]), window(1, &[1, 2, 3]), window(5, &[2])];
+        let (windows, options) = (windows.iter().collect::<Vec<_>>(), PatchOptions::default());
+        let asked = Mutex::new(Vec::new());
+        let results = fetch_with(&windows, &options, usize::MAX, &|source: &Source, keys: &[Key]| {
+            asked.lock().unwrap().push(keys.iter().map(|key| (key.row, key.band)).collect::<Vec<_>>());
+            source.blocks(keys, &[])
+        });
+        let strips: [&[(u32, u32)]; 4] =
+            [&[(0, 1), (0, 2), (0, 3)], &[(1, 1), (1, 2), (1, 3)], &[(2, 2)], &[(3, 2)]];
+        assert_eq!(asked.into_inner().unwrap(), strips);
+        for (window, blocks) in windows.iter().zip(results) {
+            let mut pixels = vec![0i16; window.pixels()];
+            window.request(&options).copy(&blocks.unwrap().unwrap(), &mut pixels).unwrap();
+            let mut pixels = pixels.into_iter().map(f64::from);
+            for band in window.bands.iter() {
+                for (row, col) in
+                    (window.window.row_off..).take(3).flat_map(|row| (1..5).map(move |col| (row, col)))
+                {
+                    assert_eq!(pixels.next(), spec.pixel(band - 1, row, col));
+                }
+            }
         }
     }
 
@@ -423,8 +458,9 @@ mod tests {
         let keys = |window: &FileWindow| window.request(&options).block_keys().unwrap_or_default();
         let bad = keys(windows[10])[0];
         let damaged = || Error::Bug("damaged".into());
-        let decode =
-            |source: &Source, key: Key| if key == bad { Err(damaged()) } else { from_cache(source, key) };
+        let decode = |source: &Source, keys: &[Key]| {
+            if keys.contains(&bad) { Err(damaged()) } else { from_cache(source, keys) }
+        };
         for (index, result) in fetch_with(&windows, &options, usize::MAX, &decode).into_iter().enumerate() {
             match (index, keys(windows[index]).contains(&bad)) {
                 (3, _) => assert!(matches!(result, Err(Error::OutOfRange { .. }))),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cf;
+use crate::cf::{self, TimeAxis};
 use crate::dtype::Dtype;
 use crate::error::{Error, Lack, Result, one_of};
 use crate::read::array::ArraySource;
@@ -32,6 +32,21 @@ fn axis_of(source: &ArraySource, variable: usize, dim: usize) -> Result<Option<A
     let other = || others.into_iter().flatten().find(|c| along_dim(c)).map(|c| c.variable);
     let Some(index) = time.map(|c| c.variable).or(own).or_else(other) else { return Ok(None) };
     source.axis(index, || read_axis(source, index)).map(Some)
+}
+
+/// The time axis of a variable: its own, where it holds times itself.
+///
+/// # Errors
+/// A variable without a time axis, or whose times cannot be decoded.
+pub fn time_axis(source: &ArraySource, variable: usize) -> Result<TimeAxis> {
+    let metadata = source.variable(variable)?;
+    let index = match metadata.unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
+        true => Some(variable),
+        false => source.axes(variable)?.time.as_ref().map(|time| time.variable),
+    };
+    let lack = || Lack::Times { variable: metadata.name.clone(), problem: "has no time axis".into() };
+    let index = index.ok_or_else(|| Error::unsuited(source.path(), lack()))?;
+    cf::time_axis(&*source.file()?, index)
 }
 
 /// The indices that a selection names on each dimension of a variable.
@@ -80,6 +95,15 @@ pub fn dimension(source: &ArraySource, variable: usize, name: &str) -> Result<us
         "depth" | "level" | "z" => axes.vertical.as_ref(),
         _ => None,
     };
+    // Curvilinear rows and columns have no coordinate of one dimension.
+    let across = match name {
+        "x" if axes.x.is_none() => axes.x_dim(),
+        "y" if axes.y.is_none() => axes.y_dim(),
+        _ => None,
+    };
+    if let Some(dim) = across.filter(|_| !coordinates.into_iter().flatten().any(|c| named(&c))) {
+        return Ok(dim);
+    }
     match coordinates.into_iter().flatten().find(named).or(meant).map(|c| (c, c.dims.as_slice())) {
         Some((_, &[dim])) => Ok(dim),
         Some((coordinate, dims)) if dims.len() > 1 => {

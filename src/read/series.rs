@@ -12,6 +12,7 @@ use crate::interval::iso;
 use crate::limits::Limits;
 use crate::read::gaps::{Gaps, fill, gaps};
 use crate::read::mosaic::{Merge, Merger, SliceOptions, merged, untouched};
+use crate::read::scene::Scene;
 use crate::slice::Slice;
 use crate::workers;
 
@@ -236,7 +237,7 @@ fn pick_nearest(bins: &mut [Bin], groups: &[(i64, Vec<usize>)], step: Step) {
 /// # Errors
 /// As `mosaic::read_slice`; a median of more than a chunk may hold.
 pub fn read_series(
-    paths: &[String],
+    scenes: &[Scene],
     bins: &[Bin],
     slice: &Slice,
     options: &SeriesOptions,
@@ -248,7 +249,7 @@ pub fn read_series(
     let all: Mutex<Vec<(usize, Gaps)>> = Mutex::default();
     let mut jobs: Vec<_> = bins.iter().zip(out.chunks_mut(length)).enumerate().collect();
     workers::each(&mut jobs, limits.threads, |(index, (bin, part))| {
-        let (mut runs, met) = read_bin(paths, bin, slice, options, limits, part)?;
+        let (mut runs, met) = read_bin(scenes, bin, slice, options, limits, part)?;
         if met {
             touched.store(true, Relaxed);
         }
@@ -259,7 +260,7 @@ pub fn read_series(
         Ok(())
     })?;
     if !touched.load(Relaxed) && !options.slice.patch.boundless {
-        return Err(untouched(paths, slice));
+        return Err(untouched(scenes, slice));
     }
     let mut all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     all.sort_unstable_by_key(|(base, _)| *base);
@@ -270,7 +271,7 @@ pub fn read_series(
 }
 
 fn read_bin(
-    paths: &[String],
+    scenes: &[Scene],
     bin: &Bin,
     slice: &Slice,
     options: &SeriesOptions,
@@ -278,7 +279,7 @@ fn read_bin(
     out: &mut [f32],
 ) -> Result<(Gaps, bool)> {
     let named =
-        |group: &[usize]| -> Vec<String> { group.iter().filter_map(|i| paths.get(*i).cloned()).collect() };
+        |group: &[usize]| -> Vec<Scene> { group.iter().filter_map(|i| scenes.get(*i).cloned()).collect() };
     let merge = match options.reduce {
         Reduce::Merge(Merge::Count) => Merge::Count,
         Reduce::Merge(merge) => merge,
@@ -361,7 +362,13 @@ mod tests {
     }
 
     fn options(step: &str, reduce: Reduce) -> SeriesOptions {
-        let warp = Warp { resampling: Resampling::Nearest, tolerance: 0.0, scaled: false, dtype: None };
+        let warp = Warp {
+            resampling: Resampling::Nearest,
+            tolerance: 0.0,
+            scaled: false,
+            nodata: None,
+            dtype: None,
+        };
         let slice = SliceOptions { patch: PatchOptions::default(), warp, merge: Merge::First, mask: None };
         SeriesOptions { slice, step: Step::parse(step), reduce }
     }

@@ -69,6 +69,11 @@ pub fn file_counters() -> FileCounters {
     }
 }
 
+/// Closes the rasters that nobody reads now.
+pub fn close_idle() {
+    HANDLES.clear();
+}
+
 impl Source {
     /// The raster at `path`, opened unless it is known. A file that was replaced meanwhile, or whose side files
     /// or (of a VRT) sources came, went or changed, is opened anew, and its old blocks are never asked for again.
@@ -123,7 +128,7 @@ impl Source {
         let mut parts = Vec::new();
         if is_local {
             parts = files::side_files(location);
-            parts.extend(vrt::sources(&sight)?);
+            parts.extend(vrt::sources(&sight)?.into_iter().map(|source| source.path));
         }
         let parts_state = files::state(&parts);
         match is_tiff {
@@ -169,14 +174,46 @@ impl Source {
     /// # Errors
     /// The block cannot be decoded, or the file was replaced since it was opened.
     pub fn block(&self, key: Key) -> Result<Arc<Pixels>> {
-        let (band, row, col) = (key.band as usize, key.row as usize, key.col as usize);
         CACHE.get(key, || {
-            let raster = self.borrow()?;
-            let pixels =
-                if key.mask { raster.read_mask(band, row, col) } else { raster.read_block(band, row, col) };
-            HANDLES.give_back(self.id, raster);
-            pixels
+            let missing = || Error::Bug("a block that was not decoded".into());
+            self.decode(&[key])?.pop().ok_or_else(missing)
         })
+    }
+
+    /// Blocks of some bands at one position, in the order of their keys; one may be asked for twice. Where bands lie together, the block is
+    /// decoded once for all of them and for those `beside`, which are wanted next.
+    ///
+    /// # Errors
+    /// As [`Source::block`].
+    pub fn blocks(&self, keys: &[Key], beside: &[usize]) -> Result<Vec<Arc<Pixels>>> {
+        let here = |key: &Key| CACHE.holds(*key);
+        let first = keys.first().filter(|first| self.header.together && !first.mask);
+        let Some(first) = first.filter(|_| !(keys.len() == 1 && beside.is_empty() || keys.iter().all(here)))
+        else {
+            return keys.iter().map(|key| self.block(*key)).collect();
+        };
+        let mut all = keys.to_vec();
+        all.extend(beside.iter().map(|band| Key { band: *band as u32, ..*first }));
+        all.sort_unstable();
+        all.dedup();
+        let blocks = CACHE.get_all(&all, |wanted| self.decode(wanted))?;
+        let found = |key: &Key| all.binary_search(key).ok().and_then(|index| blocks.get(index)).cloned();
+        let missing = || Error::Bug("a block that was not decoded".into());
+        keys.iter().map(|key| found(key).ok_or_else(missing)).collect()
+    }
+
+    /// Decodes blocks of one position.
+    fn decode(&self, keys: &[Key]) -> Result<Vec<Pixels>> {
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
+        let (row, col) = (first.row as usize, first.col as usize);
+        let bands: Vec<usize> = keys.iter().map(|key| key.band as usize).collect();
+        let raster = self.borrow()?;
+        let pixels = match first.mask {
+            true => bands.iter().map(|band| raster.read_mask(*band, row, col)).collect(),
+            false => raster.read_block(&bands, row, col),
+        };
+        HANDLES.give_back(self.id, raster);
+        pixels
     }
 
     /// Whether reading it goes over a network.
@@ -256,6 +293,23 @@ mod tests {
         assert!(Arc::ptr_eq(&source, &Source::open(&path).unwrap()));
         assert_eq!(*strip(&source, 1).unwrap(), Pixels::UInt8(vec![6, 7, 8, 9, 10, 11]));
         assert_eq!(*strip(&source, 0).unwrap(), Pixels::UInt8(vec![0, 1, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn bands_that_lie_together_come_with_one_that_is_read_and_others_do_not() {
+        let folder = Folder::new();
+        for (order, here) in [("together", true), ("apart", false)] {
+            let line = LINE.replacen(" |", &format!(" bands={order} | count+50 |"), 1);
+            let source = Source::open(&folder.raster(&format!("{order}.tif"), &line)).unwrap();
+            let key = |band| Key { source: Owner::Raster(source.id()), row: 1, col: 0, mask: false, band };
+            let blocks = source.blocks(&[key(2)], &[1, 2]).unwrap();
+            assert_eq!(*blocks[0], Pixels::UInt8(vec![6, 7, 8, 9, 10, 11]));
+            assert_eq!(CACHE.holds(key(1)), here);
+            assert_eq!(*source.block(key(1)).unwrap(), Pixels::UInt8((56..62).collect()));
+            let key = |band| Key { row: 0, ..key(band) };
+            let twice = source.blocks(&[key(2), key(2)], &[1]).unwrap();
+            assert!(twice.iter().all(|block| **block == Pixels::UInt8((0..6).collect())) && twice.len() == 2);
+        }
     }
 
     #[test]

@@ -11,9 +11,10 @@ use crate::limits::Limits;
 use crate::on_error::OnError;
 use crate::read::HELD_BYTES;
 use crate::read::gaps::Gaps;
-use crate::read::patch::{PatchBlocks, PatchOptions, band_numbers, check_patch, common_dtype, pixel_count};
+use crate::read::patch::{PatchBlocks, PatchOptions, check_patch, common_dtype, pixel_count};
 use crate::read::plan::{FileWindow, fetch_patches};
 use crate::read::source::Source;
+use crate::read::steps::bands_at;
 use crate::window::Window;
 use crate::workers::Ordered;
 
@@ -24,6 +25,8 @@ pub struct Target {
     pub path: Arc<str>,
     /// What is read of it.
     pub window: Window,
+    /// Which step of time, where the raster is a variable of an array file and one of them is meant.
+    pub step: Option<u64>,
 }
 
 /// What a stream reads for one row, and what the row carries past the reading.
@@ -209,8 +212,8 @@ impl<C, R: Iterator<Item = Result<Row<C>>>> Iterator for Jobs<R> {
 /// Makes the patches of jobs ready.
 struct PatchLoader {
     options: Arc<StreamOptions>,
-    /// By path; what cannot be read stays so for the stream.
-    files: Shared<Arc<str>, Result<File>>,
+    /// By path and step; what cannot be read stays so for the stream.
+    files: Shared<(Arc<str>, Option<u64>), Result<File>>,
 }
 
 impl PatchLoader {
@@ -241,7 +244,7 @@ impl PatchLoader {
     }
 
     fn window(&self, target: &Target) -> Result<FileWindow> {
-        let File { source, bands } = self.file(&target.path)?;
+        let File { source, bands } = self.file(target)?;
         let (window, options) = (target.window, &self.options);
         check_patch(&window, bands.len(), options.dtype.size(), &options.limits)?;
         Ok(FileWindow { source, window, bands })
@@ -262,18 +265,19 @@ impl PatchLoader {
         }
     }
 
-    fn file(&self, path: &Arc<str>) -> Result<File> {
-        if let Some(file) = self.files.get(path) {
+    fn file(&self, target: &Target) -> Result<File> {
+        let key = (target.path.clone(), target.step);
+        if let Some(file) = self.files.get(&key) {
             return file;
         }
-        let file = self.look_at(path);
-        self.files.insert(path.clone(), file.clone());
+        let file = self.look_at(&target.path, target.step);
+        self.files.insert(key, file.clone());
         file
     }
 
-    fn look_at(&self, path: &str) -> Result<File> {
+    fn look_at(&self, path: &str, step: Option<u64>) -> Result<File> {
         let source = Source::open(path)?;
-        let bands = band_numbers(&source, &self.options.patch)?;
+        let bands = bands_at(&source, &self.options.patch, step)?;
         let (own, dtype) = (common_dtype(&source, &bands)?, self.options.dtype);
         if own != dtype && !dtype.is_float() {
             return Err(Error::unsuited(path, Lack::PixelType { own, before: dtype }));
@@ -301,7 +305,7 @@ mod tests {
         let row = |i: usize| {
             let path = paths[i % paths.len()].clone();
             let window = Window::new(i as i64 * 7 % 70 - 3, i as i64 * 5 % 70 - 3, side, side).unwrap();
-            Ok(Row { target: Ok(Target { path, window }), carried: i })
+            Ok(Row { target: Ok(Target { path, window, step: None }), carried: i })
         };
         (0..count).map(row).collect()
     }
@@ -353,10 +357,10 @@ mod tests {
         let rasters = [Counted::new(75, 80)];
         let mut rows = rows(&rasters, 5000, 9);
         let beyond = Window::new(500, 500, 2, 2).unwrap();
-        let absent = Target { path: "/nowhere/at_all.tif".into(), window: beyond };
-        let outside = Target { path: rasters[0].path().into(), window: beyond };
+        let absent = Target { path: "/nowhere/at_all.tif".into(), window: beyond, step: None };
+        let outside = Target { path: rasters[0].path().into(), window: beyond, step: None };
         let huge = Window::new(0, 0, 1 << 30, 1 << 30).unwrap();
-        let huge = Target { path: rasters[0].path().into(), window: huge };
+        let huge = Target { path: rasters[0].path().into(), window: huge, step: None };
         rows[100] = Err(Error::Bug("torn".into()));
         rows[3000] = Ok(Row { target: Err(Error::Bug("no window".into())), carried: 3000 });
         for (at, target) in [(3001, absent), (3002, outside), (3003, huge)] {

@@ -1,6 +1,6 @@
 //! One band of a raster on a slice's grid: copied where the pixels already lie on it, else warped.
 
-use crate::dtype::Pixel;
+use crate::dtype::{Nodata, Pixel};
 use crate::error::{Error, Result};
 use crate::format::gdal::warp;
 use crate::format::gdal::warp::{Pixels, Rule, Warped};
@@ -16,34 +16,35 @@ use crate::window::Window;
 const NONE: f64 = f64::MIN;
 
 /// One band (from 1) on the grid of the slice that was placed for this resampling; `None` when the file does not touch
-/// the slice.
+/// the slice. Bands `beside` it are brought there next.
 ///
 /// # Errors
 /// No transformation between the two CRSs, or blocks that cannot be decoded.
 pub fn band_onto<T: Pixel>(
     source: &Source,
     band: usize,
+    beside: &[usize],
     placement: &Placement<'_>,
     how: &Warp,
 ) -> Result<Option<Warped<T>>> {
     match placement {
         Placement::Aside => Ok(None),
-        Placement::Aligned(windows) => copy(source, band, windows, how.scaled),
-        Placement::Warped(passage) => warped(source, band, passage, how),
+        Placement::Aligned(windows) => copy(source, (band, beside), windows, how),
+        Placement::Warped(passage) => warped(source, (band, beside), passage, how),
     }
 }
 
 fn copy<T: Pixel>(
     source: &Source,
-    band: usize,
+    (band, beside): (usize, &[usize]),
     windows: &[Window],
-    scaled: bool,
+    how: &Warp,
 ) -> Result<Option<Warped<T>>> {
     let mut all: Option<Warped<T>> = None;
-    let options = PatchOptions { scaled, ..PatchOptions::default() };
+    let options = PatchOptions { scaled: how.scaled, nodata: how.nodata, ..PatchOptions::default() };
     for window in windows {
         let mut part = Warped { pixels: vec![T::default(); window.area()], valid: vec![1; window.area()] };
-        let request = PatchRequest { source, window: *window, bands: &[band], options: &options };
+        let request = PatchRequest { source, window: *window, bands: &[band], beside, options: &options };
         for gap in request.read(&mut part.pixels)? {
             if let Some(pixels) = part.valid.get_mut(gap) {
                 pixels.fill(0);
@@ -67,7 +68,7 @@ fn copy<T: Pixel>(
 
 fn warped<T: Pixel>(
     source: &Source,
-    band: usize,
+    (band, beside): (usize, &[usize]),
     passage: &Passage<'_>,
     how: &Warp,
 ) -> Result<Option<Warped<T>>> {
@@ -76,13 +77,16 @@ fn warped<T: Pixel>(
     let metadata = source.header().bands.get(band.wrapping_sub(1)).ok_or_else(no_band)?;
     // A scaled pixel is no longer comparable with the file's nodata value, so gaps get a value of their own.
     let fill = how.scaled.then_some(NONE);
-    let options = PatchOptions { scaled: how.scaled, fill, ..PatchOptions::default() };
+    let options = PatchOptions { scaled: how.scaled, nodata: how.nodata, fill, ..PatchOptions::default() };
     let nodata = match fill {
         Some(fill) => Some(T::of(fill)),
-        None => metadata.nodata.filter(|_| !metadata.masked).and_then(T::nodata),
+        // A mask's gaps hold those of a nodata value given by hand.
+        None => {
+            how.nodata.map(Nodata::Float).or(metadata.nodata).filter(|_| !metadata.masked).and_then(T::nodata)
+        }
     };
     let bands = [band];
-    let of = |part: &Window| PatchRequest { source, window: *part, bands: &bands, options: &options };
+    let of = |part: &Window| PatchRequest { source, window: *part, bands: &bands, beside, options: &options };
     let image = |window: &Window, out: &mut [T]| -> Result<()> {
         around(window, globe.as_ref(), out, |part, out| of(part).read(out).map(|_| ()))
     };
@@ -148,7 +152,7 @@ mod tests {
 
     const LINE: &str = "6x8 uint8 EPSG:32632 10 strip=2 | count";
     const NEAREST: Warp =
-        Warp { resampling: Resampling::Nearest, tolerance: 0.125, scaled: false, dtype: None };
+        Warp { resampling: Resampling::Nearest, tolerance: 0.125, scaled: false, nodata: None, dtype: None };
 
     fn source(line: &str) -> (Folder, Arc<Source>) {
         let folder = Folder::new();
@@ -178,7 +182,7 @@ mod tests {
 
     fn onto(source: &Source, slice: &Slice) -> Option<Warped<u8>> {
         let placement = Placement::of(source, slice, Resampling::Nearest).unwrap();
-        band_onto(source, 1, &placement, &NEAREST).unwrap()
+        band_onto(source, 1, &[], &placement, &NEAREST).unwrap()
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! LOAD: what is registered on the database that loads the extension.
 
-use crate::bridge::connection::Connection;
+use crate::bridge::connection::{Connection, when_closed};
 use crate::bridge::load::Extension;
 use crate::bridge::settings;
 use crate::error::{Error, Result};
+use crate::files::ranges;
 use crate::format::gdal;
+use crate::limits::when_lowered;
+use crate::read::array;
+use crate::read::source::{self, block_cache};
 use crate::sql::shared::{catalog_crs, remedies};
 use crate::sql::{functions, replacement};
 
@@ -14,6 +18,14 @@ pub const EXTENSION: Extension =
 
 fn register(connection: &Connection) -> Result<()> {
     gdal::start();
+    when_lowered(|| {
+        block_cache().keep_bound();
+        ranges::keep_bound();
+    });
+    when_closed(|| {
+        source::close_idle();
+        array::close_idle();
+    });
     settings::register(connection)?;
     catalog_crs::load(connection)?;
     for register in functions().filter_map(|function| function.register) {

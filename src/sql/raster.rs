@@ -9,5 +9,7 @@ group! {
     table read_patch_table::ReadPatchTable,
     table read_blocks::ReadBlocks,
     scalar read_slice::ReadSlice,
+    table read_slice_table::ReadSliceTable,
     scalar read_series::ReadSeries,
+    table read_series_table::ReadSeriesTable,
 }

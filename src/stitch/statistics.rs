@@ -181,6 +181,55 @@ impl<V: Sample> Band<V> {
     }
 }
 
+/// What one look over the pixels of a band tells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Glance {
+    /// How many are no NaN.
+    pub n: usize,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation, as a population.
+    pub std: f64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+}
+
+/// Values in a sum before it goes into that of sums.
+const RUN: usize = 256;
+
+/// Counts and sums of pixels but NaN, in doubles, run by run.
+pub fn glance(pixels: &[f64]) -> Glance {
+    let (mut n, mut sum, mut min, mut max) = (0, 0.0, f64::INFINITY, f64::NEG_INFINITY);
+    for run in pixels.chunks(RUN) {
+        let mut of_run = [0.0f64; 4];
+        for four in run.chunks(4) {
+            for (sum, value) in of_run.iter_mut().zip(four) {
+                *sum += if value.is_nan() { 0.0 } else { *value };
+            }
+        }
+        n += run.iter().filter(|value| !value.is_nan()).count();
+        // Minimum and maximum pass NaN over.
+        min = run.iter().fold(min, |least, value| if *value < least { *value } else { least });
+        max = run.iter().fold(max, |most, value| if *value > most { *value } else { most });
+        sum += of_run.iter().sum::<f64>();
+    }
+    let mean = sum / n as f64;
+    let mut squares = 0.0;
+    for run in pixels.chunks(RUN) {
+        let mut of_run = [0.0f64; 4];
+        for four in run.chunks(4) {
+            for (sum, value) in of_run.iter_mut().zip(four) {
+                let off = value - mean;
+                *sum += if value.is_nan() { 0.0 } else { off * off };
+            }
+        }
+        squares += of_run.iter().sum::<f64>();
+    }
+    Glance { n, mean, std: (squares / n as f64).sqrt(), min, max }
+}
+
 /// NumPy's own form of it, which is monotonic.
 fn between(below: f64, above: f64, share: f64) -> f64 {
     let step = above - below;
@@ -299,6 +348,20 @@ mod tests {
         }
         assert_eq!(f64::from_bits(1).parts(), (1, -1074));
         assert_eq!((-f32::from_bits(3)).parts(), (-3, -149));
+    }
+
+    #[test]
+    fn a_glance_passes_nan_over() {
+        let mut pixels = vec![f64::NAN; 700];
+        for (i, pixel) in pixels.iter_mut().enumerate().filter(|(i, _)| i % 7 == 3) {
+            *pixel = i as f64;
+        }
+        let told = glance(&pixels);
+        let (mean, std) = (3.0 + 7.0 * 49.5, 7.0 * ((100.0f64 * 100.0 - 1.0) / 12.0).sqrt());
+        assert_eq!((told.n, told.mean, told.min, told.max), (100, mean, 3.0, 696.0));
+        assert!((told.std - std).abs() < 1e-9);
+        assert_eq!(glance(&[f64::NAN]).n, 0);
+        assert_eq!(glance(&[f64::INFINITY, 1.0]).max, f64::INFINITY);
     }
 
     #[test]

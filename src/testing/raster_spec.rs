@@ -2,7 +2,8 @@
 //!
 //! `3x4 uint8 EPSG:32632 10 nodata=0 | 1 2 3 4 / 5 6 7 8 / 9 10 11 12` is three rows and four columns of ten metres. In
 //! front stand rows x columns, the type, the CRS (`-` for none) and the side of a pixel; then, as they are needed,
-//! `at=x,y` (the upper left corner; `0,0`), `nodata=value` and `strip=rows` (the rows of a block; all). Each `|` begins a
+//! `at=x,y` (the upper left corner; `0,0`), `nodata=value`, `strip=rows` (the rows of a block; all) and `bands=together`
+//! (pixel by pixel; apart). Each `|` begins a
 //! band, each `/` a row. `count` stands for 0, 1, 2 and so on along the rows, `count+100` for 100, 101 and so on.
 //! `spec_raster` of test/python/conftest.py reads the same lines.
 
@@ -23,6 +24,8 @@ pub struct RasterSpec {
     pub nodata: Option<String>,
     /// Rows of a block.
     pub strip: usize,
+    /// The bands of a pixel lie side by side.
+    pub together: bool,
     /// `[row, col]` of each band.
     pub bands: Vec<Vec<f64>>,
 }
@@ -49,6 +52,7 @@ impl RasterSpec {
             at: (0.0, 0.0),
             nodata: None,
             strip: height,
+            together: false,
             bands: Vec::new(),
         };
         for option in words {
@@ -59,6 +63,7 @@ impl RasterSpec {
                 }
                 ("nodata", value) => spec.nodata = Some(value.into()),
                 ("strip", rows) => spec.strip = rows.parse().unwrap(),
+                ("bands", order) => spec.together = order == "together",
                 (other, _) => panic!("no option {other}"),
             }
         }
@@ -73,7 +78,7 @@ impl RasterSpec {
         inside.then(|| self.bands[band][row * self.width + col])
     }
 
-    /// The raster as a TIFF, written after TIFF 6.0 and GeoTIFF 1.1 with bands apart and nothing packed.
+    /// The raster as a TIFF, written after TIFF 6.0 and GeoTIFF 1.1 with nothing packed.
     pub fn tiff(&self) -> Vec<u8> {
         let count = self.bands.len();
         let shorts =
@@ -82,12 +87,15 @@ impl RasterSpec {
             |values: &[u32]| (4u16, values.len(), values.iter().flat_map(|v| v.to_le_bytes()).collect());
         let doubles =
             |values: &[f64]| (12u16, values.len(), values.iter().flat_map(|v| v.to_le_bytes()).collect());
-        let strips: Vec<Vec<u8>> = self
-            .bands
-            .iter()
-            .flat_map(|band| band.chunks(self.strip * self.width))
-            .map(|strip| self.encode(strip))
-            .collect();
+        let pixel = |i: usize| self.bands.iter().map(move |band| band[i]);
+        let planes = match self.together {
+            true => vec![(0..self.height * self.width).flat_map(pixel).collect()],
+            false => self.bands.clone(),
+        };
+        let samples = if self.together { count } else { 1 };
+        let strips =
+            planes.iter().flat_map(|plane: &Vec<f64>| plane.chunks(self.strip * self.width * samples));
+        let strips: Vec<Vec<u8>> = strips.map(|strip| self.encode(strip)).collect();
         let sizes: Vec<u32> = strips.iter().map(|strip| strip.len() as u32).collect();
         let format = match self.dtype {
             Dtype::Float32 | Dtype::Float64 => 3,
@@ -107,7 +115,7 @@ impl RasterSpec {
                 (277, shorts(&[count as u16])),
                 (278, longs(&[self.strip as u32])),
                 (279, longs(&sizes)),
-                (284, shorts(&[if count > 1 { 2 } else { 1 }])),
+                (284, shorts(&[if count > 1 && !self.together { 2 } else { 1 }])),
             ];
             if count > 1 {
                 tags.push((338, shorts(&vec![0; count - 1])));
@@ -199,9 +207,14 @@ mod tests {
         assert_eq!(header.crs.as_deref(), Some("EPSG:32632"));
         assert_eq!(header.transform, Some(Affine([500_000.0, 10.0, 0.0, 4.6e6, 0.0, -10.0])));
         assert_eq!(header.bands[1].nodata.map(|nodata| nodata.f64()), Some(-1.0));
-        assert_eq!(raster.read_block(1, 0, 0).unwrap(), Pixels::Int16(vec![1, 2, 3, 4, 5, 6, 7, 8]));
-        assert_eq!(raster.read_block(2, 0, 0).unwrap(), Pixels::Int16((100..108).collect()));
-        let Pixels::Int16(last) = raster.read_block(1, 1, 0).unwrap() else { panic!("another type") };
+        let both = [Pixels::Int16(vec![1, 2, 3, 4, 5, 6, 7, 8]), Pixels::Int16((100..108).collect())];
+        assert_eq!(raster.read_block(&[1, 2], 0, 0).unwrap(), both);
+        let together = folder.raster("b.tif", &line.replacen(" |", " bands=together |", 1));
+        let together = Raster::open(&Sight::at(&together).unwrap(), None).unwrap();
+        assert!(together.header().together && !header.together);
+        assert_eq!(together.read_block(&[1, 2], 0, 0).unwrap(), both);
+        let last = raster.read_block(&[1], 1, 0).unwrap();
+        let Some(Pixels::Int16(last)) = last.first() else { panic!("another type") };
         assert_eq!(last[..4], [9, 10, 11, -1]);
     }
 
@@ -212,7 +225,7 @@ mod tests {
             let path = folder.raster(&format!("{name}.tif"), &format!("2x2 {name} EPSG:4326 1 | 1 2 / 3 4"));
             let raster = Raster::open(&Sight::at(&path).unwrap(), None).unwrap();
             assert_eq!(raster.header().bands[0].dtype, dtype);
-            let pixels = raster.read_block(1, 0, 0).unwrap();
+            let pixels = raster.read_block(&[1], 0, 0).unwrap().remove(0);
             let values: Vec<f64> =
                 crate::with_pixels!(pixels, values => values.into_iter().map(Pixel::f64).collect());
             assert_eq!(values, [1.0, 2.0, 3.0, 4.0], "{name}");

@@ -80,6 +80,11 @@ impl Staging {
         self.folder.join("new").with_extension(self.target.extension().unwrap_or_default())
     }
 
+    /// A file beside it, which goes with the folder.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// Where the file is to be.
     pub fn target(&self) -> &Path {
         &self.target

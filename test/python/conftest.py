@@ -76,6 +76,7 @@ def parse_spec(line):
     options = dict(option.split("=") for option in options)
     x, y = map(float, options.pop("at", "0,0").split(","))
     nodata, strip = options.pop("nodata", None), int(options.pop("strip", height))
+    interleave = {"together": "pixel", "apart": "band"}[options.pop("bands", "apart")]
     assert not options, f"no option {', '.join(options)}"
 
     def band(text):
@@ -87,7 +88,7 @@ def parse_spec(line):
     data = np.stack([band(text) for text in bands]).astype(dtype)
     transform = from_origin(x, y, float(resolution), float(resolution))
     return types.SimpleNamespace(
-        data=data, crs=None if crs == "-" else crs, transform=transform, nodata=None if nodata is None else float(nodata), strip=strip)
+        data=data, crs=None if crs == "-" else crs, transform=transform, nodata=None if nodata is None else float(nodata), strip=strip, interleave=interleave)
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def spec_raster(tmp_path):
 
     def write(line, name="a.tif"):
         spec = parse_spec(line)
-        return write_raster(tmp_path / name, spec.data, crs=spec.crs, transform=spec.transform, nodata=spec.nodata, blockysize=spec.strip)
+        return write_raster(tmp_path / name, spec.data, crs=spec.crs, transform=spec.transform, nodata=spec.nodata, blockysize=spec.strip, interleave=spec.interleave)
 
     return write
 

@@ -1,9 +1,27 @@
-"""What a process meets: constants that are not read while DuckDB plans."""
+"""What a process meets: constants that are not read while DuckDB plans, forks, names that are not UTF-8, and early ends."""
+import os
+import textwrap
+
 import netCDF4
 import numpy as np
 import pytest
 
-from conftest import write_raster
+from conftest import OPEN_EXTENSION, run_python, write_raster
+
+
+def run(code, **more):
+    done = run_python(OPEN_EXTENSION + textwrap.dedent(code), **more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def write_netcdf(path, shape, chunks=None):
+    names = ("t", "y", "x")[-len(shape):]
+    with netCDF4.Dataset(path, "w") as file:
+        for name, size in zip(names, shape):
+            file.createDimension(name, size)
+        file.createVariable("v", "f4", names, chunksizes=chunks, zlib=chunks is not None)
+    return str(path)
 
 
 @pytest.fixture
@@ -58,7 +76,7 @@ def test_every_scalar_that_gives_pixels_is_volatile(con):
         "SELECT function_name, any_value(stability) FROM duckdb_functions() WHERE function_type = 'scalar' "
         "AND function_name IN (SELECT name FROM geoquilt_functions() WHERE kind = 'scalar') GROUP BY ALL").fetchall())
     volatile = {name for name, stability in listed.items() if stability == "VOLATILE"}
-    assert volatile == {"read_patch", "read_slice", "read_series", "read_array", "geo_rasterize"}
+    assert volatile == {"read_patch", "read_slice", "read_series", "read_array", "read_times", "geo_rasterize"}
 
 
 def test_a_select_over_a_header_that_names_files_writes_and_shows_none(con, tmp_path):
@@ -74,3 +92,85 @@ def test_a_select_over_a_header_that_names_files_writes_and_shows_none(con, tmp_
     assert kept.read_bytes() == b"echo hello\n" and not (tmp_path / "index").exists()
     drivers = con.execute("SELECT drivers FROM geoquilt_version()").fetchone()[0]
     assert not {"MRF", "ERS"} & set(drivers)
+
+
+def test_a_file_whose_name_is_not_utf8_stops_no_other(con, tmp_path):
+    for name in ("a.tif", "b.tif", "c.tif"):
+        write_raster(tmp_path / name, np.ones((4, 4), "uint8"))
+    os.rename(os.fsencode(tmp_path / "b.tif"), os.fsencode(tmp_path) + b"/M\xfcnchen.tif")
+    for glob in ("*.tif", "**/*.tif"):
+        rows = con.execute(f"SELECT path, error FROM geo_catalog_build('{tmp_path}/{glob}', on_error := 'report')").fetchall()
+        assert [os.path.basename(path) for path, error in rows if error is None] == ["a.tif", "c.tif"]
+        assert ["not UTF-8" in error for _, error in rows if error is not None] == [True]
+        assert con.execute(f"SELECT count(*) FROM geo_catalog_build('{tmp_path}/{glob}', on_error := 'skip')").fetchone() == (2,)
+        with pytest.raises(Exception, match="not UTF-8"):
+            con.execute(f"FROM geo_catalog_build('{tmp_path}/{glob}')")
+
+
+def test_a_child_forked_while_another_thread_reads_answers_or_says_why_not(tmp_path, cube):
+    busy = write_netcdf(tmp_path / "busy.nc", (400, 4000))
+    run(f"""
+        import os, signal, threading, time
+        over = threading.Event()
+        def prefetch():
+            cursor = con.cursor()
+            cursor.execute('SET geoquilt_block_cache_mb = 0')
+            while not over.is_set():
+                cursor.execute("SELECT sum(len(data)) FROM read_array('{busy}', 'v')").fetchall()
+        threads = [threading.Thread(target=prefetch, daemon=True) for _ in range(2)]
+        [thread.start() for thread in threads]
+        time.sleep(0.3)
+        for turn in range(10):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                mine = duckdb.connect(config={{'allow_unsigned_extensions': 'true', 'threads': 1}})
+                try:
+                    mine.execute(f"LOAD '{{EXTENSION}}'")
+                    right = mine.execute("SELECT read_array('{cube}', 'v').data[2]").fetchone() == (1.0,)
+                except duckdb.Error as error:
+                    right = 'forked' in str(error) and 'spawn' in str(error)
+                os._exit(0 if right else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, turn
+            time.sleep(0.011 * (turn % 5))
+        over.set()
+        os._exit(0)
+    """, timeout=300)
+
+
+def test_a_child_forked_while_nothing_runs_reads(cube):
+    run(f"""
+        import os, signal
+        read = "SELECT read_array('{cube}', 'v').data[2]"
+        assert con.execute(read).fetchone() == (1.0,)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            mine = duckdb.connect(config={{'allow_unsigned_extensions': 'true', 'threads': 1}})
+            mine.execute(f"LOAD '{{EXTENSION}}'")
+            os._exit(0 if mine.execute(read).fetchone() == (1.0,) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """)
+
+
+def test_a_connection_is_closed_while_a_stream_reads_through_a_file_system_of_pythons(tmp_path):
+    write_raster(tmp_path / "a.tif", np.random.default_rng(0).random((512, 512), "float32"), tiled=True, blockxsize=64, blockysize=64, compress="deflate")
+    run(f"""
+        import gc, signal
+        from fsspec.implementations.memory import MemoryFileSystem
+        con.close()
+        signal.alarm(60)
+        files = MemoryFileSystem()
+        for n in range(4):
+            files.pipe(f'/a{{n}}.tif', open('{tmp_path}/a.tif', 'rb').read())
+        names = [f'memory://a{{n}}.tif' for n in range(4)]
+        for turn in range(12):
+            con = duckdb.connect(config={{'allow_unsigned_extensions': 'true'}})
+            con.execute(f"LOAD '{{EXTENSION}}'")
+            con.register_filesystem(files)
+            stream = con.execute(f'SELECT data FROM read_patch({{names}}, size := 4)')
+            assert len(stream.fetchmany(3)) == 3
+            con.close()
+            del stream, con
+            gc.collect()
+    """)

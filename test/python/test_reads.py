@@ -120,6 +120,34 @@ def test_pixels_equal_rasterio_for_every_compression(con, raster, compress, pred
     check_table(con, path, dtype)
 
 
+@pytest.mark.parametrize("layout", ["tiled 64x32", "strips", "one strip"])
+@pytest.mark.parametrize("compress,predictor", [("deflate", 1), ("deflate", 2), ("deflate", 3), ("lzw", 2), ("none", 1)])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
+def test_bands_that_lie_together_equal_rasterio(con, raster, dtype, compress, predictor, layout):
+    if predictor == 3 and not dtype.startswith("float"):
+        pytest.skip("predictor 3 is for floats")
+    packed = {} if compress == "none" else dict(compress=compress, predictor=predictor)
+    path = raster("a.tif", small(pixels(dtype, bands=5)), interleave="pixel", **packed, **LAYOUTS[layout])
+    check_scalar(con, path)
+    check_scalar(con, path, bands=[5, 2], options=", {bands: [5, 2]}")
+    check_table(con, path, dtype)
+    check_table(con, path, dtype, bands=[3], more=", bands := [3]")
+    with rasterio.open(path) as file:
+        whole = file.read()
+        slice = f"geo_slice([{file.height}, {file.width}], {list(file.transform.to_gdal())}, '{file.crs}')"
+    got, nulls = lists(con, f"SELECT read_slice('{path}', {slice}, {{bands: [4, 1, 5]}}).data")
+    assert not nulls.any()
+    np.testing.assert_array_equal(got, whole[[3, 0, 4]].ravel().astype("float32"))
+
+
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
+def test_deflated_cmyk_equals_rasterio(con, raster, interleave):
+    """GDAL turns the four inks into red, green, blue and alpha: they must not be shown as they are stored."""
+    path = raster("cmyk.tif", pixels("uint8", 4), photometric="cmyk", compress="deflate", interleave=interleave, tiled=True, blockxsize=64, blockysize=64)
+    check_scalar(con, path)
+    check_table(con, path, "uint8")
+
+
 @pytest.mark.parametrize("interleave", ["pixel", "band"])
 def test_jpeg_pixels_equal_rasterio(con, raster, interleave):
     smooth = np.cumsum(pixels("uint8", 3).astype(int) % 7 - 3, axis=2).clip(0, 255).astype("uint8")

@@ -1,50 +1,557 @@
-"""What a database forbids is not read, and a text that names a CRS opens no file."""
-import duckdb
-import numpy as np
-import pytest
+"""Laws of docs/security.md: nothing in a file can hurt, and what the database forbids is not read, listed or written."""
+import json
+import os
+import resource
+import sqlite3
+import struct
+import subprocess
+import sys
 
-from conftest import ROOT, connect, write_raster
+import duckdb
+import geopandas
+import h5py
+import netCDF4
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+from conftest import EXTENSION, ROOT, connect, write_raster
+from shapely.geometry import Point
+from test_arrays import write_grib
 
 WIN = "{row_off: 0, col_off: 0, height: 2, width: 2}"
-READS = [
-    "SELECT read_patch('{folder}/a.tif', " + WIN + ")", "FROM read_patch('{folder}/a.tif', size := 2)", "FROM read_blocks('{folder}/a.tif')",
-    "FROM geo_catalog_build('{folder}/*.tif')", "FROM geo_patch_grid('{folder}/a.tif', size := 2)",
-    "FROM read_variables('{root}/test/data/small/ocean.zarr')", "SELECT read_array('{root}/test/data/small/ocean.zarr', 'temp')",
-]
+FORBIDDEN = "this database forbids it"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def said(con, sql):
+    """The words of an error, or nothing."""
+    try:
+        con.execute(sql).fetchall()
+    except duckdb.Error as error:
+        return str(error)
+    return None
+
+
+def apart(sql, seconds=20, before=""):
+    """What a statement says in a process of its own, which neither dies nor waits for ever."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'test/python')!r})\nfrom conftest import connect\ncon = connect()\n{before}\n" \
+           f"try:\n    con.execute({sql!r}).fetchall()\n    print('none')\nexcept Exception as error:\n    print(error)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=seconds, env={**os.environ, "GEOQUILT_EXTENSION": EXTENSION})
+    assert done.returncode == 0, f"{sql}: {done.returncode} {done.stderr[-500:]}"
+    return done.stdout
+
+
+# --- CRS texts ---------------------------------------------------------------------------------------------------------------
+
+
+def project(crs):
+    return f"SELECT geo_bbox(geo_project('POINT (9 45)'::GEOMETRY, 'OGC:CRS84', '{crs}'))"
+
+
+def test_a_text_that_names_a_file_is_no_crs(con, tmp_path):
+    (tmp_path / "crs.wkt").write_text(pyproj.CRS(32632).to_wkt())
+    os.mkfifo("pipe")
+    for text in ("crs.wkt", str(tmp_path / "crs.wkt"), "DICT:crs.wkt,1", "pipe", "/dev/stdin", "/vsistdin/", "+init=pipe:x"):
+        assert "is not a coordinate reference system" in said(con, project(text)), text
+
+
+@pytest.mark.parametrize("code", ["EPSG:32632x", "EPSG:3263 2", "EPSG:4326.5", "EPSG:4326 junk"])
+def test_a_code_with_more_behind_it_is_no_crs(con, code):
+    with pytest.raises(pyproj.exceptions.CRSError):
+        pyproj.CRS(code)
+    assert "is not a coordinate reference system" in said(con, project(code))
+
+
+@pytest.mark.parametrize("code, kind", [("EPSG:5773", "vertical"), ("EPSG:4978", "geocentric"), ("urn:ogc:def:crs:EPSG::5773", "vertical")])
+def test_heights_and_the_earths_centre_are_refused(con, code, kind):
+    crs = pyproj.CRS(code)
+    assert crs.is_vertical or crs.is_geocentric
+    for text in (code, crs.to_wkt(), crs.to_json()):
+        error = said(con, project(text.replace("'", "''")))
+        assert f"is {kind}" in error and "must be a projected or geographic" in error, error
+    assert said(con, project("EPSG:7415")) is None
+
+
+def test_a_grid_that_is_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo("grid")
+    bessel = f"+proj=longlat +ellps=bessel +nadgrids={tmp_path}/grid +no_defs"
+    texts = [bessel, bessel.replace(f"{tmp_path}/", ""), f"+proj=utm +zone=32 +geoidgrids={tmp_path}/grid", pyproj.CRS(bessel).to_wkt(), pyproj.CRS(bessel).to_json()]
+    for text in texts:
+        assert "is not a regular file" in apart(project(text.replace("'", "''"))), text
+
+
+# --- What a file may name -----------------------------------------------------------------------------------------------------
+
+
+def mrf(data, index, source=None):
+    cached = f"<CachedSource><Source>{source}</Source></CachedSource>" if source else ""
+    return (f'<MRF_META>{cached}<Raster><Size x="16" y="16" c="1"/><PageSize x="16" y="16" c="1"/><Compression>NONE</Compression>'
+            f'<DataType>Byte</DataType><DataFile>{data}</DataFile><IndexFile>{index}</IndexFile></Raster><GeoTags>'
+            '<BoundingBox minx="500000" miny="4999840" maxx="500160" maxy="5000000"/><Projection>EPSG:32632</Projection></GeoTags></MRF_META>')
+
+
+def test_reading_never_writes(con, tmp_path):
+    os.makedirs("inbox")
+    os.makedirs("elsewhere")
+    write_raster("inbox/source.tif", np.full((16, 16), 65, "u1"))
+    (tmp_path / "elsewhere/start.sh").write_text("echo hello\n")
+    (tmp_path / "inbox/scene.tif").write_text(mrf(f"{tmp_path}/elsewhere/start.sh", f"{tmp_path}/elsewhere/start.idx", f"{tmp_path}/inbox/source.tif"))
+    for sql in (f"SELECT read_patch('inbox/scene.tif', {WIN})", "FROM geo_catalog_build('inbox/scene.tif')", "FROM read_blocks('inbox/scene.tif')"):
+        assert said(con, sql) is not None, sql
+    assert (tmp_path / "elsewhere/start.sh").read_bytes() == b"echo hello\n" and os.listdir("elsewhere") == ["start.sh"]
+    assert sorted(os.listdir("inbox")) == ["scene.tif", "source.tif"]
+
+
+def header_of_ers(data):
+    return ('DatasetHeader Begin\n\tVersion = "6.0"\n\tDataFile = "%s"\n\tDataSetType = ERStorage\n\tDataType = Raster\n\tByteOrder = LSBFirst\n'
+            '\tRasterInfo Begin\n\t\tCellType = Unsigned8BitInteger\n\t\tNrOfLines = 4\n\t\tNrOfCellsPerLine = 11\n\t\tNrOfBands = 1\n'
+            '\tRasterInfo End\nDatasetHeader End\n' % data)
+
+
+@pytest.mark.parametrize("name, text", [
+    ("a.ers", header_of_ers),
+    ("a.vrt", lambda file: '<VRTDataset rasterXSize="11" rasterYSize="4"><VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">'
+                           f'<SourceFilename relativeToVRT="0">{file}</SourceFilename><ImageOffset>0</ImageOffset><PixelOffset>1</PixelOffset>'
+                           '<LineOffset>11</LineOffset></VRTRasterBand></VRTDataset>'),
+    ("b.vrt", lambda file: f'<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>CSV:{file}</SrcDataSource><SrcLayer>secret</SrcLayer></OGRVRTLayer></OGRVRTDataSource>'),
+    ("c.tif", lambda file: mrf(file, file)),
+    ("d.vrt", lambda file: f'<VRTDataset rasterXSize="11" rasterYSize="4"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+                           f'<SourceFilename>/vsisubfile/0_44,{file}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>'),
+])
+def test_raw_bytes_of_another_folder_are_not_read(con, tmp_path, name, text):
+    os.makedirs("inbox")
+    (tmp_path / "secret.key").write_bytes(b"PRIVATE KEY " * 32)
+    (tmp_path / "inbox" / name).write_text(text(f"{tmp_path}/secret.key"))
+    for sql in (f"SELECT read_patch('inbox/{name}', {WIN})", f"FROM read_blocks('inbox/{name}')", f"FROM geo_catalog_build('inbox/{name}')"):
+        error = said(con, sql)
+        assert error is not None and "PRIVATE" not in error, sql
+
+
+def external(name, file):
+    with h5py.File(name, "w") as f:
+        f.create_dataset("d", shape=(4, 11), dtype="u1", external=[(file, 0, 44)])
+
+
+def test_values_outside_of_an_hdf5_file_come_from_its_own_folder(con, tmp_path):
+    os.makedirs("inbox/below")
+    (tmp_path / "secret.key").write_bytes(b"PRIVATE KEY " * 32)
+    (tmp_path / "inbox/below/raw.bin").write_bytes(bytes(range(44)))
+    os.chdir("inbox")
+    for n, (name, file) in enumerate([("a.h5", f"{tmp_path}/secret.key"), ("b.h5", "../secret.key"), ("c.nc", f"{tmp_path}/secret.key")]):
+        external(name, file)
+        vrt = f'<VRTDataset rasterXSize="11" rasterYSize="4"><VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>HDF5:"{name}"://d</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>'
+        (tmp_path / f"inbox/{n}.vrt").write_text(" " * n + vrt)
+        for sql in (f"SELECT read_array('{name}', 'd')", f"SELECT read_patch('{name}', {WIN})", f"SELECT read_patch('{n}.vrt', {WIN})", f"SELECT read_patch('HDF5:\"{name}\"://d', {WIN})"):
+            assert "outside of its folder" in (said(con, sql) or ""), sql
+    external("e.h5", "below/raw.bin")
+    assert con.execute("SELECT read_array('e.h5', 'd').data").fetchone()[0] == list(range(44))
+    # A link to a file with such values.
+    with h5py.File("f.h5", "w") as f:
+        f["x"] = np.zeros((4, 11), "u1")
+        f["linked"] = h5py.ExternalLink("a.h5", "/d")
+    assert "outside of its folder" in (said(con, "SELECT read_array('f.h5', 'linked')") or "")
+    assert con.execute("SELECT read_array('f.h5', 'x').data").fetchone()[0] == [0] * 44
+
+
+def test_files_that_hdf5_names_are_regular_and_may_lie_elsewhere(con, tmp_path):
+    os.makedirs("data")
+    with h5py.File("data/part.h5", "w") as f:
+        f["d"] = np.arange(4, dtype="i4")
+    layout = h5py.VirtualLayout(shape=(4,), dtype="i4")
+    layout[:] = h5py.VirtualSource(f"{tmp_path}/data/part.h5", "d", shape=(4,))
+    os.makedirs("inbox")
+    with h5py.File("inbox/all.h5", "w") as f:
+        f.create_virtual_dataset("d", layout)
+    assert con.execute("SELECT read_array('inbox/all.h5', 'd').data").fetchone()[0] == [0, 1, 2, 3]
+    os.unlink("data/part.h5")
+    os.mkfifo("data/part.h5")
+    assert "part.h5\", which belongs to it, cannot be read: it is not a regular file" in apart("SELECT read_array('inbox/all.h5', 'd').data")
+
+
+def test_reading_leaves_every_folder_as_it_is(data):
+    """No cache, no index, no statistics, whichever function reads."""
+    state = lambda: sorted((str(path.relative_to(data)), path.stat().st_size, path.stat().st_mtime_ns) for path in data.rglob("*"))
+    before = state()
+    con = connect()
+    for _, sql in statements(data):
+        assert said(con, sql) is None, sql
+    con.close()
+    assert state() == before
+
+
+def test_a_database_under_a_write_ahead_log_is_read_and_left_as_it_is(con, tmp_path):
+    os.makedirs("db")
+    geopandas.GeoDataFrame({"a": [1, 2]}, geometry=[Point(1, 1), Point(2, 2)], crs=4326).to_file("db/a.gpkg")
+    count = "SELECT layers[1].n_features FROM geo_catalog_build('db/a.gpkg', kind := 'vector')"
+    with sqlite3.connect("db/a.gpkg") as writer:
+        writer.execute("PRAGMA journal_mode = wal")
+    writer.close()
+    assert os.listdir("db") == ["a.gpkg"]
+    assert con.execute(count).fetchone() == (2,)
+    assert os.listdir("db") == ["a.gpkg"]
+    # A log whose index is gone: what stands in it is not passed over.
+    writer = sqlite3.connect("db/a.gpkg")
+    writer.execute("PRAGMA wal_autocheckpoint = 0")
+    writer.execute("CREATE TABLE other (x)")
+    writer.commit()
+    whole, log = open("db/a.gpkg", "rb").read(), open("db/a.gpkg-wal", "rb").read()
+    writer.close()
+    open("db/a.gpkg", "wb").write(whole)
+    open("db/a.gpkg-wal", "wb").write(log)
+    assert log and "write-ahead log" in said(con, count)
+    assert open("db/a.gpkg", "rb").read() == whole
+
+
+# --- Damage ------------------------------------------------------------------------------------------------------------------
+
+
+EVERY_DOOR = ["FROM read_variables('{0}')", "SELECT read_array('{0}', 'd')", "SELECT read_patch('{0}', " + WIN + ")", "FROM read_blocks('{0}')",
+              "FROM geo_catalog_build('{0}', on_error := 'skip')", "FROM geo_catalog_build('{0}', kind := 'raster')"]
+
+
+@pytest.mark.parametrize("sql", EVERY_DOOR)
+def test_a_damaged_text_is_told_and_kills_nothing(sql):
+    with h5py.File("a.h5", "w") as f:
+        f["d"] = np.zeros((4, 4), "u1")
+        f["d"].attrs["long_name"] = ["of", "variable", "length"]
+        f.attrs["title"] = "hello"
+    whole = open("a.h5", "rb").read()
+    assert whole.count(b"GCOL") >= 1
+    open("a.h5", "wb").write(whole.replace(b"GCOL", b"XXXX"))
+    output = apart(sql.replace("{0}", "a.h5"))
+    assert "damaged" in output or "skip" in sql, output
+
+
+@pytest.mark.parametrize("sql", EVERY_DOOR + ["SELECT read_patch('NETCDF:\"{0}\":d', " + WIN + ")"])
+def test_a_heap_without_an_end_is_told_and_never_waited_for(sql):
+    with netCDF4.Dataset("a.nc", "w") as f:
+        f.createDimension("y", 4)
+        f.createDimension("x", 4)
+        f.createVariable("d", "f4", ("y", "x"))[:] = 0
+        f.createVariable("y", "f4", ("y",))[:] = range(4)
+    whole = bytearray(open("a.nc", "rb").read())
+    at = whole.find(b"GCOL") + 16
+    while struct.unpack_from("<H", whole, at)[0]:
+        at += 16 + (struct.unpack_from("<Q", whole, at + 8)[0] + 7) // 8 * 8
+    struct.pack_into("<Q", whole, at + 8, 0)
+    open("a.nc", "wb").write(whole)
+    output = apart(sql.replace("{0}", "a.nc"))
+    assert "damaged" in output or "skip" in sql, output
+
+
+@pytest.mark.parametrize("word", [b"PALETTE", b"SOME_OTHER_CLASS"[:15], b"", b"DIMENSION_SCALE"])
+def test_a_class_of_any_name_is_read(word):
+    """A sound file: an attribute CLASS of 16 bytes, which is DIMENSION_SCALE in those of netCDF."""
+    with h5py.File("a.h5", "w") as f:
+        f["d"] = np.arange(16, dtype="u1").reshape(4, 4)
+        kind = h5py.h5t.C_S1.copy()
+        kind.set_size(16)
+        attribute = h5py.h5a.create(f["d"].id, b"CLASS", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+        attribute.write(np.array(word, "S16"), mtype=kind)
+    for said in walk(["FROM read_variables('a.h5')", "SELECT read_array('a.h5', 'd')", f"SELECT read_patch('a.h5', {WIN})"], seconds=30):
+        assert said is None, said
+
+
+def test_a_list_of_dimensions_that_is_none_is_told():
+    with h5py.File("a.h5", "w") as f:
+        f["x"] = np.arange(4.0)
+        f["x"].make_scale("x")
+        f["d"] = np.zeros((4, 4), "u1")
+        f["d"].attrs["DIMENSION_LIST"] = np.arange(64)
+    for said in walk(["FROM read_variables('a.h5')", "SELECT read_array('a.h5', 'd')", f"SELECT read_patch('HDF5:\"a.h5\"://d', {WIN})"], seconds=30)[:2]:
+        assert "DIMENSION_LIST" in said, said
+
+
+@pytest.mark.parametrize("sides", [(6 | 1 << 31, 4), (0, 4), (6, 0), (6, 5), (1 << 31, 1 << 31)])
+def test_a_grib_grid_of_a_size_that_none_has_is_told(con, sides):
+    write_grib("a.grib2")
+    whole = bytearray(open("a.grib2", "rb").read())
+    at = whole.find(struct.pack(">II", 36, 19))
+    assert at > 0
+    struct.pack_into(">II", whole, at, *sides)
+    open("a.grib2", "wb").write(whole)
+    open("a.vrt", "w").write('<VRTDataset rasterXSize="6" rasterYSize="4"><VRTRasterBand dataType="Float64" band="1"><SimpleSource>'
+                             '<SourceFilename relativeToVRT="1">a.grib2</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>')
+    for sql in ("FROM read_blocks('a.grib2')", "FROM read_variables('a.grib2')", f"SELECT read_patch('a.grib2', {WIN})", "FROM geo_catalog_build('a.grib2')", f"SELECT read_patch('a.vrt', {WIN})"):
+        assert "damaged" in apart(sql), sql
+
+
+# --- Regular files ------------------------------------------------------------------------------------------------------------
+
+
+def walk(statements, seconds=90):
+    """Runs statements one after another in a process of its own; gives what each says, or names the one that waits."""
+    code = f"import sys, json; sys.path.insert(0, {str(ROOT / 'test/python')!r})\nfrom conftest import connect\ncon = connect()\n" \
+           "for sql in json.load(sys.stdin):\n    try:\n        con.execute(sql).fetchall()\n        said = None\n    except Exception as error:\n        said = str(error)\n" \
+           "    print(json.dumps(said), flush=True)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "GEOQUILT_EXTENSION": EXTENSION})
+    try:
+        output, _ = child.communicate(json.dumps(statements), timeout=seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        output, _ = child.communicate()
+    told = [json.loads(line) for line in output.splitlines()]
+    assert len(told) == len(statements), f"no answer to {statements[len(told)]}"
+    return told
+
+
+def statements(folder):
+    """Every statement of PATHS over a folder, by the name of the file that it reads first."""
+    for templates in PATHS.values():
+        for template in templates:
+            name = template.split("{}/", 1)[1].split("'")[0].split('"')[0]
+            yield name, template.replace("{}", str(folder)).replace("{{", "{").replace("}}", "}")
+
+
+def test_a_file_that_is_a_pipe_is_refused_at_once_by_every_function(data):
+    asked = [(name, sql) for name, sql in statements(data) if "*" not in name and name not in ("c.zarr", "registry.parquet")]
+    for name in {name for name, _ in asked}:
+        os.unlink(data / name)
+        os.mkfifo(data / name)
+    for (_, sql), said in zip(asked, walk([sql for _, sql in asked])):
+        assert said and "not a regular file" in said, f"{sql}: {said}"
+
+
+@pytest.mark.parametrize("end", [".tif.aux.xml", ".tif.msk", ".tif.ovr", ".tfw", ".tifw", ".wld", ".prj", ".tab", ".hdr", ".aux", ".rrd", "_RPC.TXT", ".IMD"])
+def test_a_side_file_that_is_a_pipe_holds_up_no_function(data, end):
+    os.mkfifo(data / f"a{end}")
+    asked = [sql for name, sql in statements(data) if name == "a.tif" and "previous" not in sql]
+    assert len(asked) > 10
+    for sql, said in zip(asked, walk(asked)):
+        assert said is None or "not a regular file" in said, f"{sql}: {said}"
+        # What says where its pixels are, or which it has, is not passed over.
+        assert said or end not in (".tif.aux.xml", ".tif.msk"), sql
+
+
+@pytest.mark.parametrize("name, side", [("a.shp", "a.dbf"), ("a.shp", "a.shx"), ("a.shp", "a.prj"), ("a.shp", "a.cpg"), ("a.shp", "a.qix"), ("a.shp", "a.sbn"), ("a.gpkg", "a.gpkg-journal"), ("a.gpkg", "a.gpkg-wal"),
+                                        ("a.csv", "a.csvt"), ("a.csv", "a.prj"), ("a.png", "a.pgw"), ("a.png", "a.png.aux.xml"), ("a.img", "a.ige"), ("a.img", "a.rrd"), ("a.bin", "a.hdr")])
+def test_a_part_that_is_a_pipe_is_refused_at_once(name, side):
+    if name.endswith("csv"):
+        open(name, "w").write("x,y,v\n1,2,3\n")
+    elif name.endswith(("shp", "gpkg")):
+        geopandas.GeoDataFrame({"a": [1]}, geometry=[Point(1, 1)], crs=4326).to_file(name)
+    else:
+        write_raster(name, np.ones((4, 4), "u1"), driver={"png": "PNG", "img": "HFA", "bin": "ENVI"}[name[2:]])
+    if os.path.exists(side):
+        os.unlink(side)
+    os.mkfifo(side)
+    kind = "geo_rasterize('{0}', geo_slice({{xmin: 0, ymin: 0, xmax: 4, ymax: 4}}, 1, 'OGC:CRS84'))"
+    walk([f"FROM geo_catalog_build('{name}')", f"FROM geo_catalog_build('{name}', on_error := 'report')", f"SELECT read_patch('{name}', {WIN})", "SELECT " + kind.format(name)], seconds=30)
+
+
+@pytest.mark.parametrize("part", ["zarr.json", "v/zarr.json", "v/c/0/0"])
+def test_a_part_of_a_store_that_is_a_pipe_is_refused_at_once(tmp_path, part):
+    import zarr
+    group = zarr.open_group(str(tmp_path / "s.zarr"), mode="w", zarr_format=3)
+    group.create_array("v", data=np.ones((3, 3), "f4"))
+    os.unlink(tmp_path / "s.zarr" / part)
+    os.mkfifo(tmp_path / "s.zarr" / part)
+    for said in walk(["FROM read_array('s.zarr', 'v')", "SELECT read_array('s.zarr', 'v')"], seconds=20):
+        assert said
+
+
+def test_a_mask_that_cannot_be_opened_is_not_forgotten(con):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
+        for n in range(8):
+            with rasterio.open(f"x{n}.tif", "w", driver="GTiff", height=2, width=2, count=1, dtype="uint8", crs="EPSG:32632", transform=rasterio.Affine(10, 0, 0, 0, -10, 5e6)) as d:
+                d.write(np.full((1, 2, 2), 7, "uint8"))
+                d.write_mask(np.array([[255, 0], [255, 0]], "uint8"))
+    read = f"SELECT read_patch('x%d.tif', {WIN})"
+    assert con.execute(read % 0).fetchone()[0] == [7, None, 7, None]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, limits[1]))
+    try:
+        for n in range(1, 8):
+            held = []
+            try:
+                while True:
+                    held.append(open("/dev/null"))
+            except OSError:
+                pass
+            for _ in range(n):
+                held.pop().close()
+            try:
+                assert con.execute(read % n).fetchone()[0] == [7, None, 7, None]
+            except duckdb.Error as error:
+                assert "too many open files" in str(error).lower()
+            for file in held:
+                file.close()
+            assert con.execute(read % n).fetchone()[0] == [7, None, 7, None]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_files_that_cannot_be_opened_for_want_of_handles_are_not_taken_for_damaged(con):
+    for n in range(3):
+        with netCDF4.Dataset(f"n{n}.nc", "w") as f:
+            f.createDimension("x", 2)
+            f.createVariable("v", "f4", ("x",))[:] = n
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, limits[1]))
+    try:
+        for n in range(3):
+            held = []
+            try:
+                while True:
+                    held.append(open("/dev/null"))
+            except OSError:
+                pass
+            for _ in range(n + 1):
+                held.pop().close()
+            error = said(con, f"SELECT read_array('n{n}.nc', 'v')")
+            assert error is None or "too many open files" in error.lower(), error
+            for file in held:
+                file.close()
+            assert con.execute(f"SELECT read_array('n{n}.nc', 'v').data").fetchone()[0] == [n, n]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_folder_that_may_not_be_listed_is_told(tmp_path):
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder != folder.parent and str(folder).startswith("/tmp"):
+            os.chmod(folder, 0o755)
+    for name in ("a", "b"):
+        os.mkdir(name)
+        write_raster(f"{name}/x.tif", np.ones((4, 4), "u1"))
+    os.chmod("b", 0o700)
+    leave = "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)"
+    assert "permission denied" in apart("FROM geo_catalog_build('**/x.tif')", before=leave)
+    os.chmod("b", 0o755)
+
+
+# --- The database's own limits ------------------------------------------------------------------------------------------------
+
+
+SLICE = "geo_slice({xmin: 500000, ymin: 4599960, xmax: 500040, ymax: 4600000}, 10, 'EPSG:32629')"
+# Every parameter that takes paths, in every function and way to call it: a statement that reads PLACE.
+PATHS = {
+    "geo_catalog_build.paths table": ["FROM geo_catalog_build('{}/a.tif')", "FROM geo_catalog_build('{}/*.tif')", "FROM geo_catalog_build('{}/**/*.tif')", "FROM geo_catalog_build('{}/a.nc')",
+                                      "FROM geo_catalog_build('{}/p.geojson')", "FROM geo_catalog_build('NETCDF:\"{}/a.nc\":v', kind := 'raster')"],
+    "geo_catalog_build.previous table": ["FROM geo_catalog_build('{}/a.tif', previous := '{}/catalog.parquet')"],
+    "read_stac.items table": ["FROM read_stac('{}/item.json')", "FROM read_stac('{}/*.json')"],
+    "geo_patch_grid.source table": ["FROM geo_patch_grid('{}/a.tif', size := 2)"],
+    "geo_patch_grid.mask table": ["FROM geo_patch_grid({{xmin: 500000, ymin: 4599960, xmax: 500040, ymax: 4600000}}, size := 2, resolution := 10, crs := 'EPSG:32629', mask := '{}/a.tif', max_land_fraction := 1)"],
+    "st_land_fraction.mask scalar": ["SELECT st_land_fraction({{xmin: -8.99988, ymin: 41.55140, xmax: -8.99964, ymax: 41.55157}}, '{}/a.tif')"],
+    "read_patch.path scalar": ["SELECT read_patch('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")"],
+    "read_patch.source table": ["FROM read_patch('{}/a.tif', size := 2)", "FROM read_patch('{}/*.tif', size := 2)", "FROM read_patch('{}/registry.parquet')",
+                                "FROM read_patch([{{path: '{}/a.tif', win: " + WIN.replace("{", "{{").replace("}", "}}") + "}}])"],
+    "read_blocks.source table": ["FROM read_blocks('{}/a.tif')", "FROM '{}/a.tif'"],
+    "geo_zonal_stats.path scalar": ["SELECT geo_zonal_stats('{}/a.tif', 'POLYGON ((-8.99988 41.55140, -8.99964 41.55140, -8.99964 41.55157, -8.99988 41.55140))'::GEOMETRY)"],
+    "geo_zonal_stats.weights scalar": ["SELECT geo_zonal_stats('{}/a.tif', 'POLYGON ((-8.99988 41.55140, -8.99964 41.55140, -8.99964 41.55157, -8.99988 41.55140))'::GEOMETRY, {{weights: '{}/a.tif'}})"],
+    "geo_rasterize.features scalar": ["SELECT geo_rasterize('{}/p.geojson', " + SLICE.replace("{", "{{").replace("}", "}}") + ")"],
+    "read_variables.paths table": ["FROM read_variables('{}/a.nc')", "FROM read_variables('{}/c.zarr')", "FROM '{}/a.nc'"],
+    "read_array.path scalar": ["SELECT read_array('{}/a.nc', 'v')", "SELECT read_array('{}/c.zarr', 'v')"],
+    "read_array.paths table": ["FROM read_array('{}/a.nc', 'v')"],
+    "read_slice.paths scalar": ["SELECT read_slice('{}/a.tif', " + SLICE.replace("{", "{{").replace("}", "}}") + ")"],
+    "read_series.paths scalar": ["SELECT read_series(['{}/a.tif'], ['2024-01-01'::TIMESTAMP], geo_slice({{xmin: 500000, ymin: 4599960, xmax: 500040, ymax: 4600000}}, 10, 'EPSG:32629', '2024-01-01', '2024-01-02'))"],
+}
+# Texts that name no file, by parameter.
+NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_format", "crs", "on_error", "assets", "bands", "dtype", "edge", "shuffle", "outside", "resampling", "merge",
+            "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
+            "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "slice", "classes", "to_crs",
+            "COMPRESS", "NODATA", "BANDS"}
 
 
 @pytest.fixture
-def folder(tmp_path):
-    write_raster(tmp_path / "a.tif", np.arange(16, dtype="float32").reshape(4, 4))
-    return tmp_path
-
-
-@pytest.mark.parametrize("sql", READS)
-def test_without_external_access_nothing_is_read(folder, sql):
-    sql = sql.replace("{folder}", str(folder)).replace("{root}", str(ROOT))
+def data(tmp_path):
+    """A folder with a file of each kind."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_raster(folder / "a.tif", np.ones((4, 4), "u1"))
+    with netCDF4.Dataset(folder / "a.nc", "w") as f:
+        for name in ("lat", "lon"):
+            f.createDimension(name, 3)
+            f.createVariable(name, "f8", (name,))[:] = [1, 2, 3]
+        f["lat"].units, f["lon"].units = "degrees_north", "degrees_east"
+        f.createVariable("v", "f4", ("lat", "lon"))[:] = 1
+    (folder / "p.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [-9, 41.55]}}]}))
+    (folder / "item.json").write_text(json.dumps({"type": "Feature", "stac_version": "1.0.0", "id": "x", "geometry": {"type": "Point", "coordinates": [-9, 41.55]}, "bbox": [-9, 41.55, -9, 41.55],
+                                                  "properties": {"datetime": "2024-05-01T10:00:00Z"}, "links": [], "assets": {"b": {"href": "./a.tif"}}}))
+    import zarr
+    group = zarr.open_group(str(folder / "c.zarr"), mode="w", zarr_format=2)
+    group.create_array("v", data=np.ones((3, 3), "f4"))
     con = connect()
-    assert con.execute(sql).fetchall()
+    con.execute(f"COPY (FROM geo_catalog_build('{folder}/a.tif')) TO '{folder}/catalog.parquet'")
+    con.execute(f"COPY (SELECT '{folder}/a.tif' AS path, {WIN} AS win) TO '{folder}/registry.parquet'")
+    con.close()
+    return folder
+
+
+def test_every_parameter_that_takes_text_is_a_path_that_is_asked_about_or_no_path(con):
+    """Macros read by these functions alone; what COPY writes to is DuckDB's own to ask about."""
+    unknown = []
+    for name, kind, parameters in con.execute("SELECT name, kind, parameters FROM geoquilt_functions() WHERE kind NOT LIKE '%macro%'").fetchall():
+        for parameter in parameters:
+            if "VARCHAR" in parameter["type"] and f"{name}.{parameter['name']} {kind}" not in PATHS and parameter["name"] not in NO_PATHS:
+                unknown.append(f"{name}.{parameter['name']} {kind}: {parameter['type']}")
+    assert not unknown, unknown
+
+
+@pytest.mark.parametrize("key", PATHS)
+def test_what_the_database_forbids_is_not_read(data, key):
+    for template in PATHS[key]:
+        sql = template.replace("{}", str(data)).replace("{{", "{").replace("}}", "}")
+        con = connect()
+        assert said(con, sql) is None, sql
+        # What an earlier query opened is as forbidden.
+        con.execute("SET enable_external_access = false")
+        assert FORBIDDEN in (said(con, sql) or ""), f"{sql}: {said(con, sql)}"
+        con.close()
+        con = connect()
+        con.execute("SET disabled_filesystems = 'LocalFileSystem'")
+        assert FORBIDDEN in (said(con, sql) or ""), f"{sql}: {said(con, sql)}"
+        con.close()
+
+
+@pytest.mark.parametrize("key", PATHS)
+def test_what_the_database_allows_is_read(data, key):
+    con = connect()
+    con.execute(f"SET allowed_directories = ['{data}']")
     con.execute("SET enable_external_access = false")
-    with pytest.raises(duckdb.Error):
-        con.execute(sql).fetchall()
+    con.execute("SET lock_configuration = true")
+    for template in PATHS[key]:
+        sql = template.replace("{}", str(data)).replace("{{", "{").replace("}}", "}")
+        assert said(con, sql) is None, f"{sql}: {said(con, sql)}"
+    con.close()
 
 
-def test_allowed_directories_are_read_and_others_are_not(folder, tmp_path_factory):
-    other = tmp_path_factory.mktemp("other")
-    write_raster(other / "a.tif", np.ones((4, 4), "float32"))
+def test_what_a_file_names_is_asked_about_too(data, tmp_path):
+    allowed = tmp_path / "allowed"
+    allowed.mkdir()
+    (allowed / "a.vrt").write_text('<VRTDataset rasterXSize="4" rasterYSize="4"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+                                   f'<SourceFilename>{data}/a.tif</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>')
+    with h5py.File(allowed / "a.h5", "w") as f:
+        layout = h5py.VirtualLayout(shape=(3, 3), dtype="f4")
+        layout[:] = h5py.VirtualSource(f"{data}/a.nc", "v", shape=(3, 3))
+        f.create_virtual_dataset("v", layout)
+    write_raster(allowed / "m.tif", np.ones((4, 4), "u1"))
+    write_raster(data / "m.tif.msk", np.zeros((4, 4), "u1"))
+    os.symlink(data / "m.tif.msk", allowed / "m.tif.msk")
+    statements = [f"SELECT read_patch('{allowed}/a.vrt', {WIN})", f"SELECT read_array('{allowed}/a.h5', 'v')"]
     con = connect()
-    con.execute(f"SET allowed_directories = ['{folder}']; SET enable_external_access = false")
-    assert con.execute(READS[0].replace("{folder}", str(folder))).fetchone() == ([0, 1, 4, 5],)
-    with pytest.raises(duckdb.Error):
-        con.execute(READS[0].replace("{folder}", str(other))).fetchall()
+    for sql in statements:
+        assert said(con, sql) is None, sql
+    con.execute(f"SET allowed_directories = ['{allowed}']")
+    con.execute("SET enable_external_access = false")
+    for sql in statements:
+        assert FORBIDDEN in (said(con, sql) or ""), sql
+    fresh = connect()
+    fresh.execute(f"SET allowed_paths = ['{allowed}/m.tif']")
+    fresh.execute("SET enable_external_access = false")
+    assert FORBIDDEN in said(fresh, f"SELECT read_patch('{allowed}/m.tif', {WIN})")
 
 
-@pytest.mark.parametrize("text", ["EPSG:32632x", "EPSG:3263 2", "EPSG:4326.5", "EPSG:5773", "EPSG:4978", "{folder}/crs.wkt"])
-def test_a_crs_is_a_name_and_no_file(con, folder, text):
-    """A vertical CRS, a geocentric one, codes with more behind them, and a file that holds a sound definition."""
-    from pyproj import CRS
-    (folder / "crs.wkt").write_text(CRS.from_epsg(32632).to_wkt())
-    project = "SELECT geo_project(geo_box({xmin: 500000, ymin: 5000000, xmax: 500100, ymax: 5000100}), '%s', 'OGC:CRS84')"
-    assert con.execute(project % "EPSG:32632").fetchone()
-    with pytest.raises(duckdb.Error, match="coordinate reference system"):
-        con.execute(project % text.format(folder=folder)).fetchone()
+def test_a_file_is_written_only_where_the_database_allows(data, tmp_path):
+    con = connect()
+    sql = "COPY (SELECT path, data, win FROM read_patch('" + str(data) + "/a.tif', size := 4)) TO '{}' (FORMAT geotiff)"
+    con.execute(f"SET allowed_directories = ['{data}']")
+    con.execute("SET enable_external_access = false")
+    assert said(con, sql.format(tmp_path / "out.tif")) is not None
+    assert not (tmp_path / "out.tif").exists() and sorted(os.listdir(tmp_path)) == ["data"]

@@ -171,7 +171,7 @@ BAD = [
     ("SELECT [1]::FLOAT[], [1, 1], 'x'", "", "geotiff(transform): \"x\" is not valid"),
     (f"SELECT [1]::FLOAT[], [1, 1], {TRANSFORM}, 'EPSG:1'", "", "geotiff(crs): \"EPSG:1\" is not a coordinate reference system"),
     (f"SELECT [1]::FLOAT[], [1, 1], {TRANSFORM}, 4326", "", "geotiff(crs): 4326 is not valid: must be text"),
-    (ONE, "COMPRES 'lzw'", "\"COMPRES\" is not an option\nDid you mean \"COMPRESS\"? One of: COMPRESS, BLOCKSIZE, NODATA, BANDS"),
+    (ONE, "COMPRES 'lzw'", "\"COMPRES\" is not an option\nDid you mean \"COMPRESS\"? One of: CANVAS, TEMPLATE, "),
     (ONE, "COMPRESS 'zip'", "geotiff(COMPRESS): \"zip\" is not a compression\nOne of: deflate, lzw, none"),
     (ONE, "BLOCKSIZE 100", "geotiff(BLOCKSIZE): 100 is not valid: must be a multiple of 16"),
     (ONE, "BLOCKSIZE", "geotiff(BLOCKSIZE): NULL is not valid"),

@@ -2,6 +2,8 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::{c_char, c_int, c_void};
+
 use gdal::DriverManager;
 use gdal::errors::GdalError;
 use gdal::raster::{Buffer, RasterizeOptions};
@@ -11,6 +13,15 @@ use crate::affine::Affine;
 use crate::error::{Error, Result};
 use crate::format::gdal::start;
 use crate::projection::library::reason;
+use crate::workers::{go_on, is_interrupted};
+
+/// What GDAL asks while it works: whether it may go on.
+pub(super) extern "C" fn progress(_done: f64, _message: *const c_char, _data: *mut c_void) -> c_int {
+    c_int::from(!is_interrupted())
+}
+
+/// Shapes that are drawn in one go, in which nothing is asked.
+const AT_ONCE: usize = 1024;
 
 /// Draws geometries (WKB, in the grid's CRS) with their values, one after another, so that the last one drawn
 /// stays. Row-major, `background` where none was drawn. A pixel is drawn when its centre lies inside, or, under
@@ -36,10 +47,10 @@ pub fn burn(
     let geometries =
         shapes.iter().map(|(wkb, _)| Geometry::from_wkb(wkb)).collect::<gdal::errors::Result<Vec<_>>>();
     let values: Vec<f64> = shapes.iter().map(|(_, value)| f64::from(*value)).collect();
-    if !values.is_empty() {
+    for (shapes, values) in geometries.map_err(bad)?.chunks(AT_ONCE).zip(values.chunks(AT_ONCE)) {
+        go_on()?;
         let options = RasterizeOptions { all_touched, ..RasterizeOptions::default() };
-        gdal::raster::rasterize(&mut dataset, &[1], &geometries.map_err(bad)?, &values, Some(options))
-            .map_err(bad)?;
+        gdal::raster::rasterize(&mut dataset, &[1], shapes, values, Some(options)).map_err(bad)?;
     }
     let band = dataset.rasterband(1).map_err(bad)?;
     let size = (width, height);
@@ -86,15 +97,19 @@ pub fn polygonize(
             layer.c_layer(),
             0,
             settings.as_ptr(),
-            None,
+            Some(progress),
             std::ptr::null_mut(),
         )
     };
     if state != gdal_sys::CPLErr::CE_None {
+        if is_interrupted() {
+            return Err(Error::Interrupted);
+        }
         return Err(Error::Bug("polygons cannot be made".into()));
     }
     let mut found = Vec::new();
     for feature in layer.features() {
+        go_on()?;
         let Some(geometry) = feature.geometry() else { continue };
         let code = feature.field_as_integer(0).map_err(failed)?.unwrap_or(0);
         found.push((geometry.wkb().map_err(failed)?, code));

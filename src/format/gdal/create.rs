@@ -2,24 +2,25 @@
 
 #![allow(unsafe_code)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gdal::errors::GdalError;
-use gdal::raster::{GdalType, RasterCreationOptions};
+use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
 use gdal::{Dataset, DriverManager, Metadata};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixels};
 use crate::error::{Error, Result};
 use crate::format::gdal::start;
-use crate::projection::library::cause;
+use crate::projection::library::reason;
 use crate::projection::spatial_ref;
 use crate::{with_dtype, with_pixels};
 
-/// A raster in memory, and what its file is to say of it.
-pub struct Raster<'a> {
-    /// In the order [band, row, col].
-    pub pixels: &'a Pixels,
+/// What a raster is, and what its file is to say of it.
+#[derive(Debug, Clone)]
+pub struct Head<'a> {
+    /// The type of its pixels.
+    pub dtype: Dtype,
     /// How many bands.
     pub bands: usize,
     /// Rows.
@@ -32,68 +33,221 @@ pub struct Raster<'a> {
     pub crs: Option<&'a str>,
     /// The value that stands for no pixel.
     pub nodata: Option<Nodata>,
+    /// A mask says which pixels are none.
+    pub masked: bool,
+    /// Scale and offset: what a pixel stands for is `pixel * scale + offset`.
+    pub scaling: Option<(f64, f64)>,
     /// Names of bands; none, or one each.
     pub names: &'a [String],
+    /// What the file says of itself.
+    pub tags: &'a [(String, String)],
 }
 
 /// How a file is laid out.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
+    /// A Cloud Optimized GeoTIFF; else blocks that may be written in place.
+    pub cloud: bool,
     /// As GDAL names it.
     pub compression: &'static str,
     /// Rows and columns of a block.
     pub block: usize,
+    /// How overviews are made, as GDAL names it; `None` makes none.
+    pub overviews: Option<&'static str>,
     /// Threads that compress.
     pub threads: usize,
 }
 
-/// Writes a Cloud Optimized GeoTIFF: blocks, bands apart, and overviews by halves down to one block; of floats they
-/// are means, of whole numbers, which may be classes, single pixels.
+/// Writes pixels in the order [band, row, col] into a file.
 ///
 /// # Errors
 /// The CRS is unknown, or the file cannot be written.
-pub fn cog(path: &Path, raster: &Raster<'_>, layout: &Layout) -> Result<()> {
+pub fn whole(
+    path: &Path,
+    head: &Head<'_>,
+    pixels: &Pixels,
+    valid: Option<&[u8]>,
+    layout: &Layout,
+) -> Result<()> {
     start();
     let name = path.to_string_lossy().into_owned();
-    let failed = |e: GdalError| Error::unwritable(&name, cause(e, &name));
-    let memory = in_memory(raster, &failed)?;
-    let float = matches!(dtype(raster.pixels), Dtype::Float32 | Dtype::Float64);
-    let mut options = RasterCreationOptions::new();
-    let settings = [
+    let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
+    let mut memory = in_memory(head, pixels, &failed)?;
+    describe(&mut memory, head, &failed)?;
+    if let (true, Some(valid)) = (head.masked, valid) {
+        write_mask(&memory, (0, 0), (head.width, head.height), valid.to_vec()).map_err(failed)?;
+    }
+    copy(&memory, path, head, layout, &failed)
+}
+
+/// A raster that is written part by part, in a file of its own beside the one that it becomes.
+pub struct Draft {
+    dataset: Dataset,
+    path: PathBuf,
+}
+
+/// Rows and columns of a draft's blocks.
+pub const DRAFT_BLOCK: (usize, usize) = (64, 256);
+
+impl Draft {
+    /// Begins a draft, in which no pixel was written: blocks that never are take no room.
+    ///
+    /// # Errors
+    /// The CRS is unknown, or the file cannot be written.
+    pub fn new(path: &Path, head: &Head<'_>) -> Result<Draft> {
+        start();
+        let name = path.to_string_lossy().into_owned();
+        let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
+        let mut options = RasterCreationOptions::new();
+        let (rows, cols) = DRAFT_BLOCK;
+        for (key, value) in [
+            ("TILED", "YES".into()),
+            ("BLOCKXSIZE", cols.to_string()),
+            ("BLOCKYSIZE", rows.to_string()),
+            ("SPARSE_OK", "TRUE".into()),
+            ("INTERLEAVE", "BAND".into()),
+            ("BIGTIFF", "IF_SAFER".to_string()),
+        ] {
+            options.set_name_value(key, &value).map_err(failed)?;
+        }
+        let driver = DriverManager::get_driver_by_name("GTiff").map_err(failed)?;
+        let (width, height, bands) = (head.width, head.height, head.bands);
+        let mut dataset = with_dtype!(head.dtype, T => {
+            driver.create_with_band_type_with_options::<T, _>(path, width, height, bands, &options).map_err(failed)?
+        });
+        describe(&mut dataset, head, &failed)?;
+        Ok(Draft { dataset, path: path.into() })
+    }
+
+    fn failed(&self) -> impl Fn(GdalError) -> Error + use<> {
+        let name = self.path.to_string_lossy().into_owned();
+        move |e| Error::unwritable(&name, reason(&e, &name))
+    }
+
+    /// Writes rows of a band, from the left edge on.
+    ///
+    /// # Errors
+    /// The disk is full, say.
+    pub fn write(&mut self, band: usize, row: usize, width: usize, pixels: Pixels) -> Result<()> {
+        let failed = self.failed();
+        let rows = pixels.len() / width.max(1);
+        let mut band = self.dataset.rasterband(band + 1).map_err(&failed)?;
+        with_pixels!(pixels, pixels => {
+            let mut buffer = Buffer::new((width, rows), pixels);
+            band.write((0, row as isize), (width, rows), &mut buffer)
+        })
+        .map_err(&failed)
+    }
+
+    /// Writes rows of the mask: 255 where there is a pixel.
+    ///
+    /// # Errors
+    /// As [`Draft::write`].
+    pub fn write_mask(&mut self, row: usize, width: usize, valid: Vec<u8>) -> Result<()> {
+        let rows = valid.len() / width.max(1);
+        write_mask(&self.dataset, (0, row as isize), (width, rows), valid).map_err(self.failed())
+    }
+
+    /// Makes of the draft the file that it is to be.
+    ///
+    /// # Errors
+    /// As [`Draft::write`].
+    pub fn finish(mut self, path: &Path, head: &Head<'_>, layout: &Layout) -> Result<()> {
+        let failed = self.failed();
+        self.dataset.flush_cache().map_err(&failed)?;
+        copy(&self.dataset, path, head, layout, &failed)
+    }
+}
+
+fn write_mask(
+    dataset: &Dataset,
+    corner: (isize, isize),
+    size: (usize, usize),
+    valid: Vec<u8>,
+) -> std::result::Result<(), GdalError> {
+    let band = dataset.rasterband(1)?;
+    let mut mask = band.open_mask_band()?;
+    mask.write(corner, size, &mut Buffer::new(size, valid))
+}
+
+/// A copy of a dataset as a GeoTIFF: bands apart, and overviews by halves down to one block.
+fn copy(
+    dataset: &Dataset,
+    path: &Path,
+    head: &Head<'_>,
+    layout: &Layout,
+    failed: &dyn Fn(GdalError) -> Error,
+) -> Result<()> {
+    let float = head.dtype.is_float();
+    let mut settings = vec![
         ("COMPRESS", layout.compression.to_string()),
-        ("PREDICTOR", if layout.compression == "NONE" { "NO" } else { "YES" }.into()),
-        ("BLOCKSIZE", layout.block.to_string()),
         ("INTERLEAVE", "BAND".into()),
-        ("OVERVIEW_RESAMPLING", if float { "AVERAGE" } else { "NEAREST" }.into()),
         ("BIGTIFF", "IF_SAFER".into()),
         ("NUM_THREADS", layout.threads.to_string()),
     ];
+    let predictor = layout.compression != "NONE";
+    if layout.cloud {
+        settings.push(("BLOCKSIZE", layout.block.to_string()));
+        settings.push(("PREDICTOR", if predictor { "YES" } else { "NO" }.into()));
+        settings
+            .push(("OVERVIEWS", if layout.overviews.is_some() { "IGNORE_EXISTING" } else { "NONE" }.into()));
+        settings.push(("OVERVIEW_RESAMPLING", layout.overviews.unwrap_or("NEAREST").into()));
+    } else {
+        settings.push(("TILED", "YES".into()));
+        settings.push(("BLOCKXSIZE", layout.block.to_string()));
+        settings.push(("BLOCKYSIZE", layout.block.to_string()));
+        let predictor = if !predictor {
+            "1"
+        } else if float {
+            "3"
+        } else {
+            "2"
+        };
+        settings.push(("PREDICTOR", predictor.into()));
+    }
+    let mut options = RasterCreationOptions::new();
     for (key, value) in &settings {
         options.set_name_value(key, value).map_err(failed)?;
     }
-    let driver = DriverManager::get_driver_by_name("COG").map_err(failed)?;
-    let file = memory.create_copy(&driver, path, &options).map_err(failed)?;
-    // What was not written yet fails here.
-    file.close().map_err(failed)
+    let driver =
+        DriverManager::get_driver_by_name(if layout.cloud { "COG" } else { "GTiff" }).map_err(failed)?;
+    within_file(|| {
+        let mut file = dataset.create_copy(&driver, path, &options).map_err(failed)?;
+        if let (false, Some(method)) = (layout.cloud, layout.overviews) {
+            let (mut levels, mut side, mut factor) = (Vec::new(), head.height.max(head.width), 2);
+            while side > layout.block {
+                levels.push(factor);
+                (side, factor) = (side.div_ceil(2), factor * 2);
+            }
+            if !levels.is_empty() {
+                file.build_overviews(method, &levels, &[]).map_err(failed)?;
+            }
+        }
+        // What was not written yet fails here.
+        file.close().map_err(failed)
+    })
 }
 
-fn dtype(pixels: &Pixels) -> Dtype {
-    fn of<T: crate::dtype::Pixel>(_: &[T]) -> Dtype {
-        T::DTYPE
-    }
-    with_pixels!(pixels, values => of(values))
+/// Masks and compressed overviews of a GeoTIFF that this thread writes go into the file itself.
+fn within_file<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    const INSIDE: &str = "GDAL_TIFF_INTERNAL_MASK";
+    // The key and the values hold no zero byte, the one thing that could be refused.
+    let _ = gdal::config::set_thread_local_config_option(INSIDE, "YES");
+    let done = work();
+    let _ = gdal::config::clear_thread_local_config_option(INSIDE);
+    done
 }
 
 /// A dataset over the pixels, which are not copied: it must not outlive them.
-fn in_memory(raster: &Raster<'_>, failed: &dyn Fn(GdalError) -> Error) -> Result<Dataset> {
-    let Raster { bands, height, width, .. } = *raster;
-    if raster.pixels.len() != bands * height * width {
-        return Err(Error::Bug(format!("{} pixels of {bands} x {height} x {width}", raster.pixels.len())));
+fn in_memory(head: &Head<'_>, pixels: &Pixels, failed: &dyn Fn(GdalError) -> Error) -> Result<Dataset> {
+    let Head { bands, height, width, dtype, .. } = *head;
+    if pixels.len() != bands * height * width {
+        return Err(Error::Bug(format!("{} pixels of {bands} x {height} x {width}", pixels.len())));
     }
     let driver = DriverManager::get_driver_by_name("MEM").map_err(failed)?;
-    let mut memory = driver.create_with_band_type::<u8, _>("", width, height, 0).map_err(failed)?;
-    let dtype = dtype(raster.pixels);
+    let memory = driver.create_with_band_type::<u8, _>("", width, height, 0).map_err(failed)?;
     let kind = with_dtype!(dtype, T => T::gdal_ordinal());
-    let first = with_pixels!(raster.pixels, values => values.as_ptr().cast::<u8>());
+    let first = with_pixels!(pixels, values => values.as_ptr().cast::<u8>());
     for band in 0..bands {
         // The band's pixels lie in the slice, whose length was looked at.
         let at = first.wrapping_add(band * height * width * dtype.size());
@@ -107,15 +261,23 @@ fn in_memory(raster: &Raster<'_>, failed: &dyn Fn(GdalError) -> Error) -> Result
             return Err(Error::Bug("a band in memory cannot be made".into()));
         }
     }
-    if let Some(transform) = raster.transform {
-        memory.set_geo_transform(&transform.0).map_err(failed)?;
+    Ok(memory)
+}
+
+/// Writes what a file says of itself.
+fn describe(dataset: &mut Dataset, head: &Head<'_>, failed: &dyn Fn(GdalError) -> Error) -> Result<()> {
+    if let Some(transform) = head.transform {
+        dataset.set_geo_transform(&transform.0).map_err(failed)?;
     }
-    if let Some(crs) = raster.crs {
-        memory.set_spatial_ref(&spatial_ref(crs)?).map_err(failed)?;
+    if let Some(crs) = head.crs {
+        dataset.set_spatial_ref(&spatial_ref(crs)?).map_err(failed)?;
     }
-    for index in 1..=bands {
-        let mut band = memory.rasterband(index).map_err(failed)?;
-        match (raster.nodata, dtype) {
+    for (key, value) in head.tags {
+        dataset.set_metadata_item(key, value, "").map_err(failed)?;
+    }
+    for index in 1..=head.bands {
+        let mut band = dataset.rasterband(index).map_err(failed)?;
+        match (head.nodata, head.dtype) {
             (Some(Nodata::Integer(value)), Dtype::UInt64) => {
                 band.set_no_data_value_u64(u64::try_from(value).ok())
             }
@@ -126,9 +288,19 @@ fn in_memory(raster: &Raster<'_>, failed: &dyn Fn(GdalError) -> Error) -> Result
             (None, _) => Ok(()),
         }
         .map_err(failed)?;
-        if let Some(name) = raster.names.get(index - 1) {
+        if let Some((scale, offset)) = head.scaling {
+            band.set_scale(scale).map_err(failed)?;
+            band.set_offset(offset).map_err(failed)?;
+        }
+        if let Some(name) = head.names.get(index - 1) {
             band.set_description(name).map_err(failed)?;
         }
     }
-    Ok(memory)
+    if head.masked {
+        let made = within_file(|| {
+            dataset.rasterband(1).and_then(|mut band| band.create_mask_band(true)).map_err(failed)
+        });
+        made?;
+    }
+    Ok(())
 }

@@ -20,13 +20,14 @@ use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
+use crate::format::classic;
 use crate::format::gdal::mdim::grib_cf::{Counts, Fields, Moved};
 use crate::format::gdal::netcdf::{self, Letters};
+use crate::format::gdal::system::Reading;
 use crate::format::gdal::vsi::GdalFile;
 use crate::format::gdal::{guard, start, vsi};
 use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
-use crate::format::{classic, heap};
 use crate::kept::Kept;
 use crate::projection::library::cause;
 use crate::with_dtype;
@@ -70,6 +71,7 @@ const MAX_APART: usize = 16;
 impl Open {
     /// Arrays first, then the file. The caller holds [`HDF5`](super::HDF5), since closing enters the libraries too.
     fn close(&mut self) {
+        let _reading = Reading::begin();
         self.apart.drain().for_each(|mut open| open.close());
         self.sources.clear();
         drop(self.dataset.take());
@@ -146,10 +148,8 @@ impl MdimFile {
         let unreadable = |reason: Cause| Error::unreadable(path, reason);
         let format =
             sniff(sight.head()).ok_or_else(|| unreadable("it is not a NetCDF, HDF5 or GRIB file".into()))?;
-        match format {
-            "netCDF" => classic::check(location).map_err(unreadable)?,
-            "HDF5" => heap::check(location).map_err(unreadable)?,
-            _ => {}
+        if format == "netCDF" {
+            classic::check(location).map_err(unreadable)?;
         }
         let messages = if format == "GRIB" { grib::messages(location) } else { Messages::default() };
         if let Some(reason) = messages.refusal() {
@@ -301,7 +301,9 @@ impl ArrayFile for MdimFile {
                 let value = |i: usize| values.get((start + i as u64 * step) as usize).copied();
                 Ok(Pixels::Float64((0..n).map(|i| value(i).unwrap_or(f64::NAN)).collect()))
             }
-            Some(Source::Letters(letters)) => letters.read(start, count, step).map_err(fail),
+            Some(Source::Letters(letters)) => {
+                vsi::watched(&self.location, || letters.read(start, count, step).map_err(fail))
+            }
             Some(Source::Array(array, native)) => vsi::watched(&self.location, || {
                 let pixels = with_dtype!(native.unwrap_or(dtype), T => read::<T>(array, start, count, step, n, self.path()).map_err(|reason| {
                     fail(match self.fields.foreign {

@@ -7,17 +7,25 @@ use std::ffi::CStr;
 use gdal::Metadata;
 use gdal_sys as c;
 
+use crate::error::Result;
 use crate::format::Tags;
-use crate::format::gdal::{Raster, guard};
+use crate::format::gdal::{Raster, guard, vsi};
 
 /// A class beyond this many is left out: the values of a band of bytes.
 const MAX_CLASSES: usize = 256;
 
 impl Raster {
     /// The metadata of the default domain as GDAL names them, and each named class as `BAND.class.VALUE`.
-    pub fn tags(&self) -> Tags {
+    ///
+    /// # Errors
+    /// A side file that says them cannot be opened.
+    pub fn tags(&self) -> Result<Tags> {
+        vsi::watched(&self.location, || Ok(self.tags_now()))
+    }
+
+    fn tags_now(&self) -> Tags {
         let _guard = guard(self.hdf5);
-        let mut tags = of_object(&self.dataset);
+        let mut tags = of_object(&*self.dataset);
         for band in 1..=self.header.bands.len() {
             let Ok(raster_band) = self.dataset.rasterband(band) else { continue };
             // SAFETY: the band lives as long as the dataset, which keeps the list; it ends with NULL.

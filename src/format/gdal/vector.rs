@@ -9,15 +9,17 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 use crate::bbox::Bbox;
 use crate::error::{Cause, Error, Member, Result};
 use crate::files::{Address, Location, Sight};
+use crate::format::gdal::system::ReadOnly;
 use crate::format::gdal::vsi::GdalFile;
-use crate::format::gdal::{burn, start, tags, vsi};
+use crate::format::gdal::{burn, start, tags, unwritten, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{cause, failure_of};
 use crate::projection::name_of;
+use crate::workers::go_on;
 
 /// An open vector file. One thread uses it at a time.
 pub struct VectorSource {
-    dataset: Dataset,
+    dataset: ReadOnly,
     location: Location,
     /// Where it is read from; after the dataset, which is closed first.
     _gdal_file: GdalFile,
@@ -141,6 +143,7 @@ impl VectorSource {
         let lower = path.to_ascii_lowercase();
         let is_table = [".csv", ".tsv", ".psv"].iter().any(|suffix| lower.ends_with(suffix));
         vsi::watched(sight.location(), || {
+            unwritten(sight)?;
             let gdal_file = GdalFile::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
             let alone = gdal_file.file_name().map(|name| [name]);
@@ -161,7 +164,11 @@ impl VectorSource {
             if let Some(encoding) = untold_encoding(&dataset) {
                 dataset = open(Some(&[format!("ENCODING={encoding}").as_str()]))?;
             }
-            Ok(VectorSource { dataset, location: sight.location().clone(), _gdal_file: gdal_file })
+            Ok(VectorSource {
+                dataset: ReadOnly::new(dataset),
+                location: sight.location().clone(),
+                _gdal_file: gdal_file,
+            })
         })
     }
 
@@ -180,7 +187,7 @@ impl VectorSource {
     /// [`Error::NotFound`] with those that there are.
     pub fn find(&self, wanted: Option<&LayerName>) -> Result<Vec<usize>> {
         let Some(wanted) = wanted else { return Ok((0..self.layer_count()).collect()) };
-        let names = self.names();
+        let names = vsi::watched(&self.location, || Ok(self.names()))?;
         let (found, shown) = match wanted {
             LayerName::Name(name) => {
                 let same: Vec<usize> = (0..names.len()).filter(|i| names.get(*i) == Some(name)).collect();
@@ -213,27 +220,24 @@ impl VectorSource {
     /// An unknown layer, or one that cannot be read.
     pub fn header(&self, wanted: Option<&LayerName>) -> Result<VectorHeader> {
         let indices = self.find(wanted)?;
-        let layers = vsi::watched(&self.location, || {
-            indices.into_iter().map(|index| self.layer_header(index)).collect::<Result<_>>()
-        })?;
-        let tags = tags::of_object(&self.dataset);
-        Ok(VectorHeader { driver: self.dataset.driver().short_name(), tags, layers })
+        vsi::watched(&self.location, || {
+            let layers = indices.into_iter().map(|index| self.layer_header(index)).collect::<Result<_>>()?;
+            let tags = tags::of_object(&*self.dataset);
+            Ok(VectorHeader { driver: self.dataset.driver().short_name(), tags, layers })
+        })
     }
 
     fn layer_header(&self, layer_index: usize) -> Result<LayerHeader> {
         let unreadable = |reason: Cause| Error::unreadable(self.location.text(), reason);
-        let layer =
+        let mut layer =
             self.dataset.layer(layer_index).map_err(|e| unreadable(cause(e, self.location.text())))?;
         let spatial = layer.defn().geom_fields().next().is_some();
         let geometry_type = match spatial {
             true => geometry_type_to_name(layer.defn().geometry_type()),
             false => "None".to_string(),
         };
-        let ((features, extent), failure) = failure_of(|| {
-            let features = layer.feature_count();
-            let extent = if spatial && features > 0 { layer.get_extent().ok() } else { None };
-            (features, extent)
-        });
+        let (counted, failure) = failure_of(|| count(&mut layer, spatial));
+        let (features, extent) = counted?;
         // -1 stands for a count that could not be had.
         if let Some(failure) = failure.or_else(|| (features > i64::MAX as u64).then(|| "no count".into())) {
             return Err(unreadable(failure.into()));
@@ -309,6 +313,7 @@ impl VectorSource {
         let mut found = Vec::new();
         let (outcome, failure) = failure_of(|| {
             for feature in layer.features() {
+                go_on()?;
                 let Some(geometry) = feature.geometry() else { continue };
                 let wkb = match burn::straightened(geometry) {
                     Some(wkb) => wkb,
@@ -345,6 +350,35 @@ impl VectorSource {
             Error::not_found(Member::Field { layer: layer.name() }, name, self.location.text(), names)
         })
     }
+}
+
+/// How many features a layer has, and the box around them: as the format keeps them, or else by one pass, in which a query can be
+/// interrupted.
+fn count(layer: &mut gdal::vector::Layer<'_>, spatial: bool) -> Result<(u64, Option<gdal_sys::OGREnvelope>)> {
+    if layer.has_capability(LayerCaps::OLCFastFeatureCount)
+        && (!spatial || layer.has_capability(LayerCaps::OLCFastGetExtent))
+    {
+        let features = layer.feature_count();
+        let extent = if spatial && features > 0 { layer.get_extent().ok() } else { None };
+        return Ok((features, extent));
+    }
+    let (mut features, mut around) = (0, None::<gdal_sys::OGREnvelope>);
+    for feature in layer.features() {
+        go_on()?;
+        features += 1;
+        let Some(geometry) = feature.geometry().filter(|geometry| !geometry.is_empty()) else { continue };
+        let own = geometry.envelope();
+        around = Some(match around {
+            None => own,
+            Some(all) => gdal_sys::OGREnvelope {
+                MinX: all.MinX.min(own.MinX),
+                MaxX: all.MaxX.max(own.MaxX),
+                MinY: all.MinY.min(own.MinY),
+                MaxY: all.MaxY.max(own.MaxY),
+            },
+        });
+    }
+    Ok((features, around.filter(|_| spatial)))
 }
 
 fn value_of(value: FieldValue) -> Field {

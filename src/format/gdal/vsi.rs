@@ -6,9 +6,7 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
@@ -18,6 +16,7 @@ use gdal_sys::{VSIStatBufL, vsi_l_offset};
 use crate::error::{Error, Result};
 use crate::files::remote::{self, RemoteFile};
 use crate::files::{Address, Location, Sight, beside};
+use crate::format::gdal::system::{self, contain, note, root};
 
 const PREFIX: &str = "/vsigeoquilt/";
 /// GDAL keeps the pointer.
@@ -25,12 +24,6 @@ static C_PREFIX: &CStr = c"/vsigeoquilt/";
 
 /// Mode bits of a regular file that all may read.
 const REGULAR: u32 = 0o100_444;
-
-thread_local! {
-    /// The file in work: what GDAL may open beside it depends on it.
-    static ROOT: RefCell<String> = const { RefCell::new(String::new()) };
-    static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
-}
 
 /// A file as GDAL is to open it.
 pub(crate) struct GdalFile {
@@ -134,20 +127,13 @@ pub(crate) fn needs_netcdf(location: &Location, magic: &[u8]) -> bool {
     magic.starts_with(b"CDF") || (magic.starts_with(b"\x89HDF") && named)
 }
 
-/// Runs work in which GDAL may read remote files; a read that failed is its error, whatever GDAL made of it.
+/// Runs work in which GDAL may open and read files; what kept it from one is its error, whatever GDAL made of it.
 ///
 /// # Errors
-/// That of the read, or of the work.
+/// That of the file, or of the work.
 pub(crate) fn watched<T>(location: &Location, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let Address::Url(url) = location.address() else { return work() };
-    let outer_root = ROOT.replace(url.to_string());
-    let outer_failure = FAILURE.take();
-    let result = work();
-    ROOT.set(outer_root);
-    match FAILURE.replace(outer_failure) {
-        Some(failure) => Err(failure),
-        None => result,
-    }
+    let (result, failure) = system::reading(location.file(), work);
+    failure.map_or(result, Err)
 }
 
 // The libtiff inside GDAL, whose names GDAL prefixes.
@@ -160,6 +146,11 @@ pub(crate) fn install() {
     // What libtiff meets in a damaged file comes to us through GDAL, and would also go to the terminal.
     // SAFETY: null stands for no handler, and nothing of libtiff runs yet.
     unsafe { gdal_TIFFSetErrorHandler(std::ptr::null_mut()) };
+    // A file that names the standard input would have it waited for.
+    for prefix in [c"/vsistdin/", c"/vsistdin?"] {
+        // SAFETY: the prefix is zero-ended; GDAL keeps no more of it than its own copy.
+        unsafe { gdal_sys::VSIRemovePluginHandler(prefix.as_ptr()) };
+    }
     // SAFETY: the struct is GDAL's own allocation, zeroed; GDAL copies it, and it is given back here. The callbacks
     // are functions of this file, which live as long as the process.
     unsafe {
@@ -206,25 +197,10 @@ impl Handle {
     }
 }
 
-/// Keeps the first failure, which explains the rest.
-fn note(error: Error) {
-    FAILURE.with_borrow_mut(|failure| {
-        failure.get_or_insert(error);
-    });
-}
-
-/// A panic must not reach GDAL.
-fn contain<T>(fallback: T, work: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        note(Error::Bug("a remote read panicked".into()));
-        fallback
-    })
-}
-
 /// Whether the file in work is a VRT that holds a file's name.
 fn is_in_vrt(url: &str) -> bool {
     const LARGEST_VRT: u64 = 16 << 20;
-    let root = ROOT.with_borrow(String::clone);
+    let root = root();
     let name = url.rsplit('/').next().unwrap_or_default().as_bytes();
     if !root.to_ascii_lowercase().ends_with(".vrt") || name.is_empty() {
         return false;
@@ -235,7 +211,7 @@ fn is_in_vrt(url: &str) -> bool {
 
 /// Whether the file in work has several parts, of which this is one that a reader needs.
 fn is_part(url: &str) -> bool {
-    let root = ROOT.with_borrow(String::clone);
+    let root = root();
     let (Some((whole, end)), Some((stem, part))) = (root.rsplit_once('.'), url.rsplit_once('.')) else {
         return false;
     };
@@ -390,28 +366,4 @@ unsafe extern "C" fn close(file: *mut c_void) -> c_int {
         drop(unsafe { Box::from_raw(file.cast::<Handle>()) });
         0
     })
-}
-
-// The GRIB decoder inside GDAL prints what it does not know, to the standard output of the program, which may be piping
-// rows there. The linker sends what the libraries inside would print here (build.rs): a library tells by its errors. The
-// arguments that follow the first lie where nothing looks for them.
-
-#[unsafe(no_mangle)]
-extern "C" fn __wrap_printf(_format: *const c_char) -> c_int {
-    0
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn __wrap___printf_chk(_flag: c_int, _format: *const c_char) -> c_int {
-    0
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn __wrap_puts(_text: *const c_char) -> c_int {
-    0
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn __wrap_putchar(letter: c_int) -> c_int {
-    letter
 }

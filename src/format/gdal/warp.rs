@@ -16,11 +16,13 @@ use gdal_sys as sys;
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
+use crate::format::gdal::burn::progress;
 use crate::format::gdal::start;
 use crate::kept::Kept;
 use crate::projection::spatial_ref;
 use crate::resampling::Resampling;
 use crate::window::Window;
+use crate::workers::{go_on, is_interrupted};
 
 /// GDAL's own number.
 fn algorithm(resampling: Resampling) -> sys::GDALResampleAlg::Type {
@@ -218,23 +220,26 @@ pub fn positions(from: &Grid<'_>, to: &Grid<'_>, tolerance: f64) -> Result<Optio
         {
             return Ok(positions.clone());
         }
-        let positions = find_positions(&*plan(from, to, tolerance)?, to, tolerance).map(Rc::new);
+        let positions = find_positions(&*plan(from, to, tolerance)?, to, tolerance)?.map(Rc::new);
         *last = Some((key, affine, size, positions.clone()));
         Ok(positions)
     })
 }
 
-fn find_positions(plan: &Plan, to: &Grid<'_>, tolerance: f64) -> Option<Positions> {
+fn find_positions(plan: &Plan, to: &Grid<'_>, tolerance: f64) -> Result<Option<Positions>> {
     let (height, width) = (to.height, to.width);
-    let count = c_int::try_from(width).ok()?;
+    let Ok(count) = c_int::try_from(width) else { return Ok(None) };
     let mut positions =
         Positions { x: Vec::with_capacity(height * width), y: Vec::with_capacity(height * width) };
     let (mut z, mut found) = (vec![0.0; width], vec![0 as c_int; width]);
     for row in 0..height {
+        go_on()?;
         let begin = positions.x.len();
         positions.x.extend((0..width).map(|col| col as f64 + 0.5));
         positions.y.resize(begin + width, row as f64 + 0.5);
-        let (x, y) = (positions.x.get_mut(begin..)?, positions.y.get_mut(begin..)?);
+        let Some((x, y)) = positions.x.get_mut(begin..).zip(positions.y.get_mut(begin..)) else {
+            return Ok(None);
+        };
         z.fill(0.0);
         let transform =
             if tolerance <= 0.0 { sys::GDALGenImgProjTransform } else { sys::GDALApproxTransform };
@@ -244,10 +249,10 @@ fn find_positions(plan: &Plan, to: &Grid<'_>, tolerance: f64) -> Option<Position
         }
         let sound = |(x, (y, found)): (&f64, (&f64, &c_int))| *found != 0 && x.is_finite() && y.is_finite();
         if !x.iter().zip(y.iter().zip(&found)).all(sound) {
-            return None;
+            return Ok(None);
         }
     }
-    Some(positions)
+    Ok(Some(positions))
 }
 
 /// Plans that a thread keeps.
@@ -621,6 +626,7 @@ fn run<T: Pixel>(
         o.pfnTransformer =
             if exact { Some(sys::GDALGenImgProjTransform) } else { Some(sys::GDALApproxTransform) };
         o.pTransformerArg = plan.0;
+        o.pfnProgress = Some(progress);
         o.papszWarpOptions = texts.0;
         std::mem::forget(texts);
         sys::CPLErrorReset();
@@ -634,6 +640,7 @@ fn run<T: Pixel>(
     };
     match result {
         sys::CPLErr::CE_None | sys::CPLErr::CE_Debug | sys::CPLErr::CE_Warning => Ok(()),
+        _ if is_interrupted() => Err(Error::Interrupted),
         _ => Err(Error::conflict(format!("cannot warp: {}", said()), "")),
     }
 }

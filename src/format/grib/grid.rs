@@ -14,6 +14,8 @@ pub struct Grid {
     pub width: u64,
     /// Rows.
     pub height: u64,
+    /// Points that it is said to have, in edition 2.
+    points: Option<u64>,
     /// Bits: 0x80 rows run west, 0x40 rows follow each other northwards, 0x20 points follow each other along columns, 0x10
     /// every other row runs back.
     scan: u8,
@@ -37,6 +39,8 @@ enum Kind {
     Projected,
     /// One that has no rows of one length, by its name.
     Refused(&'static str),
+    /// One that has rows and columns, of which no more is known here.
+    Other,
     Unknown,
 }
 
@@ -58,7 +62,17 @@ impl Grid {
     /// A grid of a kind that is not read.
     pub fn unknown() -> Grid {
         let (first, last) = ((f64::NAN, f64::NAN), (f64::NAN, f64::NAN));
-        Grid { edition: 0, kind: Kind::Unknown, width: 0, height: 0, scan: 0, first, last, bytes: Vec::new() }
+        Grid {
+            edition: 0,
+            kind: Kind::Unknown,
+            width: 0,
+            height: 0,
+            points: None,
+            scan: 0,
+            first,
+            last,
+            bytes: Vec::new(),
+        }
     }
 
     /// By section 3 of edition 2.
@@ -82,6 +96,7 @@ impl Grid {
             140 => (Kind::Projected, 64),
             50..=53 | 61..=63 => (Kind::Refused("coefficients of spherical harmonics"), 0),
             100 | 101 | 204 => (Kind::Refused("an unstructured grid"), 0),
+            12 | 90 | 110 => (Kind::Other, 0),
             _ => (Kind::Unknown, 0),
         };
         let degrees_of = |from: usize| match kind {
@@ -97,7 +112,7 @@ impl Grid {
             _ => 55,
         };
         let grid = Grid::made(kind, sides, reduced, octets.number(scan, 1), (first, last), section.get(12..));
-        Grid { edition: 2, ..grid.without(flags - 13) }
+        Grid { edition: 2, points: octets.number(7, 4), ..grid.without(flags - 13) }
     }
 
     /// By section 2 of edition 1.
@@ -150,6 +165,7 @@ impl Grid {
             kind,
             width: width.unwrap_or(0),
             height: height.unwrap_or(0),
+            points: None,
             scan: scan.unwrap_or(0) as u8,
             first: first.unwrap_or(none),
             last: last.unwrap_or(none),
@@ -159,10 +175,27 @@ impl Grid {
 
     /// Why it cannot be read; `None` when it can.
     pub fn refusal(&self) -> Option<String> {
-        let Kind::Refused(name) = self.kind else { return None };
+        let name = match self.kind {
+            Kind::Refused(name) => name,
+            Kind::Unknown => return None,
+            _ => return self.absurdity(),
+        };
         Some(format!(
             "it has a field on {name}, which has no rows and columns: bring it onto a regular grid first, as cdo setgridtype,regular does (of spherical harmonics cdo sp2gp)"
         ))
+    }
+
+    /// A size that no grid has, which GDAL takes for a negative one, or divides by.
+    fn absurdity(&self) -> Option<String> {
+        const MOST: u64 = i32::MAX as u64;
+        let (width, height) = (self.width, self.height);
+        let sides = [width, height].iter().all(|side| (1..=MOST).contains(side));
+        let points = width.saturating_mul(height);
+        if sides && points <= MOST && self.points.is_none_or(|told| told == points) {
+            return None;
+        }
+        let told = self.points.map_or(String::new(), |told| format!(", and says that these are {told}"));
+        Some(format!("it has a field on {width} x {height} points{told}: it is damaged"))
     }
 
     /// Column and row, from the south-west, of a point by its number in the message.
@@ -311,6 +344,32 @@ mod tests {
         assert!(
             many.windows(2).all(|pair| pair[0] < pair[1]) && (many[639] - 89.784_876_907_219).abs() < 1e-9
         );
+    }
+
+    /// Section 3 with a grid of latitudes and longitudes.
+    fn of_size(points: u32, width: u32, height: u32) -> Grid {
+        let mut section = vec![0; 72];
+        section[6..10].copy_from_slice(&points.to_be_bytes());
+        section[30..34].copy_from_slice(&width.to_be_bytes());
+        section[34..38].copy_from_slice(&height.to_be_bytes());
+        Grid::of_edition_2(&section)
+    }
+
+    #[test]
+    fn a_size_that_no_grid_has_is_damage() {
+        assert_eq!(of_size(24, 6, 4).refusal(), None);
+        for (points, width, height) in
+            [(24, 6 | 1 << 31, 4), (0, 0, 4), (0, 6, 0), (24, 6, 5), (0, 1 << 16, 1 << 16)]
+        {
+            let said = of_size(points, width, height).refusal().unwrap();
+            assert!(said.contains("damaged"), "{said}");
+        }
+        assert!(of_size(24, u32::MAX, 4).refusal().unwrap().contains("reduced"));
+        let mut section = vec![0; 32];
+        assert!(Grid::of_edition_1(&section).refusal().unwrap().contains("0 x 0 points"));
+        (section[7], section[9]) = (6, 4);
+        assert_eq!(Grid::of_edition_1(&section).refusal(), None);
+        assert_eq!(Grid::unknown().refusal(), None);
     }
 
     #[test]

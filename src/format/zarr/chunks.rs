@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::Read;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use zarrs::array::{
 use zarrs::metadata::v3::MetadataV3;
 use zarrs::storage::{ReadableStorageTraits, StoreKey};
 
-use crate::dtype::{Pixel, Pixels};
+use crate::dtype::{Pixel, Pixels, ask_room};
 use crate::error::{Cause, ReasonResult};
 use crate::format::zarr::metadata::{Element, Node, Version};
 use crate::format::zarr::store::Store;
@@ -36,6 +37,8 @@ pub(crate) struct Chunks {
     options: CodecOptions,
     /// Names of the codecs that turn bytes into bytes, in the order in which they were applied.
     codecs: Vec<String>,
+    /// The last of them is bz2, which zarrs does not see: its decoder would take memory for whatever comes out.
+    bz2: bool,
 }
 
 /// What shards need.
@@ -69,14 +72,32 @@ impl Chunks {
                 )
                 .into());
             }
+            let codecs = codec_names(node);
+            let bz2 = codecs.last().is_some_and(|name| name.ends_with("bz2"));
+            let mut document = node.metadata.clone();
+            let mut inner_codecs = node.inner_codecs.clone();
+            if bz2 {
+                // A filter of version 2 may stand last where there is no compressor.
+                let packed = document.get("compressor").is_some_and(|compressor| !compressor.is_null());
+                let list = match (&mut inner_codecs, node.version) {
+                    (Some(inner), _) => Some(inner),
+                    (None, Version::V3) => document.get_mut("codecs"),
+                    (None, Version::V2) if packed => None,
+                    (None, Version::V2) => document.get_mut("filters"),
+                };
+                match list.and_then(|list| list.as_array_mut()) {
+                    Some(list) => drop(list.pop()),
+                    None => document["compressor"] = serde_json::Value::Null,
+                }
+            }
             let metadata = match node.version {
-                Version::V2 => parse::<ArrayMetadataV2>(&node.metadata).map(ArrayMetadata::V2)?,
-                Version::V3 => parse::<ArrayMetadataV3>(&node.metadata).map(ArrayMetadata::V3)?,
+                Version::V2 => parse::<ArrayMetadataV2>(&document).map(ArrayMetadata::V2)?,
+                Version::V3 => parse::<ArrayMetadataV3>(&document).map(ArrayMetadata::V3)?,
             };
             let path = format!("/{}", node.path);
             let array = Array::new_with_metadata(store.clone(), &path, metadata).map_err(Cause::of)?;
             let options = CodecOptions::default().with_concurrent_target(1);
-            let inner = match &node.inner_codecs {
+            let inner = match &inner_codecs {
                 Some(codecs) => {
                     let codecs: Vec<MetadataV3> = parse(codecs)?;
                     let chain = CodecChain::from_metadata(&codecs).map_err(Cause::of)?;
@@ -86,7 +107,6 @@ impl Chunks {
                 None => None,
             };
             let sides = chunk.iter().filter_map(|&side| NonZeroU64::new(side)).collect();
-            let codecs = codec_names(node);
             let store = store.clone();
             Ok(Chunks {
                 array,
@@ -97,6 +117,7 @@ impl Chunks {
                 inner,
                 options,
                 codecs,
+                bz2,
             })
         })
     }
@@ -128,10 +149,12 @@ impl Chunks {
     pub(crate) fn decode(&self, indices: &[u64]) -> ReasonResult<Pixels> {
         contain(|| {
             let values = self.sides.iter().map(|side| side.get() as usize).product::<usize>();
+            ask_room(2 * values * self.element.size(), || "a chunk and its values".into())?;
             let bytes = match self.encoded(indices)? {
                 None => self.array.fill_value().as_ne_bytes().repeat(values),
                 Some(encoded) => {
                     self.check(&encoded)?;
+                    let encoded = if self.bz2 { self.bunzip(&encoded)? } else { encoded };
                     let (kind, fill) = (self.array.data_type(), self.array.fill_value());
                     let whole = self.array.codecs();
                     let chain = self.inner.as_ref().map_or(&*whole, |inner| &inner.chain);
@@ -172,6 +195,20 @@ impl Chunks {
     fn most(&self) -> u64 {
         let values = self.sides.iter().map(|side| side.get()).product::<u64>();
         2 * values * self.element.size() as u64 + (64 << 10)
+    }
+
+    /// What is packed by bz2, which does not say how much it holds.
+    fn bunzip(&self, packed: &[u8]) -> ReasonResult<Vec<u8>> {
+        let most = self.most();
+        let mut bytes = Vec::new();
+        let unpacked = bzip2::read::MultiBzDecoder::new(packed).take(most + 1).read_to_end(&mut bytes);
+        match unpacked {
+            Ok(_) if bytes.len() as u64 > most => {
+                Err(format!("it holds more than {most} bytes, the most that a chunk can").into())
+            }
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A damaged header must not have a codec take memory for values that no chunk holds.

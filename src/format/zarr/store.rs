@@ -9,8 +9,9 @@ use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
 use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
 
 use crate::error::{Cause, ReasonResult};
-use crate::files::sight::state_of;
+use crate::files::sight::stamp_of;
 use crate::files::{Address, FileKind, Sight};
+use crate::format::array::ABSENT;
 use crate::format::zarr::metadata::Documents;
 use crate::format::zarr::range::checked_range;
 use crate::format::zarr::web::Web;
@@ -44,13 +45,21 @@ impl Store {
         }
     }
 
-    /// What tells one state of a key's file from another; `None` where the store itself does.
+    /// What tells one state of a key's file from another, [`ABSENT`] where there is none; `None` where the store itself does.
     pub(crate) fn state(&self, key: &StoreKey) -> Option<u64> {
         let Store::Folder(folder) = self else { return None };
         let mut hasher = DefaultHasher::new();
-        state_of(&folder.path(key)).hash(&mut hasher);
-        Some(hasher.finish())
+        match std::fs::metadata(folder.path(key)) {
+            Ok(metadata) => stamp_of(&metadata).hash(&mut hasher),
+            Err(error) if is_absent(&error) => return Some(ABSENT),
+            Err(_) => {}
+        }
+        Some(hasher.finish().max(ABSENT + 1))
     }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 impl Folder {
@@ -62,10 +71,7 @@ impl Folder {
     fn file(&self, key: &StoreKey) -> Result<Option<(File, u64)>, StorageError> {
         let path = self.path(key);
         // Opening a pipe would wait for ever.
-        let known = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Ok(None),
-            _ => Err(StorageError::from(e)),
-        };
+        let known = |e: std::io::Error| if is_absent(&e) { Ok(None) } else { Err(StorageError::from(e)) };
         let metadata = match std::fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(e) => return known(e),
@@ -100,10 +106,8 @@ impl ReadableStorageTraits for Folder {
     fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
         match std::fs::metadata(self.path(key)) {
             Ok(metadata) => Ok(Some(metadata.len())),
-            Err(e) => match e.kind() {
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Ok(None),
-                _ => Err(e.into()),
-            },
+            Err(e) if is_absent(&e) => Ok(None),
+            Err(e) => Err(e.into()),
         }
     }
 

@@ -54,17 +54,19 @@ impl Zip {
                 _ => None,
             };
             let (packed, size, crc32) = (entry.compressed_size(), entry.size(), entry.crc32());
-            let name = entry.name().map_err(Cause::of)?.into_owned();
+            let Some(name) = plain(&entry.name().map_err(Cause::of)?) else { continue };
             entries.insert(name, Entry { start, packed, size, crc32, deflated });
         }
         let mut zip = Zip { file, length, root: String::new(), entries };
-        let is_store = ["zarr.json", ".zgroup", ".zarray", ".zmetadata"]
-            .iter()
-            .any(|key| zip.entries.contains_key(*key));
-        if let ([only], false) = (zip.folders("").as_slice(), is_store) {
+        if let ([only], false) = (zip.folders("").as_slice(), zip.is_store()) {
             zip.root = format!("{only}/");
         }
         Ok(zip)
+    }
+
+    /// Whether it has a document that a store begins with.
+    pub(crate) fn is_store(&self) -> bool {
+        ["zarr.json", ".zgroup", ".zarray", ".zmetadata"].iter().any(|key| self.entry(key).is_some())
     }
 
     fn entry(&self, key: &str) -> Option<&Entry> {
@@ -130,6 +132,12 @@ impl Zip {
         }
         names
     }
+}
+
+/// A name as a key, without the slashes before it and what else names nothing; `None` for one that leads out of the file.
+fn plain(name: &str) -> Option<String> {
+    let parts: Vec<&str> = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    (!parts.is_empty() && !parts.contains(&"..")).then(|| parts.join("/"))
 }
 
 #[cfg(test)]

@@ -4,20 +4,16 @@ use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::format::array::Variable;
 use crate::limits::Limits;
-use crate::read::array_plan::{Opened, Part, check_size};
-use crate::read::array_slice::{GridTarget, map_dims, read_onto};
-use crate::read::values::{Decoding, decode};
+use crate::read::array_plan::{Opened, check_size};
+use crate::sql::array::array_job::ArrayJob;
 use crate::sql::array::selection::{
-    Coordinates, FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, PATH, RESAMPLING, Request, SCALED, SEL,
-    TOLERANCE, VARIABLE, coordinates, request, shape,
+    FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, PATH, RESAMPLING, Request, SCALED, SEL, TOLERANCE, VARIABLE,
+    request,
 };
 use crate::value::Value;
-use crate::with_pixels;
 
 /// The scalar `read_array`.
 pub struct ReadArray;
@@ -103,16 +99,6 @@ pub struct Bound {
     limits: Limits,
 }
 
-/// What one row reads.
-struct Job {
-    parts: Vec<Part>,
-    decoding: Decoding,
-    onto: Option<GridTarget>,
-    dims: Vec<String>,
-    shape: Vec<u64>,
-    values: usize,
-}
-
 impl ScalarFunction for ReadArray {
     const DOC: &'static FunctionDoc = &DOC;
     const VOLATILE: bool = true;
@@ -130,9 +116,7 @@ impl ScalarFunction for ReadArray {
             let job = job(input, row, &mut opened)?;
             if let Some(job) = &job {
                 total = total.saturating_add(job.values as u64);
-                let name =
-                    job.parts.first().map_or(Ok(""), |part| part.metadata().map(|v| v.name.as_str()))?;
-                check_size(name, total, size_of::<f32>(), &bound.limits)?;
+                check_size(job.variable()?, total, size_of::<f32>(), &bound.limits)?;
             }
             jobs.push(job);
         }
@@ -141,9 +125,11 @@ impl ScalarFunction for ReadArray {
         data.reserve_list(total as usize);
         for (row, job) in jobs.iter().enumerate() {
             let Some(job) = job else { continue };
-            write_data(bound, job, data, row)?;
+            let (child, first) = data.push_list(row, job.values);
+            let gaps = job.read(child.slice_mut::<f32>(first, job.values), bound.limits.threads)?;
+            child.set_null_runs(first, &gaps);
             let fields = [&mut *shape, &mut *dims, &mut *coords, &mut *times];
-            fields.into_iter().zip(rest(job)).for_each(|(field, value)| value.write(field, row));
+            fields.into_iter().zip(job.rest()).for_each(|(field, value)| value.write(field, row));
         }
         let none = jobs.iter().enumerate().filter(|(_, job)| job.is_none());
         none.for_each(|(row, _)| out.set_null(row));
@@ -152,7 +138,7 @@ impl ScalarFunction for ReadArray {
 }
 
 /// What a row asks for; `None` for one with a NULL.
-fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>> {
+fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<ArrayJob>> {
     if input.any_null(row) {
         return Ok(None);
     }
@@ -188,97 +174,5 @@ fn job(input: &Input<'_>, row: usize, opened: &mut Opened) -> Result<Option<Job>
         let must = "a number that FLOAT can hold, or 'nan'";
         return Err(Error::invalid(fill, must).at("read_array(fill)"));
     }
-    let variable = input.column(1).str(row)?;
-    let (onto, parts) = (request.onto()?, request.parts(&paths, variable, opened)?);
-    let (mut dims, mut shape) = shape(&parts)?;
-    if let Some(GridTarget { slice, .. }) = &onto {
-        dims.extend(["y".to_string(), "x".to_string()]);
-        shape.extend([u64::from(slice.height), u64::from(slice.width)]);
-    }
-    let values = shape.iter().fold(1, |values: u64, size| values.saturating_mul(*size));
-    let values = usize::try_from(values).unwrap_or(usize::MAX);
-    Ok(Some(Job { parts, decoding: request.decoding, onto, dims, shape, values }))
-}
-
-fn write_data(bound: &Bound, job: &Job, data: &mut Vector<'_>, row: usize) -> Result<()> {
-    let (child, mut done) = data.push_list(row, job.values);
-    for part in &job.parts {
-        let (count, gaps) = match &job.onto {
-            Some(onto) => {
-                let planes = read_onto(part, onto, &job.decoding, bound.limits.threads)?;
-                if onto.resampling.is_selection() && onto.merge.is_selection() {
-                    check_float(part, &job.decoding, || planes.beyond_float())?;
-                }
-                let out = child.slice_mut::<f32>(done, planes.len());
-                (planes.len(), planes.write(0, job.decoding.fill, out)?)
-            }
-            None => {
-                let pixels = part.source.read(part.variable, &part.runs(), bound.limits.threads)?;
-                let out = child.slice_mut::<f32>(done, pixels.len());
-                let gaps = decode(&pixels, part.metadata()?, &job.decoding, out)?;
-                check_float(part, &job.decoding, || {
-                    beyond_float(&pixels, part.metadata().ok()?, &job.decoding)
-                })?;
-                (pixels.len(), gaps)
-            }
-        };
-        child.set_null_runs(done, &gaps);
-        done += count;
-    }
-    Ok(())
-}
-
-/// Refuses whole numbers that a FLOAT changes, as the scalar reads of rasters do: identifiers would become others.
-fn check_float(part: &Part, decoding: &Decoding, find: impl FnOnce() -> Option<i128>) -> Result<()> {
-    let variable = part.metadata()?;
-    let wide = variable.dtype.is_some_and(Dtype::is_wide_integer) && decoding.linear(variable).is_none();
-    match wide.then(find).flatten() {
-        None => Ok(()),
-        Some(value) => {
-            let reason = format!(
-                "it holds {value}, which FLOAT cannot hold exactly\nFROM read_array(...) gives values in the variable's own type"
-            );
-            Err(Error::values(part.source.path(), variable.name.as_str(), reason))
-        }
-    }
-}
-
-/// The first value that a FLOAT changes; those that stand for none count only where they are asked for.
-fn beyond_float(pixels: &Pixels, variable: &Variable, decoding: &Decoding) -> Option<i128> {
-    with_pixels!(pixels, values => {
-        let absent = variable.absent();
-        let there = values.iter().filter(|value| !decoding.masked || !absent.holds(**value));
-        there.filter_map(|value| value.beyond_float()).next()
-    })
-}
-
-/// Names of the dimensions that a slice replaced.
-fn map_names(part: &Part) -> Vec<String> {
-    let (Ok((y, x)), Ok(variable)) = (map_dims(&part.source, part.variable), part.metadata()) else {
-        return Vec::new();
-    };
-    [y, x].into_iter().filter_map(|dim| variable.dims.get(dim).cloned()).collect()
-}
-
-/// Shape, dimensions, coordinates and times of a read.
-fn rest(job: &Job) -> [Value; 4] {
-    let Coordinates { mut numbers, times } = coordinates(&job.parts);
-    if let Some(GridTarget { slice, .. }) = &job.onto {
-        let on_map: Vec<String> = job.parts.first().map(map_names).unwrap_or_default();
-        numbers.retain(|(name, _)| !on_map.contains(name));
-        let [x0, dx, _, y0, _, dy] = slice.affine().0;
-        let centres =
-            |first: f64, step: f64, n: u32| (0..n).map(|i| first + (f64::from(i) + 0.5) * step).collect();
-        numbers.push(("y".into(), centres(y0, dy, slice.height)));
-        numbers.push(("x".into(), centres(x0, dx, slice.width)));
-    }
-    let list = |values: Vec<Value>| Value::List(values);
-    let shape = list(job.shape.iter().map(|n| Value::Int(*n as i64)).collect());
-    let dims = list(job.dims.iter().map(|dim| Value::Text(dim.clone())).collect());
-    let doubles = |values: Vec<f64>| list(values.into_iter().map(Value::Double).collect());
-    let coords =
-        Value::Map(numbers.into_iter().map(|(dim, values)| (Value::Text(dim), doubles(values))).collect());
-    let time = |t: Option<i64>| t.map_or(Value::Null, Value::Timestamp);
-    let times = times.map_or(Value::Null, |times| list(times.into_iter().map(time).collect()));
-    [shape, dims, coords, times]
+    ArrayJob::new(&paths, input.column(1).str(row)?, &request, opened).map(Some)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
+use crate::bridge::record::text;
 use crate::bridge::table::{Plan, TableFunction};
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
@@ -13,11 +14,15 @@ use crate::read::array_plan::{Opened, Part};
 use crate::read::array_slice::GridTarget;
 use crate::read::array_stream::{ArrayReading, ArrayRow, ArrayStream};
 use crate::read::values::Decoding;
+use crate::sql::array::array_job::natural;
+use crate::sql::array::array_rows::ArrayReader;
 use crate::sql::array::selection::{
     FILL, ISEL, MASKED, MERGES_OF_FILES, ONTO, OPTIONS, PATH, RESAMPLING, Request, SCALED, SEL, TOLERANCE,
     VARIABLE, option,
 };
 use crate::sql::raster::patch_scan::sql_type;
+use crate::sql::shared::registries::registry;
+use crate::sql::shared::row_scan::{self, ERROR, ON_ERROR_OF_ROWS};
 use crate::value::Value;
 use crate::{files, with_dtype};
 
@@ -27,10 +32,23 @@ pub struct ReadArrayTable;
 static DOC: FunctionDoc = FunctionDoc {
     name: "read_array",
     kind: Kind::Table,
-    summary: "Streams an array, a row for each place on its first dimension.",
+    summary: "Streams an array along its first dimension, or windows of arrays of a registry.",
     parameters: &[
-        Parameter { name: "paths", types: "VARCHAR | VARCHAR[]", given: Given::Required, meaning: PATH },
-        Parameter { name: "variable", types: "VARCHAR", given: Given::Required, meaning: VARIABLE },
+        Parameter {
+            name: "paths",
+            types: "VARCHAR | VARCHAR[] | TABLE[]",
+            given: Given::Required,
+            meaning: text![
+                PATH,
+                " Or a registry: the path of a `.parquet` file, or a LIST of STRUCT, with a column `paths` (or `path`), whose rows each are read as by the scalar. Columns `sel`, `isel` and `slice` of it add to the parameters of these names, and `selection` STRUCT is the scalar's."
+            ],
+        },
+        Parameter {
+            name: "variable",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: text![VARIABLE, " NULL where a registry has a column `variable`."],
+        },
         named("sel", "STRUCT", "NULL", SEL),
         named("isel", "STRUCT", "NULL", ISEL),
         named("slice", "STRUCT", "NULL", ONTO),
@@ -46,9 +64,14 @@ static DOC: FunctionDoc = FunctionDoc {
             "the variable's",
             "Type of `data`: the variable's own (once scaled or resampled, a float; `nearest`, `mode`, `min`, `max`, `med`, `q1` and `q3` pick values), or `float32` or `float64`.",
         ),
+        ON_ERROR_OF_ROWS,
     ],
     columns: &[
-        column("path", "VARCHAR", "The file."),
+        column(
+            "path",
+            "VARCHAR",
+            "The file. Over a registry, its columns come first, in their order, except those named like `data` or a column behind it.",
+        ),
         column(
             "place",
             "BIGINT",
@@ -75,6 +98,13 @@ static DOC: FunctionDoc = FunctionDoc {
             "Sizes of the other dimensions that stay, and of `y` and `x` on a slice.",
         ),
         column("dims", "VARCHAR[]", "Their names."),
+        column(
+            "coords",
+            "MAP(VARCHAR, DOUBLE[])",
+            "Over a registry: the coordinates of every dimension that has them, those taken away too; `data`, `shape` and `dims` are then of all dimensions that stay.",
+        ),
+        column("times", "TIMESTAMP[]", "Over a registry: the times of the time axis, NULL without one."),
+        ERROR,
     ],
     nulls: "No parameter may be NULL.",
     errors: &[
@@ -108,19 +138,34 @@ static DOC: FunctionDoc = FunctionDoc {
                 "1\t2020-02-15 00:00:00\t[30.125, 30.375]\t[1, 2]\t[y, x]",
             ],
         },
+        Example {
+            title: "Windows, a row of a registry each",
+            sql: "SELECT id, data, dims, times[1] AS time FROM read_array([\n\
+                  \x20   {id: 'a', path: 'test/data/small/ocean.zarr', isel: {time: 1, lat: [0, 1], lon: [0, 1]}},\n\
+                  \x20   {id: 'b', path: 'test/data/small/ocean.zarr', isel: {time: 0, lat: [1, 2], lon: [4, 4]}}], 'temp', isel := {depth: 0});",
+            rows: &[
+                "a\t[28.0, 28.5, 31.0, 31.5]\t[lat, lon]\t2020-02-15 00:00:00",
+                "b\t[15.0, 18.0]\t[lat, lon]\t2020-01-15 00:00:00",
+            ],
+        },
     ],
     references: &["xarray: DataArray.sel, DataArray.isel, decode_cf"],
 };
 
-/// What a call knows before any row: its constant arguments, and the user's bounds.
-pub struct Bound {
-    reading: Arc<ArrayReading>,
+/// What a call knows before any row.
+pub enum Bound {
+    /// An array, a row for each index.
+    Array(Arc<ArrayReading>),
+    /// A registry, a row for each of its own.
+    Registry(Arc<row_scan::Bound<ArrayReader>>),
 }
 
 /// A scan under way.
-pub struct Scan {
-    stream: ArrayStream,
-    bound: Arc<Bound>,
+pub enum Scan {
+    /// Of an array.
+    Array(ArrayStream, Arc<ArrayReading>),
+    /// Of a registry.
+    Registry(row_scan::Scan<ArrayReader>),
 }
 
 impl TableFunction for ReadArrayTable {
@@ -129,41 +174,72 @@ impl TableFunction for ReadArrayTable {
     type Scan = Scan;
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
-        let paths = files::expand(&args.paths("paths")?).map_err(args.blame("paths"))?;
-        let must = "the name of a variable";
-        let Value::Text(variable) = args.required("variable", must)? else {
-            return Err(args.blame("variable")(Error::invalid("NULL", must)));
-        };
         let mut request = Request::default();
         for name in OPTIONS {
             if let Some(value) = args.get(name) {
                 option(&mut request, name, value)?;
             }
         }
+        if let Some(records) = registry(args, "paths")? {
+            let reader = ArrayReader::new(args, &records, request, limits)?;
+            let (data, on_error) = (sql_type(reader.dtype()), row_scan::on_error(args)?);
+            let Plan { columns, rows, bound } =
+                row_scan::plan(&DOC, (records, reader), data, on_error, limits)?;
+            return Ok(Plan { columns, rows, bound: Bound::Registry(Arc::new(bound)) });
+        }
+        if args.get("on_error").is_some() {
+            let problem = "it says what becomes of a registry's rows, and no registry is given";
+            return Err(args.blame("on_error")(Error::conflict(problem, "Leave it out")));
+        }
+        let paths = files::expand(&args.paths("paths")?).map_err(args.blame("paths"))?;
+        let must = "the name of a variable";
+        let Value::Text(variable) = args.required("variable", must)? else {
+            return Err(args.blame("variable")(Error::invalid("NULL", must)));
+        };
         let (onto, decoding) = (request.onto()?, request.decoding);
         let parts = request.parts(&paths, variable, &mut Opened::default())?;
         let dtype = dtype(args, &parts, &decoding, onto.as_ref())?;
         let reading = ArrayReading { parts, decoding, onto, dtype, limits };
         reading.check()?;
         let data = sql_type(dtype).list();
-        let columns = DOC.schema_with(|name, ty| Some(if name == "data" { data.clone() } else { ty }))?;
+        let columns = DOC.schema_with(|name, ty| match name {
+            "data" => Some(data.clone()),
+            "coords" | "times" | "error" => None,
+            _ => Some(ty),
+        })?;
         let rows = Some(reading.rows());
-        Ok(Plan { columns, rows, bound: Bound { reading: Arc::new(reading) } })
+        Ok(Plan { columns, rows, bound: Bound::Array(Arc::new(reading)) })
     }
 
     fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
-        let with_values = DOC.column("data").is_some_and(|data| wanted.contains(&data));
-        let stream = ArrayStream::start(&bound.reading, with_values)?;
-        Ok(Scan { stream, bound: bound.clone() })
+        match &**bound {
+            Bound::Array(reading) => {
+                let with_values = DOC.column("data").is_some_and(|data| wanted.contains(&data));
+                Ok(Scan::Array(ArrayStream::start(reading, with_values)?, reading.clone()))
+            }
+            Bound::Registry(bound) => row_scan::start(bound, wanted).map(Scan::Registry),
+        }
+    }
+
+    fn threads(bound: &Bound) -> usize {
+        match bound {
+            Bound::Array(_) => 1,
+            Bound::Registry(bound) => bound.threads(),
+        }
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
-        let rows = scan.stream.take(out.capacity())?;
-        for (at, row) in rows.iter().enumerate() {
-            write_row(&scan.bound, row, out, at)?;
+        match scan {
+            Scan::Array(stream, reading) => {
+                let rows = stream.take(out.capacity())?;
+                for (at, row) in rows.iter().enumerate() {
+                    write_row(reading, row, out, at)?;
+                }
+                out.set_rows(rows.len());
+                Ok(())
+            }
+            Scan::Registry(scan) => row_scan::next(scan, out),
         }
-        out.set_rows(rows.len());
-        Ok(())
     }
 }
 
@@ -171,15 +247,7 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&GridTar
     let asked = args.choice("dtype", "a type of values", &DTYPES)?;
     let mut found = None;
     for part in parts {
-        let variable = part.metadata()?;
-        let Some(own) = variable.dtype else {
-            let reason = format!("its type is {}, and only numbers can be read", variable.dtype_name);
-            return Err(Error::values(part.source.path(), &variable.name, reason));
-        };
-        // Scaled or resampled values are no longer the stored integers.
-        let as_stored =
-            decoding.linear(variable).is_none() && onto.is_none_or(|onto| onto.resampling.is_selection());
-        let natural = if as_stored { own } else { own.worked_out() };
+        let natural = natural(part, decoding, onto)?;
         let float = asked.filter(|asked| asked.is_float());
         let dtype = float.unwrap_or(natural);
         if found.is_some_and(|found| found != dtype) {
@@ -203,7 +271,7 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&GridTar
     found.ok_or_else(|| Error::Bug("nothing to read".into()))
 }
 
-fn write_row(bound: &Bound, row: &ArrayRow, out: &mut Chunk<'_>, at: usize) -> Result<()> {
+fn write_row(reading: &ArrayReading, row: &ArrayRow, out: &mut Chunk<'_>, at: usize) -> Result<()> {
     for (index, column) in DOC.columns.iter().enumerate() {
         let Some(vector) = out.column(index) else { continue };
         let value = match column.name {
@@ -220,8 +288,7 @@ fn write_row(bound: &Bound, row: &ArrayRow, out: &mut Chunk<'_>, at: usize) -> R
             "data" => {
                 let length = row.length();
                 let (child, first) = vector.push_list(at, length);
-                let gaps =
-                    with_dtype!(bound.reading.dtype, T => row.copy(child.slice_mut::<T>(first, length)))?;
+                let gaps = with_dtype!(reading.dtype, T => row.copy(child.slice_mut::<T>(first, length)))?;
                 child.set_null_runs(first, &gaps);
                 continue;
             }

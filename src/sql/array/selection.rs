@@ -1,8 +1,6 @@
 //! What a user selects of an array: dimensions by value or by index, as fields of a struct.
 
-use crate::bbox::Bbox;
 use crate::bridge::args::number;
-use crate::crs::Crs;
 use crate::error::{Error, Result, one_of};
 use crate::format::hyperslab::index_count;
 use crate::read::array_plan::{Opened, Part, plan};
@@ -12,6 +10,7 @@ use crate::read::mosaic::{MERGES, Merge};
 use crate::read::values::Decoding;
 use crate::resampling::{RESAMPLINGS, Resampling};
 use crate::slice::Slice;
+use crate::sql::shared::slice_value;
 use crate::value::Value;
 
 /// What a path may be.
@@ -66,21 +65,36 @@ pub const OPTIONS: [&str; 9] =
 /// # Errors
 /// A value of another form.
 pub fn request(value: &Value) -> Result<Option<Request>> {
+    let mut request = Request::default();
+    Ok(add(&mut request, value)?.then_some(request))
+}
+
+/// Adds the scalar's struct to what is asked for; false when a value is NULL.
+///
+/// # Errors
+/// A value of another form.
+pub fn add(request: &mut Request, value: &Value) -> Result<bool> {
     let Value::Struct(fields) = value else {
         let must = "a struct such as {time: TIMESTAMP '2000-01-01', isel: {depth: 0}}";
         return Err(blame("selection")(Error::invalid(value, must)));
     };
-    let mut request = Request::default();
     for (name, value) in fields {
         if *value == Value::Null || name == "slice" && slice(value).map_err(blame(name))?.is_none() {
-            return Ok(None);
+            return Ok(false);
         }
         match OPTIONS.contains(&name.as_str()) {
-            true => option(&mut request, name, value)?,
+            _ if name == "dtype" => {
+                if *value != Value::Text("float32".into()) {
+                    let problem = "the scalar gives FLOAT, and no other type";
+                    let remedy = "FROM read_array(..., dtype := 'float64') gives the values as that";
+                    return Err(blame(name)(Error::conflict(problem, remedy)));
+                }
+            }
+            true => option(request, name, value)?,
             false => request.selection.dims.push((name.clone(), by_value(value).map_err(blame(name))?)),
         }
     }
-    Ok(Some(request))
+    Ok(true)
 }
 
 impl Request {
@@ -146,25 +160,7 @@ fn take_map_away(part: &mut Part) -> Result<()> {
 
 /// A slice, as `geo_slice` makes it; `None` where a field but its times is NULL.
 fn slice(value: &Value) -> Result<Option<Slice>> {
-    let must = "a slice, as geo_slice makes it";
-    let field = |value: &Value, name: &str| match value {
-        Value::Struct(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
-        _ => None,
-    };
-    let of = |name: &str| field(value, name).ok_or_else(|| Error::invalid(value, must));
-    let (corners, crs, width, height) = (of("bbox")?, of("crs")?, of("width")?, of("height")?);
-    let corner = |name: &str| field(&corners, name).as_ref().and_then(number);
-    let time = |name: &str| match field(value, name) {
-        Some(Value::Timestamp(t)) => Some(t),
-        _ => None,
-    };
-    let (Value::Text(crs), Value::Int(width), Value::Int(height)) = (crs, width, height) else {
-        return Ok(None);
-    };
-    let corners = (corner("xmin"), corner("ymin"), corner("xmax"), corner("ymax"));
-    let (Some(xmin), Some(ymin), Some(xmax), Some(ymax)) = corners else { return Ok(None) };
-    let bbox = Bbox { xmin, ymin, xmax, ymax };
-    Slice::new(bbox, Crs::new(&crs), (time("t_min"), time("t_max")), height, width).map(Some)
+    Ok(slice_value::of_value(value)?.map(|(slice, _)| slice))
 }
 
 /// Reads one option of either form.

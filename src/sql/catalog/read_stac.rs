@@ -20,7 +20,7 @@ use crate::sql::shared::remedies::told;
 use crate::sql::shared::shapes::BOX;
 use crate::sql_type::SqlType;
 use crate::value::Value;
-use crate::workers::Ordered;
+use crate::workers::{Ordered, go_on};
 
 /// The table function `read_stac`.
 pub struct ReadStac;
@@ -191,6 +191,7 @@ impl TableFunction for ReadStac {
         };
         let paths = files::expand(&patterns).map_err(args.blame("items"))?;
         for path in &paths {
+            go_on()?;
             Sight::at(path).map_err(args.blame("items"))?;
         }
         let columns = columns(on_error)?;

@@ -22,7 +22,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
             name: "dates",
             types: "VARCHAR",
             given: Given::Required,
-            meaning: "A relation by name: a catalog (`path`, `t_min`, `t_max`) of files on the grid's raster, or any with a column `date`.",
+            meaning: "A relation by name: a catalog (`path`, `t_min`, `t_max`) of files on the grid's raster, or any with a column `date`. An array file of the catalog stands for the steps of its time axis (`time_var`), a date each.",
         },
         Parameter {
             name: "val_year",
@@ -47,9 +47,23 @@ pub static DOC: FunctionDoc = FunctionDoc {
         Column { name: "patch_id", types: "BIGINT", meaning: "The grid's." },
         Column { name: "date", types: "DATE", meaning: "Day of `t_min`, UTC." },
         Column { name: "split", types: "VARCHAR", meaning: "`train` or `val`." },
-        Column { name: "t_min", types: "TIMESTAMP", meaning: "Start of the file's interval, UTC." },
+        Column {
+            name: "t_min",
+            types: "TIMESTAMP",
+            meaning: "Start of the file's interval, UTC; of a step of a cube the step's own, by its bounds.",
+        },
         Column { name: "t_max", types: "TIMESTAMP", meaning: "Its stop, inside." },
         Column { name: "path", types: "VARCHAR", meaning: "The file; NULL when `dates` has none." },
+        Column {
+            name: "time",
+            types: "TIMESTAMP",
+            meaning: "Of a step of an array file's time axis: its time there, UTC.",
+        },
+        Column {
+            name: "isel",
+            types: "STRUCT(time BIGINT, y BIGINT[], x BIGINT[])",
+            meaning: "Of such a step: its index, and the window's rows and columns as the file stores them, cut at its edges: what `read_array` takes. `FROM read_patch(registry)` reads the bands of that step, rows from north to south.",
+        },
         Column {
             name: "win",
             types: WIN,

@@ -216,6 +216,8 @@ fn anchor(item: &Value, options: &GridOptions) -> Result<Anchor> {
         // A GEOMETRY within a list comes as its text.
         Value::Text(text) | Value::Other(text) => {
             let numbers = text
+                .trim_start_matches('\'')
+                .trim_end_matches("'::GEOMETRY")
                 .trim()
                 .strip_prefix("POINT")
                 .map(str::trim)

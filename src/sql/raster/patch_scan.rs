@@ -11,12 +11,14 @@ use crate::bridge::vector::Vector;
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
 use crate::grid::cut::{Cut, CutWindow};
-use crate::grid::registry::{Record, Registry};
+use crate::grid::records::Record;
+use crate::grid::registry::Registry;
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::progress::Progress;
-use crate::read::patch::{PatchOptions, band_numbers, common_dtype};
+use crate::read::patch::{PatchOptions, common_dtype};
 use crate::read::source::Source;
+use crate::read::steps::bands_at;
 use crate::read::stream::{Patch, PatchStream, ReadyPatch, Row, StreamOptions};
 use crate::sql::shared::options::patch_options;
 use crate::sql::shared::remedies::told;
@@ -110,8 +112,8 @@ pub fn bind(doc: &'static FunctionDoc, args: &Args, limits: Limits, origin: Orig
     let patch = patch_options(args)?;
     let on_error = args.choice("on_error", "a rule for broken files", &ON_ERROR)?.unwrap_or(OnError::Fail);
     let first = first_source(args, &origin, on_error)?;
-    let of_first = first.map(|source| {
-        let bands = band_numbers(&source, &patch)?;
+    let of_first = first.map(|(source, step)| {
+        let bands = bands_at(&source, &patch, step)?;
         Ok((bands.len(), common_dtype(&source, &bands)?))
     });
     let (bands, own) = match of_first {
@@ -166,23 +168,30 @@ fn columns(
     Ok(columns)
 }
 
+/// A file, and the step of time that is read of it.
+type First = (Arc<Source>, Option<u64>);
+
 /// The file whose header tells the type of `data`: the first one, and of those that need not all open, the first that
 /// does.
-fn first_source(args: &Args, origin: &Origin, on_error: OnError) -> Result<Option<Arc<Source>>> {
+fn first_source(args: &Args, origin: &Origin, on_error: OnError) -> Result<Option<First>> {
     match (origin, on_error) {
         (Origin::Rasters { paths, cut }, OnError::Fail) => {
             let Some(path) = paths.first() else { return Ok(None) };
             let source = Source::open(path).map_err(args.blame("source"))?;
             cut.starts(source.header()).map_err(args.blame("size"))?;
-            Ok(Some(source))
+            Ok(Some((source, None)))
         }
-        (Origin::Rasters { paths, .. }, _) => Ok(paths.iter().find_map(|path| Source::open(path).ok())),
+        (Origin::Rasters { paths, .. }, _) => {
+            Ok(paths.iter().find_map(|path| Some((Source::open(path).ok()?, None))))
+        }
         (Origin::Registry(registry), _) => {
             let mut targets = registry.read()?.filter_map(|row| row.ok()?.target.ok());
             match on_error {
-                OnError::Fail => targets.next().map(|target| Source::open(&target.path)).transpose(),
+                OnError::Fail => {
+                    targets.next().map(|target| Ok((Source::open(&target.path)?, target.step))).transpose()
+                }
                 OnError::Skip | OnError::Report => {
-                    Ok(targets.find_map(|target| Source::open(&target.path).ok()))
+                    Ok(targets.find_map(|target| Some((Source::open(&target.path).ok()?, target.step))))
                 }
             }
         }

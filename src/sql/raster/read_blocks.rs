@@ -12,7 +12,7 @@ use crate::grid::cut::Cut;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
-use crate::sql::shared::options::{BANDS, FILL, SCALED};
+use crate::sql::shared::options::{BANDS, FILL, NODATA, SCALED};
 use crate::sql::shared::pixels::{CRS, DATA, DTYPE, DTYPE_AMISS, SHAPE, TRANSFORM, UNDECODED};
 use crate::sql::shared::windows::WIN;
 
@@ -32,6 +32,7 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         BANDS.named(),
         SCALED.named(),
+        NODATA.named(),
         FILL.named(),
         DTYPE,
         named(

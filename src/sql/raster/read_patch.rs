@@ -12,7 +12,7 @@ use crate::limits::Limits;
 use crate::read::patch::{PatchOptions, band_numbers, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
-use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, OPTIONS, SCALED, patch_options};
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, OPTIONS, SCALED, patch_options};
 use crate::sql::shared::windows::{self, WIN};
 
 /// The scalar `read_patch`.
@@ -38,6 +38,7 @@ static DOC: FunctionDoc = FunctionDoc {
         OPTIONS,
         BANDS,
         SCALED,
+        NODATA,
         FILL,
         BOUNDLESS,
     ],
@@ -91,7 +92,7 @@ impl ScalarFunction for ReadPatch {
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
-        let windows = file_windows(bound, input)?;
+        let windows = file_windows(input, &bound.options, &bound.limits)?;
         let lengths: Vec<Option<usize>> =
             windows.iter().map(|window| window.as_ref().map(FileWindow::pixels)).collect();
         let pixels = lengths.iter().flatten().fold(0usize, |sum, length| sum.saturating_add(*length));
@@ -112,8 +113,15 @@ impl ScalarFunction for ReadPatch {
     }
 }
 
-/// What each row asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
-fn file_windows(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<FileWindow>>> {
+/// What each row of paths and windows asks for; `None` for a row with a NULL. A file is looked at once for the chunk.
+///
+/// # Errors
+/// A file that is not a raster, a band that it lacks, or a window that is none or too large.
+pub fn file_windows(
+    input: &Input<'_>,
+    options: &PatchOptions,
+    limits: &Limits,
+) -> Result<Vec<Option<FileWindow>>> {
     let (paths, given) = (input.column(0), input.column(1));
     let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
     let mut found = Vec::with_capacity(input.rows());
@@ -129,13 +137,13 @@ fn file_windows(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<FileWindo
             Some(both) => both.clone(),
             None => {
                 let source = Source::open(path)?;
-                let bands: Arc<[usize]> = band_numbers(&source, &bound.options)?.into();
+                let bands: Arc<[usize]> = band_numbers(&source, options)?.into();
                 known.insert(path, (source.clone(), bands.clone()));
                 (source, bands)
             }
         };
         let window = window?;
-        check_patch(&window, bands.len(), 4, &bound.limits)?;
+        check_patch(&window, bands.len(), 4, limits)?;
         found.push(Some(FileWindow { source, window, bands }));
     }
     Ok(found)

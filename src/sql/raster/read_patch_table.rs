@@ -7,18 +7,17 @@ use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::table::{Plan, TableFunction};
 use crate::error::{Error, Result};
-use crate::files::{self, Sight};
+use crate::files;
 use crate::grid::cut::Cut;
 use crate::grid::edge::{EDGES, Edge};
 use crate::grid::registry::Registry;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
-use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, SCALED};
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, SCALED};
 use crate::sql::shared::pixels::{CRS, DATA, DTYPE, DTYPE_AMISS, SHAPE, TRANSFORM, UNDECODED};
+use crate::sql::shared::registries::registry;
 use crate::sql::shared::windows::WIN;
-use crate::sql_type::SqlType;
-use crate::value::Value;
 
 /// The table function `read_patch`.
 pub struct ReadPatchTable;
@@ -49,6 +48,7 @@ static DOC: FunctionDoc = FunctionDoc {
         ),
         BANDS.named(),
         SCALED.named(),
+        NODATA.named(),
         FILL.named(),
         BOUNDLESS.named(),
         DTYPE,
@@ -136,15 +136,8 @@ fn origin(args: &Args) -> Result<Origin> {
         "a raster's path, a glob, a list of those, or a registry (a .parquet path, or a list of structs)";
     let source = args.required("source", must)?;
     let grid_parameter = ["size", "stride", "edge"].into_iter().find(|p| args.get(p).is_some());
-    let registry = match source {
-        Value::Text(path) if path.to_lowercase().ends_with(".parquet") => Some(Registry::parquet(path)),
-        Value::List(items) if is_registry(items, args.element("source")) => {
-            Some(Registry::list(items, args.element("source")))
-        }
-        _ => None,
-    };
-    if let Some(registry) = registry {
-        let registry = registry.map_err(args.blame("source"))?;
+    if let Some(records) = registry(args, "source")? {
+        let registry = Registry::of(records).map_err(args.blame("source"))?;
         return match grid_parameter {
             None => Ok(Origin::Registry(registry)),
             Some(parameter) => {
@@ -153,32 +146,10 @@ fn origin(args: &Args) -> Result<Origin> {
             }
         };
     }
-    if let Value::Text(name) = source
-        && !name.contains(['/', '.', '*'])
-        && Sight::at(name).is_err()
-    {
-        let problem = format!("\"{name}\" is not a file, and a table cannot be read by name");
-        let remedy = format!(
-            "COPY {name} TO 'registry.parquet' and read that, or SET VARIABLE rows = (SELECT list({name}) FROM {name}) and read getvariable('rows')"
-        );
-        return Err(args.blame("source")(Error::conflict(problem, remedy)));
-    }
-    let is_parquet = |v: &Value| matches!(v, Value::Text(path) if path.to_lowercase().ends_with(".parquet"));
-    if matches!(source, Value::List(items) if items.iter().any(is_parquet)) {
-        let problem = "a registry is one .parquet file, not a list of them";
-        let remedy = "COPY (FROM 'registries_*.parquet') TO 'registry.parquet' puts several into one";
-        return Err(args.blame("source")(Error::conflict(problem, remedy)));
-    }
     let patterns = args.paths("source").map_err(|_| args.blame("source")(Error::invalid(source, must)))?;
     let paths = files::expand(&patterns).map_err(args.blame("source"))?;
     let size = args.pair("size", 1, 1 << 20)?.unwrap_or((128, 128));
     let stride = args.pair("stride", 1, 1 << 20)?.unwrap_or(size);
     let edge = args.choice("edge", "an edge rule", &EDGES)?.unwrap_or(Edge::Snap);
     Ok(Origin::Rasters { paths, cut: Cut::Grid { size, stride, edge } })
-}
-
-/// A list of structs; where it is empty, its type tells.
-fn is_registry(items: &[Value], element: Option<&SqlType>) -> bool {
-    let by_type = items.is_empty() && matches!(element, Some(SqlType::Struct(_)));
-    by_type || matches!(items.first(), Some(Value::Struct(_)))
 }

@@ -1,15 +1,19 @@
 //! `read_series(paths, times, slice)`: files lined up in time on the grid of a slice.
 
+use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join, option};
+use crate::bridge::record::text;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::band_count;
+use crate::read::scene::Scene;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
+use crate::slice::Slice;
 use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
-use crate::sql::shared::paths::paths;
+use crate::sql::shared::paths::{SCENES, count, scenes};
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
 use crate::value::Value;
@@ -21,13 +25,16 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Scalar,
     summary: "Reads a catalog's files on one slice as [time, band, row, col].",
-    parameters: &join::<18>(&[
+    parameters: &join::<{ SLICE_OPTIONS.len() + 6 }>(&[
         &[
             Parameter {
                 name: "paths",
-                types: "VARCHAR[]",
+                types: "ANY",
                 given: Given::Required,
-                meaning: "Rasters, as from `list(path)` over a catalog; in any order.",
+                meaning: text![
+                    "As from `list(path)` over a catalog, in any order, one for each time. ",
+                    SCENES
+                ],
             },
             Parameter {
                 name: "times",
@@ -42,18 +49,8 @@ static DOC: FunctionDoc = FunctionDoc {
                 meaning: "The grid to fill. Files whose time lies outside its closed interval are left out, and the steps run from its `t_min` to its `t_max`; where those are NULL, from the first file to the last.",
             },
             OPTIONS,
-            option(
-                "step",
-                "INTERVAL | VARCHAR",
-                "each time",
-                "Length of a step: an INTERVAL, or a text such as `month`, `10 days`, `1 hour`, or `all` for one. Months and years begin with a month or year, days at midnight. Without it every time of a file is a step.",
-            ),
-            option(
-                "reduce",
-                "VARCHAR",
-                "'nearest'",
-                "What stands in a step: the file `nearest` to its start, no farther than a step; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
-            ),
+            STEP,
+            REDUCE,
         ],
         &SLICE_OPTIONS,
     ]),
@@ -92,6 +89,94 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
+/// The length of a step.
+pub const STEP: Parameter = option(
+    "step",
+    "INTERVAL | VARCHAR",
+    "each time",
+    "Length of a step: an INTERVAL, or a text such as `month`, `10 days`, `1 hour`, or `all` for one. Months and years begin with a month or year, days at midnight. Without it every time of a file is a step.",
+);
+/// What stands in a step.
+pub const REDUCE: Parameter = option(
+    "reduce",
+    "VARCHAR",
+    "'nearest'",
+    "What stands in a step: the file `nearest` to its start, no farther than a step; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
+);
+
+/// Reads [`STEP`], [`REDUCE`] and the options of a slice.
+///
+/// # Errors
+/// A step that is no length of time, a way to reduce without a step, or as [`slice_options`].
+pub fn series_options(args: &Args) -> Result<SeriesOptions> {
+    let step = match args.get("step") {
+        None => None,
+        Some(value) => {
+            let step = match value {
+                Value::Text(text) => Step::parse(text),
+                Value::Interval(i) => Step::of(i.months, i.days, i.micros),
+                _ => None,
+            };
+            let must = "an INTERVAL, 'all', or a number of years, months, weeks, days, hours, minutes or seconds such as '3 months'";
+            let bad = || args.blame("step")(Error::invalid(value, must));
+            Some(step.ok_or_else(bad)?)
+        }
+    };
+    let reduce = args.choice("reduce", "a way to reduce a step", &REDUCES)?;
+    if let (Some(_), None) = (reduce, step) {
+        let problem = "reduce says what stands in a step, and no step is given";
+        return Err(args.blame("reduce")(Error::conflict(problem, "Give one: {step: 'month'}")));
+    }
+    let reduce = reduce.unwrap_or(Reduce::Nearest);
+    Ok(SeriesOptions { slice: slice_options(args)?, step, reduce })
+}
+
+/// The steps of a series, and the bands of each.
+pub struct SeriesPlan {
+    /// The steps, and which files are in them.
+    pub bins: Vec<Bin>,
+    /// Bands of a step.
+    pub bands: usize,
+    /// Pixels of all steps.
+    pub pixels: usize,
+}
+
+/// What a series of files takes; `used` bytes are taken already.
+///
+/// # Errors
+/// Another number of times than of files, no time in the slice's interval, or more than a chunk may take.
+pub fn plan_series(
+    (scenes, given): (&[Scene], usize),
+    times: &[i64],
+    slice: &Slice,
+    options: &SeriesOptions,
+    limits: &Limits,
+    used: usize,
+) -> Result<SeriesPlan> {
+    let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
+    if given != times.len() {
+        let problem = format!("{given} paths have {} times", times.len());
+        return Err(blame("times")(Error::conflict(
+            problem,
+            "Give as many, as list(t_min) beside list(path)",
+        )));
+    }
+    if scenes.len() != times.len() {
+        let problem =
+            format!("a glob among the paths matches several files, which have {} times", times.len());
+        return Err(blame("paths")(Error::conflict(problem, "Give each file's own path")));
+    }
+    let bands = band_count(scenes, &options.slice).map_err(blame("paths"))?;
+    let length = slice.area().saturating_mul(bands);
+    // A step takes its pixels, its time, and a list of its files.
+    let each = length.saturating_mul(4).saturating_add(8 + size_of::<Bin>());
+    let bins = axis(times, slice, options, each, limits).map_err(blame("slice"))?;
+    let pixels = length.saturating_mul(bins.len());
+    let what = || Load::Slices(format!("{} steps of {bands} bands of the {slice}", bins.len()));
+    limits.allow(pixels.saturating_mul(4).saturating_add(used), what)?;
+    Ok(SeriesPlan { bins, bands, pixels })
+}
+
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: SeriesOptions,
@@ -104,28 +189,7 @@ impl ScalarFunction for ReadSeries {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = call.options()?;
-        let step = match args.get("step") {
-            None => None,
-            Some(value) => {
-                let step = match value {
-                    Value::Text(text) => Step::parse(text),
-                    Value::Interval(i) => Step::of(i.months, i.days, i.micros),
-                    _ => None,
-                };
-                let must = "an INTERVAL, 'all', or a number of years, months, weeks, days, hours, minutes or seconds such as '3 months'";
-                let bad = || args.blame("step")(Error::invalid(value, must));
-                Some(step.ok_or_else(bad)?)
-            }
-        };
-        let reduce = args.choice("reduce", "a way to reduce a step", &REDUCES)?;
-        if let (Some(_), None) = (reduce, step) {
-            let problem = "reduce says what stands in a step, and no step is given";
-            return Err(args.blame("reduce")(Error::conflict(problem, "Give one: {step: 'month'}")));
-        }
-        let reduce = reduce.unwrap_or(Reduce::Nearest);
-        let options = SeriesOptions { slice: slice_options(&args)?, step, reduce };
-        Ok(Bound { options, limits: call.limits })
+        Ok(Bound { options: series_options(&call.options()?)?, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -161,35 +225,17 @@ fn series(
         return Err(blame("times")(bad));
     }
     let times: Vec<i64> = list.rows().map(|i| items.get::<i64>(i)).collect();
-    let given = names.list(row).rows().len();
-    if given != times.len() {
-        let problem = format!("{given} paths have {} times", times.len());
-        return Err(blame("times")(Error::conflict(
-            problem,
-            "Give as many, as list(t_min) beside list(path)",
-        )));
-    }
-    let paths = paths(names, row).map_err(blame("paths"))?;
-    if paths.len() != times.len() {
-        let problem =
-            format!("a glob among the paths matches several files, which have {} times", times.len());
-        return Err(blame("paths")(Error::conflict(problem, "Give each file's own path")));
-    }
-    let bands = band_count(&paths, &bound.options.slice).map_err(blame("paths"))?;
-    let length = slice.area().saturating_mul(bands);
-    // A step takes its pixels, its time, and a list of its files.
-    let each = length.saturating_mul(4).saturating_add(8 + size_of::<Bin>());
-    let bins = axis(&times, &slice, &bound.options, each, &bound.limits).map_err(blame("slice"))?;
-    let pixels = length.saturating_mul(bins.len());
+    let named = Value::of(names, row);
+    let given = count(&named);
+    let scenes = if given == times.len() { scenes(&named).map_err(blame("paths"))? } else { Vec::new() };
     let used = bound.limits.chunk - left;
-    let what = || Load::Slices(format!("{} steps of {bands} bands of the {slice}", bins.len()));
-    bound.limits.allow(pixels.saturating_mul(4).saturating_add(used), what)?;
-
+    let SeriesPlan { bins, bands, pixels } =
+        plan_series((&scenes, given), &times, &slice, &bound.options, &bound.limits, used)?;
     let names = ["data", "shape", "times", "transform", "crs"];
     let [data, shape, steps, transform, crs] = out.fields_mut(names)?;
     let (child, first) = data.push_list(row, pixels);
     let part = child.slice_mut::<f32>(first, pixels);
-    let runs = read_series(&paths, &bins, &slice, &bound.options, &bound.limits, part)?;
+    let runs = read_series(&scenes, &bins, &slice, &bound.options, &bound.limits, part)?;
     child.set_null_runs(first, &runs);
     let sides = [bins.len() as i32, bands as i32, slice.height as i32, slice.width as i32];
     shape.set_list(row, &sides);

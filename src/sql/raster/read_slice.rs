@@ -2,17 +2,20 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join};
+use crate::bridge::record::text;
 use crate::bridge::rows::{Cell, lists_in_parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::{SliceOptions, band_count, read_slice};
+use crate::read::scene::Scene;
 use crate::slice::Slice;
 use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
-use crate::sql::shared::paths::paths;
+use crate::sql::shared::paths::{SCENES, scenes};
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
+use crate::value::Value;
 
 /// The scalar `read_slice`.
 pub struct ReadSlice;
@@ -21,13 +24,13 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_slice",
     kind: Kind::Scalar,
     summary: "Reads one or many rasters onto the grid of a slice, warped and merged.",
-    parameters: &join::<15>(&[
+    parameters: &join::<{ SLICE_OPTIONS.len() + 3 }>(&[
         &[
             Parameter {
                 name: "paths",
-                types: "VARCHAR | VARCHAR[]",
+                types: "ANY",
                 given: Given::Required,
-                meaning: "Rasters in any CRS, globs, or a list of those; they are merged in this order, the matches of a glob by name.",
+                meaning: text![SCENES, " Scenes are merged in this order, the matches of a glob by name."],
             },
             Parameter {
                 name: "slice",
@@ -83,7 +86,7 @@ pub struct Bound {
 
 /// What a row asks for.
 struct Job {
-    paths: Vec<String>,
+    scenes: Vec<Scene>,
     slice: Slice,
     /// The slice's CRS, as the user names it.
     crs: String,
@@ -120,7 +123,7 @@ impl ScalarFunction for ReadSlice {
             job.crs.write(crs, row)?;
         }
         lists_in_parallel(data, &jobs, bound.limits.threads, Job::pixels, |job, pixels: &mut [f32]| {
-            read_slice(&job.paths, &job.slice, &bound.options, pixels)
+            read_slice(&job.scenes, &job.slice, &bound.options, pixels)
         })?;
         let none = jobs.iter().enumerate().filter(|(_, job)| job.is_none());
         none.for_each(|(row, _)| out.set_null(row));
@@ -135,10 +138,10 @@ fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
         return Ok(None);
     }
     let Some(slice) = slice_value::read(slices, row).map_err(blame("slice"))? else { return Ok(None) };
-    let paths = paths(names, row).map_err(blame("paths"))?;
-    let bands = band_count(&paths, &bound.options).map_err(blame("paths"))?;
+    let scenes = scenes(&Value::of(names, row)).map_err(blame("paths"))?;
+    let bands = band_count(&scenes, &bound.options).map_err(blame("paths"))?;
     let crs = slices.field(1).str(row)?.to_string();
-    let job = Job { paths, slice, crs, bands };
+    let job = Job { scenes, slice, crs, bands };
     let bytes = job.pixels().saturating_mul(4);
     let what = || Load::Slices(format!("{} of {bands} bands", job.slice));
     bound.limits.allow(bytes, what).map_err(blame("slice"))?;

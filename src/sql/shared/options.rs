@@ -31,6 +31,13 @@ pub const SCALED: Parameter = option(
     "false",
     "Give `pixel * scale + offset` of the band's header instead of the stored pixel.",
 );
+/// What is no pixel.
+pub const NODATA: Parameter = option(
+    "nodata",
+    "DOUBLE | VARCHAR",
+    "the file's",
+    "The stored value (or 'nan') that is no pixel, where the header tells none or another: 0 in Sentinel-2's bands. It stands in place of the file's own; masks and alpha bands count beside it.",
+);
 /// What stands for NULL.
 pub const FILL: Parameter = option(
     "fill",
@@ -46,8 +53,9 @@ pub const BOUNDLESS: Parameter = option(
     "A window wholly outside the raster is all NULL instead of an error.",
 );
 /// What is read onto a slice, and how: see [`slice_options`].
-pub const SLICE_OPTIONS: [Parameter; 12] = [
+pub const SLICE_OPTIONS: [Parameter; 14] = [
     BANDS,
+    NODATA,
     option(
         "resampling",
         "VARCHAR",
@@ -65,6 +73,12 @@ pub const SLICE_OPTIONS: [Parameter; 12] = [
         "BIGINT | VARCHAR",
         "none",
         "A quality band of each file, by number or name; it is brought onto the slice by nearest, and takes pixels away before files are merged.",
+    ),
+    option(
+        "mask_path",
+        "VARCHAR",
+        "none",
+        "A raster that holds the quality band for all files, in any CRS and pixels; its first band unless mask_band names another. Files of one scene that hold its bands and its mask are a STRUCT of paths instead.",
     ),
     option(
         "mask_bits",
@@ -106,7 +120,7 @@ pub const SLICE_OPTIONS: [Parameter; 12] = [
     option("boundless", "BOOLEAN", "false", "A slice that no file touches is all NULL instead of an error."),
 ];
 
-/// Reads [`BANDS`], [`SCALED`], [`FILL`] and [`BOUNDLESS`].
+/// Reads [`BANDS`], [`SCALED`], [`NODATA`], [`FILL`] and [`BOUNDLESS`].
 ///
 /// # Errors
 /// A value of the wrong form.
@@ -128,17 +142,18 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
             Some(bands.filter(|b| !b.is_empty()).ok_or_else(bad)?)
         }
     };
-    let fill = match args.get("fill") {
-        None => None,
-        Some(Value::Text(text)) if text.eq_ignore_ascii_case("nan") => Some(f64::NAN),
+    let number_or_nan = |parameter: &str| match args.get(parameter) {
+        None => Ok(None),
+        Some(Value::Text(text)) if text.eq_ignore_ascii_case("nan") => Ok(Some(f64::NAN)),
         Some(value) => {
-            let bad = || args.blame("fill")(Error::invalid(value, "a number, or 'nan'"));
-            Some(number(value).ok_or_else(bad)?)
+            let bad = || args.blame(parameter)(Error::invalid(value, "a number, or 'nan'"));
+            number(value).map(Some).ok_or_else(bad)
         }
     };
+    let (fill, nodata) = (number_or_nan("fill")?, number_or_nan("nodata")?);
     let scaled = args.flag("scaled")?.unwrap_or(false);
     let boundless = args.flag("boundless")?.unwrap_or(false);
-    Ok(PatchOptions { bands, scaled, fill, boundless })
+    Ok(PatchOptions { bands, scaled, nodata, fill, boundless })
 }
 
 /// Reads [`SLICE_OPTIONS`].
@@ -159,7 +174,7 @@ pub fn slice_options(args: &Args) -> Result<SliceOptions> {
     if tolerance < 0.0 {
         return Err(args.blame("tolerance")(Error::invalid(tolerance, "0 or more pixels")));
     }
-    let warp = Warp { resampling, tolerance, scaled: patch.scaled, dtype };
+    let warp = Warp { resampling, tolerance, scaled: patch.scaled, nodata: patch.nodata, dtype };
     Ok(SliceOptions { patch, warp, merge, mask: quality_mask(args)? })
 }
 
@@ -167,8 +182,9 @@ fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
     let bits = whole_numbers(args, "mask_bits", 0, 63)?;
     let values = whole_numbers(args, "mask_values", i64::MIN, i64::MAX)?;
     let fields = bit_fields(args)?;
+    let path = args.text("mask_path")?;
     let band = match args.get("mask_band") {
-        None => None,
+        None => path.as_ref().map(|_| BandName::Number(1)),
         Some(Value::Int(number)) => Some(BandName::Number(*number)),
         Some(Value::Text(name)) => Some(BandName::Name(name.clone())),
         Some(other) => {
@@ -178,7 +194,7 @@ fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
     match (band, bits.is_empty() && values.is_empty() && fields.is_empty()) {
         (Some(band), false) => {
             let bits = bits.iter().fold(0, |all, bit| all | 1 << bit);
-            Ok(Some(QualityMask { band, bits, values, fields }))
+            Ok(Some(QualityMask { path, band, bits, values, fields }))
         }
         (None, true) => Ok(None),
         (Some(_), true) => {
@@ -186,7 +202,7 @@ fn quality_mask(args: &Args) -> Result<Option<QualityMask>> {
             Err(args.blame("mask_band")(Error::conflict(problem, "Say which: {mask_bits: [10, 11]}")))
         }
         (None, false) => {
-            let problem = "mask_bits, mask_field and mask_values are those of a mask_band, and none is named";
+            let problem = "mask_bits, mask_field and mask_values are those of a mask_band or a mask_path, and none is named";
             Err(args.blame("mask_bits")(Error::conflict(problem, "Name it: {mask_band: 'QA60'}")))
         }
     }

@@ -28,6 +28,9 @@ fn remedy(error: &Error) -> Option<Remedy> {
         Error::Unsuited { path, lack } => of_lack(path, lack)?,
         Error::OutOfRange { bounds, .. } => of_bounds(bounds)?.to_string(),
         Error::TooLarge { load, needed, .. } => of_load(load, mib(*needed)),
+        Error::NoRoom { .. } => {
+            "Read smaller windows or fewer rows at once, or give more memory: SET memory_limit, ulimit -v".into()
+        }
         Error::NoAxis { dims, .. } => of_no_axis(dims),
         Error::RemoteGlob { pattern } => format!(
             "List the files first: SET VARIABLE files = (SELECT list(file) FROM glob('{pattern}')), and give getvariable('files')"
@@ -108,6 +111,14 @@ fn of_load(load: &Load, needed_mb: u64) -> String {
         Load::Steps { .. } => "Take longer steps, or SET geoquilt_max_chunk_mb higher".into(),
         Load::Median { .. } => "Take shorter steps, smaller slices, or a mean".into(),
         Load::Groups => "Make fewer groups at a time, or SET geoquilt_aggregate_mb higher".into(),
+        Load::Field { .. } => format!(
+            "Stream it into a file, COPY (SELECT data, win FROM ... ORDER BY win.row_off) TO 'field.tif' (CANVAS [rows, cols], STITCH overlap_add), or SET geoquilt_aggregate_mb = {needed_mb}"
+        ),
+        Load::Band { .. } => {
+            format!(
+                "ORDER BY win.row_off, so that rows above are done, or SET geoquilt_aggregate_mb = {needed_mb}"
+            )
+        }
     }
 }
 
@@ -166,6 +177,11 @@ mod tests {
             ),
             (large(Load::Groups), "Make fewer groups at a time, or SET geoquilt_aggregate_mb higher"),
             (
+                large(Load::Field { canvas: "of 4 x 4".into() }),
+                "STITCH overlap_add), or SET geoquilt_aggregate_mb = 8",
+            ),
+            (large(Load::Band { canvas: "of 4 x 4".into() }), "ORDER BY win.row_off"),
+            (
                 large(Load::Values { variable: "sst".into(), values: 9 }),
                 "FROM read_array(...), or SET geoquilt_max_chunk_mb = 8",
             ),
@@ -180,6 +196,10 @@ mod tests {
                 "Take longer steps, or SET geoquilt_max_chunk_mb higher",
             ),
             (large(Load::Median { times: 3, slice: "slice".into() }), "smaller slices, or a mean"),
+            (
+                Error::NoRoom { what: "a vector".into(), needed: 1 << 26, reason: "std::bad_alloc".into() },
+                "Read smaller windows or fewer rows at once, or give more memory: SET memory_limit",
+            ),
             (Error::NoAxis { name: "x".into(), dims: vec!["x".into()] }, "Select by index: {isel: {x: 0}}"),
             (
                 Error::NoAxis { name: "lat".into(), dims: vec!["y".into(), "x".into()] },

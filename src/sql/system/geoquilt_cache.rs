@@ -2,7 +2,7 @@
 
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
 use crate::bridge::table::Listing;
-use crate::limits::Limits;
+use crate::limits::{Limits, block_cache_bytes};
 use crate::read::source::{block_cache, file_counters};
 use crate::value::Value;
 
@@ -20,7 +20,11 @@ static DOC: FunctionDoc = FunctionDoc {
         column("evicted", "UBIGINT", "Blocks let go to keep the limit."),
         column("blocks", "UBIGINT", "Blocks held now."),
         column("bytes", "UBIGINT", "Bytes of the blocks held now."),
-        column("limit_bytes", "UBIGINT", "The most that is held: geoquilt_block_cache_mb."),
+        column(
+            "limit_bytes",
+            "UBIGINT",
+            "The most that is held: geoquilt_block_cache_mb, as any connection set it last.",
+        ),
         column("files", "UBIGINT", "Files whose header is known, 16,384 at most: the older half goes first."),
         column("handles", "UBIGINT", "Open handles that no thread uses now."),
         column(
@@ -43,7 +47,7 @@ static DOC: FunctionDoc = FunctionDoc {
 impl Listing for GeoquiltCache {
     const DOC: &'static FunctionDoc = &DOC;
 
-    fn rows(limits: &Limits) -> Vec<Vec<Value>> {
+    fn rows(_limits: &Limits) -> Vec<Vec<Value>> {
         let (blocks, files) = (block_cache().counters(), file_counters());
         let counters = [
             blocks.hits,
@@ -51,7 +55,7 @@ impl Listing for GeoquiltCache {
             blocks.evicted,
             blocks.blocks,
             blocks.bytes,
-            limits.block_cache as u64,
+            block_cache_bytes() as u64,
             files.files as u64,
             files.handles as u64,
             files.handles_limit as u64,

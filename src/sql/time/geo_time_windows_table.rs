@@ -94,13 +94,21 @@ static DOC: FunctionDoc = FunctionDoc {
             title: "Three scales of one event",
             sql: "SELECT role, t_min, t_max FROM geo_time_windows('2019', '2020', geometry := 'multi_scale', scales := [INTERVAL 6 HOUR, INTERVAL 7 DAY, INTERVAL 1 YEAR],\n\
                   \x20   sampler := 'event', times := [TIMESTAMP '2020-08-04 18:00:00']);",
-            rows: &["06:00:00\t2020-08-04 12:00:00.000001\t2020-08-04 18:00:00", "7 days\t2020-07-28 18:00:00.000001\t2020-08-04 18:00:00", "1 year\t2019-08-04 18:00:00.000001\t2020-08-04 18:00:00"],
+            rows: &[
+                "06:00:00\t2020-08-04 12:00:00.000001\t2020-08-04 18:00:00",
+                "7 days\t2020-07-28 18:00:00.000001\t2020-08-04 18:00:00",
+                "1 year\t2019-08-04 18:00:00.000001\t2020-08-04 18:00:00",
+            ],
         },
         Example {
             title: "The same ten days of each summer",
             sql: "SELECT t_min, t_max FROM geo_time_windows('2018', '2020', geometry := 'phase', period := INTERVAL 1 YEAR, phase_width := INTERVAL 10 DAY,\n\
                   \x20   sampler := 'explicit', times := [DATE '2019-07-15']);",
-            rows: &["2018-07-10 00:00:00.000001\t2018-07-20 00:00:00", "2019-07-10 00:00:00.000001\t2019-07-20 00:00:00", "2020-07-10 00:00:00.000001\t2020-07-20 00:00:00"],
+            rows: &[
+                "2018-07-10 00:00:00.000001\t2018-07-20 00:00:00",
+                "2019-07-10 00:00:00.000001\t2019-07-20 00:00:00",
+                "2020-07-10 00:00:00.000001\t2020-07-20 00:00:00",
+            ],
         },
     ],
     references: &[

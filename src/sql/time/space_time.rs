@@ -42,7 +42,14 @@ pub static DOC: FunctionDoc = FunctionDoc {
         sql: "WITH grid AS (FROM geo_patch_grid('test/data/small/land.tif', size := 18)),\n\
               \x20    weeks AS (FROM geo_time_windows('2020-01-01', '2020-01-21', lookback := INTERVAL 7 DAY, sampler := 'causal', step := INTERVAL 7 DAY))\n\
               SELECT window_id, patch_id, t_max FROM geoquilt.space_time('grid', 'weeks');",
-        rows: &["0\t0\t2020-01-07 23:59:59.999999", "0\t1\t2020-01-07 23:59:59.999999", "1\t0\t2020-01-14 23:59:59.999999", "1\t1\t2020-01-14 23:59:59.999999", "2\t0\t2020-01-21 23:59:59.999999", "2\t1\t2020-01-21 23:59:59.999999"],
+        rows: &[
+            "0\t0\t2020-01-07 23:59:59.999999",
+            "0\t1\t2020-01-07 23:59:59.999999",
+            "1\t0\t2020-01-14 23:59:59.999999",
+            "1\t1\t2020-01-14 23:59:59.999999",
+            "2\t0\t2020-01-21 23:59:59.999999",
+            "2\t1\t2020-01-21 23:59:59.999999",
+        ],
     }],
     references: &[],
 };

@@ -63,7 +63,10 @@ pub static DOC: FunctionDoc = FunctionDoc {
         title: "A week before a storm and the day after it",
         sql: "WITH storms AS (SELECT 'Xaver' AS name, 'POINT (8 54)'::GEOMETRY AS geometry, TIMESTAMP '2013-12-05 18:00:00' AS t)\n\
               SELECT name, role, slice.width, slice.bbox.xmin, slice.t_min, slice.t_max FROM geoquilt.space_time_events('storms', INTERVAL 7 DAY, 64, 0.25, horizon := INTERVAL 1 DAY);",
-        rows: &["Xaver\tlookback\t64\t0.0\t2013-11-28 18:00:00.000001\t2013-12-05 18:00:00", "Xaver\thorizon\t64\t0.0\t2013-12-05 18:00:00.000001\t2013-12-06 18:00:00"],
+        rows: &[
+            "Xaver\tlookback\t64\t0.0\t2013-11-28 18:00:00.000001\t2013-12-05 18:00:00",
+            "Xaver\thorizon\t64\t0.0\t2013-12-05 18:00:00.000001\t2013-12-06 18:00:00",
+        ],
     }],
     references: &[],
 };

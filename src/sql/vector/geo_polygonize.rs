@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::gdal;
 use crate::map::geometry;
 use crate::projection;
+use crate::workers::go_on;
 
 /// The scalar `geo_polygonize`.
 pub struct GeoPolygonize;
@@ -156,6 +157,7 @@ fn polygons(bound: &Bound, data: &List, grid: &Grid, crs: &Crs) -> Result<Vec<(V
     }
     let found = gdal::burn::polygonize(codes, transform, (*height, *width), bound.eight)?;
     let finish = |(wkb, code): (Vec<u8>, i32)| {
+        go_on()?;
         let value = usize::try_from(code - 1).ok().and_then(|i| values.get(i).copied());
         let value = value.ok_or_else(|| Error::Bug(format!("a polygon of code {code}")))?;
         Ok((project(wkb, crs, bound.to.as_ref()).map_err(blame("crs"))?, value))

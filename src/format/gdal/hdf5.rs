@@ -1,0 +1,210 @@
+//! Calls of HDF5 that the linker sends here (build.rs), where the library, or who calls it, does not look whether a file is
+//! sound: attributes whose values cannot be read, and lists of dimensions that are none.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+
+use crate::format::gdal::system;
+
+type Id = i64;
+
+unsafe extern "C" {
+    fn __real_H5Aread(attribute: Id, kind: Id, out: *mut c_void) -> c_int;
+    fn __real_H5DSget_num_scales(dataset: Id, dim: c_uint) -> c_int;
+    fn __real_H5DSiterate_scales(
+        dataset: Id,
+        dim: c_uint,
+        at: *mut c_int,
+        visit: *const c_void,
+        data: *mut c_void,
+    ) -> c_int;
+    fn H5Aclose(attribute: Id) -> c_int;
+    fn H5Aexists(object: Id, name: *const c_char) -> c_int;
+    fn H5Aget_name(attribute: Id, size: usize, name: *mut c_char) -> isize;
+    fn H5Aget_space(attribute: Id) -> Id;
+    fn H5Aget_type(attribute: Id) -> Id;
+    fn H5Aopen(object: Id, name: *const c_char, access: Id) -> Id;
+    fn H5Dget_space(dataset: Id) -> Id;
+    fn H5Iget_type(object: Id) -> c_int;
+    fn H5Sclose(space: Id) -> c_int;
+    fn H5Sget_simple_extent_ndims(space: Id) -> c_int;
+    fn H5Sget_simple_extent_npoints(space: Id) -> i64;
+    fn H5Tclose(kind: Id) -> c_int;
+    fn H5Tequal(kind: Id, other: Id) -> c_int;
+    fn H5Tdetect_class(kind: Id, class: c_int) -> c_int;
+    fn H5Tget_class(kind: Id) -> c_int;
+    fn H5Tget_size(kind: Id) -> usize;
+    fn H5Tget_strpad(kind: Id) -> c_int;
+    fn H5Tget_super(kind: Id) -> Id;
+    fn H5Tis_variable_str(kind: Id) -> c_int;
+    static H5T_STD_REF_OBJ_g: Id;
+    static H5T_STD_REF_DSETREG_g: Id;
+    static H5T_STD_REF_g: Id;
+}
+
+/// Numbers of the library's own headers.
+const DATASET: c_int = 5;
+const STRING: c_int = 3;
+const COMPOUND: c_int = 6;
+const REFERENCE: c_int = 7;
+const VARIABLE: c_int = 9;
+const ENDS_WITH_ZERO: c_int = 0;
+
+/// Something of the library's, with what gives it back.
+struct Owned(Id, unsafe extern "C" fn(Id) -> c_int);
+
+impl Owned {
+    fn new(id: Id, close: unsafe extern "C" fn(Id) -> c_int) -> Option<Owned> {
+        (id >= 0).then_some(Owned(id, close))
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: the library gave it, and gets it back once.
+        unsafe { (self.1)(self.0) };
+    }
+}
+
+// GDAL and netCDF read texts and lists of attributes into memory that they do not clear, and use what stands there, whether
+// it could be read or not: texts that lie in a damaged heap ended the process.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_H5Aread(attribute: Id, kind: Id, out: *mut c_void) -> c_int {
+    // SAFETY: a library reads an attribute that it has open, into room for all its values of a type that it has open. The
+    // library writes a name of as many letters as there are.
+    unsafe {
+        // Of a list of references that are of no kind the library takes memory for a file.
+        let done = if lists_no_references(kind) { -1 } else { __real_H5Aread(attribute, kind, out) };
+        if done >= 0 || out.is_null() || !lies_in_heap(kind) {
+            return done;
+        }
+        let space = Owned::new(H5Aget_space(attribute), H5Sclose);
+        let count = space.map_or(0, |space| H5Sget_simple_extent_npoints(space.0));
+        let count = usize::try_from(count).unwrap_or(0);
+        out.cast::<u8>().write_bytes(0, count.saturating_mul(H5Tget_size(kind)));
+        let mut name = [0; 256];
+        H5Aget_name(attribute, name.len(), name.as_mut_ptr());
+        system::damaged(&CStr::from_ptr(name.as_ptr()).to_string_lossy());
+        done
+    }
+}
+
+/// Whether a type is that of lists of references, and these are of none of the library's kinds.
+///
+/// # Safety
+/// The type is open.
+unsafe fn lists_no_references(kind: Id) -> bool {
+    // SAFETY: the caller's; the library was opened before any type was, which sets the kinds.
+    unsafe {
+        if H5Tget_class(kind) != VARIABLE {
+            return false;
+        }
+        let Some(of) = Owned::new(H5Tget_super(kind), H5Tclose) else { return true };
+        let kinds = [H5T_STD_REF_OBJ_g, H5T_STD_REF_DSETREG_g, H5T_STD_REF_g];
+        H5Tget_class(of.0) == REFERENCE && !kinds.iter().any(|known| H5Tequal(of.0, *known) > 0)
+    }
+}
+
+/// Whether values of a type are pointers to what lies in a heap.
+///
+/// # Safety
+/// The type is open.
+unsafe fn lies_in_heap(kind: Id) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        match H5Tget_class(kind) {
+            STRING => H5Tis_variable_str(kind) > 0,
+            COMPOUND => H5Tdetect_class(kind, STRING) > 0 || H5Tdetect_class(kind, VARIABLE) > 0,
+            class => class == VARIABLE || H5Tdetect_class(kind, VARIABLE) > 0,
+        }
+    }
+}
+
+// The library's own gives memory back twice where an attribute CLASS is some other word of its length.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_H5DSis_scale(dataset: Id) -> c_int {
+    const WORD: &[u8; 16] = b"DIMENSION_SCALE\0";
+    // SAFETY: what is opened is given back, and there is room for the text's 16 bytes.
+    unsafe {
+        if H5Iget_type(dataset) != DATASET {
+            return -1;
+        }
+        match H5Aexists(dataset, c"CLASS".as_ptr()) {
+            0 => return 0,
+            1.. => {}
+            _ => return -1,
+        }
+        let Some(class) = Owned::new(H5Aopen(dataset, c"CLASS".as_ptr(), 0), H5Aclose) else { return -1 };
+        let Some(kind) = Owned::new(H5Aget_type(class.0), H5Tclose) else { return -1 };
+        let Some(space) = Owned::new(H5Aget_space(class.0), H5Sclose) else { return -1 };
+        let is_word = H5Tget_class(kind.0) == STRING
+            && H5Tis_variable_str(kind.0) == 0
+            && H5Tget_strpad(kind.0) == ENDS_WITH_ZERO
+            && H5Tget_size(kind.0) == WORD.len()
+            && H5Sget_simple_extent_npoints(space.0) == 1;
+        if !is_word {
+            return 0;
+        }
+        let mut word = [0u8; WORD.len()];
+        match __real_H5Aread(class.0, kind.0, word.as_mut_ptr().cast()) {
+            0.. => c_int::from(&word == WORD),
+            _ => -1,
+        }
+    }
+}
+
+/// Whether a dataset's list of dimensions is one: the library reads it into room for as many lists as the dataset has
+/// dimensions, whatever there are.
+///
+/// # Safety
+/// The dataset is open.
+unsafe fn has_sound_dimensions(dataset: Id) -> bool {
+    let name = c"DIMENSION_LIST";
+    // SAFETY: the caller's; what is opened is given back.
+    unsafe {
+        if H5Iget_type(dataset) != DATASET || H5Aexists(dataset, name.as_ptr()) <= 0 {
+            return true;
+        }
+        let sound = || {
+            let own = Owned::new(H5Dget_space(dataset), H5Sclose)?;
+            let list = Owned::new(H5Aopen(dataset, name.as_ptr(), 0), H5Aclose)?;
+            let kind = Owned::new(H5Aget_type(list.0), H5Tclose)?;
+            let space = Owned::new(H5Aget_space(list.0), H5Sclose)?;
+            let rank = i64::from(H5Sget_simple_extent_ndims(own.0));
+            if H5Tget_class(kind.0) != VARIABLE || H5Sget_simple_extent_npoints(space.0) != rank {
+                return None;
+            }
+            let of = Owned::new(H5Tget_super(kind.0), H5Tclose)?;
+            (H5Tget_class(of.0) == REFERENCE).then_some(())
+        };
+        let is_sound = sound().is_some();
+        if !is_sound {
+            system::damaged("DIMENSION_LIST");
+        }
+        is_sound
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_H5DSget_num_scales(dataset: Id, dim: c_uint) -> c_int {
+    // SAFETY: the caller has the dataset open.
+    unsafe { if has_sound_dimensions(dataset) { __real_H5DSget_num_scales(dataset, dim) } else { -1 } }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_H5DSiterate_scales(
+    dataset: Id,
+    dim: c_uint,
+    at: *mut c_int,
+    visit: *const c_void,
+    data: *mut c_void,
+) -> c_int {
+    // SAFETY: the caller has the dataset open, and gives what the library asks for.
+    unsafe {
+        match has_sound_dimensions(dataset) {
+            true => __real_H5DSiterate_scales(dataset, dim, at, visit, data),
+            false => -1,
+        }
+    }
+}

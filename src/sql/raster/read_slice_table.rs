@@ -1,0 +1,204 @@
+//! `FROM read_slice(registry)`: streams slices, a row each, in bounded memory.
+
+use std::sync::Arc;
+
+use crate::bridge::args::Args;
+use crate::bridge::chunk::Chunk;
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, join};
+use crate::bridge::table::{Plan, TableFunction};
+use crate::dtype::Pixels;
+use crate::error::{Error, Load, Result};
+use crate::grid::records::{Record, Records};
+use crate::limits::Limits;
+use crate::read::mosaic::{SliceOptions, band_count, read_slice};
+use crate::slice::Slice;
+use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
+use crate::sql::shared::registries::only_registry;
+use crate::sql::shared::row_scan::{
+    self, Bound, ERROR, ON_ERROR_OF_ROWS, RowOptions, RowRead, RowReader, Scan, ScenesColumn,
+};
+use crate::sql::shared::slice_value;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+
+/// The table function `read_slice`.
+pub struct ReadSliceTable;
+
+/// [`SLICE_OPTIONS`] as parameters that are given by name.
+pub const NAMED_SLICE_OPTIONS: [Parameter; SLICE_OPTIONS.len()] = {
+    let mut named = SLICE_OPTIONS;
+    let mut i = 0;
+    while i < named.len() {
+        named[i] = SLICE_OPTIONS[i].named();
+        i += 1;
+    }
+    named
+};
+
+static DOC: FunctionDoc = FunctionDoc {
+    name: "read_slice",
+    kind: Kind::Table,
+    summary: "Streams slices of a registry, a row each, warped and merged, in bounded memory.",
+    parameters: &join::<{ SLICE_OPTIONS.len() + 2 }>(&[
+        &[Parameter {
+            name: "registry",
+            types: "VARCHAR | TABLE[]",
+            given: Given::Required,
+            meaning: "The path of a `.parquet` file, or a LIST of STRUCT, with columns `paths` VARCHAR[] (or `path`) and `slice`, as the scalar takes them. Fields of a column `options` STRUCT stand for the parameters below in their row.",
+        }],
+        &NAMED_SLICE_OPTIONS,
+        &[ON_ERROR_OF_ROWS],
+    ]),
+    columns: &[
+        column(
+            "data",
+            "FLOAT[]",
+            "Pixels in the order [band, row, col], NULL where no file has one. The registry's columns come first, in their order, except those named like one of these.",
+        ),
+        column("shape", "INTEGER[]", "Bands, rows, columns of `data`."),
+        column("transform", "DOUBLE[]", "GDAL's six numbers of the slice."),
+        column("crs", "VARCHAR", "The slice's."),
+        ERROR,
+    ],
+    nulls: "No parameter may be NULL. A registry row whose paths or slice is NULL is an error.",
+    errors: &[
+        "registry: no Parquet and no list of structs, or one without paths and slice",
+        "as of the scalar read_slice, row by row",
+    ],
+    examples: &[Example {
+        title: "Slices of a registry, given as a list, in its order; one with an option of its own",
+        sql: "SELECT id, data, shape FROM read_slice([\n\
+              \x20   {id: 'a', path: 'test/data/small/sst_20190101.tif', slice: geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 5, 'EPSG:4326'), options: NULL},\n\
+              \x20   {id: 'b', path: 'test/data/small/sst_20180101.tif', slice: geo_slice({xmin: 0, ymin: 0, xmax: 10, ymax: 10}, 5, 'EPSG:4326'), options: {resampling: 'bilinear'}}]);",
+        rows: &[
+            "a\t[21.125, 21.125, 21.125, 21.125]\t[1, 2, 2]",
+            "b\t[18.546875, 18.578125, 19.671875, 19.703125]\t[1, 2, 2]",
+        ],
+    }],
+    references: &["rasterio.warp.reproject and rasterio.merge.merge, as of the scalar"],
+};
+
+/// Reads the slices of rows.
+pub struct SliceReader {
+    paths: ScenesColumn,
+    slice: SliceColumn,
+    options: RowOptions,
+    /// Where rows have no options of their own.
+    plain: Option<SliceOptions>,
+    /// How many bands the first row gives: what a row costs is reckoned with it.
+    bands: usize,
+    limits: Limits,
+}
+
+/// Which column of a registry is the slice.
+#[derive(Debug, Clone, Copy)]
+pub struct SliceColumn(usize);
+
+impl SliceColumn {
+    /// # Errors
+    /// A registry without one.
+    pub fn of(records: &Records) -> Result<SliceColumn> {
+        let is_slice = |index: &usize| matches!(records.columns.get(*index), Some((_, SqlType::Struct(_))));
+        let found = records.find("slice").filter(is_slice);
+        found
+            .map(SliceColumn)
+            .ok_or_else(|| records.bad("a registry has a column slice, as geo_slice makes it"))
+    }
+
+    /// The slice of a row, and its CRS as the user names it.
+    ///
+    /// # Errors
+    /// A NULL, or a slice that cannot be.
+    pub fn read(self, record: &Record) -> Result<(Slice, String)> {
+        let missing = || Error::invalid("NULL", "a slice, as geo_slice makes it");
+        slice_value::of_value(record.value(self.0).as_ref())?.ok_or_else(missing)
+    }
+
+    /// How many pixels a band of it has; 0 where it is none.
+    pub fn area(self, record: &Record) -> usize {
+        self.read(record).map_or(0, |(slice, _)| slice.area())
+    }
+}
+
+impl RowReader for SliceReader {
+    const OTHERS: &'static [&'static str] = &["shape", "transform", "crs"];
+
+    fn cost(&self, record: &Record) -> usize {
+        self.slice.area(record).saturating_mul(self.bands).saturating_mul(size_of::<f32>())
+    }
+
+    fn read(&self, record: &Record, with_values: bool) -> Result<RowRead> {
+        let blame =
+            |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
+        let (_, scenes) = self.paths.read(record).map_err(blame("paths"))?;
+        let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
+        let own = match &self.plain {
+            Some(_) => None,
+            None => Some(slice_options(&self.options.of_row(record)?)?),
+        };
+        let Some(options) = self.plain.as_ref().or(own.as_ref()) else {
+            return Err(Error::Bug("a row without options".into()));
+        };
+        let bands = band_count(&scenes, options).map_err(blame("paths"))?;
+        let length = slice.area().saturating_mul(bands);
+        let what = || Load::Slices(format!("{slice} of {bands} bands"));
+        self.limits.allow(length.saturating_mul(size_of::<f32>()), what).map_err(blame("slice"))?;
+        let values = match with_values {
+            true => {
+                let mut pixels = vec![0f32; length];
+                let gaps = read_slice(&scenes, &slice, options, &mut pixels)?;
+                Some((Pixels::Float32(pixels), gaps))
+            }
+            false => None,
+        };
+        let sides = [bands as i64, slice.height.into(), slice.width.into()];
+        Ok(RowRead { values, others: vec![whole(&sides), transform(&slice), Value::Text(crs)] })
+    }
+}
+
+/// Whole numbers as a list.
+pub fn whole(numbers: &[i64]) -> Value {
+    Value::List(numbers.iter().map(|number| Value::Int(*number)).collect())
+}
+
+/// GDAL's six numbers of a slice.
+pub fn transform(slice: &Slice) -> Value {
+    Value::List(slice.affine().0.map(Value::Double).to_vec())
+}
+
+impl TableFunction for ReadSliceTable {
+    const DOC: &'static FunctionDoc = &DOC;
+    type Bound = Bound<SliceReader>;
+    type Scan = Scan<SliceReader>;
+
+    fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound<SliceReader>>> {
+        let records = only_registry(args, "registry")?;
+        let (paths, slice) = (
+            ScenesColumn::of(&records).map_err(args.blame("registry"))?,
+            SliceColumn::of(&records).map_err(args.blame("registry"))?,
+        );
+        let options = RowOptions::of(&DOC, args, SLICE_OPTIONS.iter().map(|option| option.name), &records);
+        // What is missing for all rows, each may have.
+        let plain = if options.differ() { None } else { Some(slice_options(args)?) };
+        let first = records.records()?.next().and_then(Result::ok);
+        let bands = first.and_then(|record| {
+            let own = slice_options(&options.of_row(&record).ok()?).ok()?;
+            band_count(&paths.read(&record).ok()?.1, &own).ok()
+        });
+        let bands = bands.unwrap_or(1);
+        let reader = SliceReader { paths, slice, options, plain, bands, limits };
+        row_scan::plan(&DOC, (records, reader), SqlType::Float, row_scan::on_error(args)?, limits)
+    }
+
+    fn start(bound: &Arc<Bound<SliceReader>>, wanted: &[usize]) -> Result<Scan<SliceReader>> {
+        row_scan::start(bound, wanted)
+    }
+
+    fn threads(bound: &Bound<SliceReader>) -> usize {
+        bound.threads()
+    }
+
+    fn next(scan: &Scan<SliceReader>, out: &mut Chunk<'_>) -> Result<()> {
+        row_scan::next(scan, out)
+    }
+}

@@ -1,0 +1,162 @@
+//! Lists of pixels as numbers, row by row, and numbers as lists: what functions over pixels share.
+
+use bytemuck::Pod;
+
+use crate::bridge::pieces::Pieces;
+use crate::bridge::vector::{Plain, Vector};
+use crate::dtype::{Dtype, Pixel};
+use crate::error::{Error, Load, Result};
+use crate::limits::Limits;
+use crate::sql_type::SqlType;
+use crate::value::Value;
+use crate::with_dtype;
+
+/// The types of data that functions over pixels take.
+pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]";
+
+/// The pixels of a row.
+#[derive(Debug, Default)]
+pub struct Row {
+    /// As doubles; anything where there is none.
+    pub values: Vec<f64>,
+    /// Which are there; empty where all are.
+    pub valid: Vec<bool>,
+}
+
+impl Row {
+    /// Whether a pixel is there.
+    #[inline]
+    pub fn has(&self, index: usize) -> bool {
+        self.valid.is_empty() || self.valid[index]
+    }
+
+    /// Makes ready for another row.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.valid.clear();
+    }
+
+    /// Adds a pixel.
+    pub fn push(&mut self, value: Option<f64>) {
+        if value.is_none() && self.valid.is_empty() {
+            self.valid.resize(self.values.len(), true);
+        }
+        self.values.push(value.unwrap_or_default());
+        if !self.valid.is_empty() || value.is_none() {
+            self.valid.push(value.is_some());
+        }
+    }
+
+    /// Reads the list of a row.
+    ///
+    /// # Errors
+    /// Numbers of another type than the column's, which is a defect.
+    pub fn read(&mut self, data: &mut Pieces<'_>, row: usize) -> Result<()> {
+        self.clear();
+        self.values.reserve(data.length(row));
+        with_dtype!(data.dtype(), T => data.each::<T>(row, |values, nulls| {
+            let before = self.values.len();
+            self.values.extend(values.iter().map(|value| value.f64()));
+            if !nulls.none() {
+                self.valid.resize(before, true);
+                self.valid.extend((0..values.len()).map(|i| !nulls.is_null(i)));
+            } else if !self.valid.is_empty() {
+                self.valid.resize(self.values.len(), true);
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// FLOAT[], or DOUBLE[] for data that need it.
+///
+/// # Errors
+/// A type that does not parse, which is a defect.
+pub fn list_type(arguments: &[SqlType]) -> Result<SqlType> {
+    let item = arguments.first().and_then(SqlType::item).and_then(SqlType::dtype);
+    let wide = item.is_some_and(|dtype| dtype.worked_out() == Dtype::Float64);
+    Ok(if wide { SqlType::Double.list() } else { SqlType::Float.list() })
+}
+
+/// Bands, rows and columns of a row's pixels.
+///
+/// # Errors
+/// A shape that is none, or that does not have so many values.
+pub fn shape(shape: &Vector<'_>, row: usize, length: usize) -> Result<[usize; 3]> {
+    let sides = shape.list(row).numbers::<i64>().unwrap_or_default();
+    let found: Option<Vec<usize>> = sides.iter().map(|side| usize::try_from(*side).ok()).collect();
+    let found = match found.as_deref() {
+        Some([rows, cols]) => Some([1, *rows, *cols]),
+        // Times count as bands.
+        Some([lead @ .., rows, cols]) if !lead.is_empty() => {
+            let bands = lead.iter().try_fold(1usize, |n, side| n.checked_mul(*side));
+            bands.map(|bands| [bands, *rows, *cols])
+        }
+        _ => None,
+    };
+    let found = found
+        .ok_or_else(|| Error::invalid(format!("{sides:?}"), "[bands, rows, columns], as a read gives it"))?;
+    if found.iter().try_fold(1usize, |n, side| n.checked_mul(*side)) == Some(length) {
+        return Ok(found);
+    }
+    let problem = format!("{length} values for the shape {sides:?}");
+    Err(Error::conflict(problem, "Give data and shape of the same read"))
+}
+
+/// Writes the list of each row that has a length, as `fill` makes it.
+///
+/// # Errors
+/// More than a chunk may take, or what `fill` says.
+pub fn write(
+    out: &mut Vector<'_>,
+    wide: bool,
+    lengths: &[Option<usize>],
+    limits: &Limits,
+    fill: impl FnMut(usize, &mut Row) -> Result<()>,
+) -> Result<()> {
+    let pixels = lengths.iter().flatten().fold(0usize, |sum, length| sum.saturating_add(*length));
+    limits.allow(pixels.saturating_mul(if wide { 8 } else { 4 }), || Load::Chunk)?;
+    if wide { typed::<f64>(out, lengths, fill) } else { typed::<f32>(out, lengths, fill) }
+}
+
+fn typed<T: Plain + Pod + Pixel>(
+    out: &mut Vector<'_>,
+    lengths: &[Option<usize>],
+    mut fill: impl FnMut(usize, &mut Row) -> Result<()>,
+) -> Result<()> {
+    let mut numbers = Row::default();
+    let (mut nulls, lists) = out.lists::<T>(lengths);
+    let rows = lengths.iter().enumerate().filter(|(_, length)| length.is_some()).map(|(row, _)| row);
+    let mut first = 0;
+    for (row, list) in rows.zip(lists) {
+        numbers.clear();
+        fill(row, &mut numbers)?;
+        if numbers.values.len() != list.len() {
+            return Err(Error::Bug(format!("{} numbers for {}", numbers.values.len(), list.len())));
+        }
+        for (to, value) in list.iter_mut().zip(&numbers.values) {
+            *to = T::of(*value);
+        }
+        let (mut from, mut gaps) = (0, Vec::new());
+        for run in numbers.valid.chunk_by(|a, b| a == b) {
+            if !run[0] {
+                gaps.push(from..from + run.len());
+            }
+            from += run.len();
+        }
+        nulls.set_runs(first, &gaps);
+        first += list.len();
+    }
+    for (row, length) in lengths.iter().enumerate() {
+        if length.is_none() {
+            out.set_null(row);
+        }
+    }
+    Ok(())
+}
+
+/// A number of a STRUCT by its field; `None` where it is NULL or absent.
+pub fn field(fields: &[(String, Value)], name: &str) -> Option<f64> {
+    let named = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
+    named.and_then(|(_, value)| crate::bridge::args::number(value))
+}

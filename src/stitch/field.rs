@@ -1,0 +1,600 @@
+//! A field that is stitched of patches, as they come: tiles of its canvas are made where something is laid.
+//!
+//! Parts of a field are merged in any order. Methods that pick a value, and those that keep every value to the end, give
+//! the same bits whatever the order; sums are those of doubles, kept in pairs where values may need all of a double's bits.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::dtype::Pixel;
+use crate::error::{Error, Result};
+use crate::stitch::canvas::{Canvas, Span};
+use crate::stitch::taper::Taper;
+use crate::stitch::tile::{COLS, Lay, Method, ROWS, Tile, Told};
+
+/// What is stitched, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Where patches are laid.
+    pub canvas: Canvas,
+    /// What becomes of several values.
+    pub method: Method,
+    /// Weights within a patch.
+    pub taper: Taper,
+    /// Values were multiplied by their taper already.
+    pub tapered: bool,
+    /// Sums are divided by their weights.
+    pub normalise: bool,
+    /// NaN is no value.
+    pub skip_nan: bool,
+    /// Sums in pairs of doubles.
+    pub wide: bool,
+}
+
+/// One patch, made ready to be laid piece by piece.
+pub struct Patch<'a> {
+    span: &'a Span,
+    /// Weights along each axis, rows and columns last.
+    axes: Vec<Arc<[f64]>>,
+    /// The patch's own weight.
+    weight: f64,
+    /// A weight a pixel, of one band or of all.
+    each: Option<&'a [f64]>,
+    rank: f64,
+    bands: usize,
+}
+
+/// A field under way.
+#[derive(Debug, Clone)]
+pub struct Field {
+    plan: Arc<Plan>,
+    bands: usize,
+    /// By plane and place.
+    tiles: FxHashMap<u64, Arc<Tile>>,
+    bytes: usize,
+    /// Weights of windows by their size.
+    tapers: FxHashMap<usize, Arc<[f64]>>,
+    values: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+/// What differs from patch to patch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Own<'a> {
+    /// The patch's weight; 1 unless given.
+    pub weight: Option<f64>,
+    /// A weight a pixel, of one band or of all.
+    pub each: Option<&'a [f64]>,
+    /// Its place in the order of patches.
+    pub rank: Option<f64>,
+}
+
+impl Field {
+    /// Nothing is laid yet.
+    pub fn new(plan: Arc<Plan>) -> Field {
+        let (values, weights) = (Vec::new(), Vec::new());
+        Field {
+            plan,
+            bands: 0,
+            tiles: FxHashMap::default(),
+            bytes: 0,
+            tapers: FxHashMap::default(),
+            values,
+            weights,
+        }
+    }
+
+    /// What is stitched, and how.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Bands of the patches; 0 before the first one.
+    pub fn bands(&self) -> usize {
+        self.bands
+    }
+
+    /// Bands of the field.
+    pub fn out_bands(&self) -> usize {
+        self.bands * self.plan.method.parts()
+    }
+
+    /// What is held on the heap.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Makes ready for a patch of so many values.
+    ///
+    /// # Errors
+    /// A window off the canvas, values that are not so many bands of it, or of another number of bands than those before;
+    /// weights that are none.
+    pub fn begin<'a>(&mut self, span: &'a Span, length: usize, own: Own<'a>) -> Result<Patch<'a>> {
+        span.check(&self.plan.canvas)?;
+        let pixels = span.pixels();
+        if length == 0 || length % pixels != 0 {
+            let problem = format!("{length} values for the {span}, which has {pixels} pixels a band");
+            return Err(Error::conflict(problem, "Give data and window of the same patch"));
+        }
+        let bands = length / pixels;
+        if self.bands != 0 && self.bands != bands {
+            let problem = format!("patches of {} and of {bands} bands", self.bands);
+            return Err(Error::conflict(problem, "Stitch patches of as many bands: GROUP BY shape[1]"));
+        }
+        if let Some(each) = own.each
+            && each.len() != length
+            && each.len() != pixels
+        {
+            let problem = format!("{} weights or variances for {length} values", each.len());
+            return Err(Error::conflict(problem, "Give one a value, or one a pixel of the window"));
+        }
+        let weight = own.weight.unwrap_or(1.0);
+        if !(weight >= 0.0 && weight.is_finite()) {
+            return Err(Error::invalid(weight, "a finite weight of at least 0"));
+        }
+        self.bands = bands;
+        let window = &span.window;
+        let sizes = span.lead.iter().map(|(_, size)| *size);
+        let sizes = sizes.chain([window.height as usize, window.width as usize]);
+        let axes = sizes.map(|n| self.axis(n)).collect::<Result<_>>()?;
+        Ok(Patch { span, axes, weight, each: own.each, rank: own.rank.unwrap_or(0.0), bands })
+    }
+
+    fn axis(&mut self, n: usize) -> Result<Arc<[f64]>> {
+        if let Some(known) = self.tapers.get(&n) {
+            return Ok(known.clone());
+        }
+        let taper = if self.plan.method.is_tapered() { &self.plan.taper } else { &Taper::BOXCAR };
+        let weights = if self.plan.tapered { taper.weights(n)? } else { taper.laid(n)? };
+        let weights: Arc<[f64]> = weights.into();
+        // Windows of one query have few sizes.
+        if self.tapers.len() < 64 {
+            self.tapers.insert(n, weights.clone());
+        }
+        Ok(weights)
+    }
+
+    /// Lays values of a patch, from the `at`-th on; `valid` says which are values, where not all are.
+    pub fn lay<T: Pixel>(
+        &mut self,
+        patch: &Patch<'_>,
+        at: usize,
+        values: &[T],
+        valid: Option<impl Fn(usize) -> bool>,
+    ) {
+        let window = &patch.span.window;
+        let (height, width) = (window.height as usize, window.width as usize);
+        let mut i = 0;
+        while i < values.len() {
+            let (line, col) = ((at + i) / width, (at + i) % width);
+            let run = (width - col).min(values.len() - i);
+            let (outer, row) = (line / height, line % height);
+            let to_row = window.row_off + row as i64;
+            // The part of the run on the canvas.
+            let to_col = window.col_off + col as i64;
+            let skip = (-to_col).clamp(0, run as i64) as usize;
+            let end = (self.plan.canvas.width as i64 - to_col).clamp(0, run as i64) as usize;
+            let on = (0..self.plan.canvas.height as i64).contains(&to_row) && skip < end;
+            if let (true, Some((plane, weight))) = (on, self.plane(patch, outer)) {
+                let base = weight * patch.axes[patch.axes.len() - 2][row] * patch.weight;
+                self.gather(patch, (at + i + skip, col + skip), &values[i + skip..i + end], base);
+                if let Some(valid) = &valid {
+                    for j in 0..end - skip {
+                        if !valid(i + skip + j) {
+                            (self.values[j], self.weights[j]) = (0.0, 0.0);
+                        }
+                    }
+                }
+                self.put(patch, plane, to_row as usize, (to_col + skip as i64) as usize);
+            }
+            i += run;
+        }
+    }
+
+    /// The plane of a canvas that a plane of a patch lies on, and its weight; `None` off the canvas.
+    fn plane(&self, patch: &Patch<'_>, outer: usize) -> Option<(usize, f64)> {
+        let (mut rest, mut plane, mut stride, mut weight) = (outer, 0, 1, 1.0);
+        let axes = patch.span.lead.iter().zip(&self.plan.canvas.lead).zip(&patch.axes);
+        for (((start, size), side), weights) in axes.rev() {
+            let index = rest % size;
+            let to = usize::try_from(start + index as i64).ok().filter(|to| to < side)?;
+            (rest, plane, stride) = (rest / size, plane + to * stride, stride * side);
+            weight *= weights[index];
+        }
+        (rest < patch.bands).then_some((plane + rest * stride, weight))
+    }
+
+    /// Values and weights of a run as doubles.
+    fn gather<T: Pixel>(&mut self, patch: &Patch<'_>, (at, col): (usize, usize), run: &[T], base: f64) {
+        self.values.clear();
+        self.values.extend(run.iter().map(|value| value.f64()));
+        self.weights.clear();
+        let taper = &patch.axes[patch.axes.len() - 1][col..col + run.len()];
+        self.weights.extend(taper.iter().map(|weight| base * weight));
+        if let Some(each) = patch.each {
+            let from = at % each.len();
+            for (weight, each) in self.weights.iter_mut().zip(&each[from..from + run.len()]) {
+                *weight *= each;
+            }
+            for (value, weight) in self.values.iter_mut().zip(&self.weights) {
+                *value = if *weight == 0.0 { 0.0 } else { *value };
+            }
+        }
+        if self.plan.skip_nan {
+            for (value, weight) in self.values.iter_mut().zip(&mut self.weights) {
+                if value.is_nan() {
+                    (*value, *weight) = (0.0, 0.0);
+                }
+            }
+        }
+    }
+
+    /// Lays what was gathered on the tiles of a row.
+    fn put(&mut self, patch: &Patch<'_>, plane: usize, row: usize, col: usize) {
+        let Field { plan, tiles, bytes, values, weights, .. } = self;
+        let Plan { method, wide, tapered, .. } = **plan;
+        let lay = Lay { method, wide, tapered, rank: patch.rank };
+        let mut done = 0;
+        while done < values.len() {
+            let at = col + done;
+            let (strip, tile_col) = (row / ROWS, at / COLS);
+            let (rows, cols) = tile_size(&plan.canvas, strip, tile_col);
+            let run = (tile_col * COLS + cols - at).min(values.len() - done);
+            let key = key(&plan.canvas, plane, strip, tile_col);
+            let tile = tiles.entry(key).or_insert_with(|| {
+                let tile = Tile::new(method, wide, rows * cols);
+                *bytes += tile.bytes();
+                Arc::new(tile)
+            });
+            let tile = Arc::make_mut(tile);
+            let before = tile.bytes();
+            let from = (row % ROWS) * cols + at % COLS;
+            tile.lay(&lay, from, &values[done..done + run], &weights[done..done + run]);
+            *bytes += tile.bytes() - before;
+            done += run;
+        }
+    }
+
+    /// Lays what lies on another part of the same field.
+    ///
+    /// # Errors
+    /// It is not the same field.
+    pub fn merge(&mut self, other: &Field) -> Result<()> {
+        if self.plan != other.plan {
+            return Err(differs(&self.plan, &other.plan));
+        }
+        if self.bands != 0 && other.bands != 0 && self.bands != other.bands {
+            let problem = format!("patches of {} and of {} bands", self.bands, other.bands);
+            return Err(Error::conflict(problem, "Stitch patches of as many bands: GROUP BY shape[1]"));
+        }
+        self.bands = self.bands.max(other.bands);
+        for (key, tile) in &other.tiles {
+            match self.tiles.get_mut(key) {
+                None => {
+                    self.bytes += tile.bytes();
+                    self.tiles.insert(*key, tile.clone());
+                }
+                Some(own) => {
+                    let own = Arc::make_mut(own);
+                    let before = own.bytes();
+                    own.merge(self.plan.method, tile);
+                    self.bytes += own.bytes() - before;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many strips of [`ROWS`] rows a plane has.
+    pub fn strips(&self) -> usize {
+        self.plan.canvas.height.div_ceil(ROWS)
+    }
+
+    /// What is told of a strip of a plane of a band, row by row, and where something was laid. The bands of deviations
+    /// stand behind those of means.
+    pub fn strip(&self, (band, plane): (usize, usize), strip: usize, told: Told, out: &mut Strip) {
+        let canvas = &self.plan.canvas;
+        let rows = ROWS.min(canvas.height - strip * ROWS);
+        out.values.clear();
+        out.values.resize(rows * canvas.width, 0.0);
+        out.laid.clear();
+        out.laid.resize(rows * canvas.width, false);
+        if self.bands == 0 {
+            return;
+        }
+        let told = if told == Told::Value && band >= self.bands { Told::Deviation } else { told };
+        let plane = band % self.bands * canvas.planes() + plane;
+        let (mut values, mut laid) = (vec![0.0; ROWS * COLS], vec![false; ROWS * COLS]);
+        for tile_col in 0..canvas.width.div_ceil(COLS) {
+            let Some(tile) = self.tiles.get(&key(canvas, plane, strip, tile_col)) else { continue };
+            let (rows, cols) = tile_size(canvas, strip, tile_col);
+            let (values, laid) = (&mut values[..rows * cols], &mut laid[..rows * cols]);
+            tile.finish(self.plan.method, self.plan.normalise, told, values, laid);
+            for row in 0..rows {
+                let to = row * canvas.width + tile_col * COLS;
+                out.values[to..to + cols].copy_from_slice(&values[row * cols..][..cols]);
+                out.laid[to..to + cols].copy_from_slice(&laid[row * cols..][..cols]);
+            }
+        }
+    }
+
+    /// Gives up the tiles of a strip in all planes, which are not needed any more.
+    pub fn forget(&mut self, strip: usize) {
+        let planes = self.bands * self.plan.canvas.planes();
+        for plane in 0..planes {
+            for tile_col in 0..self.plan.canvas.width.div_ceil(COLS) {
+                if let Some(tile) = self.tiles.remove(&key(&self.plan.canvas, plane, strip, tile_col)) {
+                    self.bytes -= tile.bytes();
+                }
+            }
+        }
+    }
+}
+
+/// Rows of a plane, as they are told.
+#[derive(Debug, Default)]
+pub struct Strip {
+    /// The values, row by row.
+    pub values: Vec<f64>,
+    /// Whether something was laid on each.
+    pub laid: Vec<bool>,
+}
+
+/// Two parts of one field that are to be laid in two ways.
+pub fn differs(one: &Plan, other: &Plan) -> Error {
+    let problem = match () {
+        () if one.canvas.crs != other.canvas.crs => {
+            let name = |plan: &Plan| plan.canvas.crs.clone().unwrap_or_else(|| "no CRS".into());
+            format!("canvases in {} and in {}", name(one), name(other))
+        }
+        () if one.canvas.transform != other.canvas.transform => {
+            "canvases of different transforms".to_string()
+        }
+        () if one.canvas != other.canvas => format!("canvases {} and {}", one.canvas, other.canvas),
+        () => "methods or tapers that differ from row to row".to_string(),
+    };
+    Error::conflict(problem, "One field has one canvas and one method: GROUP BY what tells fields apart")
+}
+
+fn tile_size(canvas: &Canvas, strip: usize, tile_col: usize) -> (usize, usize) {
+    (ROWS.min(canvas.height - strip * ROWS), COLS.min(canvas.width - tile_col * COLS))
+}
+
+fn key(canvas: &Canvas, plane: usize, strip: usize, tile_col: usize) -> u64 {
+    let (strips, cols) = (canvas.height.div_ceil(ROWS) as u64, canvas.width.div_ceil(COLS) as u64);
+    (plane as u64 * strips + strip as u64) * cols + tile_col as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::Dtype;
+    use crate::grid::edge::EDGES;
+    use crate::stitch::taper::Curve;
+    use crate::stitch::tile::METHODS;
+    use crate::testing::Draw;
+    use crate::window::Window;
+    use crate::with_dtype;
+
+    fn plan(sides: &[i64], method: Method, taper: Taper, wide: bool) -> Arc<Plan> {
+        let canvas = Canvas::new(sides).unwrap();
+        Arc::new(Plan { canvas, method, taper, tapered: false, normalise: true, skip_nan: false, wide })
+    }
+
+    fn tapers() -> Vec<Taper> {
+        let curves =
+            [Curve::Boxcar, Curve::Hann, Curve::Tukey { alpha: 0.4 }, Curve::Gaussian { sigma: 0.25 }];
+        let both = |curve: &Curve| [false, true].map(|symmetric| Taper { curve: curve.clone(), symmetric });
+        curves.iter().flat_map(both).collect()
+    }
+
+    /// All that is told, band by band and plane by plane; `None` where nothing lies.
+    fn told(field: &Field, told: Told) -> Vec<Option<f64>> {
+        let mut all = Vec::new();
+        for band in 0..field.out_bands() {
+            for plane in 0..field.plan().canvas.planes() {
+                for strip in 0..field.strips() {
+                    let mut out = Strip::default();
+                    field.strip((band, plane), strip, told, &mut out);
+                    all.extend(out.values.iter().zip(&out.laid).map(|(v, laid)| laid.then_some(*v)));
+                }
+            }
+        }
+        all
+    }
+
+    /// The pixels of a canvas, some of which are NULL, and a patch of it, with NULL beyond its edges.
+    struct Scene<T> {
+        sides: [usize; 3],
+        pixels: Vec<Option<T>>,
+    }
+
+    impl<T: Pixel> Scene<T> {
+        fn draw(draw: &mut Draw, sides: [usize; 3]) -> Scene<T> {
+            let n = sides.iter().product();
+            let one = |draw: &mut Draw| (!draw.chance(9)).then(|| T::of(draw.number(-0.5, 1.0) * 2e9));
+            Scene { sides, pixels: (0..n).map(|_| one(draw)).collect() }
+        }
+
+        fn patch(&self, window: &Window) -> (Vec<T>, Vec<bool>) {
+            let [bands, height, width] = self.sides;
+            let mut out = (Vec::new(), Vec::new());
+            for band in 0..bands {
+                for row in window.row_off..window.row_end() {
+                    for col in window.col_off..window.col_end() {
+                        let on = (0..height as i64).contains(&row) && (0..width as i64).contains(&col);
+                        let at = (band * height) as i64 * width as i64 + row * width as i64 + col;
+                        let pixel = if on { self.pixels[at as usize] } else { None };
+                        out.0.push(pixel.unwrap_or_default());
+                        out.1.push(pixel.is_some());
+                    }
+                }
+            }
+            out
+        }
+    }
+
+    /// Lays patches, in pieces of a length drawn.
+    fn lay<T: Pixel>(field: &mut Field, scene: &Scene<T>, windows: &[Window], draw: &mut Draw) {
+        for window in windows {
+            let span = Span { lead: Vec::new(), window: *window };
+            let (values, valid) = scene.patch(window);
+            let patch = field.begin(&span, values.len(), Own::default()).unwrap();
+            let mut at = 0;
+            while at < values.len() {
+                let length = (draw.between(1, 300) as usize).min(values.len() - at);
+                let known = Some(|i: usize| valid[at + i]);
+                field.lay(&patch, at, &values[at..at + length], known);
+                at += length;
+            }
+        }
+    }
+
+    #[test]
+    fn stitching_what_was_split_gives_it_back_for_every_taper_edge_stride_and_type() {
+        let mut draw = Draw::new(1);
+        for (name, edge) in EDGES {
+            for taper in tapers() {
+                let (bands, height, width) = (draw.between(1, 2), draw.between(9, 80), draw.between(9, 300));
+                let size = draw.between(2, 9) as usize;
+                let stride = draw.between(1, size as i64) as usize;
+                let starts = |n: i64| edge.starts(n as usize, size, stride).unwrap();
+                let window = |row: i64, col: i64| Window::new(row, col, size as i64, size as i64).unwrap();
+                let windows: Vec<Window> = starts(height)
+                    .into_iter()
+                    .flat_map(|row| starts(width).into_iter().map(move |col| (row, col)))
+                    .map(|(row, col)| window(row, col))
+                    .collect();
+                let sides = [bands, height, width].map(|side| side as usize);
+                for (_, dtype) in crate::dtype::DTYPES {
+                    let wide = dtype.worked_out() == Dtype::Float64;
+                    with_dtype!(dtype, T => {
+                        let scene = Scene::<T>::draw(&mut draw, sides);
+                        let mut field = Field::new(plan(&[height, width], Method::OverlapAdd, taper.clone(), wide));
+                        lay(&mut field, &scene, &windows, &mut draw);
+                        let covered = |at: usize| {
+                            let (row, col) = ((at / sides[2] % sides[1]) as i64, (at % sides[2]) as i64);
+                            windows.iter().any(|w| {
+                                (w.row_off..w.row_end()).contains(&row) && (w.col_off..w.col_end()).contains(&col)
+                            })
+                        };
+                        for (at, (got, want)) in told(&field, Told::Value).iter().zip(&scene.pixels).enumerate() {
+                            let want = want.filter(|_| covered(at));
+                            // A narrow field is told in floats of 32 bits.
+                            let as_told = |v: f64| if wide { v } else { f64::from(v as f32) };
+                            assert_eq!(got.map(as_told), want.map(|v| v.f64()), "{name} {taper:?} {dtype} {at}");
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_in_any_order_give_the_whole() {
+        let mut draw = Draw::new(2);
+        for (name, method) in METHODS {
+            for wide in [false, true] {
+                let plan = plan(&[70, 270], method, Taper { curve: Curve::Hann, symmetric: false }, wide);
+                let scene = Scene::<f32>::draw(&mut draw, [2, 70, 270]);
+                let windows: Vec<Window> = (0..60).map(|_| draw.window(70, 270)).collect();
+                let rank = |window: &Window| (window.row_off * 1000 + window.col_off) as f64;
+                let part = |windows: &[Window]| {
+                    let mut field = Field::new(plan.clone());
+                    for window in windows {
+                        let span = Span { lead: Vec::new(), window: *window };
+                        // What the patches hold differs from patch to patch.
+                        let (values, valid) = scene.patch(window);
+                        let values: Vec<f32> =
+                            values.iter().map(|v| v * (1.0 + window.width as f32)).collect();
+                        let own = Own { rank: Some(rank(window)), ..Own::default() };
+                        let patch = field.begin(&span, values.len(), own).unwrap();
+                        field.lay(&patch, 0, &values, Some(|i: usize| valid[i]));
+                    }
+                    field
+                };
+                let whole = told(&part(&windows), Told::Value);
+                let mut back = windows.clone();
+                back.reverse();
+                let mut merged = Field::new(plan.clone());
+                for part_of in back.chunks(7) {
+                    merged.merge(&part(part_of)).unwrap();
+                }
+                for (a, b) in whole.iter().zip(told(&merged, Told::Value)) {
+                    let same = match (a, b) {
+                        (Some(a), Some(b)) if wide => *a == b,
+                        (Some(a), Some(b)) => *a as f32 == b as f32 || (a - b).abs() <= 1e-15 * a.abs(),
+                        (a, b) => a.is_none() && b.is_none(),
+                    };
+                    assert!(same, "{name} {wide}: {a:?} {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn windows_of_more_axes_are_laid_on_their_planes() {
+        let mut draw = Draw::new(3);
+        let (depth, height, width) = (5usize, 7usize, 9usize);
+        let pixels: Vec<f32> =
+            (0..2 * depth * height * width).map(|_| draw.number(-9.0, 9.0) as f32).collect();
+        for taper in tapers() {
+            let mut field = Field::new(plan(&[5, 7, 9], Method::OverlapAdd, taper, false));
+            for start in -1..4i64 {
+                let spans = [(0i64, 0i64), (3, -2), (3, 4), (0, 5)];
+                for (row, col) in spans {
+                    let window = Window::new(row, col, 4, 6).unwrap();
+                    let span = Span { lead: vec![(start, 2)], window };
+                    let (mut values, mut valid) = (Vec::new(), Vec::new());
+                    for band in 0..2i64 {
+                        for (z, y, x) in (start..start + 2)
+                            .flat_map(|z| (row..row + 4).map(move |y| (z, y)))
+                            .flat_map(|(z, y)| (col..col + 6).map(move |x| (z, y, x)))
+                        {
+                            let on = (0..5).contains(&z) && (0..7).contains(&y) && (0..9).contains(&x);
+                            let at = ((band * 5 + z) * 7 + y) * 9 + x;
+                            values.push(if on { pixels[at as usize] } else { 0.0 });
+                            valid.push(on);
+                        }
+                    }
+                    let patch = field.begin(&span, values.len(), Own::default()).unwrap();
+                    field.lay(&patch, 0, &values, Some(|i: usize| valid[i]));
+                }
+            }
+            for (got, want) in told(&field, Told::Value).iter().zip(&pixels) {
+                assert_eq!(got.map(|v| v as f32), Some(*want));
+            }
+        }
+    }
+
+    #[test]
+    fn memory_follows_what_was_laid_and_comes_back() {
+        let plan = plan(&[1_000_000, 1_000_000], Method::Mean, Taper::BOXCAR, false);
+        let mut field = Field::new(plan);
+        let span = Span { lead: Vec::new(), window: Window::new(500_000, 700_000, 4, 4).unwrap() };
+        let patch = field.begin(&span, 16, Own::default()).unwrap();
+        field.lay(&patch, 0, &[1.0f32; 16], None::<fn(usize) -> bool>);
+        assert!(field.bytes() <= 2 * 16 * ROWS * COLS, "{}", field.bytes());
+        field.forget(500_000 / ROWS);
+        assert_eq!(field.bytes(), 0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut field = Field::new(plan(&[10, 10], Method::Mean, Taper::BOXCAR, false));
+        let span = |row: i64| Span { lead: Vec::new(), window: Window::new(row, 0, 4, 4).unwrap() };
+        let (on, off) = (span(0), span(10));
+        assert!(field.begin(&off, 16, Own::default()).is_err());
+        assert!(
+            field.begin(&on, 15, Own::default()).is_err() && field.begin(&on, 0, Own::default()).is_err()
+        );
+        assert!(field.begin(&on, 32, Own::default()).is_ok());
+        assert!(field.begin(&on, 16, Own::default()).is_err());
+        for weight in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(field.begin(&on, 32, Own { weight: Some(weight), ..Own::default() }).is_err());
+        }
+        let each = [1.0; 3];
+        assert!(field.begin(&on, 32, Own { each: Some(&each), ..Own::default() }).is_err());
+    }
+}

@@ -1,0 +1,180 @@
+"""Registries over cubes: a row a time step, with what its reader needs, against xarray."""
+import datetime
+import itertools
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+
+CRS = "EPSG:4326"
+
+
+def write_cube(path, times, lats, lons, seed=0, levels=None, bounds=None, packed=False, name="tos"):
+    """A NetCDF file with one variable over time, maybe levels, latitudes and longitudes."""
+    rng = np.random.default_rng(seed)
+    shape = (len(times), *(() if levels is None else (len(levels),)), len(lats), len(lons))
+    values = np.round(rng.normal(15, 5, shape), 2)
+    values[rng.random(shape) < 0.1] = np.nan
+    dims = ["time", *(() if levels is None else ("depth",)), "lat", "lon"]
+    coords = {"time": ("time", times), "lat": ("lat", lats, {"units": "degrees_north", "standard_name": "latitude"}),
+              "lon": ("lon", lons, {"units": "degrees_east", "standard_name": "longitude"})}
+    if levels is not None:
+        coords["depth"] = ("depth", levels, {"units": "m", "positive": "down", "axis": "Z"})
+    data = xr.Dataset({name: (dims, values)}, coords=coords)
+    if bounds is not None:
+        data["time_bnds"] = (("time", "nv"), bounds)
+        data["time"].attrs["bounds"] = "time_bnds"
+    how = {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768} if packed else {"dtype": "float32", "_FillValue": np.float32(-999)}
+    units = {"units": "hours since 2000-01-01", "calendar": "standard", "dtype": "float64"}
+    data.to_netcdf(path, encoding={name: how, "time": units, **({"time_bnds": {"dtype": "float64"}} if bounds is not None else {})})
+    return str(path)
+
+
+def days(first, count):
+    return np.datetime64(first, "ns") + np.arange(count) * np.timedelta64(1, "D")
+
+
+LATS, LONS = np.arange(9.5, -2.5, -1.0), np.arange(20.5, 32.5, 1.0)
+
+
+def grid_of(con, path, size=4):
+    con.execute(f"CREATE OR REPLACE TABLE grid AS FROM geo_patch_grid('{path}', size := {size})")
+
+
+def registry(con, folder, more=""):
+    con.execute(f"CREATE OR REPLACE TABLE files AS FROM geo_catalog_build('{folder}/*.nc')")
+    con.execute(f"CREATE OR REPLACE TABLE registry AS FROM geoquilt.patch_registry('grid', 'files'{more})")
+    con.execute(f"COPY registry TO '{folder}/registry.parquet'")
+    return f"{folder}/registry.parquet"
+
+
+def window_of(data, time, bbox):
+    """The values of a patch, north first, by its coordinates alone."""
+    part = data.sel(time=time)
+    lat, lon = part["lat"], part["lon"]
+    part = part.isel(lat=np.flatnonzero((lat > bbox["ymin"]) & (lat < bbox["ymax"])), lon=np.flatnonzero((lon > bbox["xmin"]) & (lon < bbox["xmax"])))
+    return part.sortby("lat", ascending=False)
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize("levels", [None, [5.0, 15.0, 40.0]])
+def test_each_row_reads_the_step_that_its_date_says(con, tmp_path, ascending, levels):
+    lats = LATS[::-1] if ascending else LATS
+    paths = [write_cube(tmp_path / f"c{year}.nc", days(f"{year}-03-01T12:00", 5), lats, LONS, seed=year, levels=levels) for year in (2018, 2019)]
+    grid_of(con, paths[0])
+    table = registry(con, tmp_path, ", val_year := 2019")
+    rows = con.execute(f"SELECT path, date, time, t_min, t_max, split, isel, bbox, data, shape FROM read_patch('{table}')").fetchall()
+    assert len(rows) == 2 * 5 * 9
+    opened = {path: xr.open_dataset(path)["tos"].load() for path in paths}
+    for path, date, time, t_min, t_max, split, isel, bbox, data, shape in rows:
+        assert (time, t_min, t_max) == (time, time, time) and time.date() == date
+        assert split == ("val" if date.year == 2019 else "train")
+        want = window_of(opened[path], np.datetime64(time), bbox)
+        got = np.array(data, "float32").reshape(shape)
+        np.testing.assert_array_equal(got, want.values.reshape(shape))
+        assert isel["time"] == list(opened[path]["time"].values).index(np.datetime64(time))
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+def test_isel_of_a_row_is_its_window_in_read_array(con, tmp_path, ascending):
+    lats = LATS[::-1] if ascending else LATS
+    path = write_cube(tmp_path / "c.nc", days("2018-03-01", 3), lats, LONS, packed=True)
+    grid_of(con, path)
+    table = registry(con, tmp_path)
+    data = xr.open_dataset(path)["tos"].load()
+    scalar = con.execute("SELECT time, bbox, read_array(path, 'tos', {isel: isel}) FROM registry").fetchall()
+    stream = con.execute(f"SELECT time, bbox, data, shape, dims, coords, times FROM read_array('{table}', 'tos', dtype := 'float32')").fetchall()
+    assert len(scalar) == len(stream) == 27
+    for (time, bbox, one), (time_too, _, values, shape, dims, coords, times) in zip(scalar, stream):
+        assert time == time_too and one == {"data": values, "shape": shape, "dims": dims, "coords": coords, "times": times}
+        assert dims == ["lat", "lon"] and times == [time]
+        want = window_of(data, np.datetime64(time), bbox)
+        got = xr.DataArray(np.array(values, "float32").reshape(shape), coords={"lat": coords["lat"], "lon": coords["lon"]}, dims=dims)
+        np.testing.assert_allclose(got.sortby("lat", ascending=False).values, want.values.astype("float32"), rtol=1e-6)
+
+
+def test_windows_over_the_edge_are_cut_there_in_isel(con, tmp_path):
+    path = write_cube(tmp_path / "c.nc", days("2018-03-01", 2), LATS[::-1], LONS)
+    con.execute(f"CREATE TABLE grid AS FROM geo_patch_grid('{path}', size := 5, edge := 'overflow')")
+    registry(con, tmp_path)
+    rows = con.execute("SELECT win, isel, read_array(path, 'tos', {isel: isel}).shape FROM registry").fetchall()
+    assert len(rows) == 2 * 9
+    for win, isel, shape in rows:
+        inside = [min(win["row_off"] + 5, 12) - win["row_off"], min(win["col_off"] + 5, 12) - win["col_off"]]
+        assert shape == inside
+        assert isel["x"] == [win["col_off"], win["col_off"] + inside[1] - 1]
+        assert isel["y"] == [12 - win["row_off"] - inside[0], 11 - win["row_off"]]
+
+
+def test_a_month_with_bounds_is_of_its_own_year_and_judged_by_step(con, tmp_path):
+    starts = np.arange("2018-11", "2019-03", dtype="datetime64[M]")
+    first = starts.astype("datetime64[ns]")
+    last = (starts + 1).astype("datetime64[ns]")
+    path = write_cube(tmp_path / "months.nc", first + (last - first) / 2, LATS, LONS, bounds=np.stack([first, last], 1))
+    grid_of(con, path, 12)
+    registry(con, tmp_path, ", val_year := 2019")
+    rows = con.execute("SELECT date, t_min, t_max, time, split FROM registry ORDER BY t_min").fetchall()
+    microsecond = datetime.timedelta(microseconds=1)
+    for (date, t_min, t_max, time, split), start, stop in zip(rows, first, last, strict=True):
+        start, stop = start.astype("datetime64[us]").item(), stop.astype("datetime64[us]").item()
+        assert (t_min, t_max, date) == (start, stop - microsecond, start.date()) and time == start + (stop - start) / 2
+        assert split == ("val" if start.year == 2019 else "train")
+
+
+def test_read_times_gives_the_steps_of_an_axis(con, tmp_path):
+    path = write_cube(tmp_path / "c.nc", days("2018-12-30", 4), LATS, LONS)
+    want = [{"index": i, "time": t, "t_min": t, "t_max": t} for i, t in enumerate(days("2018-12-30", 4).astype("datetime64[us]").tolist())]
+    for name in ("tos", "time"):
+        assert con.execute(f"SELECT read_times('{path}', '{name}')").fetchone()[0] == want
+    for name, why in [("lat", "has no time axis"), ("nothing", "nothing")]:
+        with pytest.raises(Exception, match=why):
+            con.execute(f"SELECT read_times('{path}', '{name}')")
+    assert con.execute(f"SELECT read_times(NULL, 'tos'), read_times('{path}', NULL)").fetchone() == (None, None)
+
+
+def test_an_axis_that_is_none_of_cfs_is_an_error_or_steps_without_times(con, tmp_path):
+    path = tmp_path / "months.nc"
+    data = xr.Dataset({"v": (("time", "lat", "lon"), np.zeros((2, 3, 3), "float32"))},
+                      coords={"time": ("time", [1.0, 2.0], {"units": "months since 2000-01-01", "axis": "T"}),
+                              "lat": ("lat", [3.0, 2.0, 1.0], {"units": "degrees_north"}), "lon": ("lon", [1.0, 2.0, 3.0], {"units": "degrees_east"})})
+    data.to_netcdf(path)
+    with pytest.raises(Exception, match="months since"):
+        con.execute(f"SELECT read_times('{path}', 'time')")
+    steps = con.execute(f"SELECT read_times('{path}', 'time', {{undecoded: 'null'}})").fetchone()[0]
+    assert [step["index"] for step in steps] == [0, 1] and all(step["time"] is None and step["t_min"] is None for step in steps)
+
+
+def test_rasters_have_no_step_and_files_of_one_step_keep_their_interval(con, tmp_path, raster):
+    path = write_cube(tmp_path / "one_20180301.nc", days("2018-03-01T09:00", 1), LATS, LONS)
+    grid_of(con, path, 4)
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{tmp_path}/*.nc', filename_regex := '(?P<date>\\d{{8}})')")
+    rows = con.execute("SELECT DISTINCT date, t_min, t_max, time, isel.time FROM geoquilt.patch_registry('grid', 'files')").fetchall()
+    day = datetime.datetime(2018, 3, 1)
+    assert rows == [(day.date(), day, day + datetime.timedelta(days=1, microseconds=-1), day.replace(hour=9), 0)]
+    tif = raster("a.tif", np.zeros((12, 12), "float32"), crs=CRS, transform=rasterio.transform.from_origin(20, 10, 1, 1))
+    con.execute(f"CREATE OR REPLACE TABLE files AS FROM geo_catalog_build('{tif}')")
+    assert con.execute("SELECT DISTINCT time, isel FROM geoquilt.patch_registry('grid', 'files')").fetchall() == [(None, None)]
+
+
+def test_a_step_that_is_none_of_a_rasters_bands_is_refused(con, tmp_path, raster):
+    tif = raster("a.tif", np.zeros((3, 12, 12), "float32"))
+    path = write_cube(tmp_path / "c.nc", days("2018-03-01", 2), LATS, LONS)
+    row = "[{{path: '{}', win: {{row_off: 0, col_off: 0, height: 2, width: 2}}, isel: {{time: {}}}}}]"
+    for file, step, why in [(tif, 0, "no steps of a time axis"), (path, 2, "has 2 steps"), (path, -1, "isel.time")]:
+        with pytest.raises(Exception, match=why):
+            con.execute(f"FROM read_patch({row.format(file, step)})")
+    assert con.execute(f"SELECT shape FROM read_patch({row.format(tif, 'NULL::BIGINT')})").fetchone() == ([3, 2, 2],)
+
+
+def test_bands_are_numbered_within_a_step(con, tmp_path):
+    levels = [5.0, 15.0, 40.0]
+    path = write_cube(tmp_path / "c.nc", days("2018-03-01", 3), LATS, LONS, levels=levels)
+    data = xr.open_dataset(path)["tos"].load()
+    for step, bands in itertools.product(range(3), ([1], [3, 2])):
+        row = f"[{{path: '{path}', win: {{row_off: 2, col_off: 1, height: 3, width: 4}}, isel: {{time: {step}}}}}]"
+        got, shape = con.execute(f"SELECT data, shape FROM read_patch({row}, bands := {bands})").fetchone()
+        want = data.isel(time=step, depth=[band - 1 for band in bands], lat=slice(2, 5), lon=slice(1, 5)).values
+        np.testing.assert_array_equal(np.array(got, "float32").reshape(shape), want)
+    with pytest.raises(Exception, match="has 3 bands"):
+        con.execute(f"FROM read_patch({row}, bands := [4])")

@@ -1,0 +1,152 @@
+"""geo_normalise and geo_denormalise, stats_merge, patch_stats and geo_patch_stats against NumPy and rasterio."""
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import rasterio
+from rasterio.windows import Window
+
+METHODS = {
+    "zscore": lambda s: (s["mean"], s["std"]),
+    "minmax": lambda s: (s["min"], s["max"] - s["min"]),
+    "robust": lambda s: (s["percentiles"][2], s["percentiles"][3] - s["percentiles"][1]),
+}
+
+
+def table(con, data, shape, name="t"):
+    """Rows of one list of pixels each, NaN as NULL."""
+    lists = [pa.array(row, pa.from_numpy_dtype(row.dtype), from_pandas=True) for row in data]
+    con.register("arrow", pa.table({"id": list(range(len(data))), "data": pa.array([row.to_pylist() for row in lists], pa.list_(lists[0].type)), "shape": [shape] * len(data)}))
+    con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM arrow")
+    con.unregister("arrow")
+
+
+def rows(con, sql):
+    return [np.array([np.nan if v is None else v for v in row[0]]) for row in con.execute(sql).fetchall()]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16", "int32"])
+def test_pixels_are_scaled_by_band_and_come_back(con, rng, method, dtype):
+    data = [rng.integers(0, 200, 3 * 40).astype(dtype) * (1 if "int" in dtype else np.array(0.37, dtype)) for _ in range(20)]
+    if "float" in dtype:
+        for row in data:
+            row[rng.random(len(row)) < 0.1] = np.nan
+    table(con, data, [3, 5, 8])
+    wide = dtype in ("float64", "int32")
+    con.execute("CREATE TABLE s AS SELECT geoquilt.stats(data, shape) AS stats FROM t")
+    stats = con.execute("FROM s").fetchall()[0][0]
+    got = rows(con, f"SELECT geo_normalise(data, shape, stats, {{method: '{method}'}}) FROM t, s ORDER BY id")
+    assert con.execute("SELECT DISTINCT typeof(geo_normalise(data, shape, stats)) FROM t, s").fetchall() == [("DOUBLE[]" if wide else "FLOAT[]",)]
+    back = rows(con, f"SELECT geo_denormalise(geo_normalise(data, shape, stats, {{method: '{method}'}}), shape, stats, {{method: '{method}'}}) FROM t, s ORDER BY id")
+    for row, scaled, again in zip(data, got, back):
+        for band in range(3):
+            part = slice(band * 40, (band + 1) * 40)
+            centre, divisor = METHODS[method](stats[band])
+            want = (row[part].astype("float64") - centre) / divisor
+            np.testing.assert_array_equal(scaled[part], want if wide else want.astype("float32").astype("float64"))
+            one = np.spacing(np.maximum(np.abs(row[part].astype("float64")), abs(centre)).astype("float64" if wide else "float32")).astype("float64")
+            there = ~np.isnan(row[part].astype("float64"))
+            assert (np.abs(again[part] - row[part])[there] <= 2 * one[there]).all()
+            assert np.isnan(again[part][~there]).all()
+
+
+def test_a_band_of_one_value_is_centred(con):
+    got = con.execute("SELECT geo_normalise([5, 7]::FLOAT[], [1, 2], [{mean: 5, std: 0.0}]), geo_normalise([5, 7]::FLOAT[], [1, 2], [{min: 5, max: 5}], {method: 'minmax'})").fetchall()
+    assert got == [([0, 2], [0, 2])]
+
+
+def test_statistics_come_back_from_parquet_and_json(con, rng, tmp_path):
+    table(con, [rng.normal(10, 3, 2 * 30).astype("float32")], [2, 5, 6])
+    con.execute(f"COPY (SELECT geoquilt.stats(data, shape) AS stats FROM t) TO '{tmp_path}/s.parquet'; COPY (SELECT geoquilt.stats(data, shape) AS stats FROM t) TO '{tmp_path}/s.json'")
+    want = rows(con, "SELECT geo_normalise(data, shape, stats) FROM t, (SELECT geoquilt.stats(data, shape) AS stats FROM t)")[0]
+    for file in ("s.parquet", "s.json"):
+        np.testing.assert_array_equal(rows(con, f"SELECT geo_normalise(data, shape, stats) FROM t, '{tmp_path}/{file}'")[0], want)
+    assert len(json.loads((tmp_path / "s.json").read_text())["stats"]) == 2
+
+
+def test_parts_and_whole_agree(con, rng):
+    for scale in (1.0, 1e-8, 1e8):
+        data = [rng.normal(1000 * rng.random(), scale, 2 * 50) for _ in range(60)]
+        for row in data:
+            row[rng.random(100) < 0.2] = np.nan
+        data[7][:] = np.nan
+        table(con, data, [2, 5, 10])
+        whole = con.execute("SELECT geoquilt.stats(data, shape) FROM t").fetchall()[0][0]
+        told = set()
+        for threads in (1, 4):
+            con.execute(f"SET threads = {threads}")
+            for order in ("id", "-id", "hash(id)"):
+                merged = con.execute(f"SELECT geoquilt.stats_merge(s) FROM (SELECT geoquilt.stats(data, shape) AS s FROM t GROUP BY id // 7 ORDER BY max({order}))").fetchall()[0][0]
+                told.add(json.dumps(merged))
+        assert len(told) == 1
+        for a, b in zip(merged, whole):
+            assert (a["n"], a["min"], a["max"], a["percentiles"]) == (b["n"], b["min"], b["max"], None)
+            one = np.spacing(max(abs(b["min"]), abs(b["max"])))
+            assert abs(a["mean"] - b["mean"]) <= 2 * one and abs(a["std"] - b["std"]) <= 2 * one + 1e-9 * b["std"]
+    assert con.execute("SELECT geoquilt.stats_merge(s) = s FROM (SELECT geoquilt.stats(data, shape) AS s FROM t) GROUP BY s").fetchall() == [(True,)]
+    assert con.execute("SELECT geoquilt.stats_merge(NULL), geoquilt.stats_merge([{n: 0}])").fetchall()[0][1][0]["n"] == 0
+
+
+def test_statistics_of_the_training_rows(con, raster, rng, tmp_path):
+    data = rng.normal(280, 10, (2, 64, 96)).astype("float32")
+    data[:, :5] = -9999
+    path = raster("a.tif", data, nodata=-9999)
+    con.execute(f"CREATE TABLE r AS SELECT '{path}' AS path, win, if(patch_id % 3 = 0, 'val', 'train') AS split FROM geo_patch_grid('{path}', size := 32, stride := 16)")
+    wins = con.execute("SELECT win FROM r WHERE split = 'train'").fetchall()
+    got = con.execute("FROM geoquilt.patch_stats('r')").fetchall()[0][0]
+    for band in range(2):
+        values = np.concatenate([data[band, w["row_off"]:w["row_off"] + 32, w["col_off"]:w["col_off"] + 32].ravel() for (w,) in wins])
+        values = values[values != -9999].astype("float64")
+        assert (got[band]["n"], got[band]["min"], got[band]["max"]) == (len(values), values.min(), values.max())
+        assert got[band]["mean"] == pytest.approx(values.mean(), rel=1e-12) and got[band]["std"] == pytest.approx(values.std(), rel=1e-9)
+    con.execute(f"COPY r TO '{tmp_path}/r.parquet'")
+    assert con.execute(f"FROM geoquilt.patch_stats('{tmp_path}/r.parquet')").fetchall()[0][0] == got
+    assert con.execute("FROM geoquilt.patch_stats('r', split := 'none')").fetchall() == [(None,)]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
+def test_what_a_window_holds(con, raster, rng, dtype):
+    data = rng.integers(0, 200, (3, 120, 150)).astype(dtype)
+    path = raster("a.tif", data, nodata=7, tiled=True, blockxsize=32, blockysize=32)
+    con.execute(f"CREATE TABLE w AS SELECT win FROM geo_patch_grid('{path}', size := 50, stride := 37, edge := 'overflow')")
+    got = con.execute(f"SELECT win, geo_patch_stats('{path}', win) FROM w").fetchall()
+    with rasterio.open(path) as src:
+        for win, bands in got:
+            read = src.read(window=Window(win["col_off"], win["row_off"], win["width"], win["height"]), boundless=True, masked=True, fill_value=7)
+            for band, told in zip(read, bands):
+                values = band.compressed().astype("float64")
+                assert (told["n"], told["valid"], told["min"], told["max"]) == (len(values), len(values) / band.size, values.min(), values.max())
+                assert told["mean"] == pytest.approx(values.mean(), rel=1e-12) and told["std"] == pytest.approx(values.std(), rel=1e-12)
+    assert con.execute(f"SELECT geo_patch_stats('{path}', win, {{bands: [2]}})[1] = geo_patch_stats('{path}', win)[2] FROM w").fetchall() == [(True,)] * len(got)
+
+
+def test_nothing_in_a_window(con, raster):
+    path = raster("a.tif", np.array([[7, 7], [7, 1]], "uint8"), nodata=7)
+    none = {"n": 0, "valid": 0, "mean": None, "std": None, "min": None, "max": None}
+    one = {"n": 1, "valid": 1, "mean": 1, "std": 0, "min": 1, "max": 1}
+    sql = f"SELECT geo_patch_stats('{path}', {{row_off: $r, col_off: $c, height: 1, width: 1}}, {{boundless: true}})"
+    assert [con.execute(sql, {"r": r, "c": c}).fetchall()[0][0] for r, c in ((0, 0), (1, 1), (9, 9))] == [[none], [one], [none]]
+    assert con.execute("SELECT geo_patch_stats(NULL, {row_off: 0, col_off: 0, height: 1, width: 1}), geo_patch_stats('x', NULL)").fetchall() == [(None, None)]
+
+
+@pytest.mark.parametrize("call, words", [
+    ("geo_normalise([1, 2, 3]::FLOAT[], [1, 2], [{mean: 1, std: 1}])", ["geo_normalise(shape)", "3 values", "[1, 2]"]),
+    ("geo_normalise([1, 2]::FLOAT[], [2], [{mean: 1, std: 1}])", ["geo_normalise(shape)", "[2]"]),
+    ("geo_normalise([1, 2]::FLOAT[], [2, 1, 1], [{mean: 1, std: 1}])", ["geo_normalise(stats)", "1 bands", "2"]),
+    ("geo_normalise([1, 2]::FLOAT[], [1, 2], [{mean: 1, std: NULL}])", ["geo_normalise(stats)", "band 1 has no mean and std"]),
+    ("geo_normalise([1, 2]::FLOAT[], [1, 2], [{mean: 1, std: 1}], {method: 'robust'})", ["geo_normalise(stats)", "percentiles"]),
+    ("geo_normalise([1, 2]::FLOAT[], [1, 2], 7)", ["geo_normalise(stats)", "geoquilt.stats"]),
+    ("geo_denormalise([1, 2]::FLOAT[], [1, 2], [{mean: 1, std: 1}], {method: 'z'})", ["geo_denormalise(method)", "zscore"]),
+    ("geo_denormalise([1, 2]::FLOAT[], [1, 2], [{mean: 1, std: 1}], {way: 'z'})", ["geo_denormalise(options)", "way", "method"]),
+    ("geoquilt.stats_merge(7)", ["geoquilt.stats_merge(stats)", "7"]),
+    ("geoquilt.stats_merge([{mean: 1}])", ["geoquilt.stats_merge(stats)"]),
+    ("geo_patch_stats('none.tif', {row_off: 0, col_off: 0, height: 1, width: 1})", ["geo_patch_stats", "none.tif"]),
+    ("geo_patch_stats('test/data/small/land.tif', {row_off: 99, col_off: 0, height: 1, width: 1})", ["geo_patch_stats", "wholly outside"]),
+    ("geo_patch_stats('test/data/small/land.tif', {row_off: 0, col_off: 0, height: 1, width: 1}, {bands: [2]})", ["geo_patch_stats", "band 2"]),
+])
+def test_bad_input_is_named(con, call, words):
+    with pytest.raises(Exception) as error:
+        con.execute(f"SELECT {call}").fetchall()
+    assert all(word in str(error.value) for word in words), error.value
