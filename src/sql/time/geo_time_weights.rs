@@ -81,7 +81,7 @@ static DOC: FunctionDoc = FunctionDoc {
     examples: &[Example {
         title: "Days fade, and what comes after the anchor weighs nothing",
         sql: "SELECT list_transform(geo_time_weights([TIMESTAMP '2020-01-01', TIMESTAMP '2020-01-02', TIMESTAMP '2020-01-03', TIMESTAMP '2020-01-04'],\n\
-              \x20   TIMESTAMP '2020-01-03', {taper: 'exponential_decay', tau: INTERVAL 1 DAY}), w -> round(w, 6)) AS weights;",
+              \x20   TIMESTAMP '2020-01-03', {taper: 'exponential_decay', tau: INTERVAL 1 DAY}), lambda w: round(w, 6)) AS weights;",
         rows: &["[0.135335, 0.367879, 1.0, 0.0]"],
     }],
     references: &["scipy.signal.windows.tukey"],

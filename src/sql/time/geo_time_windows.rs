@@ -78,7 +78,7 @@ static DOC: FunctionDoc = FunctionDoc {
     columns: &[Column {
         name: "windows",
         types: <Vec<AxisWindow>>::TYPE,
-        meaning: "The windows, anchor by anchor. `steps` are places in `axis`, from 1, in order of time: `list_transform(w.steps, i -> paths[i])`.",
+        meaning: "The windows, anchor by anchor. `steps` are places in `axis`, from 1, in order of time: `list_transform(w.steps, lambda i: paths[i])`.",
     }],
     nulls: "NULL for a NULL axis; a NULL time on it is no step. An axis on which no whole window fits has an empty list.",
     errors: &[
