@@ -4,6 +4,7 @@ pub mod block;
 pub mod cells;
 pub mod footprint;
 pub mod geometry;
+pub mod neighbours;
 pub mod project;
 pub mod shape;
 pub mod sphere;

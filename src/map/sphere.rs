@@ -1,5 +1,9 @@
 //! The globe as a sphere: great circles, on the mean radius of the IUGG.
 
+use crate::affine::Affine;
+use crate::error::{Error, Result};
+use crate::window::Window;
+
 /// Kilometres from the centre.
 pub const RADIUS_KM: f64 = 6371.0088;
 /// A degree of a great circle.
@@ -32,6 +36,76 @@ pub fn destination(lon: f64, lat: f64, bearing: f64, km: f64) -> (f64, f64) {
     let sin_to = (sin_lat * cos_arc + cos_lat * sin_arc * bearing.cos()).clamp(-1.0, 1.0);
     let turn = (bearing.sin() * sin_arc * cos_lat).atan2(cos_arc - sin_lat * sin_to);
     (lon + turn.to_degrees(), sin_to.asin().to_degrees())
+}
+
+/// A grid of longitudes and latitudes.
+pub struct Degrees {
+    /// From pixels to degrees.
+    pub transform: Affine,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+/// The pixels of a grid within a distance of a place.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cap {
+    /// Row, column and kilometres of each, row-major.
+    pub cells: Vec<(i64, i64, f64)>,
+    /// Windows around them, from west to east: two where the cap crosses the edge of a grid that goes around the globe.
+    pub windows: Vec<Window>,
+}
+
+const MAX_CELLS: usize = 100_000_000;
+
+/// The pixels whose centres lie within so many kilometres of a longitude and a latitude.
+///
+/// # Errors
+/// More of them than memory should hold.
+pub fn cap(grid: &Degrees, (lon, lat): (f64, f64), radius_km: f64) -> Result<Cap> {
+    let mut cells = Vec::new();
+    let reach = radius_km / KM_OF_DEGREE;
+    for row in 0..grid.height {
+        let at = grid.transform.y(row as f64 + 0.5);
+        if (at - lat).abs() > reach + 1e-9 {
+            continue;
+        }
+        for col in 0..grid.width {
+            let distance = km(lon, lat, grid.transform.x(col as f64 + 0.5), at);
+            if distance <= radius_km {
+                cells.push((row as i64, col as i64, distance));
+            }
+        }
+        if cells.len() > MAX_CELLS {
+            let must = format!("small enough for at most {MAX_CELLS} pixels");
+            return Err(Error::invalid(format!("a radius of {radius_km} km"), must));
+        }
+    }
+    let windows = around(&cells, grid.width)?;
+    Ok(Cap { cells, windows })
+}
+
+/// Windows around runs of columns that hold a pixel: one, or two where both ends of the grid do and what lies between is empty.
+fn around(cells: &[(i64, i64, f64)], width: usize) -> Result<Vec<Window>> {
+    let mut held = vec![false; width];
+    for (_, col, _) in cells {
+        if let Some(held) = held.get_mut(*col as usize) {
+            *held = true;
+        }
+    }
+    let mut windows = Vec::new();
+    let mut from = 0;
+    while let Some(first) = (from..width).find(|col| held.get(*col) == Some(&true)) {
+        let end = (first..width).find(|col| held.get(*col) == Some(&false)).unwrap_or(width);
+        let within = |col: &i64| (first as i64..end as i64).contains(col);
+        let rows = || cells.iter().filter(|(_, col, _)| within(col)).map(|(row, _, _)| *row);
+        if let (Some(top), Some(bottom)) = (rows().min(), rows().max()) {
+            windows.push(Window::new(top, first as i64, bottom - top + 1, (end - first) as i64)?);
+        }
+        from = end;
+    }
+    Ok(windows)
 }
 
 #[cfg(test)]
