@@ -35,12 +35,12 @@ WITH gq_patches AS (
     -- A row a date: a file, or a step of an array file's time axis. A file of one step keeps the interval of its row, which
     -- its name may tell; its axis then need not be readable.
     SELECT gq_date, gq_start, gq_stop, gq_path, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array,
-           NULL::TIMESTAMP AS gq_time, NULL::BIGINT AS gq_index_in_time
+           NULL::TIMESTAMP AS gq_time, NULL::BIGINT AS gq_index_in_time, false AS gq_is_step
     FROM gq_files WHERE gq_times IS NULL
     UNION ALL
     SELECT CASE WHEN gq_times = 1 THEN gq_date ELSE gq_step.t_min::DATE END, CASE WHEN gq_times = 1 THEN gq_start ELSE gq_step.t_min END,
            CASE WHEN gq_times = 1 THEN gq_stop ELSE gq_step.t_max END, gq_path, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array,
-           gq_step.time, gq_step.index
+           gq_step.time, gq_step.index, true
     FROM (SELECT *, unnest(read_times(gq_path, gq_time_var, {undecoded: 'null'})) AS gq_step FROM gq_files WHERE gq_times = 1
           UNION ALL SELECT *, unnest(read_times(gq_path, gq_time_var)) AS gq_step FROM gq_files WHERE gq_times > 1) AS gq_cube
 ), gq_rasters AS (
@@ -130,7 +130,7 @@ SELECT gq_patch.patch_id, gq_day.gq_date AS date,
        gq_day.gq_start AS t_min, gq_day.gq_stop AS t_max, gq_day.gq_path AS path, gq_day.gq_attributes AS attributes,
        gq_day.gq_time AS time,
        -- What read_array takes: rows as the file stores them, and no further than it goes.
-       CASE WHEN gq_day.gq_index_in_time IS NOT NULL THEN {
+       CASE WHEN gq_day.gq_is_step THEN {
            time: gq_day.gq_index_in_time,
            y: CASE WHEN gq_day.gq_transform[6] > 0 THEN
                   [greatest(gq_day.gq_height - gq_patch.win.row_off - gq_patch.win.height, 0), least(gq_day.gq_height - gq_patch.win.row_off, gq_day.gq_height) - 1]

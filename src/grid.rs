@@ -161,7 +161,7 @@ pub struct Grid {
     pub lattice: Lattice,
     /// How they are cut.
     pub options: GridOptions,
-    places: Places,
+    spots: Places,
     /// On a globe, the centre's longitude of each column of a regular grid.
     lon_centers: Vec<f64>,
     land: LandSource,
@@ -169,14 +169,14 @@ pub struct Grid {
 
 impl Grid {
     /// Patches at these places.
-    pub fn new(lattice: Lattice, options: GridOptions, places: Places, land: LandSource) -> Grid {
-        let lon_centers = match &places {
+    pub fn new(lattice: Lattice, options: GridOptions, spots: Places, land: LandSource) -> Grid {
+        let lon_centers = match &spots {
             Places::Crossed { cols, .. } if lattice.geographic => {
                 cols.iter().map(|col| lon_center(&lattice, *col, options.size.1)).collect()
             }
             _ => Vec::new(),
         };
-        Grid { lattice, options, places, lon_centers, land }
+        Grid { lattice, options, spots, lon_centers, land }
     }
 
     /// Draws the places of a sampler that may stand anywhere, which the filters of land are asked of.
@@ -184,17 +184,17 @@ impl Grid {
     /// # Errors
     /// What was asked for is not there; a centre that cannot be projected, or a mask that does not cover a patch.
     pub fn draw(self, sampler: &Sampler) -> Result<Grid> {
-        let places = match *sampler {
+        let spots = match *sampler {
             Sampler::Random { n, replace, seed } => sampler::random(&self, n, replace, seed)?,
             Sampler::PoissonDisk { min_distance, n, seed } => poisson::disk(&self, min_distance, n, seed)?,
             Sampler::Regular | Sampler::Jittered { .. } | Sampler::Explicit(_) => return Ok(self),
         };
-        Ok(Grid { places: Places::Listed(places), lon_centers: Vec::new(), ..self })
+        Ok(Grid { spots: Places::Listed(spots), lon_centers: Vec::new(), ..self })
     }
 
     /// How many windows there are before any is filtered.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.spots.len()
     }
 
     /// There is no patch.
@@ -209,8 +209,8 @@ impl Grid {
     pub fn patches(&self, from: usize, to: usize) -> Result<Vec<Patch>> {
         let mut patches = Vec::with_capacity(to.min(self.len()).saturating_sub(from));
         for id in from..to.min(self.len()) {
-            let place = self.places.at(id).ok_or_else(|| Error::Bug(format!("no patch {id}")))?;
-            patches.push(self.patch(id, place));
+            let spot = self.spots.at(id).ok_or_else(|| Error::Bug(format!("no patch {id}")))?;
+            patches.push(self.patch(id, spot));
         }
         self.centres(&mut patches)?;
         for patch in &mut patches {
@@ -226,12 +226,12 @@ impl Grid {
     ///
     /// # Errors
     /// As [`Grid::patches`].
-    pub fn kept(&self, places: &[(i64, i64)]) -> Result<Vec<bool>> {
+    pub fn kept(&self, spots: &[(i64, i64)]) -> Result<Vec<bool>> {
         if matches!(self.land, LandSource::None) {
-            return Ok(vec![true; places.len()]);
+            return Ok(vec![true; spots.len()]);
         }
         let mut patches: Vec<Patch> =
-            places.iter().enumerate().map(|(id, place)| self.patch(id, *place)).collect();
+            spots.iter().enumerate().map(|(id, spot)| self.patch(id, *spot)).collect();
         if !self.options.regions.is_empty() {
             self.centres(&mut patches)?;
         }
@@ -335,8 +335,8 @@ mod tests {
     fn regular(height: usize, width: usize, options: GridOptions) -> Grid {
         let transform = Affine::north_up(0.0, 0.0, 1.0);
         let lattice = Lattice { height, width, transform, crs: "EPSG:4326".into(), geographic: true };
-        let places = Sampler::Regular.places(&lattice, &options).unwrap();
-        Grid::new(lattice, options, places, LandSource::None)
+        let spots = Sampler::Regular.spots(&lattice, &options).unwrap();
+        Grid::new(lattice, options, spots, LandSource::None)
     }
 
     #[test]

@@ -110,9 +110,9 @@ impl Pcg64 {
 
     /// The places from `first` on, last one first, each trade with one that is not behind them.
     fn shuffle_from(&mut self, order: &mut [u64], first: usize) {
-        for place in (first..order.len()).rev() {
-            let partner = self.integer(place as u64) as usize;
-            order.swap(place, partner);
+        for spot in (first..order.len()).rev() {
+            let partner = self.integer(spot as u64) as usize;
+            order.swap(spot, partner);
         }
     }
 

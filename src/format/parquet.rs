@@ -131,29 +131,35 @@ const ZONED_TIME: &str = "geoquilt.time_with_zone";
 /// Marks the columns that are more than Arrow's types say: UUIDs, JSON, times with a zone and geometries, by the types of
 /// Parquet, and geometries by GeoParquet too. `noted` is what the file notes of itself.
 fn marked(schema: &SchemaRef, parquet: &SchemaDescriptor, noted: &HashMap<&str, Option<&str>>) -> SchemaRef {
-    let note = |key: &str| noted.get(key).copied().flatten().and_then(|text| serde_json::from_str(text).ok());
-    let geo: Option<Json> = note("geo");
+    let note = |key: &str| -> Option<Json> {
+        let text = noted.get(key).copied().flatten()?;
+        serde_json::from_str(text).ok()
+    };
+    let geo = note("geo");
     let mark = |name: &str| {
         let is_own = |column: &&ColumnDescPtr| matches!(column.path().parts(), [own] if own == name);
         let column = parquet.columns().iter().find(is_own)?;
-        if let Some(told) = geo.as_ref().and_then(|geo| geo.get("columns")?.get(name))
-            && told.get("encoding").and_then(Json::as_str) == Some("WKB")
-        {
-            let crs = told.get("crs").map_or_else(|| Some(CRS84.into()), crs_name);
-            return Some((GEOMETRY, crs));
-        }
-        match column.logical_type_ref()? {
-            LogicalType::Uuid => Some((UUID, None)),
-            LogicalType::Json => Some((JSON, None)),
-            LogicalType::Time { is_adjusted_to_u_t_c: true, .. } => Some((ZONED_TIME, None)),
-            LogicalType::Geometry { crs: None } => Some((GEOMETRY, Some(CRS84.into()))),
-            LogicalType::Geometry { crs: Some(told) } => {
-                let whole =
-                    told.strip_prefix("projjson:").map_or_else(|| serde_json::from_str(told).ok(), note);
-                Some((GEOMETRY, whole.map_or_else(|| Some(told.clone()), |whole| crs_name(&whole))))
+        // Of a column that both tell, DuckDB takes what its type says.
+        match column.logical_type_ref() {
+            Some(LogicalType::Uuid) => return Some((UUID, None)),
+            Some(LogicalType::Json) => return Some((JSON, None)),
+            Some(LogicalType::Time { is_adjusted_to_u_t_c: true, .. }) => return Some((ZONED_TIME, None)),
+            Some(LogicalType::Geometry { crs }) => {
+                let name = |told: &String| match (told.strip_prefix("projjson:"), serde_json::from_str(told))
+                {
+                    (Some(key), _) => note(key).as_ref().and_then(crs_name),
+                    (None, Ok(projjson)) => crs_name(&projjson),
+                    (None, Err(_)) => Some(told.clone()),
+                };
+                return Some((GEOMETRY, crs.as_ref().and_then(name)));
             }
-            _ => None,
+            _ => {}
         }
+        let told = geo.as_ref()?.get("columns")?.get(name)?;
+        if told.get("encoding")?.as_str()? != "WKB" {
+            return None;
+        }
+        Some((GEOMETRY, told.get("crs").map_or_else(|| Some(CRS84.into()), crs_name)))
     };
     let field = |field: &FieldRef| {
         let Some((name, crs)) = mark(field.name()) else { return field.clone() };

@@ -23,18 +23,18 @@ const IN_A_CELL: u64 = 1024;
 pub fn disk(grid: &Grid, min_distance: f64, n: Option<usize>, seed: u64) -> Result<Vec<(i64, i64)>> {
     let mut throw = Throw::new(grid, min_distance, seed)?;
     throw.sweep()?;
-    let places = throw.places;
-    let Some(n) = n else { return Ok(places) };
-    if places.len() < n {
+    let spots = throw.spots;
+    let Some(n) = n else { return Ok(spots) };
+    if spots.len() < n {
         let problem = format!(
             "{n} places were asked for, and {} stand {min_distance} apart on this grid{}",
-            places.len(),
+            spots.len(),
             if grid.options.max_land_fraction.is_some() { " where there is little land" } else { "" }
         );
         return Err(Error::conflict(problem, "Ask for fewer, or for a smaller distance"));
     }
-    let chosen = throw.rng.choice(places.len() as u64, n as u64);
-    Ok(chosen.iter().filter_map(|i| places.get(*i as usize).copied()).collect())
+    let chosen = throw.rng.choice(spots.len() as u64, n as u64);
+    Ok(chosen.iter().filter_map(|i| spots.get(*i as usize).copied()).collect())
 }
 
 struct Throw<'a> {
@@ -44,7 +44,7 @@ struct Throw<'a> {
     /// The distance as a length in `points`: a chord of the unit sphere, or itself.
     reach: f64,
     rng: Pcg64,
-    places: Vec<(i64, i64)>,
+    spots: Vec<(i64, i64)>,
     /// Their centres: on the unit sphere, or on the plane.
     points: Vec<[f64; 3]>,
     /// Which points lie in a cube as wide as the reach.
@@ -62,7 +62,7 @@ impl<'a> Throw<'a> {
             distance,
             reach,
             rng: Pcg64::new(seed),
-            places: Vec::new(),
+            spots: Vec::new(),
             points: Vec::new(),
             cubes: FxHashMap::default(),
             active: Vec::new(),
@@ -76,8 +76,8 @@ impl<'a> Throw<'a> {
         (transform.x(col as f64 + width as f64 / 2.0), transform.y(row as f64 + height as f64 / 2.0))
     }
 
-    fn point(&self, place: (i64, i64)) -> [f64; 3] {
-        let (x, y) = self.centre(place);
+    fn point(&self, spot: (i64, i64)) -> [f64; 3] {
+        let (x, y) = self.centre(spot);
         if self.grid.lattice.geographic { sphere::unit(x, y) } else { [x, y, 0.0] }
     }
 
@@ -103,17 +103,17 @@ impl<'a> Throw<'a> {
     }
 
     /// Takes the place, if it is free and kept.
-    fn try_at(&mut self, place: (i64, i64)) -> Result<bool> {
-        let point = self.point(place);
-        if !self.is_free(point) || !self.grid.kept(&[place])?.iter().all(|kept| *kept) {
+    fn try_at(&mut self, spot: (i64, i64)) -> Result<bool> {
+        let point = self.point(spot);
+        if !self.is_free(point) || !self.grid.kept(&[spot])?.iter().all(|kept| *kept) {
             return Ok(false);
         }
-        if self.places.len() == MAX_PLACES {
+        if self.spots.len() == MAX_PLACES {
             let must = format!("large enough for at most {MAX_PLACES} places");
             return Err(Error::invalid(format!("distance {}", self.distance), must));
         }
-        let index = self.places.len() as u32;
-        self.places.push(place);
+        let index = self.spots.len() as u32;
+        self.spots.push(spot);
         self.points.push(point);
         let cube = self.cube(point);
         self.cubes.entry(cube).or_default().push(index);
@@ -144,7 +144,7 @@ impl<'a> Throw<'a> {
 
     /// A place whose centre lies about one to two distances from that of another, evenly by area.
     fn dart(&mut self, at: u32) -> Option<(i64, i64)> {
-        let (x, y) = self.centre(self.places.get(at as usize).copied()?);
+        let (x, y) = self.centre(self.spots.get(at as usize).copied()?);
         let away = self.distance * (1.0 + 3.0 * self.rng.double()).sqrt();
         let bearing = TAU * self.rng.double();
         let (to_x, to_y) = if self.grid.lattice.geographic {
@@ -192,8 +192,8 @@ impl<'a> Throw<'a> {
                 false => (0..IN_A_CELL).map(|_| self.rng.integer(positions - 1)).collect(),
             };
             for position in order {
-                let place = (top + position as i64 / wide, left + position as i64 % wide);
-                if self.try_at(place)? {
+                let spot = (top + position as i64 / wide, left + position as i64 % wide);
+                if self.try_at(spot)? {
                     self.grow()?;
                 }
             }
@@ -221,28 +221,28 @@ mod tests {
             regions: Vec::new(),
             include_rejected: false,
         };
-        let places = Sampler::Regular.places(&lattice, &options).unwrap();
-        Grid::new(lattice, options, places, LandSource::None)
+        let spots = Sampler::Regular.spots(&lattice, &options).unwrap();
+        Grid::new(lattice, options, spots, LandSource::None)
     }
 
     /// Every pair keeps the distance, and every position is within it of some place.
     fn check(grid: &Grid, distance: f64) {
-        let places = disk(grid, distance, None, 5).unwrap();
+        let spots = disk(grid, distance, None, 5).unwrap();
         let throw = Throw::new(grid, distance, 0).unwrap();
         let km = |a: (i64, i64), b: (i64, i64)| {
             let ((ax, ay), (bx, by)) = (throw.centre(a), throw.centre(b));
             if grid.lattice.geographic { sphere::km(ax, ay, bx, by) } else { (ax - bx).hypot(ay - by) }
         };
-        for (i, a) in places.iter().enumerate() {
-            assert!(places[..i].iter().all(|b| km(*a, *b) > distance * (1.0 - 1e-9)));
+        for (i, a) in spots.iter().enumerate() {
+            assert!(spots[..i].iter().all(|b| km(*a, *b) > distance * (1.0 - 1e-9)));
         }
         let (last_row, last_col) = grid.last_start().unwrap();
         for row in 0..=last_row {
             for col in 0..=last_col {
-                assert!(places.iter().any(|p| km(*p, (row, col)) <= distance * (1.0 + 1e-9)), "{row} {col}");
+                assert!(spots.iter().any(|p| km(*p, (row, col)) <= distance * (1.0 + 1e-9)), "{row} {col}");
             }
         }
-        assert!(places.len() > 20, "{}", places.len());
+        assert!(spots.len() > 20, "{}", spots.len());
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
         let grid = grid(false, (80, 70), 4, 10.0);
         let all = disk(&grid, 95.0, None, 5).unwrap();
         let some = disk(&grid, 95.0, Some(10), 5).unwrap();
-        assert!(some.len() == 10 && some.iter().all(|place| all.contains(place)));
+        assert!(some.len() == 10 && some.iter().all(|spot| all.contains(spot)));
         let error = disk(&grid, 95.0, Some(all.len() + 1), 5).unwrap_err().to_string();
         assert!(error.contains(&format!("{} stand 95 apart", all.len())), "{error}");
     }

@@ -66,7 +66,7 @@ impl Places {
     pub fn len(&self) -> usize {
         match self {
             Places::Crossed { rows, cols } => rows.len() * cols.len(),
-            Places::Listed(places) => places.len(),
+            Places::Listed(spots) => spots.len(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Places {
                 let columns = cols.len().max(1);
                 Some((*rows.get(index / columns)?, *cols.get(index % columns)?))
             }
-            Places::Listed(places) => places.get(index).copied(),
+            Places::Listed(spots) => spots.get(index).copied(),
         }
     }
 }
@@ -106,7 +106,7 @@ impl Sampler {
     ///
     /// # Errors
     /// The edge rule does not allow the size on this raster, or a window that must be whole does not fit.
-    pub fn places(&self, lattice: &Lattice, options: &GridOptions) -> Result<Places> {
+    pub fn spots(&self, lattice: &Lattice, options: &GridOptions) -> Result<Places> {
         let (size, stride) = (options.size, options.stride);
         let starts = || -> Result<_> {
             let rows = options.edge.starts(lattice.height, size.0, stride.0)?;
@@ -130,19 +130,19 @@ impl Sampler {
                     let to = start as f64 + rng.uniform(-jitter, *jitter) * stride as f64;
                     (to.round_ties_even() as i64).clamp(low, high)
                 };
-                let mut places = Vec::with_capacity(rows.len() * cols.len());
+                let mut spots = Vec::with_capacity(rows.len() * cols.len());
                 for row in &rows {
                     for col in &cols {
                         let row = moved(*row, stride.0, limits.0);
-                        places.push((row, moved(*col, stride.1, limits.1)));
+                        spots.push((row, moved(*col, stride.1, limits.1)));
                     }
                 }
-                Ok(Places::Listed(places))
+                Ok(Places::Listed(spots))
             }
             Sampler::Random { .. } | Sampler::PoissonDisk { .. } => {
                 last_start(lattice, size).map(|_| Places::Listed(Vec::new()))
             }
-            Sampler::Explicit(places) => Ok(Places::Listed(places.clone())),
+            Sampler::Explicit(spots) => Ok(Places::Listed(spots.clone())),
         }
     }
 
@@ -150,14 +150,14 @@ impl Sampler {
     ///
     /// # Errors
     /// As [`Sampler::places`].
-    pub fn rows(&self, lattice: &Lattice, options: &GridOptions, places: &Places) -> Result<Vec<i64>> {
-        Ok(match (self, places) {
+    pub fn rows(&self, lattice: &Lattice, options: &GridOptions, spots: &Places) -> Result<Vec<i64>> {
+        Ok(match (self, spots) {
             (Sampler::Random { .. } | Sampler::PoissonDisk { .. }, _) => {
                 (0..=last_start(lattice, options.size)?.0).collect()
             }
             (_, Places::Crossed { rows, .. }) => rows.clone(),
-            (_, Places::Listed(places)) => {
-                let mut rows: Vec<i64> = places.iter().map(|place| place.0).collect();
+            (_, Places::Listed(spots)) => {
+                let mut rows: Vec<i64> = spots.iter().map(|spot| spot.0).collect();
                 rows.sort_unstable();
                 rows.dedup();
                 rows
@@ -183,29 +183,29 @@ pub fn random(grid: &Grid, n: usize, replace: bool, seed: u64) -> Result<Vec<(i6
         let chosen = rng.choice(kept.len() as u64, n as u64);
         return Ok(chosen.iter().filter_map(|i| kept.get(*i as usize).copied()).collect());
     }
-    let mut places = Vec::with_capacity(n);
+    let mut spots = Vec::with_capacity(n);
     let mut taken = FxHashSet::default();
     // Enough to find n of them where one in a hundred is kept.
     let most = n.saturating_mul(100).saturating_add(1_000_000);
     let mut thrown = 0;
-    while places.len() < n && thrown < most {
-        let count = (n - places.len()).clamp(64, DARTS);
+    while spots.len() < n && thrown < most {
+        let count = (n - spots.len()).clamp(64, DARTS);
         let darts: Vec<(i64, i64)> =
             (0..count).map(|_| (rng.integer(rows - 1) as i64, rng.integer(cols - 1) as i64)).collect();
         thrown += count;
         let kept = grid.kept(&darts)?;
         let hits =
             darts.into_iter().zip(kept).filter(|(dart, kept)| *kept && (replace || taken.insert(*dart)));
-        places.extend(hits.map(|(dart, _)| dart));
-        places.truncate(n);
+        spots.extend(hits.map(|(dart, _)| dart));
+        spots.truncate(n);
     }
-    if places.len() == n {
-        return Ok(places);
+    if spots.len() == n {
+        return Ok(spots);
     }
     if positions > MAX_LOOKED_AT {
         let problem = format!(
             "{n} places were asked for, and of {thrown} drawn among {positions} only {} are kept",
-            places.len()
+            spots.len()
         );
         return Err(Error::conflict(problem, "Ask for fewer, or allow more land"));
     }
@@ -213,11 +213,11 @@ pub fn random(grid: &Grid, n: usize, replace: bool, seed: u64) -> Result<Vec<(i6
     if kept.is_empty() {
         return Err(too_few(n, 0, positions));
     }
-    while places.len() < n {
+    while spots.len() < n {
         let draw = rng.integer(kept.len() as u64 - 1) as usize;
-        places.extend(kept.get(draw).copied());
+        spots.extend(kept.get(draw).copied());
     }
-    Ok(places)
+    Ok(spots)
 }
 
 fn too_few(n: usize, kept: usize, positions: u64) -> Error {
@@ -238,9 +238,9 @@ fn all_kept(grid: &Grid, rows: u64, cols: u64) -> Result<Vec<(i64, i64)>> {
     let mut next = 0;
     while next < rows * cols {
         let end = (next + DARTS as u64).min(rows * cols);
-        let places: Vec<(i64, i64)> = (next..end).map(all).collect();
-        let kept = grid.kept(&places)?;
-        found.extend(places.into_iter().zip(kept).filter_map(|(place, kept)| kept.then_some(place)));
+        let spots: Vec<(i64, i64)> = (next..end).map(all).collect();
+        let kept = grid.kept(&spots)?;
+        found.extend(spots.into_iter().zip(kept).filter_map(|(spot, kept)| kept.then_some(spot)));
         next = end;
     }
     Ok(found)
@@ -264,12 +264,12 @@ mod tests {
             regions: Vec::new(),
             include_rejected: false,
         };
-        let places = sampler.places(&lattice, &options)?;
-        Grid::new(lattice, options, places, LandSource::None).draw(sampler)
+        let spots = sampler.spots(&lattice, &options)?;
+        Grid::new(lattice, options, spots, LandSource::None).draw(sampler)
     }
 
     fn all(grid: &Grid) -> Vec<(i64, i64)> {
-        (0..grid.len()).filter_map(|i| grid.places.at(i)).collect()
+        (0..grid.len()).filter_map(|i| grid.spots.at(i)).collect()
     }
 
     #[test]
@@ -289,9 +289,9 @@ mod tests {
     #[test]
     fn distinct_places_are_all_of_them_at_most() {
         let sampler = |n| Sampler::Random { n, replace: false, seed: 3 };
-        let mut places = all(&open(&sampler(42), 10, 9, 4).unwrap());
-        places.sort_unstable();
-        assert_eq!(places, (0..7).flat_map(|r| (0..6).map(move |c| (r, c))).collect::<Vec<_>>());
+        let mut spots = all(&open(&sampler(42), 10, 9, 4).unwrap());
+        spots.sort_unstable();
+        assert_eq!(spots, (0..7).flat_map(|r| (0..6).map(move |c| (r, c))).collect::<Vec<_>>());
         let error = open(&sampler(43), 10, 9, 4).err().unwrap().to_string();
         assert!(error.contains("43 distinct places") && error.contains("there are 42"), "{error}");
     }

@@ -1,5 +1,6 @@
 //! Steps of time among the bands of a raster that is a variable of an array file.
 
+use crate::cf;
 use crate::error::{Error, Result};
 use crate::files::Location;
 use crate::read::array::ArraySource;
@@ -44,13 +45,19 @@ fn bands_of_step(source: &Source, step: u64) -> Result<Vec<usize>> {
         )
     };
     let header = source.header();
-    let variable = header.bands.first().and_then(|band| band.variable.as_ref()).ok_or_else(no_time)?;
-    let array = ArraySource::open(Location::parse(source.path()).container().text())?;
+    let path = Location::parse(source.path());
+    let array = ArraySource::open(path.container().text()).map_err(|_| no_time())?;
+    let all = || (1..=header.bands.len()).collect();
+    let Some(variable) = header.bands.first().and_then(|band| band.variable.as_ref()) else {
+        // Bands that are not told apart are all of one time, where there is but one.
+        return if step == 0 && has_one_time(&array)? { Ok(all()) } else { Err(no_time()) };
+    };
     let index = array.header().variable(array.path(), &variable.name)?;
     let axes = array.axes(index)?;
     let over = variable.shape.len().saturating_sub(2);
     let time = match axes.time.as_ref().map(|time| time.dims.as_slice()) {
         Some(&[dim]) if dim < over => dim,
+        Some([]) if step == 0 => return Ok(all()),
         _ => return Err(no_time()),
     };
     let size = |dims: &[u64]| dims.iter().map(|size| *size as usize).product::<usize>();
@@ -70,4 +77,16 @@ fn bands_of_step(source: &Source, step: u64) -> Result<Vec<usize>> {
     let bands =
         (0..before).flat_map(|outer| (0..after).map(move |inner| (outer * times + step) * after + inner + 1));
     Ok(bands.collect())
+}
+
+fn has_one_time(array: &ArraySource) -> Result<bool> {
+    let header = array.header();
+    for index in cf::data_variables(header) {
+        let shape = header.variables.get(index).map(|variable| variable.shape.as_slice()).unwrap_or_default();
+        let dims = array.axes(index)?.time.as_ref().map(|time| time.dims.clone()).unwrap_or_default();
+        if dims.iter().any(|dim| shape.get(*dim) != Some(&1)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

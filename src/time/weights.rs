@@ -37,8 +37,8 @@ pub fn weights(taper: &Taper, times: &[i64], anchor: i64) -> Vec<f64> {
             },
             Taper::Tukey(alpha, Some(length)) => {
                 let length = length.shift(anchor, -1).map_or(f64::INFINITY, |from| (anchor - from) as f64);
-                let place = 1.0 - age / length;
-                if (0.0..=1.0).contains(&place) { tukey(place, *alpha) } else { 0.0 }
+                let spot = 1.0 - age / length;
+                if (0.0..=1.0).contains(&spot) { tukey(spot, *alpha) } else { 0.0 }
             }
             Taper::Periodic(period) => 0.5 * (1.0 + (TAU * age / period.micros()).cos()),
         }
@@ -47,7 +47,7 @@ pub fn weights(taper: &Taper, times: &[i64], anchor: i64) -> Vec<f64> {
 }
 
 /// The Tukey window at a place between 0 and 1, as scipy.signal.windows.tukey.
-fn tukey(place: f64, alpha: f64) -> f64 {
-    let edge = place.min(1.0 - place);
+fn tukey(spot: f64, alpha: f64) -> f64 {
+    let edge = spot.min(1.0 - spot);
     if edge >= alpha / 2.0 { 1.0 } else { 0.5 * (1.0 + (PI * (2.0 * edge / alpha - 1.0)).cos()) }
 }

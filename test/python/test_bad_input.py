@@ -225,7 +225,7 @@ def test_windows_of_another_shape(con, good, window):
 
 
 @pytest.mark.parametrize("options,words", [
-    ("{band: [1]}", ["band", "bands, scaled, fill, boundless"]), ("{bands: [2]}", ["band", "2", r"good\.tif"]), ("{bands: [0]}", ["band", "0"]), ("{bands: [-1]}", ["-1"]), ("{bands: ['blue']}", ["blue", "red"]), ("{bands: []}", ["band"]),
+    ("{band: [1]}", ["band", "bands, scaled, nodata, fill, boundless"]), ("{bands: [2]}", ["band", "2", r"good\.tif"]), ("{bands: [0]}", ["band", "0"]), ("{bands: [-1]}", ["-1"]), ("{bands: ['blue']}", ["blue", "red"]), ("{bands: []}", ["band"]),
     ("{bands: [NULL]}", ["band"]), ("{fill: 'zero'}", ["fill", "zero", "nan"]), ("{scaled: 'yes please'}", ["scaled"]), ("{boundless: NULL}", ["boundless", "NULL"]), ("{a: 1}", ["a"]), ("42", []), ("'fill'", []), ("{bands: [1.5]}", ["bands"]),
 ])
 def test_options_that_are_unknown_or_wrong(con, good, options, words):

@@ -178,3 +178,68 @@ def test_bands_are_numbered_within_a_step(con, tmp_path):
         np.testing.assert_array_equal(np.array(got, "float32").reshape(shape), want)
     with pytest.raises(Exception, match="has 3 bands"):
         con.execute(f"FROM read_patch({row}, bands := [4])")
+
+
+@pytest.mark.parametrize("kind,format", [("zarr", 2), ("zarr", 3), ("nc", None)])
+def test_cubes_of_several_variables_are_read_by_name_on_a_grid_over_a_box(con, tmp_path, kind, format):
+    opened = {}
+    for year in (2018, 2019):
+        values = np.random.default_rng(year).normal(0, 1, (3, 12, 16)).astype("float32")
+        data = xr.Dataset({"sst": (("time", "lat", "lon"), values), "ice": (("time", "lat", "lon"), 2 * values)},
+                          coords={"time": days(f"{year}-06-01", 3), "lat": ("lat", np.arange(0.5, 12.5), {"units": "degrees_north"}),
+                                  "lon": ("lon", np.arange(0.5, 16.5), {"units": "degrees_east"})})
+        path = f"{tmp_path}/c{year}.{kind}"
+        opened[path] = data["ice"]
+        data.to_zarr(path, zarr_format=format, consolidated=format == 2) if kind == "zarr" else data.to_netcdf(path)
+    con.execute("CREATE TABLE grid AS FROM geo_patch_grid({xmin: 0, ymin: 0, xmax: 16, ymax: 12}, resolution := 1, size := 4)")
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{tmp_path}/*.{kind}')")
+    con.execute(f"COPY (FROM geoquilt.patch_registry('grid', 'files', val_year := 2019)) TO '{tmp_path}/registry.parquet'")
+    rows = con.execute(f"SELECT path, time, split, bbox, data, shape FROM read_array('{tmp_path}/registry.parquet', 'ice')").fetchall()
+    assert len(rows) == 2 * 3 * 12
+    for path, time, split, bbox, values, shape in rows:
+        want = opened[path].sel(time=time, lat=slice(bbox["ymin"], bbox["ymax"]), lon=slice(bbox["xmin"], bbox["xmax"]))
+        np.testing.assert_array_equal(np.array(values, "float32").reshape(shape), want.values)
+        assert split == ("val" if time.year == 2019 else "train")
+    if kind == "nc":
+        con.execute(f"COPY (SELECT * REPLACE ('NETCDF:\"' || path || '\":ice' AS path) FROM '{tmp_path}/registry.parquet') TO '{tmp_path}/named.parquet'")
+        named = con.execute(f"SELECT path, time, bbox, data, shape FROM read_patch('{tmp_path}/named.parquet')").fetchall()
+        for path, time, bbox, values, shape in named:
+            want = opened[path.split('"')[1]].sel(time=time, lat=slice(bbox["ymin"], bbox["ymax"]), lon=slice(bbox["xmin"], bbox["xmax"]))
+            np.testing.assert_array_equal(np.array(values, "float32").reshape(shape), want.values[None, ::-1])
+
+
+def test_a_time_that_is_no_dimension_has_no_index_and_its_file_is_read_whole(con, tmp_path):
+    values = np.random.default_rng(3).normal(0, 1, (12, 12)).astype("float32")
+    data = xr.Dataset({"tos": (("lat", "lon"), values, {"coordinates": "time"})},
+                      coords={"time": np.datetime64("2018-05-01T06:00", "ns"), "lat": ("lat", LATS, {"units": "degrees_north"}), "lon": ("lon", LONS, {"units": "degrees_east"})})
+    path = f"{tmp_path}/scalar.nc"
+    data.to_netcdf(path)
+    noon = datetime.datetime(2018, 5, 1, 6)
+    assert con.execute(f"SELECT read_times('{path}', 'time')").fetchone()[0] == [{"index": None, "time": noon, "t_min": noon, "t_max": noon}]
+    grid_of(con, path)
+    table = registry(con, tmp_path)
+    for function in (f"read_patch('{table}')", f"read_array('{table}', 'tos')"):
+        rows = con.execute(f"SELECT date, time, isel.time, bbox, data FROM {function}").fetchall()
+        assert len(rows) == 9
+        for date, time, index, bbox, got in rows:
+            want = window_of(data["tos"].expand_dims("time"), np.datetime64(time), bbox)
+            assert (date, time, index) == (noon.date(), noon, None)
+            np.testing.assert_array_equal(np.array(got, "float32"), want.values.ravel())
+
+
+def test_an_index_that_is_null_leaves_its_dimension_whole(con, tmp_path):
+    path = write_cube(tmp_path / "c.nc", days("2018-03-01", 3), LATS, LONS)
+    one, other = con.execute(f"SELECT read_array('{path}', 'tos', {{isel: {{time: NULL::BIGINT, lat: 2}}}}), read_array('{path}', 'tos', {{isel: {{lat: 2}}}})").fetchone()
+    assert one == other and one["shape"] == [3, 12]
+
+
+def test_steps_of_grib_are_refused_unless_there_is_but_one(con, tmp_path):
+    pytest.importorskip("eccodes")
+    from test_arrays import write_grib
+    win = "{row_off: 0, col_off: 0, height: 2, width: 2}"
+    write_grib(tmp_path / "one.grib2", days=1)
+    write_grib(tmp_path / "many.grib2", days=3)
+    whole = con.execute(f"SELECT data FROM read_patch([{{path: '{tmp_path}/one.grib2', win: {win}}}])").fetchone()
+    assert con.execute(f"SELECT data FROM read_patch([{{path: '{tmp_path}/one.grib2', win: {win}, isel: {{time: 0}}}}])").fetchone() == whole
+    with pytest.raises(Exception, match="no steps of a time axis"):
+        con.execute(f"FROM read_patch([{{path: '{tmp_path}/many.grib2', win: {win}, isel: {{time: 1}}}}])")

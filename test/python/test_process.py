@@ -76,7 +76,7 @@ def test_every_scalar_that_gives_pixels_is_volatile(con):
         "SELECT function_name, any_value(stability) FROM duckdb_functions() WHERE function_type = 'scalar' "
         "AND function_name IN (SELECT name FROM geoquilt_functions() WHERE kind = 'scalar') GROUP BY ALL").fetchall())
     volatile = {name for name, stability in listed.items() if stability == "VOLATILE"}
-    assert volatile == {"read_patch", "read_slice", "read_series", "read_array", "read_times", "geo_rasterize"}
+    assert volatile == {"read_patch", "read_slice", "read_series", "read_array", "read_times", "geo_rasterize", "geo_stitch_list"}
 
 
 def test_a_select_over_a_header_that_names_files_writes_and_shows_none(con, tmp_path):

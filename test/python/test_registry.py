@@ -294,3 +294,53 @@ def test_windows_are_whole_numbers_of_any_type_and_one_beyond_bigint_is_refused(
         con.execute(f"COPY (SELECT '{path}' AS path, {{row_off: {value}, col_off: 0, height: 2, width: 2}} AS win) TO '{tmp_path}/r.parquet'")
         with pytest.raises(Exception, match="row_off"):
             con.execute(f"SELECT data FROM read_patch('{tmp_path}/r.parquet', boundless := true)").fetchone()
+
+
+def test_types_of_a_parquet_registry_are_kept(con, tmp_path, raster):
+    path = raster("a.tif", np.arange(12, dtype="u1").reshape(4, 3))
+    own = f"'{path}' AS path, {{row_off: 0, col_off: 0, height: 1, width: 3}} AS win"
+    box = "geo_box({xmin: 0, ymin: 1, xmax: 2, ymax: 3})"
+    con.execute(f"""COPY (SELECT {own}, {box} AS here, geometry AS there, NULL::GEOMETRY AS none, '{{"a": [1]}}'::JSON AS document,
+        '12:34:56.5+02:00'::TIMETZ AS clock, TIME '01:02:03' AS plain, 'x'::BLOB AS bytes, 'y' AS word) TO '{tmp_path}/r.parquet' (GEOPARQUET_VERSION 'BOTH')""".replace("'y' AS word)", f"'y' AS word FROM geo_catalog_build('{path}', crs := 'EPSG:32629'))"))
+    columns = ["here", "there", "none", "document", "clock", "plain", "bytes", "word"]
+    ask = "SELECT " + ", ".join(f"typeof({c}), {c}::VARCHAR" for c in columns) + ", document->'a'->>0, ST_CRS(there) FROM "
+    want = con.execute(ask + f"'{tmp_path}/r.parquet'").fetchone()
+    got = con.execute(ask + f"read_patch('{tmp_path}/r.parquet')").fetchone()
+    assert got == want
+    assert want[0].startswith("GEOMETRY") and want[2].startswith("GEOMETRY") and want[6] == "JSON" and want[8] == "TIME WITH TIME ZONE"
+
+
+@pytest.mark.parametrize("type", ["DOUBLE", "HUGEINT", "DECIMAL(9, 2)", "DECIMAL(30, 3)", "UBIGINT", "TINYINT"])
+def test_numbers_of_a_window_may_be_of_any_type(con, tmp_path, raster, type):
+    path = raster("a.tif", np.arange(12, dtype="u1").reshape(4, 3))
+    win = f"{{row_off: 1::{type}, col_off: 1::{type}, height: 1::{type}, width: 2::{type}}}"
+    con.execute(f"COPY (SELECT '{path}' AS path, {win} AS win) TO '{tmp_path}/r.parquet'")
+    for source in (f"'{tmp_path}/r.parquet'", f"[{{path: '{path}', win: {win}}}]"):
+        assert con.execute(f"SELECT data FROM read_patch({source})").fetchone() == ([4, 5],)
+    if type.startswith("D"):
+        con.execute(f"COPY (SELECT '{path}' AS path, {win.replace('row_off: 1::', 'row_off: 1.5::')} AS win) TO '{tmp_path}/r.parquet'")
+        with pytest.raises(Exception, match="row_off"):
+            con.execute(f"FROM read_patch('{tmp_path}/r.parquet')").fetchall()
+
+
+def test_names_of_options_may_be_capitals(con, raster):
+    path = raster("a.tif", np.arange(12, dtype="u1").reshape(1, 4, 3).repeat(2, 0))
+    plain = con.execute(f"SELECT read_patch('{path}', {{row_off: 0, col_off: 0, height: 5, width: 3}}, {{bands: 2, boundless: true, fill: 9}})").fetchone()
+    assert con.execute(f"SELECT read_patch('{path}', {{ROW_OFF: 0, col_off: 0, Height: 5, width: 3}}, {{BANDS: 2, Boundless: true, FILL: 9}})").fetchone() == plain
+    with pytest.raises(Exception, match='"BAND" is not an option'):
+        con.execute(f"SELECT read_patch('{path}', {{row_off: 0, col_off: 0, height: 5, width: 3}}, {{BAND: 2}})")
+
+
+def test_one_flipped_byte_of_a_registry_is_the_files_fault(con, tmp_path, raster):
+    path = raster("a.tif", np.arange(12, dtype="u1").reshape(4, 3))
+    con.execute(f"COPY (SELECT '{path}' AS path, {{row_off: 0, col_off: 0, height: 1, width: 1 + i % 2}} AS win, i AS i, 'x' || i AS word FROM range(20) t(i)) TO '{tmp_path}/r.parquet'")
+    raw = (tmp_path / "r.parquet").read_bytes()
+    rng = np.random.default_rng(3)
+    for turn in range(400):
+        bad = bytearray(raw)
+        bad[turn * len(raw) // 400] ^= 1 << int(rng.integers(8))
+        (tmp_path / "bad.parquet").write_bytes(bad)
+        try:
+            con.execute(f"SELECT count(data), count(word) FROM read_patch('{tmp_path}/bad.parquet')").fetchall()
+        except Exception as error:
+            assert "defect" not in str(error) and "panick" not in str(error), (turn, str(error))

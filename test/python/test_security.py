@@ -430,6 +430,7 @@ def test_a_folder_that_may_not_be_listed_is_told(tmp_path):
 
 
 SLICE = "geo_slice({xmin: 500000, ymin: 4599960, xmax: 500040, ymax: 4600000}, 10, 'EPSG:32629')"
+ESCAPED = SLICE.replace("{", "{{").replace("}", "}}")
 # Every parameter that takes paths, in every function and way to call it: a statement that reads PLACE.
 PATHS = {
     "geo_catalog_build.paths table": ["FROM geo_catalog_build('{}/a.tif')", "FROM geo_catalog_build('{}/*.tif')", "FROM geo_catalog_build('{}/**/*.tif')", "FROM geo_catalog_build('{}/a.nc')",
@@ -445,18 +446,26 @@ PATHS = {
     "read_blocks.source table": ["FROM read_blocks('{}/a.tif')", "FROM '{}/a.tif'"],
     "geo_zonal_stats.path scalar": ["SELECT geo_zonal_stats('{}/a.tif', 'POLYGON ((-8.99988 41.55140, -8.99964 41.55140, -8.99964 41.55157, -8.99988 41.55140))'::GEOMETRY)"],
     "geo_zonal_stats.weights scalar": ["SELECT geo_zonal_stats('{}/a.tif', 'POLYGON ((-8.99988 41.55140, -8.99964 41.55140, -8.99964 41.55157, -8.99988 41.55140))'::GEOMETRY, {{weights: '{}/a.tif'}})"],
-    "geo_rasterize.features scalar": ["SELECT geo_rasterize('{}/p.geojson', " + SLICE.replace("{", "{{").replace("}", "}}") + ")"],
+    "geo_rasterize.features scalar": ["SELECT geo_rasterize('{}/p.geojson', " + ESCAPED + ")"],
     "read_variables.paths table": ["FROM read_variables('{}/a.nc')", "FROM read_variables('{}/c.zarr')", "FROM '{}/a.nc'"],
     "read_array.path scalar": ["SELECT read_array('{}/a.nc', 'v')", "SELECT read_array('{}/c.zarr', 'v')"],
-    "read_array.paths table": ["FROM read_array('{}/a.nc', 'v')"],
-    "read_slice.paths scalar": ["SELECT read_slice('{}/a.tif', " + SLICE.replace("{", "{{").replace("}", "}}") + ")"],
+    "read_array.paths table": ["FROM read_array('{}/a.nc', 'v')", "FROM read_array([{{path: '{}/a.nc'}}], 'v')"],
+    "read_times.path scalar": ["SELECT read_times('{}/a.nc', 't')"],
+    "read_slice.registry table": ["FROM read_slice([{{path: '{}/a.tif', slice: " + ESCAPED + "}}])", "FROM read_slice('{}/registry.parquet')",
+                                  "FROM read_slice([{{paths: {{one: '{}/a.tif'}}, slice: " + ESCAPED + "}}])"],
+    "read_slice.mask_path scalar": ["SELECT read_slice('{}/a.tif', " + ESCAPED + ", {{mask_path: '{}/a.tif', mask_values: [9]}})"],
+    "read_slice.mask_path table": ["FROM read_slice('{}/registry.parquet', mask_path := '{}/a.tif', mask_values := [9])"],
+    "read_series.registry table": ["FROM read_series('{}/registry.parquet')"],
+    "read_series.mask_path scalar": ["SELECT read_series(['{}/a.tif'], ['2024-01-01'::TIMESTAMP], " + ESCAPED + ", {{mask_path: '{}/a.tif', mask_values: [9]}})"],
+    "read_series.mask_path table": ["FROM read_series('{}/registry.parquet', mask_path := '{}/a.tif', mask_values := [9])"],
+    "read_slice.paths scalar": ["SELECT read_slice('{}/a.tif', " + ESCAPED + ")"],
     "read_series.paths scalar": ["SELECT read_series(['{}/a.tif'], ['2024-01-01'::TIMESTAMP], geo_slice({{xmin: 500000, ymin: 4599960, xmax: 500040, ymax: 4600000}}, 10, 'EPSG:32629', '2024-01-01', '2024-01-02'))"],
 }
 # Texts that name no file, by parameter.
 NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_format", "crs", "on_error", "assets", "bands", "dtype", "edge", "shuffle", "outside", "resampling", "merge",
             "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
             "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "slice", "classes", "to_crs",
-            "COMPRESS", "NODATA", "BANDS"}
+            "COMPRESS", "NODATA", "BANDS", "nodata", "undecoded"}
 
 
 @pytest.fixture
@@ -469,6 +478,9 @@ def data(tmp_path):
         for name in ("lat", "lon"):
             f.createDimension(name, 3)
             f.createVariable(name, "f8", (name,))[:] = [1, 2, 3]
+        f.createDimension("t", 2)
+        f.createVariable("t", "f8", ("t",))[:] = [1, 2]
+        f["t"].units = "days since 2024-01-01"
         f["lat"].units, f["lon"].units = "degrees_north", "degrees_east"
         f.createVariable("v", "f4", ("lat", "lon"))[:] = 1
     (folder / "p.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [-9, 41.55]}}]}))
@@ -479,7 +491,7 @@ def data(tmp_path):
     group.create_array("v", data=np.ones((3, 3), "f4"))
     con = connect()
     con.execute(f"COPY (FROM geo_catalog_build('{folder}/a.tif')) TO '{folder}/catalog.parquet'")
-    con.execute(f"COPY (SELECT '{folder}/a.tif' AS path, {WIN} AS win) TO '{folder}/registry.parquet'")
+    con.execute(f"COPY (SELECT '{folder}/a.tif' AS path, {WIN} AS win, {SLICE} AS slice, [TIMESTAMP '2024-01-01'] AS times) TO '{folder}/registry.parquet'")
     con.close()
     return folder
 

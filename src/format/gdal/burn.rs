@@ -117,6 +117,20 @@ pub fn polygonize(
     Ok(found)
 }
 
+/// The box around a feature's geometry; `None` where that is absent or empty.
+pub(super) fn envelope(geometry: &Geometry) -> Option<gdal_sys::OGREnvelope> {
+    let mut found = gdal_sys::OGREnvelope { MinX: 0.0, MaxX: 0.0, MinY: 0.0, MaxY: 0.0 };
+    // SAFETY: the handle is null or alive, and GDAL fills the box.
+    unsafe {
+        let handle = geometry.c_geometry();
+        if handle.is_null() || gdal_sys::OGR_G_IsEmpty(handle) != 0 {
+            return None;
+        }
+        gdal_sys::OGR_G_GetEnvelope(handle, &mut found);
+    }
+    Some(found)
+}
+
 /// A geometry with arcs as lines along them (WKB), as geopandas and gdal_rasterize take it; `None` for one without arcs.
 pub fn straightened(geometry: &Geometry) -> Option<Vec<u8>> {
     // SAFETY: the geometry is alive; what GDAL makes of it is ours to destroy, and is written into as many bytes as it says

@@ -366,8 +366,7 @@ fn count(layer: &mut gdal::vector::Layer<'_>, spatial: bool) -> Result<(u64, Opt
     for feature in layer.features() {
         go_on()?;
         features += 1;
-        let Some(geometry) = feature.geometry().filter(|geometry| !geometry.is_empty()) else { continue };
-        let own = geometry.envelope();
+        let Some(own) = feature.geometry().and_then(burn::envelope) else { continue };
         around = Some(match around {
             None => own,
             Some(all) => gdal_sys::OGREnvelope {

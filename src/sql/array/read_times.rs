@@ -42,7 +42,7 @@ static DOC: FunctionDoc = FunctionDoc {
     columns: &[Column {
         name: "steps",
         types: <Vec<TimeStep>>::TYPE,
-        meaning: "In the order of the axis: the index, as `isel: {time: index}` takes it, its time, UTC, and the interval that it stands for, both ends inside: from the lower bound (CF) to a microsecond before the upper one, and without bounds the time itself. NULL where the axis holds no time.",
+        meaning: "In the order of the axis: the index, as `isel: {time: index}` takes it (NULL of a time that is no dimension), its time, UTC, and the interval that it stands for, both ends inside: from the lower bound (CF) to a microsecond before the upper one, and without bounds the time itself. NULL where the axis holds no time.",
     }],
     nulls: "NULL for a NULL argument.",
     errors: &[
@@ -66,12 +66,12 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// One step of an axis.
 struct TimeStep {
-    index: i64,
+    index: Option<i64>,
     time: Option<Timestamp>,
     t_min: Option<Timestamp>,
     t_max: Option<Timestamp>,
 }
-record! { TimeStep { index: i64, time: Option<Timestamp>, t_min: Option<Timestamp>, t_max: Option<Timestamp> } }
+record! { TimeStep { index: Option<i64>, time: Option<Timestamp>, t_min: Option<Timestamp>, t_max: Option<Timestamp> } }
 
 /// What becomes of an axis that cannot be decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,12 +109,14 @@ impl ScalarFunction for ReadTimes {
 fn steps(source: &ArraySource, name: &str, undecoded: Undecoded) -> Result<Vec<TimeStep>> {
     let variable = source.header().variable(source.path(), name).map_err(|e| e.at("read_times(variable)"))?;
     let timestamp = |at: Option<i64>| at.map(Timestamp);
+    // A time that is no dimension has no index.
+    let is_dimension = |time: usize| source.variable(time).is_ok_and(|time| !time.shape.is_empty());
     match time_axis(source, variable) {
         Ok(axis) => {
             let step = |(index, (time, cell)): (usize, (&Option<i64>, &Option<Interval>))| {
                 let (start, stop) = (cell.map(|cell| cell.start), cell.map(|cell| cell.stop));
                 TimeStep {
-                    index: index as i64,
+                    index: is_dimension(axis.variable).then_some(index as i64),
                     time: timestamp(*time),
                     t_min: timestamp(start),
                     t_max: timestamp(stop),
@@ -124,7 +126,12 @@ fn steps(source: &ArraySource, name: &str, undecoded: Undecoded) -> Result<Vec<T
         }
         Err(Error::Unsuited { lack: Lack::Times { .. }, .. }) if undecoded == Undecoded::Null => {
             let count = source.variable(variable)?.len();
-            let step = |index| TimeStep { index: index as i64, time: None, t_min: None, t_max: None };
+            let step = |index| TimeStep {
+                index: is_dimension(variable).then_some(index as i64),
+                time: None,
+                t_min: None,
+                t_max: None,
+            };
             Ok((0..count).map(step).collect())
         }
         Err(error) => Err(error.at("read_times(variable)")),

@@ -25,7 +25,7 @@ pub const MASKED: &str = "NULL where the stored value stands for none: `_FillVal
 pub const FILL: &str =
     "A number (or 'nan') in place of NULL: a dense list, which reaches NumPy without a copy.";
 /// What `isel` takes.
-pub const ISEL: &str = "Dimensions by index, from 0, negative from the end: `{time: -1}` one place, `{lat: [10, 19]}` places from one to another, both inside, `{lon: {start: 0, stop: 100, step: 4}}` Python's slice.";
+pub const ISEL: &str = "Dimensions by index, from 0, negative from the end: `{time: -1}` one place, `{lat: [10, 19]}` places from one to another, both inside, `{lon: {start: 0, stop: 100, step: 4}}` Python's slice; NULL leaves a dimension whole.";
 /// What `sel` takes.
 pub const SEL: &str = "Dimensions by value: `{depth: 10}` the nearest place, ties to the larger value; `{time: ['2000-01', '2000-03']}` all places from one value to another, both inside. A time is a TIMESTAMP, a DATE or text; a DATE or text such as '2000-01' stands for the whole of what it says, and alone is an error where several places lie in it. Longitudes may be those of -180 to 180 or of 0 to 360, whatever the file has.";
 /// What `slice` does.
@@ -213,6 +213,10 @@ pub fn option(request: &mut Request, name: &str, value: &Value) -> Result<()> {
             };
             let read: fn(&Value) -> Result<Wanted> = if name == "isel" { by_index } else { by_value };
             for (dim, value) in fields {
+                // An index that is NULL selects nothing: the dimension stays whole.
+                if name == "isel" && *value == Value::Null {
+                    continue;
+                }
                 let wanted = read(value).map_err(blame(&format!("{name}.{dim}")))?;
                 request.selection.dims.push((dim.clone(), wanted));
             }

@@ -436,7 +436,7 @@ fn fits(have: &SqlType, wanted: &SqlType) -> bool {
             have.len() == wanted.len()
                 && have.iter().zip(wanted).all(|((a, have), (b, wanted))| a == b && fits(have, wanted))
         }
-        (SqlType::Blob, SqlType::Geometry(_)) => true,
+        (SqlType::Blob | SqlType::Geometry(_), SqlType::Geometry(_)) => true,
         (have, wanted) => have == wanted,
     }
 }

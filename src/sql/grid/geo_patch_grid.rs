@@ -193,7 +193,7 @@ pub struct Bound {
     lattice: Lattice,
     options: GridOptions,
     sampler: Sampler,
-    places: Places,
+    spots: Places,
     /// The source, where it is a raster.
     source: Option<String>,
     mask: Option<String>,
@@ -245,17 +245,17 @@ impl TableFunction for GeoPatchGrid {
         let include_rejected = args.flag("include_rejected")?.unwrap_or(false);
         let options = GridOptions { size, stride, edge, max_land_fraction, regions, include_rejected };
         let sampler = sampler_arguments::read(args, &lattice, &options)?;
-        let places = sampler.places(&lattice, &options).map_err(args.blame("size"))?;
+        let spots = sampler.spots(&lattice, &options).map_err(args.blame("size"))?;
         let columns = DOC.schema()?;
         let rows = match sampler {
             Sampler::Random { n, .. } => Some(n as u64),
             Sampler::PoissonDisk { n, .. } => n.map(|n| n as u64),
-            _ => Some(places.len() as u64),
+            _ => Some(spots.len() as u64),
         };
         Ok(Plan {
             columns,
             rows,
-            bound: Bound { lattice, options, sampler, places, source, mask, rule, limits },
+            bound: Bound { lattice, options, sampler, spots, source, mask, rule, limits },
         })
     }
 
@@ -265,14 +265,14 @@ impl TableFunction for GeoPatchGrid {
             (Some(rule), Some(mask), _) => LandSource::Other(Mask::open(mask, rule)?),
             (Some(rule), None, Some(path)) => {
                 let source = Source::open(path)?;
-                let rows = bound.sampler.rows(&bound.lattice, &bound.options, &bound.places)?;
+                let rows = bound.sampler.rows(&bound.lattice, &bound.options, &bound.spots)?;
                 LandSource::Own(SummedRows::build(&source, rule, &rows, bound.options.size)?)
             }
             (Some(_), None, None) => return Err(Error::Bug("a land filter without a mask".into())),
         };
         let crs = bound.lattice.crs.clone();
         let regions = bound.options.regions.iter().map(|r| r.name.clone()).collect();
-        let grid = Grid::new(bound.lattice.clone(), bound.options.clone(), bound.places.clone(), land);
+        let grid = Grid::new(bound.lattice.clone(), bound.options.clone(), bound.spots.clone(), land);
         let grid = grid.draw(&bound.sampler).map_err(|e| e.at(format!("{}(sampler)", DOC.name)))?;
         let jobs = (0..grid.len()).step_by(BATCH).map(|from| Ok((1, from)));
         let work = move |from: usize| grid.patches(from, from + BATCH);

@@ -125,8 +125,8 @@ pub(super) fn read(args: &Args, lattice: &Lattice, options: &GridOptions) -> Res
             let Some(Value::List(items)) = args.get("anchors") else {
                 return Err(needs("anchors", "[{x: 10.2, y: 54.3}]"));
             };
-            let places = anchors(args, items, lattice, options).map_err(args.blame("anchors"))?;
-            Sampler::Explicit(places)
+            let spots = anchors(args, items, lattice, options).map_err(args.blame("anchors"))?;
+            Sampler::Explicit(spots)
         }
     })
 }
@@ -158,9 +158,9 @@ fn anchors(
     }
     let mut points = points.into_iter();
     let (height, width) = (options.size.0 as i64, options.size.1 as i64);
-    let mut places = Vec::with_capacity(items.len());
+    let mut spots = Vec::with_capacity(items.len());
     for (index, anchor) in read.into_iter().enumerate() {
-        let place = match anchor {
+        let spot = match anchor {
             Anchor::Corner(row, col) => (row, col),
             Anchor::Point(..) => {
                 let (x, y) = points.next().unwrap_or((f64::NAN, f64::NAN));
@@ -174,11 +174,11 @@ fn anchors(
             }
         };
         let whole = |start: i64, size: i64, axis: usize| start >= 0 && start + size <= axis as i64;
-        let inside = whole(place.0, height, lattice.height) && whole(place.1, width, lattice.width);
+        let inside = whole(spot.0, height, lattice.height) && whole(spot.1, width, lattice.width);
         let beyond = |start: i64, size: i64, axis: usize| start + size <= 0 || start >= axis as i64;
-        if beyond(place.0, height, lattice.height) || beyond(place.1, width, lattice.width) {
+        if beyond(spot.0, height, lattice.height) || beyond(spot.1, width, lattice.width) {
             let problem =
-                format!("anchor {}, row {} and column {}, lies off the grid", index + 1, place.0, place.1);
+                format!("anchor {}, row {} and column {}, lies off the grid", index + 1, spot.0, spot.1);
             let remedy = format!("It has {} rows and {} columns", lattice.height, lattice.width);
             return Err(Error::conflict(problem, remedy));
         }
@@ -186,12 +186,12 @@ fn anchors(
             Edge::Drop if !inside => {}
             Edge::Snap => {
                 let (last_row, last_col) = crate::grid::sampler::last_start(lattice, options.size)?;
-                places.push((place.0.clamp(0, last_row), place.1.clamp(0, last_col)));
+                spots.push((spot.0.clamp(0, last_row), spot.1.clamp(0, last_col)));
             }
-            _ => places.push(place),
+            _ => spots.push(spot),
         }
     }
-    Ok(places)
+    Ok(spots)
 }
 
 fn bounds(lattice: &Lattice) -> String {

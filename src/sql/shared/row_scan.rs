@@ -12,6 +12,7 @@ use crate::bridge::table::Plan;
 use crate::bridge::vector::Vector;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::grid::records::{Record, Records};
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
@@ -330,10 +331,6 @@ pub struct RowOptions {
     column: Option<usize>,
 }
 
-/// What `options` of a row does.
-pub const OPTIONS_OF_ROWS: &str =
-    "a column `options` STRUCT, whose fields stand for the parameters of these names in its row";
-
 impl RowOptions {
     /// Those that were given for all rows, among the `known`.
     pub fn of(
@@ -442,6 +439,6 @@ impl PathsColumn {
         let must = "a path, or a list of paths";
         let paths =
             paths.filter(|paths| !paths.is_empty()).ok_or_else(|| Error::invalid(value.as_ref(), must))?;
-        crate::files::expand(&paths)
+        files::expand(&paths)
     }
 }

@@ -217,21 +217,21 @@ fn steps(axis: &[(i64, i64)], window: &Interval, step: Option<&Length>) -> Resul
     let from = axis.partition_point(|(t, _)| *t < window.start);
     let to = axis.partition_point(|(t, _)| *t <= window.stop);
     let within = axis.get(from..to).unwrap_or_default();
-    let Some(step) = step else { return Ok(within.iter().map(|(_, place)| Some(*place)).collect()) };
-    let mut places = Vec::new();
+    let Some(step) = step else { return Ok(within.iter().map(|(_, spot)| Some(*spot)).collect()) };
+    let mut spots = Vec::new();
     let mut end = window.stop;
     while end >= window.start {
-        let Some(begin) = step.shift(window.stop, -(places.len() as i64 + 1)) else { break };
+        let Some(begin) = step.shift(window.stop, -(spots.len() as i64 + 1)) else { break };
         let until = within.partition_point(|(t, _)| *t <= end);
-        places.push(
-            within.get(..until).and_then(<[_]>::last).filter(|(t, _)| *t > begin).map(|(_, place)| *place),
+        spots.push(
+            within.get(..until).and_then(<[_]>::last).filter(|(t, _)| *t > begin).map(|(_, spot)| *spot),
         );
         end = begin;
-        if places.len() > anchors::MAX_ANCHORS {
+        if spots.len() > anchors::MAX_ANCHORS {
             let must = format!("long enough for at most {} places in {window}", anchors::MAX_ANCHORS);
             return Err(Error::invalid(format!("step {step}"), must));
         }
     }
-    places.reverse();
-    Ok(places)
+    spots.reverse();
+    Ok(spots)
 }
