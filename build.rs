@@ -11,7 +11,8 @@ fn main() {
         let opens = ["open", "open64", "fopen", "fopen64"];
         let changes = ["mkdir", "rmdir", "unlink", "rename"];
         let prints = ["printf", "__printf_chk", "puts", "putchar"];
-        let attributes = ["H5Aread", "H5DSis_scale", "H5DSget_num_scales", "H5DSiterate_scales"];
+        let attributes =
+            ["H5Aread", "H5DSis_scale", "H5DSget_num_scales", "H5DSiterate_scales", "H5FL_blk_realloc"];
         for function in opens.iter().chain(&changes).chain(&prints).chain(&attributes) {
             println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
         }

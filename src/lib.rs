@@ -23,6 +23,7 @@
 //! random stream. See `docs/architecture.md`.
 
 pub mod affine;
+pub mod bands;
 pub mod bbox;
 pub mod bridge;
 pub mod catalog;

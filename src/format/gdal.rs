@@ -7,10 +7,13 @@ pub mod burn;
 #[cfg(target_os = "linux")]
 mod calls;
 pub mod create;
+mod dataset;
 mod drivers;
+pub mod features;
 #[cfg(target_os = "linux")]
 mod hdf5;
 pub mod hidden;
+mod libtiff;
 pub mod mdim;
 mod netcdf;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
@@ -40,7 +43,7 @@ use crate::format::gdal::system::ReadOnly;
 use crate::format::gdal::vsi::GdalFile;
 use crate::format::geotiff::directory;
 use crate::format::magic::sniff;
-use crate::format::tiff::{Deflated, Packed, Predictor};
+use crate::format::tiff::{CODECS, Packed, PackedBlocks, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
 use crate::projection::library::{self, cause, reason};
@@ -75,6 +78,7 @@ pub fn start() {
         DriverManager::register_all();
         drivers::keep();
         vsi::install();
+        libtiff::install();
     });
 }
 
@@ -105,8 +109,8 @@ pub struct Raster {
     location: Location,
     header: Arc<Header>,
     hdf5: bool,
-    /// Its blocks can be unpacked without GDAL.
-    deflated: Option<Deflated>,
+    /// Where its blocks can be unpacked without GDAL.
+    packed: Option<PackedBlocks>,
     /// Of a GRIB file.
     fields: Fields,
     /// Where it is read from; after the dataset, which is closed first.
@@ -192,13 +196,13 @@ impl Raster {
                 fields = Fields::of(location, messages, &mut own).map_err(unreadable)?;
                 found = header.cloned().unwrap_or_else(|| Arc::new(own));
             }
-            let deflated = deflated(&dataset, location, &magic, gdal_file.remote.clone());
+            let packed = packed_blocks(&dataset, location, &magic, gdal_file.remote.clone());
             Ok(Raster {
                 dataset: ReadOnly::new(dataset),
                 location: location.clone(),
                 header: found,
                 hdf5,
-                deflated,
+                packed,
                 fields,
                 gdal_file,
             })
@@ -267,6 +271,7 @@ impl Raster {
             return Err(fail(format!("its blocks of {height} x {width} pixels are above 1 GiB").into()));
         }
         let raster_band = self.dataset.rasterband(band).map_err(|e| fail(cause(e, &self.gdal_file.name)))?;
+        libtiff::forget();
         // GDAL holds the block itself, and its bindings take room for a copy without asking.
         ask_room(2 * height * width * dtype.size(), || "a block and its copy".into())?;
         // Half a float is read as a whole one, by window.
@@ -278,7 +283,7 @@ impl Raster {
                 true => raster_band.read_block::<T>((block_col, block_row)).map(|b| b.into_shape_and_vec().1),
                 false => self.read_window::<T>(&raster_band, window),
             };
-            pixels.map(T::pixels).map_err(|e| fail(cause(e, &self.gdal_file.name)))
+            pixels.map(T::pixels).map_err(|e| fail(libtiff::cause(e, &self.gdal_file.name)))
         });
         let mut pixels = pixels?.by_bits(dtype);
         self.fields.unmask(band, window, width, &mut pixels).map_err(&fail)?;
@@ -286,21 +291,21 @@ impl Raster {
         Ok(pixels)
     }
 
-    /// Deflated blocks, past GDAL; `None` where they have to be read by GDAL.
+    /// Packed blocks, past GDAL; `None` where they have to be read by GDAL.
     fn unpack(&self, bands: &[usize], block_row: usize, block_col: usize) -> Option<Vec<Pixels>> {
-        let deflated = self.deflated.as_ref()?;
+        let packed = self.packed.as_ref()?;
         if !self.header.together {
-            let one = |band: &usize| self.unpack_block(deflated, *band, &[0], block_row, block_col);
+            let one = |band: &usize| self.unpack_block(packed, *band, &[0], block_row, block_col);
             return bands.iter().map(|band| one(band)?.pop()).collect();
         }
         let wanted: Option<Vec<usize>> = bands.iter().map(|band| band.checked_sub(1)).collect();
-        self.unpack_block(deflated, *bands.first()?, &wanted?, block_row, block_col)
+        self.unpack_block(packed, *bands.first()?, &wanted?, block_row, block_col)
     }
 
     /// One block of the file, and of it some bands, counted from 0.
     fn unpack_block(
         &self,
-        deflated: &Deflated,
+        packed: &PackedBlocks,
         band: usize,
         wanted: &[usize],
         block_row: usize,
@@ -316,8 +321,8 @@ impl Raster {
         let rows = self.block_window(block_row, block_col).height as usize;
         let rows = if width == self.header.width { rows } else { height };
         let bytes = height.checked_mul(width)?.checked_mul(samples)?.checked_mul(dtype.size())?;
-        let packed = Packed { offset, size, dtype, samples, block: (height, width), rows };
-        if bytes <= MAX_BLOCK_BYTES { deflated.read(&packed, wanted) } else { None }
+        let block = Packed { offset, size, dtype, samples, block: (height, width), rows };
+        if bytes <= MAX_BLOCK_BYTES { packed.read(&block, wanted) } else { None }
     }
 
     /// A window laid into the upper left of a whole block.
@@ -344,7 +349,8 @@ impl Raster {
     pub fn read_mask(&self, band: usize, block_row: usize, block_col: usize) -> Result<Pixels> {
         let _guard = guard(self.hdf5);
         let window = self.block_window(block_row, block_col);
-        let fail = |e: GdalError| self.unreadable(band, window, cause(e, &self.gdal_file.name));
+        let fail = |e: GdalError| self.unreadable(band, window, libtiff::cause(e, &self.gdal_file.name));
+        libtiff::forget();
         vsi::watched(&self.location, || {
             let raster_band = self.dataset.rasterband(band).map_err(fail)?;
             let own = raster_band.mask_flags().map_err(fail)?;
@@ -439,13 +445,13 @@ fn guard(needed: bool) -> Option<MutexGuard<'static, ()>> {
     needed.then(|| HDF5.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, deflated, whole bytes, colours as stored.
-fn deflated(
+/// A GeoTIFF whose blocks can be unpacked without GDAL: little-endian, by one of our codecs, whole bytes, colours as stored.
+fn packed_blocks(
     dataset: &Dataset,
     location: &Location,
     magic: &[u8],
     remote: Option<Arc<RemoteFile>>,
-) -> Option<Deflated> {
+) -> Option<PackedBlocks> {
     let little = magic.starts_with(b"II*\0") || magic.starts_with(b"II+\0");
     if !little || cfg!(target_endian = "big") || location.is_subdataset() {
         return None;
@@ -453,14 +459,13 @@ fn deflated(
     let item = |name: &str| dataset.metadata_item(name, "IMAGE_STRUCTURE");
     let is_known = matches!(item("INTERLEAVE").as_deref(), Some("BAND" | "PIXEL"));
     let is_plain = item("SOURCE_COLOR_SPACE").is_none();
-    if !is_known || !is_plain || item("COMPRESSION").as_deref() != Some("DEFLATE") {
-        return None;
-    }
+    let name = item("COMPRESSION").filter(|_| is_known && is_plain)?;
+    let codec = CODECS.iter().find(|codec| codec.name == name)?;
     let bits = dataset.rasterband(1).ok()?.metadata_item("NBITS", "IMAGE_STRUCTURE");
-    // GDAL tells it under the newer number of deflate alone.
+    // GDAL does not tell it under the old number of deflate, nor for LZMA.
     let number = item("PREDICTOR").or_else(|| own_predictor(location, remote.as_ref()))?;
     let predictor = Predictor::of(&number)?;
-    bits.is_none().then(|| Deflated::new(location.file(), predictor, remote))
+    if bits.is_some() { None } else { PackedBlocks::new(location.file(), codec, predictor, remote) }
 }
 
 /// The predictor of a TIFF, by its own tag.

@@ -74,10 +74,10 @@ const HARMLESS: [(u16, &[u16]); 14] = [
     (33432, &[ASCII]),
 ];
 
-/// None, LZW, deflate under its two numbers, PackBits: the codecs that every GDAL has.
-const COMPRESSIONS: [u64; 5] = [1, 5, 8, 32946, 32773];
+/// None, LZW, deflate under its two numbers, PackBits, ZSTD and LZMA.
+const COMPRESSIONS: [u64; 7] = [1, 5, 8, 32946, 32773, 34925, 50000];
 /// Those that take a predictor.
-const PREDICTED: [u64; 3] = [5, 8, 32946];
+const PREDICTED: [u64; 5] = [5, 8, 32946, 34925, 50000];
 /// libtiff cuts one uncompressed strip into strips of about this many bytes.
 const STRIP_BYTES_DEFAULT: u64 = 8192;
 const MAX_BANDS: u64 = 1024;

@@ -1,7 +1,16 @@
-//! GeoTIFF blocks unpacked without GDAL, in one call a block: its zlib takes twice as long.
+//! GeoTIFF blocks unpacked without GDAL, in one call a block: its zlib takes twice as long, and others it has not.
 //!
-//! GDAL says where a block lies and how it is packed. Deflate is unpacked here, as most archives
-//! have it; anything else, and whatever looks damaged, is left to GDAL, whose answer or message then counts.
+//! GDAL says where a block lies and how it is packed. Whole bytes in little-endian order are unpacked here; anything else,
+//! and whatever looks damaged, is left to GDAL, whose answer or message then counts. It reaches the same codecs through
+//! format/gdal/libtiff.
+
+pub(crate) mod codec;
+mod deflate;
+mod lerc;
+mod lzma;
+mod predictor;
+mod webp;
+mod zstd;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,35 +19,36 @@ use std::sync::{Arc, OnceLock};
 use crate::dtype::{Dtype, Pixel, Pixels, room};
 use crate::files::remote::RemoteFile;
 use crate::with_dtype;
+pub(crate) use codec::Codec;
+pub use predictor::Predictor;
 
-/// What stands between the unpacked bytes and the pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Predictor {
-    /// Pixels as they are.
-    None,
-    /// Each pixel is its difference from the left one (TIFF 6.0, section 14).
-    Horizontal,
-    /// Each row is differenced byte by byte, and stored by planes of bytes (TIFF Technical Note 3).
-    Float,
-}
+/// Every codec.
+pub(crate) static CODECS: [Codec; 5] = [
+    Codec { name: "DEFLATE", number: 8, whole: Some(deflate::whole), parts: None, predicted: true },
+    Codec {
+        name: "ZSTD",
+        number: 50000,
+        whole: Some(zstd::whole),
+        parts: Some(zstd::parts),
+        predicted: true,
+    },
+    Codec {
+        name: "LZMA",
+        number: 34925,
+        whole: Some(lzma::whole),
+        parts: Some(lzma::parts),
+        predicted: true,
+    },
+    Codec { name: "LERC", number: 34887, whole: None, parts: Some(lerc::parts), predicted: false },
+    Codec { name: "WEBP", number: 50001, whole: None, parts: Some(webp::parts), predicted: false },
+];
 
-impl Predictor {
-    /// By the number of the TIFF tag.
-    pub fn of(number: &str) -> Option<Predictor> {
-        match number {
-            "1" => Some(Predictor::None),
-            "2" => Some(Predictor::Horizontal),
-            "3" => Some(Predictor::Float),
-            _ => None,
-        }
-    }
-}
-
-/// A little-endian GeoTIFF of deflated blocks, each of one band or of all of them pixel by pixel.
-pub struct Deflated {
+/// A little-endian GeoTIFF whose blocks are packed by one of [`CODECS`], each of one band or of all of them pixel by pixel.
+pub struct PackedBlocks {
     path: String,
     /// Behind a URL.
     remote: Option<Arc<RemoteFile>>,
+    unpack: fn(&[u8], &mut [u8]) -> Option<()>,
     predictor: Predictor,
     /// With its size; opened with the first block: a catalog reads none.
     file: OnceLock<Option<(File, u64)>>,
@@ -61,17 +71,28 @@ pub struct Packed {
     pub rows: usize,
 }
 
-impl Deflated {
-    /// The blocks of a file.
-    pub fn new(path: &str, predictor: Predictor, remote: Option<Arc<RemoteFile>>) -> Deflated {
-        Deflated { path: path.into(), remote, predictor, file: OnceLock::new() }
+impl PackedBlocks {
+    /// The blocks of a file; `None` for a codec that packs bands together.
+    pub(crate) fn new(
+        path: &str,
+        codec: &Codec,
+        predictor: Predictor,
+        remote: Option<Arc<RemoteFile>>,
+    ) -> Option<PackedBlocks> {
+        Some(PackedBlocks {
+            path: path.into(),
+            remote,
+            unpack: codec.whole?,
+            predictor,
+            file: OnceLock::new(),
+        })
     }
 
     /// The pixels of a block, row-major, of those of its bands that are wanted, from 0; `None` leaves it to GDAL.
     pub fn read(&self, packed: &Packed, wanted: &[usize]) -> Option<Vec<Pixels>> {
         if let Some(remote) = &self.remote {
             let end = packed.offset.checked_add(packed.size as u64).filter(|end| *end <= remote.size())?;
-            return unpack(&remote.read(packed.offset..end).ok()?, packed, self.predictor, wanted);
+            return self.unpack(&remote.read(packed.offset..end).ok()?, packed, wanted);
         }
         let open = || {
             let file = File::open(&self.path).ok()?;
@@ -84,129 +105,144 @@ impl Deflated {
         }
         let mut input = room(packed.size, String::new).ok()?;
         file.read_exact_at(&mut input, packed.offset).ok()?;
-        unpack(&input, packed, self.predictor, wanted)
+        self.unpack(&input, packed, wanted)
     }
-}
 
-fn unpack(input: &[u8], packed: &Packed, predictor: Predictor, wanted: &[usize]) -> Option<Vec<Pixels>> {
-    let ((height, columns), samples) = (packed.block, packed.samples);
-    let width = columns.checked_mul(samples)?;
-    let stored = packed.rows.min(height).checked_mul(width)?;
-    with_dtype!(packed.dtype, T => {
-        let mut pixels: Vec<T> = room(height.checked_mul(width)?, String::new).ok()?;
-        let bytes = bytemuck::try_cast_slice_mut::<T, u8>(pixels.get_mut(..stored)?).ok()?;
-        let length = bytes.len();
-        let (got, code) = zlib_rs::decompress_slice(bytes, input, zlib_rs::InflateConfig::default());
-        if code != zlib_rs::ReturnCode::Ok || got.len() != length {
-            return None;
-        }
-        let size = size_of::<T>();
-        match predictor {
-            Predictor::None => {}
-            Predictor::Horizontal => add_left(bytes, size, width, samples)?,
-            Predictor::Float => join_planes(bytes, size, width, samples),
-        }
-        if samples == 1 {
-            return (wanted == [0]).then(|| vec![T::pixels(pixels)]);
-        }
-        let of_band = |band: &usize| (*band < samples).then(|| {
-            T::pixels(pixels.chunks_exact(samples).filter_map(|pixel| pixel.get(*band).copied()).collect())
-        });
-        wanted.iter().map(of_band).collect()
-    })
-}
-
-/// Undoes [`Predictor::Horizontal`] over rows of `width` values: floats are summed as the whole numbers that their bits
-/// are. Of bands that lie together, each is summed by itself.
-fn add_left(bytes: &mut [u8], size: usize, width: usize, samples: usize) -> Option<()> {
-    macro_rules! sum {
-        ($type:ty) => {
-            for row in bytemuck::try_cast_slice_mut::<u8, $type>(bytes).ok()?.chunks_exact_mut(width) {
-                if samples == 1 {
-                    let mut left: $type = 0;
-                    for pixel in row {
-                        left = left.wrapping_add(*pixel);
-                        *pixel = left;
-                    }
-                    continue;
-                }
-                let mut left: Vec<$type> = vec![0; samples];
-                for pixel in row.chunks_exact_mut(samples) {
-                    for (value, left) in pixel.iter_mut().zip(&mut left) {
-                        *left = left.wrapping_add(*value);
-                        *value = *left;
-                    }
-                }
+    fn unpack(&self, input: &[u8], packed: &Packed, wanted: &[usize]) -> Option<Vec<Pixels>> {
+        let ((height, columns), samples) = (packed.block, packed.samples);
+        let width = columns.checked_mul(samples)?;
+        let stored = packed.rows.min(height).checked_mul(width)?;
+        with_dtype!(packed.dtype, T => {
+            let mut pixels: Vec<T> = room(height.checked_mul(width)?, String::new).ok()?;
+            let bytes = bytemuck::try_cast_slice_mut::<T, u8>(pixels.get_mut(..stored)?).ok()?;
+            (self.unpack)(input, bytes)?;
+            self.predictor.undo(bytes, size_of::<T>(), width, samples)?;
+            if samples == 1 {
+                return (wanted == [0]).then(|| vec![T::pixels(pixels)]);
             }
-        };
-    }
-    match size {
-        1 => sum!(u8),
-        2 => sum!(u16),
-        4 => sum!(u32),
-        8 => sum!(u64),
-        _ => return None,
-    }
-    Some(())
-}
-
-/// Undoes [`Predictor::Float`]: the plane of the highest bytes comes first.
-fn join_planes(bytes: &mut [u8], size: usize, width: usize, samples: usize) {
-    let mut planes = vec![0; width * size];
-    let mut left = vec![0u8; samples];
-    for row in bytes.chunks_exact_mut(width * size) {
-        if samples == 1 {
-            let mut left = 0u8;
-            for (plane, byte) in planes.iter_mut().zip(&*row) {
-                left = left.wrapping_add(*byte);
-                *plane = left;
-            }
-        } else {
-            left.fill(0);
-            for (planes, bytes) in planes.chunks_exact_mut(samples).zip(row.chunks_exact(samples)) {
-                for ((plane, byte), left) in planes.iter_mut().zip(bytes).zip(&mut left) {
-                    *left = left.wrapping_add(*byte);
-                    *plane = *left;
-                }
-            }
-        }
-        for (index, plane) in planes.chunks_exact(width).enumerate() {
-            let low_first = size - 1 - index;
-            for (pixel, byte) in row.chunks_exact_mut(size).zip(plane) {
-                if let Some(to) = pixel.get_mut(low_first) {
-                    *to = *byte;
-                }
-            }
-        }
+            let of_band = |band: &usize| (*band < samples).then(|| {
+                T::pixels(pixels.chunks_exact(samples).filter_map(|pixel| pixel.get(*band).copied()).collect())
+            });
+            wanted.iter().map(of_band).collect()
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::codec::{Shape, Within};
     use super::*;
 
-    #[test]
-    fn predictors_are_undone_row_by_row() {
-        let mut bytes = [1, 2, 3, 250, 10, 1];
-        add_left(&mut bytes, 1, 3, 1).unwrap();
-        assert_eq!(bytes, [1, 3, 6, 250, 4, 5]);
-        let mut pairs = [1, 100, 2, 100, 3, 100, 250, 0, 10, 1, 1, 2];
-        add_left(&mut pairs, 1, 6, 2).unwrap();
-        assert_eq!(pairs, [1, 100, 3, 200, 6, 44, 250, 0, 4, 1, 5, 3]);
-        // 1.0f32 and 2.0f32: bytes 3f 80 00 00 and 40 00 00 00, by planes 3f 40 80 00 00 00 00 00, differenced.
-        let planes = [0x3fu8, 0x40, 0x80, 0, 0, 0, 0, 0];
-        let mut row = planes;
-        for i in (1..8).rev() {
-            row[i] = planes[i].wrapping_sub(planes[i - 1]);
+    /// 600 bytes as each codec packs them.
+    fn packed() -> Vec<(&'static Codec, Vec<u8>)> {
+        use std::io::Write;
+        let bytes = plain();
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        zlib.write_all(&bytes).unwrap();
+        let webp = {
+            let mut image = Vec::new();
+            let encoder = image_webp::WebPEncoder::new(&mut image);
+            encoder.encode(&bytes, 20, 10, image_webp::ColorType::Rgb8).unwrap();
+            image
+        };
+        let packed = [
+            ("DEFLATE", zlib.finish().unwrap()),
+            ("ZSTD", ::zstd::bulk::compress(&bytes, 3).unwrap()),
+            ("LZMA", liblzma::encode_all(bytes.as_slice(), 6).unwrap()),
+            ("WEBP", webp),
+        ];
+        let codec = |name: &str| CODECS.iter().find(|codec| codec.name == name).unwrap();
+        packed.into_iter().map(|(name, bytes)| (codec(name), bytes)).collect()
+    }
+
+    fn plain() -> Vec<u8> {
+        (0..600u32).map(|i| (i * i / 7) as u8).collect()
+    }
+
+    const SHAPE: Shape =
+        Shape { width: 20, height: 10, samples: 3, dtype: Some(Dtype::UInt8), within: Within::Nothing };
+
+    /// A block in pieces of `piece` bytes, as libtiff asks for rows.
+    fn in_parts(codec: &Codec, input: &[u8], piece: usize, length: usize) -> Option<Result<Vec<u8>, String>> {
+        let mut unpack = codec.parts?(SHAPE).unwrap();
+        let (mut taken, mut out) = (0, vec![0; length]);
+        for part in out.chunks_mut(piece) {
+            match unpack.fill(&input[taken..], part) {
+                Ok(more) => taken += more,
+                Err(reason) => return Some(Err(reason)),
+            }
         }
-        join_planes(&mut row, 4, 2, 1);
-        assert_eq!(row, [0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]);
+        Some(Ok(out))
+    }
+
+    #[test]
+    fn a_block_is_what_was_packed_whole_and_bit_by_bit() {
+        for (codec, input) in packed() {
+            if let Some(whole) = codec.whole {
+                let mut out = vec![0; 600];
+                whole(&input, &mut out).unwrap();
+                assert_eq!(out, plain(), "{}", codec.name);
+            }
+            for piece in [600, 60, 7] {
+                if let Some(got) = in_parts(codec, &input, piece, 600) {
+                    assert_eq!(got.unwrap(), plain(), "{} by {piece}", codec.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_that_holds_less_than_it_should_is_none() {
+        for (codec, input) in packed() {
+            if let Some(whole) = codec.whole {
+                assert_eq!(whole(&input, &mut [0; 601]), None, "{}", codec.name);
+                assert_eq!(whole(&input[..input.len() / 2], &mut [0; 600]), None, "{}", codec.name);
+                assert_eq!(whole(&[], &mut [0; 600]), None, "{}", codec.name);
+            }
+            for (input, length) in [(&input[..], 601), (&input[..input.len() / 2], 600), (&[][..], 600)] {
+                let got = in_parts(codec, input, length, length);
+                assert!(got.is_none_or(|got| got.is_err()), "{} of {length}", codec.name);
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_blocks_end_in_an_error_or_in_pixels() {
+        let mut random = crate::random::Pcg64::new(5);
+        for (codec, input) in packed() {
+            for _ in 0..500 {
+                let mut input = input.clone();
+                let at = (random.next_u64() % input.len() as u64) as usize;
+                input[at] ^= 1 << (random.next_u64() % 8);
+                let mut out = vec![0; 600];
+                let _ = codec.whole.map(|whole| whole(&input, &mut out));
+                let _ = in_parts(codec, &input, 60, 600);
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_that_grows_a_thousandfold_takes_no_more_than_its_size() {
+        let zeros = vec![0; 64 << 20];
+        let bombs = [
+            ("ZSTD", ::zstd::bulk::compress(&zeros, 19).unwrap()),
+            ("LZMA", liblzma::encode_all(zeros.as_slice(), 1).unwrap()),
+        ];
+        for (name, bomb) in bombs {
+            let codec = CODECS.iter().find(|codec| codec.name == name).unwrap();
+            assert_eq!(codec.whole.unwrap()(&bomb, &mut [1; 600]).is_some(), name == "LZMA");
+            assert_eq!(in_parts(codec, &bomb, 600, 600), Some(Ok(vec![0; 600])), "{name}");
+        }
+        assert!(zstd::bounded(&::zstd::bulk::compress(&zeros, 19).unwrap(), 600).is_err());
     }
 
     #[test]
     fn a_damaged_block_is_left_to_gdal() {
         let packed = Packed { offset: 0, size: 4, dtype: Dtype::UInt8, samples: 1, block: (2, 2), rows: 2 };
-        assert_eq!(unpack(&[1, 2, 3, 4], &packed, Predictor::None, &[0]), None);
-        assert_eq!(unpack(&[], &packed, Predictor::None, &[0]), None);
+        for codec in CODECS.iter().filter(|codec| codec.whole.is_some()) {
+            let blocks = PackedBlocks::new("", codec, Predictor::None, None).unwrap();
+            assert_eq!(blocks.unpack(&[1, 2, 3, 4], &packed, &[0]), None, "{}", codec.name);
+            assert_eq!(blocks.unpack(&[], &packed, &[0]), None, "{}", codec.name);
+        }
     }
 }

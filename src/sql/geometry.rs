@@ -5,6 +5,8 @@ group! {
     scalar geo_bbox::GeoBbox,
     scalar geo_box::GeoBox,
     scalar geo_project::GeoProject,
+    scalar geo_crs_definition::GeoCrsDefinition,
+    scalar_macro geo_set_crs,
     scalar geo_intersects::GeoIntersects,
     scalar geo_intersection::GeoIntersection,
     scalar geo_difference::GeoDifference,

@@ -1,9 +1,9 @@
 //! `FROM 'scene.tif'` is a call of one of our table functions.
 //!
-//! Suffixes that DuckDB reads itself (csv, parquet, json) are not ours.
+//! Suffixes that DuckDB reads itself (csv, parquet, json, since 2.0 geojson) are not ours.
 
 /// Which function reads a file of which suffix.
-const SCANS: [(&str, &str); 17] = [
+const SCANS: [(&str, &str); 26] = [
     (".tif", "read_blocks"),
     (".tiff", "read_blocks"),
     (".vrt", "read_blocks"),
@@ -21,6 +21,15 @@ const SCANS: [(&str, &str); 17] = [
     (".grb", "read_variables"),
     (".grb2", "read_variables"),
     (".zarr", "read_variables"),
+    (".gpkg", "read_features"),
+    (".shp", "read_features"),
+    (".shz", "read_features"),
+    (".fgb", "read_features"),
+    (".topojson", "read_features"),
+    (".gdb", "read_features"),
+    (".tab", "read_features"),
+    (".mif", "read_features"),
+    (".dxf", "read_features"),
 ];
 
 /// The function for a path, a glob or a URL, by its suffix in any case.
@@ -41,7 +50,10 @@ mod tests {
         for name in ["cube.zarr", "cube.zarr/", "data/*.nc", "ERA5.GRIB2"] {
             assert_eq!(function(name), Some("read_variables"), "{name}");
         }
-        for name in ["a.csv", "a.parquet", "a.json", "a.tif.csv", "tif", "scene.tifx", ""] {
+        for name in ["fields.gpkg", "data/*.shp", "A.FGB", "base.gdb/"] {
+            assert_eq!(function(name), Some("read_features"), "{name}");
+        }
+        for name in ["a.csv", "a.parquet", "a.json", "a.geojson", "a.tif.csv", "tif", "scene.tifx", ""] {
             assert_eq!(function(name), None, "{name}");
         }
     }

@@ -2,6 +2,7 @@
 
 group! {
     "Features and labels";
+    table read_features::ReadFeatures,
     scalar geo_rasterize::GeoRasterize,
     scalar geo_polygonize::GeoPolygonize,
     scalar geo_zonal_stats::GeoZonalStats,

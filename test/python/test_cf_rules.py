@@ -450,14 +450,28 @@ def test_a_variable_named_like_its_second_dimension_is_read(con, tmp_path, form,
         file.createDimension("depth", 2)
         for name in names:
             file.createVariable(name, "f4", ("time", "depth"))[:] = values[name]
-    if form == "unlimited":
-        # The libraries inside give no length to that time: nothing is listed as empty.
-        for sql in (f"FROM read_variables('{path}')", f"SELECT read_array('{path}', 'temp')"):
-            assert "named like its second dimension" in refused(con, sql)
-        return
     for name in names:
         assert con.execute(f"SELECT dims, shape FROM read_variables('{path}') WHERE variable = '{name}'").fetchone() == (["time", "depth"], [3, 2])
         assert array_of(con, path, name) == np.ravel(values[name]).tolist()
+        assert ask(con, f"SELECT read_array('{path}', '{name}', {{isel: {{time: {{stop: 3, step: 2}}, depth: 1}}}}).data") == [values[name][0][1], values[name][2][1]]
+        assert con.execute(f"SELECT data FROM read_array('{path}', '{name}')").fetchall() == [(row,) for row in values[name]]
+
+
+@pytest.mark.parametrize("kind", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+def test_such_a_variable_of_an_unlimited_time_is_read_in_every_type_and_as_netcdf4_masks_it(con, tmp_path, kind):
+    path = str(tmp_path / "m.nc")
+    stored = np.array([[1, 2, 3], [4, 5, 6]], kind)
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("time", None)
+        file.createDimension("height", 3)
+        group = file.createGroup("inner")
+        for at in (file, group):
+            variable = at.createVariable("height", kind, ("time", "height"), fill_value=5)
+            variable[:] = stored
+            variable.units = "m"
+    for name in ("height", "inner/height"):
+        assert con.execute(f"SELECT shape, dtype, unit FROM read_variables('{path}') WHERE variable = '{name}'").fetchone() == ([2, 3], np.dtype(kind).name, "m")
+        assert ask(con, f"SELECT read_array('{path}', '{name}').data") == [1, 2, 3, 4, None, 6]
 
 
 @pytest.mark.parametrize("axis", [[358.5, 359.5, 0.5, 1.5], [178.5, 179.5, -179.5, -178.5], [1.5, 0.5, 359.5, 358.5], [-1.5, -0.5, 0.5, 1.5]])

@@ -2,6 +2,7 @@
 import hashlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 import rasterio
-from conftest import CACHE, EXTENSION, connect, run_python, write_raster
+from conftest import CACHE, EXTENSION, ROOT, connect, run_python, write_raster
 from rasterio.transform import from_origin
 
 OPEN = """
@@ -255,6 +256,45 @@ def test_an_interrupt_is_seen_soon(heavy, sql):
     took = time.monotonic() - start
     assert took < 8, f"{took:.1f} s"
     assert con.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.alone
+def test_the_pages_way_to_stream_gives_the_first_batch_at_once_and_holds_little(heavy):
+    """con.sql(...).to_arrow_reader(16), over 12 GB of pixels: con.execute would hold them all on DuckDB 2.0."""
+    code = OPEN + f"""
+import time
+con = connect()
+con.execute("SET geoquilt_block_cache_mb = 64")
+start = time.monotonic()
+reader = con.sql("SELECT data FROM read_patch('{heavy}/*.tif', size := 256, stride := 32)").to_arrow_reader(16)
+assert reader.read_next_batch().num_rows == 16
+print(time.monotonic() - start, int(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1]) // 1024)
+"""
+    seconds, peak = passed(run_python(code)).split()[-2:]
+    assert float(seconds) < 5 and int(peak) < 500, f"{seconds} s, {peak} MiB"
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("way", ["rows", "stream"])
+def test_ctrl_c_stops_the_query_by_the_readmes_handler_and_the_program_goes_on(heavy, way):
+    handler = next(block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S) if "SIGINT" in block)
+    sql = f"SELECT data FROM read_patch('{heavy}/*.tif', size := 64, stride := 16)"
+    work = {"rows": f"con.execute(\"SELECT sum(list_sum(data)) FROM ({sql})\").fetchall()", "stream": f"[batch for batch in map(len, con.sql(\"{sql}\").to_arrow_reader(16))]"}[way]
+    code = OPEN + f"""
+import os, threading, time
+con = connect()
+{handler}
+threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+start = time.monotonic()
+try:
+    {work}
+    print('it ended by itself')
+except (duckdb.InterruptException, OSError) as error:
+    assert 'nterrupt' in str(error), error
+    print('stopped', time.monotonic() - start, con.cursor().execute('SELECT 1').fetchone()[0])
+"""
+    word, seconds, one = passed(run_python(code)).split()[-3:]
+    assert (word, one) == ("stopped", "1") and float(seconds) < 8, (word, seconds, one)
 
 
 @pytest.mark.alone

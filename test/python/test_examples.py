@@ -22,7 +22,7 @@ from rasterio.transform import Affine, from_origin
 from rasterio.warp import Resampling, reproject
 
 UTM = from_origin(500000, 4040000, 200, 200)
-TORCH = types.SimpleNamespace(utils=types.SimpleNamespace(data=types.SimpleNamespace(IterableDataset=object)))
+TORCH = types.SimpleNamespace(utils=types.SimpleNamespace(data=types.SimpleNamespace(IterableDataset=object, get_worker_info=lambda: None)))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def page(tmp_path_factory):
     con = connect()
     frame = geopandas.GeoDataFrame({"path": ["in", "out"]}, geometry=[shapely.box(1, 41, 2, 42), shapely.box(60, 0, 61, 1)], crs="EPSG:4326")
     page = types.SimpleNamespace(con=con, drawn=[], printed=[])
-    page.names = {"con": con, "np": np, "pyarrow": pyarrow, "geopandas": geopandas, "torch": TORCH, "frame": frame}
+    page.names = {"con": con, "np": np, "pyarrow": pyarrow, "geopandas": geopandas, "torch": TORCH, "frame": frame, "open_database": connect}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("examples"))
         patch.setattr(geopandas.GeoDataFrame, "plot", lambda self, *a, **k: page.drawn.append(self))
@@ -88,6 +88,9 @@ def test_a_the_last_clear_pixel(page):
     want = np.where(np.isnan(later), want, later)
     np.testing.assert_array_equal(pixels(page.con, "SELECT rgbn.data, rgbn.shape FROM composite"), want)
     assert 0 < np.isnan(want).mean() < 0.5
+    with rasterio.open("archive/composite.tif") as src:
+        np.testing.assert_array_equal(src.read(masked=True).filled(np.nan), want)
+        assert (src.descriptions, src.transform, src.crs) == (("B02", "B03", "B04", "B08"), UTM, "EPSG:32629")
 
 
 def test_b_a_series_at_one_point(page):
@@ -118,12 +121,15 @@ def test_c_monthly_means_of_reflectance(page):
 def test_d_bands_of_sentinel_2(page):
     cube = read("enmap/ENMAP_L2A_20230613")
     weights = {row["band"]: row["weights"] for row in json.loads(Path("archive/enmap/srf.json").read_text())}
-    got = page.con.execute("SELECT patch_id, band, data FROM as_s2").fetchall()
-    assert len(got) == 4 * 13 == 4 * len(weights)
-    for patch, band, data in got:
+    got = page.con.execute("SELECT patch_id, bands, data, shape FROM as_s2").fetchall()
+    assert len(got) == 4 and len(weights) == 13
+    for patch, bands, data, shape in got:
         row, col = patch // 2 * 20, patch % 2 * 20
-        want = np.einsum("j,jhw->hw", weights[band], cube[:, row:row + 20, col:col + 20])
-        np.testing.assert_allclose(np.reshape(data, (20, 20)), want, rtol=1e-12)
+        want = np.einsum("ij,jhw->ihw", [weights[band] for band in bands], cube[:, row:row + 20, col:col + 20])
+        np.testing.assert_allclose(np.reshape(data, shape), want, rtol=1e-12)
+    with rasterio.open("archive/as_s2.tif") as src, rasterio.open("archive/enmap/ENMAP_L2A_20230613.tif") as own:
+        np.testing.assert_allclose(src.read(), np.einsum("ij,jhw->ihw", [weights[band] for band in bands], cube), rtol=1e-6)
+        assert (src.transform, src.crs, src.dtypes[0]) == (own.transform, own.crs, "float32")
 
 
 def test_e_stitched_predictions_and_their_anomalies(page):
@@ -154,7 +160,23 @@ def test_g_masks_on_the_grid_of_each_tile(page):
         with rasterio.open(path) as src:
             assert (src.shape, src.transform, src.crs) == (tuple(shape), Affine.from_gdal(*transform), crs)
             np.testing.assert_array_equal(np.reshape(cloud, shape), src.read(1) * 0.0001 - 0.1 > 0.4)
-        assert sidecar == path.replace(".tif", ".cloud.tif")
+        assert sidecar == path.replace(".tif", ".cloud.tiff")
+        with rasterio.open(sidecar) as src:
+            np.testing.assert_array_equal(src.read(1), np.reshape(cloud, shape))
+            assert (src.transform, src.crs, src.dtypes, src.nodata) == (Affine.from_gdal(*transform), crs, ("uint8",), 255)
+
+
+def test_a_scene_goes_through_a_model_and_comes_back(page):
+    with rasterio.open("archive/s2/T29SND_20230613.tif") as src, rasterio.open("archive/ndvi.tif") as got:
+        red, nir = src.read([3, 4], masked=True).astype("float64")
+        np.testing.assert_array_equal(got.read(1), ((nir - red) / (nir + red)).filled(np.nan).astype("float32"))
+        assert (got.transform, got.crs, got.descriptions, got.overviews(1)) == (src.transform, src.crs, ("ndvi",), [])
+        data = src.read()
+    for chip in range(4):
+        with rasterio.open(f"archive/chip_T29SND_20230613_{chip}.tif") as src:
+            row, col = chip // 2 * 100, chip % 2 * 100
+            np.testing.assert_array_equal(src.read(), data[:, row:row + 100, col:col + 100])
+            assert src.transform == UTM * Affine.translation(col, row)
 
 
 def test_h_labels_on_the_grid_of_their_image(page):
@@ -200,10 +222,33 @@ def test_l_random_chips_reach_torch(page):
         np.testing.assert_array_equal(chip, read(path[8:-4])[:4, row:row + 32, col:col + 32])
 
 
+@pytest.mark.parametrize("workers", [1, 3, 7])
+def test_l_workers_share_the_chips_and_none_is_given_twice(page, monkeypatch, workers):
+    whole = [chip[0] for chip in page.names["Chips"]()]
+    for worker in range(workers):
+        info = types.SimpleNamespace(id=worker, num_workers=workers)
+        monkeypatch.setattr(TORCH.utils.data, "get_worker_info", lambda: info)
+        part = list(page.names["Part"]())
+        np.testing.assert_array_equal([chip[0] for chip in part], whole[worker::workers])
+
+
 def test_m_pairs_are_one_place_ten_days_apart(page):
     pairs = page.con.execute("SELECT DISTINCT parse_filename(anchor), parse_filename(positive) FROM positives").fetchall()
     days = ["20230603", "20230613", "20230702"]
     assert sorted(pairs) == [(f"T29SND_{a}.tif", f"T29SND_{b}.tif") for a in days for b in days if a != b]
+
+
+def test_n_folds_by_hash_mix_and_those_by_number_are_stripes(page):
+    """Of 900 blocks side by side, a fifth of the neighbours to the east or the south share a fold, and so do all folds the blocks."""
+    box = "{{xmin: {0}, ymin: {1}, xmax: {0} + 0.1, ymax: {1} + 0.1}}"
+    rows = page.con.execute(f"SELECT col, row, geo_block(geo_box({box.format('col * 1.1', 'row * 1.1 - 16')}), 'OGC:CRS84', 100) AS block "
+                            "FROM range(30) a(col), range(30) b(row)").fetchall()
+    blocks = {(col, row): block for col, row, block in rows}
+    folds = dict(page.con.execute("SELECT b, hash(b) % 5 FROM (SELECT unnest($1::BIGINT[]) AS b)", [list(blocks.values())]).fetchall())
+    pairs = [(blocks[at], blocks[at[0] + dx, at[1] + dy]) for at in blocks for dx, dy in ((1, 0), (0, 1)) if (at[0] + dx, at[1] + dy) in blocks]
+    pairs = [(a, b) for a, b in pairs if a != b]
+    assert 0.15 < np.mean([folds[a] == folds[b] for a, b in pairs]) < 0.25
+    assert 0.1 < min(np.bincount(list(folds.values()), minlength=5)) / len(folds)
 
 
 def test_o_a_store_of_embeddings(page):

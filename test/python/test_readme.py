@@ -68,6 +68,17 @@ def test_the_readme_python_reads_every_patch(tmp_path, monkeypatch, con):
     np.testing.assert_array_equal(got, want)
 
 
+def test_the_table_of_patches_reads_no_pixel(monkeypatch, con):
+    monkeypatch.chdir(ROOT)
+    decoded = lambda: con.execute("SELECT misses FROM geoquilt_cache()").fetchall()[0][0]
+    before = decoded()
+    seen = {"con": con}
+    exec(next(block for block in re.findall(r"```python\n(.*?)```", SECTIONS["Into NumPy"], re.S) if block.startswith("table")), seen)
+    assert seen["table"].groupby("path").size().tolist() == [18, 18, 18] and decoded() == before
+    assert con.execute("SELECT count(*) FROM (SELECT * EXCLUDE data FROM 'test/data/small/sst_20180101.tif')").fetchall() == [(1,)] and decoded() == before
+    assert con.execute("SELECT count(data) FROM 'test/data/small/sst_20190101.tif'").fetchall() == [(1,)] and decoded() > before
+
+
 def test_an_array_in_numpy_is_xarrays(monkeypatch, con):
     monkeypatch.chdir(ROOT)
     seen = {"con": con}
@@ -111,9 +122,21 @@ def test_keeping_a_catalog(tmp_path, monkeypatch, con):
     assert con.execute("SELECT path, bbox.xmin FROM 'whole.parquet'").fetchall() == [(a, 30.0)]
 
 
+def test_geopandas_reads_a_box_of_a_catalog_under_v2_alone(tmp_path, con):
+    for col in range(8):
+        write_raster(tmp_path / f"{col}.tif", np.ones((10, 10), "uint8"), crs="EPSG:4326", transform=from_origin(10 * col, 50, 0.5, 0.5))
+    build = "COPY (FROM geo_catalog_build('{0}/*.tif') ORDER BY path) TO '{0}/{1}.parquet' (FORMAT parquet, GEOPARQUET_VERSION '{1}')"
+    for version in ("V2", "BOTH"):
+        con.execute(build.format(tmp_path, version))
+    got = geopandas.read_parquet(tmp_path / "V2.parquet", bbox=(12, 44, 31, 46))
+    assert [Path(path).stem for path in got["path"]] == ["1", "2", "3"] and len(geopandas.read_parquet(tmp_path / "V2.parquet")) == 8
+    with pytest.raises(ValueError, match="bbox"):
+        geopandas.read_parquet(tmp_path / "BOTH.parquet", bbox=(12, 44, 31, 46))
+
+
 def test_vectors_and_stac(tmp_path, monkeypatch, con):
     monkeypatch.chdir(tmp_path)
-    labels, means, polygons = statements("Vectors and STAC")
+    labels, means, layer, points, polygons = statements("Vectors and STAC")
     transform = from_origin(500000, 4600000, 10, 10)
     fields = geopandas.GeoDataFrame({"id": [1, 2], "class": [3, 5]}, crs="EPSG:32629",
                                     geometry=[shapely.box(500003, 4599703, 500101, 4599951), shapely.Point(500300, 4599800).buffer(120)])
@@ -138,6 +161,14 @@ def test_vectors_and_stac(tmp_path, monkeypatch, con):
     want = exact_extract("ndvi.tif", fields, ["mean", "count"], output="pandas")
     for (_, got), (_, row) in zip(sorted(con.execute(means).fetchall()), want.iterrows()):
         assert (got["mean"], got["count"]) == pytest.approx((row["mean"], row["count"]), rel=1e-5)
+
+    got = con.execute(means.replace("'fields.parquet'", "'fields.gpkg'").replace("SELECT id,", "SELECT id, fid,").replace("geometry, {", "geometry, {crs: 'EPSG:32629', ")).fetchall()
+    for (_, fid, got), (_, row) in zip(got, want.iterrows()):
+        assert (got["mean"], got["count"]) == pytest.approx((row["mean"], row["count"]), rel=1e-5) and fid >= 1
+    con.execute(layer)
+    con.execute(points)
+    assert geopandas.read_parquet("copy.parquet")[["id", "class", "geometry"]].equals(fields)
+    assert geopandas.read_parquet("points.parquet").crs.to_epsg() == 32629
 
     mask = (np.add.outer(np.arange(512), np.arange(512)) // 90 % 2).astype("uint8")
     write_raster("mask.tif", mask, transform=transform)
@@ -186,9 +217,9 @@ def test_remote_files(tmp_path, con):
     assert copied.path.startswith("memory://") and copied.bbox == scene.bbox
 
 
-def test_arrays(monkeypatch, con):
+def test_arrays(tmp_path, monkeypatch, con):
     monkeypatch.chdir(ROOT)
-    variables, by_value, by_index, stream = statements("Arrays")
+    variables, by_value, by_index, stream, nearest = statements("Arrays")
     temp = xr.open_zarr("test/data/small/ocean.zarr")["temp"]
     assert ("temp", list(temp.dims)) in [(row[1], row[2]) for row in con.execute(variables).fetchall()]
     (got,), = con.execute(by_value).fetchall()
@@ -198,6 +229,11 @@ def test_arrays(monkeypatch, con):
     np.testing.assert_array_equal(np.array(got, float), temp.isel(time=-1, depth=0).values.ravel())
     rows = con.execute(f"SELECT data, shape FROM ({stream})").fetchall()
     assert len(rows) == temp.sizes["time"]
+    i, j = np.mgrid[:40, :50]
+    curved = xr.Dataset({"lon": (("y", "x"), -12 + j * 0.1 + i * 0.03), "lat": (("y", "x"), 38 + i * 0.1 - j * 0.02)})
+    curved.to_netcdf(tmp_path / "roms.nc")
+    away = (curved.lat - 40) ** 2 + ((curved.lon + 9) * np.cos(np.radians(40))) ** 2
+    assert con.execute(nearest.replace("roms.nc", str(tmp_path / "roms.nc"))).fetchone() == np.unravel_index(int(away.argmin()), away.shape)
     for (data, shape), month in zip(rows, temp.sel(depth=5)):
         np.testing.assert_array_equal(np.array(data, float).reshape(shape), month)
 

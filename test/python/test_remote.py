@@ -236,6 +236,19 @@ def test_cubes_behind_urls_are_cataloged_and_read_as_xarray_reads_them(web, memo
     assert len([r for r in server.requests[before:] if r.method == "GET" and r.status < 400]) <= 20
 
 
+def test_an_unlimited_dimension_without_a_variable_has_its_length_behind_a_url(web, server, folder):
+    values = np.arange(12, dtype="f4").reshape(3, 4)
+    with netCDF4.Dataset(folder / "unlimited.nc", "w") as out:
+        out.createDimension("time", None)
+        out.createDimension("depth", 4)
+        for name in ("temp", "depth"):
+            out.createVariable(name, "f4", ("time", "depth"))[:] = values
+    for path in (folder / "unlimited.nc", server.url("unlimited.nc")):
+        for name in ("temp", "depth"):
+            assert web.execute(f"SELECT shape FROM read_variables('{path}') WHERE variable = '{name}'").fetchone() == ([3, 4],)
+            assert web.execute(f"SELECT read_array('{path}', '{name}', {{isel: {{depth: 2}}}}).data").fetchone()[0] == values[:, 2].tolist()
+
+
 def test_a_store_that_can_not_be_listed_says_so(web, server, cubes):
     with pytest.raises(duckdb.Error, match="not consolidated, and a URL cannot be listed"):
         web.execute(f"FROM geo_catalog_build('{server.url('bare.zarr')}')").fetchall()

@@ -267,6 +267,22 @@ def test_a_list_of_dimensions_that_is_none_is_told():
         assert "DIMENSION_LIST" in said, said
 
 
+def test_a_list_of_a_length_that_is_not_there_is_told():
+    """The library would clear room for it before it looks: 32 GiB."""
+    with h5py.File("a.h5", "w") as f:
+        f["x"] = np.arange(4.0)
+        f["x"].make_scale("x")
+        f["d"] = np.zeros((4, 4), "u1")
+        f["d"].dims[1].attach_scale(f["x"])
+    whole = bytearray(open("a.h5", "rb").read())
+    at = whole.find(struct.pack("<IQ", 1, whole.find(b"GCOL")))
+    assert at > 0
+    struct.pack_into("<I", whole, at, 0xff000003)
+    open("a.h5", "wb").write(whole)
+    for said in walk(["FROM read_variables('a.h5')", "SELECT read_array('a.h5', 'd')"], seconds=20):
+        assert "DIMENSION_LIST" in said, said
+
+
 @pytest.mark.parametrize("sides", [(6 | 1 << 31, 4), (0, 4), (6, 0), (6, 5), (1 << 31, 1 << 31)])
 def test_a_grib_grid_of_a_size_that_none_has_is_told(con, sides):
     write_grib("a.grib2")
@@ -448,6 +464,7 @@ PATHS = {
     "geo_zonal_stats.weights scalar": ["SELECT geo_zonal_stats('{}/a.tif', 'POLYGON ((-8.99988 41.55140, -8.99964 41.55140, -8.99964 41.55157, -8.99988 41.55140))'::GEOMETRY, {{weights: '{}/a.tif'}})"],
     "geo_rasterize.features scalar": ["SELECT geo_rasterize('{}/p.geojson', " + ESCAPED + ")"],
     "read_variables.paths table": ["FROM read_variables('{}/a.nc')", "FROM read_variables('{}/c.zarr')", "FROM '{}/a.nc'"],
+    "read_features.paths table": ["FROM read_features('{}/p.geojson')", "FROM read_features('{}/*.geojson')"],
     "read_array.path scalar": ["SELECT read_array('{}/a.nc', 'v')", "SELECT read_array('{}/c.zarr', 'v')"],
     "read_array.paths table": ["FROM read_array('{}/a.nc', 'v')", "FROM read_array([{{path: '{}/a.nc'}}], 'v')"],
     "read_times.path scalar": ["SELECT read_times('{}/a.nc', 't')"],
@@ -460,12 +477,13 @@ PATHS = {
     "read_series.mask_path table": ["FROM read_series('{}/registry.parquet', mask_path := '{}/a.tif', mask_values := [9])"],
     "read_slice.paths scalar": ["SELECT read_slice('{}/a.tif', " + ESCAPED + ")"],
     "read_series.paths scalar": ["SELECT read_series(['{}/a.tif'], ['2024-01-01'::TIMESTAMP], geo_slice({{xmin: 500000, ymin: 4599960, xmax: 500040, ymax: 4600000}}, 10, 'EPSG:32629', '2024-01-01', '2024-01-02'))"],
+    "geo_patch_stats.path scalar": ["SELECT geo_patch_stats('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")"],
 }
 # Texts that name no file, by parameter.
 NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_format", "crs", "on_error", "assets", "bands", "dtype", "edge", "shuffle", "outside", "resampling", "merge",
             "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
-            "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "slice", "classes", "to_crs",
-            "COMPRESS", "NODATA", "BANDS", "nodata", "undecoded"}
+            "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "nodata", "undecoded", "taper", "slice", "classes", "to_crs",
+            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE"}
 
 
 @pytest.fixture
@@ -558,6 +576,19 @@ def test_what_a_file_names_is_asked_about_too(data, tmp_path):
     fresh.execute(f"SET allowed_paths = ['{allowed}/m.tif']")
     fresh.execute("SET enable_external_access = false")
     assert FORBIDDEN in said(fresh, f"SELECT read_patch('{allowed}/m.tif', {WIN})")
+
+
+def test_a_template_of_what_is_written_is_asked_about(data, tmp_path):
+    (tmp_path / "out").mkdir()
+    sql = f"COPY (SELECT data, win FROM read_patch('{data}/a.tif', size := 4)) TO '{tmp_path}/out/a.tif' (FORMAT geotiff, TEMPLATE '{{}}')"
+    for folder, allowed in (("data", True), ("elsewhere", False)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        write_raster(tmp_path / folder / "t.tif", np.ones((4, 4), "u1"))
+        con = connect()
+        con.execute(f"SET allowed_directories = ['{data}', '{tmp_path}/out']; SET enable_external_access = false")
+        error = said(con, sql.format(tmp_path / folder / "t.tif"))
+        assert (error is None) if allowed else FORBIDDEN in error, error
+        con.close()
 
 
 def test_a_file_is_written_only_where_the_database_allows(data, tmp_path):

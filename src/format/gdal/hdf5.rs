@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 use crate::format::gdal::system;
@@ -11,6 +12,7 @@ type Id = i64;
 
 unsafe extern "C" {
     fn __real_H5Aread(attribute: Id, kind: Id, out: *mut c_void) -> c_int;
+    fn __real_H5FL_blk_realloc(list: *mut c_void, block: *mut c_void, size: usize) -> *mut c_void;
     fn __real_H5DSget_num_scales(dataset: Id, dim: c_uint) -> c_int;
     fn __real_H5DSiterate_scales(
         dataset: Id,
@@ -31,6 +33,7 @@ unsafe extern "C" {
     fn H5Sget_simple_extent_ndims(space: Id) -> c_int;
     fn H5Sget_simple_extent_npoints(space: Id) -> i64;
     fn H5Tclose(kind: Id) -> c_int;
+    fn H5Tencode(kind: Id, out: *mut c_void, size: *mut usize) -> c_int;
     fn H5Tequal(kind: Id, other: Id) -> c_int;
     fn H5Tdetect_class(kind: Id, class: c_int) -> c_int;
     fn H5Tget_class(kind: Id) -> c_int;
@@ -67,6 +70,38 @@ impl Drop for Owned {
     }
 }
 
+/// Values of one attribute above this many bytes are no text or list: a damaged one may say so.
+const MOST_BYTES: usize = 64 << 20;
+
+thread_local! {
+    /// This thread reads an attribute.
+    static IN_ATTRIBUTE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// # Safety
+/// As of `H5Aread`.
+unsafe fn read(attribute: Id, kind: Id, out: *mut c_void) -> c_int {
+    let outer = IN_ATTRIBUTE.replace(true);
+    // SAFETY: the caller's.
+    let done = unsafe { __real_H5Aread(attribute, kind, out) };
+    IN_ATTRIBUTE.set(outer);
+    done
+}
+
+// The library clears room for a list of the length that the file says, before it looks whether its heap has so many.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_H5FL_blk_realloc(
+    list: *mut c_void,
+    block: *mut c_void,
+    size: usize,
+) -> *mut c_void {
+    if size > MOST_BYTES && IN_ATTRIBUTE.get() {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: the library's own call.
+    unsafe { __real_H5FL_blk_realloc(list, block, size) }
+}
+
 // GDAL and netCDF read texts and lists of attributes into memory that they do not clear, and use what stands there, whether
 // it could be read or not: texts that lie in a damaged heap ended the process.
 #[unsafe(no_mangle)]
@@ -74,8 +109,8 @@ unsafe extern "C" fn __wrap_H5Aread(attribute: Id, kind: Id, out: *mut c_void) -
     // SAFETY: a library reads an attribute that it has open, into room for all its values of a type that it has open. The
     // library writes a name of as many letters as there are.
     unsafe {
-        // Of a list of references that are of no kind the library takes memory for a file.
-        let done = if lists_no_references(kind) { -1 } else { __real_H5Aread(attribute, kind, out) };
+        // Of such a type the library takes memory for a file.
+        let done = if is_damaged_list(kind) { -1 } else { read(attribute, kind, out) };
         if done >= 0 || out.is_null() || !lies_in_heap(kind) {
             return done;
         }
@@ -90,15 +125,24 @@ unsafe extern "C" fn __wrap_H5Aread(attribute: Id, kind: Id, out: *mut c_void) -
     }
 }
 
-/// Whether a type is that of lists of references, and these are of none of the library's kinds.
+/// Whether a type is that of lists, and is damaged: neither lists nor texts, or lists of references of none of the library's
+/// kinds.
 ///
 /// # Safety
 /// The type is open.
-unsafe fn lists_no_references(kind: Id) -> bool {
-    // SAFETY: the caller's; the library was opened before any type was, which sets the kinds.
+unsafe fn is_damaged_list(kind: Id) -> bool {
+    // SAFETY: the caller's; the library was opened before any type was, which sets the kinds. It writes as many bytes as it
+    // is told that there are.
     unsafe {
         if H5Tget_class(kind) != VARIABLE {
             return false;
+        }
+        // Two bytes stand before the message of the type, whose second byte tells lists from texts.
+        let mut bytes = [0u8; 4096];
+        let mut size = bytes.len();
+        let written = H5Tencode(kind, bytes.as_mut_ptr().cast(), &mut size) >= 0;
+        if !written || bytes.get(3).is_none_or(|kind| kind & 0xf > 1) {
+            return true;
         }
         let Some(of) = Owned::new(H5Tget_super(kind), H5Tclose) else { return true };
         let kinds = [H5T_STD_REF_OBJ_g, H5T_STD_REF_DSETREG_g, H5T_STD_REF_g];
@@ -172,7 +216,10 @@ unsafe fn has_sound_dimensions(dataset: Id) -> bool {
             let kind = Owned::new(H5Aget_type(list.0), H5Tclose)?;
             let space = Owned::new(H5Aget_space(list.0), H5Sclose)?;
             let rank = i64::from(H5Sget_simple_extent_ndims(own.0));
-            if H5Tget_class(kind.0) != VARIABLE || H5Sget_simple_extent_npoints(space.0) != rank {
+            if H5Tget_class(kind.0) != VARIABLE
+                || is_damaged_list(kind.0)
+                || H5Sget_simple_extent_npoints(space.0) != rank
+            {
                 return None;
             }
             let of = Owned::new(H5Tget_super(kind.0), H5Tclose)?;

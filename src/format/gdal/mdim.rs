@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod as_stored;
 mod grib_cf;
 
 use std::collections::HashSet;
@@ -21,6 +22,8 @@ use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{Address, Location, Sight, Stamp};
 use crate::format::array::{ArrayFile, ArrayHeader, Attribute, Variable};
 use crate::format::classic;
+use crate::format::gdal::dataset;
+use crate::format::gdal::mdim::as_stored::AsStored;
 use crate::format::gdal::mdim::grib_cf::{Counts, Fields, Moved};
 use crate::format::gdal::netcdf::{self, Letters};
 use crate::format::gdal::system::Reading;
@@ -55,6 +58,8 @@ enum Source {
     Values(Vec<f64>),
     /// Flags of one character each, which GDAL takes for text.
     Letters(Letters),
+    /// An array whose length GDAL loses, and the type that its values are read in.
+    Dataset(dataset::Dataset, Dtype),
 }
 
 struct Open {
@@ -174,16 +179,15 @@ impl MdimFile {
             let opened = open_with(&name, driver, path)
                 .and_then(|(dataset, root)| Ok((dataset, tree(&root, format, driver)?)));
             match opened {
-                Ok((dataset, found)) => {
+                Ok((dataset, mut found)) => {
                     // The netCDF library reads such a file wrongly, or not at all.
                     let elsewhere = gdal_file.remote.is_none() && *driver == "netCDF" && format == "HDF5";
                     if elsewhere && netcdf::is_unlike_coordinate(&found.0) {
                         last = "the netCDF library does not read variables named like a dimension".into();
                         continue;
                     }
-                    if netcdf::lost_length(&found.0, driver) {
-                        last = "it has a variable named like its second dimension beside one of unlimited length, which the libraries inside read as empty".into();
-                        continue;
+                    if *driver == "HDF5" {
+                        find_lengths(&mut found, &name);
                     }
                     let file = MdimFile::read_header(
                         location,
@@ -304,6 +308,9 @@ impl ArrayFile for MdimFile {
             Some(Source::Letters(letters)) => {
                 vsi::watched(&self.location, || letters.read(start, count, step).map_err(fail))
             }
+            Some(Source::Dataset(array, native)) => vsi::watched(&self.location, || {
+                Ok(array.read(*native, (start, count, step), n).map_err(fail)?.by_bits(dtype))
+            }),
             Some(Source::Array(array, native)) => vsi::watched(&self.location, || {
                 let pixels = with_dtype!(native.unwrap_or(dtype), T => read::<T>(array, start, count, step, n, self.path()).map_err(|reason| {
                     fail(match self.fields.foreign {
@@ -378,6 +385,25 @@ fn tree(root: &Group, format: &str, driver: &str) -> ReasonResult<(ArrayHeader, 
     Ok((header, sources))
 }
 
+/// Arrays along a dimension that GDAL takes for empty get the shape that they have.
+fn find_lengths((header, sources): &mut (ArrayHeader, Vec<Source>), file: &str) {
+    for (variable, source) in header.variables.iter_mut().zip(sources) {
+        let Source::Array(array, Some(dtype)) = &*source else { continue };
+        if !variable.shape.contains(&0) {
+            continue;
+        }
+        // SAFETY: GDAL lends a text of its own, which is copied at once.
+        let path = unsafe { text(c::GDALMDArrayGetFullName(array.0)) }.unwrap_or_default();
+        match dataset::Dataset::find(file, &path) {
+            Some((found, shape)) if shape.len() == variable.shape.len() && shape != variable.shape => {
+                variable.shape = shape;
+                *source = Source::Dataset(found, *dtype);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Puts coordinates where they lie.
 fn move_to(moved: Moved, header: &mut ArrayHeader, sources: &mut [Source], path: &str) -> ReasonResult<()> {
     let (Some(coordinate), Some(source)) =
@@ -401,30 +427,6 @@ fn move_to(moved: Moved, header: &mut ArrayHeader, sources: &mut [Source], path:
     (coordinate.dtype, coordinate.dtype_name) = (Some(Dtype::Float64), "float64".into());
     *source = Source::Values(values);
     Ok(())
-}
-
-/// While a file is opened, longitudes stay as they are stored: GDAL would turn GRIB's coordinates to -180 to 180, and
-/// leave the values of arrays where they are.
-struct AsStored;
-
-const TURNS: &str = "GRIB_ADJUST_LONGITUDE_RANGE";
-/// GDAL guesses of some files that their first point is not where GDAL takes it to be; we know.
-const GUESS: &str = "GRIB_LATITUDE_OF_FIRST_GRID_POINT_IS_SOUTHERN_MOST";
-
-impl AsStored {
-    fn new() -> AsStored {
-        // The texts hold no zero byte, the one thing that could be refused.
-        let _ = gdal::config::set_thread_local_config_option(TURNS, "NO");
-        let _ = gdal::config::set_thread_local_config_option(GUESS, "YES");
-        AsStored
-    }
-}
-
-impl Drop for AsStored {
-    fn drop(&mut self) {
-        let _ = gdal::config::clear_thread_local_config_option(TURNS);
-        let _ = gdal::config::clear_thread_local_config_option(GUESS);
-    }
 }
 
 fn open_with(name: &str, driver: &str, path: &str) -> ReasonResult<(Dataset, Group)> {

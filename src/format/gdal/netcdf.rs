@@ -163,14 +163,6 @@ pub(crate) fn is_unlike_coordinate(header: &ArrayHeader) -> bool {
     header.variables.iter().any(|v| v.dims.iter().skip(1).any(|dim| dim == v.short_name()))
 }
 
-/// Whether HDF5 gives such a variable no length: it takes that of an unlimited dimension from an address where nothing
-/// stands.
-pub(crate) fn lost_length(header: &ArrayHeader, driver: &str) -> bool {
-    let empty =
-        |v: &&Variable| v.shape.contains(&0) && v.dims.iter().skip(1).any(|dim| dim == v.short_name());
-    driver == "HDF5" && header.variables.iter().any(|v| empty(&v))
-}
-
 /// HDF5 locks a file as long as it is open, and files stay open for the next query: nobody could write one anew. An
 /// environment that says HDF5_USE_FILE_LOCKING is heeded.
 pub(crate) fn never_lock() {

@@ -172,6 +172,24 @@ impl VectorSource {
         })
     }
 
+    /// The open file.
+    pub(super) fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// Where it is.
+    pub(super) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The names of its layers, in file order.
+    ///
+    /// # Errors
+    /// A part of the file cannot be read.
+    pub fn layer_names(&self) -> Result<Vec<String>> {
+        vsi::watched(&self.location, || Ok(self.names()))
+    }
+
     fn names(&self) -> Vec<String> {
         self.dataset.layers().map(|layer| layer.name()).collect()
     }
@@ -187,7 +205,7 @@ impl VectorSource {
     /// [`Error::NotFound`] with those that there are.
     pub fn find(&self, wanted: Option<&LayerName>) -> Result<Vec<usize>> {
         let Some(wanted) = wanted else { return Ok((0..self.layer_count()).collect()) };
-        let names = vsi::watched(&self.location, || Ok(self.names()))?;
+        let names = self.layer_names()?;
         let (found, shown) = match wanted {
             LayerName::Name(name) => {
                 let same: Vec<usize> = (0..names.len()).filter(|i| names.get(*i) == Some(name)).collect();

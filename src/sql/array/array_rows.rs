@@ -18,11 +18,18 @@ const SELECTIONS: [&str; 3] = ["sel", "isel", "slice"];
 /// Columns that are a selection as the scalar takes it.
 const WHOLE: [&str; 2] = ["selection", "options"];
 
+/// Which variable a row reads.
+enum VariableOf {
+    /// That of all rows.
+    All(String),
+    /// What a column of the registry names.
+    Column(usize),
+}
+
 /// Reads the arrays of rows.
 pub struct ArrayReader {
     paths: PathsColumn,
-    /// The variable of all rows, or the column that names each row's.
-    variable: std::result::Result<String, usize>,
+    variable: VariableOf,
     /// Of all rows.
     base: Request,
     selections: Vec<(&'static str, usize)>,
@@ -44,10 +51,10 @@ impl ArrayReader {
         };
         let is_struct = |index: &usize| is(index, |ty| matches!(ty, SqlType::Struct(_)));
         let variable = match args.get("variable") {
-            Some(Value::Text(name)) => Ok(name.clone()),
+            Some(Value::Text(name)) => VariableOf::All(name.clone()),
             _ => {
                 let column = records.find("variable").filter(|index| is(index, |ty| *ty == SqlType::Varchar));
-                Err(column.ok_or_else(|| {
+                VariableOf::Column(column.ok_or_else(|| {
                     let problem = "no variable is given, and the registry has no column variable VARCHAR";
                     args.blame("variable")(Error::conflict(problem, "Name it, or give each row its own"))
                 })?)
@@ -120,8 +127,8 @@ impl ArrayReader {
         }
         let own;
         let variable = match &self.variable {
-            Ok(name) => name,
-            Err(column) => match record.value(*column).into_owned() {
+            VariableOf::All(name) => name,
+            VariableOf::Column(column) => match record.value(*column).into_owned() {
                 Value::Text(name) => {
                     own = name;
                     &own

@@ -119,9 +119,9 @@ static DOC: FunctionDoc = FunctionDoc {
         option("BANDS", "VARCHAR[]", "none", "Names of the bands, one each."),
         option(
             "TAGS",
-            "MAP(VARCHAR, VARCHAR) | STRUCT",
+            "MAP(VARCHAR, VARCHAR)",
             "none",
-            "What the file says of itself: names and texts.",
+            "What the file says of itself: names and texts, as a MAP or a STRUCT.",
         ),
         option(
             "LAYOUT",
