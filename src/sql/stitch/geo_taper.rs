@@ -60,7 +60,7 @@ static DOC: FunctionDoc = FunctionDoc {
     examples: &[
         Example {
             title: "Periodic, whose halves add up to one, and with ends alike",
-            sql: "SELECT geo_taper('hann', 4) AS periodic, geo_taper('hann', 5, {periodic: false}) AS alike;",
+            sql: "SELECT [round(w, 6) FOR w IN geo_taper('hann', 4)] AS periodic, [round(w, 6) FOR w IN geo_taper('hann', 5, {periodic: false})] AS alike;",
             rows: &["[0.0, 0.5, 1.0, 0.5]\t[0.0, 0.5, 1.0, 0.5, 0.0]"],
         },
         Example {
