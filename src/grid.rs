@@ -5,9 +5,11 @@ pub mod edge;
 pub mod land;
 pub mod mask;
 pub mod overlap;
+pub mod poisson;
 pub mod records;
 pub mod region;
 pub mod registry;
+pub mod sampler;
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
@@ -18,6 +20,7 @@ use edge::Edge;
 use land::{Fractions, SummedRows};
 use mask::{Mask, Outside};
 use region::Region;
+use sampler::{Places, Sampler};
 
 /// The pixels that patches are cut from: a raster's own, or those of a box and a resolution.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +125,7 @@ impl Status {
 /// A window of the grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patch {
-    /// Its index in the full grid, row-major, whatever is filtered.
+    /// Its index among the places, whatever is filtered.
     pub id: i64,
     /// Its pixels.
     pub window: Window,
@@ -158,38 +161,40 @@ pub struct Grid {
     pub lattice: Lattice,
     /// How they are cut.
     pub options: GridOptions,
-    row_starts: Vec<i64>,
-    col_starts: Vec<i64>,
-    /// On a globe, the centre's longitude of each column of patches.
+    spots: Places,
+    /// On a globe, the centre's longitude of each column of a regular grid.
     lon_centers: Vec<f64>,
     land: LandSource,
 }
 
 impl Grid {
-    /// # Errors
-    /// The edge rule does not allow the size on this lattice.
-    pub fn starts(lattice: &Lattice, options: &GridOptions) -> Result<(Vec<i64>, Vec<i64>)> {
-        let rows = options.edge.starts(lattice.height, options.size.0, options.stride.0)?;
-        let cols = options.edge.starts(lattice.width, options.size.1, options.stride.1)?;
-        Ok((rows, cols))
+    /// Patches at these places.
+    pub fn new(lattice: Lattice, options: GridOptions, spots: Places, land: LandSource) -> Grid {
+        let lon_centers = match &spots {
+            Places::Crossed { cols, .. } if lattice.geographic => {
+                cols.iter().map(|col| lon_center(&lattice, *col, options.size.1)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Grid { lattice, options, spots, lon_centers, land }
     }
 
+    /// Draws the places of a sampler that may stand anywhere, which the filters of land are asked of.
+    ///
     /// # Errors
-    /// As [`Grid::starts`].
-    pub fn new(lattice: Lattice, options: GridOptions, land: LandSource) -> Result<Grid> {
-        let (row_starts, col_starts) = Grid::starts(&lattice, &options)?;
-        let lon_center = |col: &i64| {
-            let end = (col + options.size.1 as i64) as f64;
-            circular_mean(lattice.transform.x(*col as f64), lattice.transform.x(end))
+    /// What was asked for is not there; a centre that cannot be projected, or a mask that does not cover a patch.
+    pub fn draw(self, sampler: &Sampler) -> Result<Grid> {
+        let spots = match *sampler {
+            Sampler::Random { n, replace, seed } => sampler::random(&self, n, replace, seed)?,
+            Sampler::PoissonDisk { min_distance, n, seed } => poisson::disk(&self, min_distance, n, seed)?,
+            Sampler::Regular | Sampler::Jittered { .. } | Sampler::Explicit(_) => return Ok(self),
         };
-        let lon_centers =
-            if lattice.geographic { col_starts.iter().map(lon_center).collect() } else { Vec::new() };
-        Ok(Grid { lattice, options, row_starts, col_starts, lon_centers, land })
+        Ok(Grid { spots: Places::Listed(spots), lon_centers: Vec::new(), ..self })
     }
 
     /// How many windows there are before any is filtered.
     pub fn len(&self) -> usize {
-        self.row_starts.len() * self.col_starts.len()
+        self.spots.len()
     }
 
     /// There is no patch.
@@ -204,7 +209,8 @@ impl Grid {
     pub fn patches(&self, from: usize, to: usize) -> Result<Vec<Patch>> {
         let mut patches = Vec::with_capacity(to.min(self.len()).saturating_sub(from));
         for id in from..to.min(self.len()) {
-            patches.push(self.patch(id)?);
+            let spot = self.spots.at(id).ok_or_else(|| Error::Bug(format!("no patch {id}")))?;
+            patches.push(self.patch(id, spot));
         }
         self.centres(&mut patches)?;
         for patch in &mut patches {
@@ -216,17 +222,36 @@ impl Grid {
         Ok(patches)
     }
 
-    fn patch(&self, id: usize) -> Result<Patch> {
-        let columns = self.col_starts.len();
-        let (Some(&row_off), Some(&col_off)) =
-            (self.row_starts.get(id / columns), self.col_starts.get(id % columns))
-        else {
-            return Err(Error::Bug(format!("no patch {id}")));
-        };
+    /// Which of these places, of upper left corners, hold a patch that is kept.
+    ///
+    /// # Errors
+    /// As [`Grid::patches`].
+    pub fn kept(&self, spots: &[(i64, i64)]) -> Result<Vec<bool>> {
+        if matches!(self.land, LandSource::None) {
+            return Ok(vec![true; spots.len()]);
+        }
+        let mut patches: Vec<Patch> =
+            spots.iter().enumerate().map(|(id, spot)| self.patch(id, *spot)).collect();
+        if !self.options.regions.is_empty() {
+            self.centres(&mut patches)?;
+        }
+        patches.iter_mut().try_for_each(|patch| self.judge(patch))?;
+        Ok(patches.iter().map(|patch| patch.status != Status::Rejected).collect())
+    }
+
+    /// The last row and the last column that a whole window may start at.
+    ///
+    /// # Errors
+    /// The raster is smaller than a window.
+    pub fn last_start(&self) -> Result<(i64, i64)> {
+        sampler::last_start(&self.lattice, self.options.size)
+    }
+
+    fn patch(&self, id: usize, (row_off, col_off): (i64, i64)) -> Patch {
         let (height, width) = self.options.size;
         let window = Window { row_off, col_off, height: height as u32, width: width as u32 };
         let inside = window.clip(self.lattice.height, self.lattice.width);
-        Ok(Patch {
+        Patch {
             id: id as i64,
             window,
             bbox: self.lattice.transform.bbox(&window),
@@ -236,14 +261,18 @@ impl Grid {
             fractions: None,
             region: None,
             status: Status::Kept,
-        })
+        }
     }
 
     fn centres(&self, patches: &mut [Patch]) -> Result<()> {
         if self.lattice.geographic {
             for patch in patches {
-                let column = patch.id as usize % self.col_starts.len();
-                patch.lon_center = self.lon_centers.get(column).copied().unwrap_or(f64::NAN);
+                let known = match self.lon_centers.len() {
+                    0 => None,
+                    columns => self.lon_centers.get(patch.id as usize % columns).copied(),
+                };
+                patch.lon_center = known
+                    .unwrap_or_else(|| lon_center(&self.lattice, patch.window.col_off, self.options.size.1));
                 patch.lat_center = 0.5 * (patch.bbox.ymin + patch.bbox.ymax);
             }
             return Ok(());
@@ -277,6 +306,11 @@ impl Grid {
     }
 }
 
+/// The centre's longitude of a patch of `width` columns on a globe.
+fn lon_center(lattice: &Lattice, col: i64, width: usize) -> f64 {
+    circular_mean(lattice.transform.x(col as f64), lattice.transform.x((col + width as i64) as f64))
+}
+
 /// The direction half-way between two longitudes, in (-180, 180].
 fn circular_mean(west: f64, east: f64) -> f64 {
     let (a, b) = (west.to_radians(), east.to_radians());
@@ -298,15 +332,17 @@ mod tests {
         }
     }
 
-    fn lattice(height: usize, width: usize) -> Lattice {
+    fn regular(height: usize, width: usize, options: GridOptions) -> Grid {
         let transform = Affine::north_up(0.0, 0.0, 1.0);
-        Lattice { height, width, transform, crs: "EPSG:4326".into(), geographic: true }
+        let lattice = Lattice { height, width, transform, crs: "EPSG:4326".into(), geographic: true };
+        let spots = Sampler::Regular.spots(&lattice, &options).unwrap();
+        Grid::new(lattice, options, spots, LandSource::None)
     }
 
     #[test]
     fn every_pixel_lies_in_one_patch_when_stride_equals_size() {
         for edge in [Edge::Overflow, Edge::Center, Edge::Pad] {
-            let grid = Grid::new(lattice(37, 50), options(8, 8, edge), LandSource::None).unwrap();
+            let grid = regular(37, 50, options(8, 8, edge));
             let mut seen = vec![0; 37 * 50];
             for patch in grid.patches(0, grid.len()).unwrap() {
                 let inside = patch.window.clip(37, 50).unwrap();
@@ -322,7 +358,7 @@ mod tests {
 
     #[test]
     fn id_and_window_are_a_bijection_however_it_is_cut() {
-        let grid = Grid::new(lattice(100, 90), options(32, 20, Edge::Snap), LandSource::None).unwrap();
+        let grid = regular(100, 90, options(32, 20, Edge::Snap));
         let all = grid.patches(0, grid.len()).unwrap();
         assert!(all.iter().enumerate().all(|(i, p)| p.id == i as i64));
         let windows: std::collections::HashSet<Window> = all.iter().map(|p| p.window).collect();

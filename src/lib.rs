@@ -51,6 +51,7 @@ pub mod sql_type;
 pub mod stitch;
 #[cfg(test)]
 mod testing;
+pub mod time;
 pub mod value;
 pub mod window;
 pub mod workers;

@@ -4,8 +4,10 @@ pub mod block;
 pub mod cells;
 pub mod footprint;
 pub mod geometry;
+pub mod neighbours;
 pub mod project;
 pub mod shape;
+pub mod sphere;
 
 pub use footprint::Footprint;
 pub use project::project;

@@ -4,6 +4,8 @@
 //! XSL-RR 128/64 variant) seeded by NumPy's `SeedSequence`, so that a split drawn here is the split that a
 //! Python pipeline drew.
 
+use rustc_hash::FxHashSet;
+
 /// A generator in the state that `default_rng(seed)` begins in.
 pub struct Pcg64 {
     state: u128,
@@ -47,6 +49,70 @@ impl Pcg64 {
                 self.half = Some((both >> 32) as u32);
                 both as u32
             }
+        }
+    }
+
+    /// `random()`: a double in [0, 1), of 53 bits.
+    pub fn double(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    }
+
+    /// `uniform(low, high)`: a double in [low, high).
+    pub fn uniform(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.double()
+    }
+
+    /// `integers(0, highest, endpoint=True)`: a whole number in `0 ..= highest`, by Lemire's method.
+    pub fn integer(&mut self, highest: u64) -> u64 {
+        if highest == 0 {
+            return 0;
+        }
+        if let Ok(highest) = u32::try_from(highest) {
+            let Some(count) = highest.checked_add(1) else { return self.next_u32().into() };
+            let threshold = (u32::MAX - highest) % count;
+            loop {
+                let product = u64::from(self.next_u32()) * u64::from(count);
+                if product as u32 >= threshold {
+                    return product >> 32;
+                }
+            }
+        }
+        let Some(count) = highest.checked_add(1) else { return self.next_u64() };
+        let threshold = (u64::MAX - highest) % count;
+        loop {
+            let product = u128::from(self.next_u64()) * u128::from(count);
+            if product as u64 >= threshold {
+                return (product >> 64) as u64;
+            }
+        }
+    }
+
+    /// `choice(n, size, replace=False)`: `size` of the numbers `0 .. n`, each at most once, in random order. No more than
+    /// `n` come.
+    pub fn choice(&mut self, n: u64, size: u64) -> Vec<u64> {
+        let size = size.min(n);
+        if n > 10_000 && size > n / 50 {
+            let mut order: Vec<u64> = (0..n).collect();
+            self.shuffle_from(&mut order, (n - size).max(1) as usize);
+            return order.split_off((n - size) as usize);
+        }
+        let mut taken = FxHashSet::with_capacity_and_hasher(size as usize, rustc_hash::FxBuildHasher);
+        let mut chosen: Vec<u64> = Vec::with_capacity(size as usize);
+        for last in n - size..n {
+            let draw = self.integer(last);
+            let next = if taken.insert(draw) { draw } else { last };
+            taken.insert(next);
+            chosen.push(next);
+        }
+        self.shuffle_from(&mut chosen, 1);
+        chosen
+    }
+
+    /// The places from `first` on, last one first, each trade with one that is not behind them.
+    fn shuffle_from(&mut self, order: &mut [u64], first: usize) {
+        for spot in (first..order.len()).rev() {
+            let partner = self.integer(spot as u64) as usize;
+            order.swap(spot, partner);
         }
     }
 
@@ -147,5 +213,24 @@ mod tests {
         assert_eq!(Pcg64::new(7).permutation(10), [8, 0, 7, 1, 3, 6, 2, 4, 5, 9]);
         assert!(Pcg64::new(7).permutation(0).is_empty());
         assert_eq!(Pcg64::new(7).permutation(1), [0]);
+    }
+
+    #[test]
+    fn numbers_and_choices_are_numpys() {
+        // NumPy 2.4: default_rng(3).random(2), then .uniform(-2, 5)
+        let mut rng = Pcg64::new(3);
+        assert_eq!([rng.double(), rng.double()], [0.08564916714362436, 0.2368105065960997]);
+        assert_eq!(rng.uniform(-2.0, 5.0), 3.608921256444778);
+        // default_rng(5).integers(0, n), one after another
+        let mut rng = Pcg64::new(5);
+        let below = [10, 10, 3, 1 << 32, (1 << 32) + 5, (1 << 32) - 1, 1, 1 << 40];
+        let drawn = below.map(|n: u64| rng.integer(n - 1));
+        assert_eq!(drawn, [6, 8, 0, 3470079269, 2213306434, 2706834549, 0, 59297434362]);
+        // default_rng(seed).choice(n, size, replace=False)
+        assert_eq!(Pcg64::new(7).choice(10, 4), [6, 5, 9, 8]);
+        assert_eq!(Pcg64::new(7).choice(20_000, 5), [12500, 13682, 18894, 11565, 17943]);
+        let many = Pcg64::new(7).choice(20_000, 1000);
+        assert_eq!((&many[..3], many.iter().sum::<u64>()), ([3762, 1432, 9397].as_slice(), 10281121));
+        assert_eq!(Pcg64::new(1).choice(6, 6), [1, 2, 5, 3, 4, 0]);
     }
 }

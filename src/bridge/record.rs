@@ -35,6 +35,9 @@ macro_rules! typed {
         impl Typed for Vec<$type> {
             const TYPE: &'static str = concat!($name, "[]");
         }
+        impl Typed for Vec<Option<$type>> {
+            const TYPE: &'static str = concat!($name, "[]");
+        }
         impl Typed for Option<$type> {
             const TYPE: &'static str = $name;
         }
@@ -83,6 +86,17 @@ impl Cell for Wkb {
     fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
         out.set_bytes(row, &self.0);
         Ok(())
+    }
+}
+
+/// A list; `None` where an item of it is NULL that must not be.
+impl<T: Read> Read for Vec<T> {
+    fn read(column: &Vector<'_>, row: usize) -> Result<Option<Vec<T>>> {
+        if column.is_null(row) {
+            return Ok(None);
+        }
+        let list = column.list(row);
+        list.rows().map(|item| T::read(list.items(), item)).collect()
     }
 }
 
@@ -209,11 +223,6 @@ mod tests {
         offset: i64,
         corner: Corner,
         names: Vec<String>,
-    }
-    impl Read for Vec<String> {
-        fn read(_: &Vector<'_>, _: usize) -> Result<Option<Vec<String>>> {
-            Ok(None)
-        }
     }
     record! { Feature { offset as "\"offset\"": i64, corner: Corner, names: Vec<String> } }
 

@@ -1,5 +1,7 @@
 //! Patches and registries. Windows of a grid, dates, and splits that do not leak.
 
+mod sampler_arguments;
+
 group! {
     "Patches and registries";
     table geo_patch_grid::GeoPatchGrid,

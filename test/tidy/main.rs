@@ -38,6 +38,7 @@ const WALK: &[&str] = &[
     "read",
     "catalog",
     "grid",
+    "time",
     "label",
     "zonal",
     "bands",

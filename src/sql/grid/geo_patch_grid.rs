@@ -15,10 +15,12 @@ use crate::grid::edge::{EDGES, Edge};
 use crate::grid::land::{Fractions, LandRule, SummedRows};
 use crate::grid::mask::Mask;
 use crate::grid::region::Region;
+use crate::grid::sampler::{Places, Sampler};
 use crate::grid::{Grid, GridOptions, LandSource, Lattice, Patch};
 use crate::limits::Limits;
 use crate::projection;
 use crate::read::source::Source;
+use crate::sql::grid::sampler_arguments::{self, SAMPLER};
 use crate::sql::shared::shapes::BOX;
 use crate::sql::shared::windows::{WIN, WindowRow};
 use crate::value::Value;
@@ -84,13 +86,26 @@ static DOC: FunctionDoc = FunctionDoc {
             "[]",
             "Regions in degrees with a land cap of their own (1 unless given): a patch whose centre lies in one is kept up to that cap. xmin > xmax crosses the antimeridian. The first that takes a patch names it.",
         ),
-        named("include_rejected", "BOOLEAN", "false", "Give rejected patches too, with their status."),
+        named(
+            "include_rejected",
+            "BOOLEAN",
+            "false",
+            "Give rejected patches too, with their status. `random` and `poisson_disk` draw among those that are kept, and take no such word.",
+        ),
+        SAMPLER[0],
+        SAMPLER[1],
+        SAMPLER[2],
+        SAMPLER[3],
+        SAMPLER[4],
+        SAMPLER[5],
+        SAMPLER[6],
+        SAMPLER[7],
     ],
     columns: &[
         column(
             "patch_id",
             "BIGINT",
-            "Place in the full grid, row-major from the upper left, whatever is filtered.",
+            "Place in the full grid, row-major from the upper left, whatever is filtered; under `explicit` the place in `anchors`, from 0; under `random` and `poisson_disk` the patches are counted as they are drawn.",
         ),
         column("win", WIN, "The window, in pixels."),
         column("bbox", BOX, "Outer edges of the window, in `crs`."),
@@ -116,6 +131,10 @@ static DOC: FunctionDoc = FunctionDoc {
         "resolution: not above 0, or wider than the box",
         "mask: does not cover the grid",
         "max_land_fraction: outside [0, 1]",
+        "n, replace, jitter, min_distance, anchors, anchors_crs, seed: given to a sampler that does not take it, or not given to one that needs it",
+        "n: more than there are places that the filters keep",
+        "min_distance, jitter: not above 0; jitter above 1",
+        "anchors: not points or windows, or a point off the grid",
     ],
     examples: &[
         Example {
@@ -143,10 +162,29 @@ static DOC: FunctionDoc = FunctionDoc {
                   GROUP BY status ORDER BY status;",
             rows: &["forced\t1\t0.5", "kept\t15\t0.25", "rejected\t2\t1.0"],
         },
+        Example {
+            title: "Random places with little land, each as likely as any other",
+            sql: "SELECT patch_id, win.row_off, win.col_off, land_fraction\n\
+                  FROM geo_patch_grid('test/data/small/land.tif', size := 6, max_land_fraction := 0.1, sampler := 'random', n := 3, seed := 1);",
+            rows: &["0\t9\t29\t0.0", "1\t0\t4\t0.0", "2\t10\t29\t0.0"],
+        },
+        Example {
+            title: "Places at least 3000 km apart, and how many fit",
+            sql: "SELECT count(*) AS patches FROM geo_patch_grid({xmin: -180, ymin: -90, xmax: 180, ymax: 90}, resolution := 1, size := 8, sampler := 'poisson_disk', min_distance := 3000);",
+            rows: &["38"],
+        },
+        Example {
+            title: "A patch around each of two stations, moved inward at the edge",
+            sql: "SELECT patch_id, win.row_off, win.col_off FROM geo_patch_grid('test/data/small/land.tif', size := 6,\n\
+                  \x20   sampler := 'explicit', anchors := [{x: 10.2, y: 54.3}, {x: -179.5, y: 89.5}]);",
+            rows: &["0\t1\t16", "1\t0\t0"],
+        },
     ],
     references: &[
         "The production grid: PyPI depth-recon, dataset_grid_utils.py",
         "Edge rules: xbatcher, rslearn, torchgeo GridGeoSampler, georeader",
+        "Bridson, Fast Poisson disk sampling in arbitrary dimensions, SIGGRAPH 2007",
+        "numpy.random.default_rng(seed): integers, uniform, choice, permutation",
     ],
 };
 
@@ -154,6 +192,8 @@ static DOC: FunctionDoc = FunctionDoc {
 pub struct Bound {
     lattice: Lattice,
     options: GridOptions,
+    sampler: Sampler,
+    spots: Places,
     /// The source, where it is a raster.
     source: Option<String>,
     mask: Option<String>,
@@ -204,10 +244,19 @@ impl TableFunction for GeoPatchGrid {
         }
         let include_rejected = args.flag("include_rejected")?.unwrap_or(false);
         let options = GridOptions { size, stride, edge, max_land_fraction, regions, include_rejected };
-        let (row_starts, col_starts) = Grid::starts(&lattice, &options).map_err(args.blame("size"))?;
+        let sampler = sampler_arguments::read(args, &lattice, &options)?;
+        let spots = sampler.spots(&lattice, &options).map_err(args.blame("size"))?;
         let columns = DOC.schema()?;
-        let rows = Some((row_starts.len() * col_starts.len()) as u64);
-        Ok(Plan { columns, rows, bound: Bound { lattice, options, source, mask, rule, limits } })
+        let rows = match sampler {
+            Sampler::Random { n, .. } => Some(n as u64),
+            Sampler::PoissonDisk { n, .. } => n.map(|n| n as u64),
+            _ => Some(spots.len() as u64),
+        };
+        Ok(Plan {
+            columns,
+            rows,
+            bound: Bound { lattice, options, sampler, spots, source, mask, rule, limits },
+        })
     }
 
     fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Scan> {
@@ -216,14 +265,15 @@ impl TableFunction for GeoPatchGrid {
             (Some(rule), Some(mask), _) => LandSource::Other(Mask::open(mask, rule)?),
             (Some(rule), None, Some(path)) => {
                 let source = Source::open(path)?;
-                let (rows, _) = Grid::starts(&bound.lattice, &bound.options)?;
+                let rows = bound.sampler.rows(&bound.lattice, &bound.options, &bound.spots)?;
                 LandSource::Own(SummedRows::build(&source, rule, &rows, bound.options.size)?)
             }
             (Some(_), None, None) => return Err(Error::Bug("a land filter without a mask".into())),
         };
         let crs = bound.lattice.crs.clone();
         let regions = bound.options.regions.iter().map(|r| r.name.clone()).collect();
-        let grid = Grid::new(bound.lattice.clone(), bound.options.clone(), land)?;
+        let grid = Grid::new(bound.lattice.clone(), bound.options.clone(), bound.spots.clone(), land);
+        let grid = grid.draw(&bound.sampler).map_err(|e| e.at(format!("{}(sampler)", DOC.name)))?;
         let jobs = (0..grid.len()).step_by(BATCH).map(|from| Ok((1, from)));
         let work = move |from: usize| grid.patches(from, from + BATCH);
         let pool = Ordered::start(jobs, bound.limits.threads, 8, work)?;

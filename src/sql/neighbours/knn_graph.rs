@@ -1,0 +1,66 @@
+//! The edges from each point to its k nearest.
+
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
+
+/// The statement that creates the macro.
+pub const SQL: &str = include_str!("../../../sql/knn_graph.sql");
+
+/// What the macro says of itself.
+pub static DOC: FunctionDoc = FunctionDoc {
+    name: "knn_graph",
+    kind: Kind::Macro,
+    summary: "The edges from each point to its k nearest.",
+    parameters: &[
+        Parameter {
+            name: "points",
+            types: "VARCHAR",
+            given: Given::Required,
+            meaning: "A relation by name with `id`, each once, and coordinates as `lon` and `lat`, `x` and `y`, or a `geometry` of points. Rows without are left out.",
+        },
+        Parameter {
+            name: "k",
+            types: "BIGINT",
+            given: Given::Required,
+            meaning: "How many neighbours each anchor has.",
+        },
+        named(
+            "anchors",
+            "VARCHAR",
+            "NULL",
+            "A relation of that form whose neighbours are wanted; the points themselves unless given.",
+        ),
+        named(
+            "metric",
+            "VARCHAR",
+            "'sphere'",
+            "`sphere`: coordinates are degrees, and distances kilometres along great circles, on a radius of 6371.0088 km; `plane`: straight lines in the units of the coordinates.",
+        ),
+        named("own", "BOOLEAN", "false", "A point is a neighbour of its own."),
+    ],
+    columns: &[
+        column("source", "ANY", "The anchor's id."),
+        column("target", "ANY", "The neighbour's id."),
+        column(
+            "distance",
+            "DOUBLE",
+            "Between the two. Edges come anchor by anchor in the order of ids, the nearest first, of equal distances the smaller id.",
+        ),
+    ],
+    nulls: "A row whose id or coordinate is NULL is no point.",
+    errors: &[
+        "points: an id in several rows; no `id`",
+        "k: below 1, or above the number of points that there are",
+        "metric: neither `sphere` nor `plane`",
+        "a latitude beyond 90 degrees, or a coordinate that is not finite",
+    ],
+    examples: &[Example {
+        title: "The nearest of each",
+        sql: "WITH stations AS (SELECT i AS id, 10.0 + i * i AS lon, 54.0 AS lat FROM range(4) t(i))\n\
+              SELECT source, target, round(distance, 1) AS km FROM geoquilt.knn_graph('stations', 1);",
+        rows: &["0\t1\t65.4", "1\t0\t65.4", "2\t1\t196.1", "3\t2\t326.7"],
+    }],
+    references: &[
+        "scipy.spatial.cKDTree",
+        "Bentley, Multidimensional binary search trees, 1975; Guttman, R-trees, 1984",
+    ],
+};
