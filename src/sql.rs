@@ -84,7 +84,9 @@ macro_rules! groups {
     };
 }
 
-groups![catalog, algebra, geometry, grid, neighbours, time, raster, array, vector, bands, stitch, write, system];
+groups![
+    catalog, algebra, geometry, grid, neighbours, time, raster, array, vector, bands, stitch, write, system
+];
 
 /// Every SQL function of geoquilt.
 pub fn functions() -> impl Iterator<Item = &'static Function> {

@@ -118,7 +118,7 @@ mod tests {
         let mut rng = Pcg64::new(1);
         for _ in 0..1000 {
             let (lon, lat) = (rng.uniform(-180.0, 180.0), rng.uniform(-89.0, 89.0));
-            let (away, bearing) = (rng.uniform(1.0, 15_000.0), rng.uniform(0.0, 6.28));
+            let (away, bearing) = (rng.uniform(1.0, 15_000.0), rng.uniform(0.0, std::f64::consts::TAU));
             let (to_lon, to_lat) = destination(lon, lat, bearing, away);
             assert!((km(lon, lat, to_lon, to_lat) - away).abs() < 1e-6);
             let (a, b) = (unit(lon, lat), unit(to_lon, to_lat));

@@ -101,7 +101,7 @@ impl ScalarFunction for GeoSphericalCap {
             if !lon.is_finite() {
                 return bad("lon", lon, "a finite number of degrees");
             }
-            if !(lat.abs() <= 90.0) {
+            if !(-90.0..=90.0).contains(&lat) {
                 return bad("lat", lat, "between -90 and 90");
             }
             if !(radius_km > 0.0 && radius_km.is_finite()) {
