@@ -16,6 +16,7 @@ pub use time::{Calendar, TimeUnits};
 
 use std::sync::Arc;
 
+use crate::dtype::with_pixels;
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Lack, Result};
 use crate::files::Sight;
@@ -24,7 +25,6 @@ use crate::format::array::{ArrayFile, ArrayHeader, Variable};
 use crate::format::gdal::hidden;
 use crate::format::open;
 use crate::interval::Interval;
-use crate::with_pixels;
 
 /// No coordinate that is read whole has more values: a damaged header may.
 const MAX_VALUES: u64 = 1 << 24;

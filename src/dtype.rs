@@ -213,10 +213,9 @@ pixel!(int i8 => Int8, u8 => UInt8, i16 => Int16, u16 => UInt16, i32 => Int32, u
 pixel!(float f32 => Float32, f64 => Float64);
 
 /// Calls a generic expression with `$T` bound to the Rust type of a dtype.
-#[macro_export]
 macro_rules! with_dtype {
     ($dtype:expr, $T:ident => $body:expr) => {
-        $crate::with_dtype!(@arms $dtype, $T, $body,
+        $crate::dtype::with_dtype!(@arms $dtype, $T, $body,
             Int8 i8, UInt8 u8, Int16 i16, UInt16 u16, Int32 i32, UInt32 u32, Int64 i64, UInt64 u64,
             Float32 f32, Float64 f64)
     };
@@ -229,6 +228,7 @@ macro_rules! with_dtype {
         }
     };
 }
+pub(crate) use with_dtype;
 
 /// One block of decoded pixels in the file's own type, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -256,7 +256,6 @@ pub enum Pixels {
 }
 
 /// Calls a generic expression with `$values` bound to the typed vector of some [`Pixels`].
-#[macro_export]
 macro_rules! with_pixels {
     ($pixels:expr, $values:ident => $body:expr) => {
         match $pixels {
@@ -273,6 +272,7 @@ macro_rules! with_pixels {
         }
     };
 }
+pub(crate) use with_pixels;
 
 /// So many pixels of no value yet, in memory that was asked for: the system may have none, which must not end the process.
 /// `what` says what they are.

@@ -34,6 +34,7 @@ use gdal::spatial_ref::SpatialRef;
 use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::affine::Affine;
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels, ask_room};
 use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
@@ -49,7 +50,6 @@ use crate::kept::Shared;
 use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
 use crate::window::Window;
-use crate::with_dtype;
 
 static HDF5: Mutex<()> = Mutex::new(());
 

@@ -16,9 +16,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel, Pixels, room};
 use crate::files::remote::RemoteFile;
-use crate::with_dtype;
 pub(crate) use codec::Codec;
 pub use predictor::Predictor;
 

@@ -13,12 +13,12 @@ mod zip;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use crate::dtype::with_dtype;
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::Sight;
 use crate::format::array::{ArrayFile, ArrayHeader};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, gather};
-use crate::with_dtype;
 use chunks::Chunks;
 use metadata::Node;
 use store::Store;

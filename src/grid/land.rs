@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::source::Source;
 use crate::window::Window;
-use crate::with_dtype;
 
 /// Which pixels of a mask are land.
 #[derive(Debug, Clone, Copy, PartialEq)]

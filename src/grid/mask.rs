@@ -8,14 +8,15 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::crs::Crs;
 use crate::dtype::Pixel;
+use crate::dtype::with_dtype;
 use crate::error::{Bounds, Error, Result};
 use crate::format::gdal;
 use crate::grid::land::{Fractions, LandRule, count};
 use crate::map::Footprint;
+use crate::projection;
 use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::source::Source;
 use crate::window::Window;
-use crate::{projection, with_dtype};
 
 /// What to do about the part of a box that the mask does not cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

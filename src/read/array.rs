@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::cf::{self, Axes};
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel, Pixels, room};
 use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{self, Sight, Stamp};
@@ -16,7 +17,6 @@ use crate::kept::Shared;
 use crate::read::axis::Axis;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::source::{Source, block_cache};
-use crate::with_dtype;
 use crate::workers::each;
 
 /// A chunk above this many bytes is refused: no real file has one, a damaged header may.

@@ -1,5 +1,6 @@
 //! Several rasters on one slice: each comes onto its grid, then they are merged pixel by pixel.
 
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Bounds, Error, Lack, Result};
 use crate::format::gdal::warp::Warped;
@@ -11,7 +12,6 @@ use crate::read::source::Source;
 use crate::read::warp::band_onto;
 use crate::resampling::{Resampling, Warp};
 use crate::slice::Slice;
-use crate::with_dtype;
 
 /// What stands where several files have a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels, room};
+use crate::dtype::{with_dtype, with_pixels};
 use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
@@ -12,7 +13,6 @@ use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::read::source::Source;
 use crate::window::Window;
 use crate::workers::go_on;
-use crate::{with_dtype, with_pixels};
 
 /// How a patch is read. The default is the file as it is: all bands, pixels as stored, NULL for nodata.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,10 +1,10 @@
 //! Stored values of an array file as numbers: scale, offset, and what stands for no value.
 
+use crate::dtype::with_pixels;
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::array::{Absent, Variable};
 use crate::read::gaps::{self, Gaps, GapsBuilder};
-use crate::with_pixels;
 
 /// How stored values become numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -370,12 +370,12 @@ fn key(canvas: &Canvas, plane: usize, strip: usize, tile_col: usize) -> u64 {
 mod tests {
     use super::*;
     use crate::dtype::Dtype;
+    use crate::dtype::with_dtype;
     use crate::grid::edge::EDGES;
     use crate::stitch::taper::Curve;
     use crate::stitch::tile::METHODS;
     use crate::testing::Draw;
     use crate::window::Window;
-    use crate::with_dtype;
 
     fn plan(sides: &[i64], method: Method, taper: Taper, wide: bool) -> Arc<Plan> {
         let canvas = Canvas::new(sides).unwrap();

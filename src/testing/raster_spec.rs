@@ -7,8 +7,8 @@
 //! band, each `/` a row. `count` stands for 0, 1, 2 and so on along the rows, `count+100` for 100, 101 and so on.
 //! `spec_raster` of test/python/conftest.py reads the same lines.
 
+use crate::dtype::with_dtype;
 use crate::dtype::{DTYPES, Dtype, Pixel};
-use crate::with_dtype;
 
 /// What a line says.
 #[derive(Debug, Clone, PartialEq)]
@@ -227,7 +227,7 @@ mod tests {
             assert_eq!(raster.header().bands[0].dtype, dtype);
             let pixels = raster.read_block(&[1], 0, 0).unwrap().remove(0);
             let values: Vec<f64> =
-                crate::with_pixels!(pixels, values => values.into_iter().map(Pixel::f64).collect());
+                crate::dtype::with_pixels!(pixels, values => values.into_iter().map(Pixel::f64).collect());
             assert_eq!(values, [1.0, 2.0, 3.0, 4.0], "{name}");
         }
     }

@@ -1,8 +1,8 @@
 //! Numbers into the pixels of a file: its type, its scale, and what stands for no pixel.
 
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
-use crate::with_dtype;
 
 /// How numbers become pixels.
 #[derive(Debug, Clone, PartialEq)]

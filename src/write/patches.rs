@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use crate::dtype::Pixel;
+use crate::dtype::with_dtype;
 use crate::error::{Error, Load, Result};
 use crate::format::gdal::create::Draft;
 use crate::stitch::canvas::Span;
 use crate::stitch::field::{Field, Plan, Strip};
 use crate::stitch::tile::{ROWS, Told};
-use crate::with_dtype;
 use crate::write::geotiff::Options;
 use crate::write::staging::Staging;
 

@@ -10,11 +10,11 @@ use gdal::{Dataset, DriverManager, Metadata};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixels};
+use crate::dtype::{with_dtype, with_pixels};
 use crate::error::{Error, Result};
 use crate::format::gdal::start;
 use crate::projection::library::reason;
 use crate::projection::spatial_ref;
-use crate::{with_dtype, with_pixels};
 
 /// What a raster is, and what its file is to say of it.
 #[derive(Debug, Clone)]

@@ -8,9 +8,9 @@
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::ReasonResult;
-use crate::with_dtype;
 
 /// HDF5's number of an open thing; negative where there is none.
 type Id = i64;

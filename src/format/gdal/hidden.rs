@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use crate::affine::Affine;
+use crate::dtype::with_pixels;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::ReasonResult;
 use crate::files::Location;
@@ -11,7 +12,6 @@ use crate::format::array::Variable;
 use crate::format::grib::{Field, Messages};
 use crate::format::{Band, Header};
 use crate::window::Window;
-use crate::with_pixels;
 
 /// What GDAL writes where a bit map says that there is no value.
 const HIDDEN: f64 = 9999.0;
@@ -114,7 +114,7 @@ pub fn of_variable(band: &Band, variable: &Variable) -> Band {
 
 /// A pixel that the variable does not have, for those that stand for none.
 fn spare(dtype: Dtype, variable: &Variable) -> Option<Nodata> {
-    crate::with_dtype!(dtype, T => {
+    crate::dtype::with_dtype!(dtype, T => {
         let absent = variable.absent::<T>();
         let candidates = [Nodata::Float(f64::NAN), least(dtype), greatest(dtype)];
         let outside = |value: &Nodata| T::nodata(*value).is_some_and(|value| absent.holds(value) || value.f64().is_nan());

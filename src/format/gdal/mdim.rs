@@ -17,6 +17,7 @@ use gdal::cpl::CslStringList;
 use gdal::{Dataset, DatasetOptions, GdalOpenFlags};
 use gdal_sys as c;
 
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{Address, Location, Sight, Stamp};
@@ -33,7 +34,6 @@ use crate::format::grib::{self, Messages};
 use crate::format::magic::sniff;
 use crate::kept::Kept;
 use crate::projection::library::cause;
-use crate::with_dtype;
 
 /// Above these a file is damaged: links of HDF5 may lead back to a group above.
 const MAX_GROUPS: usize = 4096;

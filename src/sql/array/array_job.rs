@@ -1,5 +1,6 @@
 //! A read of one array as a whole: what the scalar `read_array` and its stream over a registry share.
 
+use crate::dtype::with_pixels;
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::array::Variable;
@@ -9,7 +10,6 @@ use crate::read::gaps::Gaps;
 use crate::read::values::{Decoding, decode};
 use crate::sql::array::selection::{Coordinates, Request, coordinates, shape};
 use crate::value::Value;
-use crate::with_pixels;
 
 /// What is read, and what comes of it.
 pub struct ArrayJob {

@@ -1,6 +1,7 @@
 //! Windows of arrays, a row of a registry each.
 
 use crate::bridge::args::Args;
+use crate::dtype::with_dtype;
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::grid::records::{Record, Records};
@@ -11,7 +12,6 @@ use crate::sql::array::selection::{Request, add, option};
 use crate::sql::shared::row_scan::{PathsColumn, RowRead, RowReader};
 use crate::sql_type::SqlType;
 use crate::value::Value;
-use crate::with_dtype;
 
 /// Columns of a registry that say what of an array is read, as parameters of their names do for all rows.
 const SELECTIONS: [&str; 3] = ["sel", "isel", "slice"];

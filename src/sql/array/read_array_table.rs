@@ -7,8 +7,10 @@ use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::record::text;
 use crate::bridge::table::{Plan, TableFunction};
+use crate::dtype::with_dtype;
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::limits::Limits;
 use crate::read::array_plan::{Opened, Part};
 use crate::read::array_slice::GridTarget;
@@ -24,7 +26,6 @@ use crate::sql::raster::patch_scan::sql_type;
 use crate::sql::shared::registries::registry;
 use crate::sql::shared::row_scan::{self, ERROR, ON_ERROR_OF_ROWS};
 use crate::value::Value;
-use crate::{files, with_dtype};
 
 /// The table function `read_array`.
 pub struct ReadArrayTable;

@@ -8,6 +8,7 @@ use crate::bridge::doc::FunctionDoc;
 use crate::bridge::rows::Cell;
 use crate::bridge::table::Plan;
 use crate::bridge::vector::Vector;
+use crate::dtype::with_dtype;
 use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
 use crate::grid::cut::{Cut, CutWindow};
@@ -24,7 +25,6 @@ use crate::sql::shared::options::patch_options;
 use crate::sql::shared::remedies::told;
 use crate::sql::shared::windows::WindowRow;
 use crate::sql_type::SqlType;
-use crate::with_dtype;
 
 /// Where the patches come from.
 // A variant's line says what its fields are.

@@ -11,6 +11,7 @@ use crate::bridge::rows::Cell;
 use crate::bridge::table::Plan;
 use crate::bridge::vector::Vector;
 use crate::dtype::Pixels;
+use crate::dtype::with_pixels;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::grid::records::{Record, Records};
@@ -23,7 +24,6 @@ use crate::sql::shared::paths::{count, scenes};
 use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
-use crate::with_pixels;
 use crate::workers::Ordered;
 
 /// What becomes of a row that cannot be read.

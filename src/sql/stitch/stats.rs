@@ -7,11 +7,11 @@ use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Plain, Vector};
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::stitch::statistics::{Bands, Room, Sample, Summary};
 use crate::value::Value;
-use crate::with_dtype;
 
 /// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/stats.sql");

@@ -5,6 +5,7 @@ use bytemuck::Pod;
 use crate::bridge::args::number;
 use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Holds, Plain, Vector};
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Load, Result};
 use crate::sql_type::SqlType;
@@ -12,7 +13,6 @@ use crate::stitch::canvas::Span;
 use crate::stitch::field::{Field, Own, Plan, Strip};
 use crate::stitch::tile::{Method, Told};
 use crate::value::Value;
-use crate::with_dtype;
 
 /// The types of data that a stitching takes.
 pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]";

@@ -4,12 +4,12 @@ use bytemuck::Pod;
 
 use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Plain, Vector};
+use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::sql_type::SqlType;
 use crate::value::Value;
-use crate::with_dtype;
 
 /// The types of data that functions over pixels take.
 pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]";
