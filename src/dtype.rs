@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::error::{Cause, Error, Result};
-
 /// A real pixel type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dtype {
@@ -273,36 +271,6 @@ macro_rules! with_pixels {
     };
 }
 pub(crate) use with_pixels;
-
-/// So many pixels of no value yet, in memory that was asked for: the system may have none, which must not end the process.
-/// `what` says what they are.
-///
-/// # Errors
-/// [`Error::NoRoom`].
-pub fn room<T: Pixel>(count: usize, what: impl Fn() -> String) -> Result<Vec<T>> {
-    let bytes = count.saturating_mul(size_of::<T>());
-    if bytes < ASKED_BYTES {
-        return Ok(vec![T::default(); count]);
-    }
-    let mut pixels = Vec::new();
-    let refused = |e| Error::NoRoom { what: what(), needed: bytes as u64, reason: Cause::of(e) };
-    pixels.try_reserve_exact(count).map_err(refused)?;
-    pixels.resize(count, T::default());
-    Ok(pixels)
-}
-
-/// Whether a library below can have so many bytes now, which would end the process where there are none.
-///
-/// # Errors
-/// [`Error::NoRoom`].
-pub fn ask_room(bytes: usize, what: impl Fn() -> String) -> Result<()> {
-    let mut room: Vec<u8> = Vec::new();
-    let refused = |e| Error::NoRoom { what: what(), needed: bytes as u64, reason: Cause::of(e) };
-    if bytes < ASKED_BYTES { Ok(()) } else { room.try_reserve_exact(bytes).map_err(refused) }
-}
-
-/// What is taken without asking: less than anything that could be given back.
-const ASKED_BYTES: usize = 1 << 20;
 
 impl Pixels {
     /// How many pixels there are.

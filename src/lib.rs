@@ -3,7 +3,7 @@
 //! Data walks down this list, and no module imports a later one of the walk:
 //!
 //! - the words: [`bbox`], [`affine`], [`crs`], [`interval`], [`window`], [`slice`], [`dtype`], [`value`],
-//!   [`sql_type`], [`limits`], [`resampling`], [`kept`], [`on_error`], [`error`]
+//!   [`sql_type`], [`limits`], [`memory`], [`resampling`], [`kept`], [`on_error`], [`error`]
 //! - [`projection`]: what is known of a CRS, and the way from one to another
 //! - [`map`]: geometries and footprints on the globe
 //! - [`files`]: from paths and globs to files
@@ -39,6 +39,7 @@ pub mod kept;
 pub mod label;
 pub mod limits;
 pub mod map;
+pub mod memory;
 pub mod on_error;
 pub mod progress;
 pub mod projection;

@@ -35,7 +35,7 @@ use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags, Metadata};
 
 use crate::affine::Affine;
 use crate::dtype::with_dtype;
-use crate::dtype::{Dtype, Nodata, Pixel, Pixels, ask_room};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Cause, Error, Lack, Part, Result};
 use crate::files::remote::RemoteFile;
 use crate::files::{Address, Location, Sight, door};
@@ -47,6 +47,7 @@ use crate::format::magic::sniff;
 use crate::format::tiff::{CODECS, Packed, PackedBlocks, Predictor};
 use crate::format::{Band, Header, classic, grib, vrt};
 use crate::kept::Shared;
+use crate::memory::ask_room;
 use crate::projection::library::{self, cause, reason};
 use crate::projection::name_of;
 use crate::window::Window;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::dtype::{Pixel, Pixels, room};
+use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
+use crate::memory::room;
 
 /// `count` indices of an axis from `start` on, every `step`-th.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

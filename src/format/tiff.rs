@@ -17,8 +17,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 use crate::dtype::with_dtype;
-use crate::dtype::{Dtype, Pixel, Pixels, room};
+use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::files::remote::RemoteFile;
+use crate::memory::room;
 pub(crate) use codec::Codec;
 pub use predictor::Predictor;
 

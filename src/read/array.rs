@@ -7,13 +7,14 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::cf::{self, Axes};
 use crate::dtype::with_dtype;
-use crate::dtype::{Dtype, Pixel, Pixels, room};
+use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Cause, Error, ReasonResult, Result};
 use crate::files::{self, Sight, Stamp};
 use crate::format::array::{ABSENT, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, typed};
 use crate::format::open;
 use crate::kept::Shared;
+use crate::memory::room;
 use crate::read::axis::Axis;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::source::{Source, block_cache};

@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::dtype::{Dtype, Nodata, Pixel, Pixels, room};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::dtype::{with_dtype, with_pixels};
 use crate::error::{Bounds, Error, Lack, Load, Member, Result};
 use crate::format::{Band, Header};
 use crate::limits::Limits;
+use crate::memory::room;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::read::source::Source;

@@ -33,7 +33,8 @@ impl Source {
     /// Every path of this crate that the code names, in `use` or on the way, from `crate` on.
     pub fn paths(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        let mut rest = self.code.as_str();
+        let code = self.own_modules_in_full();
+        let mut rest = code.as_str();
         while let Some((start, head)) = next_path(rest) {
             let tail = &rest[start..];
             for path in tree(tail) {
@@ -42,6 +43,29 @@ impl Source {
             rest = &tail[tail.find(|c: char| !is_word(c)).unwrap_or(tail.len()).max(head.len())..];
         }
         found
+    }
+
+    /// The code, with `self::` before each path that begins with a module that this file declares.
+    fn own_modules_in_full(&self) -> String {
+        let declared = |line: &str| {
+            let name = line.trim().strip_suffix(';')?.rsplit_once("mod ")?.1;
+            name.chars().all(|c| c.is_alphanumeric() || c == '_').then(|| format!("{name}::"))
+        };
+        let mut code = self.code.clone();
+        for head in self.code.lines().filter_map(declared) {
+            let mut full = String::with_capacity(code.len());
+            let mut rest = code.as_str();
+            while let Some(at) = rest.find(&head) {
+                let begins = !rest[..at].ends_with(is_word) && !(at == 0 && full.ends_with(is_word));
+                full.push_str(&rest[..at]);
+                full.push_str(if begins { "self::" } else { "" });
+                full.push_str(&head);
+                rest = &rest[at + head.len()..];
+            }
+            full.push_str(rest);
+            code = full;
+        }
+        code
     }
 
     /// Every text of the code, with what stands for quotes in it as it is written.
@@ -259,6 +283,13 @@ mod tests {
         let text = "use crate::{a::{self, b as c}, d};\nuse super::e;\nfn f() { super::super::g::h(); crate::i::J::new() }\n";
         let want = ["crate::a", "crate::a::b", "crate::d", "crate::g::h", "crate::i::J::new", "crate::x::e"];
         assert_eq!(paths("x/y.rs", text), want);
+    }
+
+    #[test]
+    fn modules_of_its_own_are_seen_by_their_bare_names() {
+        let text = "mod about;\npub mod cause;\npub use about::{Load, Part};\nfn f() { cause::of(); other::cause::of() }\n";
+        let want = ["crate::error::about::Load", "crate::error::about::Part", "crate::error::cause::of"];
+        assert_eq!(paths("error.rs", text), want);
     }
 
     #[test]

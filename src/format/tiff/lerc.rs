@@ -8,7 +8,8 @@ use std::ffi::{c_int, c_uint, c_void};
 
 use super::codec::{Shape, Unpack, Within, short};
 use super::zstd;
-use crate::dtype::{Dtype, room};
+use crate::dtype::Dtype;
+use crate::memory::room;
 
 // The LERC inside GDAL, whose names GDAL prefixes.
 unsafe extern "C" {

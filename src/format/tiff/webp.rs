@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image_webp::WebPDecoder;
 
 use super::codec::{Shape, Unpack, short};
-use crate::dtype::room;
+use crate::memory::room;
 
 /// Red, green and blue; alpha is the fourth.
 const COLORS: usize = 3;

@@ -15,10 +15,11 @@ use zarrs::metadata::v3::MetadataV3;
 use zarrs::storage::{ReadableStorageTraits, StoreKey};
 
 use crate::dtype::with_dtype;
-use crate::dtype::{Pixel, Pixels, ask_room};
+use crate::dtype::{Pixel, Pixels};
 use crate::error::{Cause, ReasonResult};
 use crate::format::zarr::metadata::{Element, Node, Version};
 use crate::format::zarr::store::Store;
+use crate::memory::ask_room;
 
 /// A chunk above this many bytes is refused: no real store has one, a damaged document may.
 const MAX_CHUNK_BYTES: u64 = 1 << 30;
