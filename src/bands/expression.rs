@@ -264,7 +264,7 @@ impl Two {
             Two::Times => each!(|x, y| x * y),
             Two::Over => each!(|x, y| x / y),
             Two::Modulo => each!(|x, y| modulo(x, y)),
-            Two::Power => each!(|x, y| x.powf(y)),
+            Two::Power => each!(|x, y| if y == 2.0 { x * x } else { x.powf(y) }),
             Two::Less => each!(|x, y| truth(x < y)),
             Two::LessOrEqual => each!(|x, y| truth(x <= y)),
             Two::Greater => each!(|x, y| truth(x > y)),

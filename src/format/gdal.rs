@@ -71,6 +71,8 @@ pub fn start() {
             ("GDAL_PAM_ENABLED", "YES"),
             ("GDAL_NUM_THREADS", "1"),
             ("CPL_ENABLE_USERFAULTFD", "NO"),
+            // ZSTD is only unpacked (libtiff.rs), and the COG driver would pack its overviews in it on the way.
+            ("COG_TMP_COMPRESSION", "LZW"),
         ] {
             // These keys and values hold no zero byte, the one thing that could be refused.
             let _ = gdal::config::set_config_option(key, value);
@@ -141,7 +143,7 @@ impl Raster {
         vsi::watched(location, || {
             let gdal_file = GdalFile::of(sight, vsi::needs_netcdf)?;
             let magic = gdal_file.magic;
-            unwritten(sight)?;
+            let resting = at_rest(sight)?;
             // Refuses sources that could be waited for for ever.
             let sources = vrt::sources(sight)?;
             let is_array = match header {
@@ -180,7 +182,7 @@ impl Raster {
                 sibling_files: names.as_deref(),
                 allowed_drivers: drivers.as_deref(),
                 // A valid range hides pixels by our own rule; the sign keeps other drivers from a warning.
-                open_options: hdf5.then_some(&["@HONOUR_VALID_RANGE=NO"] as &[&str]),
+                open_options: hdf5.then_some(&["@HONOUR_VALID_RANGE=NO"] as &[&str]).or(resting),
             };
             let dataset = Dataset::open_ex(&gdal_file.name, options)
                 .map_err(|e| Error::unreadable(path, cause(e, &gdal_file.name)))?;
@@ -410,13 +412,18 @@ impl Drop for Raster {
 /// SQLite keeps what was written last in a file beside a database, which it cannot read without one more file: where that is
 /// absent it would have to be written, and the driver would give the database without it.
 ///
+/// Gives the options that a database at rest under such a log is opened with. GDAL would come to them by itself, but not once
+/// its own functions are added to every database that is opened, as its SQLite driver has them.
+///
 /// # Errors
 /// [`Error::Unreadable`].
-fn unwritten(sight: &Sight) -> Result<()> {
-    let Address::Local(path) = sight.location().address() else { return Ok(()) };
+fn at_rest(sight: &Sight) -> Result<Option<&'static [&'static str]>> {
+    let Address::Local(path) = sight.location().address() else { return Ok(None) };
     if !sight.magic().starts_with(b"SQLite f") {
-        return Ok(());
+        return Ok(None);
     }
+    // The format's version for readers: 2 is that with a log.
+    let logged = crate::files::sight::head(path, 20).is_ok_and(|head| head.get(19) == Some(&2));
     let beside = |end: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(end);
@@ -427,7 +434,8 @@ fn unwritten(sight: &Sight) -> Result<()> {
             let reason = "what was written last stands in its write-ahead log alone: it was not closed where it was written";
             Err(Error::unreadable(sight.path(), reason))
         }
-        _ => Ok(()),
+        (Some(log), _) if log.len() > 0 => Ok(None),
+        _ => Ok(logged.then_some(&["IMMUTABLE=YES"])),
     }
 }
 

@@ -194,6 +194,11 @@ def test_a_database_under_a_write_ahead_log_is_read_and_left_as_it_is(con, tmp_p
     assert os.listdir("db") == ["a.gpkg"]
     assert con.execute(count).fetchone() == (2,)
     assert os.listdir("db") == ["a.gpkg"]
+    # GDAL's SQLite driver, once used, adds its functions to every database that is opened.
+    geopandas.GeoDataFrame({"a": [1]}, geometry=[Point(1, 1)], crs=4326).to_file("other.sqlite", driver="SQLite")
+    assert con.execute(count.replace("db/a.gpkg", "other.sqlite")).fetchone() == (1,)
+    assert con.execute(count).fetchone() == (2,)
+    assert os.listdir("db") == ["a.gpkg"]
     # A log whose index is gone: what stands in it is not passed over.
     writer = sqlite3.connect("db/a.gpkg")
     writer.execute("PRAGMA wal_autocheckpoint = 0")
@@ -483,7 +488,7 @@ PATHS = {
 NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_format", "crs", "on_error", "assets", "bands", "dtype", "edge", "shuffle", "outside", "resampling", "merge",
             "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
             "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "nodata", "undecoded", "taper", "slice", "classes", "to_crs",
-            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression"}
+            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression", "metric", "anchors_crs", "sampler", "geometry"}
 
 
 @pytest.fixture

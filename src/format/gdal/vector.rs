@@ -11,7 +11,7 @@ use crate::error::{Cause, Error, Member, Result};
 use crate::files::{Address, Location, Sight};
 use crate::format::gdal::system::ReadOnly;
 use crate::format::gdal::vsi::GdalFile;
-use crate::format::gdal::{burn, start, tags, unwritten, vsi};
+use crate::format::gdal::{at_rest, burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
 use crate::projection::library::{cause, failure_of};
 use crate::projection::name_of;
@@ -143,7 +143,7 @@ impl VectorSource {
         let lower = path.to_ascii_lowercase();
         let is_table = [".csv", ".tsv", ".psv"].iter().any(|suffix| lower.ends_with(suffix));
         vsi::watched(sight.location(), || {
-            unwritten(sight)?;
+            let resting = at_rest(sight)?;
             let gdal_file = GdalFile::of(&sight.container(), |_, _| false)?;
             // A remote folder is not listed.
             let alone = gdal_file.file_name().map(|name| [name]);
@@ -160,7 +160,7 @@ impl VectorSource {
                 Dataset::open_ex(&name, options)
                     .map_err(|e| Error::unreadable(path, cause(e, &gdal_file.name)))
             };
-            let mut dataset = open(is_table.then_some(&CSV_OPTIONS[..]))?;
+            let mut dataset = open(is_table.then_some(&CSV_OPTIONS[..]).or(resting))?;
             if let Some(encoding) = untold_encoding(&dataset) {
                 dataset = open(Some(&[format!("ENCODING={encoding}").as_str()]))?;
             }
