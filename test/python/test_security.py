@@ -215,6 +215,65 @@ def test_a_database_under_a_write_ahead_log_is_read_and_left_as_it_is(con, tmp_p
 # --- Damage ------------------------------------------------------------------------------------------------------------------
 
 
+def virtual(path, source, name="d"):
+    layout = h5py.VirtualLayout((4,), "i4")
+    layout[:] = h5py.VirtualSource(source, name, (4,))
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("d", layout)
+
+
+def in_circles(how):
+    if how == "a dataset that names itself":
+        virtual("a.h5", ".")
+    elif how == "two files that name each other":
+        virtual("a.h5", "b.h5"), virtual("b.h5", "a.h5")
+    else:
+        with h5py.File("a.h5", "w") as file:
+            file["d"] = np.arange(4, dtype="i4")
+            group = file.create_group("a")
+            if how == "a group within itself":
+                group["b"] = group
+            elif how == "a link to the root":
+                group["b"] = h5py.SoftLink("/")
+            else:
+                for _ in range(30):
+                    below = group.create_group("x")
+                    group["y"] = below
+                    group = below
+
+
+DEEP, SELF, WAYS = "virtual datasets are more than 16 deep", 'its group "/a/b" holds itself', "its groups are reached by too many ways"
+NO_BANDS, NO_MAP, READ = '"a.h5" has zero bands', '"a.h5" has no place on the map', "none"
+# What each kind of circle gives by: an array, its scalar, one dataset as a raster, the headers, a catalog, the file as a raster.
+CIRCLES = {
+    "a dataset that names itself": [DEEP, DEEP, DEEP, READ, NO_MAP, NO_BANDS],
+    "two files that name each other": [DEEP, DEEP, DEEP, READ, NO_MAP, NO_BANDS],
+    "a group within itself": [SELF, SELF, READ, SELF, SELF, NO_BANDS],
+    "a link to the root": [SELF, SELF, READ, SELF, SELF, NO_BANDS],
+    "groups by two ways each": [WAYS] * 6,
+}
+WAYS_IN = ["SELECT data FROM read_array('a.h5', 'd')", "SELECT read_array('a.h5', 'd').data", "SELECT read_patch('HDF5:\"a.h5\"://d', {row_off: 0, col_off: 0, height: 1, width: 4})",
+           "FROM read_variables('a.h5')", "SELECT kind FROM geo_catalog_build('a.h5')", "SELECT count(*) FROM read_patch('a.h5', size := [1, 4])"]
+
+
+@pytest.mark.parametrize("way", range(len(WAYS_IN)))
+@pytest.mark.parametrize("how", CIRCLES)
+def test_hdf5_that_leads_back_to_itself_is_told_and_kills_nothing(how, way):
+    in_circles(how)
+    assert CIRCLES[how][way] in apart(WAYS_IN[way])
+
+
+def test_groups_by_two_names_and_virtual_datasets_are_read(con):
+    with h5py.File("a.h5", "w") as file:
+        group = file.create_group("a")
+        group["d"] = np.arange(4, dtype="i4")
+        file["b"] = group
+    virtual("v.h5", "a.h5", "a/d")
+    virtual("w.h5", "v.h5")
+    for path, name in (("a.h5", "a/d"), ("a.h5", "b/d"), ("v.h5", "d"), ("w.h5", "d")):
+        assert con.execute(f"SELECT read_array('{path}', '{name}').data").fetchone()[0] == [0, 1, 2, 3]
+
+
 EVERY_DOOR = ["FROM read_variables('{0}')", "SELECT read_array('{0}', 'd')", "SELECT read_patch('{0}', " + WIN + ")", "FROM read_blocks('{0}')",
               "FROM geo_catalog_build('{0}', on_error := 'skip')", "FROM geo_catalog_build('{0}', kind := 'raster')"]
 

@@ -1,10 +1,11 @@
 //! Calls of HDF5 that the linker sends here (build.rs), where the library, or who calls it, does not look whether a file is
-//! sound: attributes whose values cannot be read, and lists of dimensions that are none.
+//! sound: attributes whose values cannot be read, lists of dimensions that are none, groups that hold themselves, and values that
+//! stand in each other.
 
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulong, c_void};
 
 use crate::format::gdal::system;
 
@@ -21,6 +22,9 @@ unsafe extern "C" {
         visit: *const c_void,
         data: *mut c_void,
     ) -> c_int;
+    fn __real_H5Gopen1(location: Id, name: *const c_char) -> Id;
+    fn __real_H5Gopen2(location: Id, name: *const c_char, access: Id) -> Id;
+    fn __real_H5D__read(count: usize, parts: *mut c_void) -> c_int;
     fn H5Aclose(attribute: Id) -> c_int;
     fn H5Aexists(object: Id, name: *const c_char) -> c_int;
     fn H5Aget_name(attribute: Id, size: usize, name: *mut c_char) -> isize;
@@ -28,6 +32,9 @@ unsafe extern "C" {
     fn H5Aget_type(attribute: Id) -> Id;
     fn H5Aopen(object: Id, name: *const c_char, access: Id) -> Id;
     fn H5Dget_space(dataset: Id) -> Id;
+    fn H5Gclose(group: Id) -> c_int;
+    fn H5Gget_objinfo(location: Id, name: *const c_char, follow: bool, out: *mut Object) -> c_int;
+    fn H5Iget_name(object: Id, name: *mut c_char, size: usize) -> isize;
     fn H5Iget_type(object: Id) -> c_int;
     fn H5Sclose(space: Id) -> c_int;
     fn H5Sget_simple_extent_ndims(space: Id) -> c_int;
@@ -254,4 +261,108 @@ unsafe extern "C" fn __wrap_H5DSiterate_scales(
             false => -1,
         }
     }
+}
+
+/// What the library tells of an object: its file and its number there, and what nobody asks for here.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Object {
+    file: [c_ulong; 2],
+    number: [c_ulong; 2],
+    rest: [u64; 16],
+}
+
+/// The object of a path, as seen from another; `None` where there is none.
+///
+/// # Safety
+/// The object is open.
+unsafe fn object(from: Id, path: &CStr) -> Option<([c_ulong; 2], [c_ulong; 2])> {
+    let mut out = Object { file: [0; 2], number: [0; 2], rest: [0; 16] };
+    // SAFETY: the caller's; the library writes less than there is room for.
+    let done = unsafe { H5Gget_objinfo(from, path.as_ptr(), true, &mut out) };
+    (done >= 0).then_some((out.file, out.number))
+}
+
+/// A path in a file of more letters is none that a writer has.
+const MOST_LETTERS: usize = 4096;
+
+/// Whether a group holds itself, by whatever way: it is one of those that its own path leads through.
+///
+/// # Safety
+/// The group is open.
+unsafe fn holds_itself(group: Id) -> Option<String> {
+    let mut name = vec![0 as c_char; MOST_LETTERS];
+    // SAFETY: the caller's; the library writes as many letters as there is room for, the zero counted.
+    let (letters, path) = unsafe {
+        let letters = H5Iget_name(group, name.as_mut_ptr(), name.len());
+        (letters, CStr::from_ptr(name.as_ptr()).to_bytes().to_vec())
+    };
+    let shown = || String::from_utf8_lossy(&path).into_owned();
+    if usize::try_from(letters).is_ok_and(|letters| letters >= MOST_LETTERS) {
+        return Some(shown());
+    }
+    // SAFETY: the caller's.
+    let own = unsafe { object(group, c".") }?;
+    let ends =
+        path.iter().enumerate().filter(|(at, letter)| **letter == b'/' && path.len() > 1 && *at < path.len());
+    let is_own = |end: usize| {
+        let above = CString::new(path.get(..end.max(1)).unwrap_or_default()).ok()?;
+        // SAFETY: the caller's.
+        unsafe { object(group, &above) }.filter(|above| *above == own)
+    };
+    ends.map(|(at, _)| at).find_map(is_own).map(|_| shown())
+}
+
+// netCDF walks down the groups for as long as there are any.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_H5Gopen2(location: Id, name: *const c_char, access: Id) -> Id {
+    // SAFETY: the caller's; a group that is refused is given back.
+    unsafe {
+        let group = __real_H5Gopen2(location, name, access);
+        if group < 0 || !system::is_reading() {
+            return group;
+        }
+        let reason = match holds_itself(group) {
+            Some(path) => format!("its group \"{path}\" holds itself"),
+            None if system::opens_too_many_groups() => "its groups are reached by too many ways".into(),
+            None => return group,
+        };
+        H5Gclose(group);
+        system::refuse(reason);
+        -1
+    }
+}
+
+// GDAL sees groups that it was in, but not those that it reaches by many ways.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_H5Gopen1(location: Id, name: *const c_char) -> Id {
+    if system::is_reading() && system::opens_too_many_groups() {
+        system::refuse("its groups are reached by too many ways".into());
+        return -1;
+    }
+    // SAFETY: the caller's.
+    unsafe { __real_H5Gopen1(location, name) }
+}
+
+thread_local! {
+    /// How many reads this thread is in, one within the other: values of a virtual dataset are those of others.
+    static READS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Virtual datasets of virtual datasets, and so on, are read down to here.
+const MOST_READS: u32 = 16;
+
+// A virtual dataset may name itself.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_H5D__read(count: usize, parts: *mut c_void) -> c_int {
+    let outer = READS.get();
+    if outer >= MOST_READS {
+        system::refuse(format!("its virtual datasets are more than {MOST_READS} deep, or name themselves"));
+        return -1;
+    }
+    READS.set(outer + 1);
+    // SAFETY: the library's own call.
+    let done = unsafe { __real_H5D__read(count, parts) };
+    READS.set(outer);
+    done
 }

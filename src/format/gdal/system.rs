@@ -27,6 +27,8 @@ thread_local! {
     static READINGS: Cell<u32> = const { Cell::new(0) };
     /// The file in work.
     static ROOT: RefCell<String> = const { RefCell::new(String::new()) };
+    /// How many groups of HDF5 were opened.
+    static GROUPS: Cell<u32> = const { Cell::new(0) };
     /// What kept a library from a file first.
     static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
     /// Files outside of the root's folder that are what they should be, without their extensions: their side files are theirs.
@@ -54,16 +56,27 @@ pub(super) fn is_reading() -> bool {
     READINGS.try_with(Cell::get).is_ok_and(|readings| readings > 0)
 }
 
+/// A file's groups are opened this often in one reading, by more than one library.
+const MOST_GROUPS: u32 = 1 << 14;
+
+/// Counts one more group that is opened.
+pub(super) fn opens_too_many_groups() -> bool {
+    GROUPS.set(GROUPS.get().saturating_add(1));
+    GROUPS.get() > MOST_GROUPS
+}
+
 /// Runs work in which libraries read a file, by its path, and what belongs to it. Gives the first failure too, which
 /// explains the rest.
 pub(super) fn reading<T>(file: &str, work: impl FnOnce() -> T) -> (T, Option<Error>) {
     let outer = (ROOT.replace(file.into()), FAILURE.take(), ELSEWHERE.take());
+    let groups = GROUPS.replace(0);
     let result = {
         let _reading = Reading::begin();
         work()
     };
     ROOT.set(outer.0);
     ELSEWHERE.set(outer.2);
+    GROUPS.set(groups);
     (result, FAILURE.replace(outer.1))
 }
 
@@ -247,11 +260,13 @@ pub(super) fn failed(path: &Path, error: io::Error) {
 
 /// Keeps that an attribute of an HDF5 file could not be read.
 pub(super) fn damaged(attribute: &str) {
+    refuse(format!("its attribute \"{attribute}\" cannot be read: it is damaged"));
+}
+
+/// Keeps why the file in work is not read on.
+pub(super) fn refuse(reason: String) {
     if is_reading() {
-        contain((), || {
-            let reason = format!("its attribute \"{attribute}\" cannot be read: it is damaged");
-            note(Error::unreadable(root(), reason));
-        });
+        contain((), || note(Error::unreadable(root(), reason)));
     }
 }
 
