@@ -156,6 +156,10 @@ pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
         let whole = self.integer().or_else(|| whole.then_some(self.f64() as i128))?;
         (self.f32() as i128 != whole).then_some(whole)
     }
+    /// A number that has no FLOAT near it, which would be infinite.
+    fn above_float(self) -> Option<f64> {
+        (self.f64().is_finite() && self.f32().is_infinite()).then(|| self.f64())
+    }
     /// True for the value itself, and for NaN when the value is NaN.
     fn is(self, value: Self) -> bool;
     /// `value` in this type; a caller that asks for another type than the file's asks for a float.

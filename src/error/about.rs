@@ -98,6 +98,8 @@ pub enum Lack {
     Complex(String),
     /// A whole number that FLOAT cannot hold exactly, in a band counted from 1.
     BeyondFloat { band: usize, value: i128 },
+    /// A number beyond the largest FLOAT, in a band counted from 1.
+    AboveFloat { band: usize, value: f64 },
     /// No feature with a geometry, in any of these layers.
     Features(Vec<String>),
     /// None of these variables has coordinates on the map.
@@ -151,6 +153,12 @@ impl Lack {
             ),
             Lack::Complex(dtype) => {
                 write!(f, "\"{path}\" has complex pixels ({dtype}), which have no real value")
+            }
+            Lack::AboveFloat { band, value } => {
+                write!(
+                    f,
+                    "\"{path}\" has a pixel of {value:e} in band {band}, which is beyond the largest FLOAT"
+                )
             }
             Lack::BeyondFloat { band, value } => {
                 write!(f, "\"{path}\" has a pixel of {value} in band {band}, which FLOAT cannot hold exactly")

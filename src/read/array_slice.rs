@@ -125,6 +125,12 @@ impl Planes {
         cells.filter_map(|(value, _)| value.beyond_float()).next()
     }
 
+    /// The first value beyond the largest FLOAT.
+    pub fn above_float(&self) -> Option<f64> {
+        let cells = self.values.iter().zip(&self.valid).filter(|(_, valid)| **valid != 0);
+        cells.filter_map(|(value, _)| value.above_float()).next()
+    }
+
     /// Writes the values from the `from`-th on into `out`, and gives the runs of `out` without one, as
     /// [`decode`] does.
     ///

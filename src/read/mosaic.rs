@@ -325,6 +325,12 @@ fn layer(
                 if let Some(value) = pixels.find_map(|pixel| beyond_float(*pixel, is_aligned)) {
                     return Err(Error::unsuited(source.path(), Lack::BeyondFloat { band, value }));
                 }
+                if own == Dtype::Float64 && options.merge != Merge::Count {
+                    let mut pixels = (0..warped.pixels.len()).filter(kept).filter_map(|index| warped.pixels.get(index));
+                    if let Some(value) = pixels.find_map(|pixel| pixel.above_float()) {
+                        return Err(Error::unsuited(source.path(), Lack::AboveFloat { band, value }));
+                    }
+                }
                 layer.pixels.extend(warped.pixels.iter().map(|v| v.f32()));
                 layer.valid.extend(&warped.valid);
                 touched = true;

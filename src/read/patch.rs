@@ -286,13 +286,15 @@ impl PatchRequest<'_> {
         let area = self.window.area();
         for (plane, &band) in self.bands.iter().enumerate() {
             let metadata = self.source.header().bands.get(band.wrapping_sub(1));
-            let Some(metadata) = metadata.filter(|metadata| metadata.dtype.is_wide_integer()) else {
+            let suspect = |dtype: Dtype| dtype.is_wide_integer() || dtype == Dtype::Float64;
+            let Some(metadata) = metadata.filter(|metadata| suspect(metadata.dtype)) else {
                 continue;
             };
+            let first = if metadata.dtype == Dtype::Float64 { f32::INFINITY } else { FIRST };
             let (start, end) = (plane * area, (plane + 1) * area);
             // Gaps and a fill value lie there too: whether a pixel does, its own type tells.
             let large = |run: Range<usize>| {
-                out.get(run).is_some_and(|run| run.iter().fold(false, |any, v| any | (v.abs() >= FIRST)))
+                out.get(run).is_some_and(|run| run.iter().fold(false, |any, v| any | (v.abs() >= first)))
             };
             let mut from = start;
             let inside = gaps.iter().filter(|gap| (start..end).contains(&gap.start));
@@ -310,6 +312,12 @@ impl PatchRequest<'_> {
             with_dtype!(metadata.dtype, P => {
                 let mut pixels: Vec<P> = room(area, || "a window".into())?;
                 plain.read(&mut pixels)?;
+                if metadata.dtype == Dtype::Float64 {
+                    return match pixels.iter().find_map(|pixel| pixel.above_float()) {
+                        Some(value) => Err(Error::unsuited(self.source.path(), Lack::AboveFloat { band, value })),
+                        None => continue,
+                    };
+                }
                 if let Some(value) = pixels.iter().find_map(|pixel| pixel.beyond_float()) {
                     return Err(Error::unsuited(self.source.path(), Lack::BeyondFloat { band, value }));
                 }

@@ -725,6 +725,31 @@ def test_whole_numbers_that_a_float_changes_are_refused_by_the_scalar(con, tmp_p
     assert array_of(con, hidden) == [1, 5, None, 2]
 
 
+LARGEST = float(np.finfo("float32").max)
+
+
+def test_doubles_beyond_the_largest_float_are_refused_by_the_scalars_and_others_are_rounded_as_numpys(con, tmp_path):
+    onto = "geo_slice({xmin: 0, ymin: 0, xmax: 2, ymax: 2}, 1, 'EPSG:4326')"
+    kept, lost = [[1, -np.inf], [np.inf, LARGEST]], [[1, 2], [-1e100, 3]]
+    for name, values in (("kept", kept), ("lost", lost)):
+        on_map(tmp_path / f"{name}.nc", "f8", values, {})
+        write_raster(tmp_path / f"{name}.tif", np.array(values), crs="EPSG:4326", transform=rasterio.transform.from_origin(0, 2, 1, 1))
+    ways = {"nc": ["read_array('{}', 'v')", f"read_array('{{}}', 'v', {{slice: {onto}}})"],
+            "tif": ["read_patch('{}', {row_off: 0, col_off: 0, height: 2, width: 2})", f"read_slice('{{}}', {onto})"]}
+    for end, calls in ways.items():
+        for call in calls:
+            assert "-1e100" in refused(con, "SELECT " + call.replace("{}", f"{tmp_path}/lost.{end}")), call
+            got = con.execute("SELECT " + call.replace("{}", f"{tmp_path}/kept.{end}")).fetchone()[0]
+            got = got["data"] if isinstance(got, dict) else got
+            np.testing.assert_array_equal(np.sort(np.array(got, "float64")), np.sort(np.array(kept).astype("float32").astype("float64").ravel()))
+    # What stands for no number is none, however large.
+    hidden = on_map(tmp_path / "hidden.nc", "f8", lost, {"_FillValue": -1e100})
+    assert array_of(con, hidden) == [1, 2, None, 3]
+    write_raster(tmp_path / "hidden.tif", np.array(lost), crs="EPSG:4326", nodata=-1e100, transform=rasterio.transform.from_origin(0, 2, 1, 1))
+    assert ask(con, f"SELECT read_patch('{tmp_path}/hidden.tif', {{row_off: 0, col_off: 0, height: 2, width: 2}})") == [1, 2, None, 3]
+    assert ask(con, f"SELECT read_slice('{tmp_path}/hidden.tif', {onto}).data") == [1, 2, None, 3]
+
+
 @pytest.mark.parametrize("kind", ["BIGINT", "UBIGINT"])
 def test_ids_that_a_double_does_not_tell_apart_are_refused(con, kind):
     polygons = lambda ids: f"SELECT geo_polygonize({ids}::{kind}[], [1, 2], [500000, 1, 0, 5000000, 0, -1]::DOUBLE[], 'EPSG:25832')"

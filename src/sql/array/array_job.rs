@@ -78,6 +78,7 @@ impl ArrayJob {
                     if onto.resampling.is_selection() && onto.merge.is_selection() {
                         self.check_float::<T>(part, || planes.beyond_float())?;
                     }
+                    self.check_range::<T>(part, || planes.above_float())?;
                     let out = out.get_mut(done..done + planes.len()).ok_or_else(short)?;
                     (planes.len(), planes.write(0, self.decoding.fill, out)?)
                 }
@@ -87,6 +88,9 @@ impl ArrayJob {
                     let gaps = decode(&pixels, part.metadata()?, &self.decoding, out)?;
                     self.check_float::<T>(part, || {
                         beyond_float(&pixels, part.metadata().ok()?, &self.decoding)
+                    })?;
+                    self.check_range::<T>(part, || {
+                        above_float(&pixels, part.metadata().ok()?, &self.decoding)
                     })?;
                     (pixels.len(), gaps)
                 }
@@ -108,6 +112,21 @@ impl ArrayJob {
             Some(value) => {
                 let reason = format!(
                     "it holds {value}, which FLOAT cannot hold exactly\nFROM read_array(...) gives values in the variable's own type"
+                );
+                Err(Error::values(part.source.path(), variable.name.as_str(), reason))
+            }
+        }
+    }
+
+    /// Refuses doubles beyond the largest FLOAT, which would be infinite.
+    fn check_range<T: Pixel>(&self, part: &Part, find: impl FnOnce() -> Option<f64>) -> Result<()> {
+        let variable = part.metadata()?;
+        let narrowed = variable.dtype == Some(Dtype::Float64) && T::DTYPE == Dtype::Float32;
+        match narrowed.then(find).flatten() {
+            None => Ok(()),
+            Some(value) => {
+                let reason = format!(
+                    "it holds {value:e}, which is beyond the largest FLOAT\nFROM read_array(...) gives values in the variable's own type"
                 );
                 Err(Error::values(part.source.path(), variable.name.as_str(), reason))
             }
@@ -152,6 +171,16 @@ pub fn natural(part: &Part, decoding: &Decoding, onto: Option<&GridTarget>) -> R
     let as_stored =
         decoding.linear(variable).is_none() && onto.is_none_or(|onto| onto.resampling.is_selection());
     Ok(if as_stored { own } else { own.worked_out() })
+}
+
+/// The first value beyond the largest FLOAT that stands for a number.
+fn above_float(pixels: &Pixels, variable: &Variable, decoding: &Decoding) -> Option<f64> {
+    let Pixels::Float64(values) = pixels else { return None };
+    let absent = variable.absent();
+    values
+        .iter()
+        .filter(|value| !decoding.masked || !absent.holds(**value))
+        .find_map(|value| value.above_float())
 }
 
 /// The first value that a FLOAT changes; those that stand for none count only where they are asked for.

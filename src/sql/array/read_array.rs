@@ -63,7 +63,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a value or index outside its axis (what the axis has is told)",
         "a dimension without coordinates selected by value",
         "a time that stands at several places of its axis; files that have one time, or other coordinates than each other (the two are named)",
-        "a whole number that FLOAT cannot hold exactly: the table function read_array has the variable's own type",
+        "a whole number, of a variable of whole numbers, that FLOAT cannot hold exactly, and a number beyond the largest FLOAT: the table function read_array has the variable's own type",
         "a chunk above geoquilt_max_chunk_mb: the table function read_array streams instead",
     ],
     examples: &[

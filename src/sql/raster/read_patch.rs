@@ -52,7 +52,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "the file is absent, no raster, or damaged",
         "the window is below 1 x 1, or wholly outside and not boundless",
         "a band that the file does not have (those it has are listed)",
-        "a whole number that FLOAT cannot hold exactly, from 16777217 on: the table function read_patch does",
+        "a whole number, of a file of whole numbers, that FLOAT cannot hold exactly, from 16777217 on, and a number beyond the largest FLOAT: the table function read_patch holds them",
         "a chunk above geoquilt_max_chunk_mb: the table function read_patch streams instead",
         "options that are not constant, or an unknown key",
     ],

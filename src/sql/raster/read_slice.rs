@@ -53,7 +53,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "no transformation between the two CRSs",
         "no file touches the slice, which is not boundless",
         "a band that a file does not have (those it has are listed), or files with different numbers of bands",
-        "a whole number that FLOAT cannot hold exactly, from 16777217 on, where pixels are copied or picked",
+        "a whole number, of a file of whole numbers, that FLOAT cannot hold exactly, from 16777217 on, where pixels are copied or picked; a number beyond the largest FLOAT",
         "a slice, or a chunk of them, above geoquilt_max_chunk_mb",
         "options that are not constant, or an unknown key",
     ],

@@ -67,7 +67,9 @@ fn of_lack(path: &str, lack: &Lack) -> Option<String> {
         Lack::Kind(Other::Both) => "Say which to take: kind := 'raster' or kind := 'vector'".into(),
         Lack::PixelType { .. } => "Give dtype := 'float32' or 'float64'".into(),
         Lack::BandCount { .. } => "Name the bands that all have: {bands: [1]}".into(),
-        Lack::BeyondFloat { .. } => "FROM read_patch(...) gives pixels in the file's own type".into(),
+        Lack::BeyondFloat { .. } | Lack::AboveFloat { .. } => {
+            "FROM read_patch(...) gives pixels in the file's own type".into()
+        }
         Lack::Times { .. } => {
             "Tell the time by filename_regex or time_tag, or name another variable with time_var".into()
         }
