@@ -11,7 +11,7 @@ use crate::dtype::Pixel;
 use crate::dtype::with_dtype;
 use crate::error::{Bounds, Error, Result};
 use crate::format::gdal;
-use crate::grid::land::{Fractions, LandRule, count};
+use crate::grid::land::{Fractions, LandRule, SummedRows, count};
 use crate::map::Footprint;
 use crate::projection;
 use crate::read::patch::{PatchOptions, PatchRequest};
@@ -37,7 +37,12 @@ pub struct Mask {
     transform: Affine,
     crs: String,
     geographic: bool,
+    /// Sums of all its pixels, for many boxes.
+    sums: Option<SummedRows>,
 }
+
+/// Masks of more pixels than this are read box by box.
+const MAX_SUMMED: usize = 1 << 28;
 
 impl Mask {
     /// # Errors
@@ -46,7 +51,21 @@ impl Mask {
         let source = Source::open(path)?;
         let (transform, crs) = source.header().georeference(path)?;
         let geographic = projection::crs_facts(&crs)?.geographic;
-        Ok(Mask { source, rule, transform, crs, geographic })
+        Ok(Mask { source, rule, transform, crs, geographic, sums: None })
+    }
+
+    /// Reads all pixels once, so that each box after that costs the same.
+    ///
+    /// # Errors
+    /// Pixels that cannot be decoded.
+    pub fn summed(mut self) -> Result<Mask> {
+        let header = self.source.header();
+        let (height, width) = (header.height, header.width);
+        if height.saturating_mul(width) <= MAX_SUMMED {
+            let all: Vec<i64> = (0..height as i64).collect();
+            self.sums = Some(SummedRows::build(&self.source, self.rule, &all, (height, width))?);
+        }
+        Ok(self)
     }
 
     fn extent(&self) -> Result<Bbox> {
@@ -162,6 +181,9 @@ impl Mask {
         let (height, width) = (bottom - top, right - left);
         if height <= 0 || width <= 0 {
             return Ok(Fractions::default());
+        }
+        if let (Some(sums), None) = (&self.sums, wkb) {
+            return Ok(sums.fractions(&Window::new(*top, *left, height, width)?));
         }
         let dtype = self.source.header().bands.first().map(|b| b.dtype);
         let dtype = dtype.ok_or_else(|| Error::Bug("a mask without bands".into()))?;
