@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{
     AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
@@ -22,6 +22,11 @@ pub type Carried = Option<Arc<dyn Carry>>;
 pub trait Carry: Any + Send + Sync {
     /// Whether the query was interrupted: what works for it may end.
     fn is_interrupted(&self) -> bool;
+
+    /// How many bytes the query may use.
+    fn memory(&self) -> usize {
+        usize::MAX
+    }
 }
 
 thread_local! {
@@ -49,6 +54,9 @@ pub fn carrying<T>(what: Carried, work: impl FnOnce() -> T) -> T {
 /// So often it is looked at whether the query was interrupted.
 const BETWEEN: Duration = Duration::from_millis(20);
 
+/// Items of a long list, or steps of some nanoseconds, between two looks whether the query was interrupted.
+pub const STRIDE: usize = 1024;
+
 /// Whether the work of this thread is to end. It costs next to nothing: whether the query was interrupted is looked at so often
 /// and no oftener.
 ///
@@ -66,9 +74,26 @@ pub fn go_on() -> Result<()> {
     if is_interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
+/// As [`go_on`], for code of others that knows no errors: it is left as by a panic, from which those below tell the error.
+pub fn go_on_or_leave() {
+    if let Err(error) = go_on() {
+        resume_unwind(Box::new(error));
+    }
+}
+
+/// What a panic was: an error that code of others was left by, or a defect.
+pub fn fault(panic: Box<dyn Any + Send>, defect: impl FnOnce() -> String) -> Error {
+    panic.downcast::<Error>().map_or_else(|_| Error::Bug(defect()), |error| *error)
+}
+
 /// Whether the query that this thread works for was interrupted.
 pub fn is_interrupted() -> bool {
     CARRIED.with_borrow(|carried| carried.as_ref().is_some_and(|carried| carried.is_interrupted()))
+}
+
+/// How many bytes the query that this thread works for may use.
+pub fn memory() -> usize {
+    CARRIED.with_borrow(|carried| carried.as_ref().map_or(usize::MAX, |carried| carried.memory()))
 }
 
 /// The process that works here, and how many threads of it are at work: both in one word, so that a fork copies them as
@@ -199,8 +224,9 @@ impl<T: Send + 'static> Ordered<T> {
                     let result = job.and_then(|job| {
                         let _here = Here::enter()?;
                         go_on()?;
-                        catch_unwind(AssertUnwindSafe(|| line.1(job)))
-                            .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at job {index}"))))
+                        catch_unwind(AssertUnwindSafe(|| line.1(job))).unwrap_or_else(|panic| {
+                            Err(fault(panic, || format!("a worker panicked at job {index}")))
+                        })
                     });
                     shared.finish(index, cost, result);
                 }
@@ -257,7 +283,7 @@ fn take<T, J>(
     let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
     let here = Here::enter();
     let next = catch_unwind(AssertUnwindSafe(|| jobs.next()))
-        .unwrap_or_else(|_| Some(Err(Error::Bug("a worker panicked at its next job".into()))));
+        .unwrap_or_else(|panic| Some(Err(fault(panic, || "a worker panicked at its next job".into()))));
     drop(here);
     let Some(job) = next else {
         shared.end();
@@ -329,7 +355,7 @@ pub fn each<I: Send>(
     let run = || {
         while let Some((index, item)) = take() {
             let result = catch_unwind(AssertUnwindSafe(|| go_on().and_then(|()| work(item))))
-                .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at item {index}"))));
+                .unwrap_or_else(|panic| Err(fault(panic, || format!("a worker panicked at item {index}"))));
             if let Err(error) = result {
                 // Items before this one were taken before it, so a lower one that fails is still heard.
                 while take().is_some() {}
