@@ -81,6 +81,21 @@ pub fn go_on_or_leave() {
     }
 }
 
+/// Steps of code of others, a sort's say, that is left after [`STRIDE`] of them at the latest.
+#[derive(Debug, Default)]
+pub struct Steps(Cell<usize>);
+
+impl Steps {
+    /// One more step.
+    #[inline]
+    pub fn step(&self) {
+        self.0.set(self.0.get().wrapping_add(1));
+        if self.0.get().is_multiple_of(STRIDE) {
+            go_on_or_leave();
+        }
+    }
+}
+
 /// What a panic was: an error that code of others was left by, or a defect.
 pub fn fault(panic: Box<dyn Any + Send>, defect: impl FnOnce() -> String) -> Error {
     panic.downcast::<Error>().map_or_else(|_| Error::Bug(defect()), |error| *error)

@@ -178,7 +178,10 @@ impl Program {
                     let is_there = number.valid.as_ref().is_none_or(|valid| valid[..count].contains(&true));
                     let value = number.values[..count].first().filter(|value| is_there && !is_bit(**value));
                     if let Some(value) = value {
-                        let must = format!("a whole number from 0 to {}, as the second argument of bit()", BITS - 1.0);
+                        let must = format!(
+                            "a whole number from 0 to {}, as the second argument of bit()",
+                            BITS - 1.0
+                        );
                         return Err(Error::invalid(value, must));
                     }
                 }
@@ -605,15 +608,31 @@ mod tests {
         }
         // Above what has a sign, and beyond all.
         assert_eq!(value("bit(b1, 63)", &[1.0e19]), 1.0);
-        for (x, n) in [(2.5, 1.0), (f64::NAN, 1.0), (f64::INFINITY, 1.0), (1e20, 1.0), (-1e19, 1.0), (4.0, 64.0), (4.0, 0.5)] {
+        for (x, n) in [
+            (2.5, 1.0),
+            (f64::NAN, 1.0),
+            (f64::INFINITY, 1.0),
+            (1e20, 1.0),
+            (-1e19, 1.0),
+            (4.0, 64.0),
+            (4.0, 0.5),
+        ] {
             assert!(value("bit(b1, b2)", &[x, n]).is_nan(), "{x} {n}");
         }
         let mut stack = Stack::default();
-        for (text, words) in [("bit(b1, 1.5)", "1.5"), ("bit(b1, -1)", "-1"), ("bit(b1, 64)", "64"), ("bit(b1, gain / 4)", "2.5")] {
+        for (text, words) in [
+            ("bit(b1, 1.5)", "1.5"),
+            ("bit(b1, -1)", "-1"),
+            ("bit(b1, 64)", "64"),
+            ("bit(b1, gain / 4)", "2.5"),
+        ] {
             let program = Program::parse(text, &[]).unwrap();
-            let said = program.run(0, 1, |_| (&[4.0], None), &[Some(10.0)], &mut stack).unwrap_err().to_string();
+            let said =
+                program.run(0, 1, |_| (&[4.0], None), &[Some(10.0)], &mut stack).unwrap_err().to_string();
             assert!(said.starts_with(words) && said.contains("from 0 to 63"), "{said}");
-            assert!(program.run(0, 1, |_| (&[4.0], None), &[None], &mut stack).is_ok() == text.contains("gain"));
+            assert!(
+                program.run(0, 1, |_| (&[4.0], None), &[None], &mut stack).is_ok() == text.contains("gain")
+            );
         }
     }
 

@@ -101,7 +101,8 @@ mod tests {
     fn of(method: Method, values: &[f64], from: (usize, usize), to: (usize, usize)) -> Vec<Option<f64>> {
         let axes = (Axis::new(method, from.0, to.0).unwrap(), Axis::new(method, from.1, to.1).unwrap());
         let mut out = Vec::new();
-        plane(values, from.1, |at| !values[at].is_nan(), (&axes.0, &axes.1), |value| out.push(value)).unwrap();
+        plane(values, from.1, |at| !values[at].is_nan(), (&axes.0, &axes.1), |value| out.push(value))
+            .unwrap();
         out
     }
 

@@ -1,6 +1,5 @@
 //! Which points lie near which, on the plane or on the sphere.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rstar::{AABB, PointDistance, RTree, RTreeObject};
@@ -8,7 +7,7 @@ use rstar::{AABB, PointDistance, RTree, RTreeObject};
 use crate::error::{Load, Result};
 use crate::limits::Limits;
 use crate::map::sphere;
-use crate::workers::{self, STRIDE, go_on, go_on_or_leave};
+use crate::workers::{self, Steps, go_on};
 
 /// What a distance is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,13 +78,9 @@ impl RTreeObject for Leaf {
 
     fn envelope(&self) -> AABB<[f64; 3]> {
         thread_local! {
-            static ASKED: Cell<usize> = const { Cell::new(0) };
+            static ASKED: Steps = Steps::default();
         }
-        let asked = ASKED.get().wrapping_add(1);
-        ASKED.set(asked);
-        if asked.is_multiple_of(STRIDE) {
-            go_on_or_leave();
-        }
+        ASKED.with(Steps::step);
         AABB::from_point(self.spot)
     }
 }
@@ -186,7 +181,8 @@ mod tests {
                 a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
             };
             for near in [Near::Nearest(5), Near::Within(if metric == Metric::Sphere { 150.0 } else { 2.0 })] {
-                let search = Search { near, metric, own: true, limits: Limits { threads: 2, ..Limits::default() } };
+                let search =
+                    Search { near, metric, own: true, limits: Limits { threads: 2, ..Limits::default() } };
                 let edges = edges(&points, &points, &search).unwrap();
                 for (source, anchor) in points.iter().enumerate() {
                     let mut want: Vec<(f64, usize)> = (0..points.len())

@@ -147,9 +147,7 @@ impl Field {
             return Ok(known.clone());
         }
         let taper = if self.plan.method.is_tapered() { &self.plan.taper } else { &Taper::BOXCAR };
-        // A zero end divides nothing; of sums that are not divided it says that something lies there.
-        let is_divided = self.plan.tapered && self.plan.normalise;
-        let weights = if is_divided { taper.weights(n)? } else { taper.laid(n)? };
+        let weights = if self.plan.tapered { taper.weights(n)? } else { taper.laid(n)? };
         let weights: Arc<[f64]> = weights.into();
         // Windows of one query have few sizes.
         if self.tapers.len() < 64 {

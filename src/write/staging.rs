@@ -269,7 +269,13 @@ mod tests {
         for name in [".x.tif.geoquilt-1-0-0", ".a.geoquilt-b.tif.geoquilt-17-3-1700000000"] {
             assert!(is_ours(name), "{name}");
         }
-        for name in ["x.tif.geoquilt-1-0-0", ".x.tif.geoquilt-1-0", ".x.tif.geoquilt-1-0-a", ".geoquilt", ".x.geoquilt-1--0"] {
+        for name in [
+            "x.tif.geoquilt-1-0-0",
+            ".x.tif.geoquilt-1-0",
+            ".x.tif.geoquilt-1-0-a",
+            ".geoquilt",
+            ".x.geoquilt-1--0",
+        ] {
             assert!(!is_ours(name), "{name}");
         }
     }

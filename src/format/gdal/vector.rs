@@ -350,7 +350,8 @@ impl VectorSource {
                 held = held.saturating_add(wkb.len() + size_of::<(Option<u64>, Vec<u8>, Field)>());
                 // A view in a file may have features without end.
                 if held > memory::limit() / 4 {
-                    let what = format!("the features of layer \"{}\" of \"{}\"", layer_name, self.location.text());
+                    let what =
+                        format!("the features of layer \"{}\" of \"{}\"", layer_name, self.location.text());
                     return Err(Error::NoRoom { what, needed: held as u64, reason: "".into() });
                 }
                 found.push((feature.fid(), wkb, value));
