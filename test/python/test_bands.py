@@ -187,7 +187,7 @@ def test_bits_are_those_of_whole_numbers_and_of_nothing_else(con):
     with pytest.raises(Exception, match="2.5 is not valid"):
         con.execute("SELECT geo_calc([4]::FLOAT[], [1, 1], 'bit(b1, n)', {n: 2.5})").fetchall()
     assert con.execute("SELECT geo_calc([4]::FLOAT[], [1, 1], 'bit(b1, n)', {n: NULL::DOUBLE})").fetchone()[0] == [None]
-    none = con.execute("SELECT geo_calc([2.5, 'nan', 'inf', NULL, 4]::FLOAT[], [1, 5], 'bit(b1, 2)')").fetchone()[0]
+    none = con.execute("SELECT geo_calc([2.5, 'nan'::FLOAT, 'inf'::FLOAT, NULL, 4]::FLOAT[], [1, 5], 'bit(b1, 2)')").fetchone()[0]
     assert np.isnan(none[:3]).all() and none[3:] == [None, 1.0]
     # A number of a bit that differs from pixel to pixel: what is none gives NaN, where it is picked.
     picked = con.execute("SELECT geo_calc([4, 4, 4, 2, 64, 0.5]::FLOAT[], [2, 1, 3], 'bit(b1, b2), where(b2 < 9, 0, bit(b1, b2))')").fetchone()[0]

@@ -102,6 +102,15 @@ def test_a_count_of_features(folder):
     assert until_interrupted(connect(), f"SELECT count(*) FROM geo_catalog_build('{folder}/points_20200101.csv', filename_regex := '(?P<date>\\d{{8}})')") < SOON
 
 
+def test_a_layer_that_is_parsed_whole(folder):
+    with open(folder / "points.geojson", "w") as file:
+        file.write('{"type": "FeatureCollection", "features": [')
+        feature = '{"type": "Feature", "properties": {"a": %d}, "geometry": {"type": "Point", "coordinates": [%d, 1]}}'
+        file.write(",".join(feature % (i, i % 180) for i in range(1_200_000)) + "]}")
+    for sql in ("FROM geo_catalog_build('{}/points.geojson')", "SELECT count(*) FROM read_features('{}/points.geojson')"):
+        assert until_interrupted(connect(), sql.format(folder)) < SOON
+
+
 def test_one_long_row_of_read_array(folder):
     with netCDF4.Dataset(folder / "cube.nc", "w") as file:
         for name, size in (("t", 300), ("y", 500), ("x", 500)):
@@ -161,14 +170,14 @@ JOBS = {
     ],
     "geo_spherical_cap": [f"SELECT len(geo_spherical_cap(0, 0, 1500, geo_slice({GLOBE}, 0.005, 'OGC:CRS84')).cells)"],
     "geo_patch_grid": [
-        f"SELECT count(*) FROM geo_patch_grid({GLOBE}, size := 4, stride := 4, resolution := 0.01, sampler := 'poisson_disk', min_distance := 8)",
-        f"SELECT count(*) FROM geo_patch_grid({GLOBE}, size := 4, stride := 4, resolution := 0.01, sampler := 'random', n := 10000000)",
+        f"SELECT count(*) FROM geo_patch_grid({GLOBE}, size := 4, resolution := 0.01, sampler := 'poisson_disk', min_distance := 8)",
+        f"SELECT count(*) FROM geo_patch_grid({GLOBE}, size := 4, resolution := 0.01, sampler := 'random', n := 10000000, replace := false)",
         f"SELECT count(*) FROM geo_patch_grid({GLOBE}, size := 4, stride := 1, resolution := 0.01)",
         "SELECT count(*) FROM geo_patch_grid('{folder}/land.tif', size := 64, stride := 1, max_land_fraction := 0.5)",
     ],
     "st_land_fraction": ["SELECT sum(st_land_fraction('POLYGON ((500000 4480000, 620000 4480010, 620000 4600000, 500000 4599990, 500000 4480000))'::GEOMETRY, '{folder}/land.tif', {crs: 'EPSG:32629'})) FROM range(50)"],
     "read_patch": [
-        "SELECT sum(len(read_patch('{folder}/land.tif', {row_off: 0, col_off: 0, height: 10000, width: 10000}))) FROM range(20)",
+        "SELECT sum(len(read_patch('{folder}/land.tif', {row_off: 0, col_off: 0, height: 2000, width: 12000}))) FROM range(20)",
         "SELECT sum(len(data)) FROM read_patch('{folder}/land.tif', size := 2000, stride := 100)",
     ],
     "read_blocks": ["SELECT sum(len(data)) FROM (" + " UNION ALL ".join(["FROM read_blocks('{folder}/land.tif')"] * 40) + ")"],

@@ -93,7 +93,7 @@ def test_a_chunk_takes_no_more_than_the_query_may_use_or_is_refused(tmp_path, co
         made = {"none": None, "gzip": numcodecs.GZip(), "zstd": numcodecs.Zstd(), "blosc": numcodecs.Blosc(), "bz2": numcodecs.BZ2(), "zlib": numcodecs.Zlib()}[codec]
         store = zarr.create_array(str(tmp_path / "a.zarr"), name="v", shape=values.shape, chunks=values.shape, dtype="f4", zarr_format=2, compressors=made, attributes={"_ARRAY_DIMENSIONS": ["y", "x"]})
     else:
-        made = {"none": None, "gzip": zarr.codecs.GzipCodec(), "zstd": zarr.codecs.ZstdCodec(), "blosc": zarr.codecs.BloscCodec(), "bz2": zarr.codecs.numcodecs.BZ2(), "zlib": zarr.codecs.numcodecs.Zlib()}[codec]
+        made = {"none": None, "gzip": zarr.codecs.GzipCodec(), "zstd": zarr.codecs.ZstdCodec(), "blosc": zarr.codecs.BloscCodec(), "bz2": zarr.codecs.numcodecs.BZ2(level=1), "zlib": zarr.codecs.numcodecs.Zlib(level=1)}[codec]
         store = zarr.create_array(str(tmp_path / "a.zarr"), name="v", shape=values.shape, chunks=values.shape, dtype="f4", zarr_format=3, compressors=made, dimension_names=["y", "x"])
     store[:] = values
     said = run(f"""

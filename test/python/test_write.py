@@ -272,9 +272,9 @@ LITTER = {
     "old": ("x.tif", "", "x.tif"),
     "old_without_a_temporary_file": ("x.tif", "(USE_TMP_FILE false)", "x.tif"),
     "a_file_a_row": ("{name}.tif", "", None),
-    "partitions": ("parts", "(FORMAT geotiff, PARTITION_BY (name))", None),
+    "partitions": ("parts", "(FORMAT geotiff, PARTITION_BY (name), OVERWRITE_OR_IGNORE)", None),
     "files_of_their_own_names": ("parts", "(FORMAT geotiff, PARTITION_BY (name), FILENAME_PATTERN 'a_{uuid}', OVERWRITE_OR_IGNORE)", None),
-    "files_of_threads": ("parts", "(FORMAT geotiff, PER_THREAD_OUTPUT)", None),
+    "files_of_threads": ("parts", "(FORMAT geotiff, PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE)", None),
     "a_link": ("link.tif", "", "link.tif"),
     "patches": ("x.tif", "(FORMAT geotiff, CANVAS [4000, 4000])", None),
 }
