@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{
-    AtomicU64, AtomicUsize,
+    AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,11 @@ pub trait Carry: Any + Send + Sync {
 
 thread_local! {
     static CARRIED: RefCell<Carried> = const { RefCell::new(None) };
+    /// Set where nobody waits any more for what this thread works on.
+    static ABANDONED: RefCell<Abandoned> = const { RefCell::new(None) };
 }
+
+type Abandoned = Option<Arc<AtomicBool>>;
 
 /// What this thread carries.
 pub fn carried() -> Carried {
@@ -101,9 +105,11 @@ pub fn fault(panic: Box<dyn Any + Send>, defect: impl FnOnce() -> String) -> Err
     panic.downcast::<Error>().map_or_else(|_| Error::Bug(defect()), |error| *error)
 }
 
-/// Whether the query that this thread works for was interrupted.
+/// Whether the query that this thread works for was interrupted, or nobody waits for its work. DuckDB forgets of an interrupt
+/// once it was answered, when workers may still be at work.
 pub fn is_interrupted() -> bool {
     CARRIED.with_borrow(|carried| carried.as_ref().is_some_and(|carried| carried.is_interrupted()))
+        || ABANDONED.with_borrow(|abandoned| abandoned.as_ref().is_some_and(|set| set.load(Relaxed)))
 }
 
 /// How many bytes the query that this thread works for may use.
@@ -155,6 +161,8 @@ impl Drop for Here {
 pub struct Ordered<T> {
     shared: Arc<Shared<T>>,
     threads: Vec<JoinHandle<()>>,
+    /// Set once nobody waits for them.
+    abandoned: Arc<AtomicBool>,
     /// Where the threads are: a process that was forked meanwhile has none of them.
     process: u32,
 }
@@ -231,7 +239,13 @@ impl<T: Send + 'static> Ordered<T> {
         let state = State { taken: 0, next: 0, done: BTreeMap::new(), cost: 0, ended: false, stop: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), budget });
         let line = Arc::new((Mutex::new(jobs.fuse()), work));
-        let mut pool = Ordered { shared: shared.clone(), threads: Vec::new(), process: std::process::id() };
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let mut pool = Ordered {
+            shared: shared.clone(),
+            threads: Vec::new(),
+            abandoned: abandoned.clone(),
+            process: std::process::id(),
+        };
         for _ in 0..threads.max(1) {
             let (shared, line) = (shared.clone(), line.clone());
             let run = move || {
@@ -247,8 +261,11 @@ impl<T: Send + 'static> Ordered<T> {
                 }
             };
             // What the query may read of remote files, its workers may.
-            let carried = carried();
-            let run = move || carrying(carried, run);
+            let (carried, abandoned) = (carried(), abandoned.clone());
+            let run = move || {
+                ABANDONED.set(Some(abandoned));
+                carrying(carried, run);
+            };
             let thread = std::thread::Builder::new()
                 .name("geoquilt".into())
                 .spawn(run)
@@ -313,12 +330,13 @@ fn take<T, J>(
 }
 
 impl<T> Drop for Ordered<T> {
-    /// An abandoned scan (LIMIT, an interrupt) ends its workers after the job in hand.
+    /// An abandoned scan (LIMIT, an interrupt) ends its workers, as an interrupt does.
     fn drop(&mut self) {
         if self.process != std::process::id() {
             self.threads.drain(..).for_each(std::mem::forget);
             return;
         }
+        self.abandoned.store(true, Relaxed);
         self.shared.lock().stop = true;
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
@@ -382,13 +400,14 @@ pub fn each<I: Send>(
         }
     };
     let _caller = AtWork::caller();
-    let carried = carried();
+    let (carried, abandoned) = (carried(), ABANDONED.with_borrow(Clone::clone));
     std::thread::scope(|scope| {
         for _ in 0..helpers {
             let Some(at_work) = AtWork::helper(threads) else { break };
-            let carried = carried.clone();
+            let (carried, abandoned) = (carried.clone(), abandoned.clone());
             let help = || {
                 let _at_work = at_work;
+                ABANDONED.set(abandoned);
                 carrying(carried, run);
             };
             // Without another thread the caller does all of it.
