@@ -11,6 +11,7 @@ use crate::bridge::logical_type::LogicalType;
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
+use crate::workers::go_on;
 
 /// Numbers in a piece.
 const LENGTH: usize = 8192;
@@ -87,6 +88,7 @@ impl<'a> Pieces<'a> {
         }
         let (offset, length) = self.column.list_entry(row);
         for first in (0..length).step_by(LENGTH) {
+            go_on()?;
             let count = LENGTH.min(length - first);
             // SAFETY: the selection names items of the child that are the row's, and the copy has room for them. Its
             // type is the child's, whose values are those of `T`. A mask has a bit for each value.

@@ -10,6 +10,7 @@ use crate::bridge::text::take_text;
 use crate::bridge::vector::{Vector, Wide};
 use crate::sql_type::SqlType;
 use crate::value::{CalendarInterval, Value};
+use crate::workers::{STRIDE, go_on_or_leave};
 
 /// A `duckdb_value`, destroyed with its owner.
 pub struct RawValue(pub ffi::duckdb_value);
@@ -95,6 +96,15 @@ impl Value {
                     };
                     Value::Map((0..ffi::duckdb_get_map_size(raw.0)).map(pair).collect())
                 }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => {
+                    // The C interface casts to BLOB, which no GEOMETRY can be in DuckDB 1.5.6: as the one row of a vector
+                    // it has its bytes.
+                    let mut row = ffi::duckdb_create_vector(ty, 1);
+                    ffi::duckdb_vector_reference_value(row, raw.0);
+                    let bytes = Vector::from_raw(row, 1).bytes(0).to_vec();
+                    ffi::duckdb_destroy_vector(&mut row);
+                    Value::Bytes(bytes)
+                }
                 _ => Value::Other(take_text(ffi::duckdb_value_to_string(raw.0))),
             }
         }
@@ -107,7 +117,13 @@ impl Value {
         }
         let layout = vector.layout();
         let items = |child: &Vector<'_>, rows: std::ops::Range<usize>| {
-            Value::List(rows.map(|row| Value::of(child, row)).collect())
+            let item = |row: usize| {
+                if row % STRIDE == 0 {
+                    go_on_or_leave();
+                }
+                Value::of(child, row)
+            };
+            Value::List(rows.map(item).collect())
         };
         match layout.id {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Value::Bool(vector.get(row)),

@@ -17,6 +17,7 @@ use crate::projection;
 use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::source::Source;
 use crate::window::Window;
+use crate::workers::go_on;
 
 /// What to do about the part of a box that the mask does not cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +192,7 @@ impl Mask {
         let strip = ((1 << 22) / width).clamp(1, height);
         let mut sum = Fractions::default();
         for first in (*top..*bottom).step_by(strip as usize) {
+            go_on()?;
             let window = Window::new(first, *left, strip.min(bottom - first), width)?;
             let inside = match wkb {
                 Some(wkb) => {

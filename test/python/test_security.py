@@ -158,6 +158,26 @@ def test_values_outside_of_an_hdf5_file_come_from_its_own_folder(con, tmp_path):
     assert con.execute("SELECT read_array('f.h5', 'x').data").fetchone()[0] == [0] * 44
 
 
+@pytest.mark.parametrize("kind, words", [("pipe", "is not a regular file"), ("pipe_by_a_link", "is not a regular file"), ("device", "is not a regular file"), ("absent", "does not exist"),
+                                         ("nowhere_by_a_link", "does not exist"), ("elsewhere", "outside of its folder")])
+def test_why_values_outside_of_an_hdf5_file_are_not_read_is_told(con, tmp_path, kind, words):
+    os.makedirs("inbox")
+    os.mkfifo("inbox/pipe")
+    (tmp_path / "secret.key").write_bytes(b"PRIVATE KEY " * 32)
+    os.symlink("pipe", "inbox/pipe_by_a_link")
+    os.symlink("none", "inbox/nowhere_by_a_link")
+    file = {"device": "/dev/zero", "elsewhere": f"{tmp_path}/secret.key"}.get(kind, f"{tmp_path}/inbox/{kind}")
+    external("inbox/a.h5", file)
+    for sql in ("SELECT read_array('inbox/a.h5', 'd')", f"SELECT read_patch('inbox/a.h5', {WIN})", f"SELECT read_patch('HDF5:\"inbox/a.h5\"://d', {WIN})"):
+        error = said(con, sql) or ""
+        assert words in error and file in error, error
+    # A link to a file of the same folder is that file.
+    (tmp_path / "inbox/raw.bin").write_bytes(bytes(range(44)))
+    os.symlink("raw.bin", "inbox/link.bin")
+    external("inbox/b.h5", f"{tmp_path}/inbox/link.bin")
+    assert con.execute("SELECT read_array('inbox/b.h5', 'd').data").fetchone()[0] == list(range(44))
+
+
 def test_files_that_hdf5_names_are_regular_and_may_lie_elsewhere(con, tmp_path):
     os.makedirs("data")
     with h5py.File("data/part.h5", "w") as f:

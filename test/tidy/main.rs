@@ -77,6 +77,7 @@ const UNSAFE: &[&str] = &[
     "format/gdal/dataset.rs",
     "format/gdal/features.rs",
     "format/gdal/hdf5.rs",
+    "format/gdal/sqlite.rs",
     "format/gdal/libtiff.rs",
     "format/gdal/mdim.rs",
     "format/gdal/netcdf.rs",
