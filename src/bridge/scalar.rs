@@ -48,14 +48,6 @@ impl Call {
         self.of_type(index, geometry_crs)
     }
 
-    /// # Errors
-    /// The argument holds a subquery.
-    pub fn is_geometry(&self, index: usize) -> Result<bool> {
-        // SAFETY: the type is live.
-        let is = |ty: &LogicalType| unsafe { ffi::duckdb_get_type_id(ty.raw()) };
-        Ok(self.of_type(index, is)? == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
-    }
-
     /// Names and types of the fields of an argument that is a STRUCT.
     ///
     /// # Errors

@@ -138,7 +138,8 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
     // SAFETY: `info` is live for the callback; every handle taken from it is owned by a guard.
     let work = || unsafe {
         let (mut values, mut elements) = (Vec::new(), Vec::new());
-        let positional = F::DOC.parameters.iter().filter(|p| p.given == Given::Required);
+        let positional =
+            F::DOC.parameters.iter().filter(|p| matches!(p.given, Given::Required | Given::AsItIs));
         for (i, parameter) in positional.enumerate() {
             let raw = RawValue(ffi::duckdb_bind_get_parameter(info, i as u64));
             values.push((parameter.name.to_string(), Value::read(&raw)));
@@ -231,7 +232,9 @@ pub fn register_table<F: TableFunction>(connection: &Connection) -> Result<()> {
         for parameter in doc.parameters {
             let ty = LogicalType::new(&parameter.registered()?)?;
             match parameter.given {
-                Given::Required => ffi::duckdb_table_function_add_parameter(function, ty.raw()),
+                Given::Required | Given::AsItIs => {
+                    ffi::duckdb_table_function_add_parameter(function, ty.raw())
+                }
                 Given::Named(_) => {
                     ffi::duckdb_table_function_add_named_parameter(
                         function,

@@ -140,6 +140,8 @@ impl Value {
                 Ok(text) => Value::Text(text.to_string()),
                 Err(_) => Value::Bytes(vector.bytes(row).to_vec()),
             },
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => Value::Bytes(vector.bytes(row).to_vec()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Value::Other("a geometry".into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => Value::Date(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
                 Value::Timestamp(vector.get(row))
