@@ -12,7 +12,7 @@ BOX = "{xmin: 0, ymin: 0, xmax: 60, ymax: 60}"
 
 def said(con, sql):
     with pytest.raises(Exception) as caught:
-        con.sql(sql).fetchall()
+        con.execute(sql).fetchall()
     return str(caught.value)
 
 
@@ -55,14 +55,14 @@ def test_windows_and_slices_count_in_any_whole_number(con, monkeypatch, number):
     monkeypatch.chdir(ROOT)
     n = number.format
     win = f"{{width: {n(3)}, row_off: {n(2)}, HEIGHT: {n(2)}, col_off: {n(5)}}}"
-    want = con.sql(f"SELECT read_patch('{SST}', {{row_off: 2, col_off: 5, height: 2, width: 3}})").fetchone()
-    assert con.sql(f"SELECT read_patch('{SST}', {win})").fetchone() == want
-    assert con.sql(f"SELECT read_patch('{SST}', ({n(2)}, {n(5)}, {n(2)}, {n(3)}))").fetchone() == want
-    assert con.sql(f"SELECT geo_windows_overlap([{win}, {win}])").fetchone() == (True,)
-    assert con.sql(f"SELECT geo_patch_stats('{SST}', {win})[1].n").fetchone() == (len([x for x in want[0] if x is not None]),)
+    want = con.execute(f"SELECT read_patch('{SST}', {{row_off: 2, col_off: 5, height: 2, width: 3}})").fetchone()
+    assert con.execute(f"SELECT read_patch('{SST}', {win})").fetchone() == want
+    assert con.execute(f"SELECT read_patch('{SST}', ({n(2)}, {n(5)}, {n(2)}, {n(3)}))").fetchone() == want
+    assert con.execute(f"SELECT geo_windows_overlap([{win}, {win}])").fetchone() == (True,)
+    assert con.execute(f"SELECT geo_patch_stats('{SST}', {win})[1].n").fetchone() == (len([x for x in want[0] if x is not None]),)
     box = "{xmin: 0.0, ymin: 0.0, xmax: 60.0, ymax: 60.0}"
     made = f"{{bbox: {box}, crs: 'OGC:CRS84', t_min: NULL, t_max: NULL, width: {n(3)}, height: {n(3)}}}"
-    assert con.sql(f"SELECT read_slice('{SST}', {made}) = read_slice('{SST}', {SLICE})").fetchone() == (True,)
+    assert con.execute(f"SELECT read_slice('{SST}', {made}) = read_slice('{SST}', {SLICE})").fetchone() == (True,)
 
 
 def test_stored_windows_and_slices_of_integers_stay_valid(con, tmp_path, monkeypatch):
@@ -70,20 +70,20 @@ def test_stored_windows_and_slices_of_integers_stay_valid(con, tmp_path, monkeyp
     win = "{row_off: 2::BIGINT, col_off: 5::BIGINT, height: 2::INTEGER, width: 3::INTEGER}"
     con.execute(f"CREATE TABLE old AS SELECT '{SST}' AS path, 0 AS patch_id, {win} AS win, {{xmin: 0.0, ymin: 0.0, xmax: 1.0, ymax: 1.0}} AS bbox")
     con.execute(f"COPY old TO '{tmp_path}/old.parquet'")
-    assert con.sql("SELECT read_patch(path, win) FROM old").fetchall() == con.sql(f"SELECT data FROM read_patch('{tmp_path}/old.parquet')").fetchall()
+    assert con.execute("SELECT read_patch(path, win) FROM old").fetchall() == con.execute(f"SELECT data FROM read_patch('{tmp_path}/old.parquet')").fetchall()
     con.execute(f"CREATE TABLE slices AS SELECT {SLICE}::STRUCT(bbox STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE), crs VARCHAR, t_min TIMESTAMP, t_max TIMESTAMP, width INTEGER, height INTEGER) AS s")
-    assert con.sql(f"SELECT read_slice('{SST}', s) = read_slice('{SST}', {SLICE}) FROM slices").fetchone() == (True,)
-    assert con.sql(f"SELECT typeof({SLICE}.width), typeof((SELECT win.height FROM geo_patch_grid('{SST}', size := 6) LIMIT 1))").fetchone() == ("BIGINT", "BIGINT")
+    assert con.execute(f"SELECT read_slice('{SST}', s) = read_slice('{SST}', {SLICE}) FROM slices").fetchone() == (True,)
+    assert con.execute(f"SELECT typeof({SLICE}.width), typeof((SELECT win.height FROM geo_patch_grid('{SST}', size := 6) LIMIT 1))").fetchone() == ("BIGINT", "BIGINT")
 
 
 def test_a_macro_without_its_schema_says_where_it_is(con):
-    macros = con.sql("SELECT name, signature FROM geoquilt_functions() WHERE name LIKE 'geoquilt.%' AND name <> 'geoquilt.stats'").fetchall()
+    macros = con.execute("SELECT name, signature FROM geoquilt_functions() WHERE name LIKE 'geoquilt.%' AND name <> 'geoquilt.stats'").fetchall()
     assert len(macros) > 20
     for name, signature in macros:
         bare = name.removeprefix("geoquilt.")
         arguments = [part.split(" := ")[0].strip("[]") for part in signature.split("(", 1)[1].removesuffix(")").split(", ")]
         given = ", ".join("1" for argument, part in zip(arguments, signature.split(", ")) if " := " not in part)
-        sql = f"FROM {bare}({given})" if con.sql("SELECT kind FROM geoquilt_functions() WHERE name = ?", params=[name]).fetchone()[0] == "table macro" else f"SELECT {bare}({given})"
+        sql = f"FROM {bare}({given})" if con.execute("SELECT kind FROM geoquilt_functions() WHERE name = ?", [name]).fetchone()[0] == "table macro" else f"SELECT {bare}({given})"
         text = said(con, sql)
         assert f"called with its schema, geoquilt\n{signature}" in text, (sql, text)
 
@@ -107,7 +107,7 @@ def test_the_need_of_a_chunk_is_told_whole_the_first_time(con, tmp_path):
         assert streams in text, text
         assert need(text) == 8, text
         con.execute(f"SET geoquilt_max_chunk_mb = {need(text)}")
-        assert len(con.sql(sql).fetchall()) == 8
+        assert len(con.execute(sql).fetchall()) == 8
     con.execute("SET geoquilt_max_chunk_mb = 1")
     big = "geo_slice({xmin: 0, ymin: 0, xmax: 640, ymax: 640}, 1, 'EPSG:32629')"
     text = said(con, f"SELECT read_slice('{path}', {big})")
@@ -125,13 +125,13 @@ def test_the_rows_of_an_array_are_counted_while_they_stream(con, tmp_path):
     xr.Dataset({"v": (("t", "y", "x"), np.ones((3000, 32, 32), "float32"))}).to_netcdf(tmp_path / "a.nc")
     batches = con.sql(f"SELECT data FROM read_array('{tmp_path}/a.nc', 'v')").to_arrow_reader(64)
     next(iter(batches))
-    function, done, total = con.cursor().sql("SELECT \"function\", done, total FROM geoquilt_progress()").fetchone()
+    function, done, total = con.cursor().execute("SELECT \"function\", done, total FROM geoquilt_progress()").fetchone()
     assert function == "read_array" and 0 < done < total == 3000
 
 
 def test_arrays_are_written_as_lists_are(con, tmp_path):
     con.execute(f"COPY (SELECT array_value(1.5::FLOAT, NULL, 3, 4), array_value(1, 2, 2), array_value(0.0::DOUBLE, 1, 0, 2, 0, -1), 'EPSG:32629') TO '{tmp_path}/a.tif'")
-    assert con.sql(f"SELECT data, shape, transform FROM read_patch('{tmp_path}/a.tif', size := 2)").fetchone() == ([1.5, None, 3.0, 4.0], [1, 2, 2], [0.0, 1.0, 0.0, 2.0, 0.0, -1.0])
+    assert con.execute(f"SELECT data, shape, transform FROM read_patch('{tmp_path}/a.tif', size := 2)").fetchone() == ([1.5, None, 3.0, 4.0], [1, 2, 2], [0.0, 1.0, 0.0, 2.0, 0.0, -1.0])
     con.execute(f"""COPY (SELECT array_value(i::DOUBLE, i + 1, i + 2, i + 3) AS data, {{row_off: 0, col_off: 2 * i, height: 2, width: 2}} AS win FROM range(3) t(i))
         TO '{tmp_path}/b.tif' (CANVAS [2, 6])""")
-    assert con.sql(f"SELECT data FROM read_patch('{tmp_path}/b.tif', size := [2, 6])").fetchone()[0] == [0, 1, 1, 2, 2, 3, 2, 3, 3, 4, 4, 5]
+    assert con.execute(f"SELECT data FROM read_patch('{tmp_path}/b.tif', size := [2, 6])").fetchone()[0] == [0, 1, 1, 2, 2, 3, 2, 3, 3, 4, 4, 5]
