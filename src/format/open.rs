@@ -77,7 +77,8 @@ pub fn explain(error: Error, sight: &Sight, wanted: Option<Kind>) -> Error {
     }
     // A store, or a zipped one, is nothing else; NetCDF and its kin may be rasters too, and say so themselves.
     let is_store = !matches!(sight.kind(), FileKind::File) || is_zip(sight);
-    if is_array(sight) && (is_store || wanted == Some(Kind::Vector)) {
+    let is_wanted = wanted == Some(Kind::Vector) || is_store && wanted == Some(Kind::Raster);
+    if is_wanted && is_array(sight) {
         return other(Other::Array);
     }
     let is_vector = || VectorSource::open(sight).is_ok_and(|file| file.layer_count() > 0);

@@ -62,14 +62,15 @@ pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<
     Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
 }
 
-/// A geometry written as WKT, as WKB.
+/// A geometry written as WKT, as WKB; `None` of an empty one, which GDAL would write as the point (0, 0).
 ///
 /// # Errors
 /// It is none.
-pub fn from_wkt(text: &str) -> Result<Vec<u8>> {
+pub fn from_wkt(text: &str) -> Result<Option<Vec<u8>>> {
     start();
     let bad = |_| Error::invalid(format!("\"{text}\""), "WKT such as 'POINT (10.3 50.2)'");
-    gdal::vector::Geometry::from_wkt(text).and_then(|geometry| geometry.wkb()).map_err(bad)
+    let geometry = gdal::vector::Geometry::from_wkt(text).map_err(bad)?;
+    if geometry.is_empty() { Ok(None) } else { geometry.wkb().map(Some).map_err(bad) }
 }
 
 /// A geometry written as GeoJSON, as WKB.

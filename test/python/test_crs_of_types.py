@@ -142,5 +142,9 @@ def test_boxes_and_nulls_come_in_every_form(con, raster):
     for features in ("[NULL]", "[]", "[NULL::GEOMETRY]", "NULL"):
         row = con.execute(f"SELECT geo_rasterize({features}, {SLICE})").fetchone()[0]
         assert row is None if features == "NULL" else not any(row["data"])
+    for empty in ("'POINT EMPTY'", "'POLYGON EMPTY'", "'POINT EMPTY'::GEOMETRY", "'POLYGON EMPTY'::GEOMETRY"):
+        assert con.execute(f"SELECT geo_slice({empty}, 10, '{UTM}')").fetchone() == (None,)
+        if "POLYGON" in empty:
+            assert con.execute(f"SELECT geo_zonal_stats('{raster}', {empty}), st_land_fraction({empty}, '{raster}')").fetchone() == (None, None)
     # Parameters of a prepared statement have no type before they have a value.
     assert con.execute("SELECT geo_slice(?, 10, 'EPSG:32629').width", [f"POINT ({BOX[0]} {BOX[1]})"]).fetchone() == (1,)

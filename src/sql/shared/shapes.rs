@@ -17,7 +17,7 @@ record! { Bbox { xmin: f64, ymin: f64, xmax: f64, ymax: f64 } }
 /// The type of a box, as `FunctionDoc`s write it.
 pub const BOX: &str = Bbox::TYPE;
 
-/// The geometry in a row of an argument that comes as it is, as WKB; `None` where it is NULL.
+/// The geometry in a row of an argument that comes as it is, as WKB; `None` where it is NULL, or empty text.
 ///
 /// # Errors
 /// Neither a GEOMETRY nor WKT.
@@ -25,7 +25,7 @@ pub fn wkb<'a>(column: &'a Vector<'_>, row: usize) -> Result<Option<Cow<'a, [u8]
     match column.holds() {
         _ if column.is_null(row) => Ok(None),
         Holds::Geometry => Ok(Some(Cow::Borrowed(column.bytes(row)))),
-        Holds::Text => Ok(Some(Cow::Owned(from_wkt(column.str(row)?)?))),
+        Holds::Text => Ok(from_wkt(column.str(row)?)?.map(Cow::Owned)),
         _ => {
             let must = "a GEOMETRY (of WKB by ST_GeomFromWKB), or WKT such as 'POINT (10.3 50.2)'";
             Err(Error::invalid(Value::of(column, row), must))
