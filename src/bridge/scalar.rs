@@ -113,8 +113,8 @@ impl Call {
 pub trait ScalarFunction: 'static {
     /// What it says of itself.
     const DOC: &'static FunctionDoc;
-    /// It gives pixels: DuckDB then neither calls it while it plans, where a constant call would become one object a
-    /// number, nor takes two calls for one.
+    /// It reads pixels: DuckDB then neither calls it while it plans, where a constant call would read them and become one
+    /// object a number, nor takes two calls for one.
     const VOLATILE: bool = false;
     /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;

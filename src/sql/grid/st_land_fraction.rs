@@ -93,6 +93,7 @@ pub struct Bound {
 
 impl ScalarFunction for StLandFraction {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {

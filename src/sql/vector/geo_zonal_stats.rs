@@ -181,6 +181,7 @@ struct Job<'a> {
 
 impl ScalarFunction for GeoZonalStats {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
