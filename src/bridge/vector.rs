@@ -273,9 +273,9 @@ impl<'a> Vector<'a> {
         }
         let unnamed = self.layout.parts.iter().all(|(name, _)| name.is_empty());
         let mut found = [self; N];
-        for (place, (slot, name)) in found.iter_mut().zip(names).enumerate() {
+        for (index, (slot, name)) in found.iter_mut().zip(names).enumerate() {
             *slot = if unnamed && self.children.len() == N {
-                self.children.get(place)?
+                self.children.get(index)?
             } else {
                 self.named(name)?
             };

@@ -111,7 +111,7 @@ impl Registry {
 
     /// The first step of time that a row has.
     fn step_of(&self, at: impl Fn(usize, usize) -> Option<Value>) -> Option<Value> {
-        let known = |place: &(usize, usize)| at(place.0, place.1).filter(|step| *step != Value::Null);
+        let known = |&(column, field): &(usize, usize)| at(column, field).filter(|step| *step != Value::Null);
         self.target.steps.iter().flatten().find_map(known)
     }
 
