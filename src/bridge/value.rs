@@ -2,10 +2,12 @@
 
 #![allow(unsafe_code)]
 
+use std::mem::ManuallyDrop;
+
 use duckdb::ffi;
 
 use crate::bridge::layout::Physical;
-use crate::bridge::logical_type::LogicalType;
+use crate::bridge::logical_type::{LogicalType, geometry_crs};
 use crate::bridge::text::take_text;
 use crate::bridge::vector::{Vector, Wide};
 use crate::sql_type::SqlType;
@@ -156,6 +158,8 @@ impl Value {
                 Ok(text) => Value::Text(text.to_string()),
                 Err(_) => Value::Bytes(vector.bytes(row).to_vec()),
             },
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => Value::Bytes(vector.bytes(row).to_vec()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Value::Other("a geometry".into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => Value::Date(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
                 Value::Timestamp(vector.get(row))
@@ -291,5 +295,20 @@ pub unsafe fn element_type(raw: &RawValue) -> Option<SqlType> {
             return None;
         }
         LogicalType::from_raw(ffi::duckdb_list_type_child_type(ty)).sql_type()
+    }
+}
+
+/// The CRS that a value's type carries: that of a GEOMETRY, or of one within a list or a struct.
+///
+/// # Safety
+/// `raw` holds null or a live value.
+pub unsafe fn crs_of(raw: &RawValue) -> Option<String> {
+    if raw.0.is_null() {
+        return None;
+    }
+    // SAFETY: the value is live, and its own type is not ours to destroy.
+    unsafe {
+        let ty = ManuallyDrop::new(LogicalType::from_raw(ffi::duckdb_get_value_type(raw.0)));
+        geometry_crs(&ty)
     }
 }

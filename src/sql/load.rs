@@ -4,6 +4,7 @@ use crate::bridge::connection::{Connection, when_closed};
 use crate::bridge::load::Extension;
 use crate::bridge::query;
 use crate::bridge::settings;
+use crate::bridge::signpost;
 use crate::error::{Error, Result};
 use crate::files::ranges;
 use crate::format::gdal;
@@ -36,8 +37,14 @@ fn register(connection: &Connection) -> Result<()> {
     for register in functions().filter_map(|function| function.register) {
         register(connection)?;
     }
-    // A macro stands on functions, and on macros before it in the list.
     let home = macro_home(connection)?;
+    for doc in functions().filter(|function| function.sql.is_some()).map(|function| function.doc) {
+        // DuckDB has a function `stats` of its own.
+        if doc.name != "stats" {
+            signpost::register(connection, doc, home)?;
+        }
+    }
+    // A macro stands on functions, and on macros before it in the list.
     for sql in functions().filter_map(|function| function.sql) {
         connection.run(&sql.replace("geoquilt.main.", &format!("{home}.main.")))?;
     }

@@ -67,6 +67,7 @@ const UNSAFE: &[&str] = &[
     "bridge/replacement.rs",
     "bridge/scalar.rs",
     "bridge/settings.rs",
+    "bridge/signpost.rs",
     "bridge/table.rs",
     "bridge/text.rs",
     "bridge/value.rs",

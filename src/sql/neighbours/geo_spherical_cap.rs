@@ -57,7 +57,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "slice",
             types: SLICE,
-            given: Given::Required,
+            given: Given::AsItIs,
             meaning: "The grid, in a CRS of longitudes and latitudes; a pixel is where its centre is.",
         },
     ],
@@ -109,7 +109,9 @@ impl ScalarFunction for GeoSphericalCap {
                 return bad("radius_km", radius_km, "a distance above 0");
             }
             let at = |error: Error| error.at("geo_spherical_cap(slice)");
-            let Some(slice) = slice_value::read(input.column(3), row).map_err(at)? else { return Ok(None) };
+            let Some((slice, _)) = slice_value::read(input.column(3), row).map_err(at)? else {
+                return Ok(None);
+            };
             if !projection::crs_facts(slice.crs.as_str()).map_err(at)?.geographic {
                 let must = "one of longitudes and latitudes";
                 return Err(at(Error::invalid(format!("a slice in \"{}\"", slice.crs.as_str()), must)));
