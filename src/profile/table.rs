@@ -120,7 +120,10 @@ fn levels(path: &str, records: &Records, wanted: &Wanted) -> Result<Levels> {
     let names = || records.columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     let is_list = |index: usize| {
         let ty = records.columns.get(index).map(|(_, ty)| ty);
-        ty.and_then(SqlType::item).is_some_and(|item| item.dtype().is_some() || *item == SqlType::Varchar)
+        let number = |item: &SqlType| {
+            item.dtype().is_some() || matches!(item, SqlType::Decimal(..) | SqlType::Varchar)
+        };
+        ty.and_then(SqlType::item).is_some_and(number)
     };
     let find = |name: &str| {
         records
