@@ -51,11 +51,18 @@ pub fn project(shape: &Shape, from: &str, to: &str, densify: usize) -> Result<Sh
     Shape::of(image)?.ok_or_else(|| journey.lost())
 }
 
+/// Longitudes run on for three turns and no further: numbers beyond are none.
+const MOST_DEGREES: f64 = 3.0 * 360.0;
+
 /// A shape in longitudes that run on beyond 180 (from 0 to 360, say), cut into the parts within [-180, 180].
 fn on_the_globe(shape: &Shape) -> Result<Shape> {
     let bbox = shape.bbox();
     if bbox.xmin >= -180.0 && bbox.xmax <= 180.0 {
         return Ok(shape.clone());
+    }
+    if bbox.xmin < -MOST_DEGREES || bbox.xmax > MOST_DEGREES {
+        let value = format!("a geometry from {} to {} degrees east", bbox.xmin, bbox.xmax);
+        return Err(Error::invalid(value, format!("between -{MOST_DEGREES} and {MOST_DEGREES}")));
     }
     let image = match shape.geometry() {
         Geometry::Rect(rect) => Geometry::MultiPolygon(split(&rect.to_polygon())),
