@@ -19,7 +19,7 @@ WITH gq_entries AS MATERIALIZED (
                                                                {size: size, stride: stride, edge: edge, resolution: resolution, crs: crs})) AS gq_cell
     FROM gq_entries AS gq_entry JOIN geoquilt.main.gq_entry_facts('gq_entries') AS gq_fact ON gq_fact.gq_number = gq_entry.gq_index
 )
-SELECT row_number() OVER (ORDER BY gq_number ASC NULLS LAST, gq_cell.place ASC NULLS LAST) - 1 AS patch_id,
+SELECT row_number() OVER (ORDER BY gq_number ASC NULLS LAST, gq_cell.number ASC NULLS LAST) - 1 AS patch_id,
        gq_cell.slice AS slice, gq_cell.win AS win, gq_cell.is_partial AS is_partial, gq_entry.* EXCLUDE (gq_index)
 FROM gq_cut JOIN gq_entries AS gq_entry ON gq_entry.gq_index = gq_number
-ORDER BY gq_number ASC NULLS LAST, gq_cell.place ASC NULLS LAST
+ORDER BY gq_number ASC NULLS LAST, gq_cell.number ASC NULLS LAST

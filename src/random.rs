@@ -141,13 +141,13 @@ impl Pcg64 {
             }
             steps.iter_mut().for_each(|step| *step /= sum);
             for draw in draws {
-                let place = steps.partition_point(|step| *step <= draw).min(weights.len() - 1);
-                if replace || taken.insert(place) {
-                    found.push(place as u64);
+                let index = steps.partition_point(|step| *step <= draw).min(weights.len() - 1);
+                if replace || taken.insert(index) {
+                    found.push(index as u64);
                 }
             }
-            for place in &taken {
-                if let Some(share) = shares.get_mut(*place) {
+            for index in &taken {
+                if let Some(share) = shares.get_mut(*index) {
                     *share = 0.0;
                 }
             }

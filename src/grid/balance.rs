@@ -36,9 +36,9 @@ pub fn balanced(shares: &[f64], classes: usize, n: usize, rng: &mut Pcg64) -> Re
     let mut better = tried > 0;
     while better && sums < MAX_SUMS && off_even(&totals) > EVEN {
         better = false;
-        for place in 0..members.len() {
+        for slot in 0..members.len() {
             workers::go_on()?;
-            let member = members.get(place).copied().ok_or_else(lost)?;
+            let member = members.get(slot).copied().ok_or_else(lost)?;
             let now = unevenness(&totals, row(member)?, row(member)?);
             let from = if others.len() > tried { rng.integer(others.len() as u64 - 1) as usize } else { 0 };
             let mut best = (now, None);
@@ -57,7 +57,7 @@ pub fn balanced(shares: &[f64], classes: usize, n: usize, rng: &mut Pcg64) -> Re
             {
                 add(&mut totals, row(member)?, -1.0);
                 add(&mut totals, row(candidate)?, 1.0);
-                if let (Some(inside), Some(outside)) = (members.get_mut(place), others.get_mut(other)) {
+                if let (Some(inside), Some(outside)) = (members.get_mut(slot), others.get_mut(other)) {
                     std::mem::swap(inside, outside);
                 }
                 better = true;

@@ -137,7 +137,7 @@ impl Ground {
     }
 
     /// Where whole windows of a size may stand; `None` where none does.
-    pub fn places(&self, size: (usize, usize)) -> Option<Places<'_>> {
+    pub fn spots(&self, size: (usize, usize)) -> Option<Places<'_>> {
         let room = self.cover.room((size.1 as f64, size.0 as f64), self.slack)?;
         let room = match self.whole_pixels {
             false => room,
@@ -151,16 +151,16 @@ impl Ground {
         if room.xmin > room.xmax || room.ymin > room.ymax {
             return None;
         }
-        let mut places = Places { ground: self, size, room, few: Vec::new() };
+        let mut spots = Places { ground: self, size, room, few: Vec::new() };
         let is_all = matches!(self.cover, Cover::Box(_));
         let mut rng = Pcg64::new(0);
-        if !is_all && !(0..DARTS).any(|_| places.is_held(places.dart(&mut rng))) {
-            places.few = places.looked_at();
-            if places.few.is_empty() {
+        if !is_all && !(0..DARTS).any(|_| spots.is_held(spots.dart(&mut rng))) {
+            spots.few = spots.looked_at();
+            if spots.few.is_empty() {
                 return None;
             }
         }
-        Some(places)
+        Some(spots)
     }
 
     /// The outer edges of the window whose upper left corner lies at this row and column.
@@ -196,10 +196,10 @@ impl Places<'_> {
             return self.few.get(index).copied().unwrap_or_default();
         }
         loop {
-            let place = self.dart(rng);
+            let spot = self.dart(rng);
             // One of some hundred darts was held, so that this ends.
-            if matches!(self.ground.cover, Cover::Box(_)) || self.is_held(place) {
-                return place;
+            if matches!(self.ground.cover, Cover::Box(_)) || self.is_held(spot) {
+                return spot;
             }
         }
     }
@@ -218,8 +218,8 @@ impl Places<'_> {
         }
     }
 
-    fn is_held(&self, place: (f64, f64)) -> bool {
-        self.ground.cover.holds(&pixels(place, self.size), self.ground.slack)
+    fn is_held(&self, spot: (f64, f64)) -> bool {
+        self.ground.cover.holds(&pixels(spot, self.size), self.ground.slack)
     }
 
     /// Places in order, all of them where there are not too many.
@@ -233,7 +233,7 @@ impl Places<'_> {
         let along =
             |low: f64, length: f64| (0..=(length / step) as u32).map(move |i| low + f64::from(i) * step);
         let all = along(ymin, down).flat_map(|row| along(xmin, across).map(move |col| (row, col)));
-        all.filter(|place| self.is_held(*place)).collect()
+        all.filter(|spot| self.is_held(*spot)).collect()
     }
 }
 
@@ -316,7 +316,7 @@ mod tests {
         let print = project(&Shape::Box(lattice.bbox().unwrap()), "EPSG:32629", "OGC:CRS84", 21).unwrap();
         let ground = Ground::of_raster(&print, "OGC:CRS84", lattice).unwrap().unwrap();
         assert_eq!(ground.shape(), (10_980, 10_980));
-        assert!(ground.places((10_980, 10_980)).is_some() && ground.places((10_981, 1)).is_none());
+        assert!(ground.spots((10_980, 10_980)).is_some() && ground.spots((10_981, 1)).is_none());
         let windows = ground.windows((4000, 4000), (4000, 4000), Edge::Snap).unwrap();
         assert_eq!(windows.len(), 9);
         assert!(windows.iter().all(|(_, partial)| !partial));
@@ -331,9 +331,9 @@ mod tests {
         let windows = ground.windows((20, 20), (20, 20), Edge::Snap).unwrap();
         let starts: Vec<(i64, i64)> = windows.iter().map(|(w, _)| (w.row_off, w.col_off)).collect();
         assert_eq!(starts, [(10, 20), (10, 30), (30, 20), (30, 30)]);
-        let places = ground.places((40, 30)).unwrap();
-        assert_eq!(places.draw(&mut Pcg64::new(1)), (10.0, 20.0));
-        assert!(ground.places((41, 30)).is_none());
+        let spots = ground.spots((40, 30)).unwrap();
+        assert_eq!(spots.draw(&mut Pcg64::new(1)), (10.0, 20.0));
+        assert!(ground.spots((41, 30)).is_none());
     }
 
     #[test]
@@ -343,12 +343,12 @@ mod tests {
         let pacific = project(&shape([170.0, -10.0, 190.0, 10.0]), "OGC:CRS84", "OGC:CRS84", 21).unwrap();
         let ground = Ground::of_raster(&pacific, "OGC:CRS84", globe.clone()).unwrap().unwrap();
         assert_eq!((ground.rows, ground.cols), ((80, 100), (170, 190)));
-        assert!(ground.places((20, 20)).is_some());
+        assert!(ground.spots((20, 20)).is_some());
         let greenwich =
             Ground::of_raster(&shape([-10.0, 0.0, 10.0, 10.0]), "OGC:CRS84", globe).unwrap().unwrap();
         assert_eq!(greenwich.cols, (0, 360));
         let windows = greenwich.windows((10, 10), (10, 10), Edge::Drop).unwrap();
         assert_eq!(windows.iter().map(|(w, _)| w.col_off).collect::<Vec<_>>(), [0, 350]);
-        assert!(greenwich.places((10, 11)).is_none() && greenwich.places((10, 10)).is_some());
+        assert!(greenwich.spots((10, 11)).is_none() && greenwich.spots((10, 10)).is_some());
     }
 }

@@ -77,19 +77,19 @@ impl Windows {
                 Ok(Windows { axes, starts, count: count as usize, drawn: None })
             }
             Standing::Random { n, replace, seed } => {
-                let places: Vec<u64> = axes.iter().map(|axis| (axis.length - axis.size) as u64 + 1).collect();
+                let spots: Vec<u64> = axes.iter().map(|axis| (axis.length - axis.size) as u64 + 1).collect();
                 let mut rng = Pcg64::new(seed);
                 let drawn = if replace {
-                    let one = |rng: &mut Pcg64| places.iter().map(|n| rng.integer(n - 1) as i64).collect();
+                    let one = |rng: &mut Pcg64| spots.iter().map(|n| rng.integer(n - 1) as i64).collect();
                     (0..n).map(|_| one(&mut rng)).collect()
                 } else {
-                    let all = product(&places)?;
+                    let all = product(&spots)?;
                     if (n as u64) > all {
                         let problem = format!("{n} distinct windows were asked for, and there are {all}");
                         return Err(Error::conflict(problem, "Ask for fewer, or draw with replacement"));
                     }
                     let mut taken = rng.choice(all, n as u64);
-                    taken.iter_mut().map(|number| of_number(number, &places)).collect()
+                    taken.iter_mut().map(|number| of_number(number, &spots)).collect()
                 };
                 Ok(Windows { axes, starts: Vec::new(), count: n, drawn: Some(drawn) })
             }
@@ -114,8 +114,8 @@ impl Windows {
             None => {
                 let mut number = number as u64;
                 let counts: Vec<u64> = self.starts.iter().map(|s| s.len() as u64).collect();
-                let places = of_number(&mut number, &counts);
-                places
+                let spots = of_number(&mut number, &counts);
+                spots
                     .iter()
                     .zip(&self.starts)
                     .map(|(i, starts)| starts.get(*i as usize).copied())
@@ -135,17 +135,17 @@ impl Windows {
 
 /// A number as places along axes, the last of which runs fastest.
 fn of_number(number: &mut u64, counts: &[u64]) -> Vec<i64> {
-    let mut places: Vec<i64> = counts
+    let mut spots: Vec<i64> = counts
         .iter()
         .rev()
         .map(|count| {
-            let place = *number % count;
+            let spot = *number % count;
             *number /= count;
-            place as i64
+            spot as i64
         })
         .collect();
-    places.reverse();
-    places
+    spots.reverse();
+    spots
 }
 
 #[cfg(test)]

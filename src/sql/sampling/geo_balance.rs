@@ -89,7 +89,7 @@ impl ScalarFunction for GeoBalance {
                 );
             }
             let chosen = balanced(&shares, classes.max(1) as usize, n as usize, &mut Pcg64::new(seed))?;
-            Ok(Some(Numbers(chosen.into_iter().map(|place| place as i64).collect::<Vec<i64>>())))
+            Ok(Some(Numbers(chosen.into_iter().map(|index| index as i64).collect::<Vec<i64>>())))
         })
     }
 }

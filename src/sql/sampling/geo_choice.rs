@@ -77,7 +77,7 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// What errors say.
 pub struct Bound {
-    place: String,
+    caller: String,
     noun: String,
 }
 
@@ -87,13 +87,13 @@ impl ScalarFunction for GeoChoice {
 
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
-        let place = args.text("place")?.unwrap_or_else(|| DOC.name.into());
-        Ok(Bound { place, noun: args.text("noun")?.unwrap_or_else(|| "places".into()) })
+        let caller = args.text("place")?.unwrap_or_else(|| DOC.name.into());
+        Ok(Bound { caller, noun: args.text("noun")?.unwrap_or_else(|| "places".into()) })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let blame = |parameter: &str| {
-            let blamed = format!("{}({parameter})", bound.place);
+            let blamed = format!("{}({parameter})", bound.caller);
             move |error: Error| error.at(&blamed)
         };
         rows(input, out, |row| {
@@ -123,7 +123,7 @@ impl ScalarFunction for GeoChoice {
             let drawn = rng.weighted(&weights, n as usize, replace);
             let none = || Error::invalid("the sum of the weights", "a finite number");
             let drawn = if n == 0 { Vec::new() } else { drawn.ok_or_else(none).map_err(blame("weight"))? };
-            Ok(Some(Numbers(drawn.into_iter().map(|place| place as i64).collect::<Vec<i64>>())))
+            Ok(Some(Numbers(drawn.into_iter().map(|index| index as i64).collect::<Vec<i64>>())))
         })
     }
 }
@@ -141,17 +141,17 @@ fn alike(there: i64, n: i64, replace: bool, rng: &mut Pcg64, noun: &str) -> Resu
         true => (0..n).map(|_| rng.integer(there as u64 - 1)).collect(),
         false => rng.choice(there.max(0) as u64, n as u64),
     };
-    Ok(Numbers(drawn.into_iter().map(|place| place as i64).collect()))
+    Ok(Numbers(drawn.into_iter().map(|index| index as i64).collect()))
 }
 
 fn weights(lists: &Vector<'_>, row: usize) -> Result<Vec<f64>> {
     let list = lists.list(row);
     let mut weights = Vec::with_capacity(list.rows().len());
-    for (place, item) in list.rows().enumerate() {
+    for (index, item) in list.rows().enumerate() {
         let weight = if list.items().is_null(item) { 0.0 } else { list.items().get::<f64>(item) };
         if !(weight.is_finite() && weight >= 0.0) {
             return Err(Error::invalid(
-                format!("{weight}, number {}", place + 1),
+                format!("{weight}, number {}", index + 1),
                 "a finite number of 0 or above",
             ));
         }

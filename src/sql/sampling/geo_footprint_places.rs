@@ -81,12 +81,12 @@ impl ScalarFunction for GeoFootprintPlaces {
             let crs = crs_of(input.column(1), row)?;
             let entry = EntryRow::of(input.column(2), row)?;
             let Some(ground) = words.ground(shape, crs.as_str(), &entry)? else { return Ok(None) };
-            let Some(places) = ground.places(words.size) else { return Ok(None) };
+            let Some(spots) = ground.spots(words.size) else { return Ok(None) };
             let name = &ground.lattice.crs;
             let (height, width) = (words.size.0 as i64, words.size.1 as i64);
             let one = |draw: i64| -> Result<DrawnSlice> {
                 let mut rng = Pcg64::member(seed, (draw + 1) as u32);
-                let at = places.draw(&mut rng);
+                let at = spots.draw(&mut rng);
                 let times = match entry.times() {
                     (Some(first), Some(last)) if drawn_time && first <= last => {
                         let at = first + rng.integer(last.abs_diff(first)) as i64;

@@ -66,7 +66,7 @@ impl ScalarFunction for GeoFootprintRoom {
                 return Ok(Some(none("no_footprint")));
             }
             let ground = words.ground(shape, crs.as_str(), &entry)?;
-            let fits = ground.is_some_and(|ground| ground.places(words.size).is_some());
+            let fits = ground.is_some_and(|ground| ground.spots(words.size).is_some());
             Ok(Some(RoomRow { area, problem: (!fits).then(|| "too_small".into()) }))
         })
     }

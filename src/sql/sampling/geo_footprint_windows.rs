@@ -22,12 +22,12 @@ pub struct GeoFootprintWindows;
 
 /// A window of a footprint.
 pub struct WindowSlice {
-    place: i64,
+    number: i64,
     slice: SliceRow,
     win: Option<WindowRow>,
     is_partial: bool,
 }
-record! { WindowSlice { place: i64, slice: SliceRow, win: Option<WindowRow>, is_partial: bool } }
+record! { WindowSlice { number: i64, slice: SliceRow, win: Option<WindowRow>, is_partial: bool } }
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_footprint_windows",
@@ -83,13 +83,13 @@ impl ScalarFunction for GeoFootprintWindows {
             }
             let windows = ground.windows(words.size, stride, edge).map_err(words.blame("stride"))?;
             let name = &ground.lattice.crs;
-            let slice = |(place, (window, is_partial)): (usize, &(crate::window::Window, bool))| {
+            let slice = |(number, (window, is_partial)): (usize, &(crate::window::Window, bool))| {
                 let bbox = ground.lattice.transform.bbox(window);
                 let (height, width) = (window.height.into(), window.width.into());
                 let slice = Slice::new(bbox, Crs::new(name), entry.times(), height, width)
                     .map_err(words.blame("catalog"))?;
                 Ok(WindowSlice {
-                    place: place as i64,
+                    number: number as i64,
                     slice: SliceRow::new(&slice, name),
                     win: ground.is_raster().then(|| WindowRow::from(window)),
                     is_partial: *is_partial,

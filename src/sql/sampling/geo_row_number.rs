@@ -60,7 +60,7 @@ pub(super) const ROW: [Parameter; 5] = [
 /// Which column it is, and what errors name.
 pub struct Named {
     index: Option<usize>,
-    place: String,
+    caller: String,
     column: String,
 }
 
@@ -69,25 +69,25 @@ impl Named {
     /// There is no column of that name.
     pub(super) fn of(call: &Call, function: &str) -> Result<Named> {
         let args = call.options()?;
-        let place = args.text("place")?.unwrap_or_else(|| function.into());
+        let caller = args.text("place")?.unwrap_or_else(|| function.into());
         let column = match args.get("name") {
             Some(Value::Text(name)) => name.clone(),
             other => {
                 let shown = other.cloned().unwrap_or(Value::Null);
-                return Err(Error::invalid(shown, "the name of a column, as text").at(place));
+                return Err(Error::invalid(shown, "the name of a column, as text").at(caller));
             }
         };
         if args.names("words")?.unwrap_or_default().contains(&column) {
-            return Ok(Named { index: None, place, column });
+            return Ok(Named { index: None, caller, column });
         }
         let columns = call.fields(0)?;
         let index = columns.iter().position(|(name, _)| name.eq_ignore_ascii_case(&column));
         if index.is_none() {
             let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
             let problem = format!("\"{column}\" is not a column");
-            return Err(Error::conflict(problem, format!("The columns are {}", names.join(", "))).at(place));
+            return Err(Error::conflict(problem, format!("The columns are {}", names.join(", "))).at(caller));
         }
-        Ok(Named { index, place, column })
+        Ok(Named { index, caller, column })
     }
 
     /// The value of a row; NULL where the name stands for something else.
@@ -101,7 +101,7 @@ impl Named {
     /// A value that is none of those that serve.
     pub(super) fn bad(&self, value: &Value, must: &str) -> Error {
         let problem = format!("column \"{}\" holds {value}, which is not {must}", self.column);
-        Error::conflict(problem, "Name another column, or make one of it").at(&self.place)
+        Error::conflict(problem, "Name another column, or make one of it").at(&self.caller)
     }
 }
 
