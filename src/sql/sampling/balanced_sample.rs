@@ -58,7 +58,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
         sql: "CREATE TEMP TABLE patches AS SELECT patch_id, win, geo_class_fractions('test/data/small/land.tif', win) AS fractions\n\
               FROM geo_patch_grid('test/data/small/land.tif', size := 6, stride := 1);\n\
               SELECT count(*) AS patches, any_value(reached) AS reached, any_value(off_even) < 0.01 AS even FROM geoquilt.balanced_sample('patches', 'fractions', 40);",
-        rows: &["0"],
+        rows: &["40\t{0=0.5, 1=0.5}\ttrue"],
     }],
     references: &["torch.utils.data.WeightedRandomSampler, which weighs whole samples"],
 };

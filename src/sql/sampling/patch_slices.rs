@@ -77,7 +77,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
                   CREATE TEMP TABLE label AS FROM geo_catalog_build('test/data/small/regions.geojson');\n\
                   CREATE TEMP TABLE pairs AS FROM geoquilt.catalog_intersect('image', 'label');\n\
                   SELECT count(*) AS slices FROM geoquilt.patch_slices('pairs', 10, resolution := 100000, crs := 'EPSG:6933', edge := 'drop');",
-            rows: &["0"],
+            rows: &["90"],
         },
     ],
     references: &["torchgeo.samplers.GridGeoSampler; georeader: grid_geo_sampler"],
