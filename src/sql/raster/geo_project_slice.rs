@@ -25,7 +25,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "slice",
             types: SLICE,
-            given: Given::Required,
+            given: Given::AsItIs,
             meaning: "As `geo_slice` makes it. Its times are kept.",
         },
         Parameter { name: "crs", types: "VARCHAR", given: Given::Required, meaning: "The CRS wanted." },
@@ -88,7 +88,7 @@ impl ScalarFunction for GeoProjectSlice {
             if names.is_null(row) {
                 return Ok(None);
             }
-            let Some(slice) = slice_value::read(slices, row).map_err(blame("slice"))? else {
+            let Some((slice, _)) = slice_value::read(slices, row).map_err(blame("slice"))? else {
                 return Ok(None);
             };
             let name = names.str(row)?.trim();

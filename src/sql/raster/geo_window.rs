@@ -4,12 +4,12 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
-use crate::bridge::record::{Read, text};
+use crate::bridge::record::text;
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
-use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::shapes::{self, BOX};
 use crate::sql::shared::slice_value::{self, SLICE};
 use crate::sql::shared::windows::{WIN, WindowRow};
 use crate::window::Window;
@@ -28,7 +28,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "slice",
             types: text![SLICE, " | ", BOX],
-            given: Given::Required,
+            given: Given::AsItIs,
             meaning: "A slice, as `geo_slice` makes it, or a box; in the raster's CRS.",
         },
         Parameter {
@@ -101,10 +101,12 @@ impl ScalarFunction for GeoWindow {
             }
             let (bbox, pixels) = if bound.is_slice {
                 let slice = slice_value::read(input.column(0), row).map_err(blame("slice"))?;
-                let Some(slice) = slice else { return Ok(None) };
+                let Some((slice, _)) = slice else { return Ok(None) };
                 (slice.bbox, Some((slice.height, slice.width)))
             } else {
-                let Some(bbox) = Bbox::read(input.column(0), row)? else { return Ok(None) };
+                let must = "a slice, as geo_slice makes it, or a box {xmin, ymin, xmax, ymax} of numbers";
+                let bbox = shapes::corners(input.column(0), row, must).map_err(blame("slice"))?;
+                let Some(bbox) = bbox else { return Ok(None) };
                 (Bbox::new(bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax).map_err(blame("slice"))?, None)
             };
             window(&bbox, pixels, &affine, bound.round).map_err(blame("slice")).map(Some)

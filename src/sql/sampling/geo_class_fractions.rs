@@ -43,7 +43,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "win",
             types: text![WIN, " | ", SLICE],
-            given: Given::Required,
+            given: Given::AsItIs,
             meaning: "A window in pixels of the raster; or a slice, onto which its nearest pixels come.",
         },
         OPTIONS,
@@ -153,7 +153,9 @@ fn on_slice(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Value
     if input.column(0).is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(input.column(1), row).map_err(blame("win"))? else { return Ok(None) };
+    let Some((slice, _)) = slice_value::read(input.column(1), row).map_err(blame("win"))? else {
+        return Ok(None);
+    };
     let scenes = scenes(&Value::of(input.column(0), row)).map_err(blame("path"))?;
     let what = || Load::Slices(slice.to_string());
     bound.limits.allow(slice.area().saturating_mul(size_of::<f32>()), what).map_err(blame("win"))?;
