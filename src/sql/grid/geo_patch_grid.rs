@@ -35,7 +35,7 @@ const MAX_SIDE: i64 = 1 << 20;
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_patch_grid",
     kind: Kind::Table,
-    summary: "Places patches over a raster, a mask, a box or a variable, and filters them by land.",
+    summary: "Places patches over a raster, a box or a variable, and filters them by land.",
     parameters: &[
         Parameter {
             name: "source",

@@ -12,7 +12,7 @@ pub const SQL: &str = include_str!("../../../sql/patch_sample.sql");
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "patch_sample",
     kind: Kind::Macro,
-    summary: "Draws slices over a catalog: a row by its weight, a place in its footprint, a time in its interval.",
+    summary: "Draws slices over a catalog, uniform in place and time, rows by their weight.",
     parameters: &[
         CATALOG,
         Parameter {
