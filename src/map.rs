@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod cells;
+pub mod cover;
 pub mod footprint;
 pub mod geometry;
 pub mod neighbours;
@@ -10,5 +11,5 @@ pub mod shape;
 pub mod sphere;
 
 pub use footprint::Footprint;
-pub use project::project;
+pub use project::{project, run_on};
 pub use shape::Shape;

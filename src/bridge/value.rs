@@ -177,6 +177,12 @@ impl Value {
                 let list = vector.list(row);
                 items(list.items(), list.rows())
             }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP => {
+                let list = vector.list(row);
+                let (keys, values) = (list.items().field(0), list.items().field(1));
+                let pair = |row| (Value::of(keys, row), Value::of(values, row));
+                Value::Map(list.rows().map(pair).collect())
+            }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
                 items(vector.items(), row * layout.size..(row + 1) * layout.size)
             }

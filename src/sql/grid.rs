@@ -1,5 +1,6 @@
 //! Patches and registries. Windows of a grid, dates, and splits that do not leak.
 
+mod array_grid;
 mod sampler_arguments;
 
 group! {

@@ -166,6 +166,34 @@ def test_g_masks_on_the_grid_of_each_tile(page):
             assert (src.transform, src.crs, src.dtypes, src.nodata) == (Affine.from_gdal(*transform), crs, ("uint8",), 255)
 
 
+def test_samples_with_lookback_and_horizon_are_the_files_of_their_windows(page):
+    rows = page.con.execute("SELECT patch_id, anchor, x.data, x.shape, x.times, y.data, y.shape, y.times FROM forecasts ORDER BY window_id, patch_id").fetchall()
+    assert len(rows) == 9 * 4
+    begins = {np.datetime64(f"{p.stem[6:10]}-{p.stem[10:12]}-{p.stem[12:14]}"): p.stem for p in Path("archive/modis").glob("*.tif")}
+    day = np.timedelta64(1, "D")
+    for patch, anchor, *halves in rows:
+        anchor = np.datetime64(anchor)
+        r, c = patch // 2 * 16, patch % 2 * 16
+        for (data, shape, times), low, high in ((halves[:3], anchor - 64 * day, anchor), (halves[3:], anchor, anchor + 32 * day)):
+            want = sorted(t for t in begins if low < t <= high)
+            assert [np.datetime64(t) for t in times] == want and shape == [len(want), 1, 16, 16]
+            for got, t in zip(np.array(data, "float64").reshape(shape)[:, 0], want):
+                with rasterio.open(f"archive/modis/{begins[t]}.tif") as src:
+                    pixels = src.read(1, masked=True)[r:r + 16, c:c + 16] * 0.0001
+                np.testing.assert_allclose(got, pixels.filled(np.nan), rtol=1e-6)
+
+
+def test_time_first_and_space_first_are_the_means_that_numpy_has(page):
+    rows = page.con.execute("SELECT x.data, x.shape FROM forecasts WHERE window_id = 0 ORDER BY patch_id").fetchall()
+    printed = next(text for sql, text, _ in page.printed if "time_first" in sql).splitlines()
+    for line, (data, shape) in zip(printed, rows):
+        cube = np.array(data, "float64").reshape(shape)[:, 0]
+        field, series = np.nanmean(cube, 0), np.nanmean(cube, (1, 2))
+        want = [np.mean(field), np.mean(series), np.std(field), np.std(series)]
+        np.testing.assert_allclose([float(v) for v in line.split("\t")[1:]], want, atol=6e-5)
+        assert want[0] != want[1]
+
+
 def test_a_scene_goes_through_a_model_and_comes_back(page):
     with rasterio.open("archive/s2/T29SND_20230613.tif") as src, rasterio.open("archive/ndvi.tif") as got:
         red, nir = src.read([3, 4], masked=True).astype("float64")
