@@ -5,6 +5,7 @@ pub mod cells;
 pub mod footprint;
 pub mod geometry;
 pub mod neighbours;
+pub mod onto;
 pub mod project;
 pub mod shape;
 pub mod sphere;

@@ -11,8 +11,10 @@ use crate::bridge::vector::{Holds, List, Vector};
 use crate::crs::Crs;
 use crate::error::{Error, Load, Result};
 use crate::files;
-use crate::label::{self, Feature, Files, LabelOptions, Labels, SliceProjection, TASKS, Task};
+use crate::label::{self, Feature, Files, LabelOptions, Labels, TASKS, Task};
 use crate::limits::Limits;
+use crate::map::geometry;
+use crate::map::onto::SliceProjection;
 use crate::slice::Slice;
 use crate::sql::shared::crs::crs_of_call;
 use crate::sql::shared::options::layer_name;
@@ -237,7 +239,8 @@ impl What {
             What::Shapes(shapes) => {
                 let projection = SliceProjection::new(slice, &bound.crs).map_err(blame)?;
                 for (wkb, label) in shapes {
-                    let parts = projection.lay(wkb).map_err(blame)?;
+                    let Some(shape) = geometry::read(wkb).map_err(blame)? else { continue };
+                    let parts = projection.lay(&shape).map_err(blame)?;
                     if !parts.is_empty() {
                         found.push(Feature { parts, label: *label });
                     }
