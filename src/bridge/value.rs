@@ -5,9 +5,10 @@
 use duckdb::ffi;
 
 use crate::bridge::layout::Physical;
-use crate::bridge::logical_type::LogicalType;
+use crate::bridge::logical_type::{LogicalType, geometry_crs};
 use crate::bridge::text::take_text;
 use crate::bridge::vector::{Vector, Wide};
+use crate::projection;
 use crate::sql_type::SqlType;
 use crate::value::{CalendarInterval, Value};
 
@@ -95,6 +96,14 @@ impl Value {
                     };
                     Value::Map((0..ffi::duckdb_get_map_size(raw.0)).map(pair).collect())
                 }
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => {
+                    let text = take_text(ffi::duckdb_get_varchar(raw.0));
+                    let crs = take_text(ffi::duckdb_geometry_type_get_crs(ty));
+                    match projection::geometry::from_text(&text) {
+                        Ok(wkb) => Value::Geometry(wkb, (!crs.is_empty()).then_some(crs)),
+                        Err(_) => Value::Other(text),
+                    }
+                }
                 _ => Value::Other(take_text(ffi::duckdb_value_to_string(raw.0))),
             }
         }
@@ -165,6 +174,9 @@ impl Value {
                     |(i, (name, _)): (usize, &(String, _))| (name.clone(), Value::of(vector.field(i), row));
                 Value::Struct(layout.parts.iter().enumerate().map(field).collect())
             }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => {
+                Value::Geometry(vector.bytes(row).to_vec(), geometry_crs(&layout.ty))
+            }
             _ => Value::Other("a value of another type".into()),
         }
     }
@@ -211,9 +223,8 @@ impl Value {
                 set_decimal(vector, row, (v * 10f64.powi(digits.1.into())).round() as i128);
             }
             (Value::Text(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR) => vector.set_bytes(row, v.as_bytes()),
-            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY) => {
-                vector.set_bytes(row, v)
-            }
+            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
+            | (Value::Geometry(v, _), ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY) => vector.set_bytes(row, v),
             // A map's entries may come as Parquet has them: a list of key and value.
             (Value::List(values), ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST | ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP) => {
                 let (items, first) = vector.push_list(row, values.len());

@@ -73,6 +73,16 @@ pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<
     Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
 }
 
+/// A geometry written as WKT, as WKB.
+///
+/// # Errors
+/// It is none.
+pub fn from_text(wkt: &str) -> Result<Vec<u8>> {
+    start();
+    let bad = |_| Error::invalid(format!("\"{wkt}\""), "WKT such as 'POLYGON ((0 0, 1 0, 1 1, 0 0))'");
+    gdal::vector::Geometry::from_wkt(wkt).and_then(|geometry| geometry.wkb()).map_err(bad)
+}
+
 /// A geometry written as GeoJSON, as WKB.
 ///
 /// # Errors
