@@ -189,11 +189,11 @@ pub fn series(
 ) -> Result<()> {
     let length = values.len().checked_div(times.len()).unwrap_or(0);
     let near = |far: f64| rule.reach.is_none_or(|reach| far <= reach);
-    for place in 0..length {
-        if place % 4096 == 0 {
+    for pixel in 0..length {
+        if pixel % 4096 == 0 {
             go_on()?;
         }
-        let at = |step: usize| step * length + place;
+        let at = |step: usize| step * length + pixel;
         let mut before: Option<usize> = None;
         let mut after = 0;
         for step in 0..times.len() {

@@ -1,6 +1,5 @@
 //! What functions share: texts of parameters, and values that several of them read and write.
 
-pub mod by_row;
 pub mod catalog_crs;
 pub mod catalogs;
 pub mod cells;

@@ -33,20 +33,20 @@ impl Counts {
 
     #[inline]
     fn count(&mut self, number: i32, times: u64) {
-        let place = number.wrapping_sub(SHORT.0) as usize;
-        match self.pages.get_mut(place / PAGE) {
-            Some(Some(page)) => page[place % PAGE] += times,
-            _ => self.count_first(place, times),
+        let index = number.wrapping_sub(SHORT.0) as usize;
+        match self.pages.get_mut(index / PAGE) {
+            Some(Some(page)) => page[index % PAGE] += times,
+            _ => self.count_first(index, times),
         }
     }
 
     #[cold]
-    fn count_first(&mut self, place: usize, times: u64) {
+    fn count_first(&mut self, index: usize, times: u64) {
         if self.pages.is_empty() {
             self.pages.resize_with(PAGES, || None);
         }
-        if let Some(page) = self.pages.get_mut(place / PAGE) {
-            page.get_or_insert_with(|| Box::new([0; PAGE]))[place % PAGE] += times;
+        if let Some(page) = self.pages.get_mut(index / PAGE) {
+            page.get_or_insert_with(|| Box::new([0; PAGE]))[index % PAGE] += times;
         }
     }
 
@@ -83,9 +83,8 @@ impl Counts {
 
     fn values_of_pages(&self) -> impl Iterator<Item = (i32, u64)> + '_ {
         let pages = self.pages.iter().enumerate().filter_map(|(at, page)| Some((at * PAGE, page.as_ref()?)));
-        let places =
-            pages.flat_map(|(from, page)| page.iter().enumerate().map(move |(at, n)| (from + at, *n)));
-        places.filter(|(_, n)| *n > 0).map(|(place, n)| (place as i32 + SHORT.0, n))
+        let all = pages.flat_map(|(from, page)| page.iter().enumerate().map(move |(at, n)| (from + at, *n)));
+        all.filter(|(_, n)| *n > 0).map(|(index, n)| (index as i32 + SHORT.0, n))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::read::patch::{PatchOptions, band_numbers, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
-use crate::sql::shared::by_row::{ByRow, OPTIONS_BY_ROW};
+use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, SCALED, WITHIN, patch_options};
 use crate::sql::shared::windows::{self, WIN};
 

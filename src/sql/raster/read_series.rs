@@ -12,7 +12,7 @@ use crate::read::mosaic::band_count;
 use crate::read::scene::Scene;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
 use crate::slice::Slice;
-use crate::sql::shared::by_row::{ByRow, OPTIONS_BY_ROW};
+use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
 use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::{SCENES, count, scenes};
 use crate::sql::shared::slice_value;

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::read::mosaic::{SliceOptions, band_count, read_slice};
 use crate::read::scene::Scene;
 use crate::slice::Slice;
-use crate::sql::shared::by_row::{ByRow, OPTIONS_BY_ROW};
+use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
 use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::{SCENES, scenes};
 use crate::sql::shared::slice_value;

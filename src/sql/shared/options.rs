@@ -1,5 +1,7 @@
 //! Options that several functions take: how each is documented, and how it is read.
 
+pub mod by_row;
+
 use std::sync::Arc;
 
 use crate::bridge::args::{Args, number};

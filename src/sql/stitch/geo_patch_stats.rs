@@ -11,7 +11,7 @@ use crate::limits::Limits;
 use crate::read::patch::PatchOptions;
 use crate::read::plan::{FileWindow, read_patches};
 use crate::sql::raster::read_patch::file_windows;
-use crate::sql::shared::by_row::{ByRow, OPTIONS_BY_ROW};
+use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, SCALED, WITHIN, patch_options};
 use crate::sql::shared::windows::WIN;
 use crate::stitch::statistics::{Glance, glance};
