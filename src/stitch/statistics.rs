@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn short_whole_numbers_are_told_from_others() {
-        for whole in [-32_768.0, -1.0, -0.0, 0.0, 1.0, 255.0, 32_768.0, 65_535.0] {
+        for whole in [-32_768.0f64, -1.0, -0.0, 0.0, 1.0, 255.0, 32_768.0, 65_535.0] {
             assert!(whole.is_short() && (whole as f32).is_short());
             assert_eq!((f64::from(whole.short()), f64::from((whole as f32).short())), (whole, whole));
         }
@@ -438,7 +438,7 @@ mod tests {
         ] {
             assert!(!other.is_short() && !(other as f32).is_short(), "{other}");
         }
-        assert!(!1e-300.is_short() && !16_777_217.0.is_short() && !(1.0 + f64::EPSILON).is_short());
+        assert!(!1e-300f64.is_short() && !16_777_217.0f64.is_short() && !(1.0 + f64::EPSILON).is_short());
     }
 
     #[test]
