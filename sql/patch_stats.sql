@@ -1,14 +1,19 @@
 -- patch_stats(registry, split, once, mergeable): statistics of the pixels of a registry's rows. Documented in src/sql/stitch/patch_stats.rs.
 CREATE OR REPLACE MACRO geoquilt.main.patch_stats(registry, split := 'train', once := false, mergeable := false) AS TABLE
 WITH gq_rows AS (
-    SELECT gq_row.path AS gq_path, gq_row.win AS gq_win FROM query_table(registry) AS gq_row WHERE gq_row.split = split
+    -- Windows over cubes name a step, others have no such field.
+    SELECT gq_row.path AS gq_path, gq_row.win AS gq_win, regexp_extract(gq_row.win::VARCHAR, '''step'': (\d+)', 1) AS gq_step
+    FROM query_table(registry) AS gq_row
+    WHERE gq_row.split = split
 ),
 gq_read AS (
-    SELECT read_patch(gq_path, gq_win) AS gq_data, gq_win FROM gq_rows WHERE NOT once
+    SELECT read_patch(gq_path, gq_win) AS gq_data, gq_win.height::BIGINT AS gq_height, gq_win.width::BIGINT AS gq_width FROM gq_rows WHERE NOT once
     UNION ALL
     -- What is left of a window that hangs over may lie beyond the raster.
-    SELECT read_patch(gq_path, gq_win, {boundless: true}) AS gq_data, gq_win
-    FROM (SELECT gq_path, unnest(geo_distinct_windows(list(gq_win))) AS gq_win FROM gq_rows WHERE once GROUP BY gq_path)
+    SELECT read_patch(gq_path, {row_off: gq_part.row_off, col_off: gq_part.col_off, height: gq_part.height, width: gq_part.width, step: TRY_CAST(gq_step AS BIGINT)}, {boundless: true}),
+           gq_part.height::BIGINT, gq_part.width::BIGINT
+    FROM (SELECT gq_path, gq_step, unnest(geo_distinct_windows(list({row_off: gq_win.row_off::BIGINT, col_off: gq_win.col_off::BIGINT, height: gq_win.height::BIGINT, width: gq_win.width::BIGINT}))) AS gq_part
+          FROM gq_rows WHERE once GROUP BY gq_path, gq_step)
 )
-SELECT geoquilt.main.stats(gq_data, [len(gq_data) // (gq_win.height::BIGINT * gq_win.width), gq_win.height, gq_win.width], mergeable := mergeable) AS stats
+SELECT geoquilt.main.stats(gq_data, [len(gq_data) // (gq_height * gq_width), gq_height, gq_width], mergeable := mergeable) AS stats
 FROM gq_read

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::sql::shared::stitching::numbers::{self, PIXELS, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
+use crate::workers::go_on;
 
 /// The scalar `geo_bands`.
 pub struct GeoBands;
@@ -86,6 +87,7 @@ impl ScalarFunction for GeoBands {
                 (0..shape[0]).filter(|band| matrix.iter().any(|weights| weights[*band] != 0.0)).collect();
             sums.resize_with(matrix.len().max(sums.len()), Row::default);
             for from in (0..area).step_by(RUN) {
+                go_on()?;
                 let to = (from + RUN).min(area);
                 for sum in &mut sums {
                     sum.clear();

@@ -10,12 +10,13 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
-use crate::read::patch::{PatchOptions, band_numbers, check_patch};
+use crate::read::patch::{PatchOptions, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
+use crate::read::steps::bands_at;
 use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, SCALED, WITHIN, patch_options};
-use crate::sql::shared::windows::{self, WIN};
+use crate::sql::shared::windows::{self, WIN, WIN_MEANING};
 
 /// The scalar `read_patch`.
 pub struct ReadPatch;
@@ -31,12 +32,7 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "A raster that GDAL reads, or one inside a file, such as `NETCDF:\"sst.nc\":tos`; a path, or a URL that DuckDB's file system opens.",
         },
-        Parameter {
-            name: "win",
-            types: WIN,
-            given: Given::Required,
-            meaning: "The window in pixels, from the upper left; it may hang over the edge.",
-        },
+        Parameter { name: "win", types: WIN, given: Given::AsItIs, meaning: WIN_MEANING },
         OPTIONS_BY_ROW,
         BANDS,
         SCALED,
@@ -55,7 +51,8 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL path or window, or a window with a NULL field.",
     errors: &[
         "the file is absent, no raster, or damaged",
-        "the window is below 1 x 1, or wholly outside and not boundless",
+        "the window is none, below 1 x 1, or wholly outside and not boundless",
+        "a step that the raster's time axis does not have, or of a raster without one",
         "a band that the file does not have (those it has are listed)",
         "a whole number, of a file of whole numbers, that FLOAT cannot hold exactly, from 16777217 on, and a number beyond the largest FLOAT: the table function read_patch holds them",
         "a chunk above geoquilt_max_chunk_mb: the table function read_patch streams instead",
@@ -136,7 +133,7 @@ pub fn file_windows(
     let (paths, given) = (input.column(0), input.column(1));
     let plain = PatchOptions::default();
     let mut known: HashMap<&str, Arc<Source>> = HashMap::new();
-    let mut of_all: HashMap<&str, Arc<[usize]>> = HashMap::new();
+    let mut of_all: HashMap<(&str, Option<u64>), Arc<[usize]>> = HashMap::new();
     let mut found = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
         // A window that is none is told after a file that is none.
@@ -145,18 +142,18 @@ pub fn file_windows(
             found.push(None);
             continue;
         };
-        let path = paths.str(row)?;
+        let (path, step) = (paths.str(row)?, windows::step(given, row)?);
         let source = match known.get(path) {
             Some(source) => source.clone(),
             None => known.entry(path).or_insert(Source::open(path)?).clone(),
         };
         let own = options.own(input, row)?;
-        let bands: Arc<[usize]> = match (&own, of_all.get(path)) {
-            (Some(own), _) => band_numbers(&source, own)?.into(),
+        let bands: Arc<[usize]> = match (&own, of_all.get(&(path, step))) {
+            (Some(own), _) => bands_at(&source, own, step)?.into(),
             (None, Some(bands)) => bands.clone(),
             (None, None) => {
-                let bands = band_numbers(&source, options.constant().unwrap_or(&plain))?.into();
-                of_all.entry(path).or_insert(bands).clone()
+                let bands = bands_at(&source, options.constant().unwrap_or(&plain), step)?.into();
+                of_all.entry((path, step)).or_insert(bands).clone()
             }
         };
         let window = window?;

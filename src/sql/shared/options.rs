@@ -10,7 +10,7 @@ use crate::crs::Crs;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::format::LayerName;
-use crate::projection::geometry::from_text;
+use crate::projection::geometry::from_wkt;
 use crate::read::mosaic::{BitField, MERGES, Merge, QualityMask, SliceOptions};
 use crate::read::patch::{BandName, PatchOptions};
 use crate::read::within::Within;
@@ -180,6 +180,7 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
 
 fn within(args: &Args) -> Result<Option<Arc<Within>>> {
     let must = "a GEOMETRY, or WKT such as 'POLYGON ((0 0, 1 0, 1 1, 0 0))'";
+    let empty = || args.blame("within")(Error::invalid("an empty geometry", "one that has a place"));
     let (wkb, own) = match args.get("within") {
         None => {
             let Some(idle) = ["within_crs", "all_touched"].into_iter().find(|p| args.get(p).is_some()) else {
@@ -190,7 +191,7 @@ fn within(args: &Args) -> Result<Option<Arc<Within>>> {
         }
         Some(Value::Geometry(wkb, crs)) => (wkb.clone(), crs.clone()),
         Some(Value::Bytes(wkb)) => (wkb.clone(), None),
-        Some(Value::Text(text)) => (from_text(text).map_err(args.blame("within"))?, None),
+        Some(Value::Text(text)) => (from_wkt(text).map_err(args.blame("within"))?.ok_or_else(empty)?, None),
         Some(other) => return Err(args.blame("within")(Error::invalid(other, must))),
     };
     let crs = asked_crs(args, "within_crs", own)?.unwrap_or_else(Crs::lon_lat);

@@ -14,6 +14,7 @@ use crate::stitch::distribution::{Distribution, Gathered};
 use crate::stitch::double::Double;
 use crate::stitch::statistics::percentiles;
 use crate::value::Value;
+use crate::workers::Steps;
 
 /// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/stats_merge.sql");
@@ -230,7 +231,9 @@ impl AggregateFunction for StatsMerge {
 /// A band of the whole.
 fn merged(band: &Parts, mergeable: bool) -> Value {
     let mut parts = band.numbers.clone();
+    let steps = Steps::default();
     parts.sort_by(|a, b| {
+        steps.step();
         let numbers = |part: &Part| [part.n, part.mean, part.std, part.min, part.max];
         let (a, b) = (numbers(a), numbers(b));
         a.iter()
@@ -240,7 +243,10 @@ fn merged(band: &Parts, mergeable: bool) -> Value {
             .unwrap_or(std::cmp::Ordering::Equal)
     });
     let sum = |term: &dyn Fn(&Part) -> Double| {
-        parts.iter().fold(Double::default(), |sum, part| sum.plus(term(part)))
+        parts.iter().fold(Double::default(), |sum, part| {
+            steps.step();
+            sum.plus(term(part))
+        })
     };
     let one = |high: f64| Double { high, low: 0.0 };
     let n = sum(&|part| one(part.n));

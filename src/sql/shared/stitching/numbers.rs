@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::read::gaps::GapsBuilder;
 use crate::sql_type::SqlType;
 use crate::value::Value;
+use crate::workers::go_on;
 
 /// The types of data that functions over pixels take.
 pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]";
@@ -243,6 +244,7 @@ fn typed<T: Plain + Pod + Pixel>(
     let rows = lengths.iter().enumerate().filter(|(_, length)| length.is_some()).map(|(row, _)| row);
     let mut first = 0;
     for (row, list) in rows.zip(lists) {
+        go_on()?;
         let mut into = PutInto { list, gaps: GapsBuilder::default(), count: 0 };
         fill(row, &mut into)?;
         let PutInto { list, gaps, count } = into;
