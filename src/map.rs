@@ -6,6 +6,7 @@ pub mod cover;
 pub mod footprint;
 pub mod geometry;
 pub mod neighbours;
+pub mod onto;
 pub mod project;
 pub mod shape;
 pub mod sphere;

@@ -11,4 +11,5 @@ group! {
     scalar st_land_fraction::StLandFraction,
     scalar geo_permutation::GeoPermutation,
     scalar geo_windows_overlap::GeoWindowsOverlap,
+    scalar geo_distinct_windows::GeoDistinctWindows,
 }

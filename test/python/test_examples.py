@@ -109,6 +109,45 @@ def test_b_a_series_at_one_point(page):
     assert printed == f"{want.size}\t{float(want.mean()) - 273.15:.2f}\t[{float(want.latitude)}]\n"
 
 
+def test_c_from_the_top_of_the_atmosphere_to_the_ground(page):
+    columns = page.con.execute("FROM atmosphere").fetchnumpy()
+    for row, day in enumerate(columns["day"]):
+        number = lambda name: float(columns[name][row])
+        packed = read(f"s2/T29SND_{day}")
+        want = []
+        for band, name in ((2, "red"), (3, "nir")):
+            over = (packed[band].astype("float64") * 0.0001 - 0.1).astype("float32").astype("float64") - number(f"{name}_path")
+            want.append(over / (number(f"{name}_through") + number("sky") * over))
+        for patch in range(4):
+            got = pixels(page.con, f"SELECT data, shape FROM ground WHERE path LIKE '%ND_{day}%' AND patch_id = {patch}")
+            rows, cols = slice(patch // 2 * 100, patch // 2 * 100 + 100), slice(patch % 2 * 100, patch % 2 * 100 + 100)
+            np.testing.assert_allclose(got, np.stack(want)[:, rows, cols], rtol=1e-6, atol=1e-7)
+
+
+def test_c_pixels_of_each_field_alone(page):
+    frame = geopandas.read_file("archive/labels/fields_20230603.geojson").to_crs("EPSG:32629")
+    _, printed, _ = next(entry for entry in page.printed if "within: field.geometry" in entry[0])
+    with rasterio.open("archive/s2/T29SND_20230603.tif") as src:
+        for line, class_id, geometry in zip(printed.splitlines(), frame.class_id, frame.geometry, strict=True):
+            red = src.read(3)[~features.geometry_mask([geometry], src.shape, src.transform)] * 0.0001 - 0.1
+            assert line == f"{class_id}\t{red.size}\t{red.mean():.4f}".rstrip("0")
+
+
+def test_numbers_of_the_training_scenes_scale_the_next(page):
+    train = np.concatenate([read(f"s2/T29SND_{day}")[2:4].reshape(2, -1) for day in ("20230603", "20230613")], 1).astype("float64")
+    saved = json.loads(Path("archive/train_stats.json").read_text())["stats"]
+    scaled = []
+    for band, values, packed in zip(saved, train, read("s2/T29SND_20230702")[2:4]):
+        assert (band["n"], band["min"], band["max"]) == (values.size, values.min(), values.max())
+        low, median, high = np.percentile(values, (25, 50, 75))
+        np.testing.assert_allclose(band["percentiles"][1:4], (low, median, high), rtol=1e-12)
+        scaled.append((packed - median) / (high - low))
+    _, printed, _ = next(entry for entry in page.printed if "archive/train_stats.json'" in entry[0] and "robust" in entry[0])
+    for patch, line in enumerate(printed.splitlines()):
+        part = np.stack(scaled)[:, patch // 2 * 100:patch // 2 * 100 + 100, patch % 2 * 100:patch % 2 * 100 + 100]
+        assert [float(cell) for cell in line.split("\t")[1:]] == pytest.approx([part.min(), np.median(part), part.max()], abs=6e-4)
+
+
 def test_c_monthly_means_of_reflectance(page):
     boa = {"20230601": [clear("s2/T29SND_20230603"), clear("s2/T29SND_20230613")], "20230701": [clear("s2/T29SND_20230702")]}
     want = np.stack([np.ma.masked_invalid(scenes).mean(0).filled(np.nan) * 0.0001 - 0.1 for scenes in boa.values()])
