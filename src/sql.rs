@@ -85,7 +85,7 @@ macro_rules! groups {
 }
 
 groups![
-    catalog, algebra, geometry, grid, neighbours, time, raster, array, vector, bands, stitch, write, system
+    catalog, algebra, geometry, grid, splits, neighbours, time, raster, array, vector, bands, stitch, write, system
 ];
 
 /// Every SQL function of geoquilt.

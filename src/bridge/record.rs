@@ -164,6 +164,9 @@ macro_rules! record {
                 $crate::bridge::record::text!["STRUCT(", FIELDS.split_at(FIELDS.len() - 2).0, ")"]
             };
         }
+        impl $crate::bridge::record::Typed for Option<$record> {
+            const TYPE: &'static str = <$record as $crate::bridge::record::Typed>::TYPE;
+        }
         impl $crate::bridge::record::Typed for Vec<$record> {
             const TYPE: &'static str =
                 $crate::bridge::record::text![<$record as $crate::bridge::record::Typed>::TYPE, "[]"];

@@ -7,6 +7,7 @@ pub mod crs;
 pub mod options;
 pub mod paths;
 pub mod pixels;
+pub mod places;
 pub mod registries;
 pub mod remedies;
 pub mod row_scan;

@@ -24,11 +24,20 @@ impl From<&Window> for WindowRow {
     }
 }
 
+impl WindowRow {
+    /// The window itself.
+    ///
+    /// # Errors
+    /// As [`Window::new`].
+    pub fn window(&self) -> Result<Window> {
+        Window::new(self.row_off, self.col_off, self.height.into(), self.width.into())
+    }
+}
+
 /// The window in a row of a column of type [`WIN`]; `None` where it, or a field of it, is NULL.
 ///
 /// # Errors
 /// As [`Window::new`].
 pub fn read(windows: &Vector<'_>, row: usize) -> Result<Option<Window>> {
-    let Some(row) = WindowRow::read(windows, row)? else { return Ok(None) };
-    Window::new(row.row_off, row.col_off, row.height.into(), row.width.into()).map(Some)
+    WindowRow::read(windows, row)?.map(|row| row.window()).transpose()
 }
