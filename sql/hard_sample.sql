@@ -32,7 +32,7 @@ WITH gq_regions AS (
     CAST(round_even(gq_n_hard * (1 - hard_fraction::DOUBLE) / hard_fraction::DOUBLE, 0) AS BIGINT) AS gq_wanted
     FROM gq_counts
 ), gq_drawn AS (
-    SELECT unnest(geo_choice(gq_n_easy, least(gq_wanted, gq_n_easy), seed::BIGINT)) AS gq_number FROM gq_guard WHERE gq_mistake IS NULL
+    SELECT unnest(geo_draw(gq_n_easy, least(gq_wanted, gq_n_easy), seed::BIGINT)) AS gq_number FROM gq_guard WHERE gq_mistake IS NULL
 ), gq_numbered AS (
     SELECT *, CASE WHEN gq_part = 'train' AND NOT gq_hard THEN row_number() OVER (PARTITION BY gq_part = 'train' AND NOT gq_hard ORDER BY gq_place ASC NULLS LAST) - 1 END AS gq_number
     FROM gq_rows

@@ -22,7 +22,7 @@ WITH gq_guard AS (
                          CASE WHEN split IN ('buffer', 'rejected') THEN NULL WHEN fold IS NOT NULL THEN 'fold ' || fold ELSE split::VARCHAR END AS gq_part,
                          fold::BIGINT AS gq_fold, buffer_folds::BIGINT[] AS gq_buffer_folds, split_by::VARCHAR AS gq_said,
                          coalesce(geoquilt.main.gq_utc(t_min), geoquilt.main.gq_utc(date)) AS gq_start,
-                         coalesce(geoquilt.main.gq_utc(t_max), geoquilt.main.gq_utc(date)::DATE + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND) AS gq_stop
+                         coalesce(geoquilt.main.gq_utc(t_max), geoquilt.main.gq_utc(date)::DATE + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, geoquilt.main.gq_utc(t_min)) AS gq_stop
                   FROM query_table(registry) AS gq_entry) AS gq_row
     WHERE gq_row.gq_part IS NOT NULL
 ), gq_places AS (

@@ -66,13 +66,13 @@ WITH gq_patches AS (
           EXCEPT SELECT gq_day_id, gq_cover.gq_variable FROM gq_all_days AS gq_day JOIN gq_covers AS gq_cover ON gq_day.gq_date = gq_cover.gq_date
                  WHERE coverage_by = 'day'
           EXCEPT SELECT gq_day_id, gq_cover.gq_variable FROM gq_all_days AS gq_day JOIN gq_covers AS gq_cover
-                        ON gq_cover.gq_start <= gq_day.gq_stop AND gq_cover.gq_stop >= gq_day.gq_start
+                        ON gq_cover.gq_start <= coalesce(gq_day.gq_stop, gq_day.gq_start) AND coalesce(gq_cover.gq_stop, gq_cover.gq_start) >= gq_day.gq_start
                  WHERE coverage_by = 'interval'
           EXCEPT SELECT gq_day_id, gq_cover.gq_variable FROM gq_all_days AS gq_day CROSS JOIN gq_covers AS gq_cover WHERE gq_cover.gq_start IS NULL) AS gq_absences
     GROUP BY gq_day_id
 ), gq_days AS (
     SELECT gq_day.*, gq_lacking.gq_missing, geoquilt.main.gq_year_list(val_year) AS gq_val, geoquilt.main.gq_year_list(test_year) AS gq_test,
-           range(year(gq_start), year(gq_stop) + 1) AS gq_span
+           range(year(gq_start), year(coalesce(gq_stop, gq_start)) + 1) AS gq_span
     FROM gq_all_days AS gq_day LEFT JOIN gq_lacking USING (gq_day_id)
 ), gq_rasters AS (
     -- The rasters that the files lie on. An array file is read north-up, however it is stored.
@@ -197,7 +197,7 @@ WITH gq_patches AS (
     SELECT list({'win': {'row_off': gq_win.row_off::BIGINT, 'col_off': gq_win.col_off::BIGINT, 'height': gq_win.height::INTEGER, 'width': gq_win.width::INTEGER},
                  'bbox': gq_bbox, 'block': gq_block} ORDER BY gq_index ASC NULLS LAST) AS gq_list,
            min(coalesce(gq_grid_crs, CASE WHEN block IS NOT NULL THEN 'OGC:CRS84' END)) AS gq_crs
-    FROM (SELECT *, CASE WHEN block IS NOT NULL THEN geo_block(geo_box(gq_bbox), gq_grid_crs, block::DOUBLE) END AS gq_block FROM gq_windows)
+    FROM (SELECT *, CASE WHEN block::DOUBLE BETWEEN 0.1 AND 40000 THEN geo_block(geo_box(gq_bbox), gq_grid_crs, block::DOUBLE) END AS gq_block FROM gq_windows)
 ), gq_parts AS (
     -- A row a patch, none where the split is by time alone.
     SELECT unnest(range(len(gq_list))) AS gq_index, unnest(gq_list).block AS gq_block,
@@ -209,7 +209,7 @@ WITH gq_patches AS (
     SELECT gq_patch.*, gq_block, coalesce(gq_part.split, 'train') AS gq_split, gq_part.fold AS gq_fold, gq_part.buffer_folds AS gq_buffer_folds, gq_part.cause AS gq_why
     FROM gq_patches AS gq_patch LEFT JOIN gq_parts USING (gq_index)
 ), gq_split_days AS (
-    SELECT *, CASE
+    SELECT gq_days.*, CASE
         WHEN val_year IS NULL AND test_year IS NULL THEN NULL
         WHEN gq_start IS NULL THEN
             error('patch_registry(' || CASE WHEN val_year IS NULL THEN 'test_year' ELSE 'val_year' END || '): "' || coalesce(gq_path, 'a row of dates') || '" is undated, so no year can take it')
@@ -219,7 +219,7 @@ WITH gq_patches AS (
             error('patch_registry(' || CASE WHEN list_has_any(gq_val, gq_span) THEN 'val_year' ELSE 'test_year' END || '): "' || coalesce(gq_path, 'a row of dates') ||
                   '" spans ' || gq_start || ' to ' || gq_stop || ', in and out of ' || list_intersect(gq_val || gq_test, gq_span)[1])
     END AS gq_by_year
-    FROM gq_days
+    FROM gq_guard, gq_days WHERE gq_guard.gq_mistake IS NULL
 ), gq_uncovered AS (
     SELECT min('patch_registry(coverage): none of ' || gq_count || ' dates of ' || coalesce(gq_by_year, 'train') || ' has a file of every variable') AS gq_problem
     FROM (SELECT gq_by_year, count(*) AS gq_count, count(*) FILTER (gq_missing IS NULL) AS gq_complete FROM gq_split_days GROUP BY gq_by_year)

@@ -27,7 +27,7 @@ WITH gq_rows AS (
 ), gq_part AS (
     SELECT gq_unit FROM (
         SELECT unnest(gq_names) AS gq_unit, unnest(geo_deal(gq_weights, n::BIGINT)) AS gq_dealt FROM gq_guard WHERE gq_mistake IS NULL)
-    WHERE gq_dealt = k
+    WHERE gq_dealt IS NOT DISTINCT FROM k
 )
 SELECT gq_row.* EXCLUDE (gq_unit, gq_pixels, gq_place)
 FROM gq_rows AS gq_row SEMI JOIN gq_part ON gq_row.gq_unit = gq_part.gq_unit

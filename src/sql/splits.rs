@@ -13,6 +13,6 @@ group! {
     scalar geo_near_boxes::GeoNearBoxes,
     scalar geo_windows_overlap::GeoWindowsOverlap,
     scalar geo_permutation::GeoPermutation,
-    scalar geo_choice::GeoChoice,
+    scalar geo_draw::GeoDraw,
     scalar geo_deal::GeoDeal,
 }

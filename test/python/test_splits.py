@@ -171,8 +171,8 @@ def test_a_gap_lies_between_splits_and_no_patch_is_lost_that_need_not_be(con, da
         for a, b in itertools.product(of("val"), of("test")):
             assert away(boxes[a], boxes[b]) >= gap
         assert leaks(con, f"min_gap := {gap}") == []
-        assert leaks(con, f"min_gap := {gap * 1.5}")
-        assert {row[0] for row in leaks(con, f"min_gap := {gap * 1.5}")} == {"near"}
+        assert leaks(con, f"min_gap := {gap * 4}")
+        assert {row[0] for row in leaks(con, f"min_gap := {gap * 4}")} == {"near"}
 
 
 def test_whoever_holds_a_fold_out_knows_which_patches_lie_near_it(con, days):
@@ -228,7 +228,7 @@ def test_rows_that_say_nothing_of_themselves_leak_where_they_share_place_and_tim
     found = 0
     for case in range(30):
         n = 40
-        boxes = rng.integers(0, 40, (n, 2))
+        boxes = rng.integers(0, 14, (n, 2))
         sizes = rng.integers(2, 6, (n, 2))
         starts, lengths = rng.integers(0, 60, n), rng.integers(0, 10, n)
         splits = rng.choice(["train", "val", "test", "buffer"], n)
@@ -431,7 +431,7 @@ def test_hard_rows_and_a_share_of_easy_ones_as_the_reference_draws_them(con, day
         return any(b <= lat <= d and land <= (0.85 if cap is None else cap) and (a <= lon <= c if a <= c else lon >= a or lon <= c) for _, a, b, c, d, cap in regions)
 
     rows = con.execute("SELECT patch_id, date, split, lon_center, lat_center, land_fraction FROM registry").fetchall()
-    for fraction, seed in ((0.75, 7), (0.5, 1), (0.999, 3), (1, 7), (0.02, 7)):
+    for fraction, seed in ((0.75, 7), (0.5, 1), (0.999, 3), (1, 7), (0.002, 7)):
         got = con.execute(f"SELECT patch_id, date, split, hard, easy_missing FROM geoquilt.hard_sample('registry', {text}, hard_fraction := {fraction}, seed := {seed})").fetchall()
         is_hard = [row[2] == "train" and hard(*row[3:]) for row in rows]
         easy = [i for i, row in enumerate(rows) if row[2] == "train" and not is_hard[i]]
@@ -455,9 +455,9 @@ def test_hard_rows_and_a_share_of_easy_ones_as_the_reference_draws_them(con, day
 def test_a_choice_is_numpys(con):
     for n, size in ((0, 0), (1, 1), (10, 3), (10, 10), (100, 20), (9999, 5000), (10_001, 100), (20_000, 500), (20_000, 20_000)):
         for seed in (0, 7, 2 ** 40):
-            assert con.execute(f"SELECT geo_choice({n}, {size}, {seed})").fetchone()[0] == np.random.default_rng(seed).choice(n, size, replace=False).tolist(), (n, size, seed)
-    for call in ("geo_choice(3, 4, 7)", "geo_choice(-1, 0, 7)", "geo_choice(3, -1, 7)", "geo_choice(3, 1, -7)"):
-        with pytest.raises(Exception, match=r"geo_choice\(\w+\).*is not valid"):
+            assert con.execute(f"SELECT geo_draw({n}, {size}, {seed})").fetchone()[0] == np.random.default_rng(seed).choice(n, size, replace=False).tolist(), (n, size, seed)
+    for call in ("geo_draw(3, 4, 7)", "geo_draw(-1, 0, 7)", "geo_draw(3, -1, 7)", "geo_draw(3, 1, -7)"):
+        with pytest.raises(Exception, match=r"geo_draw\(\w+\).*is not valid"):
             con.execute(f"SELECT {call}").fetchall()
 
 
@@ -501,7 +501,7 @@ CHANGES = {
 def test_every_parameter_changes_the_key(con, days):
     grid(con)
     con.execute("CREATE TABLE cover AS SELECT 'a' AS variable, date FROM days; CREATE TABLE seen AS SELECT 1 AS patch_id, DATE '2018-03-01' AS date, 1 AS support")
-    known = lambda name: {p for p, in con.execute(f"SELECT unnest(parameters) FROM duckdb_functions() WHERE function_name = '{name}'").fetchall()}
+    known = lambda name: {p for p, in con.execute(f"SELECT unnest(parameters).name FROM geoquilt_functions() WHERE name = 'geoquilt.{name}'").fetchall()}
     assert known("registry_key") == known("patch_registry") | {"contents"} and known("patch_registry") == {"grid", "dates"} | set(CHANGES) - {"contents"}
     plain = key(con)
     keys = {name: key(con, more) for name, more in CHANGES.items()}

@@ -47,7 +47,7 @@ static DOC: FunctionDoc = FunctionDoc {
     examples: &[Example {
         title: "Files of these sizes for two workers",
         sql: "SELECT geo_deal([5, 3, 3, 2, 1], 2) AS worker;",
-        rows: &["[0, 1, 1, 0, 0]"],
+        rows: &["[0, 1, 1, 0, 1]"],
     }],
     references: &["Graham, Bounds on multiprocessing timing anomalies, 1969"],
 };

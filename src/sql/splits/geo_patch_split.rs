@@ -92,7 +92,7 @@ static DOC: FunctionDoc = FunctionDoc {
         sql: "SELECT s.fold, s.buffer_folds FROM (\n\
               \x20   SELECT unnest(geo_patch_split([{win: NULL, bbox: {xmin: i * 10, ymin: 0, xmax: i * 10 + 10, ymax: 10}, block: i // 2} FOR i IN range(4)],\n\
               \x20       'EPSG:32632', {val_fraction: 0, test_fraction: 0, folds: 2, min_gap: 1, seed: 7})) AS s);",
-        rows: &["1\t[]", "1\t[0]", "0\t[1]", "0\t[]"],
+        rows: &["0\t[]", "0\t[1]", "1\t[0]", "1\t[]"],
     }],
     references: &["docs/decisions.md: splits"],
 };

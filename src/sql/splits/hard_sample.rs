@@ -56,7 +56,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
               \x20    days AS (SELECT DATE '2018-01-01' AS date),\n\
               \x20    registry AS (FROM geoquilt.patch_registry('grid', 'days'))\n\
               SELECT split, hard, count(*) AS patches FROM geoquilt.hard_sample('registry', [{name: 'arctic', xmin: -180, ymin: 60, xmax: 180, ymax: 90}]) GROUP BY ALL ORDER BY ALL;",
-        rows: &["TODO"],
+        rows: &["train\tfalse\t3", "train\ttrue\t8", "val\tNULL\t14"],
     }],
     references: &["The production dataset: PyPI depth-recon, dataset_argo_geotiff_gridded.py"],
 };

@@ -184,7 +184,13 @@ pub static DOC: FunctionDoc = FunctionDoc {
             sql: "WITH grid AS (FROM geo_patch_grid('test/data/small/land.tif', size := 3, stride := 1)),\n\
                   \x20    days AS (SELECT DATE '2018-01-01' AS date)\n\
                   SELECT split, cause, count(*) AS patches FROM geoquilt.patch_registry('grid', 'days', test_fraction := 0.2, block := 5000, min_gap := 200000) GROUP BY ALL ORDER BY ALL;",
-            rows: &["TODO"],
+            rows: &[
+                "buffer\tmin_gap\t135",
+                "buffer\toverlap\t204",
+                "test\tNULL\t116",
+                "train\tNULL\t44",
+                "val\tNULL\t45",
+            ],
         },
     ],
     references: &[

@@ -35,7 +35,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
         title: "Three files for two workers",
         sql: "WITH rows AS (SELECT path, win FROM geo_catalog_build('test/data/small/sst*.tif'), (SELECT win FROM geo_patch_grid('test/data/small/land.tif', size := 18)))\n\
               SELECT parse_filename(path) AS file, count(*) AS patches FROM geoquilt.shard('rows', 0, 2) GROUP BY ALL ORDER BY ALL;",
-        rows: &["TODO"],
+        rows: &["sst_20180101.tif\t2", "sst_20190101.tif\t2"],
     }],
     references: &["torch.utils.data.DataLoader: worker_info"],
 };

@@ -1,4 +1,4 @@
-//! `geo_choice`: NumPy's draw without replacement.
+//! `geo_draw`: NumPy's draw without replacement.
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
@@ -8,13 +8,13 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::random::Pcg64;
 
-/// The scalar `geo_choice`.
-pub struct GeoChoice;
+/// The scalar `geo_draw`.
+pub struct GeoDraw;
 
 const MOST: i64 = 100_000_000;
 
 static DOC: FunctionDoc = FunctionDoc {
-    name: "geo_choice",
+    name: "geo_draw",
     kind: Kind::Scalar,
     summary: "As many of the numbers 0 to n - 1, each once, as NumPy chooses for a seed.",
     parameters: &[
@@ -46,13 +46,13 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &["n or seed below 0, n above 100,000,000, size below 0 or above n"],
     examples: &[Example {
         title: "Three of ten",
-        sql: "SELECT geo_choice(10, 3, 7) AS places;",
+        sql: "SELECT geo_draw(10, 3, 7) AS places;",
         rows: &["[7, 5, 6]"],
     }],
     references: &["numpy.random.Generator.choice (PCG64, SeedSequence)"],
 };
 
-impl ScalarFunction for GeoChoice {
+impl ScalarFunction for GeoDraw {
     const DOC: &'static FunctionDoc = &DOC;
     type Bound = ();
 
@@ -69,8 +69,7 @@ impl ScalarFunction for GeoChoice {
                 let value: i64 = input.column(index).get(row);
                 let number = u64::try_from(value).ok().filter(|_| value <= highest);
                 number.ok_or_else(|| {
-                    Error::invalid(value, format!("between 0 and {highest}"))
-                        .at(format!("geo_choice({name})"))
+                    Error::invalid(value, format!("between 0 and {highest}")).at(format!("geo_draw({name})"))
                 })
             };
             let n = number(0, "n", MOST)?;
