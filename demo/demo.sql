@@ -74,10 +74,10 @@ UNION ALL SELECT 'poisson_disk', * FROM geo_patch_grid('demo/out/land_mask.tif',
 COPY samples TO 'demo/out/samples.parquet';
 SELECT sampler, count(*) AS patches, round(avg(land_fraction), 3) AS mean_land, round(avg(abs(lat_center)), 1) AS mean_latitude FROM samples GROUP BY sampler ORDER BY sampler;
 
-.print '8  A split by place: blocks of 1500 km go to one split whole, and 200 km lie between splits.'
+.print '8  A split by place: blocks of 4000 km go to one split whole, and 200 km lie between splits.'
 CREATE TABLE month AS FROM 'demo/out/catalog.parquet' WHERE t_min = '2015-01-01';
 COPY (
-    FROM geoquilt.patch_registry('grid', 'month', val_fraction := 0.15, test_fraction := 0.15, block := 1500, min_gap := 200000)
+    FROM geoquilt.patch_registry('grid', 'month', val_fraction := 0.15, test_fraction := 0.15, block := 4000, min_gap := 200000)
 ) TO 'demo/out/split.parquet';
 SELECT split, cause, count(*) AS patches FROM 'demo/out/split.parquet' GROUP BY ALL ORDER BY ALL;
 -- The proof: no pixel is shared, and nothing of one split lies nearer to another. Two splits that were not kept apart do leak.

@@ -176,7 +176,7 @@ def split(db):
             ax.add_collection(PatchCollection([box(b) for b in part.bbox], facecolor=color, edgecolor="none", alpha=0.06))
         ax.plot(part.lon_center, part.lat_center, "o" if name != "buffer" else "x", ms=4, color=color, mew=0.9, label=f"{len(part):,} {name}")
     figure.legend(loc="outside lower center", ncols=4, fontsize=13, frameon=False)
-    ax.set_title("A split by place: blocks of 1500 km, and 200 km between splits", loc="left", fontsize=17, weight="bold")
+    ax.set_title("A split by place: blocks of 4000 km, and 200 km between splits", loc="left", fontsize=17, weight="bold")
     ax.annotate("centres of patches, and the ground that they cover; a grey cross is a patch between two splits, in none of them",
                 (0, 0), (0, -8), xycoords="axes fraction", textcoords="offset points", va="top", fontsize=11, color=SOFT)
     figure.savefig(OUT / "split.png", dpi=80)

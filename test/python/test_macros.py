@@ -14,7 +14,7 @@ FILES = """SELECT 'scene_' || i || '.tif' AS path, geo_box({xmin: i, ymin: -i, x
 OTHER = FILES.replace("'scene_'", "'SCENE_'").replace("range(12)", "range(3, 9)")
 DAYS = "SELECT (DATE '2019-12-01' + INTERVAL (i * 20) DAY)::DATE AS date, 'sst' AS variable, i % 3 AS support FROM range(8) t(i)"
 REGISTRY = """SELECT i AS patch_id, 'scene_' || (i % 4) || '.tif' AS path, {row_off: 0, col_off: 10 * i, height: 10, width: 10} AS win, {xmin: 10 * i, ymin: 0, xmax: 10 * i + 10, ymax: 10} AS bbox,
-    'OGC:CRS84' AS crs, 10 * i + 5 AS lon_center, 5 AS lat_center, CASE WHEN i % 3 = 0 THEN 'val' ELSE 'train' END AS split, DATE '2020-01-01' + i % 2 AS date, 'place' AS split_by FROM range(12) t(i)"""
+    'OGC:CRS84' AS crs, 10 * i + 5 AS lon_center, 5 AS lat_center, CASE WHEN i % 3 = 0 THEN 'val' ELSE 'train' END AS split, (DATE '2020-01-01' + (i % 2)::INT) AS date, 'place' AS split_by FROM range(12) t(i)"""
 
 # Each macro over relations by name: {grid}, {days}, {files}, {other}, {registry}.
 CALLS = {
