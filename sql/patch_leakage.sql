@@ -15,10 +15,10 @@ WITH gq_guard AS (
 ), gq_rows AS (
     SELECT gq_row.*, nullif(coalesce(rule, gq_said), 'either') AS gq_rule
     FROM (SELECT NULL::BIGINT AS patch_id, NULL::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS bbox, NULL::VARCHAR AS crs,
-                 NULL::STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER) AS win, NULL::VARCHAR AS split, NULL::BIGINT AS fold,
+                 NULL::STRUCT(row_off BIGINT, col_off BIGINT, height BIGINT, width BIGINT) AS win, NULL::VARCHAR AS split, NULL::BIGINT AS fold,
                  NULL::BIGINT[] AS buffer_folds, NULL::VARCHAR AS split_by, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max, NULL::DATE AS date) AS gq_absent,
          LATERAL (SELECT patch_id AS gq_patch, bbox::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS gq_bbox, crs::VARCHAR AS gq_crs,
-                         win::STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER) AS gq_win,
+                         win::STRUCT(row_off BIGINT, col_off BIGINT, height BIGINT, width BIGINT) AS gq_win,
                          CASE WHEN split IN ('buffer', 'rejected') THEN NULL WHEN fold IS NOT NULL THEN 'fold ' || fold ELSE split::VARCHAR END AS gq_part,
                          fold::BIGINT AS gq_fold, buffer_folds::BIGINT[] AS gq_buffer_folds, split_by::VARCHAR AS gq_said,
                          coalesce(geoquilt.main.gq_utc(t_min), geoquilt.main.gq_utc(date)) AS gq_start,

@@ -194,7 +194,7 @@ WITH gq_patches AS (
     END AS gq_mistake
     FROM gq_overlap, gq_years, gq_misfit, gq_wanted, gq_covered
 ), gq_places AS (
-    SELECT list({'win': {'row_off': gq_win.row_off::BIGINT, 'col_off': gq_win.col_off::BIGINT, 'height': gq_win.height::INTEGER, 'width': gq_win.width::INTEGER},
+    SELECT list({'win': {'row_off': gq_win.row_off::BIGINT, 'col_off': gq_win.col_off::BIGINT, 'height': gq_win.height::BIGINT, 'width': gq_win.width::BIGINT},
                  'bbox': gq_bbox, 'block': gq_block} ORDER BY gq_index ASC NULLS LAST) AS gq_list,
            min(coalesce(gq_grid_crs, CASE WHEN block IS NOT NULL THEN 'OGC:CRS84' END)) AS gq_crs
     FROM (SELECT *, CASE WHEN block::DOUBLE BETWEEN 0.1 AND 40000 THEN geo_block(geo_box(gq_bbox), gq_grid_crs, block::DOUBLE) END AS gq_block FROM gq_windows)
@@ -253,7 +253,13 @@ WITH gq_patches AS (
                 WHEN gq_unsupported.gq_problem IS NOT NULL THEN error(gq_unsupported.gq_problem) END AS gq_mistake
     FROM gq_uncovered, gq_unsupported
 ), gq_rows AS (
-    SELECT gq_day.*, gq_patch.* EXCLUDE (gq_held), coalesce(gq_by_year, gq_split) AS gq_of,
+    SELECT gq_day.*, gq_patch.* EXCLUDE (gq_held) REPLACE (
+               -- The step goes with the window, so that the scalar reads show the same time as the row.
+               CASE WHEN gq_patch.win IS NOT NULL THEN {
+                   row_off: gq_patch.win.row_off::BIGINT, col_off: gq_patch.win.col_off::BIGINT,
+                   height: gq_patch.win.height::BIGINT, width: gq_patch.win.width::BIGINT,
+                   step: CASE WHEN gq_day.gq_is_step THEN gq_day.gq_index_in_time END
+               } END AS win), coalesce(gq_by_year, gq_split) AS gq_of,
            CASE WHEN support_in IS NULL THEN coalesce(gq_day.gq_held, gq_patch.gq_held) ELSE coalesce(gq_count, 0) END AS gq_support,
            CASE
                WHEN gq_missing IS NOT NULL THEN 'coverage: ' || array_to_string(gq_missing, ', ')

@@ -2,7 +2,7 @@
 //!
 //! It is written in a hidden folder beside its target, whatever else a library writes beside it too, and moved at the
 //! end, which replaces the target in one step. The folder is locked for as long as its writer lives, so that what a
-//! killed process left is told from what is under way: the next writer of the same target removes it.
+//! killed process left is told from what is under way: the next writer in the same folder removes it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -35,7 +35,8 @@ impl Staging {
     /// The target is a directory, a device or a pipe, its folder is absent or cannot be written, or this query may not
     /// write there.
     pub fn new(target: &Path) -> Result<Staging> {
-        let unwritable = |reason: Cause| Error::unwritable(target.display().to_string(), reason);
+        let named = named(target);
+        let unwritable = |reason: Cause| Error::unwritable(&*named, reason);
         if let Some(reason) = door::forbidden(target) {
             return Err(unwritable(reason.into()));
         }
@@ -45,19 +46,20 @@ impl Staging {
             Ok(found) if !found.is_file() => return Err(unwritable("it is not a regular file".into())),
             _ => {}
         }
-        // A link stays, and what it leads to is replaced.
-        let linked = if target.is_symlink() { fs::canonicalize(target).ok() } else { None };
-        let target = linked.as_deref().unwrap_or(target);
+        // A link stays, and what it leads to is replaced, or made.
+        let target = &linked(target).map_err(&unwritable)?;
+        if let Some(reason) = door::forbidden(target) {
+            return Err(unwritable(reason.into()));
+        }
         let name = target.file_name().ok_or_else(|| unwritable("it names no file".into()))?;
         let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !parent.is_dir() {
             return Err(unwritable(format!("the folder \"{}\" does not exist", parent.display()).into()));
         }
-        let mut prefix = OsString::from(".");
-        prefix.push(name);
-        prefix.push(".geoquilt-");
-        sweep(parent, &prefix);
-        let mut own = prefix;
+        sweep(parent);
+        let mut own = OsString::from(".");
+        own.push(name);
+        own.push(MARK);
         own.push(unique());
         let folder = parent.join(own);
         let because = |e: std::io::Error| unwritable(e.into());
@@ -96,7 +98,7 @@ impl Staging {
     /// Nothing was written, or the target cannot be replaced.
     pub fn commit(mut self) -> Result<()> {
         let moved = fs::rename(self.path(), &self.target);
-        moved.map_err(|e| Error::unwritable(self.target.display().to_string(), e))?;
+        moved.map_err(|e| Error::unwritable(named(&self.target), e))?;
         self.done = true;
         Ok(())
     }
@@ -112,12 +114,41 @@ impl Drop for Staging {
     }
 }
 
-/// Removes what killed writers of the same target left.
-fn sweep(parent: &Path, prefix: &OsString) {
+/// What the user calls a target: DuckDB has what is to replace a file written beside it under another name.
+fn named(target: &Path) -> String {
+    let own = target.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("tmp_"));
+    let replaced = own.map(|own| target.with_file_name(own)).filter(|replaced| replaced.exists());
+    replaced.map_or_else(|| target.display().to_string(), |replaced| replaced.display().to_string())
+}
+
+/// Where a file is written: where a link leads to, though nothing may lie there yet.
+fn linked(target: &Path) -> std::result::Result<PathBuf, Cause> {
+    /// As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let mut found = target.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(to) = fs::read_link(&found) else { return Ok(found) };
+        // An absolute one takes the folder's place.
+        found = found.parent().unwrap_or(Path::new("")).join(to);
+    }
+    Err("it is a link that leads back to itself".into())
+}
+
+/// Between the name of a target and what tells one writer of it from another.
+const MARK: &str = ".geoquilt-";
+
+/// Whether a name is one of ours: that of a folder in which a file is written.
+fn is_ours(name: &str) -> bool {
+    let numbers = name.strip_prefix('.').and_then(|name| name.rsplit_once(MARK));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    numbers.is_some_and(|(_, own)| own.split('-').count() == 3 && own.split('-').all(is_number))
+}
+
+/// Removes what killed writers left in a folder.
+fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        if !name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+        if !entry.file_name().to_str().is_some_and(is_ours) {
             continue;
         }
         let left = match File::open(entry.path().join(LOCK)) {
@@ -222,7 +253,31 @@ mod tests {
         staging.commit().unwrap();
         assert!(link.is_symlink() && fs::read_to_string(&target).unwrap() == "new");
         assert_eq!(names(&folder), ["link.tif", "x.tif"]);
+        fs::remove_file(&target).unwrap();
+        let staging = Staging::new(&link).unwrap();
+        fs::write(staging.path(), "again").unwrap();
+        staging.commit().unwrap();
+        assert!(link.is_symlink() && fs::read_to_string(&target).unwrap() == "again");
+        let round = folder.join("round.tif");
+        std::os::unix::fs::symlink("round.tif", &round).unwrap();
+        assert!(Staging::new(&round).unwrap_err().to_string().ends_with("leads back to itself"));
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn folders_of_others_are_left() {
+        for name in [".x.tif.geoquilt-1-0-0", ".a.geoquilt-b.tif.geoquilt-17-3-1700000000"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in [
+            "x.tif.geoquilt-1-0-0",
+            ".x.tif.geoquilt-1-0",
+            ".x.tif.geoquilt-1-0-a",
+            ".geoquilt",
+            ".x.geoquilt-1--0",
+        ] {
+            assert!(!is_ours(name), "{name}");
+        }
     }
 
     #[test]
