@@ -239,7 +239,7 @@ def test_m_pairs_are_one_place_ten_days_apart(page):
 
 
 def test_n_what_trains_lies_apart_from_the_fold_that_is_held_out(page):
-    rows = page.con.execute("SELECT DISTINCT patch_id, fold, buffer_folds, win.row_off, win.col_off FROM folds").fetchall()
+    rows = page.con.execute("SELECT DISTINCT patch_id, fold, buffer_folds, win.row_off, win.col_off FROM parted").fetchall()
     assert len(rows) == 400
     places = {fold: np.array([row[3:] for row in rows if row[1] == fold]) for fold in range(4)}
     for held in range(4):
@@ -247,7 +247,7 @@ def test_n_what_trains_lies_apart_from_the_fold_that_is_held_out(page):
         # Pixels of 200 m, patches of 10: between edges, in metres.
         between = 200 * np.maximum(np.abs(train[:, None] - places[held][None]) - 10, 0)
         assert np.hypot(between[..., 0], between[..., 1]).min() >= 2000 and len(train) > 50
-    assert page.con.execute("SELECT count(DISTINCT fold) FROM folds GROUP BY block").fetchall().count((1,)) == len({row[0] for row in page.con.execute("SELECT block FROM folds").fetchall()})
+    assert page.con.execute("SELECT DISTINCT folds FROM (SELECT block, count(DISTINCT fold) AS folds FROM parted GROUP BY block)").fetchall() == [(1,)]
 
 
 def test_o_a_store_of_embeddings(page):
