@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn what_lies_too_near_is_in_no_split() {
-        let side = 20;
+        let side = 40;
         let boxes: Vec<Bbox> = (0..side * side)
             .map(|i| {
                 let (x, y) = (f64::from(i % side) * 50.0, f64::from(i / side) * 50.0);
@@ -340,14 +340,14 @@ mod tests {
             })
             .collect();
         let blocks: Vec<i64> =
-            (0..side * side).map(|i| i64::from(i / side / 5 * 10 + i % side / 5)).collect();
+            (0..side * side).map(|i| i64::from(i / side / 10 * 10 + i % side / 10)).collect();
         let near = |a: usize, b: usize, gap: f64| {
             let side = |low: f64, high: f64, other: f64, end: f64| (other - high).max(low - end);
             let x = side(boxes[a].xmin, boxes[a].xmax, boxes[b].xmin, boxes[b].xmax);
             let y = side(boxes[a].ymin, boxes[a].ymax, boxes[b].ymin, boxes[b].ymax);
             (x < 0.0 && y < 0.0) || x.max(0.0).hypot(y.max(0.0)) < gap
         };
-        let searched = Boxes::new(boxes.clone(), &vec![0; boxes.len()], &["EPSG:32632".to_string()]).unwrap();
+        let searched = Boxes::new(boxes.clone(), &[0; 1600], &["EPSG:32632".to_string()]).unwrap();
         for gap in [0.0, 30.0, 60.0] {
             let scheme = Scheme { val: 0.15, test: 0.15, gap, ..PLAIN };
             let got = split(&blocks, Some(&searched), &scheme, 2).unwrap();
@@ -380,7 +380,7 @@ mod tests {
             assert_eq!(own.buffer_folds, want);
         }
         let error = split(&blocks, Some(&searched), &Scheme { gap: 5000.0, ..PLAIN }, 2).unwrap_err();
-        assert!(error.to_string().contains("leaves no patch in train: of 400 patches 0 train"), "{error}");
+        assert!(error.to_string().contains("leaves no patch in train: of 1600 patches 0 train"), "{error}");
     }
 
     #[test]

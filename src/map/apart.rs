@@ -283,7 +283,7 @@ mod tests {
     fn by_points(a: &Bbox, b: &Bbox) -> f64 {
         let points = |bbox: &Bbox| bbox.densified_ring(60);
         let (from, to) = (points(a), points(b));
-        let pairs = from.iter().flat_map(|(x, y)| to.iter().map(|(u, v)| sphere::km(*x, *y, *u, *v)));
+        let pairs = from.iter().flat_map(|(x, y)| to.iter().map(move |(u, v)| sphere::km(*x, *y, *u, *v)));
         pairs.fold(f64::INFINITY, f64::min)
     }
 
@@ -347,7 +347,7 @@ mod tests {
                 near[a].dedup();
             }
             assert!(want.len() > 100);
-            let searched = Boxes::new(boxes.clone(), &vec![0; 300], &[crs.to_string()]).unwrap();
+            let searched = Boxes::new(boxes.clone(), &[0; 300], &[crs.to_string()]).unwrap();
             let got = searched.pairs(&groups, gap, 2).unwrap();
             assert_eq!(got.iter().map(|pair| (pair.a, pair.b)).collect::<Vec<_>>(), want);
             let some: Vec<Option<i64>> = groups.iter().copied().map(Some).collect();
