@@ -13,6 +13,7 @@ pub mod records;
 pub mod region;
 pub mod registry;
 pub mod sampler;
+pub mod split;
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;

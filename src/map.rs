@@ -1,5 +1,6 @@
 //! The map: geometries, footprints and shapes, from one CRS to another, and the cells and blocks that they lie in.
 
+pub mod apart;
 pub mod block;
 pub mod cells;
 pub mod cover;

@@ -8,6 +8,7 @@ pub mod graphs;
 pub mod options;
 pub mod paths;
 pub mod pixels;
+pub mod places;
 pub mod registries;
 pub mod remedies;
 pub mod row_scan;

@@ -305,17 +305,16 @@ def test_m_pairs_are_one_place_ten_days_apart(page):
     assert sorted(pairs) == [(f"T29SND_{a}.tif", f"T29SND_{b}.tif") for a in days for b in days if a != b]
 
 
-def test_n_folds_by_hash_mix_and_those_by_number_are_stripes(page):
-    """Of 900 blocks side by side, a fifth of the neighbours to the east or the south share a fold, and so do all folds the blocks."""
-    box = "{{xmin: {0}, ymin: {1}, xmax: {0} + 0.1, ymax: {1} + 0.1}}"
-    rows = page.con.execute(f"SELECT col, row, geo_block(geo_box({box.format('col * 1.1', 'row * 1.1 - 16')}), 'OGC:CRS84', 100) AS block "
-                            "FROM range(30) a(col), range(30) b(row)").fetchall()
-    blocks = {(col, row): block for col, row, block in rows}
-    folds = dict(page.con.execute("SELECT b, hash(b) % 5 FROM (SELECT unnest($1::BIGINT[]) AS b)", [list(blocks.values())]).fetchall())
-    pairs = [(blocks[at], blocks[at[0] + dx, at[1] + dy]) for at in blocks for dx, dy in ((1, 0), (0, 1)) if (at[0] + dx, at[1] + dy) in blocks]
-    pairs = [(a, b) for a, b in pairs if a != b]
-    assert 0.15 < np.mean([folds[a] == folds[b] for a, b in pairs]) < 0.25
-    assert 0.1 < min(np.bincount(list(folds.values()), minlength=5)) / len(folds)
+def test_n_what_trains_lies_apart_from_the_fold_that_is_held_out(page):
+    rows = page.con.execute("SELECT DISTINCT patch_id, fold, buffer_folds, win.row_off, win.col_off FROM parted").fetchall()
+    assert len(rows) == 400
+    places = {fold: np.array([row[3:] for row in rows if row[1] == fold]) for fold in range(4)}
+    for held in range(4):
+        train = np.array([row[3:] for row in rows if row[1] != held and held not in row[2]])
+        # Pixels of 200 m, patches of 10: between edges, in metres.
+        between = 200 * np.maximum(np.abs(train[:, None] - places[held][None]) - 10, 0)
+        assert np.hypot(between[..., 0], between[..., 1]).min() >= 2000 and len(train) > 50
+    assert page.con.execute("SELECT DISTINCT folds FROM (SELECT block, count(DISTINCT fold) AS folds FROM parted GROUP BY block)").fetchall() == [(1,)]
 
 
 def test_o_a_store_of_embeddings(page):
