@@ -1,5 +1,6 @@
 //! What functions share: texts of parameters, and values that several of them read and write.
 
+pub mod canvas_files;
 pub mod catalog_crs;
 pub mod catalogs;
 pub mod cells;
@@ -14,3 +15,4 @@ pub mod shapes;
 pub mod slice_value;
 pub mod stitching;
 pub mod windows;
+pub mod writing;

@@ -3,4 +3,7 @@
 group! {
     "Writing";
     copy geotiff::Geotiff,
+    copy zarr::Zarr,
+    copy npy::Npy,
+    copy png::Png,
 }
