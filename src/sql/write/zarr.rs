@@ -15,8 +15,8 @@ use crate::format::zarr::Version;
 use crate::format::zarr::document::Compression;
 use crate::projection;
 use crate::sql::shared::canvas_files::check_local;
+use crate::sql::shared::stitching::canvases;
 use crate::sql::shared::stitching::columns::Columns;
-use crate::sql::shared::stitching::{self, canvases};
 use crate::sql::shared::writing;
 use crate::stitch::canvas::Canvas;
 use crate::stitch::field::Plan;
@@ -124,10 +124,10 @@ static DOC: FunctionDoc = FunctionDoc {
             "Sizes of the files that hold whole chunks, one an axis; `auto` makes files of up to 64 MiB before they are packed, `none` a file a chunk.",
         ),
         option(
-            "APPEND",
-            "BOOLEAN",
-            "false",
-            "Rows go behind those of a store that is there, which has the same variables; without one it is made.",
+            "APPEND_DIM",
+            "VARCHAR",
+            "none",
+            "The axis of a store that is there, behind whose rows these go: `'time'`, `'patch'`. The store has the same variables; where there is none it is made.",
         ),
         option(
             "REGION",
@@ -147,7 +147,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "patches without CANVAS or TEMPLATE, or as `geoquilt.stitch` refuses them; a canvas with those options",
         "NULL pixels of whole numbers without NODATA, or a number that the DTYPE cannot hold",
         "CHUNKS or SHARDS of another number of axes, or shards that hold no whole chunks",
-        "APPEND to a store of other variables, shapes, types or grids, or that COPY did not write",
+        "APPEND_DIM of a store of other variables, shapes, types or grids, or that COPY did not write",
         "a REGION off the borders of files, in a store of another canvas, or that another COPY is writing",
         "an unknown option, compression or version (those known are listed)",
         "a target that is a file, or a folder that is not a store, whose folder is absent or cannot be written, or that is a URL",
@@ -162,13 +162,22 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         Example {
             title: "And back",
-            sql: "SELECT name, dims, shape, dtype FROM geo_variables('build/patches.zarr') ORDER BY name;",
-            rows: &[],
+            sql: "SELECT place, data[:3] AS first, shape, dims FROM read_array('build/patches.zarr', 'sst') WHERE place >= 16;",
+            rows: &[
+                "16\t[28.5, 28.5625, 28.625]\t[1, 6, 6]\t[band, y, x]",
+                "17\t[28.875, 28.9375, 29.0]\t[1, 6, 6]\t[band, y, x]",
+            ],
         },
         Example {
             title: "Embeddings with their boxes: one vector a row",
             sql: "COPY (SELECT [i, i / 2, 1]::FLOAT[], i * 10, i * 10 + 10 FROM range(4) t(i))\n\
                   TO 'build/embeddings.zarr' (FORMAT zarr, NAMES ['emb', 'xmin', 'xmax']);",
+            rows: &[],
+        },
+        Example {
+            title: "More of them, behind those",
+            sql: "COPY (SELECT [i, i / 2, 1]::FLOAT[], i * 10, i * 10 + 10 FROM range(4, 6) t(i))\n\
+                  TO 'build/embeddings.zarr' (FORMAT zarr, NAMES ['emb', 'xmin', 'xmax'], APPEND_DIM 'patch');",
             rows: &[],
         },
         Example {
@@ -243,7 +252,7 @@ impl CopyFunction for Zarr {
                 let columns: Vec<_> = fields.columns.iter().map(|(head, _)| head.clone()).collect();
                 let mut rows = Rows::new(staging, options, axis.clone(), &variables, &columns)?;
                 if *append {
-                    rows.append().map_err(blame("APPEND"))?;
+                    rows.append().map_err(blame("APPEND_DIM"))?;
                 }
                 Writer::Rows(bound.clone(), Box::new(rows))
             }
@@ -292,7 +301,7 @@ fn rows(call: &CopyCall) -> Result<Form> {
     writing::no_patches(args, "Say CANVAS or TEMPLATE, on which patches lie, or leave it out")?;
     if args.get("REGION").is_some() {
         let problem = "REGION is of a canvas, and the columns are those of rows";
-        return Err(args.blame("REGION")(Error::conflict(problem, "Say CANVAS, or APPEND rows")));
+        return Err(args.blame("REGION")(Error::conflict(problem, "Say CANVAS, or append rows: APPEND_DIM")));
     }
     if args.get("NAME").is_some() {
         let problem = "NAME is the variable that patches are stitched into";
@@ -300,21 +309,27 @@ fn rows(call: &CopyCall) -> Result<Form> {
     }
     let names = args.names("NAMES")?;
     let fields = Fields::of(&call.columns, names.as_deref())?;
-    let axis = match args.text("AXIS")? {
+    let append = args.text("APPEND_DIM")?;
+    if append.is_some() && args.get("AXIS").is_some() {
+        let problem = "AXIS and APPEND_DIM both name the axis of rows";
+        return Err(args.blame("AXIS")(Error::conflict(problem, "Leave AXIS out")));
+    }
+    let axis = match append.clone().map_or_else(|| args.text("AXIS"), |name| Ok(Some(name)))? {
+        Some(text) if append.is_some() => Some(text),
         Some(text) if text.eq_ignore_ascii_case("none") => None,
         Some(text) => Some(text),
         None if fields.is_canvas() => None,
         None => Some(fields.time().unwrap_or("patch").to_string()),
     };
     let packings = fields.variables.iter().map(|(_, dtype, _)| writing::packing(args, *dtype, false, FORMAT));
-    let append = stitching::flag(args, "APPEND")?.unwrap_or(false);
+    let append = append.is_some();
     Ok(Form::Rows { packings: packings.collect::<Result<_>>()?, fields, axis, append })
 }
 
 /// Patches of one canvas.
 fn patches(call: &CopyCall) -> Result<Form> {
     let args = &call.options;
-    if let Some(name) = ["NAMES", "AXIS", "APPEND"].into_iter().find(|name| args.get(name).is_some()) {
+    if let Some(name) = ["NAMES", "AXIS", "APPEND_DIM"].into_iter().find(|name| args.get(name).is_some()) {
         let problem = format!("{name} is of rows along an axis, and CANVAS makes one field of them");
         return Err(args.blame(name)(Error::conflict(problem, "Leave one of them out")));
     }

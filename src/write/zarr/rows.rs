@@ -122,6 +122,12 @@ impl Rows {
         for name in variables.iter().map(|(name, _)| name).chain(columns.iter().map(|column| &column.name)) {
             check_name(name)?;
         }
+        let mut names: Vec<&String> = variables.iter().map(|(name, _)| name).collect();
+        names.extend(columns.iter().map(|column| &column.name));
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(same_name(pair[0]));
+        }
         let series = variables.iter().map(|(name, packing)| Series {
             name: name.clone(),
             packing: packing.clone(),
@@ -164,10 +170,7 @@ impl Rows {
         let target = self.staging.target().to_path_buf();
         let Some(known) = Known::read(&target)? else { return Ok(()) };
         let Some(axis) = self.axis.clone() else {
-            return Err(Error::conflict(
-                "a canvas has no axis to append to",
-                "Say AXIS 'time' or AXIS 'patch'",
-            ));
+            return Ok(());
         };
         let compression = known.arrays.first().map_or(self.options.compression, |spec| spec.compression);
         let options = Options { version: known.version, compression, ..(*self.options).clone() };
@@ -300,8 +303,7 @@ impl Rows {
         }
         for array in fixed {
             if specs.iter().any(|spec| spec.name == array.name) {
-                let problem = format!("two arrays would be named \"{}\"", array.name);
-                return Err(Error::conflict(problem, "Give the column another name"));
+                return Err(same_name(&array.name));
             }
             specs.push(array.write(&root, &self.options)?);
         }
@@ -369,6 +371,11 @@ impl Rows {
         }
         Ok((grid, own))
     }
+}
+
+fn same_name(name: &str) -> Error {
+    let problem = format!("two arrays would be named \"{name}\"");
+    Error::conflict(problem, "Give the column another name")
 }
 
 fn is_image(dims: &[String]) -> bool {
