@@ -314,7 +314,8 @@ impl Target for Strips {
             spec.attributes.insert("add_offset".into(), json!(offset));
         }
         let mut fixed = if on_grid { told.arrays } else { Vec::new() };
-        let bands = field.out_bands() as u64;
+        let bands = spec.dims.iter().position(|dim| dim == "band");
+        let bands = bands.and_then(|axis| spec.shape.get(axis).copied()).unwrap_or(0);
         match band_names(&self.options, bands) {
             Some(names) => fixed.push(names),
             None if self.options.bands.is_empty() => {}
