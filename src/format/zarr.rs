@@ -25,8 +25,8 @@ use crate::files::Sight;
 use crate::format::array::{ArrayFile, ArrayHeader};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, gather};
 use chunks::Chunks;
-pub use metadata::Version;
 use metadata::Node;
+pub use metadata::Version;
 use store::Store;
 use zip::Zip;
 

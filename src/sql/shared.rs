@@ -1,6 +1,5 @@
 //! What functions share: texts of parameters, and values that several of them read and write.
 
-pub mod canvas_files;
 pub mod catalog_crs;
 pub mod catalogs;
 pub mod cells;
@@ -16,4 +15,3 @@ pub mod shapes;
 pub mod slice_value;
 pub mod stitching;
 pub mod windows;
-pub mod writing;

@@ -1,5 +1,8 @@
 //! Writing. Formats of COPY, for fields and patches.
 
+pub mod canvas_files;
+pub mod options;
+
 group! {
     "Writing";
     copy geotiff::Geotiff,

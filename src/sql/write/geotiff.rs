@@ -11,10 +11,10 @@ use crate::dtype::Dtype;
 use crate::error::{Error, Result, one_of};
 use crate::format::gdal::create::Layout;
 use crate::interval::iso;
-use crate::sql::shared::canvas_files::{self, CanvasFiles, CanvasFormat};
 use crate::sql::shared::stitching;
 use crate::sql::shared::stitching::columns::Columns;
-use crate::sql::shared::writing;
+use crate::sql::write::canvas_files::{self, CanvasFiles, CanvasFormat};
+use crate::sql::write::options;
 use crate::stitch::field::Plan;
 use crate::write::geotiff::{
     self as engine, COMPRESSIONS, Canvas, OVERVIEWS, Options, Strips, differing_masks,
@@ -58,30 +58,30 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Optional,
             meaning: "CRS of the transform; NULL or left out, the file has none.",
         },
-        writing::CANVAS,
-        writing::TEMPLATE,
-        writing::TRANSFORM,
-        writing::CRS,
-        writing::STITCH,
-        writing::TAPER,
-        writing::PERIODIC,
-        writing::ALPHA,
-        writing::SIGMA,
-        writing::TAPERED,
-        writing::NORMALISE,
-        writing::SKIP_NAN,
-        writing::DTYPE,
-        writing::SCALE,
-        writing::OFFSET,
-        writing::NODATA,
+        options::CANVAS,
+        options::TEMPLATE,
+        options::TRANSFORM,
+        options::CRS,
+        options::STITCH,
+        options::TAPER,
+        options::PERIODIC,
+        options::ALPHA,
+        options::SIGMA,
+        options::TAPERED,
+        options::NORMALISE,
+        options::SKIP_NAN,
+        options::DTYPE,
+        options::SCALE,
+        options::OFFSET,
+        options::NODATA,
         option(
             "MASK",
             "BOOLEAN",
             "false",
             "NULL pixels are told by a mask in the file, one for all bands, and by no value.",
         ),
-        writing::BANDS,
-        writing::TAGS,
+        options::BANDS,
+        options::TAGS,
         option(
             "TIME",
             "TIMESTAMP | DATE | VARCHAR",
@@ -205,11 +205,11 @@ impl CopyFunction for Geotiff {
     fn bind(call: CopyCall) -> Result<Bound> {
         let columns = Columns::of(&call.columns)?;
         let args = &call.options;
-        let plan = if columns.is_patch() { Some(writing::plan(args, columns.dtype)?) } else { None };
+        let plan = if columns.is_patch() { Some(options::plan(args, columns.dtype)?) } else { None };
         if plan.is_none() {
-            writing::no_patches(args, "Give data and win, or leave it out")?;
+            options::no_patches(args, "Give data and win, or leave it out")?;
         }
-        let made = plan.as_ref().map_or(columns.dtype, |plan| writing::result_type(plan, columns.dtype));
+        let made = plan.as_ref().map_or(columns.dtype, |plan| options::result_type(plan, columns.dtype));
         let options = Arc::new(options(args, made, call.limits.threads)?);
         Ok(Bound { columns, options, plan: plan.map(Arc::new), limit: call.limits.aggregate })
     }
@@ -237,7 +237,7 @@ impl CopyFunction for Geotiff {
                 files.sink(&bound.columns, bound.as_ref(), bound.options.layout.threads, input)
             }
             Writer::Patches(bound, patches, rows) => {
-                writing::lay((DOC.name, &bound.columns), None, patches, rows, input)
+                options::lay((DOC.name, &bound.columns), None, patches, rows, input)
             }
         }
     }
@@ -252,20 +252,20 @@ impl CopyFunction for Geotiff {
 
 /// What the file is to be.
 fn options(args: &Args, own: Dtype, threads: usize) -> Result<Options> {
-    let compression = match writing::word(args, "COMPRESS")? {
+    let compression = match options::word(args, "COMPRESS")? {
         None => COMPRESSIONS[0].1,
         Some(text) => one_of(&text, "a compression", &COMPRESSIONS).map_err(args.blame("COMPRESS"))?,
     };
     let masked = stitching::flag(args, "MASK")?.unwrap_or(false);
-    let packing = writing::packing(args, own, masked, FORMAT)?;
-    let cloud = match writing::word(args, "LAYOUT")? {
+    let packing = options::packing(args, own, masked, FORMAT)?;
+    let cloud = match options::word(args, "LAYOUT")? {
         None => true,
         Some(text) => {
             one_of(&text, "a layout", &[("cog", true), ("tiled", false)]).map_err(args.blame("LAYOUT"))?
         }
     };
     let by_itself = Some(engine::overviews(packing.dtype));
-    let overviews = match writing::word(args, "OVERVIEWS")?.as_deref() {
+    let overviews = match options::word(args, "OVERVIEWS")?.as_deref() {
         None => {
             if cloud {
                 by_itself
@@ -287,7 +287,7 @@ fn options(args: &Args, own: Dtype, threads: usize) -> Result<Options> {
     }
     let statistics = stitching::flag(args, "STATISTICS")?.unwrap_or(false);
     let layout = Layout { cloud, compression, block: block as usize, overviews, threads, statistics };
-    let mut tags = writing::tags(args)?;
+    let mut tags = options::tags(args)?;
     tags.extend(time(args)?.map(|time| ("TIFFTAG_DATETIME".to_string(), time)));
     Ok(Options { layout, packing, names: args.names("BANDS")?.unwrap_or_default(), tags })
 }

@@ -7,9 +7,9 @@ use crate::bridge::chunk::Input;
 use crate::bridge::copy::{CopyCall, CopyFunction};
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::error::{Error, Result};
-use crate::sql::shared::canvas_files::{Canvas, CanvasFiles, CanvasFormat};
 use crate::sql::shared::stitching::columns::Columns;
-use crate::sql::shared::writing;
+use crate::sql::write::canvas_files::{Canvas, CanvasFiles, CanvasFormat};
+use crate::sql::write::options;
 use crate::write::npy as engine;
 use crate::write::pack::{Format, Packing};
 use crate::write::staging::Staging;
@@ -43,8 +43,8 @@ static DOC: FunctionDoc = FunctionDoc {
             meaning: "Has no place in the file, and may stand there so that a read can be written as it is.",
         },
         Parameter { name: "crs", types: "VARCHAR", given: Given::Optional, meaning: "As the transform." },
-        writing::DTYPE,
-        writing::NODATA,
+        options::DTYPE,
+        options::NODATA,
     ],
     columns: &[column("Count", "BIGINT", "Rows written.")],
     nulls: "NULL is written as NODATA, NaN in floats, and the file does not tell which value that is. NULL data or shape is an error.",
@@ -96,7 +96,7 @@ impl CopyFunction for Npy {
             let problem = "patches of one canvas, which this format does not stitch";
             return Err(Error::conflict(problem, "Give data and shape"));
         }
-        let packing = writing::packing(&call.options, columns.dtype, false, FORMAT)?;
+        let packing = options::packing(&call.options, columns.dtype, false, FORMAT)?;
         Ok(Bound { columns, packing, threads: call.limits.threads })
     }
 

@@ -7,9 +7,9 @@ use crate::bridge::chunk::Input;
 use crate::bridge::copy::{CopyCall, CopyFunction};
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::error::{Error, Result};
-use crate::sql::shared::canvas_files::{self, Canvas, CanvasFiles, CanvasFormat};
 use crate::sql::shared::stitching::columns::Columns;
-use crate::sql::shared::writing;
+use crate::sql::write::canvas_files::{self, Canvas, CanvasFiles, CanvasFormat};
+use crate::sql::write::options;
 use crate::write::pack::{Format, Packing};
 use crate::write::png as engine;
 use crate::write::staging::Staging;
@@ -43,8 +43,8 @@ static DOC: FunctionDoc = FunctionDoc {
             meaning: "Has no place in the file, and may stand there so that a read can be written as it is.",
         },
         Parameter { name: "crs", types: "VARCHAR", given: Given::Optional, meaning: "As the transform." },
-        writing::DTYPE,
-        writing::NODATA,
+        options::DTYPE,
+        options::NODATA,
     ],
     columns: &[column("Count", "BIGINT", "Rows written.")],
     nulls: "NULL is written as NODATA, which a picture of one band tells. NULL data or shape is an error.",
@@ -98,7 +98,7 @@ impl CopyFunction for Png {
             let problem = "patches of one canvas, which this format does not stitch";
             return Err(Error::conflict(problem, "Give data and shape"));
         }
-        let packing = writing::packing(&call.options, columns.dtype, false, FORMAT)?;
+        let packing = options::packing(&call.options, columns.dtype, false, FORMAT)?;
         engine::check(packing.dtype).map_err(call.options.blame("DTYPE"))?;
         Ok(Bound { columns, packing, threads: call.limits.threads })
     }

@@ -14,10 +14,10 @@ use crate::error::{Error, Result, one_of};
 use crate::format::zarr::Version;
 use crate::format::zarr::document::Compression;
 use crate::projection;
-use crate::sql::shared::canvas_files::check_local;
 use crate::sql::shared::stitching::canvases;
 use crate::sql::shared::stitching::columns::Columns;
-use crate::sql::shared::writing;
+use crate::sql::write::canvas_files::check_local;
+use crate::sql::write::options;
 use crate::stitch::canvas::Canvas;
 use crate::stitch::field::Plan;
 use crate::value::Value;
@@ -81,22 +81,22 @@ static DOC: FunctionDoc = FunctionDoc {
             "The axis along which rows follow each other; a column of its name is its coordinate, and must rise. `none`, as for a canvas, is one row.",
         ),
         option("NAME", "VARCHAR", "'data'", "The variable that patches are stitched into."),
-        writing::CANVAS,
-        writing::TEMPLATE,
-        writing::TRANSFORM,
-        writing::CRS,
-        writing::STITCH,
-        writing::TAPER,
-        writing::PERIODIC,
-        writing::ALPHA,
-        writing::SIGMA,
-        writing::TAPERED,
-        writing::NORMALISE,
-        writing::SKIP_NAN,
-        writing::DTYPE,
-        writing::SCALE,
-        writing::OFFSET,
-        writing::NODATA,
+        options::CANVAS,
+        options::TEMPLATE,
+        options::TRANSFORM,
+        options::CRS,
+        options::STITCH,
+        options::TAPER,
+        options::PERIODIC,
+        options::ALPHA,
+        options::SIGMA,
+        options::TAPERED,
+        options::NORMALISE,
+        options::SKIP_NAN,
+        options::DTYPE,
+        options::SCALE,
+        options::OFFSET,
+        options::NODATA,
         option("BANDS", "VARCHAR[]", "none", "Names of the bands, one each: a coordinate `band`."),
         option(
             "DIMS",
@@ -104,7 +104,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "band, y, x",
             "Names of the axes of the pixels of a row, or of the canvas.",
         ),
-        writing::TAGS,
+        options::TAGS,
         option(
             "COMPRESS",
             "VARCHAR",
@@ -280,7 +280,7 @@ impl CopyFunction for Zarr {
             Writer::Patches(bound, patches, rows) => match &bound.form {
                 Form::Patches { columns, part, .. } => {
                     let part = part.as_ref().map(|part| (&part.whole, part.row as i64, part.col as i64));
-                    writing::lay((DOC.name, columns), part, patches, rows, input)
+                    options::lay((DOC.name, columns), part, patches, rows, input)
                 }
                 Form::Rows { .. } => Err(Error::Bug("patches of rows".into())),
             },
@@ -298,7 +298,7 @@ impl CopyFunction for Zarr {
 /// Rows along an axis, or one canvas.
 fn rows(call: &CopyCall) -> Result<Form> {
     let args = &call.options;
-    writing::no_patches(args, "Say CANVAS or TEMPLATE, on which patches lie, or leave it out")?;
+    options::no_patches(args, "Say CANVAS or TEMPLATE, on which patches lie, or leave it out")?;
     if args.get("REGION").is_some() {
         let problem = "REGION is of a canvas, and the columns are those of rows";
         return Err(args.blame("REGION")(Error::conflict(problem, "Say CANVAS, or append rows: APPEND_DIM")));
@@ -321,7 +321,7 @@ fn rows(call: &CopyCall) -> Result<Form> {
         None if fields.is_canvas() => None,
         None => Some(fields.time().unwrap_or("patch").to_string()),
     };
-    let packings = fields.variables.iter().map(|(_, dtype, _)| writing::packing(args, *dtype, false, FORMAT));
+    let packings = fields.variables.iter().map(|(_, dtype, _)| options::packing(args, *dtype, false, FORMAT));
     let append = append.is_some();
     Ok(Form::Rows { packings: packings.collect::<Result<_>>()?, fields, axis, append })
 }
@@ -339,7 +339,7 @@ fn patches(call: &CopyCall) -> Result<Form> {
         return Err(args.blame("CANVAS")(Error::conflict(problem, "Give data and win, or leave it out")));
     }
     columns.check_template("")?;
-    let mut plan = writing::plan(args, columns.dtype)?;
+    let mut plan = options::plan(args, columns.dtype)?;
     let part = match args.get("REGION") {
         None => None,
         Some(value) => {
@@ -348,7 +348,7 @@ fn patches(call: &CopyCall) -> Result<Form> {
             Some(part)
         }
     };
-    let packing = writing::packing(args, writing::result_type(&plan, columns.dtype), false, FORMAT)?;
+    let packing = options::packing(args, options::result_type(&plan, columns.dtype), false, FORMAT)?;
     let name = args.text("NAME")?.unwrap_or_else(|| "data".into());
     Ok(Form::Patches { columns, plan: Arc::new(plan), name, packing, part })
 }
@@ -377,7 +377,7 @@ fn region(value: &Value, whole: &Canvas) -> Result<(Part, Canvas)> {
 
 /// What the store is to be.
 fn options(args: &Args, threads: usize) -> Result<Options> {
-    let compression = match writing::word(args, "COMPRESS")? {
+    let compression = match options::word(args, "COMPRESS")? {
         None => Compression::Zstd,
         Some(text) => one_of(&text, "a compression", &COMPRESSIONS).map_err(args.blame("COMPRESS"))?,
     };
@@ -420,7 +420,7 @@ fn options(args: &Args, threads: usize) -> Result<Options> {
         shards,
         dims: args.names("DIMS")?,
         bands: args.names("BANDS")?.unwrap_or_default(),
-        tags: writing::tags(args)?,
+        tags: options::tags(args)?,
         threads,
     })
 }
@@ -446,13 +446,13 @@ fn read(fields: &Fields, packings: &[Packing], input: &Input<'_>, row: usize) ->
             let remedy = "Give data and shape of the same read";
             return Err(Error::conflict(problem, remedy).at(format!("{}({name})", DOC.name)));
         }
-        let pixels = writing::pixels(&mut pieces, row, packing, None)?;
+        let pixels = options::pixels(&mut pieces, row, packing, None)?;
         found.pixels.push((pixels, own));
     }
     for (_, way) in &fields.columns {
         found.cells.push(cell(find(input, way, row), row)?);
     }
-    let transform = writing::transform(&value(&fields.transform)).map_err(blame("transform"))?;
+    let transform = options::transform(&value(&fields.transform)).map_err(blame("transform"))?;
     let crs = match value(&fields.crs) {
         Value::Null => None,
         Value::Text(text) => Some(text),

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files::Location;
 use crate::projection;
 use crate::sql::shared::stitching::columns::{Columns, Part};
-use crate::sql::shared::writing;
+use crate::sql::write::options;
 use crate::value::Value;
 use crate::workers;
 use crate::write::pack::Packing;
@@ -182,7 +182,7 @@ fn read(columns: &Columns, packing: &Packing, rows: &Input<'_>, row: usize) -> R
         let problem = format!("{length} values for the shape {shape:?}");
         return Err(blame("data")(Error::conflict(problem, "Give data and shape of the same read")));
     }
-    let transform = writing::transform(&value(Part::Transform)).map_err(blame("transform"))?;
+    let transform = options::transform(&value(Part::Transform)).map_err(blame("transform"))?;
     let crs = match value(Part::Crs) {
         Value::Null => None,
         Value::Text(text) => Some(text),
@@ -192,7 +192,7 @@ fn read(columns: &Columns, packing: &Packing, rows: &Input<'_>, row: usize) -> R
         projection::crs_facts(crs).map_err(blame("crs"))?;
     }
     let mut laid = packing.masked.then(Vec::new);
-    let pixels = writing::pixels(&mut data, row, packing, laid.as_mut())?;
+    let pixels = options::pixels(&mut data, row, packing, laid.as_mut())?;
     Ok(Canvas { pixels, laid, shape, transform, crs })
 }
 
