@@ -22,7 +22,7 @@ const FORMAT: Format = Format { name: "npy", masks: false };
 static DOC: FunctionDoc = FunctionDoc {
     name: "npy",
     kind: Kind::Copy,
-    summary: "Writes an array into a `.npy` file, which numpy.load reads: one file, or one a row.",
+    summary: "Writes arrays into `.npy` files, which numpy.load reads: one, or one a row.",
     parameters: &[
         Parameter {
             name: "data",

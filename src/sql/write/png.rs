@@ -22,7 +22,7 @@ const FORMAT: Format = Format { name: "png", masks: false };
 static DOC: FunctionDoc = FunctionDoc {
     name: "png",
     kind: Kind::Copy,
-    summary: "Writes one to four bands of bytes or shorts into a PNG: one file, or one a row.",
+    summary: "Writes one to four bands of bytes or shorts into a PNG, or into one a row.",
     parameters: &[
         Parameter {
             name: "data",

@@ -42,7 +42,7 @@ const COMPRESSIONS: [(&str, Compression); 3] =
 static DOC: FunctionDoc = FunctionDoc {
     name: "zarr",
     kind: Kind::Copy,
-    summary: "Writes rows along an axis of patches or times, a canvas, or what patches make together, into a Zarr store.",
+    summary: "Writes rows, a canvas, or what patches make together, into a Zarr store.",
     parameters: &[
         Parameter {
             name: "data",
@@ -131,7 +131,7 @@ static DOC: FunctionDoc = FunctionDoc {
         ),
         option(
             "REGION",
-            "STRUCT",
+            "ANY",
             "none",
             "The window of the canvas that is written, `{row_off, col_off, height, width}`, on the borders of files (SHARDS). The first region makes the store; several processes may write regions at once that do not overlap, and one that is written again is replaced.",
         ),
