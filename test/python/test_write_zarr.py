@@ -510,3 +510,15 @@ def test_regions_that_can_not_be(con, rng, tmp_path):
     late.join()
     assert len(said) == 1 and "another COPY is writing rows 0 to 64, columns 0 to 96 of it\nWait for that one" in said[0]
     assert left(tmp_path) == ["x.zarr"]
+
+
+def test_a_stitched_field_and_a_store_that_the_same_query_reads(con, rng, tmp_path):
+    patches(con, draw(rng, "float32", 1, 60, (40, 50)))
+    con.execute(f"COPY (SELECT geoquilt.stitch(data, win, [40, 50]) FROM t) TO '{tmp_path}/x.zarr' (FORMAT zarr)")
+    want = array(con.execute("SELECT geoquilt.stitch(data, win, [40, 50]) FROM t").fetchone()[0]).filled(np.nan).astype("float32")
+    with opened(tmp_path / "x.zarr") as ds:
+        assert ds["data"].dims == ("band", "y", "x") and list(ds.data_vars) == ["data"]
+        np.testing.assert_array_equal(ds["data"], want)
+    con.execute(f"COPY (SELECT [x * 2 FOR x IN data]::FLOAT[], shape, place FROM read_array('{tmp_path}/x.zarr', 'data')) TO '{tmp_path}/x.zarr' (FORMAT zarr, NAMES ['twice', 'shape', 'place'])")
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "x.zarr", mode="r")["twice"][:], 2 * want)
+    assert left(tmp_path) == ["x.zarr"]

@@ -38,8 +38,15 @@ impl Fields {
         let mut fields = Fields::default();
         match (types, names) {
             ([SqlType::Struct(nested)], None) => {
+                const FIELD: [&str; 5] = ["data", "shape", "transform", "crs", "weights"];
+                let is_part =
+                    |(name, _): &(String, SqlType)| FIELD.iter().any(|part| part.eq_ignore_ascii_case(name));
+                let of_stitch = nested.iter().all(is_part);
                 for (index, (name, ty)) in nested.iter().enumerate() {
-                    fields.add(name, ty, vec![0, index])?;
+                    // What a stitched field has beside its pixels is mostly NULL.
+                    if !(of_stitch && name.eq_ignore_ascii_case("weights")) {
+                        fields.add(name, ty, vec![0, index])?;
+                    }
                 }
             }
             (types, Some(names)) if types.len() == names.len() => {
@@ -203,6 +210,8 @@ mod tests {
     #[test]
     fn columns_have_names_or_are_a_canvas() {
         assert!(of(&["FLOAT[]", "BIGINT[]", "DOUBLE[]", "VARCHAR"], &[]).unwrap().is_canvas());
+        let field = "STRUCT(data FLOAT[], shape BIGINT[], transform DOUBLE[], crs VARCHAR, weights FLOAT[])";
+        assert!(of(&[field], &[]).unwrap().is_canvas());
         assert!(of(&["FLOAT[]", "VARCHAR"], &[]).is_err() && of(&["FLOAT[]"], &[]).is_err());
         assert!(of(&["FLOAT[]"], &["a", "b"]).is_err());
         let rows =
