@@ -137,7 +137,13 @@ SELECT gq_patch.patch_id, gq_day.gq_date AS date,
               ELSE [greatest(gq_patch.win.row_off, 0), least(gq_patch.win.row_off + gq_patch.win.height, gq_day.gq_height) - 1] END,
            x: [greatest(gq_patch.win.col_off, 0), least(gq_patch.win.col_off + gq_patch.win.width, gq_day.gq_width) - 1]
        } END AS isel,
-       gq_patch.* EXCLUDE (patch_id, gq_index)
+       gq_patch.* EXCLUDE (patch_id, gq_index) REPLACE (
+           -- The step goes with the window, so that the scalar reads show the same time as the row.
+           CASE WHEN gq_patch.win IS NOT NULL THEN {
+               row_off: gq_patch.win.row_off::BIGINT, col_off: gq_patch.win.col_off::BIGINT,
+               height: gq_patch.win.height::BIGINT, width: gq_patch.win.width::BIGINT,
+               step: CASE WHEN gq_day.gq_is_step THEN gq_day.gq_index_in_time END
+           } END AS win)
 FROM gq_guard CROSS JOIN gq_days AS gq_day CROSS JOIN gq_patches AS gq_patch
 WHERE gq_guard.gq_mistake IS NULL
 ORDER BY gq_day.gq_start ASC NULLS LAST, gq_day.gq_path ASC NULLS LAST, gq_day.gq_index_in_time ASC NULLS LAST, gq_patch.gq_index ASC NULLS LAST

@@ -16,6 +16,7 @@ use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::projection;
 use crate::window::Window;
+use crate::workers::go_on;
 use edge::Edge;
 use land::{Fractions, SummedRows};
 use mask::{Mask, Outside};
@@ -291,7 +292,10 @@ impl Grid {
         let fractions = match &self.land {
             LandSource::None => return Ok(()),
             LandSource::Own(rows) => rows.fractions(&patch.window),
-            LandSource::Other(mask) => mask.in_box(&patch.bbox, &self.lattice.crs, Outside::Error)?,
+            LandSource::Other(mask) => {
+                go_on()?;
+                mask.in_box(&patch.bbox, &self.lattice.crs, Outside::Error)?
+            }
         };
         let land = fractions.land();
         let regions = &self.options.regions;

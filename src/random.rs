@@ -6,6 +6,8 @@
 
 use rustc_hash::FxHashSet;
 
+use crate::workers::{STRIDE, go_on_or_leave};
+
 /// A generator in the state that `default_rng(seed)` begins in.
 pub struct Pcg64 {
     state: u128,
@@ -99,6 +101,9 @@ impl Pcg64 {
         let mut taken = FxHashSet::with_capacity_and_hasher(size as usize, rustc_hash::FxBuildHasher);
         let mut chosen: Vec<u64> = Vec::with_capacity(size as usize);
         for last in n - size..n {
+            if chosen.len() % STRIDE == 0 {
+                go_on_or_leave();
+            }
             let draw = self.integer(last);
             let next = if taken.insert(draw) { draw } else { last };
             taken.insert(next);
@@ -111,6 +116,9 @@ impl Pcg64 {
     /// The places from `first` on, last one first, each trade with one that is not behind them.
     fn shuffle_from(&mut self, order: &mut [u64], first: usize) {
         for spot in (first..order.len()).rev() {
+            if spot % STRIDE == 0 {
+                go_on_or_leave();
+            }
             let partner = self.integer(spot as u64) as usize;
             order.swap(spot, partner);
         }
@@ -134,12 +142,15 @@ impl Pcg64 {
     }
 
     /// `default_rng(seed).permutation(n)`: the numbers `0 .. n` in random order, for n up to 2^32.
-    pub fn permutation(&mut self, n: usize) -> Vec<i64> {
+    pub fn permutation(&mut self, n: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..n as u64).map(|i| i as u32).collect();
         let mut last = n.saturating_sub(1);
         let mut partners = [0; 64];
         while last > 0 {
             let count = partners.len().min(last);
+            if (last / partners.len()).is_multiple_of(STRIDE / partners.len()) {
+                go_on_or_leave();
+            }
             for (i, partner) in partners.iter_mut().take(count).enumerate() {
                 *partner = self.up_to((last - i) as u64) as usize;
             }
@@ -155,7 +166,7 @@ impl Pcg64 {
             }
             last -= count;
         }
-        order.into_iter().map(i64::from).collect()
+        order
     }
 }
 

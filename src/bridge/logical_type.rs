@@ -207,6 +207,7 @@ impl LogicalType {
                     }
                 }
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => SqlType::Blob,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => SqlType::Geometry(geometry_crs(self)),
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => SqlType::Date,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME => SqlType::Time,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => SqlType::Timestamp,

@@ -11,6 +11,7 @@ use crate::bridge::logical_type::LogicalType;
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
+use crate::workers::go_on;
 
 /// Numbers in a piece.
 const LENGTH: usize = 8192;
@@ -43,14 +44,18 @@ impl Nulls<'_> {
 
 impl<'a> Pieces<'a> {
     /// # Errors
-    /// The column is not a list of numbers.
+    /// The column is not a list or an array of numbers.
     pub fn of(column: &'a Vector<'a>) -> Result<Pieces<'a>> {
         let ty = column.layout().ty.sql_type();
         let dtype = ty.as_ref().and_then(|ty| ty.item()).and_then(|item| item.dtype());
         let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is not a list of numbers")))?;
-        // SAFETY: the column is a list, whose child lives as long as it; what is made here is destroyed by the guard.
+        // SAFETY: the column is a list or an array, whose child lives as long as it; what is made here is destroyed by the
+        // guard.
         unsafe {
-            let child = ffi::duckdb_list_vector_get_child(column.raw());
+            let child = match column.layout().is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY) {
+                true => ffi::duckdb_array_vector_get_child(column.raw()),
+                false => ffi::duckdb_list_vector_get_child(column.raw()),
+            };
             let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(child));
             let copy = ffi::duckdb_create_vector(ty.raw(), LENGTH as u64);
             let chosen = ffi::duckdb_create_selection_vector(LENGTH as u64);
@@ -87,6 +92,7 @@ impl<'a> Pieces<'a> {
         }
         let (offset, length) = self.column.list_entry(row);
         for first in (0..length).step_by(LENGTH) {
+            go_on()?;
             let count = LENGTH.min(length - first);
             // SAFETY: the selection names items of the child that are the row's, and the copy has room for them. Its
             // type is the child's, whose values are those of `T`. A mask has a bit for each value.

@@ -3,6 +3,7 @@
 use crate::bridge::rows::Cell;
 use crate::bridge::vector::Vector;
 use crate::error::Result;
+use crate::workers::{STRIDE, go_on};
 
 /// A type that a column may have.
 pub trait Typed {
@@ -96,7 +97,13 @@ impl<T: Read> Read for Vec<T> {
             return Ok(None);
         }
         let list = column.list(row);
-        list.rows().map(|item| T::read(list.items(), item)).collect()
+        let read = |item: usize| {
+            if item % STRIDE == 0 {
+                go_on()?;
+            }
+            T::read(list.items(), item)
+        };
+        list.rows().map(read).collect()
     }
 }
 

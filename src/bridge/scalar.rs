@@ -48,14 +48,6 @@ impl Call {
         self.of_type(index, geometry_crs)
     }
 
-    /// # Errors
-    /// The argument holds a subquery.
-    pub fn is_geometry(&self, index: usize) -> Result<bool> {
-        // SAFETY: the type is live.
-        let is = |ty: &LogicalType| unsafe { ffi::duckdb_get_type_id(ty.raw()) };
-        Ok(self.of_type(index, is)? == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
-    }
-
     /// Names and types of the fields of an argument that is a STRUCT.
     ///
     /// # Errors
@@ -121,8 +113,8 @@ impl Call {
 pub trait ScalarFunction: 'static {
     /// What it says of itself.
     const DOC: &'static FunctionDoc;
-    /// It gives pixels: DuckDB then neither calls it while it plans, where a constant call would become one object a
-    /// number, nor takes two calls for one.
+    /// It reads pixels: DuckDB then neither calls it while it plans, where a constant call would read them and become one
+    /// object a number, nor takes two calls for one.
     const VOLATILE: bool = false;
     /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;

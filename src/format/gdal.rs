@@ -17,6 +17,8 @@ pub mod hidden;
 mod libtiff;
 pub mod mdim;
 mod netcdf;
+#[cfg(target_os = "linux")]
+mod sqlite;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 mod system;
 mod tags;

@@ -50,7 +50,7 @@ pub fn band_numbers(source: &Source, options: &PatchOptions) -> Result<Vec<usize
 }
 
 /// Refuses a nodata value that no pixel can have: it would take nothing away, without a word.
-fn check_nodata(source: &Source, numbers: &[usize], options: &PatchOptions) -> Result<()> {
+pub(super) fn check_nodata(source: &Source, numbers: &[usize], options: &PatchOptions) -> Result<()> {
     let Some(nodata) = options.nodata else { return Ok(()) };
     let bands = numbers.iter().filter_map(|number| source.header().bands.get(number - 1));
     for band in bands {

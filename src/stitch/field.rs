@@ -10,8 +10,9 @@ use rustc_hash::FxHashMap;
 use crate::dtype::Pixel;
 use crate::error::{Error, Result};
 use crate::stitch::canvas::{Canvas, Span};
-use crate::stitch::taper::Taper;
+use crate::stitch::taper::{LEAST, Taper};
 use crate::stitch::tile::{COLS, Lay, Method, ROWS, Tile, Told};
+use crate::workers::{go_on, go_on_or_leave};
 
 /// What is stitched, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,6 +180,9 @@ impl Field {
             if let (true, Some((plane, weight))) = (on, self.plane(patch, outer)) {
                 let base = weight * patch.axes[patch.axes.len() - 2][row] * patch.weight;
                 self.gather(patch, (at + i + skip, col + skip), &values[i + skip..i + end], base);
+                if !self.plan.normalise && !self.plan.tapered {
+                    self.weigh_by_zero(patch, (outer, row, col + skip));
+                }
                 if let Some(valid) = &valid {
                     for j in 0..end - skip {
                         if !valid(i + skip + j) {
@@ -230,6 +234,22 @@ impl Field {
         }
     }
 
+    /// Sums that are not divided are those of weights as they are: what is laid with the least one has the weight zero.
+    fn weigh_by_zero(&mut self, patch: &Patch<'_>, (outer, row, col): (usize, usize, usize)) {
+        let [lead @ .., rows, cols] = patch.axes.as_slice() else { return };
+        let mut rest = outer;
+        let mut is_least = rows[row] <= LEAST;
+        for weights in lead.iter().rev() {
+            is_least |= weights[rest % weights.len()] <= LEAST;
+            rest /= weights.len();
+        }
+        for (value, weight) in self.values.iter_mut().zip(&cols[col..]) {
+            if is_least || *weight <= LEAST {
+                *value *= 0.0;
+            }
+        }
+    }
+
     /// Lays what was gathered on the tiles of a row.
     fn put(&mut self, patch: &Patch<'_>, plane: usize, row: usize, col: usize) {
         let Field { plan, tiles, bytes, values, weights, .. } = self;
@@ -270,6 +290,7 @@ impl Field {
         }
         self.bands = self.bands.max(other.bands);
         for (key, tile) in &other.tiles {
+            go_on()?;
             match self.tiles.get_mut(key) {
                 None => {
                     self.bytes += tile.bytes();
@@ -310,6 +331,7 @@ impl Field {
             let Some(tile) = self.tiles.get(&key(canvas, plane, strip, tile_col)) else { continue };
             let (rows, cols) = tile_size(canvas, strip, tile_col);
             let (values, laid) = (&mut values[..rows * cols], &mut laid[..rows * cols]);
+            go_on_or_leave();
             tile.finish(self.plan.method, self.plan.normalise, told, values, laid);
             for row in 0..rows {
                 let to = row * canvas.width + tile_col * COLS;

@@ -2,7 +2,7 @@
 //!
 //! It is written in a hidden folder beside its target, whatever else a library writes beside it too, and moved at the
 //! end, which replaces the target in one step. The folder is locked for as long as its writer lives, so that what a
-//! killed process left is told from what is under way: the next writer of the same target removes it.
+//! killed process left is told from what is under way: the next writer in the same folder removes it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -43,8 +43,8 @@ impl Staging {
     /// The target is a directory, a device or a pipe, its folder is absent or cannot be written, or this query may not
     /// write there.
     pub fn new(target: &Path) -> Result<Staging> {
-        permit(target)?;
-        let unwritable = |reason: &str| Error::unwritable(target.display().to_string(), reason);
+        permit(target, target)?;
+        let unwritable = |reason: &str| Error::unwritable(named(target), reason);
         match fs::metadata(target) {
             Ok(found) if found.is_dir() => Err(unwritable("it is a directory")),
             // A device or a pipe would be replaced by the file.
@@ -58,14 +58,10 @@ impl Staging {
     /// # Errors
     /// The target is a file, or a folder that holds something else, or as [`Staging::new`].
     pub fn store(target: &Path) -> Result<Staging> {
-        permit(target)?;
-        let unwritable = |reason: &str| Error::unwritable(target.display().to_string(), reason);
-        // Where a file is at the target, DuckDB has the format write beside it under this name.
-        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let besides = name.strip_prefix("tmp_").map(|name| target.with_file_name(name));
-        if besides.is_some_and(|file| file.is_file())
-            || fs::metadata(target).is_ok_and(|found| !found.is_dir())
-        {
+        permit(target, target)?;
+        let name = named(target);
+        let unwritable = |reason: &str| Error::unwritable(name.clone(), reason);
+        if fs::metadata(&name).is_ok_and(|found| !found.is_dir()) {
             return Err(unwritable("it is there already, and not a folder"));
         }
         let holds = |name: &str| target.join(name).exists();
@@ -77,17 +73,19 @@ impl Staging {
     }
 
     fn begin(target: &Path) -> Result<Staging> {
-        let unwritable = |reason: Cause| Error::unwritable(target.display().to_string(), reason);
-        // A link stays, and what it leads to is replaced.
-        let linked = if target.is_symlink() { fs::canonicalize(target).ok() } else { None };
-        let target = linked.as_deref().unwrap_or(target);
+        let named = named(target);
+        let unwritable = |reason: Cause| Error::unwritable(&*named, reason);
+        // A link stays, and what it leads to is replaced, or made.
+        let own = target;
+        let target = &linked(target).map_err(&unwritable)?;
+        permit(target, own)?;
         let name = target.file_name().ok_or_else(|| unwritable("it names no file".into()))?;
         let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !parent.is_dir() {
             return Err(unwritable(format!("the folder \"{}\" does not exist", parent.display()).into()));
         }
+        sweep(parent);
         let mut own = prefix(name);
-        sweep(parent, &own);
         own.push(unique());
         let folder = parent.join(own);
         let because = |e: std::io::Error| unwritable(e.into());
@@ -120,7 +118,7 @@ impl Staging {
     /// # Errors
     /// Another writer has said so of some of it.
     pub fn claim(&self, region: Option<Region>) -> Result<()> {
-        let unwritable = |e: std::io::Error| Error::unwritable(self.target.display().to_string(), e);
+        let unwritable = |e: std::io::Error| Error::unwritable(named(&self.target), e);
         let _gate = self.gate();
         let text = region.map_or(String::new(), |region| region.map(|n| n.to_string()).join(" "));
         fs::write(self.folder.join(CLAIM), text).map_err(unwritable)?;
@@ -164,7 +162,7 @@ impl Staging {
     /// # Errors
     /// A file cannot be moved: the documents are still the old ones.
     pub fn merge(mut self, gone: &[PathBuf]) -> Result<()> {
-        let unwritable = |e: std::io::Error| Error::unwritable(self.target.display().to_string(), e);
+        let unwritable = |e: std::io::Error| Error::unwritable(named(&self.target), e);
         let root = self.path();
         let files =
             walkdir::WalkDir::new(&root).into_iter().flatten().filter(|entry| entry.file_type().is_file());
@@ -203,9 +201,19 @@ impl Staging {
         let new = self.path();
         let moved =
             if self.target.is_dir() { exchange(&new, &self.target) } else { fs::rename(new, &self.target) };
-        moved.map_err(|e| Error::unwritable(self.target.display().to_string(), e))?;
+        moved.map_err(|e| Error::unwritable(named(&self.target), e))?;
         self.done = true;
         Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let old = self.folder.join(OLD);
+        if !self.done && old.exists() && !self.target.exists() {
+            let _ = fs::rename(&old, &self.target);
+        }
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -213,7 +221,7 @@ impl Staging {
 fn prefix(name: &std::ffi::OsStr) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(name);
-    prefix.push(".geoquilt-");
+    prefix.push(MARK);
     prefix
 }
 
@@ -230,28 +238,48 @@ fn meet(one: Option<Region>, other: Option<Region>) -> bool {
 /// # Errors
 /// It cannot be made, or this query may not write there.
 pub fn make_folder_of(target: &Path) -> Result<()> {
-    permit(target)?;
+    permit(target, target)?;
     let made = target.parent().map_or(Ok(()), fs::create_dir_all);
     made.map_err(|e| Error::unwritable(target.display().to_string(), e))
 }
 
 /// # Errors
-/// This query may not write there.
-fn permit(target: &Path) -> Result<()> {
+/// This query may not write there; the target is told as it was named.
+fn permit(target: &Path, own: &Path) -> Result<()> {
     match door::forbidden(target) {
-        Some(reason) => Err(Error::unwritable(target.display().to_string(), reason)),
+        Some(reason) => Err(Error::unwritable(named(own), reason)),
         None => Ok(()),
     }
 }
 
-impl Drop for Staging {
-    fn drop(&mut self) {
-        let old = self.folder.join(OLD);
-        if !self.done && old.exists() && !self.target.exists() {
-            let _ = fs::rename(&old, &self.target);
-        }
-        let _ = fs::remove_dir_all(&self.folder);
+/// What the user calls a target: DuckDB has what is to replace a file written beside it under another name.
+fn named(target: &Path) -> String {
+    let own = target.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("tmp_"));
+    let replaced = own.map(|own| target.with_file_name(own)).filter(|replaced| replaced.exists());
+    replaced.map_or_else(|| target.display().to_string(), |replaced| replaced.display().to_string())
+}
+
+/// Where a file is written: where a link leads to, though nothing may lie there yet.
+fn linked(target: &Path) -> std::result::Result<PathBuf, Cause> {
+    /// As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let mut found = target.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(to) = fs::read_link(&found) else { return Ok(found) };
+        // An absolute one takes the folder's place.
+        found = found.parent().unwrap_or(Path::new("")).join(to);
     }
+    Err("it is a link that leads back to itself".into())
+}
+
+/// Between the name of a target and what tells one writer of it from another.
+const MARK: &str = ".geoquilt-";
+
+/// Whether a name is one of ours: that of a folder in which a file is written.
+fn is_ours(name: &str) -> bool {
+    let numbers = name.strip_prefix('.').and_then(|name| name.rsplit_once(MARK));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    numbers.is_some_and(|(_, own)| own.split('-').count() == 3 && own.split('-').all(is_number))
 }
 
 /// Two folders change names in one step, where the file system can do that.
@@ -267,12 +295,11 @@ fn exchange(new: &Path, old: &Path) -> std::io::Result<()> {
     })
 }
 
-/// Removes what killed writers of the same target left.
-fn sweep(parent: &Path, prefix: &OsString) {
+/// Removes what killed writers left in a folder.
+fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        if !name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+        if !entry.file_name().to_str().is_some_and(is_ours) {
             continue;
         }
         let left = match File::open(entry.path().join(LOCK)) {
@@ -377,7 +404,31 @@ mod tests {
         staging.commit().unwrap();
         assert!(link.is_symlink() && fs::read_to_string(&target).unwrap() == "new");
         assert_eq!(names(&folder), ["link.tif", "x.tif"]);
+        fs::remove_file(&target).unwrap();
+        let staging = Staging::new(&link).unwrap();
+        fs::write(staging.path(), "again").unwrap();
+        staging.commit().unwrap();
+        assert!(link.is_symlink() && fs::read_to_string(&target).unwrap() == "again");
+        let round = folder.join("round.tif");
+        std::os::unix::fs::symlink("round.tif", &round).unwrap();
+        assert!(Staging::new(&round).unwrap_err().to_string().ends_with("leads back to itself"));
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn folders_of_others_are_left() {
+        for name in [".x.tif.geoquilt-1-0-0", ".a.geoquilt-b.tif.geoquilt-17-3-1700000000"] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in [
+            "x.tif.geoquilt-1-0-0",
+            ".x.tif.geoquilt-1-0",
+            ".x.tif.geoquilt-1-0-a",
+            ".geoquilt",
+            ".x.geoquilt-1--0",
+        ] {
+            assert!(!is_ours(name), "{name}");
+        }
     }
 
     #[test]

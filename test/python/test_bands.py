@@ -173,3 +173,22 @@ def test_bad_input_is_named(con, call, words):
     with pytest.raises(Exception) as error:
         con.execute(f"SELECT {call}").fetchall()
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_bits_are_those_of_whole_numbers_and_of_nothing_else(con):
+    """Against Python's own: a number of a bit that is none is an error with its value, a pixel that is no whole number has no bits."""
+    values = [0, 1, 5, 2**40 + 3, -1, -6, 2**62, -(2**63)]
+    got = con.execute("SELECT geo_calc($1::DOUBLE[], [1, len($1)], $2)", [[float(v) for v in values], ", ".join(f"bit(b1, {n})" for n in (0, 1, 2, 40, 62, 63))]).fetchone()[0]
+    assert got == [float(v >> n & 1) for n in (0, 1, 2, 40, 62, 63) for v in values]
+    for n in ("1.5", "-1", "64", "1 / 0", "3 - 5"):
+        with pytest.raises(Exception, match="as the second argument of bit") as error:
+            con.execute(f"SELECT geo_calc([4, 5]::FLOAT[], [1, 2], 'bit(b1, {n})')").fetchall()
+        assert {"1 / 0": "inf", "3 - 5": "-2"}.get(n, n) + " is not valid" in str(error.value) and "geo_calc(expression)" in str(error.value)
+    with pytest.raises(Exception, match="2.5 is not valid"):
+        con.execute("SELECT geo_calc([4]::FLOAT[], [1, 1], 'bit(b1, n)', {n: 2.5})").fetchall()
+    assert con.execute("SELECT geo_calc([4]::FLOAT[], [1, 1], 'bit(b1, n)', {n: NULL::DOUBLE})").fetchone()[0] == [None]
+    none = con.execute("SELECT geo_calc([2.5, 'nan'::FLOAT, 'inf'::FLOAT, NULL, 4]::FLOAT[], [1, 5], 'bit(b1, 2)')").fetchone()[0]
+    assert np.isnan(none[:3]).all() and none[3:] == [None, 1.0]
+    # A number of a bit that differs from pixel to pixel: what is none gives NaN, where it is picked.
+    picked = con.execute("SELECT geo_calc([4, 4, 4, 2, 64, 0.5]::FLOAT[], [2, 1, 3], 'bit(b1, b2), where(b2 < 9, 0, bit(b1, b2))')").fetchone()[0]
+    assert picked[0] == 1 and np.isnan(picked[1:3]).all() and picked[3] == 0 and np.isnan(picked[4]) and picked[5] == 0

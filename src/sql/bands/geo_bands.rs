@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::sql::shared::stitching::numbers::{self, PIXELS, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
+use crate::workers::go_on;
 
 /// The scalar `geo_bands`.
 pub struct GeoBands;
@@ -80,8 +81,7 @@ impl ScalarFunction for GeoBands {
         numbers::write(out, wide, &lengths, limits, |row, result| {
             let Some((shape, matrix)) = &asked[row] else { return Ok(()) };
             pixels.read(&mut data, row)?;
-            product(&pixels, shape[1] * shape[2], matrix, result);
-            Ok(())
+            product(&pixels, shape[1] * shape[2], matrix, result)
         })
     }
 }
@@ -106,12 +106,13 @@ fn matrix(lists: &Vector<'_>, row: usize, bands: usize) -> Result<Vec<Vec<f64>>>
     Ok(found)
 }
 
-fn product(pixels: &Row, area: usize, matrix: &[Vec<f64>], result: &mut Row) {
+fn product(pixels: &Row, area: usize, matrix: &[Vec<f64>], result: &mut Row) -> Result<()> {
     result.values.resize(matrix.len() * area, 0.0);
     if !pixels.valid.is_empty() {
         result.valid.resize(matrix.len() * area, true);
     }
     for from in (0..area).step_by(RUN) {
+        go_on()?;
         let to = (from + RUN).min(area);
         for (band, weights) in matrix.iter().enumerate() {
             let sums = &mut result.values[band * area + from..band * area + to];
@@ -126,4 +127,5 @@ fn product(pixels: &Row, area: usize, matrix: &[Vec<f64>], result: &mut Row) {
             }
         }
     }
+    Ok(())
 }

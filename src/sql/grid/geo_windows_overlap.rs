@@ -5,10 +5,11 @@ use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::record::Typed;
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
-use crate::bridge::vector::Vector;
+use crate::bridge::vector::{Holds, Vector};
 use crate::error::{Error, Result};
 use crate::grid::overlap::any_overlap;
 use crate::sql::shared::windows::{self, WindowRow};
+use crate::value::Value;
 
 /// The scalar `geo_windows_overlap`.
 pub struct GeoWindowsOverlap;
@@ -20,7 +21,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[Parameter {
         name: "windows",
         types: <Vec<WindowRow>>::TYPE,
-        given: Given::Required,
+        given: Given::AsItIs,
         meaning: "Windows of one grid, in pixels.",
     }],
     columns: &[Column { name: "overlap", types: "BOOLEAN", meaning: "False for fewer than two windows." }],
@@ -48,11 +49,16 @@ impl ScalarFunction for GeoWindowsOverlap {
             if input.any_null(row) {
                 return Ok(None);
             }
+            let blame = |e: Error| e.at("geo_windows_overlap(windows)");
+            if lists.holds() != Holds::List {
+                let must = "a list of windows, such as list(win) of a grid";
+                return Err(blame(Error::invalid(Value::of(lists, row), must)));
+            }
             let list = lists.list(row);
             let mut windows = Vec::with_capacity(list.rows().len());
             for index in list.rows() {
                 let window = windows::read(list.items(), index);
-                windows.extend(window.map_err(|e: Error| e.at("geo_windows_overlap(windows)"))?);
+                windows.extend(window.map_err(blame)?);
             }
             Ok(Some(any_overlap(&windows)))
         })

@@ -1,7 +1,6 @@
 //! Crosses patches with dates and splits them without leaking pixels.
 
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
-use crate::sql::shared::windows::WIN;
 
 /// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/patch_registry.sql");
@@ -66,8 +65,8 @@ pub static DOC: FunctionDoc = FunctionDoc {
         },
         Column {
             name: "win",
-            types: WIN,
-            meaning: "The window; it and all other columns of the grid follow. Rows come date by date, patches by id.",
+            types: "STRUCT(row_off BIGINT, col_off BIGINT, height BIGINT, width BIGINT, step BIGINT)",
+            meaning: "The window, with the index of the step that the row is of, where it is one of a cube: `read_patch(path, win)` reads its bands alone. It and all other columns of the grid follow. Rows come date by date, patches by id.",
         },
     ],
     nulls: "A file without a time cannot be split by year; without val_year its date is NULL.",

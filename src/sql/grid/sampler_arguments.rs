@@ -8,6 +8,7 @@ use crate::grid::sampler::{MAX_PLACES, Sampler};
 use crate::grid::{GridOptions, Lattice};
 use crate::map::geometry;
 use crate::projection;
+use crate::sql::shared::crs::asked_crs;
 use crate::value::Value;
 use geo::Geometry;
 
@@ -44,7 +45,12 @@ pub(super) const SAMPLER: [Parameter; 8] = [
         "NULL",
         "Where `explicit` patches stand: the centres, as `{x, y}` or points, or upper left corners as `{row_off, col_off}` (whole windows too, of this size). A window that hangs over is moved inward under edge `snap`, left out under `drop`, and hangs over else. From a table: `SET VARIABLE a = (SELECT list({x: lon, y: lat}) FROM stations)`, then `getvariable('a')`.",
     ),
-    named("anchors_crs", "VARCHAR", "the grid's", "CRS of anchors that are points."),
+    named(
+        "anchors_crs",
+        "VARCHAR",
+        "the grid's",
+        "CRS of anchors that are points; geometries whose type carries one need no word.",
+    ),
     named("seed", "BIGINT", "7", "Seed of every draw: NumPy's stream, `numpy.random.default_rng(seed)`."),
 ];
 
@@ -153,8 +159,8 @@ fn anchors(
             Anchor::Corner(..) => None,
         })
         .collect();
-    if let Some(crs) = args.text("anchors_crs")? {
-        projection::project(&crs, &lattice.crs, &mut points)?;
+    if let Some(crs) = asked_crs(args, "anchors_crs", args.crs("anchors").map(str::to_string))? {
+        projection::project(crs.as_str(), &lattice.crs, &mut points)?;
     }
     let mut points = points.into_iter();
     let (height, width) = (options.size.0 as i64, options.size.1 as i64);
@@ -216,8 +222,10 @@ fn anchor(item: &Value, options: &GridOptions) -> Result<Anchor> {
         // A GEOMETRY within a list comes as its text.
         Value::Text(text) | Value::Other(text) => {
             let numbers = text
+                .split("'::GEOMETRY")
+                .next()
+                .unwrap_or_default()
                 .trim_start_matches('\'')
-                .trim_end_matches("'::GEOMETRY")
                 .trim()
                 .strip_prefix("POINT")
                 .map(str::trim)

@@ -4,7 +4,7 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
-use crate::bridge::record::{Read, text};
+use crate::bridge::record::text;
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
@@ -15,7 +15,7 @@ use crate::map::footprint;
 use crate::projection;
 use crate::slice::Slice;
 use crate::sql::shared::crs::asked_crs;
-use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::shapes::{self, BOX};
 use crate::sql::shared::slice_value::{SLICE, SliceRow};
 use crate::value::Value;
 use crate::window::Window;
@@ -35,7 +35,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "shape",
             types: text![BOX, " | GEOMETRY | VARCHAR | BIGINT[]"],
-            given: Given::Required,
+            given: Given::AsItIs,
             meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
         },
         Parameter {
@@ -172,14 +172,13 @@ fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(
     let (t_min, t_max) = (first.map(|first| first.start), last.map(|last| last.stop));
     crate::slice::check_times(t_min, t_max).map_err(blame("t_max"))?;
     let times = (t_min, t_max);
-    let is_list = |i: usize| input.column(i).holds() == Holds::List;
-    let sides = match is_list(1) {
+    let sides = match input.column(1).holds() == Holds::List {
         true => input.column(1).list(row).numbers::<f64>(),
         false => Some(vec![input.column(1).get::<f64>(row)]),
     };
     let Some(sides) = sides else { return Ok(None) };
-    if is_list(0) {
-        let Some(pixels) = input.column(0).list(row).numbers::<i64>() else { return Ok(None) };
+    if let Some(pixels) = pixels(input.column(0), row).map_err(blame("shape"))? {
+        let Some(pixels) = pixels else { return Ok(None) };
         return grid(bound, &pixels, &sides, crs, times).map(|slice| Some((slice, name)));
     }
     let resolution = match *sides.as_slice() {
@@ -195,6 +194,21 @@ fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(
     let make = if bound.aligned { Slice::aligned } else { Slice::at_resolution };
     let slice = make(bbox, crs, times, resolution).map_err(blame("resolution"))?;
     Ok(Some((slice, name)))
+}
+
+/// The numbers of a shape of pixels, none where one of them is NULL; `None` of a shape that is no list.
+fn pixels(shapes: &Vector<'_>, row: usize) -> Result<Option<Option<Vec<i64>>>> {
+    // A struct is looked at as it lies.
+    if matches!(shapes.holds(), Holds::Geometry | Holds::Text | Holds::Struct) {
+        return Ok(None);
+    }
+    let value = Value::of(shapes, row);
+    let Value::List(sides) = &value else { return Ok(None) };
+    if sides.contains(&Value::Null) {
+        return Ok(Some(None));
+    }
+    let sides: Option<Vec<i64>> = sides.iter().map(Value::whole).collect();
+    sides.map(|sides| Some(Some(sides))).ok_or_else(|| Error::invalid(value, "whole numbers of pixels"))
 }
 
 /// What a time stands for; `None` where it is NULL.
@@ -251,14 +265,13 @@ fn grid(
 fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Option<Bbox>> {
     let from = bound.shape_crs.as_ref().unwrap_or(crs).as_str();
     let shape = input.column(0);
-    match shape.holds() {
-        Holds::Geometry => {
-            return projection::geometry::geometry_envelope(shape.bytes(row), from, crs.as_str());
-        }
-        Holds::Text => return projection::geometry::text_envelope(shape.str(row)?, from, crs.as_str()),
-        _ => {}
+    if matches!(shape.holds(), Holds::Geometry | Holds::Text) {
+        let Some(wkb) = shapes::wkb(shape, row)? else { return Ok(None) };
+        return projection::geometry::geometry_envelope(&wkb, from, crs.as_str());
     }
-    let Some(mut bbox) = Bbox::read(shape, row)? else { return Ok(None) };
+    let must =
+        "a box {xmin, ymin, xmax, ymax} of numbers, a geometry or its WKT, or [height, width] of a grid";
+    let Some(mut bbox) = shapes::corners(shape, row, must)? else { return Ok(None) };
     let from_globe = from == CRS84 || projection::crs_facts(from)?.geographic;
     if from_globe && bbox.xmin > bbox.xmax {
         bbox.xmax += 360.0;

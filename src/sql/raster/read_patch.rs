@@ -9,11 +9,12 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
-use crate::read::patch::{PatchOptions, band_numbers, check_patch};
+use crate::read::patch::{PatchOptions, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
 use crate::read::source::Source;
+use crate::read::steps::bands_at;
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, OPTIONS, SCALED, patch_options};
-use crate::sql::shared::windows::{self, WIN};
+use crate::sql::shared::windows::{self, WIN, WIN_MEANING};
 
 /// The scalar `read_patch`.
 pub struct ReadPatch;
@@ -29,12 +30,7 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "A raster that GDAL reads, or one inside a file, such as `NETCDF:\"sst.nc\":tos`; a path, or a URL that DuckDB's file system opens.",
         },
-        Parameter {
-            name: "win",
-            types: WIN,
-            given: Given::Required,
-            meaning: "The window in pixels, from the upper left; it may hang over the edge.",
-        },
+        Parameter { name: "win", types: WIN, given: Given::AsItIs, meaning: WIN_MEANING },
         OPTIONS,
         BANDS,
         SCALED,
@@ -50,7 +46,8 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL path or window, or a window with a NULL field.",
     errors: &[
         "the file is absent, no raster, or damaged",
-        "the window is below 1 x 1, or wholly outside and not boundless",
+        "the window is none, below 1 x 1, or wholly outside and not boundless",
+        "a step that the raster's time axis does not have, or of a raster without one",
         "a band that the file does not have (those it has are listed)",
         "a whole number, of a file of whole numbers, that FLOAT cannot hold exactly, from 16777217 on, and a number beyond the largest FLOAT: the table function read_patch holds them",
         "a chunk above geoquilt_max_chunk_mb: the table function read_patch streams instead",
@@ -123,7 +120,7 @@ pub fn file_windows(
     limits: &Limits,
 ) -> Result<Vec<Option<FileWindow>>> {
     let (paths, given) = (input.column(0), input.column(1));
-    let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
+    let mut known: HashMap<(&str, Option<u64>), (Arc<Source>, Arc<[usize]>)> = HashMap::new();
     let mut found = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
         // A window that is none is told after a file that is none.
@@ -132,13 +129,13 @@ pub fn file_windows(
             found.push(None);
             continue;
         };
-        let path = paths.str(row)?;
-        let (source, bands) = match known.get(path) {
+        let (path, step) = (paths.str(row)?, windows::step(given, row)?);
+        let (source, bands) = match known.get(&(path, step)) {
             Some(both) => both.clone(),
             None => {
                 let source = Source::open(path)?;
-                let bands: Arc<[usize]> = band_numbers(&source, options)?.into();
-                known.insert(path, (source.clone(), bands.clone()));
+                let bands: Arc<[usize]> = bands_at(&source, options, step)?.into();
+                known.insert((path, step), (source.clone(), bands.clone()));
                 (source, bands)
             }
         };

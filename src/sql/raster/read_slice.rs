@@ -35,7 +35,7 @@ static DOC: FunctionDoc = FunctionDoc {
             Parameter {
                 name: "slice",
                 types: SLICE,
-                given: Given::Required,
+                given: Given::AsItIs,
                 meaning: "The grid to fill, as `geo_slice` makes it. Its times choose nothing here: choose files by their times before.",
             },
             OPTIONS,
@@ -112,7 +112,7 @@ impl ScalarFunction for ReadSlice {
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let jobs = (0..input.rows()).map(|row| job(bound, input, row)).collect::<Result<Vec<_>>>()?;
         let total = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
-        let what = || Load::Slices(format!("one chunk of {} slices", jobs.len()));
+        let what = || Load::Rows { what: format!("{} slices", jobs.len()), streams: "read_slice" };
         bound.limits.allow(total.saturating_mul(4), what)?;
 
         let [data, shape, transform, crs] = out.fields_mut(["data", "shape", "transform", "crs"])?;
@@ -137,10 +137,11 @@ fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
     if names.is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(slices, row).map_err(blame("slice"))? else { return Ok(None) };
+    let Some((slice, crs)) = slice_value::read(slices, row).map_err(blame("slice"))? else {
+        return Ok(None);
+    };
     let scenes = scenes(&Value::of(names, row)).map_err(blame("paths"))?;
     let bands = band_count(&scenes, &bound.options).map_err(blame("paths"))?;
-    let crs = slices.field(1).str(row)?.to_string();
     let job = Job { scenes, slice, crs, bands };
     let bytes = job.pixels().saturating_mul(4);
     let what = || Load::Slices(format!("{} of {bands} bands", job.slice));

@@ -11,7 +11,7 @@ use crate::read::patch::PatchOptions;
 use crate::read::plan::{FileWindow, read_patches};
 use crate::sql::raster::read_patch::file_windows;
 use crate::sql::shared::options::{BANDS, BOUNDLESS, OPTIONS, SCALED, patch_options};
-use crate::sql::shared::windows::WIN;
+use crate::sql::shared::windows::{WIN, WIN_MEANING};
 use crate::stitch::statistics::{Glance, glance};
 use crate::value::Value;
 
@@ -32,12 +32,7 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "A raster, as that of `read_patch`.",
         },
-        Parameter {
-            name: "win",
-            types: WIN,
-            given: Given::Required,
-            meaning: "The window in pixels, from the upper left; it may hang over the edge.",
-        },
+        Parameter { name: "win", types: WIN, given: Given::AsItIs, meaning: WIN_MEANING },
         OPTIONS,
         BANDS,
         SCALED,

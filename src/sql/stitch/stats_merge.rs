@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::sql::shared::stitching::numbers::field;
 use crate::stitch::double::Double;
 use crate::value::Value;
+use crate::workers::Steps;
 
 /// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/stats_merge.sql");
@@ -148,7 +149,9 @@ impl AggregateFunction for StatsMerge {
 /// A band of the whole.
 fn merged(parts: &[Part]) -> Value {
     let mut parts = parts.to_vec();
+    let steps = Steps::default();
     parts.sort_by(|a, b| {
+        steps.step();
         let numbers = |part: &Part| [part.n, part.mean, part.std, part.min, part.max];
         let (a, b) = (numbers(a), numbers(b));
         a.iter()
@@ -158,7 +161,10 @@ fn merged(parts: &[Part]) -> Value {
             .unwrap_or(std::cmp::Ordering::Equal)
     });
     let sum = |term: &dyn Fn(&Part) -> Double| {
-        parts.iter().fold(Double::default(), |sum, part| sum.plus(term(part)))
+        parts.iter().fold(Double::default(), |sum, part| {
+            steps.step();
+            sum.plus(term(part))
+        })
     };
     let one = |high: f64| Double { high, low: 0.0 };
     let n = sum(&|part| one(part.n));

@@ -12,6 +12,7 @@ use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::sql_type::SqlType;
 use crate::value::Value;
+use crate::workers::go_on;
 
 /// The types of data that functions over pixels take.
 pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]";
@@ -171,6 +172,7 @@ fn typed<T: Plain + Pod + Pixel>(
     let rows = lengths.iter().enumerate().filter(|(_, length)| length.is_some()).map(|(row, _)| row);
     let mut first = 0;
     for (row, list) in rows.zip(lists) {
+        go_on()?;
         numbers.clear();
         fill(row, &mut numbers)?;
         if numbers.values.len() != list.len() {
