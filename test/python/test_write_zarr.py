@@ -349,7 +349,7 @@ BAD = [
     ("SELECT [1]::FLOAT[], 'a' UNION ALL SELECT [1], NULL", "NAMES ['a', 'b']", "b of row 2 is NULL, and no text and no BOOLEAN stands for that\nGive another value: coalesce(b, ...)"),
     ("SELECT [1]::FLOAT[], (-128)::TINYINT UNION ALL SELECT [1], NULL", "NAMES ['a', 'b']", "b has NULL, and -128, which would stand for it\nWiden its type"),
     ("SELECT [1]::FLOAT[3], 1", "NAMES ['a', 'b']", "a is FLOAT[3], which no array holds\nCast it to a list: a::FLOAT[]"),
-    ("SELECT 'POINT (0 0)'::GEOMETRY", "NAMES 'g'", "column 1 is of type GEOMETRY\nLeave it out of the query"),
+    ("SELECT 'POINT (0 0)'::GEOMETRY", "NAMES 'g'", "g is GEOMETRY, which no array holds\nCast it to a number, a text or a TIMESTAMP, or leave it out"),
     ("SELECT [1]::FLOAT[], [1, 1], [0, 1, 0, 0, 0]::DOUBLE[]", "", "zarr(transform): [0.0, 1.0, 0.0, 0.0, 0.0] is not valid"),
     ("SELECT [1]::FLOAT[], [1, 1], [0, 1, 0, 0, 0, 1]::DOUBLE[], 'EPSG:1'", "", 'zarr(crs): "EPSG:1" is not a coordinate reference system'),
     ("SELECT [1]::FLOAT[], [1, 1]", "CHUNKS [1]", "chunks of [1] for an array of 2 axes"),
