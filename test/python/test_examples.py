@@ -1,6 +1,8 @@
 """docs/examples.md prints what it shows, on the archive that it tells its reader to make, and its pixels are those of
 rasterio, xarray and NumPy."""
+import contextlib
 import csv
+import io
 import json
 import re
 import subprocess
@@ -13,6 +15,7 @@ import numpy as np
 import pyarrow
 import pytest
 import rasterio
+import rioxarray  # noqa: F401  (xarray's .rio)
 import shapely
 import xarray as xr
 from conftest import ROOT, connect
@@ -39,7 +42,10 @@ def page(tmp_path_factory):
         subprocess.run([sys.executable, ROOT / "test/data/make_archive.py", "archive"], check=True, timeout=120)
         for language, code, shown in re.findall(r"```(sql|python)\n(.*?)```(?:\n\n```text\n(.*?)```)?", text, re.S):
             if language == "python":
-                exec(code, page.names)
+                with contextlib.redirect_stdout(io.StringIO()) as out:
+                    exec(code, page.names)
+                if "print(" in code:
+                    page.printed.append((code, out.getvalue(), shown))
                 page.found = con.fetchall() if "frame" in code else None
             else:
                 con.execute(code.strip().rstrip(";"))
@@ -77,7 +83,8 @@ def clear(name):
 
 
 def test_every_statement_prints_what_the_page_shows(page):
-    assert len(page.printed) == (ROOT / "docs/examples.md").read_text().count("```sql")
+    text = (ROOT / "docs/examples.md").read_text()
+    assert len(page.printed) == text.count("```sql") + len([code for code in re.findall(r"```python\n(.*?)```", text, re.S) if "print(" in code])
     for sql, printed, shown in page.printed:
         assert printed == shown, sql
 
@@ -155,6 +162,9 @@ def test_c_monthly_means_of_reflectance(page):
         got = pixels(page.con, f"SELECT boa.data, boa.shape FROM monthly WHERE patch_id = {patch}")
         rows, cols = slice(patch // 2 * 100, patch // 2 * 100 + 100), slice(patch % 2 * 100, patch % 2 * 100 + 100)
         np.testing.assert_allclose(got, want[:, :, rows, cols], rtol=1e-5, atol=1e-6)
+    with xr.open_zarr("archive/monthly.zarr", decode_coords="all") as ds:
+        np.testing.assert_allclose(ds.boa, want, rtol=1e-5, atol=1e-6)
+        assert (ds.boa.rio.crs, ds.boa.rio.transform()) == ("EPSG:32629", UTM)
 
 
 def test_d_bands_of_sentinel_2(page):
@@ -327,6 +337,9 @@ def test_o_a_store_of_embeddings(page):
             assert (xmin, ymax) == src.transform @ (col, row)
         assert f"{t_min:%Y%m%d}" in path
         np.testing.assert_allclose(embedding, chip.ravel() @ page.names["encoder"], rtol=1e-4, atol=1)
+    with xr.open_zarr("archive/embeddings.zarr") as ds:
+        np.testing.assert_array_equal(ds.embedding, np.array([row[5] for row in got], "float32"))
+        assert ds.file.values.tolist() == [Path(row[0]).name for row in got] and ds.bbox_xmin.values.tolist() == [row[2] for row in got]
 
 
 def test_the_picture_and_the_data_frame(page):
