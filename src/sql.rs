@@ -85,13 +85,8 @@ macro_rules! groups {
 }
 
 groups![
-<<<<<<< HEAD
-    catalog, algebra, geometry, grid, sampling, neighbours, time, query, raster, array, vector, bands,
+    catalog, algebra, geometry, grid, sampling, splits, neighbours, time, query, raster, array, vector, bands,
     profile, stitch, write, system
-=======
-    catalog, algebra, geometry, grid, splits, neighbours, time, query, raster, array, vector, bands, profile,
-    stitch, write, system
->>>>>>> split
 ];
 
 /// Every SQL function of geoquilt.

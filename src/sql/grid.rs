@@ -7,10 +7,5 @@ group! {
     "Patches";
     table geo_patch_grid::GeoPatchGrid,
     scalar st_land_fraction::StLandFraction,
-<<<<<<< HEAD
-    scalar geo_permutation::GeoPermutation,
-    scalar geo_windows_overlap::GeoWindowsOverlap,
     scalar geo_distinct_windows::GeoDistinctWindows,
-=======
->>>>>>> split
 }

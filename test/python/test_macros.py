@@ -44,12 +44,9 @@ CALLS = {
     "balanced_sample": "WITH gq_test_rows AS (SELECT path, MAP {{'x': size % 3, 'y': 1}} AS shares FROM \"{files}\") FROM geoquilt.balanced_sample('gq_test_rows', 'shares', 5)",
 }
 # Those whose rows come in an order that is said.
-<<<<<<< HEAD
-ORDERED = {"patch_registry", "patch_registry by year", "catalog_difference", "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest",
-           "patch_slices", "slice_files", "patch_sample", "patch_sample by a column", "patch_pairs", "weighted_sample", "balanced_sample"}
-=======
-ORDERED = {"patch_registry", "patch_registry by year", "patch_registry in blocks", "patch_leakage", "shard", "hard_sample", "catalog_difference", "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest"}
->>>>>>> split
+ORDERED = {"patch_registry", "patch_registry by year", "patch_registry in blocks", "patch_leakage", "shard", "hard_sample", "catalog_difference",
+           "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest", "patch_slices", "slice_files", "patch_sample",
+           "patch_sample by a column", "patch_pairs", "weighted_sample", "balanced_sample"}
 
 
 def make(con, grid="gq_test_grid", days="gq_test_days", files="gq_test_files", other="gq_test_other", registry="gq_test_registry", extra=""):

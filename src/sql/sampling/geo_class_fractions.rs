@@ -12,9 +12,10 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::mosaic::{SliceOptions, read_slice};
-use crate::read::patch::BandName;
+use crate::read::patch::{BandName, PatchOptions};
 use crate::read::plan::{FileWindow, read_patches};
 use crate::sql::raster::read_patch::file_windows;
+use crate::sql::shared::options::by_row::ByRow;
 use crate::sql::shared::options::{BOUNDLESS, OPTIONS, slice_options};
 use crate::sql::shared::paths::scenes;
 use crate::sql::shared::slice_value::{self, SLICE};
@@ -79,6 +80,8 @@ static DOC: FunctionDoc = FunctionDoc {
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
     options: SliceOptions,
+    /// Its patch options, for windows.
+    patch: ByRow<PatchOptions>,
     limits: Limits,
     is_slice: bool,
 }
@@ -103,7 +106,8 @@ impl ScalarFunction for GeoClassFractions {
         options.patch.fill = Some(f64::NAN);
         options.patch.boundless = args.flag("boundless")?.unwrap_or(false);
         let is_slice = call.fields(1)?.iter().any(|(name, _)| name.eq_ignore_ascii_case("bbox"));
-        Ok(Bound { options, limits: call.limits, is_slice })
+        let patch = ByRow::all(options.patch.clone());
+        Ok(Bound { options, patch, limits: call.limits, is_slice })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -111,7 +115,7 @@ impl ScalarFunction for GeoClassFractions {
             return rows(input, out, |row| on_slice(bound, input, row));
         }
         let options = &bound.options.patch;
-        let windows = file_windows(input, options, &bound.limits)?;
+        let windows = file_windows(input, &bound.patch, &bound.limits)?;
         let asked: Vec<&FileWindow> = windows.iter().flatten().collect();
         let mut told = Vec::with_capacity(asked.len());
         let (mut pixels, mut rest) = (Vec::<f64>::new(), asked.as_slice());

@@ -18,33 +18,33 @@ pub const OPTIONS_BY_ROW: Parameter = Parameter {
 };
 
 /// Options as a function reads them.
-pub struct ByRow<T> {
-    doc: &'static FunctionDoc,
-    read: fn(&Args) -> Result<T>,
-    given: Held<T>,
-}
+pub struct ByRow<T>(Held<T>);
 
 enum Held<T> {
     All(Arc<T>),
-    Column(usize),
+    Column { index: usize, doc: &'static FunctionDoc, read: fn(&Args) -> Result<T> },
 }
 
 impl<T> ByRow<T> {
     /// # Errors
     /// Constant options that `read` refuses.
     pub fn of(call: &Call, doc: &'static FunctionDoc, read: fn(&Args) -> Result<T>) -> Result<ByRow<T>> {
-        let given = match call.options_or_column()? {
+        Ok(ByRow(match call.options_or_column()? {
             Options::Constant(args) => Held::All(Arc::new(read(&args)?)),
-            Options::Column(index) => Held::Column(index),
-        };
-        Ok(ByRow { doc, read, given })
+            Options::Column(index) => Held::Column { index, doc, read },
+        }))
+    }
+
+    /// The same for all rows.
+    pub fn all(options: T) -> ByRow<T> {
+        ByRow(Held::All(Arc::new(options)))
     }
 
     /// Those of the query, where they are one for all rows.
     pub fn constant(&self) -> Option<&T> {
-        match &self.given {
+        match &self.0 {
             Held::All(options) => Some(options),
-            Held::Column(_) => None,
+            Held::Column { .. } => None,
         }
     }
 
@@ -53,9 +53,9 @@ impl<T> ByRow<T> {
     /// # Errors
     /// What `read` refuses.
     pub fn own(&self, input: &Input<'_>, row: usize) -> Result<Option<Arc<T>>> {
-        match &self.given {
+        match &self.0 {
             Held::All(_) => Ok(None),
-            Held::Column(_) => self.row(input, row).map(Some),
+            Held::Column { .. } => self.row(input, row).map(Some),
         }
     }
 
@@ -64,11 +64,11 @@ impl<T> ByRow<T> {
     /// # Errors
     /// What `read` refuses.
     pub fn row(&self, input: &Input<'_>, row: usize) -> Result<Arc<T>> {
-        match &self.given {
+        match &self.0 {
             Held::All(options) => Ok(options.clone()),
-            Held::Column(index) => {
-                let args = Args::of_options(self.doc, &Value::of(input.column(*index), row))?;
-                (self.read)(&args).map(Arc::new)
+            Held::Column { index, doc, read } => {
+                let args = Args::of_options(doc, &Value::of(input.column(*index), row))?;
+                read(&args).map(Arc::new)
             }
         }
     }
