@@ -11,7 +11,7 @@ use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::patch::{PatchOptions, band_numbers, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
-use crate::read::source::Source;
+use crate::read::source::{Source, open_ahead};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, OPTIONS, SCALED, patch_options};
 use crate::sql::shared::windows::{self, WIN};
 
@@ -123,6 +123,7 @@ pub fn file_windows(
     limits: &Limits,
 ) -> Result<Vec<Option<FileWindow>>> {
     let (paths, given) = (input.column(0), input.column(1));
+    open_ahead((0..input.rows()).filter(|row| !input.any_null(*row)).filter_map(|row| paths.str(row).ok()));
     let mut known: HashMap<&str, (Arc<Source>, Arc<[usize]>)> = HashMap::new();
     let mut found = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
