@@ -28,6 +28,7 @@ from rasterio.windows import Window
 
 from algebra import algebra
 from arrays import arrays
+from bucket import bucket
 from common import HERE, SIDE, Table, connect, peak_mib, write_raster
 from fields import fields
 from slices import slices
@@ -548,7 +549,7 @@ def growth(table, work, quick):
             table.add(text, None, best, None, "count, pixels, first pixels")
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "t": fields, "h": arrays, "i": algebra, "s": slices, "v": vectors}
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "t": fields, "h": arrays, "i": algebra, "s": slices, "v": vectors, "r": bucket}
 
 
 def main():
