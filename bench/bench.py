@@ -28,6 +28,7 @@ from rasterio.windows import Window
 
 from algebra import algebra
 from arrays import arrays
+from bucket import bucket
 from common import HERE, SIDE, Table, connect, peak_mib, write_raster
 from bands import bands
 from fields import fields
@@ -549,7 +550,7 @@ def growth(table, work, quick):
             table.add(text, None, best, None, "count, pixels, first pixels")
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "t": fields, "h": arrays, "i": algebra, "s": slices, "v": vectors, "n": bands}
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "t": fields, "h": arrays, "i": algebra, "s": slices, "v": vectors, "n": bands, "r": bucket}
 
 
 def main():

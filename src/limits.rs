@@ -21,6 +21,10 @@ pub struct Limits {
     pub remote_cache: usize,
     /// How often a remote read that failed is tried again.
     pub remote_retries: u32,
+    /// How many requests for remote files are under way at once.
+    pub remote_concurrency: usize,
+    /// What the requests under way may bring, in bytes.
+    pub remote_inflight: usize,
 }
 
 impl Default for Limits {
@@ -33,6 +37,8 @@ impl Default for Limits {
             aggregate: 1024 << 20,
             remote_cache: 128 << 20,
             remote_retries: 3,
+            remote_concurrency: 64,
+            remote_inflight: 64 << 20,
         }
     }
 }

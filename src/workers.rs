@@ -348,27 +348,29 @@ impl<T> Drop for Ordered<T> {
 
 /// Threads that are inside [`each`], callers and helpers, in the whole process.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
+/// Threads that are inside [`each_waiting`], as for [`BUSY`].
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// One more thread at work, as long as it lives.
-struct AtWork;
+struct AtWork(&'static AtomicUsize);
 
 impl AtWork {
-    fn caller() -> AtWork {
-        BUSY.fetch_add(1, Relaxed);
-        AtWork
+    fn caller(threads: &'static AtomicUsize) -> AtWork {
+        threads.fetch_add(1, Relaxed);
+        AtWork(threads)
     }
 
     /// `None` when `most` are at work: where DuckDB's own threads call side by side, helpers would only get in
     /// their way.
-    fn helper(most: usize) -> Option<AtWork> {
+    fn helper(threads: &'static AtomicUsize, most: usize) -> Option<AtWork> {
         let more = |busy| (busy < most).then_some(busy + 1);
-        BUSY.fetch_update(Relaxed, Relaxed, more).ok().map(|_| AtWork)
+        threads.fetch_update(Relaxed, Relaxed, more).ok().map(|_| AtWork(threads))
     }
 }
 
 impl Drop for AtWork {
     fn drop(&mut self) {
-        BUSY.fetch_sub(1, Relaxed);
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -379,6 +381,27 @@ impl Drop for AtWork {
 pub fn each<I: Send>(
     items: &mut [I],
     threads: usize,
+    work: impl Fn(&mut I) -> Result<()> + Sync,
+) -> Result<()> {
+    share(items, threads, &BUSY, work)
+}
+
+/// [`each`] for work that waits for a network more than it computes: however many threads compute, up to `threads` wait.
+///
+/// # Errors
+/// As [`each`].
+pub fn each_waiting<I: Send>(
+    items: &mut [I],
+    threads: usize,
+    work: impl Fn(&mut I) -> Result<()> + Sync,
+) -> Result<()> {
+    share(items, threads, &WAITING, work)
+}
+
+fn share<I: Send>(
+    items: &mut [I],
+    threads: usize,
+    at_work: &'static AtomicUsize,
     work: impl Fn(&mut I) -> Result<()> + Sync,
 ) -> Result<()> {
     let helpers = threads.min(items.len()).saturating_sub(1);
@@ -399,11 +422,11 @@ pub fn each<I: Send>(
             }
         }
     };
-    let _caller = AtWork::caller();
+    let _caller = AtWork::caller(at_work);
     let (carried, abandoned) = (carried(), ABANDONED.with_borrow(Clone::clone));
     std::thread::scope(|scope| {
         for _ in 0..helpers {
-            let Some(at_work) = AtWork::helper(threads) else { break };
+            let Some(at_work) = AtWork::helper(at_work, threads) else { break };
             let (carried, abandoned) = (carried.clone(), abandoned.clone());
             let help = || {
                 let _at_work = at_work;
@@ -438,6 +461,30 @@ mod tests {
             assert_eq!(items, (1..=1000).collect::<Vec<_>>());
         }
         each(&mut [] as &mut [usize], 4, |_| Err(Error::Bug("called".into()))).unwrap();
+    }
+
+    #[test]
+    fn many_wait_at_once_whatever_is_computed_beside_them_and_one_within_another_ends() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let wait = || {
+            most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            std::thread::sleep(Duration::from_millis(20));
+            now.fetch_sub(1, SeqCst);
+        };
+        let mut outer = [0usize; 4];
+        each(&mut outer, 2, |count| {
+            let mut inner = [0usize; 16];
+            each_waiting(&mut inner, 32, |item| {
+                wait();
+                *item += 1;
+                Ok(())
+            })?;
+            *count += inner.iter().sum::<usize>();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(outer, [16; 4]);
+        assert!(most.into_inner() > 4);
     }
 
     #[test]

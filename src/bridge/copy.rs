@@ -26,7 +26,7 @@ use crate::bridge::settings;
 use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
 use crate::error::{Error, Result, one_of};
-use crate::files::remote::Session;
+use crate::files::remote::{Manners, Session};
 use crate::limits::Limits;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -100,7 +100,7 @@ unsafe extern "C" fn bind<F: CopyFunction>(info: ffi::duckdb_copy_function_bind_
         let given = RawValue(ffi::duckdb_copy_function_bind_get_options(info));
         let options = options(F::DOC, Value::read(&given))?;
         let context = ffi::duckdb_copy_function_bind_get_client_context(info);
-        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), limits.remote_retries));
+        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), Manners::from(&limits)));
         let bound = Arc::new(reading(&session, || F::bind(CopyCall { columns, options, limits }))?);
         let data = Box::into_raw(Box::new(bound)).cast();
         ffi::duckdb_copy_function_bind_set_bind_data(info, data, Some(drop_box::<Arc<F::Bound>>));
@@ -133,7 +133,8 @@ unsafe extern "C" fn open<F: CopyFunction>(info: ffi::duckdb_copy_function_globa
         let path = if path.is_null() { "".into() } else { CStr::from_ptr(path).to_string_lossy() };
         let context = ffi::duckdb_copy_function_global_init_get_client_context(info);
         let files = Arc::new(DuckFiles::new(context));
-        let session = Arc::new(Session::new(files, 0));
+        let session =
+            Arc::new(Session::new(files, Manners { retries: 0, ..Manners::from(&Limits::default()) }));
         let writer = reading(&session, || F::open(bound, Path::new(path.as_ref())))?;
         let writer = Mutex::new(Some(writer));
         let state: *mut State<F> = Box::into_raw(Box::new(State { writer, session }));

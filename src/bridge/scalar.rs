@@ -19,7 +19,7 @@ use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
-use crate::files::remote::Session;
+use crate::files::remote::{Manners, Session};
 use crate::limits::Limits;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -162,7 +162,7 @@ pub trait ScalarFunction: 'static {
 /// Shared by all copies that DuckDB makes of a call's bind data.
 struct ScalarBound<B> {
     bound: B,
-    retries: u32,
+    manners: Manners,
     /// The session of the query that runs, while it does.
     session: Mutex<Weak<Session>>,
 }
@@ -172,7 +172,7 @@ impl<B> ScalarBound<B> {
     fn session(&self, files: DuckFiles) -> Arc<Session> {
         let mut known = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         known.upgrade().unwrap_or_else(|| {
-            let session = Arc::new(Session::new(Arc::new(files), self.retries));
+            let session = Arc::new(Session::new(Arc::new(files), self.manners));
             *known = Arc::downgrade(&session);
             session
         })
@@ -192,10 +192,10 @@ unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info)
         let database = database_of(ffi::duckdb_scalar_function_bind_get_extra_info(info));
         let limits = settings::read(context, database)?;
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
-        let retries = limits.remote_retries;
-        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), retries));
+        let manners = Manners::from(&limits);
+        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), manners));
         let bound = reading(&session, || F::bind(Call { doc: F::DOC, info, limits }))?;
-        let data = Arc::new(ScalarBound { bound, retries, session: Mutex::default() });
+        let data = Arc::new(ScalarBound { bound, manners, session: Mutex::default() });
         let data = Box::into_raw(Box::new(data)).cast();
         ffi::duckdb_scalar_function_set_bind_data(info, data, Some(drop_box::<Arc<ScalarBound<F::Bound>>>));
         ffi::duckdb_scalar_function_set_bind_data_copy(info, Some(copy_arc::<ScalarBound<F::Bound>>));

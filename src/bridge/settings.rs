@@ -30,7 +30,7 @@ pub struct Setting {
 const MOST_MIB: u64 = u64::MAX >> 20;
 
 /// Every setting of geoquilt.
-pub const SETTINGS: [Setting; 6] = [
+pub const SETTINGS: [Setting; 8] = [
     Setting {
         name: "geoquilt_block_cache_mb",
         meaning: "MiB of decoded blocks kept for the whole process: unless set, 512, or a quarter of memory_limit if that is less",
@@ -72,6 +72,20 @@ pub const SETTINGS: [Setting; 6] = [
         range: (0, 6),
         get: |limits| u64::from(limits.remote_retries),
         set: |limits, n| limits.remote_retries = n as u32,
+    },
+    Setting {
+        name: "geoquilt_remote_concurrency",
+        meaning: "requests for remote files that a query has under way at once, whatever geoquilt_threads is",
+        range: (1, 1024),
+        get: |limits| limits.remote_concurrency as u64,
+        set: |limits, n| limits.remote_concurrency = n as usize,
+    },
+    Setting {
+        name: "geoquilt_remote_inflight_mb",
+        meaning: "MiB that the requests of a query that are under way may bring together; one may bring more alone",
+        range: (1, MOST_MIB),
+        get: |limits| limits.remote_inflight as u64 >> 20,
+        set: |limits, mb| limits.remote_inflight = mib(mb),
     },
 ];
 

@@ -20,7 +20,7 @@ use crate::bridge::settings;
 use crate::bridge::text::text;
 use crate::bridge::value::{RawValue, crs_of, element_type};
 use crate::error::{Error, Result};
-use crate::files::remote::Session;
+use crate::files::remote::{Manners, Session};
 use crate::limits::Limits;
 use crate::sql_type::SqlType;
 use crate::value::Value;
@@ -104,7 +104,7 @@ struct TableBound<B> {
     /// What bind learned of remote files, for the first scan: one that follows, of a prepared statement, looks anew.
     session: Mutex<Arc<Session>>,
     files: Arc<DuckFiles>,
-    retries: u32,
+    manners: Manners,
 }
 
 struct TableScan<S> {
@@ -117,7 +117,7 @@ struct TableScan<S> {
 impl<B> TableBound<B> {
     /// The session of a scan.
     fn session(&self) -> Arc<Session> {
-        let next = Arc::new(Session::new(self.files.clone(), self.retries));
+        let next = Arc::new(Session::new(self.files.clone(), self.manners));
         std::mem::replace(&mut *self.session.lock().unwrap_or_else(PoisonError::into_inner), next)
     }
 }
@@ -158,7 +158,8 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
         let limits = settings::read(context, database_of(ffi::duckdb_bind_get_extra_info(info)))?;
         ffi::duckdb_table_function_get_client_context(info, &mut context);
         let files = Arc::new(DuckFiles::new(context));
-        let session = Arc::new(Session::new(files.clone(), limits.remote_retries));
+        let manners = Manners::from(&limits);
+        let session = Arc::new(Session::new(files.clone(), manners));
         let args = Args::new(F::DOC, values).with_elements(elements).with_crs(crs);
         let plan = reading(&session, || F::bind(&args, limits))?;
         for (name, ty) in &plan.columns {
@@ -171,7 +172,7 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
             bound: Arc::new(plan.bound),
             session: Mutex::new(session),
             files,
-            retries: limits.remote_retries,
+            manners,
         });
         ffi::duckdb_bind_set_bind_data(
             info,

@@ -7,7 +7,7 @@ use crate::catalog::built_with::difference;
 use crate::catalog::previous::{Fetcher, Kept, Previous, RowId};
 use crate::catalog::{BuildOptions, Builder, Entry};
 use crate::error::{Error, Result};
-use crate::files::Sight;
+use crate::files::{Sight, remote};
 use crate::on_error::OnError;
 use crate::progress::Progress;
 use crate::value::Value;
@@ -64,6 +64,7 @@ pub fn build(paths: Arc<Vec<String>>, options: BuildOptions, threads: usize) -> 
     let worker = (builder.clone(), previous.clone(), progress.clone());
     // What waits for the reader is bounded by number: a header takes a few KB at most.
     let jobs = (0..paths.len()).map(|i| Ok((1, i)));
+    let threads = remote::threads(threads, paths.iter().map(String::as_str));
     let seen = Ordered::start(jobs, threads, 4096, move |i| {
         let (builder, previous, progress) = &worker;
         let path = paths.get(i).cloned().unwrap_or_default();

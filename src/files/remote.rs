@@ -14,9 +14,11 @@ use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::error::{Absence, Cause, Error, Part, ReasonResult, Result};
+use crate::files::Location;
 use crate::files::failure::{self, Failure};
 use crate::files::ranges::{self, Found};
 use crate::kept::{Idle, Kept};
+use crate::limits::Limits;
 use crate::workers::{self, Carry};
 
 /// What opens URLs. Any thread calls it while its query runs.
@@ -75,6 +77,8 @@ const PAGE: u64 = 16 << 10;
 const LONGEST_PAGE: u64 = 1 << 20;
 /// Planned ranges nearer than this are one request.
 const NEAR: u64 = 4 << 10;
+/// Ranges of a file that are worth a handle of their own.
+const RANGES_A_HANDLE: usize = 3;
 /// The longest single request.
 const LONGEST: u64 = 8 << 20;
 /// Open handles that a session keeps when nobody reads.
@@ -113,18 +117,61 @@ pub fn counters() -> Counters {
     Counters { opens, requests, bytes, retries, held }
 }
 
+fn scheme(url: &str) -> &str {
+    url.split_once("://").map_or("", |(scheme, _)| scheme)
+}
+
 fn is_memory(url: &str) -> bool {
     url.starts_with("memory://")
+}
+
+/// How a session asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    /// How often what failed is tried again.
+    pub retries: u32,
+    /// How many requests are under way at once.
+    pub concurrency: usize,
+    /// What they may bring together, in bytes; one may bring more alone.
+    pub inflight: usize,
+}
+
+impl From<&Limits> for Manners {
+    fn from(limits: &Limits) -> Manners {
+        Manners {
+            retries: limits.remote_retries,
+            concurrency: limits.remote_concurrency,
+            inflight: limits.remote_inflight,
+        }
+    }
 }
 
 /// What one call of a query may use of the file system.
 pub struct Session {
     id: u64,
     files: Arc<dyn RemoteFiles>,
-    retries: u32,
+    manners: Manners,
     open: Mutex<Kept<String, Slot>>,
     /// Handles that nobody uses, by their file's number.
     idle: Idle<u64, Box<dyn RemoteHandle>>,
+    /// Requests under way, and their bytes.
+    under_way: Mutex<(usize, usize)>,
+    ended: Condvar,
+    /// File systems, by their URLs' schemes, of whose handles it is known that each has a cursor of its own.
+    apart: Mutex<Vec<String>>,
+}
+
+/// A request under way.
+struct UnderWay<'a>(&'a Session, usize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut under_way = lock(&self.0.under_way);
+        under_way.0 -= 1;
+        under_way.1 -= self.1;
+        drop(under_way);
+        self.0.ended.notify_all();
+    }
 }
 
 /// A slot for one file: its lock is held while the file is opened.
@@ -177,6 +224,24 @@ pub fn open(url: &str) -> Result<Arc<RemoteFile>> {
     session()?.file(url)
 }
 
+/// Whether a path leads to a URL.
+pub fn is_remote(path: &str) -> bool {
+    path.contains("://") && Location::parse(path).is_url()
+}
+
+/// How many threads work on what lies at such paths: of local files `usual`, and of URLs as many as may wait for them.
+pub fn threads<'a>(usual: usize, mut paths: impl Iterator<Item = &'a str>) -> usize {
+    match current() {
+        Some(session) if paths.any(is_remote) => usual.max(session.manners.concurrency),
+        _ => usual,
+    }
+}
+
+/// How many threads wait for the URLs of this query, if it has opened any; 1 otherwise.
+pub fn waiting() -> usize {
+    current().filter(|session| session.is_used()).map_or(1, |session| session.manners.concurrency)
+}
+
 fn session() -> Result<Arc<Session>> {
     current().ok_or_else(|| Error::Bug("a URL was read while no query runs".into()))
 }
@@ -193,13 +258,35 @@ impl Carry for Session {
 
 impl Session {
     /// A session over a file system.
-    pub fn new(files: Arc<dyn RemoteFiles>, retries: u32) -> Session {
+    pub fn new(files: Arc<dyn RemoteFiles>, manners: Manners) -> Session {
         Session {
             id: NEXT.fetch_add(1, Relaxed),
             files,
-            retries,
+            manners,
             open: Mutex::new(Kept::new(KEPT_FILES)),
-            idle: Idle::new(KEPT_HANDLES),
+            idle: Idle::new(KEPT_HANDLES.max(manners.concurrency)),
+            under_way: Mutex::default(),
+            ended: Condvar::new(),
+            apart: Mutex::default(),
+        }
+    }
+
+    /// Waits until one more request may be under way. What holds a request waits for no other, so that each ends.
+    fn enter(&self, bytes: usize) -> ReasonResult<UnderWay<'_>> {
+        let mut under_way = lock(&self.under_way);
+        loop {
+            let (count, all) = *under_way;
+            if count == 0
+                || count < self.manners.concurrency && all.saturating_add(bytes) <= self.manners.inflight
+            {
+                *under_way = (count + 1, all.saturating_add(bytes));
+                return Ok(UnderWay(self, bytes));
+            }
+            if self.files.is_interrupted() {
+                return Err("the query was interrupted".into());
+            }
+            let (again, _) = self.ended.wait_timeout(under_way, SOON).unwrap_or_else(PoisonError::into_inner);
+            under_way = again;
         }
     }
 
@@ -242,8 +329,9 @@ impl Session {
         }
         // To open a file in fsspec's memory moves the cursor of those who read it.
         let alone = || MEMORY_CURSOR.write().unwrap_or_else(PoisonError::into_inner);
-        let _alone = is_memory(url).then(alone);
         let opened = self.attempt(url, || {
+            let _under_way = self.enter(0)?;
+            let _alone = is_memory(url).then(alone);
             let mut handle = self.open_handle(url)?;
             Ok((handle.size()?, handle))
         });
@@ -269,7 +357,7 @@ impl Session {
         mut work: impl FnMut() -> ReasonResult<T>,
     ) -> std::result::Result<T, Failure> {
         let mut wait = FIRST_WAIT;
-        let retries = if failure::is_recent(url) { 0 } else { self.retries };
+        let retries = if failure::is_recent(url) { 0 } else { self.manners.retries };
         let mut tries = 1;
         loop {
             let said = match work() {
@@ -309,6 +397,7 @@ impl Session {
     fn fetch(&self, file: &RemoteFile, range: &Range<u64>) -> Result<Vec<u8>> {
         let mut bytes = vec![0; (range.end - range.start) as usize];
         let read = self.attempt(&file.url, || {
+            let _under_way = self.enter(bytes.len())?;
             REQUESTS.fetch_add(1, Relaxed);
             self.fetch_once(file, range.start, &mut bytes)
         });
@@ -352,24 +441,28 @@ impl Session {
         }
     }
 
-    /// A further handle on a file, opened while nobody reads. Of the first two it is asked whether one moves the
-    /// cursor of the other: some file systems lend every reader the same one.
+    /// A further handle on a file, opened while nobody reads. Of the first two of a file system it is asked whether one
+    /// moves the cursor of the other: some lend every reader the same one. Where each has its own, nobody waits.
     fn another(&self, file: &RemoteFile) -> ReasonResult<Box<dyn RemoteHandle>> {
-        let _alone = file.cursor.write().unwrap_or_else(PoisonError::into_inner);
+        let scheme = scheme(&file.url);
+        let apart = lock(&self.apart).iter().any(|known| known == scheme);
+        let _alone = (!apart).then(|| file.cursor.write().unwrap_or_else(PoisonError::into_inner));
         let mut new = self.open_handle(&file.url)?;
         let size = new.size()?;
         if size != file.size {
             return Err(format!("it changed while being read, from {} to {size} bytes", file.size).into());
         }
-        if !file.compared.swap(true, Relaxed) {
+        if !apart && !file.compared.swap(true, Relaxed) {
             // The one before may be in the hands of a thread that waits to read.
             let mut other = match self.borrow(file) {
                 Some(other) => other,
                 None => self.open_handle(&file.url)?,
             };
             let moves = other.seek(0).and_then(|()| new.seek(1)).and_then(|()| other.tell());
-            if moves.is_ok_and(|offset| offset != 0) {
-                file.shared_cursor.store(true, Relaxed);
+            match moves {
+                Ok(0) => lock(&self.apart).push(scheme.to_string()),
+                Ok(_) => file.shared_cursor.store(true, Relaxed),
+                Err(_) => {}
             }
             self.rest(file, other);
         }
@@ -500,7 +593,10 @@ impl RemoteFile {
             room = room.saturating_sub(range.end - range.start);
             fits
         });
-        fits.into_iter().try_for_each(|range| file.walk(&session, range, true, |_, _| ()))
+        let mut fits: Vec<Range<u64>> = fits.collect();
+        // Each further thread opens a handle, which is a request too.
+        let threads = session.manners.concurrency.min(fits.len() / RANGES_A_HANDLE);
+        workers::each_waiting(&mut fits, threads, |range| file.walk(&session, range.clone(), true, |_, _| ()))
     }
 
     /// Whether every byte of a range is in memory.

@@ -14,6 +14,19 @@ struct Script {
     reason: Mutex<String>,
     /// All handles move one cursor.
     shared: Option<Arc<AtomicU64>>,
+    /// How long each open and each read takes.
+    wait: Duration,
+    /// How many are under way, and how many have been at most.
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Script {
+    fn wait(&self) {
+        self.most.fetch_max(self.now.fetch_add(1, Relaxed) + 1, Relaxed);
+        std::thread::sleep(self.wait);
+        self.now.fetch_sub(1, Relaxed);
+    }
 }
 
 struct Fake(Arc<Script>, Arc<Vec<u8>>);
@@ -30,6 +43,7 @@ impl RemoteFiles for Fake {
             return Err("HTTP 404 Not Found".into());
         }
         self.0.opens.fetch_add(1, Relaxed);
+        self.0.wait();
         let cursor = self.0.shared.clone().unwrap_or_default();
         Ok(Box::new(FakeHandle { script: self.0.clone(), bytes: self.1.clone(), cursor }))
     }
@@ -50,6 +64,7 @@ impl RemoteHandle for FakeHandle {
     fn read(&mut self, out: &mut [u8]) -> ReasonResult<usize> {
         let at = self.cursor.load(Relaxed) as usize;
         lock(&self.script.log).push((at as u64, out.len()));
+        self.script.wait();
         let left = self.script.failures.load(Relaxed);
         if left > 0 {
             self.script.failures.store(left - 1, Relaxed);
@@ -68,7 +83,16 @@ fn content(size: usize) -> Arc<Vec<u8>> {
 }
 
 fn with<T>(script: &Arc<Script>, bytes: &Arc<Vec<u8>>, work: impl FnOnce() -> T) -> T {
-    let session = Session::new(Arc::new(Fake(script.clone(), bytes.clone())), 3);
+    with_manners(script, bytes, Manners::from(&Limits::default()), work)
+}
+
+fn with_manners<T>(
+    script: &Arc<Script>,
+    bytes: &Arc<Vec<u8>>,
+    manners: Manners,
+    work: impl FnOnce() -> T,
+) -> T {
+    let session = Session::new(Arc::new(Fake(script.clone(), bytes.clone())), manners);
     within(Some(Arc::new(session)), work)
 }
 
@@ -197,4 +221,45 @@ fn a_new_session_looks_anew_and_an_old_file_of_another_size_is_refused() {
     let error = with(&script, &content(999), || old.read(0..10).unwrap_err());
     assert!(error.to_string().contains("changed from 1000 to 999 bytes"), "{error}");
     assert!(matches!(old.read(0..10), Err(Error::Bug(_))), "no session, no file system");
+}
+
+/// A file of so many ranges that are far from each other, fetched at once, and how many requests were under way at most.
+fn far_apart(manners: Manners) -> usize {
+    let wait = Duration::from_millis(10);
+    let (script, bytes) = (Arc::new(Script { wait, ..Script::default() }), content(1 << 20));
+    let ranges: Vec<Range<u64>> = (0..30).map(|i| i * 32_768..i * 32_768 + 1000).collect();
+    with_manners(&script, &bytes, manners, || {
+        let file = open("x://apart").unwrap();
+        file.prefetch(ranges.clone()).unwrap();
+        let asked = lock(&script.log).len();
+        for range in ranges {
+            let own = range.start as usize..range.end as usize;
+            assert_eq!(file.read(range).unwrap(), bytes[own]);
+        }
+        assert_eq!(lock(&script.log).len(), asked, "what was fetched is not asked for again");
+    });
+    script.most.load(Relaxed)
+}
+
+#[test]
+fn ranges_of_one_file_come_side_by_side_within_the_bounds_of_requests_and_of_bytes() {
+    let usual = Manners::from(&Limits::default());
+    assert!((3..=10).contains(&far_apart(usual)));
+    assert!((2..=3).contains(&far_apart(Manners { concurrency: 3, ..usual })));
+    assert_eq!(far_apart(Manners { concurrency: 1, ..usual }), 1);
+    // Two ranges of 1,000 bytes; and one though it is above the bound.
+    assert!((2..=3).contains(&far_apart(Manners { inflight: 2000, ..usual })));
+    assert!((1..=2).contains(&far_apart(Manners { inflight: 10, ..usual })));
+}
+
+#[test]
+fn files_are_opened_side_by_side() {
+    let script = Arc::new(Script { wait: Duration::from_millis(20), ..Script::default() });
+    with(&script, &content(1000), || {
+        let mut urls: Vec<String> = (0..40).map(|i| format!("x://side{i}")).collect();
+        workers::each_waiting(&mut urls, threads(1, ["x://a"].into_iter()), |url| open(url).map(|_| ()))
+            .unwrap();
+    });
+    assert!(script.most.load(Relaxed) > 8);
+    assert_eq!(script.opens.load(Relaxed), 40);
 }

@@ -115,6 +115,11 @@ pub trait ArrayFile: Send + Sync {
     fn state(&self, _variable: usize, _start: &[u64]) -> Option<u64> {
         None
     }
+
+    /// Whether chunks can be read side by side, each in requests of its own.
+    fn is_in_parts(&self) -> bool {
+        false
+    }
 }
 
 impl ArrayHeader {

@@ -116,4 +116,8 @@ impl ArrayFile for ZarrFile {
         let indices: Vec<u64> = start.iter().zip(sides).map(|(start, side)| start / side.max(&1)).collect();
         chunks.state(&indices)
     }
+
+    fn is_in_parts(&self) -> bool {
+        true
+    }
 }

@@ -9,7 +9,7 @@ use crate::cf::{self, Axes};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Cause, Error, ReasonResult, Result};
-use crate::files::{self, Sight, Stamp};
+use crate::files::{self, Sight, Stamp, remote};
 use crate::format::array::{ABSENT, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, typed};
 use crate::format::open;
@@ -18,7 +18,7 @@ use crate::memory::{ask_room, room};
 use crate::read::axis::Axis;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::source::{Source, block_cache};
-use crate::workers::each;
+use crate::workers::{each, each_waiting};
 
 /// A chunk above this many bytes is refused: no real file has one, a damaged header may.
 const MAX_CHUNK_BYTES: u64 = 1 << 30;
@@ -247,13 +247,19 @@ impl Blocks<'_> {
         let threads = if size_of_val(out.as_slice()) < ALONE_BYTES { 1 } else { threads.min(parts) };
         let mut numbers: Vec<usize> = (0..parts).collect();
         let copied = Mutex::new(out.as_mut_slice());
-        each(&mut numbers, threads, |number| {
+        let copy = |number: &mut usize| {
             let part = slab.part(*number);
             let chunk = self.get(&part.chunk)?;
             // One thread copies while the others decode: parts of a chunk lie scattered over the values.
             let mut out = copied.lock().unwrap_or_else(PoisonError::into_inner);
             slab.copy(&part, typed(&chunk)?, &mut out)
-        })?;
+        };
+        match self.file.is_in_parts() {
+            true if remote::is_remote(self.file.path()) => {
+                each_waiting(&mut numbers, remote::threads(1, [self.file.path()].into_iter()), copy)?;
+            }
+            _ => each(&mut numbers, threads, copy)?,
+        }
         Ok(out)
     }
 }

@@ -3,15 +3,18 @@
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Bounds, Error, Lack, Result};
+use crate::files::remote;
 use crate::format::gdal::warp::Warped;
+use crate::read::HELD_BYTES;
 use crate::read::gaps::{Gaps, fill, gaps, whole};
 use crate::read::patch::{BandName, PatchOptions, PatchRequest};
 use crate::read::placement::Placement;
 use crate::read::scene::{OpenScene, Scene, SceneBand};
-use crate::read::source::Source;
+use crate::read::source::{Source, open_ahead};
 use crate::read::warp::band_onto;
 use crate::resampling::{Resampling, Warp};
 use crate::slice::Slice;
+use crate::workers::each_waiting;
 
 /// What stands where several files have a pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,21 +243,40 @@ fn many(
     let mut merger = Merger::new(options.merge, out.len());
     let mut touched = false;
     // The last that has a pixel is the first from the end, after which no further file need be read.
-    let order: Box<dyn Iterator<Item = &Scene>> = match options.merge {
-        Merge::Last => Box::new(scenes.iter().rev()),
-        _ => Box::new(scenes.iter()),
-    };
-    for scene in order {
+    let mut order: Vec<&Scene> = scenes.iter().collect();
+    if options.merge == Merge::Last {
+        order.reverse();
+    }
+    let read = |scene: &Scene| {
         let scene = scene.open()?;
         let bands = bands_of(&scene, options, count)?;
         let placements = placements(&scene, slice, options, &bands)?;
-        if let Some(layer) = layer(&scene, slice, &placements, options, &bands)? {
-            touched = true;
-            merger.add(&layer, out);
+        layer(&scene, slice, &placements, options, &bands)
+    };
+    let paths = || scenes.iter().flat_map(Scene::paths);
+    open_ahead(paths());
+    // Files behind URLs are read side by side, and twice as many each time, since the first may be all that are needed.
+    let layers = HELD_BYTES / (out.len() * (size_of::<f32>() + 1)).max(1);
+    let (most, mut at_once) = (remote::threads(1, paths()).min(layers.max(1)), 1);
+    let mut rest = order.as_slice();
+    while !(rest.is_empty() || merger.is_full()) {
+        let (portion, others) = rest.split_at(at_once.min(rest.len()));
+        let mut reads: Vec<(&Scene, Option<Result<Option<Layer>>>)> =
+            portion.iter().map(|scene| (*scene, None)).collect();
+        each_waiting(&mut reads, at_once, |(scene, layer)| {
+            *layer = Some(read(scene));
+            Ok(())
+        })?;
+        for (_, layer) in reads {
             if merger.is_full() {
                 break;
             }
+            if let Some(layer) = layer.transpose()?.flatten() {
+                touched = true;
+                merger.add(&layer, out);
+            }
         }
+        (rest, at_once) = (others, (2 * at_once).min(most));
     }
     Ok((merger.finish(out), touched))
 }

@@ -12,13 +12,14 @@ use rustc_hash::FxHashSet;
 
 use crate::dtype::{Pixel, Pixels};
 use crate::error::{Error, Result};
+use crate::files::remote;
 use crate::read::HELD_BYTES;
 use crate::read::block_cache::Key;
 use crate::read::gaps::Gaps;
 use crate::read::patch::{PatchBlocks, PatchOptions, PatchRequest};
 use crate::read::source::Source;
 use crate::window::Window;
-use crate::workers::each;
+use crate::workers::{each, each_waiting};
 
 /// A window of some bands of a file, to be read together with others.
 #[derive(Clone)]
@@ -258,11 +259,14 @@ impl Lot<'_> {
     /// Decodes the blocks, each once, those of bands that lie together at once; those of remote files are fetched
     /// together before.
     fn fetch(&mut self, threads: usize, decode: &Decode<'_>) -> Result<()> {
-        for run in self.blocks.chunk_by(|a, b| a.key.source == b.key.source) {
-            if let Some(first) = run.first().filter(|first| first.source.is_remote()) {
-                first.source.prepare(&run.iter().map(|block| block.key).collect::<Vec<_>>())?;
-            }
-        }
+        let of_one_file = self.blocks.chunk_by(|a, b| a.key.source == b.key.source);
+        let is_remote = |run: &&[Block<'_>]| run.first().is_some_and(|first| first.source.is_remote());
+        let mut remote: Vec<&[Block<'_>]> = of_one_file.filter(is_remote).collect();
+        let waiting = remote::threads(1, remote.iter().filter_map(|run| Some(run.first()?.source.path())));
+        each_waiting(&mut remote, waiting, |run| {
+            let Some(first) = run.first() else { return Ok(()) };
+            first.source.prepare(&run.iter().map(|block| block.key).collect::<Vec<_>>())
+        })?;
         let together = |a: &Block<'_>, b: &Block<'_>| a.source.header().together && a.key.is_beside(&b.key);
         let mut groups: Vec<&mut [Block<'_>]> = self.blocks.chunk_by_mut(together).collect();
         each(&mut groups, threads, |group| {

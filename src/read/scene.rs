@@ -44,6 +44,11 @@ impl Scene {
         self.0.first().map_or("", |file| &file.path)
     }
 
+    /// Its files.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|file| file.path.as_str())
+    }
+
     /// Opens its files.
     ///
     /// # Errors

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime};
 
 use crate::error::{Error, Load, Result};
+use crate::files::remote;
 use crate::interval::iso;
 use crate::limits::Limits;
 use crate::read::gaps::{Gaps, fill, gaps};
 use crate::read::mosaic::{Merge, Merger, SliceOptions, merged, untouched};
 use crate::read::scene::Scene;
+use crate::read::source::open_ahead;
 use crate::slice::Slice;
 use crate::workers;
 
@@ -249,7 +251,9 @@ pub fn read_series(
     let touched = AtomicBool::new(false);
     let all: Mutex<Vec<(usize, Gaps)>> = Mutex::default();
     let mut jobs: Vec<_> = bins.iter().zip(out.chunks_mut(length)).enumerate().collect();
-    workers::each(&mut jobs, limits.threads, |(index, (bin, part))| {
+    let paths = || scenes.iter().flat_map(Scene::paths);
+    open_ahead(paths());
+    workers::each(&mut jobs, remote::threads(limits.threads, paths()), |(index, (bin, part))| {
         let (mut runs, met) = read_bin(scenes, bin, slice, options, limits, part)?;
         if met {
             touched.store(true, Relaxed);

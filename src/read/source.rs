@@ -7,11 +7,12 @@ use std::sync::{Arc, LazyLock};
 use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
-use crate::files::{self, Sight};
+use crate::files::{self, Sight, remote};
 use crate::format::gdal::Raster;
 use crate::format::{Header, Kind, geotiff, open, vrt};
 use crate::kept::{Idle, Shared};
 use crate::read::block_cache::{BlockCache, Key, Owner};
+use crate::workers::{each_waiting, is_interrupted};
 
 /// How many files are known at once: what is kept of one is its header and no handle.
 const KEPT_FILES: usize = 16_384;
@@ -72,6 +73,20 @@ pub fn file_counters() -> FileCounters {
 /// Closes the rasters that nobody reads now.
 pub fn close_idle() {
     HANDLES.clear();
+}
+
+/// Opens side by side those of some rasters that lie behind URLs, so that none is waited for alone. What cannot be opened
+/// says so where it is read.
+pub fn open_ahead<'a>(paths: impl Iterator<Item = &'a str>) {
+    let mut urls: Vec<&str> = paths.filter(|path| remote::is_remote(path)).collect();
+    urls.sort_unstable();
+    urls.dedup();
+    let threads = remote::threads(1, urls.iter().copied().take(1));
+    let opened = each_waiting(&mut urls, threads, |url| {
+        let _ = Source::open(url);
+        Ok(())
+    });
+    debug_assert!(opened.is_ok() || is_interrupted());
 }
 
 impl Source {

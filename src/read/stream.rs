@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Lack, Result};
+use crate::files::remote;
 use crate::format::Header;
 use crate::kept::Shared;
 use crate::limits::Limits;
@@ -16,7 +17,7 @@ use crate::read::plan::{FileWindow, fetch_patches};
 use crate::read::source::Source;
 use crate::read::steps::bands_at;
 use crate::window::Window;
-use crate::workers::Ordered;
+use crate::workers::{Ordered, each_waiting, is_interrupted};
 
 /// A window of a file that is yet to be opened.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +109,8 @@ const JOB_BYTES: usize = 1 << 20;
 const JOB_ROWS: usize = 2048;
 /// Bytes that a row costs besides its pixels, more or less.
 const ROW_BYTES: usize = 256;
+/// Jobs under way at once, at most, where the files are remote: each has many requests under way.
+const WAITING_JOBS: usize = 8;
 /// Jobs ahead of the reader, for each worker.
 const JOBS_AHEAD: usize = 4;
 
@@ -121,9 +124,12 @@ impl<C: Send + 'static> PatchStream<C> {
         options: StreamOptions,
     ) -> Result<PatchStream<C>> {
         let options = Arc::new(options);
+        let mut rows = rows.peekable();
+        let first = rows.peek().and_then(|row| Some(row.as_ref().ok()?.target.as_ref().ok()?.path.clone()));
+        let waiting = remote::threads(1, first.iter().map(|path| &**path)).min(WAITING_JOBS);
         let jobs = Jobs { rows, bytes_per_pixel: options.dtype.size() * options.bands };
         let loader = PatchLoader { options: options.clone(), files: Shared::new(MAX_FILES) };
-        let threads = options.limits.threads;
+        let threads = options.limits.threads.max(waiting);
         let pool = Ordered::start(jobs, threads, threads * JOBS_AHEAD, move |rows| loader.patches(rows))?;
         let feed = Feed { pool, left: Vec::new().into_iter() };
         Ok(PatchStream { feed: Mutex::new(feed), options })
@@ -218,6 +224,7 @@ struct PatchLoader {
 
 impl PatchLoader {
     fn patches<C>(&self, rows: Vec<Result<Row<C>>>) -> Result<Vec<Patch<C>>> {
+        self.look_ahead(&rows);
         let mut patches: Vec<Patch<C>> = rows.into_iter().map(|row| self.patch(row)).collect();
         if self.options.with_pixels {
             self.fetch(&mut patches);
@@ -229,6 +236,21 @@ impl PatchLoader {
             },
             OnError::Skip | OnError::Report => Ok(patches),
         }
+    }
+
+    /// Looks side by side at the files of a job that lie behind URLs.
+    fn look_ahead<C>(&self, rows: &[Result<Row<C>>]) {
+        let targets = rows.iter().filter_map(|row| row.as_ref().ok()?.target.as_ref().ok());
+        let mut ahead: Vec<&Target> = targets.filter(|target| remote::is_remote(&target.path)).collect();
+        ahead.sort_unstable_by_key(|target| (&target.path, target.step));
+        ahead.dedup_by_key(|target| (&target.path, target.step));
+        let waiting = remote::threads(1, ahead.iter().map(|target| &*target.path));
+        let looked = each_waiting(&mut ahead, waiting, |target| {
+            // What cannot be read says so at its own row.
+            let _ = self.file(target);
+            Ok(())
+        });
+        debug_assert!(looked.is_ok() || is_interrupted());
     }
 
     fn patch<C>(&self, row: Result<Row<C>>) -> Patch<C> {

@@ -4,6 +4,8 @@ import datetime
 import json
 import pathlib
 import shutil
+import threading
+import time
 
 import duckdb
 import fsspec
@@ -440,3 +442,92 @@ def test_an_index_over_a_read_is_refused_rather_than_kept_beyond_its_connection(
     con.execute("CREATE TABLE t AS SELECT {xmin: 0.0, ymin: 0.0, xmax: 1.0, ymax: 1.0} AS b")
     with pytest.raises(duckdb.Error):
         con.execute("CREATE INDEX i ON t (st_land_fraction(b, 'memory://land.tif'))")
+
+
+DELAY = 0.05
+
+
+class Slow:
+    """Answers each request after a while, and counts how many wait at once."""
+
+    def __init__(self):
+        self.lock, self.now, self.most = threading.Lock(), 0, 0
+
+    def __call__(self, *_):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(DELAY)
+        with self.lock:
+            self.now -= 1
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Forty scenes of one place, a day each, and a Zarr store of forty chunks."""
+    folder = tmp_path_factory.mktemp("many")
+    rng = np.random.default_rng(11)
+    for day in range(40):
+        pixels = rng.integers(1, 1000, (64, 64)).astype("int16")
+        pixels[:, : day % 7] = 0
+        write_raster(folder / f"{day:02}.tif", pixels, nodata=0)
+    cube = xr.DataArray(rng.random((40, 8, 8)), dims=("t", "y", "x"), name="v")
+    cube.to_dataset().to_zarr(folder / "cube.zarr", encoding={"v": {"chunks": (1, 8, 8)}}, zarr_format=2, consolidated=True)
+    return folder
+
+
+WAYS = {
+    "catalog": "SELECT * EXCLUDE (path, modified) FROM geo_catalog_build({list})",
+    "scalar": "SELECT read_patch(path, {{row_off: 8, col_off: 3, height: 20, width: 20}}) FROM (SELECT unnest({list}) AS path)",
+    "stream": "SELECT win, data FROM read_patch({list}, size := 32)",
+    "slices": """SELECT read_slice(path, geo_slice('{first}', {{row_off: 4, col_off: 4, height: 9, width: 9}})) FROM (SELECT unnest({list}) AS path)""",
+    "merge": "SELECT read_slice({list}, geo_slice('{first}', {{row_off: 4, col_off: 0, height: 9, width: 9}}), {{merge: 'sum'}})",
+    "series": """SELECT read_series({list}, list_transform(range(40), lambda d: TIMESTAMP '2024-01-01' + to_days(d::INTEGER)),
+                 geo_slice('{first}', {{row_off: 4, col_off: 4, height: 1, width: 1}}))""",
+    "statistics": """SELECT geo_zonal_stats(path, {{xmin: 500000.0, ymin: 4599500.0, xmax: 500300.0, ymax: 4600000.0}}::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE))
+                     FROM (SELECT unnest({list}) AS path)""",
+    "chunks": "SELECT read_array('{base}cube.zarr', 'v')",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_files_behind_urls_are_waited_for_side_by_side_and_say_what_they_say_on_disk(many, way):
+    slow = Slow()
+    server = RangeServer(many, slow)
+    con = connect()
+    con.register_filesystem(http_file_system(timeout=30))
+    try:
+        con.execute("SET threads = 2; SET geoquilt_threads = 1")
+        rows = {}
+        for base in (f"{many}/", server.url("")):
+            names = [f"{base}{day:02}.tif" for day in range(40)]
+            rows[base] = con.execute(WAYS[way].format(list=names, first=f"{many}/00.tif", base=base)).fetchall()
+        local, remote = rows.values()
+        assert remote == local
+        assert slow.most >= 8, f"{slow.most} requests at once"
+        con.execute("SET geoquilt_remote_concurrency = 2")
+        slow.most = 0
+        names = [f"{server.url('')}{day:02}.tif" for day in range(6)]
+        con.execute(WAYS[way].format(list=names, first=f"{many}/00.tif", base=server.url("")).replace("range(40)", "range(6)")).fetchall()
+        assert 1 <= slow.most <= 2
+    finally:
+        con.close()
+        server.close()
+
+
+def test_a_dead_url_among_many_is_named_and_stops_or_is_a_row(many):
+    server = RangeServer(many)
+    con = connect()
+    con.register_filesystem(http_file_system(timeout=5))
+    try:
+        names = [server.url(f"{day:02}.tif") for day in range(20)] + [server.url("dead.tif")] + [server.url(f"{day:02}.tif") for day in range(20, 40)]
+        dead = server.url("dead.tif")
+        with pytest.raises(duckdb.Error, match="dead.tif"):
+            con.execute("SELECT read_patch(path, {row_off: 0, col_off: 0, height: 4, width: 4}) FROM (SELECT unnest(?) AS path)", [names]).fetchall()
+        rows = con.execute("SELECT path, error FROM read_patch(?, size := 64, on_error := 'report')", [names]).fetchall()
+        assert [path for path, error in rows if error] == [dead] and len(rows) == 41
+        rows = con.execute("SELECT path, error FROM geo_catalog_build(?, on_error := 'report')", [names]).fetchall()
+        assert [path for path, error in rows if error] == [dead] and [path for path, _ in rows] == names
+    finally:
+        con.close()
+        server.close()

@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
 use crate::progress::Progress;
 use crate::read::patch::{PatchOptions, common_dtype};
-use crate::read::source::Source;
+use crate::read::source::{Source, open_ahead};
 use crate::read::steps::bands_at;
 use crate::read::stream::{Patch, PatchStream, ReadyPatch, Row, StreamOptions};
 use crate::sql::shared::options::patch_options;
@@ -259,6 +259,9 @@ pub fn start(bound: &Arc<Bound>, wanted: &[usize]) -> Result<Scan> {
     Ok(Scan { stream, bound: bound.clone(), progress })
 }
 
+/// Files behind URLs that are opened side by side.
+const FILES_AHEAD: usize = 256;
+
 type Rows = Box<dyn Iterator<Item = Result<Row<Carried>>> + Send>;
 
 /// The patches to read, in order, made as they are asked for.
@@ -275,7 +278,12 @@ fn rows(bound: &Bound) -> Result<Rows> {
                     Err(error) => Box::new(std::iter::once(Err(error.at(format!("{function}: {path}"))))),
                 }
             };
-            Ok(Box::new(paths.clone().into_iter().flat_map(of)))
+            let portions: Vec<Vec<String>> = paths.chunks(FILES_AHEAD).map(<[String]>::to_vec).collect();
+            let opened = |portion: Vec<String>| {
+                open_ahead(portion.iter().map(String::as_str));
+                portion
+            };
+            Ok(Box::new(portions.into_iter().flat_map(opened).flat_map(of)))
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::patch::{PatchOptions, check_patch};
 use crate::read::plan::{FileWindow, read_patches};
-use crate::read::source::Source;
+use crate::read::source::{Source, open_ahead};
 use crate::read::steps::bands_at;
 use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
 use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, SCALED, WITHIN, patch_options};
@@ -131,6 +131,7 @@ pub fn file_windows(
     limits: &Limits,
 ) -> Result<Vec<Option<FileWindow>>> {
     let (paths, given) = (input.column(0), input.column(1));
+    open_ahead((0..input.rows()).filter(|row| !input.any_null(*row)).filter_map(|row| paths.str(row).ok()));
     let plain = PatchOptions::default();
     let mut known: HashMap<&str, Arc<Source>> = HashMap::new();
     let mut of_all: HashMap<(&str, Option<u64>), Arc<[usize]>> = HashMap::new();

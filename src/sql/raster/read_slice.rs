@@ -9,9 +9,11 @@ use crate::bridge::rows::{Cell, lists_in_parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
+use crate::files::remote;
 use crate::limits::Limits;
 use crate::read::mosaic::{SliceOptions, band_count, read_slice};
 use crate::read::scene::Scene;
+use crate::read::source::open_ahead;
 use crate::slice::Slice;
 use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
 use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
@@ -113,7 +115,12 @@ impl ScalarFunction for ReadSlice {
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
-        let jobs = (0..input.rows()).map(|row| job(bound, input, row)).collect::<Result<Vec<_>>>()?;
+        let scenes = (0..input.rows()).map(|row| named(input, row)).collect::<Result<Vec<_>>>()?;
+        let paths = || scenes.iter().flatten().flatten().flat_map(Scene::paths);
+        open_ahead(paths());
+        let threads = remote::threads(bound.limits.threads, paths());
+        let rows = scenes.into_iter().enumerate();
+        let jobs = rows.map(|(row, scenes)| job(bound, input, row, scenes)).collect::<Result<Vec<_>>>()?;
         let total = jobs.iter().flatten().map(Job::pixels).fold(0, usize::saturating_add);
         let what = || Load::Rows { what: format!("{} slices", jobs.len()), streams: "read_slice" };
         bound.limits.allow(total.saturating_mul(4), what)?;
@@ -125,7 +132,7 @@ impl ScalarFunction for ReadSlice {
             transform.set_list(row, &job.slice.affine().0);
             job.crs.write(crs, row)?;
         }
-        lists_in_parallel(data, &jobs, bound.limits.threads, Job::pixels, |job, pixels: &mut [f32]| {
+        lists_in_parallel(data, &jobs, threads, Job::pixels, |job, pixels: &mut [f32]| {
             read_slice(&job.scenes, &job.slice, &job.options, pixels)
         })?;
         let none = jobs.iter().enumerate().filter(|(_, job)| job.is_none());
@@ -134,16 +141,24 @@ impl ScalarFunction for ReadSlice {
     }
 }
 
-fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
-    let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
+fn blame(parameter: &'static str) -> impl Fn(Error) -> Error {
+    move |error| error.at(format!("read_slice({parameter})"))
+}
+
+/// The scenes of a row; `None` where it names none.
+fn named(input: &Input<'_>, row: usize) -> Result<Option<Vec<Scene>>> {
     let (names, slices) = (input.column(0), input.column(1));
-    if names.is_null(row) {
+    if names.is_null(row) || slices.is_null(row) {
         return Ok(None);
     }
-    let Some((slice, crs)) = slice_value::read(slices, row).map_err(blame("slice"))? else {
+    scenes(&Value::of(names, row)).map(Some).map_err(blame("paths"))
+}
+
+fn job(bound: &Bound, input: &Input<'_>, row: usize, scenes: Option<Vec<Scene>>) -> Result<Option<Job>> {
+    let Some(scenes) = scenes else { return Ok(None) };
+    let Some((slice, crs)) = slice_value::read(input.column(1), row).map_err(blame("slice"))? else {
         return Ok(None);
     };
-    let scenes = scenes(&Value::of(names, row)).map_err(blame("paths"))?;
     let options = bound.options.row(input, row)?;
     let bands = band_count(&scenes, &options).map_err(blame("paths"))?;
     let job = Job { scenes, slice, crs, bands, options };

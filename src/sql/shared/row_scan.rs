@@ -13,7 +13,7 @@ use crate::bridge::vector::Vector;
 use crate::dtype::Pixels;
 use crate::dtype::with_pixels;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, remote};
 use crate::grid::records::{Record, Records};
 use crate::limits::Limits;
 use crate::on_error::{ON_ERROR, OnError};
@@ -24,7 +24,7 @@ use crate::sql::shared::paths::{count, scenes};
 use crate::sql::shared::remedies::told;
 use crate::sql_type::SqlType;
 use crate::value::Value;
-use crate::workers::Ordered;
+use crate::workers::{Ordered, each_waiting};
 
 /// What becomes of a row that cannot be read.
 pub const ON_ERROR_OF_ROWS: Parameter = named(
@@ -176,27 +176,36 @@ pub fn start<R: RowReader>(bound: &Arc<Bound<R>>, wanted: &[usize]) -> Result<Sc
     let (reader, on_error) = (bound.reader.clone(), bound.on_error);
     let scale = Arc::new(AtomicUsize::new(1));
     let measured = scale.clone();
+    let read = move |record: &Record| {
+        let read = match is_read {
+            true => reader.read(record, with_values)?,
+            false => RowRead { values: None, others: Vec::new() },
+        };
+        if let Some((values, _)) = &read.values {
+            let more = values.bytes().div_ceil(reader.cost(record).max(1));
+            measured.fetch_max(more, Relaxed);
+        }
+        Ok(read)
+    };
     let work = move |records: Vec<Result<Record>>| {
-        let mut rows = Vec::with_capacity(records.len());
-        for record in records {
-            let row: Row = match record {
-                Ok(record) => {
-                    let read = match is_read {
-                        true => reader.read(&record, with_values),
-                        false => Ok(RowRead { values: None, others: Vec::new() }),
-                    };
-                    if let Ok(RowRead { values: Some((values, _)), .. }) = &read {
-                        let more = values.bytes().div_ceil(reader.cost(&record).max(1));
-                        measured.fetch_max(more, Relaxed);
-                    }
-                    (Some(record), read)
-                }
-                Err(error) => (None, Err(error)),
-            };
-            match row {
-                (_, Err(error)) if on_error == OnError::Fail => return Err(error),
-                row => rows.push(row),
+        let row = |record| match record {
+            Ok(record) => (Some(record), Err(Error::Bug("a row that was not read".into()))),
+            Err(error) => (None, Err(error)),
+        };
+        let mut rows: Vec<Row> = records.into_iter().map(row).collect();
+        let fill = |(record, done): &mut Row| {
+            if let Some(record) = record {
+                *done = read(record);
             }
+            match done {
+                Err(error) if on_error == OnError::Fail => Err(error.clone()),
+                _ => Ok(()),
+            }
+        };
+        // The first row tells whether there are URLs to wait for: the others are then read side by side.
+        if let Some((first, rest)) = rows.split_first_mut() {
+            fill(first)?;
+            each_waiting(rest, remote::waiting(), fill)?;
         }
         Ok(rows)
     };

@@ -12,6 +12,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::crs::Crs;
 use crate::error::{Error, Load, Result, one_of};
+use crate::files::remote;
 use crate::kept::Shared;
 use crate::limits::Limits;
 use crate::map::geometry;
@@ -220,13 +221,15 @@ impl ScalarFunction for GeoZonalStats {
         };
         // Side by side, zones share what one may take; those that need more come afterwards, one at a time.
         let limits = bound.options.limits;
-        let limits = Limits { chunk: limits.chunk / bound.threads.max(1), ..limits };
+        let rows = (0..input.rows()).filter(|row| !input.any_null(*row));
+        let threads = remote::threads(bound.threads, rows.filter_map(|row| paths.str(row).ok()));
+        let limits = Limits { chunk: limits.chunk / threads.max(1), ..limits };
         let share = ZonalOptions { limits, ..bound.options.clone() };
         let work = |job: &Job<'_>| match one(bound, job, &share) {
             Err(Error::TooLarge { load: Load::Zone, .. }) => Ok(None),
             done => done.map(Some),
         };
-        let parallel = Parallel { threads: bound.threads, at_once: input.rows() };
+        let parallel = Parallel { threads, at_once: input.rows() };
         parallel.rows(input, out, job, work, |job, done, out, row| {
             let stats = match done {
                 Some(stats) => stats,
