@@ -1,12 +1,15 @@
-//! Long lists of numbers, some thousand at a time.
+//! Long lists of numbers, as they lie in memory or some thousand at a time.
 //!
 //! DuckDB flattens a column but not what is in its lists: a child may be one value for all items, or items of
-//! another vector. So a piece is a copy, small enough to stay in the processor's cache.
+//! another vector. Then a piece is a copy, small enough to stay in the processor's cache.
 
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
+
 use duckdb::ffi;
 
+use crate::bridge::flat::is_flat;
 use crate::bridge::logical_type::LogicalType;
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::{Dtype, Pixel};
@@ -15,18 +18,25 @@ use crate::error::{Error, Result};
 /// Numbers in a piece.
 const LENGTH: usize = 8192;
 
-/// Room for a piece of the lists of one column.
+/// The lists of one column.
 pub struct Pieces<'a> {
     child: ffi::duckdb_vector,
     column: &'a Vector<'a>,
     dtype: Dtype,
-    copy: ffi::duckdb_vector,
-    chosen: ffi::duckdb_selection_vector,
+    lie: Lie,
 }
 
-/// Which numbers of a piece are NULL.
+/// Where numbers are read.
+enum Lie {
+    /// The items of all lists lie one after another, with their mask of NULLs.
+    Flat(*const c_void, *const u64),
+    /// Room for a copy.
+    Copied(ffi::duckdb_vector, ffi::duckdb_selection_vector),
+}
+
+/// Which numbers of a piece are NULL: a mask, and the bit of the first.
 #[derive(Clone, Copy)]
-pub struct Nulls<'a>(Option<&'a [u64]>);
+pub struct Nulls<'a>(Option<(&'a [u64], usize)>);
 
 impl Nulls<'_> {
     /// Whether none is.
@@ -37,8 +47,25 @@ impl Nulls<'_> {
     /// Whether a number is NULL.
     #[inline]
     pub fn is_null(&self, index: usize) -> bool {
-        self.0.is_some_and(|words| words[index / 64] >> (index % 64) & 1 == 0)
+        self.0.is_some_and(|(words, first)| {
+            let bit = first + index;
+            words[bit / 64] >> (bit % 64) & 1 == 0
+        })
     }
+}
+
+/// Whether bits `from .. to` of a mask are all set.
+fn all_set(words: &[u64], from: usize, to: usize) -> bool {
+    let mut bit = from;
+    while bit < to {
+        let end = to.min((bit / 64 + 1) * 64);
+        let ones = u64::MAX >> (64 - (end - bit)) << (bit % 64);
+        if words[bit / 64] & ones != ones {
+            return false;
+        }
+        bit = end;
+    }
+    true
 }
 
 impl<'a> Pieces<'a> {
@@ -48,14 +75,24 @@ impl<'a> Pieces<'a> {
         let ty = column.layout().ty.sql_type();
         let dtype = ty.as_ref().and_then(|ty| ty.item()).and_then(|item| item.dtype());
         let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is not a list of numbers")))?;
-        // SAFETY: the column is a list, whose child lives as long as it; what is made here is destroyed by the guard.
-        unsafe {
+        // SAFETY: the column is a list, whose child lives as long as it and is asked for its data where they lie flat; what
+        // is made here is destroyed by the guard.
+        let (child, lie) = unsafe {
             let child = ffi::duckdb_list_vector_get_child(column.raw());
-            let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(child));
-            let copy = ffi::duckdb_create_vector(ty.raw(), LENGTH as u64);
-            let chosen = ffi::duckdb_create_selection_vector(LENGTH as u64);
-            Ok(Pieces { child, column, dtype, copy, chosen })
-        }
+            let data = is_flat(child).then(|| ffi::duckdb_vector_get_data(child).cast_const());
+            // A buffer of Arrow may begin anywhere.
+            let data = data.filter(|data| data.addr().is_multiple_of(dtype.size()));
+            let lie = match data {
+                Some(data) => Lie::Flat(data, ffi::duckdb_vector_get_validity(child)),
+                None => {
+                    let ty = LogicalType::from_raw(ffi::duckdb_vector_get_column_type(child));
+                    let copy = ffi::duckdb_create_vector(ty.raw(), LENGTH as u64);
+                    Lie::Copied(copy, ffi::duckdb_create_selection_vector(LENGTH as u64))
+                }
+            };
+            (child, lie)
+        };
+        Ok(Pieces { child, column, dtype, lie })
     }
 
     /// The type of the numbers.
@@ -86,21 +123,37 @@ impl<'a> Pieces<'a> {
             return Err(Error::Bug(format!("{} read as {}", self.dtype, T::DTYPE)));
         }
         let (offset, length) = self.column.list_entry(row);
+        let (copy, chosen) = match self.lie {
+            Lie::Copied(copy, chosen) => (copy, chosen),
+            Lie::Flat(..) if length == 0 => return Ok(()),
+            Lie::Flat(data, words) => {
+                let end = offset + length;
+                // SAFETY: the child has the row's items, which lie one after another and have the type `T`, aligned as
+                // that; a mask has a bit for each.
+                let (values, words) = unsafe {
+                    let words =
+                        (!words.is_null()).then(|| std::slice::from_raw_parts(words, end.div_ceil(64)));
+                    (std::slice::from_raw_parts(data.cast::<T>().add(offset), length), words)
+                };
+                let nulls = words.filter(|words| !all_set(words, offset, end)).map(|words| (words, offset));
+                return take(values, Nulls(nulls));
+            }
+        };
         for first in (0..length).step_by(LENGTH) {
             let count = LENGTH.min(length - first);
             // SAFETY: the selection names items of the child that are the row's, and the copy has room for them. Its
             // type is the child's, whose values are those of `T`. A mask has a bit for each value.
             let (values, nulls) = unsafe {
-                let indices = ffi::duckdb_selection_vector_get_data_ptr(self.chosen);
+                let indices = ffi::duckdb_selection_vector_get_data_ptr(chosen);
                 let indices = std::slice::from_raw_parts_mut(indices, count);
                 for (index, from) in indices.iter_mut().zip(offset + first..) {
                     *index = from as ffi::sel_t;
                 }
-                ffi::duckdb_vector_copy_sel(self.child, self.copy, self.chosen, count as u64, 0, 0);
-                let values = ffi::duckdb_vector_get_data(self.copy).cast::<T>();
-                let words = ffi::duckdb_vector_get_validity(self.copy);
+                ffi::duckdb_vector_copy_sel(self.child, copy, chosen, count as u64, 0, 0);
+                let values = ffi::duckdb_vector_get_data(copy).cast::<T>();
+                let words = ffi::duckdb_vector_get_validity(copy);
                 let nulls = (!words.is_null()).then(|| std::slice::from_raw_parts(words, count.div_ceil(64)));
-                (std::slice::from_raw_parts(values, count), Nulls(nulls))
+                (std::slice::from_raw_parts(values, count), Nulls(nulls.map(|words| (words, 0))))
             };
             take(values, nulls)?;
         }
@@ -110,10 +163,32 @@ impl<'a> Pieces<'a> {
 
 impl Drop for Pieces<'_> {
     fn drop(&mut self) {
-        // SAFETY: both are ours, and destroyed once.
-        unsafe {
-            ffi::duckdb_destroy_vector(&mut self.copy);
-            ffi::duckdb_destroy_selection_vector(self.chosen);
+        if let Lie::Copied(copy, chosen) = &mut self.lie {
+            // SAFETY: both are ours, and destroyed once.
+            unsafe {
+                ffi::duckdb_destroy_vector(copy);
+                ffi::duckdb_destroy_selection_vector(*chosen);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_are_all_set_or_not() {
+        for (from, to) in [(0, 1), (3, 9), (60, 70), (0, 192), (64, 128), (63, 64), (1, 191)] {
+            let words = [u64::MAX; 3];
+            assert!(all_set(&words, from, to) && all_set(&words, from, from));
+            for bit in 0..192 {
+                let mut words = words;
+                words[bit / 64] &= !(1 << (bit % 64));
+                assert_eq!(all_set(&words, from, to), !(from..to).contains(&bit), "{from} {to} {bit}");
+                let nulls = Nulls(Some((&words, from)));
+                assert!((from..to).all(|at| nulls.is_null(at - from) == (at == bit)));
+            }
         }
     }
 }

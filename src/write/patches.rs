@@ -15,6 +15,9 @@ use crate::stitch::tile::{ROWS, Told};
 use crate::write::geotiff::Options;
 use crate::write::staging::Staging;
 
+/// The most pixels of a canvas, all bands together: a file of more would be written for hours.
+const MOST: usize = 1 << 38;
+
 /// A file under way, and the part of its field that is not written yet.
 pub struct Patches {
     staging: Staging,
@@ -32,7 +35,7 @@ impl Patches {
     /// Nothing is laid yet.
     ///
     /// # Errors
-    /// A canvas of more than two axes, which a GeoTIFF does not have.
+    /// A canvas of more than two axes, which a GeoTIFF does not have, or of too many pixels.
     pub fn new(staging: Staging, plan: Arc<Plan>, options: Arc<Options>, limit: usize) -> Result<Patches> {
         if !plan.canvas.lead.is_empty() {
             let problem = format!("a canvas {} in a GeoTIFF", plan.canvas);
@@ -40,6 +43,10 @@ impl Patches {
                 problem,
                 "Its axes are rows and columns; other axes may be its bands",
             ));
+        }
+        if plan.canvas.pixels() > MOST {
+            let problem = format!("a canvas {} in one file, which may have {MOST} pixels", plan.canvas);
+            return Err(Error::conflict(problem, "Write a file for each part of it"));
         }
         Ok(Patches { staging, options, field: Field::new(plan), draft: None, done: 0, limit })
     }
@@ -90,10 +97,11 @@ impl Patches {
         for index in self.done..end {
             let mut valid: Option<Vec<bool>> = None;
             for band in 0..shape[0] {
-                self.field.strip((band, 0), index, Told::Value, &mut strip);
-                if !strip.laid.contains(&true) && self.options.packing.nodata.is_some() {
+                // What was never written is no pixel in the file either.
+                if !self.field.lies_on((band, 0), index) && self.options.packing.nodata.is_some() {
                     continue;
                 }
+                self.field.strip((band, 0), index, Told::Value, &mut strip);
                 with_dtype!(head.dtype, T => self.write_band::<T>(&mut draft, band, index, &strip))?;
                 if head.masked {
                     match &valid {
