@@ -4,6 +4,7 @@ pub mod catalog_crs;
 pub mod catalogs;
 pub mod cells;
 pub mod crs;
+pub mod graphs;
 pub mod options;
 pub mod paths;
 pub mod pixels;

@@ -7,7 +7,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::sql::shared::stitching::numbers::{self, DATA, Row, list_type};
+use crate::sql::shared::stitching::numbers::{self, PIXELS, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
 
 /// The scalar `geo_bands`.
@@ -18,18 +18,8 @@ static DOC: FunctionDoc = FunctionDoc {
     kind: Kind::Scalar,
     summary: "Makes each band a weighted sum of the bands of a patch: a matrix product.",
     parameters: &[
-        Parameter {
-            name: "data",
-            types: DATA,
-            given: Given::Required,
-            meaning: "Pixels in the order [band, row, col].",
-        },
-        Parameter {
-            name: "shape",
-            types: "BIGINT[]",
-            given: Given::Required,
-            meaning: "Bands, rows, columns; two numbers are rows and columns of one band.",
-        },
+        PIXELS,
+        SHAPE,
         Parameter {
             name: "matrix",
             types: "DOUBLE[][]",
@@ -78,15 +68,9 @@ impl ScalarFunction for GeoBands {
 
     fn call(limits: &Limits, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let mut data = Pieces::of(input.column(0))?;
-        let mut asked = Vec::with_capacity(input.rows());
-        for row in 0..input.rows() {
-            if (0..3).any(|i| input.column(i).is_null(row)) {
-                asked.push(None);
-                continue;
-            }
-            let shape = numbers::shape(input.column(1), row, data.length(row)).map_err(blame("shape"))?;
-            asked.push(Some((shape, matrix(input.column(2), row, shape[0]).map_err(blame("matrix"))?)));
-        }
+        let weights =
+            |row: usize, shape: [usize; 3]| matrix(input.column(2), row, shape[0]).map_err(blame("matrix"));
+        let asked = numbers::asked(input, &data, DOC.name, weights)?;
         let length = |(shape, matrix): &([usize; 3], Vec<Vec<f64>>)| {
             matrix.len().saturating_mul(shape[1]).saturating_mul(shape[2])
         };

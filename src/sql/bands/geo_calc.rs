@@ -11,7 +11,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::sql::shared::stitching::numbers::{self, DATA, Row, list_type};
+use crate::sql::shared::stitching::numbers::{self, PIXELS, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -23,18 +23,8 @@ static DOC: FunctionDoc = FunctionDoc {
     kind: Kind::Scalar,
     summary: "Works out expressions over the bands of a patch, pixel by pixel.",
     parameters: &[
-        Parameter {
-            name: "data",
-            types: DATA,
-            given: Given::Required,
-            meaning: "Pixels in the order [band, row, col].",
-        },
-        Parameter {
-            name: "shape",
-            types: "BIGINT[]",
-            given: Given::Required,
-            meaning: "Bands, rows, columns; two numbers are rows and columns of one band.",
-        },
+        PIXELS,
+        SHAPE,
         Parameter {
             name: "expression",
             types: "VARCHAR",
@@ -106,13 +96,7 @@ impl ScalarFunction for GeoCalc {
     fn call(limits: &Limits, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let mut data = Pieces::of(input.column(0))?;
         let mut known: Vec<Known> = Vec::new();
-        let mut asked = Vec::with_capacity(input.rows());
-        for row in 0..input.rows() {
-            if (0..3).any(|i| input.column(i).is_null(row)) {
-                asked.push(None);
-                continue;
-            }
-            let shape = numbers::shape(input.column(1), row, data.length(row)).map_err(blame("shape"))?;
+        let asked = numbers::asked(input, &data, DOC.name, |row, shape| {
             let (bands, given) = row_numbers(input, row).map_err(blame("numbers"))?;
             let text = input.column(2).str(row)?;
             let at = known.iter().position(|known| known.text == text && known.bands == bands);
@@ -130,16 +114,16 @@ impl ScalarFunction for GeoCalc {
                 return Err(blame("expression")(Error::conflict(problem, "Bands count from b1")));
             }
             let given = expression::numbers(program, &given).map_err(blame("expression"))?;
-            asked.push(Some((shape, at, given)));
-        }
-        let length = |(shape, at, _): &([usize; 3], usize, Vec<Option<f64>>)| {
+            Ok((at, given))
+        })?;
+        let length = |(shape, (at, _)): &([usize; 3], (usize, Vec<Option<f64>>))| {
             known[*at].program.outs().saturating_mul(shape[1]).saturating_mul(shape[2])
         };
         let lengths: Vec<Option<usize>> = asked.iter().map(|asked| asked.as_ref().map(length)).collect();
         let wide = data.dtype().worked_out().size() == 8;
         let (mut pixels, mut stack) = (Row::default(), Stack::default());
         numbers::write(out, wide, &lengths, limits, |row, result| {
-            let Some((shape, at, given)) = &asked[row] else { return Ok(()) };
+            let Some((shape, (at, given))) = &asked[row] else { return Ok(()) };
             pixels.read(&mut data, row)?;
             let (area, program) = (shape[1] * shape[2], &known[*at].program);
             for out in 0..program.outs() {

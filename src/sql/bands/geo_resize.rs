@@ -9,7 +9,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
-use crate::sql::shared::stitching::numbers::{self, DATA, Row, list_type};
+use crate::sql::shared::stitching::numbers::{self, DATA, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
 
 /// The scalar `geo_resize`.
@@ -26,12 +26,7 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "Pixels in the order [band, row, col], or with further axes in front.",
         },
-        Parameter {
-            name: "shape",
-            types: "BIGINT[]",
-            given: Given::Required,
-            meaning: "Bands, rows, columns; two numbers are rows and columns of one band.",
-        },
+        SHAPE,
         Parameter {
             name: "out_shape",
             types: "BIGINT[]",
@@ -96,15 +91,7 @@ impl ScalarFunction for GeoResize {
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let mut data = Pieces::of(input.column(0))?;
-        let mut asked = Vec::with_capacity(input.rows());
-        for row in 0..input.rows() {
-            if (0..3).any(|i| input.column(i).is_null(row)) {
-                asked.push(None);
-                continue;
-            }
-            let shape = numbers::shape(input.column(1), row, data.length(row)).map_err(blame("shape"))?;
-            asked.push(Some((shape, out_shape(input, row, shape)?)));
-        }
+        let asked = numbers::asked(input, &data, DOC.name, |row, shape| out_shape(input, row, shape))?;
         let length = |(shape, (rows, cols)): &([usize; 3], (usize, usize))| {
             shape[0].saturating_mul(*rows).saturating_mul(*cols)
         };

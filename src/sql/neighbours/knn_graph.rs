@@ -1,6 +1,7 @@
 //! The edges from each point to its k nearest.
 
-use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter};
+use crate::sql::shared::graphs::{ANCHORS, EDGES, METRIC, NULLS, OWN, POINTS};
 
 /// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/knn_graph.sql");
@@ -11,45 +12,22 @@ pub static DOC: FunctionDoc = FunctionDoc {
     kind: Kind::Macro,
     summary: "The edges from each point to its k nearest.",
     parameters: &[
-        Parameter {
-            name: "points",
-            types: "VARCHAR",
-            given: Given::Required,
-            meaning: "A relation by name with `id`, each once, and coordinates as `lon` and `lat`, `x` and `y`, or a `geometry` of points. Rows without are left out.",
-        },
+        POINTS,
         Parameter {
             name: "k",
             types: "BIGINT",
             given: Given::Required,
             meaning: "How many neighbours each anchor has.",
         },
-        named(
-            "anchors",
-            "VARCHAR",
-            "NULL",
-            "A relation of that form whose neighbours are wanted; the points themselves unless given.",
-        ),
-        named(
-            "metric",
-            "VARCHAR",
-            "'sphere'",
-            "`sphere`: coordinates are degrees, and distances kilometres along great circles, on a radius of 6371.0088 km; `plane`: straight lines in the units of the coordinates.",
-        ),
-        named("own", "BOOLEAN", "false", "A point is a neighbour of its own."),
+        ANCHORS,
+        METRIC,
+        OWN,
     ],
-    columns: &[
-        column("source", "ANY", "The anchor's id."),
-        column("target", "ANY", "The neighbour's id."),
-        column(
-            "distance",
-            "DOUBLE",
-            "Between the two. Edges come anchor by anchor in the order of ids, the nearest first, of equal distances the smaller id.",
-        ),
-    ],
-    nulls: "A row whose id or coordinate is NULL is no point.",
+    columns: EDGES,
+    nulls: NULLS,
     errors: &[
         "points: an id in several rows; no `id`",
-        "k: below 1, or above the number of points that there are",
+        "k: NULL, below 1, or above the number of points that there are",
         "metric: neither `sphere` nor `plane`",
         "a latitude beyond 90 degrees, or a coordinate that is not finite",
     ],

@@ -2,6 +2,8 @@
 
 use bytemuck::Pod;
 
+use crate::bridge::chunk::Input;
+use crate::bridge::doc::{Given, Parameter};
 use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::with_dtype;
@@ -13,6 +15,46 @@ use crate::value::Value;
 
 /// The types of data that functions over pixels take.
 pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]";
+
+/// The pixels that a function over them takes.
+pub const PIXELS: Parameter = Parameter {
+    name: "data",
+    types: DATA,
+    given: Given::Required,
+    meaning: "Pixels in the order [band, row, col].",
+};
+/// Their shape.
+pub const SHAPE: Parameter = Parameter {
+    name: "shape",
+    types: "BIGINT[]",
+    given: Given::Required,
+    meaning: "Bands, rows, columns; two numbers are rows and columns of one band.",
+};
+
+/// A row's shape, and what it asks for; `None` where it asks for nothing.
+pub type Asked<T> = Option<([usize; 3], T)>;
+
+/// What each row of `(data, shape, third)` asks for: its shape, and what `read` makes of the third argument; `None` where one
+/// of the three is NULL.
+///
+/// # Errors
+/// A shape that does not fit, or what `read` says.
+pub fn asked<T>(
+    input: &Input<'_>,
+    data: &Pieces<'_>,
+    function: &str,
+    mut read: impl FnMut(usize, [usize; 3]) -> Result<T>,
+) -> Result<Vec<Asked<T>>> {
+    let of_row = |row: usize| {
+        if (0..3).any(|i| input.column(i).is_null(row)) {
+            return Ok(None);
+        }
+        let shape = shape(input.column(1), row, data.length(row));
+        let shape = shape.map_err(|error| error.at(format!("{function}(shape)")))?;
+        Ok(Some((shape, read(row, shape)?)))
+    };
+    (0..input.rows()).map(of_row).collect()
+}
 
 /// The pixels of a row.
 #[derive(Debug, Default)]

@@ -8,23 +8,13 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
-use crate::sql::shared::stitching::numbers::{self, DATA, field};
+use crate::sql::shared::stitching::numbers::{self, PIXELS, SHAPE, field};
 use crate::value::Value;
 
 /// What each of the two takes.
 pub const PARAMETERS: [Parameter; 5] = [
-    Parameter {
-        name: "data",
-        types: DATA,
-        given: Given::Required,
-        meaning: "Pixels in the order [band, row, col].",
-    },
-    Parameter {
-        name: "shape",
-        types: "BIGINT[]",
-        given: Given::Required,
-        meaning: "Bands, rows, columns; two numbers are rows and columns of one band.",
-    },
+    PIXELS,
+    SHAPE,
     Parameter {
         name: "stats",
         types: "ANY",
