@@ -218,12 +218,12 @@ def test_lists_are_read_as_they_lie_in_memory(con, rng):
     win = "{row_off: 0, col_off: 4 * i, height: 1, width: 4}"
     for name, column in lists.items():
         con.register("a", pa.table({"i": range(4), "data": column}))
-        got = con.execute(f"SELECT geoquilt.stitch(data, {win}, [1, 16]).data FROM a").fetchone()[0]
+        got = con.execute(f"SELECT geoquilt.stitch(data, {win}, [1, 16]).data FROM a").fetchall()[0][0]
         assert got == [v for row in column.to_pylist() for v in row], name
     for sql, want in (("[7, 7, 7, 7]::FLOAT[]", [7.0] * 16), ("[NULL, NULL, NULL, NULL]::FLOAT[]", [None] * 16), ("[i, i, NULL, 1]::FLOAT[]", [v for i in range(4) for v in (i, i, None, 1)]),
                       ("(SELECT list(x::FLOAT ORDER BY x) FROM range(4) t(x))", [0, 1, 2, 3] * 4), ("[x + i FOR x IN [1, NULL, 3, 4]]::FLOAT[]", [v for i in range(4) for v in (1 + i, None, 3 + i, 4 + i)]),
                       ("list_reverse([i, 2, 3, 4])::FLOAT[]", [v for i in range(4) for v in (4, 3, 2, i)]), ("[1, 2, 3, 4, 5, 6][2:5]::FLOAT[]", [2, 3, 4, 5] * 4)):
-        assert con.execute(f"SELECT geoquilt.stitch({sql}, {win}, [1, 16]).data FROM range(4) t(i)").fetchone()[0] == want, sql
+        assert con.execute(f"SELECT geoquilt.stitch({sql}, {win}, [1, 16]).data FROM range(4) t(i)").fetchall()[0][0] == want, sql
 
 
 def test_order_moves_a_float_by_a_unit_in_its_last_place_at_most(con, rng):

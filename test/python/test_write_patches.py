@@ -149,7 +149,7 @@ def test_a_stitched_field_is_a_canvas(con, rng, tmp_path):
     canvas = "{height: 50, width: 60, transform: [500000, 10, 0, 4600000, 0, -10]::DOUBLE[], crs: 'EPSG:32629'}"
     for weights in ("false", "true"):
         con.execute(f"COPY (SELECT geoquilt.stitch(data, win, {canvas}, weights := {weights}) FROM t) TO '{tmp_path}/x.tif'")
-        want = array(con.execute(f"SELECT geoquilt.stitch(data, win, {canvas}) FROM t").fetchone()[0])
+        want = array(con.execute(f"SELECT geoquilt.stitch(data, win, {canvas}) FROM t").fetchall()[0][0])
         got, profile, _, _ = read(tmp_path / "x.tif")
         np.testing.assert_array_equal(got.filled(-1), want.filled(-1).astype("float32"))
         assert (profile["transform"], profile["crs"]) == (from_origin(500000, 4600000, 10, 10), "EPSG:32629")
@@ -179,6 +179,7 @@ import sys, duckdb
 source, target = sys.argv[2:4]
 con = duckdb.connect(config={"allow_unsigned_extensions": "true", "threads": "2", "memory_limit": "128MB"})
 con.execute(f"LOAD '{sys.argv[1]}'")
+con.execute("SET enable_progress_bar = false")
 con.execute(f"COPY (SELECT data, win FROM read_patch('{source}', size := 64, stride := 32) LIMIT 1) TO '{target}' (CANVAS [64, 64], STITCH overlap_add)")
 peak = lambda: int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
 before = peak()
