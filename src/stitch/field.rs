@@ -12,7 +12,7 @@ use crate::dtype::Pixel;
 use crate::error::{Error, Result};
 use crate::stitch::canvas::{Canvas, Span};
 use crate::stitch::taper::Taper;
-use crate::stitch::tile::{COLS, Lay, Method, Place, ROWS, Tile, Told};
+use crate::stitch::tile::{COLS, Inset, Lay, Method, ROWS, Tile, Told};
 
 /// What is stitched, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -320,8 +320,8 @@ impl Field {
             let (rows, cols) = tile_size(canvas, strip, tile_col);
             match self.tiles.get(&key(canvas, plane, strip, tile_col)) {
                 Some(tile) => {
-                    let place = Place { first, cols, stride: canvas.width };
-                    tile.finish(self.plan.method, self.plan.normalise, told, &place, out, gap);
+                    let inset = Inset { first, cols, stride: canvas.width };
+                    tile.finish(self.plan.method, self.plan.normalise, told, &inset, out, gap);
                 }
                 None => {
                     for row in 0..rows {

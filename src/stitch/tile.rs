@@ -135,7 +135,7 @@ pub enum Told {
 
 /// Where the rows of a tile lie in those of a strip.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Inset {
     /// The first column.
     pub first: usize,
     /// How many columns.
@@ -275,24 +275,24 @@ impl Tile {
         }
     }
 
-    /// What is told of each pixel, written into the rows of a strip at a place; `gap` hears of runs on which nothing was
+    /// What is told of each pixel, written into the rows of a strip where the tile lies; `gap` hears of runs on which nothing was
     /// laid.
     pub fn finish<T: Pixel>(
         &self,
         method: Method,
         normalise: bool,
         told: Told,
-        place: &Place,
+        inset: &Inset,
         out: &mut [T],
         gap: &mut dyn FnMut(Range<usize>),
     ) {
         match self {
             Tile::Slots { value, weight, rest } => {
                 let ranked = matches!(method, Method::First | Method::Last);
-                let cols = place.cols;
+                let cols = inset.cols;
                 let rows = value.chunks_exact(cols).zip(weight.chunks_exact(cols)).enumerate();
                 for (row, (value, weight)) in rows {
-                    let first = row * place.stride + place.first;
+                    let first = row * inset.stride + inset.first;
                     let to = &mut out[first..first + cols];
                     match (method, told) {
                         (_, Told::Weight) | (Method::Count, _) => copy(to, weight),
@@ -333,8 +333,8 @@ impl Tile {
                     let ((ia, va, wa), (ib, vb, wb)) = (key(a), key(b));
                     ia.cmp(&ib).then(va.total_cmp(&vb)).then(wa.total_cmp(&wb))
                 });
-                let rows = (out.len() - place.first).div_ceil(place.stride);
-                let mut laid = vec![false; rows * place.cols];
+                let rows = (out.len() - inset.first).div_ceil(inset.stride);
+                let mut laid = vec![false; rows * inset.cols];
                 let mut pixel = Vec::new();
                 for run in order.chunk_by(|a, b| index[*a as usize] == index[*b as usize]) {
                     pixel.clear();
@@ -342,13 +342,13 @@ impl Tile {
                     let at = index[run[0] as usize] as usize;
                     if at < laid.len() {
                         laid[at] = true;
-                        let (row, col) = (at / place.cols, at % place.cols);
-                        out[row * place.stride + place.first + col] = T::of(of_pixel(method, told, &pixel));
+                        let (row, col) = (at / inset.cols, at % inset.cols);
+                        out[row * inset.stride + inset.first + col] = T::of(of_pixel(method, told, &pixel));
                     }
                 }
-                for (row, laid) in laid.chunks_exact(place.cols).enumerate() {
-                    let first = row * place.stride + place.first;
-                    gaps(laid, |laid| !laid, first, &mut out[first..first + place.cols], gap);
+                for (row, laid) in laid.chunks_exact(inset.cols).enumerate() {
+                    let first = row * inset.stride + inset.first;
+                    gaps(laid, |laid| !laid, first, &mut out[first..first + inset.cols], gap);
                 }
             }
         }
@@ -483,8 +483,8 @@ mod tests {
         }
         let tell = |told| {
             let (mut values, mut laid) = ([0.0], true);
-            let place = Place { first: 0, cols: 1, stride: 1 };
-            tile.finish(method, true, told, &place, &mut values, &mut |_| laid = false);
+            let inset = Inset { first: 0, cols: 1, stride: 1 };
+            tile.finish(method, true, told, &inset, &mut values, &mut |_| laid = false);
             laid.then_some(values[0])
         };
         (tell(Told::Value), tell(if method == Method::MeanStd { Told::Deviation } else { Told::Weight }))
