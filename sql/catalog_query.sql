@@ -16,11 +16,14 @@ CREATE OR REPLACE MACRO geoquilt.main.gq_stop(t) AS CASE
         geoquilt.main.gq_utc(t) + [INTERVAL 1 YEAR, INTERVAL 1 MONTH, INTERVAL 1 DAY][len(string_split(t::VARCHAR, '-'))] - INTERVAL 1 MICROSECOND
     ELSE geoquilt.main.gq_utc(t)
 END;
+-- gq_slice(s) is a slice in its own type, which NULL does not have.
+CREATE OR REPLACE MACRO geoquilt.main.gq_slice(s) AS
+    s::STRUCT(bbox STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE), crs VARCHAR, t_min TIMESTAMP, t_max TIMESTAMP, width BIGINT, height BIGINT);
 -- A column without a CRS is taken for longitudes and latitudes. Numbers beyond those come of a table whose CRS was lost, as
 -- database files of DuckDB 1.5's own format lose it: such rows pass the box, to be refused behind it.
 --
 -- The guard is a row of its own: a condition of the catalog's rows is not asked when another has passed over them all.
-CREATE OR REPLACE MACRO geoquilt.main.catalog_query(catalog, bbox := NULL, crs := NULL, t_min := NULL, t_max := NULL, geometry := NULL) AS TABLE
+CREATE OR REPLACE MACRO geoquilt.main.catalog_query(catalog, bbox := NULL, crs := NULL, t_min := NULL, t_max := NULL, geometry := NULL, slice := NULL) AS TABLE
 WITH gq_guard AS (
     SELECT CASE
         WHEN t_min IS NOT NULL AND TRY(geoquilt.main.gq_utc(t_min)) IS NULL THEN
@@ -34,26 +37,29 @@ WITH gq_guard AS (
 SELECT gq_entry.*
 FROM query_table(catalog) AS gq_entry, gq_guard
 WHERE (true OR geo_catalog_check(gq_entry, {place: 'catalog_query(catalog)'})) AND gq_guard.gq_mistake IS NULL
-  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
-       OR gq_entry.bbox.xmin <= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).xmax
+  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice) IS NULL
+       OR gq_entry.bbox.xmin <= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice)).xmax
        OR ST_CRS(gq_entry.geometry) IS NULL AND gq_entry.bbox.xmin > 540)
-  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
-       OR gq_entry.bbox.xmax >= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).xmin
+  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice) IS NULL
+       OR gq_entry.bbox.xmax >= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice)).xmin
        OR ST_CRS(gq_entry.geometry) IS NULL AND gq_entry.bbox.xmax < -540)
-  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
-       OR gq_entry.bbox.ymin <= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).ymax
+  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice) IS NULL
+       OR gq_entry.bbox.ymin <= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice)).ymax
        OR ST_CRS(gq_entry.geometry) IS NULL AND gq_entry.bbox.ymin > 91)
-  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
-       OR gq_entry.bbox.ymax >= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry))).ymin
+  AND (geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice) IS NULL
+       OR gq_entry.bbox.ymax >= geo_bbox(geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice)).ymin
        OR ST_CRS(gq_entry.geometry) IS NULL AND gq_entry.bbox.ymax < -91)
   -- An undated row matches every interval.
   AND (t_max IS NULL OR gq_entry.t_min IS NULL OR gq_entry.t_min <= TRY(geoquilt.main.gq_stop(t_max)))
   AND (t_min IS NULL OR gq_entry.t_max IS NULL OR gq_entry.t_max >= TRY(geoquilt.main.gq_utc(t_min)))
+  -- The interval of a slice, whose two ends are closed as well.
+  AND coalesce(gq_entry.t_min <= geoquilt.main.gq_slice(slice).t_max, true)
+  AND coalesce(gq_entry.t_max >= geoquilt.main.gq_slice(slice).t_min, true)
   -- One condition: the rows to be refused meet no area in degrees.
-  AND CASE WHEN ST_CRS(gq_entry.geometry) IS NULL AND geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NOT NULL
+  AND CASE WHEN ST_CRS(gq_entry.geometry) IS NULL AND geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice) IS NOT NULL
                 AND (gq_entry.bbox.xmin < -540 OR gq_entry.bbox.xmax > 540 OR gq_entry.bbox.ymin < -91 OR gq_entry.bbox.ymax > 91) THEN
               error('catalog_query(catalog): "geometry" has no CRS, and a box from ' || gq_entry.bbox.xmin || ' to ' || gq_entry.bbox.xmax || ' that is not in degrees' || chr(10) ||
                     'A database file of DuckDB''s default storage version loses the CRS: keep the catalog in Parquet, or say it with ST_SetCRS(geometry, ''EPSG:32632'')')
-      ELSE geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)) IS NULL
-           OR geo_intersects(gq_entry.geometry, geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry)))
+      ELSE geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice) IS NULL
+           OR geo_intersects(gq_entry.geometry, geo_query_area(bbox, geometry, coalesce(crs, ST_CRS(geometry)), ST_CRS(gq_entry.geometry), slice))
       END

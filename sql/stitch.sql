@@ -5,4 +5,4 @@ CREATE OR REPLACE MACRO geoquilt.main.stitch(data, win, canvas, method := 'overl
 gq_stitch(data, win, canvas, {weight: weight, variance: variance, rank: rank},
     {method: method, taper: taper, periodic: periodic, alpha: alpha, sigma: sigma, tapered: tapered,
      normalise: normalise, skip_nan: skip_nan, weights: weights},
-    current_setting('geoquilt_aggregate_mb')::UBIGINT)
+    current_setting('geoquilt_aggregate_mb')::UBIGINT, gq_query())

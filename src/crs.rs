@@ -31,11 +31,42 @@ impl Crs {
 }
 
 impl fmt::Display for Crs {
-    /// PROJJSON and WKT are long: only their head is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().nth(60) {
-            Some((end, _)) => write!(f, "{}...", &self.0[..end]),
-            None => f.write_str(&self.0),
-        }
+        f.write_str(&short(&self.0))
+    }
+}
+
+/// Longer names are no names, but definitions.
+const LONGEST: usize = 100;
+
+/// A CRS as an error names it, since PROJJSON and WKT are pages long: the name within a definition, in quotes; a code as it is.
+pub fn short(definition: &str) -> String {
+    let text = definition.trim();
+    let quoted = |text: &str| text.split('"').nth(1).map(str::to_string);
+    let named = match text.strip_prefix('{') {
+        // The first name is the CRS's own: what it stands on follows.
+        Some(fields) => fields.split_once("\"name\"").and_then(|(_, rest)| quoted(rest)),
+        None if text.contains('[') => quoted(text),
+        None => None,
+    };
+    match named {
+        Some(name) => format!("\"{name}\""),
+        None if text.len() <= LONGEST => text.to_string(),
+        None => format!("{}...", text.chars().take(LONGEST).collect::<String>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definition_is_told_by_its_name() {
+        let projjson = "{\"type\": \"ProjectedCRS\", \"name\": \"WGS 84 / UTM zone 29N\", \"base_crs\": {\"name\": \"WGS 84\"}}";
+        assert_eq!(short(projjson), "\"WGS 84 / UTM zone 29N\"");
+        assert_eq!(Crs::new(projjson).to_string(), short(projjson));
+        assert_eq!(short("PROJCS[\"sinusoidal\",GEOGCS[\"sphere\"]]"), "\"sinusoidal\"");
+        assert_eq!(short("EPSG:32632"), "EPSG:32632");
+        assert_eq!(short(&"+x ".repeat(60)).len(), LONGEST + 3);
     }
 }

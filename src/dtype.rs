@@ -52,6 +52,11 @@ impl Dtype {
         }
     }
 
+    /// The types that pixels of this one may be asked for in, as an error lists them.
+    pub fn offered(self) -> String {
+        if self.is_float() { "float32, float64".into() } else { format!("{self}, float32, float64") }
+    }
+
     /// Whether it is one of the two floats.
     pub fn is_float(self) -> bool {
         matches!(self, Dtype::Float32 | Dtype::Float64)

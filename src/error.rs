@@ -13,6 +13,9 @@ use std::fmt;
 
 pub use about::{Absence, Bounds, Lack, Load, Member, NameFault, Other, Part, mib};
 pub use cause::Cause;
+pub use nearest::near;
+
+use crate::crs::short;
 
 /// The result of everything in the engine.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -199,7 +202,7 @@ impl fmt::Display for Error {
             }
             Error::Interrupted => f.write_str("interrupted"),
             Error::Unprojectable { what, from, to } => {
-                write!(f, "cannot project {what} from {} to {}", crs_name::short(from), crs_name::short(to))?;
+                write!(f, "cannot project {what} from {} to {}", short(from), short(to))?;
                 let told = crs_name::elsewhere(from).or_else(|| crs_name::elsewhere(to));
                 told.map_or(Ok(()), |told| write!(f, "\n{told}"))
             }

@@ -12,8 +12,12 @@
 //! - [`read`]: windows of files into arrays
 //! - [`catalog`]: files into entries
 //! - [`grid`]: rasters, masks and boxes into patches, patches and dates into registries
+//! - [`time`]: windows of time, and what becomes of their steps
+//! - [`query`]: boxes and days of samples
 //! - [`label`]: features drawn on a slice's grid
 //! - [`zonal`]: the pixels under polygons, in numbers
+//! - [`bands`]: bands of pixels into others
+//! - [`profile`]: columns of water on one axis of depths, and on a grid
 //! - [`stitch`]: many patches into one field, or into a few numbers
 //! - [`write`](mod@write): fields into files
 //! - [`bridge`]: DuckDB's C API
@@ -41,8 +45,10 @@ pub mod limits;
 pub mod map;
 pub mod memory;
 pub mod on_error;
+pub mod profile;
 pub mod progress;
 pub mod projection;
+pub mod query;
 pub mod random;
 pub mod read;
 pub mod resampling;

@@ -140,7 +140,7 @@ fn check_resolution(bbox: &Bbox, (xres, yres): (f64, f64)) -> Result<()> {
         return Err(Error::conflict(
             format!("a resolution of {xres} x {yres} is wider than the {bbox}, which is {width} x {height}"),
             format!(
-                "For a slice of one pixel give the box itself: [{}, {}]",
+                "For a slice of one pixel give the box itself, [{}, {}], or a point, which is the middle of one",
                 or(width, xres),
                 or(height, yres)
             ),

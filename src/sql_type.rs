@@ -110,10 +110,10 @@ impl SqlType {
         SqlType::List(Box::new(self))
     }
 
-    /// The type of a list's items.
+    /// The type of a list's or an array's items.
     pub fn item(&self) -> Option<&SqlType> {
         match self {
-            SqlType::List(item) => Some(item),
+            SqlType::List(item) | SqlType::Array(item, _) => Some(item),
             _ => None,
         }
     }

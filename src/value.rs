@@ -29,8 +29,10 @@ pub enum Value {
     Double(f64),
     /// A VARCHAR.
     Text(String),
-    /// A BLOB, or a GEOMETRY as WKB.
+    /// A BLOB, or a GEOMETRY of a table's column as WKB.
     Bytes(Vec<u8>),
+    /// A GEOMETRY as WKB, and the CRS that its type carries.
+    Geometry(Vec<u8>, Option<String>),
     /// Days since 1970-01-01.
     Date(i32),
     /// Microseconds since 1970, UTC.
@@ -65,6 +67,7 @@ impl fmt::Display for Value {
             Value::Double(v) => write!(f, "{v}"),
             Value::Text(v) => write!(f, "\"{v}\""),
             Value::Bytes(v) => write!(f, "a blob of {} bytes", v.len()),
+            Value::Geometry(..) => f.write_str("a geometry"),
             Value::Date(v) => write!(f, "{}", iso(i64::from(*v) * 86_400_000_000)),
             Value::Timestamp(v) => write!(f, "{}", iso(*v)),
             Value::Nanos(v) => write!(f, "{}", iso(v.div_euclid(1000))),
@@ -89,6 +92,19 @@ impl fmt::Display for Value {
 }
 
 impl Value {
+    /// The whole number that this is, whatever its type.
+    pub fn whole(&self) -> Option<i64> {
+        match self {
+            Value::Int(number) => Some(*number),
+            Value::Double(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
+            Value::Decimal(digits, scale) => {
+                let unit = 10i128.checked_pow(u32::from(*scale))?;
+                (digits % unit == 0).then(|| i64::try_from(digits / unit).ok()).flatten()
+            }
+            _ => None,
+        }
+    }
+
     /// The time that a value says, and the whole of it: a date is a day, text what it names, and a timestamp an instant.
     pub fn time(&self) -> Option<Interval> {
         const DAY: i64 = 86_400_000_000;
@@ -128,6 +144,14 @@ mod tests {
         ] {
             assert_eq!(value.to_string(), want);
         }
+    }
+
+    #[test]
+    fn a_whole_number_is_one_in_any_type() {
+        let wholes = [Value::Int(-3), Value::Double(-3.0), Value::Decimal(-300, 2)];
+        assert!(wholes.iter().all(|value| value.whole() == Some(-3)));
+        let others = [Value::Double(0.5), Value::Double(f64::NAN), Value::Decimal(-301, 2), Value::Null];
+        assert!(others.iter().all(|value| value.whole().is_none()));
     }
 
     #[test]

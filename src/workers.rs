@@ -4,9 +4,9 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{
-    AtomicU64, AtomicUsize,
+    AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,11 +22,20 @@ pub type Carried = Option<Arc<dyn Carry>>;
 pub trait Carry: Any + Send + Sync {
     /// Whether the query was interrupted: what works for it may end.
     fn is_interrupted(&self) -> bool;
+
+    /// How many bytes the query may use.
+    fn memory(&self) -> usize {
+        usize::MAX
+    }
 }
 
 thread_local! {
     static CARRIED: RefCell<Carried> = const { RefCell::new(None) };
+    /// Set where nobody waits any more for what this thread works on.
+    static ABANDONED: RefCell<Abandoned> = const { RefCell::new(None) };
 }
+
+type Abandoned = Option<Arc<AtomicBool>>;
 
 /// What this thread carries.
 pub fn carried() -> Carried {
@@ -49,6 +58,9 @@ pub fn carrying<T>(what: Carried, work: impl FnOnce() -> T) -> T {
 /// So often it is looked at whether the query was interrupted.
 const BETWEEN: Duration = Duration::from_millis(20);
 
+/// Items of a long list, or steps of some nanoseconds, between two looks whether the query was interrupted.
+pub const STRIDE: usize = 1024;
+
 /// Whether the work of this thread is to end. It costs next to nothing: whether the query was interrupted is looked at so often
 /// and no oftener.
 ///
@@ -66,9 +78,43 @@ pub fn go_on() -> Result<()> {
     if is_interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
-/// Whether the query that this thread works for was interrupted.
+/// As [`go_on`], for code of others that knows no errors: it is left as by a panic, from which those below tell the error.
+pub fn go_on_or_leave() {
+    if let Err(error) = go_on() {
+        resume_unwind(Box::new(error));
+    }
+}
+
+/// Steps of code of others, a sort's say, that is left after [`STRIDE`] of them at the latest.
+#[derive(Debug, Default)]
+pub struct Steps(Cell<usize>);
+
+impl Steps {
+    /// One more step.
+    #[inline]
+    pub fn step(&self) {
+        self.0.set(self.0.get().wrapping_add(1));
+        if self.0.get().is_multiple_of(STRIDE) {
+            go_on_or_leave();
+        }
+    }
+}
+
+/// What a panic was: an error that code of others was left by, or a defect.
+pub fn fault(panic: Box<dyn Any + Send>, defect: impl FnOnce() -> String) -> Error {
+    panic.downcast::<Error>().map_or_else(|_| Error::Bug(defect()), |error| *error)
+}
+
+/// Whether the query that this thread works for was interrupted, or nobody waits for its work. DuckDB forgets of an interrupt
+/// once it was answered, when workers may still be at work.
 pub fn is_interrupted() -> bool {
     CARRIED.with_borrow(|carried| carried.as_ref().is_some_and(|carried| carried.is_interrupted()))
+        || ABANDONED.with_borrow(|abandoned| abandoned.as_ref().is_some_and(|set| set.load(Relaxed)))
+}
+
+/// How many bytes the query that this thread works for may use.
+pub fn memory() -> usize {
+    CARRIED.with_borrow(|carried| carried.as_ref().map_or(usize::MAX, |carried| carried.memory()))
 }
 
 /// The process that works here, and how many threads of it are at work: both in one word, so that a fork copies them as
@@ -115,6 +161,8 @@ impl Drop for Here {
 pub struct Ordered<T> {
     shared: Arc<Shared<T>>,
     threads: Vec<JoinHandle<()>>,
+    /// Set once nobody waits for them.
+    abandoned: Arc<AtomicBool>,
     /// Where the threads are: a process that was forked meanwhile has none of them.
     process: u32,
 }
@@ -191,7 +239,13 @@ impl<T: Send + 'static> Ordered<T> {
         let state = State { taken: 0, next: 0, done: BTreeMap::new(), cost: 0, ended: false, stop: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), budget });
         let line = Arc::new((Mutex::new(jobs.fuse()), work));
-        let mut pool = Ordered { shared: shared.clone(), threads: Vec::new(), process: std::process::id() };
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let mut pool = Ordered {
+            shared: shared.clone(),
+            threads: Vec::new(),
+            abandoned: abandoned.clone(),
+            process: std::process::id(),
+        };
         for _ in 0..threads.max(1) {
             let (shared, line) = (shared.clone(), line.clone());
             let run = move || {
@@ -199,15 +253,19 @@ impl<T: Send + 'static> Ordered<T> {
                     let result = job.and_then(|job| {
                         let _here = Here::enter()?;
                         go_on()?;
-                        catch_unwind(AssertUnwindSafe(|| line.1(job)))
-                            .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at job {index}"))))
+                        catch_unwind(AssertUnwindSafe(|| line.1(job))).unwrap_or_else(|panic| {
+                            Err(fault(panic, || format!("a worker panicked at job {index}")))
+                        })
                     });
                     shared.finish(index, cost, result);
                 }
             };
             // What the query may read of remote files, its workers may.
-            let carried = carried();
-            let run = move || carrying(carried, run);
+            let (carried, abandoned) = (carried(), abandoned.clone());
+            let run = move || {
+                ABANDONED.set(Some(abandoned));
+                carrying(carried, run);
+            };
             let thread = std::thread::Builder::new()
                 .name("geoquilt".into())
                 .spawn(run)
@@ -257,7 +315,7 @@ fn take<T, J>(
     let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
     let here = Here::enter();
     let next = catch_unwind(AssertUnwindSafe(|| jobs.next()))
-        .unwrap_or_else(|_| Some(Err(Error::Bug("a worker panicked at its next job".into()))));
+        .unwrap_or_else(|panic| Some(Err(fault(panic, || "a worker panicked at its next job".into()))));
     drop(here);
     let Some(job) = next else {
         shared.end();
@@ -272,12 +330,13 @@ fn take<T, J>(
 }
 
 impl<T> Drop for Ordered<T> {
-    /// An abandoned scan (LIMIT, an interrupt) ends its workers after the job in hand.
+    /// An abandoned scan (LIMIT, an interrupt) ends its workers, as an interrupt does.
     fn drop(&mut self) {
         if self.process != std::process::id() {
             self.threads.drain(..).for_each(std::mem::forget);
             return;
         }
+        self.abandoned.store(true, Relaxed);
         self.shared.lock().stop = true;
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
@@ -329,7 +388,7 @@ pub fn each<I: Send>(
     let run = || {
         while let Some((index, item)) = take() {
             let result = catch_unwind(AssertUnwindSafe(|| go_on().and_then(|()| work(item))))
-                .unwrap_or_else(|_| Err(Error::Bug(format!("a worker panicked at item {index}"))));
+                .unwrap_or_else(|panic| Err(fault(panic, || format!("a worker panicked at item {index}"))));
             if let Err(error) = result {
                 // Items before this one were taken before it, so a lower one that fails is still heard.
                 while take().is_some() {}
@@ -341,13 +400,14 @@ pub fn each<I: Send>(
         }
     };
     let _caller = AtWork::caller();
-    let carried = carried();
+    let (carried, abandoned) = (carried(), ABANDONED.with_borrow(Clone::clone));
     std::thread::scope(|scope| {
         for _ in 0..helpers {
             let Some(at_work) = AtWork::helper(threads) else { break };
-            let carried = carried.clone();
+            let (carried, abandoned) = (carried.clone(), abandoned.clone());
             let help = || {
                 let _at_work = at_work;
+                ABANDONED.set(abandoned);
                 carrying(carried, run);
             };
             // Without another thread the caller does all of it.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 
 /// Pixels that are worked out together.
-pub const BLOCK: usize = 512;
+pub const BLOCK: usize = 1024;
 
 /// Names and expressions may be so deep and no deeper.
 const DEPTH: usize = 64;
@@ -22,8 +22,14 @@ enum Op {
     Named(usize),
     One(One),
     Two(Two),
+    /// Of what is there and a number.
+    TwoNumber(Two, f64),
+    /// Of what is there and a band.
+    TwoBand(Two, usize),
     /// Condition, then, else.
     Where,
+    /// Looks at the number of a bit, which is the same for all pixels.
+    IsBit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +95,7 @@ pub struct Program {
     /// Names of the row's own numbers.
     pub names: Vec<String>,
     bands: usize,
+    used: Vec<usize>,
     depth: usize,
 }
 
@@ -123,7 +130,12 @@ impl Program {
             return Err(parser.amiss("an operator, a comma or the end"));
         }
         let depth = outs.iter().map(|ops| depth(ops)).max().unwrap_or(0);
-        Ok(Program { outs, names: parser.names, bands: parser.highest, depth })
+        let band = |op: &Op| if let Op::Band(band) = op { Some(*band) } else { None };
+        let mut used: Vec<usize> = outs.iter().flatten().filter_map(band).collect();
+        used.sort_unstable();
+        used.dedup();
+        let outs = outs.into_iter().map(joined).collect();
+        Ok(Program { outs, names: parser.names, bands: parser.highest, used, depth })
     }
 
     /// Bands of the result.
@@ -136,8 +148,16 @@ impl Program {
         self.bands
     }
 
+    /// The bands that are asked for, from 0, in order.
+    pub fn used(&self) -> &[usize] {
+        &self.used
+    }
+
     /// Works one band of the result out for `count` pixels. `band` gives the values of a band and which are there; a
     /// number that is `None` is missing.
+    ///
+    /// # Errors
+    /// What is to be the number of a bit and is none.
     pub fn run<'a>(
         &self,
         out: usize,
@@ -145,7 +165,7 @@ impl Program {
         band: impl Fn(usize) -> (&'a [f64], Option<&'a [bool]>),
         named: &[Option<f64>],
         stack: &'a mut Stack,
-    ) -> (&'a [f64], Option<&'a [bool]>) {
+    ) -> Result<(&'a [f64], Option<&'a [bool]>)> {
         let slots = &mut stack.0;
         slots.resize_with(self.depth.max(slots.len()), || Slot { values: vec![0.0; BLOCK], valid: None });
         let mut top = 0;
@@ -168,6 +188,18 @@ impl Program {
                     slots[top].valid = valid.map(<[bool]>::to_vec);
                     top += 1;
                 }
+                Op::IsBit => {
+                    let number = &slots[top - 1];
+                    let is_there = number.valid.as_ref().is_none_or(|valid| valid[..count].contains(&true));
+                    let value = number.values[..count].first().filter(|value| is_there && !is_bit(**value));
+                    if let Some(value) = value {
+                        let must = format!(
+                            "a whole number from 0 to {}, as the second argument of bit()",
+                            BITS - 1.0
+                        );
+                        return Err(Error::invalid(value, must));
+                    }
+                }
                 Op::One(one) => one.run(&mut slots[top - 1].values[..count]),
                 Op::Two(two) => {
                     let (below, above) = slots.split_at_mut(top - 1);
@@ -175,6 +207,13 @@ impl Program {
                     two.run(&mut to.values[..count], &from.values[..count]);
                     both(&mut to.valid, from.valid.as_deref());
                     top -= 1;
+                }
+                Op::TwoNumber(two, number) => two.run_with(&mut slots[top - 1].values[..count], number),
+                Op::TwoBand(two, index) => {
+                    let (values, valid) = band(index);
+                    let to = &mut slots[top - 1];
+                    two.run(&mut to.values[..count], &values[..count]);
+                    both(&mut to.valid, valid);
                 }
                 Op::Where => {
                     let (below, above) = slots.split_at_mut(top - 2);
@@ -195,8 +234,27 @@ impl Program {
             }
         }
         let slot = &slots[0];
-        (&slot.values[..count], slot.valid.as_deref())
+        Ok((&slot.values[..count], slot.valid.as_deref()))
     }
+}
+
+/// Bits of the largest whole number.
+const BITS: f64 = 64.0;
+
+fn is_bit(number: f64) -> bool {
+    (0.0..BITS).contains(&number) && number.fract() == 0.0
+}
+
+/// Whether a bit of a whole number is set, of a negative one as its complement of two; NaN where there is no such number or
+/// no such bit.
+fn bit(x: f64, number: f64) -> f64 {
+    let bits = match x {
+        _ if x.fract() != 0.0 || !is_bit(number) => return f64::NAN,
+        _ if (0.0..2f64.powi(64)).contains(&x) => x as u64,
+        _ if (-(2f64.powi(63))..0.0).contains(&x) => x as i64 as u64,
+        _ => return f64::NAN,
+    };
+    truth(bits >> number as u32 & 1 == 1)
 }
 
 /// Missing on either side is missing.
@@ -213,13 +271,31 @@ fn depth(ops: &[Op]) -> usize {
     for op in ops {
         match op {
             Op::Number(_) | Op::Band(_) | Op::Named(_) => now += 1,
-            Op::One(_) => {}
+            Op::One(_) | Op::IsBit | Op::TwoNumber(..) | Op::TwoBand(..) => {}
             Op::Two(_) => now -= 1,
             Op::Where => now -= 2,
         }
         most = most.max(now);
     }
     most
+}
+
+/// An operator and the number or band before it, its right side, as one step.
+fn joined(ops: Vec<Op>) -> Vec<Op> {
+    let mut all: Vec<Op> = Vec::with_capacity(ops.len());
+    for op in ops {
+        let step = match (op, all.last()) {
+            (Op::Two(two), Some(Op::Number(number))) => Op::TwoNumber(two, *number),
+            (Op::Two(two), Some(Op::Band(band))) => Op::TwoBand(two, *band),
+            _ => {
+                all.push(op);
+                continue;
+            }
+        };
+        all.pop();
+        all.push(step);
+    }
+    all
 }
 
 fn truth(is: bool) -> f64 {
@@ -250,10 +326,24 @@ impl One {
 
 impl Two {
     fn run(self, to: &mut [f64], from: &[f64]) {
+        self.each(to, from.iter().copied());
+    }
+
+    /// With one number on the right.
+    fn run_with(self, to: &mut [f64], number: f64) {
+        if self == Two::Power && number == 2.0 {
+            to.iter_mut().for_each(|x| *x *= *x);
+        } else {
+            self.each(to, std::iter::repeat(number));
+        }
+    }
+
+    #[inline(always)]
+    fn each(self, to: &mut [f64], from: impl Iterator<Item = f64>) {
         macro_rules! each {
             (|$x:ident, $y:ident| $of:expr) => {
                 for (x, y) in to.iter_mut().zip(from) {
-                    let ($x, $y) = (*x, *y);
+                    let ($x, $y) = (*x, y);
                     *x = $of;
                 }
             };
@@ -275,7 +365,7 @@ impl Two {
             Two::Or => each!(|x, y| truth(x != 0.0 || y != 0.0)),
             Two::Least => each!(|x, y| if x < y || x.is_nan() { x } else { y }),
             Two::Most => each!(|x, y| if x > y || x.is_nan() { x } else { y }),
-            Two::Bit => each!(|x, y| truth((0.0..63.0).contains(&y) && (x as i64) >> (y as u32) & 1 == 1)),
+            Two::Bit => each!(|x, y| bit(x, y)),
         }
     }
 }
@@ -517,7 +607,13 @@ impl<'a> Parser<'a> {
                     let all: Vec<&str> = known.chain(["min", "max", "clip", "where"]).collect();
                     return Err(self.amiss(&format!("one of the functions {}", all.join(", "))));
                 };
-                takes(wanted).map(|()| ops.push(op))
+                takes(wanted).map(|()| {
+                    let is_of_pixels = |op: &Op| matches!(op, Op::Band(_));
+                    if op == Op::Two(Two::Bit) && !ops[starts[1]..].iter().any(is_of_pixels) {
+                        ops.push(Op::IsBit);
+                    }
+                    ops.push(op);
+                })
             }
         };
         fits.ok_or_else(|| {
@@ -552,7 +648,46 @@ mod tests {
         let program = Program::parse(text, &["red".into()]).unwrap();
         let all: Vec<[f64; 1]> = bands.iter().map(|value| [*value]).collect();
         let mut stack = Stack::default();
-        program.run(0, 1, |band| (&all[band], None), &[Some(10.0)], &mut stack).0[0]
+        program.run(0, 1, |band| (&all[band], None), &[Some(10.0)], &mut stack).unwrap().0[0]
+    }
+
+    #[test]
+    fn bits_are_those_of_whole_numbers() {
+        let set = |x: i64, n: u32| f64::from(u8::from(x >> n & 1 == 1));
+        for x in [0, 1, 5, 1 << 40, -1, -6, i64::MIN] {
+            for n in [0, 1, 2, 31, 40, 62, 63] {
+                assert_eq!(value(&format!("bit(b1, {n})"), &[x as f64]), set(x, n), "{x} {n}");
+                assert_eq!(value("bit(b1, b2)", &[x as f64, f64::from(n)]), set(x, n), "{x} {n}");
+            }
+        }
+        // Above what has a sign, and beyond all.
+        assert_eq!(value("bit(b1, 63)", &[1.0e19]), 1.0);
+        for (x, n) in [
+            (2.5, 1.0),
+            (f64::NAN, 1.0),
+            (f64::INFINITY, 1.0),
+            (1e20, 1.0),
+            (-1e19, 1.0),
+            (4.0, 64.0),
+            (4.0, 0.5),
+        ] {
+            assert!(value("bit(b1, b2)", &[x, n]).is_nan(), "{x} {n}");
+        }
+        let mut stack = Stack::default();
+        for (text, words) in [
+            ("bit(b1, 1.5)", "1.5"),
+            ("bit(b1, -1)", "-1"),
+            ("bit(b1, 64)", "64"),
+            ("bit(b1, gain / 4)", "2.5"),
+        ] {
+            let program = Program::parse(text, &[]).unwrap();
+            let said =
+                program.run(0, 1, |_| (&[4.0], None), &[Some(10.0)], &mut stack).unwrap_err().to_string();
+            assert!(said.starts_with(words) && said.contains("from 0 to 63"), "{said}");
+            assert!(
+                program.run(0, 1, |_| (&[4.0], None), &[None], &mut stack).is_ok() == text.contains("gain")
+            );
+        }
     }
 
     #[test]
@@ -615,7 +750,7 @@ mod tests {
         let mut of = |text: &str| {
             let program = Program::parse(text, &[]).unwrap();
             let band = |band: usize| if band == 0 { (&a[..], Some(&valid[..])) } else { (&b[..], None) };
-            let (_, valid) = program.run(0, 3, band, &[None], &mut stack);
+            let (_, valid) = program.run(0, 3, band, &[None], &mut stack).unwrap();
             valid.map_or(vec![true; 3], <[bool]>::to_vec)
         };
         assert_eq!(of("b1 + b2"), [true, false, true]);

@@ -1,6 +1,7 @@
 //! Planes of pixels onto another number of rows and columns over the same extent.
 
 use crate::error::{Error, Result};
+use crate::workers::go_on;
 
 /// How a pixel is worked out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +61,18 @@ impl Axis {
 }
 
 /// A plane of `width` columns onto the axes; `has` says which pixels are there. Gives each pixel to `put`, in order.
+///
+/// # Errors
+/// The query was interrupted.
 pub fn plane(
     values: &[f64],
     width: usize,
     has: impl Fn(usize) -> bool,
     (rows, cols): (&Axis, &Axis),
     mut put: impl FnMut(Option<f64>),
-) {
+) -> Result<()> {
     for row in &rows.0 {
+        go_on()?;
         for col in &cols.0 {
             let (mut sum, mut share) = (0.0, 0.0);
             for (r, by_row) in row {
@@ -86,6 +91,7 @@ pub fn plane(
             put((share > LEAST).then(|| if share == 1.0 { sum } else { sum / share }));
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -95,7 +101,8 @@ mod tests {
     fn of(method: Method, values: &[f64], from: (usize, usize), to: (usize, usize)) -> Vec<Option<f64>> {
         let axes = (Axis::new(method, from.0, to.0).unwrap(), Axis::new(method, from.1, to.1).unwrap());
         let mut out = Vec::new();
-        plane(values, from.1, |at| !values[at].is_nan(), (&axes.0, &axes.1), |value| out.push(value));
+        plane(values, from.1, |at| !values[at].is_nan(), (&axes.0, &axes.1), |value| out.push(value))
+            .unwrap();
         out
     }
 

@@ -2,8 +2,8 @@
 //!
 //! What a user calls is a macro in the schema `geoquilt`, for three reasons: the aggregate has no bind, so that
 //! named parameters and options are the macro's; on DuckDB 1.5.6 an aggregate over a window or with ORDER BY ends the
-//! process, and on a macro the binder refuses both; and the macro hands over the bound of memory, which an aggregate
-//! cannot look up. The aggregate itself is hidden under the macro's name after `gq_`.
+//! process, and on a macro the binder refuses both; and the macro hands over the bound of memory and whose query it is, which
+//! an aggregate cannot look up. The aggregate itself is hidden under the macro's name after `gq_`.
 //!
 //! DuckDB keeps a pointer a state, null until a row comes: a group costs what it holds.
 
@@ -20,17 +20,19 @@ use crate::bridge::chunk::Input;
 use crate::bridge::connection::Connection;
 use crate::bridge::doc::FunctionDoc;
 use crate::bridge::logical_type::LogicalType;
+use crate::bridge::query;
 use crate::bridge::text::text;
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::sql_type::SqlType;
+use crate::workers::{Carried, carried, carrying, go_on};
 
 /// A function that gathers the rows of a group.
 pub trait AggregateFunction: 'static {
     /// The macro.
     const DOC: &'static FunctionDoc;
     /// What the macro hands over by position, alternatives parted by ` | `; behind these it hands over
-    /// `current_setting('geoquilt_aggregate_mb')`.
+    /// `current_setting('geoquilt_aggregate_mb')` and `gq_query()`.
     const ARGUMENTS: &'static [&'static str];
     /// What is gathered of a group, by one thread.
     type State: Default + Send + 'static;
@@ -76,10 +78,11 @@ pub trait AggregateFunction: 'static {
     fn bytes(state: &Self::State) -> usize;
 }
 
-/// A state, and how many of its bytes are counted.
+/// A state, how many of its bytes are counted, and what it works for.
 struct Slot<F: AggregateFunction> {
     state: F::State,
     counted: usize,
+    carried: Carried,
 }
 
 impl<F: AggregateFunction> Slot<F> {
@@ -121,7 +124,8 @@ unsafe fn slot<'a, F: AggregateFunction>(pointer: StatePointer<F>) -> &'a mut Sl
     // SAFETY: the pointer kept is null or what `Box::into_raw` gave.
     unsafe {
         if (*pointer).is_null() {
-            *pointer = Box::into_raw(Box::new(Slot { state: F::State::default(), counted: 0 }));
+            let slot = Slot { state: F::State::default(), counted: 0, carried: carried() };
+            *pointer = Box::into_raw(Box::new(slot));
         }
         &mut **pointer
     }
@@ -151,25 +155,28 @@ unsafe extern "C" fn update<F: AggregateFunction>(
     report::<F>(info, || {
         // SAFETY: the chunk is live for the callback.
         let input = unsafe { Input::from_raw(raw) };
-        let mut rows = F::rows(&input)?;
-        for row in 0..input.rows() {
-            // SAFETY: there is a state for each row; two rows may share one, which is lent to one at a time.
-            let slot = unsafe { slot(state_pointer::<F>(states, row)) };
-            F::update(&mut slot.state, &mut rows, row)?;
-            let before = slot.counted;
-            slot.count();
-            if slot.counted > before {
-                check::<F>(&input, row)?;
+        carrying(query::of(&input), || {
+            let mut rows = F::rows(&input)?;
+            for row in 0..input.rows() {
+                go_on()?;
+                // SAFETY: there is a state for each row; two rows may share one, which is lent to one at a time.
+                let slot = unsafe { slot(state_pointer::<F>(states, row)) };
+                F::update(&mut slot.state, &mut rows, row)?;
+                let before = slot.counted;
+                slot.count();
+                if slot.counted > before {
+                    check::<F>(&input, row)?;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     });
 }
 
 /// Memory that DuckDB does not count has a bound of its own, the last argument.
 fn check<F: AggregateFunction>(input: &Input<'_>, row: usize) -> Result<()> {
-    let Some(last) = input.columns().checked_sub(1) else { return Ok(()) };
-    let bound = input.column(last);
+    let Some(index) = input.columns().checked_sub(2) else { return Ok(()) };
+    let bound = input.column(index);
     let limit_mb = if bound.is_null(row) { u64::MAX } else { bound.get::<u64>(row) };
     let (needed, limit) = (F::held().load(Relaxed) as u64, limit_mb.saturating_mul(1 << 20));
     if needed <= limit { Ok(()) } else { Err(Error::TooLarge { load: Load::Groups, needed, limit }) }
@@ -187,9 +194,13 @@ unsafe extern "C" fn combine<F: AggregateFunction>(
             unsafe {
                 let source = *state_pointer::<F>(sources, index);
                 if let Some(source) = source.as_ref() {
-                    let target = slot(state_pointer::<F>(targets, index));
-                    F::combine(&mut target.state, &source.state)?;
-                    target.count();
+                    carrying(source.carried.clone(), || {
+                        go_on()?;
+                        let target = slot(state_pointer::<F>(targets, index));
+                        F::combine(&mut target.state, &source.state)?;
+                        target.count();
+                        Ok(())
+                    })?;
                 }
             }
         }
@@ -211,7 +222,10 @@ unsafe extern "C" fn finalize<F: AggregateFunction>(
         for index in 0..count {
             // SAFETY: there is a state for each index, which nobody writes now.
             match unsafe { (*state_pointer::<F>(states, index)).as_ref() } {
-                Some(slot) => F::finish(&slot.state, &mut out, offset + index)?,
+                Some(slot) => carrying(slot.carried.clone(), || {
+                    go_on()?;
+                    F::finish(&slot.state, &mut out, offset + index)
+                })?,
                 None => out.set_null(offset + index),
             }
         }
@@ -236,10 +250,10 @@ unsafe extern "C" fn destroy<F: AggregateFunction>(
     }
 }
 
-/// Every combination of types that the arguments may have, with the bound behind them.
+/// Every combination of types that the arguments may have, with the bound and the query behind them.
 fn overloads(arguments: &[&str]) -> Result<Vec<Vec<SqlType>>> {
     let mut overloads = vec![Vec::new()];
-    for types in arguments.iter().chain(&["UBIGINT"]) {
+    for types in arguments.iter().chain(&["UBIGINT", "UBIGINT"]) {
         let types = types.split(" | ").map(SqlType::parse).collect::<Result<Vec<_>>>()?;
         let longer = |shorter: &Vec<SqlType>| {
             let longer = types.iter().map(|ty| shorter.iter().cloned().chain([ty.clone()]).collect());
@@ -290,13 +304,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overloads_are_all_combinations_and_end_with_the_bound() {
+    fn overloads_are_all_combinations_and_end_with_the_bound_and_the_query() {
         let texts = |arguments: &[&str]| -> Vec<String> {
             let all = overloads(arguments).unwrap();
             all.iter().map(|o| o.iter().map(SqlType::to_string).collect::<Vec<_>>().join(" ")).collect()
         };
-        assert_eq!(texts(&[]), ["UBIGINT"]);
-        let want = ["FLOAT[] BIGINT[] UBIGINT", "DOUBLE[] BIGINT[] UBIGINT"];
+        assert_eq!(texts(&[]), ["UBIGINT UBIGINT"]);
+        let want = ["FLOAT[] BIGINT[] UBIGINT UBIGINT", "DOUBLE[] BIGINT[] UBIGINT UBIGINT"];
         assert_eq!(texts(&["FLOAT[] | DOUBLE[]", "BIGINT[]"]), want);
         assert!(overloads(&["FLOTE"]).is_err());
     }

@@ -12,18 +12,31 @@ pub struct Args {
     values: Vec<(String, Value)>,
     /// The type of the items of each argument that is a list.
     elements: Vec<(String, SqlType)>,
+    /// The CRS that the type of each argument carries, or of what is in it.
+    crs: Vec<(String, String)>,
 }
 
 impl Args {
     /// The arguments that were given to a function.
     pub fn new(doc: &FunctionDoc, values: Vec<(String, Value)>) -> Args {
-        Args { function: doc.name, values, elements: Vec::new() }
+        Args { function: doc.name, values, elements: Vec::new(), crs: Vec::new() }
     }
 
     /// Adds the types of the items of lists, which an empty list's values cannot tell.
     #[must_use]
     pub fn with_elements(self, elements: Vec<(String, SqlType)>) -> Args {
         Args { elements, ..self }
+    }
+
+    /// Adds the CRSs of arguments that are geometries, which values do not tell.
+    #[must_use]
+    pub fn with_crs(self, crs: Vec<(String, String)>) -> Args {
+        Args { crs, ..self }
+    }
+
+    /// The CRS that the type of a parameter carries, which is a GEOMETRY or holds such.
+    pub fn crs(&self, parameter: &str) -> Option<&str> {
+        self.crs.iter().find(|(name, _)| name == parameter).map(|(_, crs)| crs.as_str())
     }
 
     /// The type of the items of a parameter that is a list.
@@ -56,7 +69,7 @@ impl Args {
     pub fn of_struct(function: &'static str, value: &Value, known: &[&str], must: &str) -> Result<Args> {
         let Value::Struct(fields) = value else { return Err(Error::invalid(value, must)) };
         let values = known_fields(fields, "a field", known)?;
-        Ok(Args { function, values, elements: Vec::new() })
+        Ok(Args { function, values, elements: Vec::new(), crs: Vec::new() })
     }
 
     /// Puts `function(parameter)` in front of an error.

@@ -12,7 +12,7 @@ use duckdb::ffi;
 use crate::bridge::doc::FunctionDoc;
 use crate::error::{Error, Result};
 use crate::files::remote::{self, Session};
-use crate::workers::Here;
+use crate::workers::{Here, fault};
 
 /// Runs a callback's work; a panic becomes a defect's message.
 pub(super) fn contain<T>(
@@ -23,16 +23,11 @@ pub(super) fn contain<T>(
         let _here = Here::enter()?;
         work()
     };
-    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(fault(panic)));
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = said(&panic);
+        Err(fault(panic, || words))
+    });
     result.map_err(|error| message(&tell(&error.at(doc.name))))
-}
-
-/// An error that ended its callback as a panic does, or the defect that a panic is.
-fn fault(panic: Box<dyn Any + Send>) -> Error {
-    match panic.downcast::<Error>() {
-        Ok(error) => *error,
-        Err(panic) => Error::Bug(said(&panic)),
-    }
 }
 
 /// How the extension words its errors; set at LOAD, the same for each.

@@ -54,6 +54,9 @@ pub struct Parameter {
 pub enum Given {
     /// By position, always.
     Required,
+    /// The same, and handed over as it is: a cast of DuckDB's would lose the CRS of a geometry's type (2.0 casts before a
+    /// function is bound), or refuse a struct with one field more.
+    AsItIs,
     /// By position at the end of a scalar's arguments, or not at all.
     Optional,
     /// By name with `:=`; the text is the default, as SQL.
@@ -160,7 +163,7 @@ impl FunctionDoc {
         let mut parts = Vec::new();
         for parameter in self.parameters {
             match parameter.given {
-                Given::Required => parts.push(parameter.name.to_string()),
+                Given::Required | Given::AsItIs => parts.push(parameter.name.to_string()),
                 Given::Optional => parts.push(format!("[{}]", parameter.name)),
                 Given::Named(default) => parts.push(format!("{} := {default}", parameter.name)),
                 Given::Option(_) => {}
@@ -219,7 +222,8 @@ impl FunctionDoc {
         arguments: usize,
         is_struct: impl FnOnce(usize) -> Result<bool>,
     ) -> Result<Option<usize>> {
-        let by_position = |p: &&Parameter| matches!(p.given, Given::Required | Given::Optional);
+        let by_position =
+            |p: &&Parameter| matches!(p.given, Given::Required | Given::AsItIs | Given::Optional);
         let parameters: Vec<_> = self.parameters.iter().filter(by_position).collect();
         let options = parameters.iter().position(|p| p.given == Given::Optional && p.types == "STRUCT");
         let (Some(options), Some(last)) = (options, arguments.checked_sub(1)) else { return Ok(None) };
@@ -237,7 +241,7 @@ impl FunctionDoc {
         let mut shorter = Vec::new();
         for parameter in self.parameters {
             match parameter.given {
-                Given::Required => {}
+                Given::Required | Given::AsItIs => {}
                 Given::Optional => shorter.extend(overloads.clone()),
                 Given::Named(_) | Given::Option(_) => continue,
             }
@@ -267,7 +271,10 @@ impl Parameter {
     /// As [`FunctionDoc::overloads`].
     pub fn alternatives(&self) -> Result<Vec<SqlType>> {
         // What may be left out takes any type and looks itself, also at options that stand in its stead.
-        if self.types == "STRUCT" || self.given == Given::Optional && self.types.contains(" | ") {
+        if self.types == "STRUCT"
+            || self.given == Given::AsItIs
+            || self.given == Given::Optional && self.types.contains(" | ")
+        {
             return Ok(vec![SqlType::Any]);
         }
         self.types.split(" | ").map(SqlType::parse).collect()

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use duckdb::ffi;
 
 use crate::bridge::interrupt;
+use crate::bridge::settings;
 use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
 use crate::error::ReasonResult;
@@ -24,6 +25,8 @@ pub struct DuckFiles {
     context: ffi::duckdb_client_context,
     /// The database may keep queries from some files, or from all.
     guarded: OnceLock<bool>,
+    /// What a query may use, once it was asked.
+    memory: OnceLock<usize>,
 }
 
 // SAFETY: the context only leads to the connection's file system, which DuckDB's own threads share.
@@ -35,7 +38,7 @@ impl DuckFiles {
     /// # Safety
     /// `context` is live and owned by the caller, who gives it away; the value must not outlive the connection.
     pub unsafe fn new(context: ffi::duckdb_client_context) -> DuckFiles {
-        DuckFiles { context, guarded: OnceLock::new() }
+        DuckFiles { context, guarded: OnceLock::new(), memory: OnceLock::new() }
     }
 }
 
@@ -107,6 +110,10 @@ impl RemoteFiles for DuckFiles {
     fn is_interrupted(&self) -> bool {
         // SAFETY: the context is live, and its connection outlives the value.
         unsafe { interrupt::is_interrupted(self.context) }
+    }
+
+    fn memory(&self) -> usize {
+        *self.memory.get_or_init(|| settings::memory(&self.setting("memory_limit")).unwrap_or(usize::MAX))
     }
 
     fn is_guarded(&self) -> bool {

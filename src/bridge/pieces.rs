@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
+use std::ops::Range;
 
 use duckdb::ffi;
 
@@ -14,6 +15,7 @@ use crate::bridge::logical_type::LogicalType;
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
+use crate::workers::go_on;
 
 /// Numbers in a piece.
 const LENGTH: usize = 8192;
@@ -70,15 +72,18 @@ fn all_set(words: &[u64], from: usize, to: usize) -> bool {
 
 impl<'a> Pieces<'a> {
     /// # Errors
-    /// The column is not a list of numbers.
+    /// The column is not a list or an array of numbers.
     pub fn of(column: &'a Vector<'a>) -> Result<Pieces<'a>> {
         let ty = column.layout().ty.sql_type();
         let dtype = ty.as_ref().and_then(|ty| ty.item()).and_then(|item| item.dtype());
         let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is not a list of numbers")))?;
-        // SAFETY: the column is a list, whose child lives as long as it and is asked for its data where they lie flat; what
-        // is made here is destroyed by the guard.
+        // SAFETY: the column is a list or an array, whose child lives as long as it and is asked for its data where they lie
+        // flat; what is made here is destroyed by the guard.
         let (child, lie) = unsafe {
-            let child = ffi::duckdb_list_vector_get_child(column.raw());
+            let child = match column.layout().is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY) {
+                true => ffi::duckdb_array_vector_get_child(column.raw()),
+                false => ffi::duckdb_list_vector_get_child(column.raw()),
+            };
             let data = is_flat(child).then(|| ffi::duckdb_vector_get_data(child).cast_const());
             // A buffer of Arrow may begin anywhere.
             let data = data.filter(|data| data.addr().is_multiple_of(dtype.size()));
@@ -110,7 +115,7 @@ impl<'a> Pieces<'a> {
         self.column.list_entry(row).1
     }
 
-    /// Gives the list of a row to `take`, piece by piece.
+    /// Gives the list of a row to `take`, whole where it lies flat, else piece by piece.
     ///
     /// # Errors
     /// The numbers are of another type than `T`, or what `take` says.
@@ -119,45 +124,65 @@ impl<'a> Pieces<'a> {
         row: usize,
         mut take: impl FnMut(&[T], Nulls<'_>) -> Result<()>,
     ) -> Result<()> {
+        let length = self.length(row);
+        let step = if matches!(self.lie, Lie::Flat(..)) { length.max(1) } else { LENGTH };
+        for first in (0..length).step_by(step) {
+            go_on()?;
+            self.part(row, first..(first + step).min(length), &mut take)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a part of the list of a row to `take`: no more numbers than a piece has, unless they lie flat.
+    ///
+    /// # Errors
+    /// As [`Pieces::each`], and a part that is none.
+    pub fn part<T: Plain + Pixel>(
+        &mut self,
+        row: usize,
+        part: Range<usize>,
+        take: impl FnOnce(&[T], Nulls<'_>) -> Result<()>,
+    ) -> Result<()> {
         if T::DTYPE != self.dtype {
             return Err(Error::Bug(format!("{} read as {}", self.dtype, T::DTYPE)));
         }
         let (offset, length) = self.column.list_entry(row);
-        let (copy, chosen) = match self.lie {
-            Lie::Copied(copy, chosen) => (copy, chosen),
-            Lie::Flat(..) if length == 0 => return Ok(()),
+        let (from, count) = (offset + part.start, part.len());
+        if part.end > length {
+            return Err(Error::Bug(format!("{part:?} of a list of {length}")));
+        }
+        let (values, nulls) = match self.lie {
+            _ if count == 0 => (&[][..], None),
             Lie::Flat(data, words) => {
-                let end = offset + length;
+                let end = from + count;
                 // SAFETY: the child has the row's items, which lie one after another and have the type `T`, aligned as
                 // that; a mask has a bit for each.
                 let (values, words) = unsafe {
                     let words =
                         (!words.is_null()).then(|| std::slice::from_raw_parts(words, end.div_ceil(64)));
-                    (std::slice::from_raw_parts(data.cast::<T>().add(offset), length), words)
+                    (std::slice::from_raw_parts(data.cast::<T>().add(from), count), words)
                 };
-                let nulls = words.filter(|words| !all_set(words, offset, end)).map(|words| (words, offset));
-                return take(values, Nulls(nulls));
+                (values, words.filter(|words| !all_set(words, from, end)).map(|words| (words, from)))
             }
-        };
-        for first in (0..length).step_by(LENGTH) {
-            let count = LENGTH.min(length - first);
+            Lie::Copied(..) if count > LENGTH => {
+                return Err(Error::Bug(format!("{part:?} is more than a piece")));
+            }
             // SAFETY: the selection names items of the child that are the row's, and the copy has room for them. Its
             // type is the child's, whose values are those of `T`. A mask has a bit for each value.
-            let (values, nulls) = unsafe {
+            Lie::Copied(copy, chosen) => unsafe {
                 let indices = ffi::duckdb_selection_vector_get_data_ptr(chosen);
                 let indices = std::slice::from_raw_parts_mut(indices, count);
-                for (index, from) in indices.iter_mut().zip(offset + first..) {
+                for (index, from) in indices.iter_mut().zip(from..) {
                     *index = from as ffi::sel_t;
                 }
                 ffi::duckdb_vector_copy_sel(self.child, copy, chosen, count as u64, 0, 0);
                 let values = ffi::duckdb_vector_get_data(copy).cast::<T>();
                 let words = ffi::duckdb_vector_get_validity(copy);
-                let nulls = (!words.is_null()).then(|| std::slice::from_raw_parts(words, count.div_ceil(64)));
-                (std::slice::from_raw_parts(values, count), Nulls(nulls.map(|words| (words, 0))))
-            };
-            take(values, nulls)?;
-        }
-        Ok(())
+                let words = (!words.is_null()).then(|| std::slice::from_raw_parts(words, count.div_ceil(64)));
+                (std::slice::from_raw_parts(values, count), words.map(|words| (words, 0)))
+            },
+        };
+        take(values, Nulls(nulls))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::bridge::rows::Cell;
 use crate::bridge::vector::Vector;
 use crate::error::Result;
+use crate::workers::{STRIDE, go_on};
 
 /// A type that a column may have.
 pub trait Typed {
@@ -40,6 +41,9 @@ macro_rules! typed {
         }
         impl Typed for Option<$type> {
             const TYPE: &'static str = $name;
+        }
+        impl Typed for Option<Vec<$type>> {
+            const TYPE: &'static str = concat!($name, "[]");
         }
     )*};
 }
@@ -96,7 +100,13 @@ impl<T: Read> Read for Vec<T> {
             return Ok(None);
         }
         let list = column.list(row);
-        list.rows().map(|item| T::read(list.items(), item)).collect()
+        let read = |item: usize| {
+            if item % STRIDE == 0 {
+                go_on()?;
+            }
+            T::read(list.items(), item)
+        };
+        list.rows().map(read).collect()
     }
 }
 
@@ -163,6 +173,9 @@ macro_rules! record {
                 ];
                 $crate::bridge::record::text!["STRUCT(", FIELDS.split_at(FIELDS.len() - 2).0, ")"]
             };
+        }
+        impl $crate::bridge::record::Typed for Option<$record> {
+            const TYPE: &'static str = <$record as $crate::bridge::record::Typed>::TYPE;
         }
         impl $crate::bridge::record::Typed for Vec<$record> {
             const TYPE: &'static str =

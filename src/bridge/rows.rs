@@ -9,7 +9,7 @@ use crate::bridge::chunk::Input;
 use crate::bridge::vector::{Plain, Vector};
 use crate::error::Result;
 use crate::value::Value;
-use crate::workers;
+use crate::workers::{self, STRIDE, go_on};
 
 /// What a row of a result is written from.
 pub trait Cell {
@@ -30,7 +30,7 @@ macro_rules! cells {
         }
     )*};
 }
-cells!(bool, i32, i64, u64, f32, f64);
+cells!(bool, u8, i32, i64, u64, f32, f64);
 
 impl Cell for &str {
     fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
@@ -63,7 +63,12 @@ impl<T: Cell> Cell for Option<T> {
 impl<T: Cell> Cell for Vec<T> {
     fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
         let (items, first) = out.push_list(row, self.len());
-        self.iter().enumerate().try_for_each(|(i, item)| item.write(items, first + i))
+        self.iter().enumerate().try_for_each(|(i, item)| {
+            if i % STRIDE == 0 {
+                go_on()?;
+            }
+            item.write(items, first + i)
+        })
     }
 }
 
@@ -93,7 +98,10 @@ pub fn rows<T: Cell>(
     out: &mut Vector<'_>,
     mut value: impl FnMut(usize) -> Result<Option<T>>,
 ) -> Result<()> {
-    (0..input.rows()).try_for_each(|row| value(row)?.write(out, row))
+    (0..input.rows()).try_for_each(|row| {
+        go_on()?;
+        value(row)?.write(out, row)
+    })
 }
 
 /// Writes a list of plain values for each row: `fill` adds a row's values to those of the rows before, and says whether
@@ -110,6 +118,7 @@ pub fn lists<T: Plain + Pod>(
     let mut lengths = Vec::with_capacity(input.rows());
     for row in 0..input.rows() {
         let before = values.len();
+        go_on()?;
         lengths.push(fill(row, &mut values)?.then(|| values.len() - before));
     }
     let mut rest = values.as_slice();

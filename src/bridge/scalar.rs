@@ -48,14 +48,6 @@ impl Call {
         self.of_type(index, geometry_crs)
     }
 
-    /// # Errors
-    /// The argument holds a subquery.
-    pub fn is_geometry(&self, index: usize) -> Result<bool> {
-        // SAFETY: the type is live.
-        let is = |ty: &LogicalType| unsafe { ffi::duckdb_get_type_id(ty.raw()) };
-        Ok(self.of_type(index, is)? == ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
-    }
-
     /// Names and types of the fields of an argument that is a STRUCT.
     ///
     /// # Errors
@@ -93,6 +85,19 @@ impl Call {
         Args::of_options(self.doc, &options?)
     }
 
+    /// The options, or the argument that holds those of each row.
+    ///
+    /// # Errors
+    /// As [`Call::options`], but that they may hang on columns.
+    pub fn options_or_column(&self) -> Result<Options> {
+        let Some(index) = self.options_index()? else { return self.options().map(Options::Constant) };
+        // SAFETY: the expression is live.
+        match self.look(index, |expression| unsafe { ffi::duckdb_expression_is_foldable(expression) })? {
+            true => self.options().map(Options::Constant),
+            false => Ok(Options::Column(index)),
+        }
+    }
+
     fn of_type<T>(&self, index: usize, look: impl FnOnce(&LogicalType) -> T) -> Result<T> {
         // SAFETY: the expression is live, and gives its type away.
         self.look(index, |expression| unsafe {
@@ -117,12 +122,20 @@ impl Call {
     }
 }
 
+/// Options as they were given.
+pub enum Options {
+    /// One for the query.
+    Constant(Args),
+    /// The argument that holds those of each row.
+    Column(usize),
+}
+
 /// A function that gives a value for each row.
 pub trait ScalarFunction: 'static {
     /// What it says of itself.
     const DOC: &'static FunctionDoc;
-    /// It gives pixels: DuckDB then neither calls it while it plans, where a constant call would become one object a
-    /// number, nor takes two calls for one.
+    /// It reads pixels: DuckDB then neither calls it while it plans, where a constant call would read them and become one
+    /// object a number, nor takes two calls for one.
     const VOLATILE: bool = false;
     /// What bind learns: the constant arguments, and the user's bounds.
     type Bound: Send + Sync + 'static;

@@ -159,12 +159,8 @@ pub(super) unsafe fn read(mut context: ffi::duckdb_client_context, database: u64
         ffi::duckdb_destroy_client_context(&mut context);
         (values, memory, connection)
     };
-    let memory = match memory {
-        Some((Value::Text(limit), _)) => bytes_of(&limit),
-        _ => None,
-    };
     let usual = usual();
-    let mut limits = Limits::within(memory.into_iter().chain(cgroup_memory()).min());
+    let mut limits = Limits::within(self::memory(&memory.map_or(Value::Null, |(limit, _)| limit)));
     let mut scopes = [Scope::Default; SETTINGS.len()];
     for ((setting, value), scope) in SETTINGS.iter().zip(values).zip(&mut scopes) {
         let (value, told) = value?;
@@ -186,6 +182,15 @@ pub(super) unsafe fn read(mut context: ffi::duckdb_client_context, database: u64
     let remote = choice("geoquilt_remote_cache_mb", limits.remote_cache);
     limits::apply((database, connection), blocks, remote);
     Ok(limits)
+}
+
+/// The bytes that a query may use: DuckDB's `memory_limit`, as it shows it, or what the control group allows if that is less.
+pub(super) fn memory(limit: &Value) -> Option<usize> {
+    let told = match limit {
+        Value::Text(limit) => bytes_of(limit),
+        _ => None,
+    };
+    told.into_iter().chain(cgroup_memory()).min()
 }
 
 /// The limits of who set none, as DuckDB shows them: `memory_limit` may make them less.

@@ -18,7 +18,7 @@ use crate::bridge::logical_type::LogicalType;
 use crate::bridge::python;
 use crate::bridge::settings;
 use crate::bridge::text::text;
-use crate::bridge::value::{RawValue, element_type};
+use crate::bridge::value::{RawValue, crs_of, element_type};
 use crate::error::{Error, Result};
 use crate::files::remote::Session;
 use crate::limits::Limits;
@@ -137,16 +137,19 @@ unsafe extern "C" fn drop_scan<S>(data: *mut c_void) {
 unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
     // SAFETY: `info` is live for the callback; every handle taken from it is owned by a guard.
     let work = || unsafe {
-        let (mut values, mut elements) = (Vec::new(), Vec::new());
-        let positional = F::DOC.parameters.iter().filter(|p| p.given == Given::Required);
+        let (mut values, mut elements, mut crs) = (Vec::new(), Vec::new(), Vec::new());
+        let positional =
+            F::DOC.parameters.iter().filter(|p| matches!(p.given, Given::Required | Given::AsItIs));
         for (i, parameter) in positional.enumerate() {
             let raw = RawValue(ffi::duckdb_bind_get_parameter(info, i as u64));
             values.push((parameter.name.to_string(), Value::read(&raw)));
             elements.extend(element_type(&raw).map(|ty| (parameter.name.to_string(), ty)));
+            crs.extend(crs_of(&raw).map(|crs| (parameter.name.to_string(), crs)));
         }
         for name in args::named(F::DOC) {
             let raw = RawValue(ffi::duckdb_bind_get_named_parameter(info, text(name)?.as_ptr()));
             if !raw.0.is_null() {
+                crs.extend(crs_of(&raw).map(|crs| (name.to_string(), crs)));
                 values.push((name.to_string(), Value::read(&raw)));
             }
         }
@@ -156,7 +159,7 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
         ffi::duckdb_table_function_get_client_context(info, &mut context);
         let files = Arc::new(DuckFiles::new(context));
         let session = Arc::new(Session::new(files.clone(), limits.remote_retries));
-        let args = Args::new(F::DOC, values).with_elements(elements);
+        let args = Args::new(F::DOC, values).with_elements(elements).with_crs(crs);
         let plan = reading(&session, || F::bind(&args, limits))?;
         for (name, ty) in &plan.columns {
             ffi::duckdb_bind_add_result_column(info, text(name)?.as_ptr(), LogicalType::new(ty)?.raw());
@@ -231,7 +234,9 @@ pub fn register_table<F: TableFunction>(connection: &Connection) -> Result<()> {
         for parameter in doc.parameters {
             let ty = LogicalType::new(&parameter.registered()?)?;
             match parameter.given {
-                Given::Required => ffi::duckdb_table_function_add_parameter(function, ty.raw()),
+                Given::Required | Given::AsItIs => {
+                    ffi::duckdb_table_function_add_parameter(function, ty.raw())
+                }
                 Given::Named(_) => {
                     ffi::duckdb_table_function_add_named_parameter(
                         function,

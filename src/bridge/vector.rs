@@ -241,8 +241,11 @@ impl<'a> Vector<'a> {
         self.raw
     }
 
-    /// Where a row's list begins in the child, and how many items it has.
+    /// Where a row's list or array begins in the child, and how many items it has.
     pub(super) fn list_entry(&self, row: usize) -> (usize, usize) {
+        if self.layout.is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY) {
+            return (self.check(row) * self.layout.size, self.layout.size);
+        }
         let entry = self.get::<ListEntry>(row);
         (entry.offset as usize, entry.length as usize)
     }
@@ -254,6 +257,30 @@ impl<'a> Vector<'a> {
     /// A field of a STRUCT, by its number.
     pub fn field(&self, index: usize) -> &Vector<'a> {
         &self.children[index]
+    }
+
+    /// A field of a STRUCT, by its name in any case.
+    pub fn named(&self, name: &str) -> Option<&Vector<'a>> {
+        let at = self.layout.parts.iter().position(|(have, _)| have.eq_ignore_ascii_case(name))?;
+        self.children.get(at)
+    }
+
+    /// The fields of a STRUCT by their names in any case; of one without names, by their places. `None` where one is
+    /// missing, or for another type.
+    pub fn named_fields<const N: usize>(&self, names: [&str; N]) -> Option<[&Vector<'a>; N]> {
+        if self.holds() != Holds::Struct {
+            return None;
+        }
+        let unnamed = self.layout.parts.iter().all(|(name, _)| name.is_empty());
+        let mut found = [self; N];
+        for (index, (slot, name)) in found.iter_mut().zip(names).enumerate() {
+            *slot = if unnamed && self.children.len() == N {
+                self.children.get(index)?
+            } else {
+                self.named(name)?
+            };
+        }
+        Some(found)
     }
 
     /// A field of a STRUCT, by its number, to be written.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::crs::short;
 use crate::dtype::Dtype;
 use crate::error::cause::Cause;
 use crate::error::nearest::suggestion;
@@ -114,14 +115,15 @@ impl Lack {
     pub(super) fn tell(&self, path: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lack::Directory => {
-                write!(f, "\"{path}\" is a directory\nTo take the files in it, write \"{path}/**/*.tif\"")
+                let folder = path.trim_end_matches('/');
+                write!(f, "\"{path}\" is a directory\nTo take the files in it, write \"{folder}/**/*.tif\"")
             }
             Lack::Kind(other) => write!(
                 f,
                 "\"{path}\" {}",
                 match other {
                     Other::Table => "is a Parquet file, which is a table to DuckDB",
-                    Other::Array => "is an array file, not a vector file",
+                    Other::Array => "is an array file, neither a raster nor a vector file",
                     Other::Vector => "is a vector file, not a raster",
                     Other::Raster => "is a raster, not a vector file",
                     Other::Both => "holds both a raster and vector layers",
@@ -272,10 +274,11 @@ impl Bounds {
             ),
             Bounds::Unit { crs, geographic: true, .. } => write!(
                 f,
-                "{value} is not in degrees, the unit of {crs}\nName the CRS that its numbers are in, or give degrees"
+                "{value} is not in degrees, the unit of {}\nName the CRS that its numbers are in, or give degrees",
+                short(crs)
             ),
             Bounds::Unit { crs, unit, .. } => {
-                write!(f, "{value} looks like degrees, and {crs} counts in {unit}")
+                write!(f, "{value} looks like degrees, and {} counts in {unit}", short(crs))
             }
         }
     }
@@ -290,9 +293,11 @@ pub enum Load {
     Values { variable: String, values: u64 },
     /// All pixels of one chunk of a scalar's rows.
     Chunk,
-    /// Slices, or the steps of a series: what they are in words.
+    /// A slice, or the steps of a series: what they are in words.
     Slices(String),
-    /// The labels of one chunk, as far as its rows were looked at.
+    /// The slices or series of one chunk of a scalar's rows, and the function that streams such rows.
+    Rows { what: String, streams: &'static str },
+    /// The labels of one chunk.
     Labels,
     /// The pixels of one window.
     Window { window: String, bands: usize },
@@ -319,7 +324,8 @@ impl Load {
             }
             Load::Chunk => write!(f, "one chunk would take {above}"),
             Load::Slices(what) => write!(f, "{what} would take {above}"),
-            Load::Labels => write!(f, "one chunk of labels takes at least {above}"),
+            Load::Rows { what, .. } => write!(f, "one chunk of {what} would take {above}"),
+            Load::Labels => write!(f, "one chunk of labels would take {above}"),
             Load::Window { window, bands } => write!(f, "{window} of {bands} bands would take {above}"),
             Load::Zone => write!(f, "the pixels of one zone take {above}"),
             Load::Steps { first, last, most } => write!(

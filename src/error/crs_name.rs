@@ -1,24 +1,6 @@
-//! A CRS as an error names it: PROJJSON and WKT are pages long.
+//! What an error says of a CRS beside its name.
 
-/// Longer names are no names, but definitions.
-const LONGEST: usize = 100;
-
-/// The name within a definition, in quotes; a code as it is.
-pub(super) fn short(definition: &str) -> String {
-    let text = definition.trim();
-    let quoted = |text: &str| text.split('"').nth(1).map(str::to_string);
-    let named = match text.strip_prefix('{') {
-        // The first name is the CRS's own: what it stands on follows.
-        Some(fields) => fields.split_once("\"name\"").and_then(|(_, rest)| quoted(rest)),
-        None if text.contains('[') => quoted(text),
-        None => None,
-    };
-    match named {
-        Some(name) => format!("\"{name}\""),
-        None if text.len() <= LONGEST => text.to_string(),
-        None => format!("{}...", text.chars().take(LONGEST).collect::<String>()),
-    }
-}
+use crate::crs::short;
 
 /// What is said of a CRS of another body than the Earth.
 pub(super) fn elsewhere(definition: &str) -> Option<String> {
@@ -42,14 +24,6 @@ mod tests {
     const MARS: &str = "{\"$schema\": \"https://proj.org/schemas/v0.7/projjson.schema.json\", \"type\": \"ProjectedCRS\", \
         \"name\": \"Equirectangular MARS\", \"base_crs\": {\"name\": \"GCS_Mars_2000\", \"datum\": {\"ellipsoid\": \
         {\"name\": \"Mars_2000\", \"semi_major_axis\": 3396190, \"inverse_flattening\": 169.89}}}}";
-
-    #[test]
-    fn a_definition_is_told_by_its_name() {
-        assert_eq!(short(MARS), "\"Equirectangular MARS\"");
-        assert_eq!(short("PROJCS[\"sinusoidal\",GEOGCS[\"sphere\"]]"), "\"sinusoidal\"");
-        assert_eq!(short("EPSG:32632"), "EPSG:32632");
-        assert_eq!(short(&"+x ".repeat(60)).len(), LONGEST + 3);
-    }
 
     #[test]
     fn another_body_is_told() {

@@ -1,15 +1,28 @@
 //! Which of several names was probably meant.
 
-/// A second line that lists the choices, and names the one that is at most two letters away.
+/// A second line that lists the choices, and names the one that was probably meant.
 pub(super) fn suggestion(value: &str, choices: &[String]) -> String {
-    let lower = value.to_lowercase();
-    let near = choices
-        .iter()
-        .map(|choice| (edits(&lower, &choice.to_lowercase()), choice))
-        .min()
-        .filter(|(distance, choice)| *distance <= 2 && *distance < choice.len());
-    let hint = near.map(|(_, choice)| format!("Did you mean \"{choice}\"? ")).unwrap_or_default();
+    let near = near(value, choices.iter().map(String::as_str));
+    let hint = near.map(|choice| format!("Did you mean \"{choice}\"? ")).unwrap_or_default();
     format!("\n{hint}One of: {}", choices.join(", "))
+}
+
+/// The name that is at most two letters away, or begins as the other does: `resampling` for `resample`.
+pub fn near<'a>(value: &str, choices: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = value.to_lowercase();
+    let choices: Vec<(&str, String)> = choices.map(|choice| (choice, choice.to_lowercase())).collect();
+    let closest = choices.iter().map(|(choice, name)| (edits(&lower, name), *choice)).min();
+    if let Some((distance, choice)) = closest
+        && distance <= 2
+        && distance < choice.len()
+    {
+        return Some(choice);
+    }
+    /// Letters that tell a word.
+    const STEM: usize = 5;
+    let shared = |name: &String| lower.chars().zip(name.chars()).take_while(|(a, b)| a == b).count();
+    let longest = choices.iter().map(|(choice, name)| (shared(name), *choice)).max_by_key(|(n, _)| *n)?;
+    (longest.0 >= STEM).then_some(longest.1)
 }
 
 /// Levenshtein distance: how many letters to insert, delete or replace.
@@ -33,6 +46,15 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_near_by_its_letters_or_by_its_stem() {
+        let near = |value: &str| near(value, ["resampling", "merge", "mask_band", "mask_path"].into_iter());
+        assert_eq!(near("resample"), Some("resampling"));
+        assert_eq!(near("mrege"), Some("merge"));
+        assert_eq!(near("mask_bnd"), Some("mask_band"));
+        assert_eq!((near("mass"), near("bands")), (None, None));
+    }
 
     #[test]
     fn edits_is_levenshtein() {

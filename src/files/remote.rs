@@ -39,6 +39,11 @@ pub trait RemoteFiles: Send + Sync {
     fn is_interrupted(&self) -> bool {
         false
     }
+
+    /// How many bytes the query that reads may use.
+    fn memory(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// An open URL: a cursor that one thread uses at a time.
@@ -180,6 +185,10 @@ impl Carry for Session {
     fn is_interrupted(&self) -> bool {
         self.files.is_interrupted()
     }
+
+    fn memory(&self) -> usize {
+        self.files.memory()
+    }
 }
 
 impl Session {
@@ -192,6 +201,11 @@ impl Session {
             open: Mutex::new(Kept::new(KEPT_FILES)),
             idle: Idle::new(KEPT_HANDLES),
         }
+    }
+
+    /// The number of the session, above 0.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// Why this query must not read or write a local file; `None` where it may.

@@ -8,6 +8,7 @@ pub mod burn;
 mod calls;
 pub mod create;
 mod dataset;
+mod deflate;
 mod drivers;
 pub mod features;
 #[cfg(target_os = "linux")]
@@ -16,6 +17,8 @@ pub mod hidden;
 mod libtiff;
 pub mod mdim;
 mod netcdf;
+#[cfg(target_os = "linux")]
+mod sqlite;
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 mod system;
 mod tags;
@@ -82,6 +85,7 @@ pub fn start() {
         drivers::keep();
         vsi::install();
         libtiff::install();
+        deflate::install();
     });
 }
 

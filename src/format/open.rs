@@ -44,6 +44,11 @@ fn is_zip(sight: &Sight) -> bool {
     sight.magic().starts_with(b"PK\x03\x04")
 }
 
+/// A file of JPEG 2000, or its bare codestream.
+fn is_jpeg2000(magic: &[u8]) -> bool {
+    magic.starts_with(b"\0\0\0\x0cjP  ") || magic.starts_with(b"\xff\x4f\xff\x51")
+}
+
 /// True when the content is an array file's.
 pub fn is_array(sight: &Sight) -> bool {
     match sight.kind() {
@@ -65,7 +70,15 @@ pub fn explain(error: Error, sight: &Sight, wanted: Option<Kind>) -> Error {
     if sight.magic().starts_with(b"PAR1") {
         return other(Other::Table);
     }
-    if is_array(sight) && wanted == Some(Kind::Vector) {
+    if is_jpeg2000(&sight.magic()) {
+        let reason =
+            "it is JPEG 2000, which is not read here: make a GeoTIFF of it first (gdal_translate -of COG)";
+        return Error::unreadable(sight.path(), reason);
+    }
+    // A store, or a zipped one, is nothing else; NetCDF and its kin may be rasters too, and say so themselves.
+    let is_store = !matches!(sight.kind(), FileKind::File) || is_zip(sight);
+    let is_wanted = wanted == Some(Kind::Vector) || is_store && wanted == Some(Kind::Raster);
+    if is_wanted && is_array(sight) {
         return other(Other::Array);
     }
     let is_vector = || VectorSource::open(sight).is_ok_and(|file| file.layer_count() > 0);

@@ -69,6 +69,16 @@ impl Table {
     }
 }
 
+/// What a file's metadata has under a key.
+///
+/// # Errors
+/// As [`Table::open`].
+pub fn noted(path: &str, key: &str) -> Result<Option<String>> {
+    let builder = builder(path)?;
+    let mut pairs = builder.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+    Ok(pairs.find(|pair| pair.key == key).and_then(|pair| pair.value.clone()))
+}
+
 fn builder(path: &str) -> Result<ParquetRecordBatchReaderBuilder<Input>> {
     let sight = Sight::at(path)?;
     let unreadable = |reason: Cause| Error::unreadable(path, reason);

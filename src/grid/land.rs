@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::source::Source;
 use crate::window::Window;
+use crate::workers::go_on;
 
 /// Which pixels of a mask are land.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -158,6 +159,7 @@ impl SummedRows {
         let mut bad = vec![false; if has_invalid { self.width } else { 0 }];
         self.keep(0, &land, &invalid);
         for top in (0..self.height).step_by(strip) {
+            go_on()?;
             let rows = strip.min(self.height - top);
             pixels.resize(rows * self.width, T::default());
             let window = Window::new(top as i64, 0, rows as i64, self.width as i64)?;

@@ -11,12 +11,13 @@ use crate::dtype::Pixel;
 use crate::dtype::with_dtype;
 use crate::error::{Bounds, Error, Result};
 use crate::format::gdal;
-use crate::grid::land::{Fractions, LandRule, count};
+use crate::grid::land::{Fractions, LandRule, SummedRows, count};
 use crate::map::Footprint;
 use crate::projection;
 use crate::read::patch::{PatchOptions, PatchRequest};
 use crate::read::source::Source;
 use crate::window::Window;
+use crate::workers::go_on;
 
 /// What to do about the part of a box that the mask does not cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,12 @@ pub struct Mask {
     transform: Affine,
     crs: String,
     geographic: bool,
+    /// Sums of all its pixels, for many boxes.
+    sums: Option<SummedRows>,
 }
+
+/// Masks of more pixels than this are read box by box.
+const MAX_SUMMED: usize = 1 << 28;
 
 impl Mask {
     /// # Errors
@@ -46,7 +52,21 @@ impl Mask {
         let source = Source::open(path)?;
         let (transform, crs) = source.header().georeference(path)?;
         let geographic = projection::crs_facts(&crs)?.geographic;
-        Ok(Mask { source, rule, transform, crs, geographic })
+        Ok(Mask { source, rule, transform, crs, geographic, sums: None })
+    }
+
+    /// Reads all pixels once, so that each box after that costs the same.
+    ///
+    /// # Errors
+    /// Pixels that cannot be decoded.
+    pub fn summed(mut self) -> Result<Mask> {
+        let header = self.source.header();
+        let (height, width) = (header.height, header.width);
+        if height.saturating_mul(width) <= MAX_SUMMED {
+            let all: Vec<i64> = (0..height as i64).collect();
+            self.sums = Some(SummedRows::build(&self.source, self.rule, &all, (height, width))?);
+        }
+        Ok(self)
     }
 
     fn extent(&self) -> Result<Bbox> {
@@ -163,12 +183,16 @@ impl Mask {
         if height <= 0 || width <= 0 {
             return Ok(Fractions::default());
         }
+        if let (Some(sums), None) = (&self.sums, wkb) {
+            return Ok(sums.fractions(&Window::new(*top, *left, height, width)?));
+        }
         let dtype = self.source.header().bands.first().map(|b| b.dtype);
         let dtype = dtype.ok_or_else(|| Error::Bug("a mask without bands".into()))?;
         // Strips, so that a box the size of the world takes no more memory than a small one.
         let strip = ((1 << 22) / width).clamp(1, height);
         let mut sum = Fractions::default();
         for first in (*top..*bottom).step_by(strip as usize) {
+            go_on()?;
             let window = Window::new(first, *left, strip.min(bottom - first), width)?;
             let inside = match wkb {
                 Some(wkb) => {

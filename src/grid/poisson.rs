@@ -10,6 +10,7 @@ use crate::grid::Grid;
 use crate::grid::sampler::MAX_PLACES;
 use crate::map::sphere;
 use crate::random::Pcg64;
+use crate::workers::go_on;
 
 /// Bridson's k: darts around a place before it is given up.
 const AROUND: usize = 30;
@@ -124,6 +125,7 @@ impl<'a> Throw<'a> {
     /// Bridson's growth: darts between one and two distances around places that may still have room beside them.
     fn grow(&mut self) -> Result<()> {
         while !self.active.is_empty() {
+            go_on()?;
             let chosen = self.rng.integer(self.active.len() as u64 - 1) as usize;
             let Some(&at) = self.active.get(chosen) else { break };
             let mut found = false;
@@ -180,7 +182,7 @@ impl<'a> Throw<'a> {
             let must = "large enough for its places to be held in memory";
             return Err(Error::invalid(format!("distance {}", self.distance), must));
         }
-        for cell in self.rng.permutation(cells) {
+        for cell in self.rng.permutation(cells).into_iter().map(i64::from) {
             let (top, left) = (cell / across * tall, cell % across * wide);
             let (tall, wide) = (tall.min(rows - top), wide.min(cols - left));
             if tall <= 0 || wide <= 0 {
@@ -192,6 +194,7 @@ impl<'a> Throw<'a> {
                 false => (0..IN_A_CELL).map(|_| self.rng.integer(positions - 1)).collect(),
             };
             for position in order {
+                go_on()?;
                 let spot = (top + position as i64 / wide, left + position as i64 % wide);
                 if self.try_at(spot)? {
                     self.grow()?;

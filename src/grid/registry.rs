@@ -36,8 +36,8 @@ struct TargetColumns {
     path: usize,
     window: usize,
     fields: [usize; 4],
-    /// The column `isel`, and the field of it that is a step of time.
-    step: Option<(usize, usize)>,
+    /// The fields that are a step of time, each with its column: `time` of `isel`, and `step` of `win`.
+    steps: [Option<(usize, usize)>; 2],
 }
 
 /// The numbers of a window, in the order of [`TargetColumns::fields`].
@@ -85,11 +85,11 @@ impl Registry {
             let column = window.columns().get(field)?;
             // A UBIGINT beyond BIGINT comes as a number below zero.
             let wide = |number: &i64| *number < 0 && *column.data_type() == DataType::UInt64;
-            value(column.as_ref(), row).as_ref().and_then(whole).filter(|number| !wide(number))
+            value(column.as_ref(), row).as_ref().and_then(Value::whole).filter(|number| !wide(number))
         };
-        let step = self.target.step.and_then(|(isel, field)| {
-            let isel = column(isel)?.as_struct_opt()?;
-            value(isel.columns().get(field)?.as_ref(), row)
+        let step = self.step_of(|at, field| {
+            let inside = column(at)?.as_struct_opt()?;
+            value(inside.columns().get(field)?.as_ref(), row)
         });
         Ok(Target { path: paths.get(path), window: self.window(number)?, step: self.step(step.as_ref())? })
     }
@@ -101,19 +101,25 @@ impl Registry {
         else {
             return Err(self.no_target());
         };
-        let number = |field: usize| window.get(field).and_then(|(_, value)| whole(value));
-        let step = self.target.step.and_then(|(isel, field)| match value(isel) {
-            Some(Value::Struct(isel)) => isel.get(field).map(|(_, step)| step),
+        let number = |field: usize| window.get(field).and_then(|(_, value)| value.whole());
+        let step = self.step_of(|at, field| match value(at) {
+            Some(Value::Struct(inside)) => inside.get(field).map(|(_, step)| step.clone()),
             _ => None,
         });
-        Ok(Target { path: paths.get(path), window: self.window(number)?, step: self.step(step)? })
+        Ok(Target { path: paths.get(path), window: self.window(number)?, step: self.step(step.as_ref())? })
+    }
+
+    /// The first step of time that a row has.
+    fn step_of(&self, at: impl Fn(usize, usize) -> Option<Value>) -> Option<Value> {
+        let known = |&(column, field): &(usize, usize)| at(column, field).filter(|step| *step != Value::Null);
+        self.target.steps.iter().flatten().find_map(known)
     }
 
     /// The step of time that a row names.
     fn step(&self, value: Option<&Value>) -> Result<Option<u64>> {
         let Some(value) = value.filter(|value| **value != Value::Null) else { return Ok(None) };
-        let step = whole(value).and_then(|step| u64::try_from(step).ok());
-        step.map(Some).ok_or_else(|| self.bad("a row whose isel.time is no index from 0 on"))
+        let step = value.whole().and_then(|step| u64::try_from(step).ok());
+        step.map(Some).ok_or_else(|| self.bad("a row whose isel.time or win.step is no index from 0 on"))
     }
 
     fn no_target(&self) -> Error {
@@ -128,19 +134,6 @@ impl Registry {
         }
         let [row_off, col_off, height, width] = sides;
         Window::new(row_off, col_off, height, width)
-    }
-}
-
-/// The whole number that a value is, whatever its type.
-fn whole(value: &Value) -> Option<i64> {
-    match value {
-        Value::Int(number) => Some(*number),
-        Value::Double(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
-        Value::Decimal(digits, scale) => {
-            let unit = 10i128.checked_pow(u32::from(*scale))?;
-            (digits % unit == 0).then(|| i64::try_from(digits / unit).ok()).flatten()
-        }
-        _ => None,
     }
 }
 
@@ -177,11 +170,15 @@ fn target_columns(records: &Records) -> Result<TargetColumns> {
             }
             _ => None,
         })?;
-        let step = columns.iter().enumerate().find_map(|(index, (have, ty))| match ty {
-            SqlType::Struct(inner) if have.eq_ignore_ascii_case("isel") => Some((index, at(inner, "time")?)),
-            _ => None,
-        });
-        Some(TargetColumns { path, window, fields, step })
+        let inside = |column: &str, field: &str| {
+            columns.iter().enumerate().find_map(|(index, (have, ty))| match ty {
+                SqlType::Struct(inner) if have.eq_ignore_ascii_case(column) => {
+                    Some((index, at(inner, field)?))
+                }
+                _ => None,
+            })
+        };
+        Some(TargetColumns { path, window, fields, steps: [inside("isel", "time"), inside("win", "step")] })
     };
     found().ok_or_else(|| records.bad(NEEDED))
 }

@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use crate::error::{Error, Result};
 use crate::grid::{Grid, GridOptions, Lattice};
 use crate::random::Pcg64;
+use crate::workers::go_on;
 
 /// How places are found.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +133,7 @@ impl Sampler {
                 };
                 let mut spots = Vec::with_capacity(rows.len() * cols.len());
                 for row in &rows {
+                    go_on()?;
                     for col in &cols {
                         let row = moved(*row, stride.0, limits.0);
                         spots.push((row, moved(*col, stride.1, limits.1)));
@@ -189,6 +191,7 @@ pub fn random(grid: &Grid, n: usize, replace: bool, seed: u64) -> Result<Vec<(i6
     let most = n.saturating_mul(100).saturating_add(1_000_000);
     let mut thrown = 0;
     while spots.len() < n && thrown < most {
+        go_on()?;
         let count = (n - spots.len()).clamp(64, DARTS);
         let darts: Vec<(i64, i64)> =
             (0..count).map(|_| (rng.integer(rows - 1) as i64, rng.integer(cols - 1) as i64)).collect();
@@ -214,6 +217,7 @@ pub fn random(grid: &Grid, n: usize, replace: bool, seed: u64) -> Result<Vec<(i6
         return Err(too_few(n, 0, positions));
     }
     while spots.len() < n {
+        go_on()?;
         let draw = rng.integer(kept.len() as u64 - 1) as usize;
         spots.extend(kept.get(draw).copied());
     }
@@ -237,6 +241,7 @@ fn all_kept(grid: &Grid, rows: u64, cols: u64) -> Result<Vec<(i64, i64)>> {
     let all = |index: u64| ((index / cols) as i64, (index % cols) as i64);
     let mut next = 0;
     while next < rows * cols {
+        go_on()?;
         let end = (next + DARTS as u64).min(rows * cols);
         let spots: Vec<(i64, i64)> = (next..end).map(all).collect();
         let kept = grid.kept(&spots)?;

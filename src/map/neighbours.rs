@@ -1,11 +1,13 @@
 //! Which points lie near which, on the plane or on the sphere.
 
-use rstar::primitives::GeomWithData;
-use rstar::{PointDistance, RTree};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::error::Result;
+use rstar::{AABB, PointDistance, RTree, RTreeObject};
+
+use crate::error::{Load, Result};
+use crate::limits::Limits;
 use crate::map::sphere;
-use crate::workers;
+use crate::workers::{self, Steps, go_on};
 
 /// What a distance is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,28 +53,64 @@ pub struct Edge {
     pub distance: f64,
 }
 
-/// Each anchor's edges, the nearest first, of equal ones the earlier point; `own` leaves out the point of the anchor's own index.
+/// Who is looked for, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    /// Who counts as near.
+    pub near: Near,
+    /// What a distance is.
+    pub metric: Metric,
+    /// The point of the anchor's own index is left out.
+    pub own: bool,
+    /// Threads and memory that it may take.
+    pub limits: Limits,
+}
+
+/// A point of the tree. Building one cannot be ended but as by a panic.
+#[derive(Clone, Copy)]
+struct Leaf {
+    spot: [f64; 3],
+    index: usize,
+}
+
+impl RTreeObject for Leaf {
+    type Envelope = AABB<[f64; 3]>;
+
+    fn envelope(&self) -> AABB<[f64; 3]> {
+        thread_local! {
+            static ASKED: Steps = Steps::default();
+        }
+        ASKED.with(Steps::step);
+        AABB::from_point(self.spot)
+    }
+}
+
+impl PointDistance for Leaf {
+    fn distance_2(&self, point: &[f64; 3]) -> f64 {
+        self.spot.distance_2(point)
+    }
+}
+
+/// Each anchor's edges, the nearest first, of equal ones the earlier point.
 ///
 /// # Errors
-/// The query was ended.
-pub fn edges(
-    points: &[(f64, f64)],
-    anchors: &[(f64, f64)],
-    near: Near,
-    metric: Metric,
-    own: bool,
-    threads: usize,
-) -> Result<Vec<Edge>> {
-    let leaf = |(i, point): (usize, &(f64, f64))| GeomWithData::new(metric.spot(*point), i);
+/// The query was ended, or more edges than a chunk may take.
+pub fn edges(points: &[(f64, f64)], anchors: &[(f64, f64)], search: &Search) -> Result<Vec<Edge>> {
+    let Search { near, metric, own, limits } = *search;
+    let leaf = |(index, point): (usize, &(f64, f64))| Leaf { spot: metric.spot(*point), index };
     let tree = RTree::bulk_load(points.iter().enumerate().map(leaf).collect());
+    let held = AtomicUsize::new(0);
     const AT_ONCE: usize = 4096;
     let mut parts: Vec<(usize, Vec<Edge>)> =
         (0..anchors.len()).step_by(AT_ONCE).map(|from| (from, Vec::new())).collect();
-    workers::each(&mut parts, threads, |(from, edges)| {
+    workers::each(&mut parts, limits.threads, |(from, edges)| {
         let mut found = Vec::new();
         for (source, anchor) in anchors.iter().enumerate().skip(*from).take(AT_ONCE) {
+            go_on()?;
             found.clear();
             around(&tree, metric.spot(*anchor), near, metric, own.then_some(source), &mut found);
+            let all = held.fetch_add(found.len(), Relaxed) + found.len();
+            limits.allow(all.saturating_mul(size_of::<Edge>()), || Load::Chunk)?;
             edges.extend(found.iter().map(|(square, target)| Edge {
                 source,
                 target: *target,
@@ -85,14 +123,14 @@ pub fn edges(
 }
 
 fn around(
-    tree: &RTree<GeomWithData<[f64; 3], usize>>,
+    tree: &RTree<Leaf>,
     spot: [f64; 3],
     near: Near,
     metric: Metric,
     own: Option<usize>,
     found: &mut Vec<(f64, usize)>,
 ) {
-    let others = |leaf: &&GeomWithData<[f64; 3], usize>| Some(leaf.data) != own;
+    let others = |leaf: &&Leaf| Some(leaf.index) != own;
     match near {
         Near::Nearest(k) => {
             for leaf in tree.nearest_neighbor_iter(&spot).filter(others) {
@@ -101,7 +139,7 @@ fn around(
                 if found.len() >= k && found.last().is_none_or(|(last, _)| square > *last) {
                     break;
                 }
-                found.push((square, leaf.data));
+                found.push((square, leaf.index));
             }
             sort(found);
             found.truncate(k);
@@ -113,7 +151,7 @@ fn around(
             };
             // A little more, and then exactly.
             let around = tree.locate_within_distance(spot, reach * reach * (1.0 + 1e-12)).filter(others);
-            let squares = around.map(|leaf| (leaf.distance_2(&spot), leaf.data));
+            let squares = around.map(|leaf| (leaf.distance_2(&spot), leaf.index));
             found.extend(squares.filter(|(square, _)| *square <= reach * reach));
             sort(found);
         }
@@ -143,7 +181,9 @@ mod tests {
                 a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
             };
             for near in [Near::Nearest(5), Near::Within(if metric == Metric::Sphere { 150.0 } else { 2.0 })] {
-                let edges = edges(&points, &points, near, metric, true, 2).unwrap();
+                let search =
+                    Search { near, metric, own: true, limits: Limits { threads: 2, ..Limits::default() } };
+                let edges = edges(&points, &points, &search).unwrap();
                 for (source, anchor) in points.iter().enumerate() {
                     let mut want: Vec<(f64, usize)> = (0..points.len())
                         .filter(|i| *i != source)

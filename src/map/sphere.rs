@@ -1,8 +1,10 @@
 //! The globe as a sphere: great circles, on the mean radius of the IUGG.
 
 use crate::affine::Affine;
-use crate::error::{Error, Result};
+use crate::error::{Load, Result};
+use crate::limits::Limits;
 use crate::window::Window;
+use crate::workers::{STRIDE, go_on};
 
 /// Kilometres from the centre.
 pub const RADIUS_KM: f64 = 6371.0088;
@@ -57,13 +59,11 @@ pub struct Cap {
     pub windows: Vec<Window>,
 }
 
-const MAX_CELLS: usize = 100_000_000;
-
 /// The pixels whose centres lie within so many kilometres of a longitude and a latitude.
 ///
 /// # Errors
-/// More of them than memory should hold.
-pub fn cap(grid: &Degrees, (lon, lat): (f64, f64), radius_km: f64) -> Result<Cap> {
+/// More of them than a chunk may take.
+pub fn cap(grid: &Degrees, (lon, lat): (f64, f64), radius_km: f64, limits: &Limits) -> Result<Cap> {
     let mut cells = Vec::new();
     let reach = radius_km / KM_OF_DEGREE;
     for row in 0..grid.height {
@@ -72,14 +72,14 @@ pub fn cap(grid: &Degrees, (lon, lat): (f64, f64), radius_km: f64) -> Result<Cap
             continue;
         }
         for col in 0..grid.width {
+            if col % STRIDE == 0 {
+                go_on()?;
+                limits.allow(cells.len().saturating_mul(size_of::<(i64, i64, f64)>()), || Load::Chunk)?;
+            }
             let distance = km(lon, lat, grid.transform.x(col as f64 + 0.5), at);
             if distance <= radius_km {
                 cells.push((row as i64, col as i64, distance));
             }
-        }
-        if cells.len() > MAX_CELLS {
-            let must = format!("small enough for at most {MAX_CELLS} pixels");
-            return Err(Error::invalid(format!("a radius of {radius_km} km"), must));
         }
     }
     let windows = around(&cells, grid.width)?;

@@ -18,17 +18,6 @@ pub fn geometry_envelope(wkb: &[u8], from: &str, to: &str) -> Result<Option<Bbox
     envelope(gdal::vector::Geometry::from_wkb(wkb).map_err(bad)?, from, to)
 }
 
-/// As [`geometry_envelope`], of WKT.
-///
-/// # Errors
-/// As there.
-pub fn text_envelope(wkt: &str, from: &str, to: &str) -> Result<Option<Bbox>> {
-    start();
-    let geometry = gdal::vector::Geometry::from_wkt(wkt);
-    let bad = |_| Error::invalid(format!("\"{wkt}\""), "WKT such as 'POINT (10.3 50.2)'");
-    envelope(geometry.map_err(bad)?, from, to)
-}
-
 fn envelope(mut geometry: gdal::vector::Geometry, from: &str, to: &str) -> Result<Option<Bbox>> {
     if geometry.is_empty() {
         return Ok(None);
@@ -71,6 +60,17 @@ pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<
     let e = geometry.envelope();
     let bbox = Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY)?;
     Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
+}
+
+/// A geometry written as WKT, as WKB; `None` of an empty one, which GDAL would write as the point (0, 0).
+///
+/// # Errors
+/// It is none.
+pub fn from_wkt(text: &str) -> Result<Option<Vec<u8>>> {
+    start();
+    let bad = |_| Error::invalid(format!("\"{text}\""), "WKT such as 'POINT (10.3 50.2)'");
+    let geometry = gdal::vector::Geometry::from_wkt(text).map_err(bad)?;
+    if geometry.is_empty() { Ok(None) } else { geometry.wkb().map(Some).map_err(bad) }
 }
 
 /// A geometry written as GeoJSON, as WKB.

@@ -14,7 +14,7 @@ use crate::format::array::{ABSENT, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, typed};
 use crate::format::open;
 use crate::kept::Shared;
-use crate::memory::room;
+use crate::memory::{ask_room, room};
 use crate::read::axis::Axis;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::source::{Source, block_cache};
@@ -220,7 +220,12 @@ impl Blocks<'_> {
         let number = if state == Some(ABSENT) && count == self.sides { u64::MAX } else { number };
         let key = self.key(number, state);
         let step = vec![1; start.len()];
-        block_cache().get(key, || self.file.read(self.index, &start, &count, &step))
+        block_cache().get(key, || {
+            let size = self.variable.dtype.map_or(8, Dtype::size);
+            let values = self.sides.iter().fold(size, |bytes, side| bytes.saturating_mul(*side as usize));
+            ask_room(values.saturating_mul(3), || "a chunk, packed and unpacked".into())?;
+            self.file.read(self.index, &start, &count, &step)
+        })
     }
 
     fn key(&self, number: u64, state: Option<u64>) -> Key {

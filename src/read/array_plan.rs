@@ -7,7 +7,7 @@ use crate::cf::{self, Axes};
 use crate::error::{Error, Load, Result};
 use crate::format::array::Variable;
 use crate::format::hyperslab::{Run, index_count};
-use crate::interval::iso;
+use crate::interval::{Interval, iso};
 use crate::limits::Limits;
 use crate::read::array::ArraySource;
 use crate::read::axis::{self, Axis, Selected, Selection};
@@ -245,6 +245,7 @@ fn split(
 /// One time of all files together: when, and where it stands in which of them.
 struct Step {
     instant: Option<i64>,
+    cell: Option<Interval>,
     of: Vec<(usize, u64)>,
 }
 
@@ -270,10 +271,9 @@ fn steps(parts: &[Part], dim: usize, merged: bool) -> Result<(String, Vec<Step>)
     }
     // Places that hold no time come last, in the order of the files.
     all.sort_by_key(|(at, ..)| at.unwrap_or(i64::MAX));
-    let instant = |number: usize, index: u64| {
-        let axis = parts.get(number)?.axes.get(dim)?.as_ref()?;
-        axis.instants.as_ref()?.get(index as usize).copied().flatten()
-    };
+    let axis = |number: usize| parts.get(number)?.axes.get(dim)?.as_ref();
+    let instant =
+        |number: usize, index: u64| axis(number)?.instants.as_ref()?.get(index as usize).copied().flatten();
     let mut steps: Vec<Step> = Vec::with_capacity(all.len());
     let mut before = None;
     for (at, number, index) in all {
@@ -291,7 +291,10 @@ fn steps(parts: &[Part], dim: usize, merged: bool) -> Result<(String, Vec<Step>)
                 let remedy = "Name each time once; files of one time that lie on different places are merged on a slice of geo_slice(...)";
                 return Err(Error::conflict(problem, remedy));
             }
-            None => steps.push(Step { instant: here, of: vec![(number, index)] }),
+            None => {
+                let cell = axis(number).and_then(|axis| axis.cell(index as usize));
+                steps.push(Step { instant: here, cell, of: vec![(number, index)] });
+            }
         }
         before = Some(at);
     }
@@ -311,8 +314,9 @@ fn in_time(
     let chosen = match wanted {
         Some(wanted) => {
             let instants = steps.iter().map(|step| step.instant).collect();
+            let cells = steps.iter().map(|step| step.cell).collect();
             let joint = Axis::new(&name, None, vec![f64::NAN; steps.len()], Some(instants), false, false);
-            axis::resolve(&name, size, Some(&joint), wanted, tolerance)?
+            axis::resolve(&name, size, Some(&joint.in_cells(cells)), wanted, tolerance)?
         }
         None => Selected::all(size),
     };

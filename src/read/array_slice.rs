@@ -36,6 +36,9 @@ pub struct GridTarget {
 /// Stands for no value while planes are warped: NaN may be a value of the file.
 const NONE: f64 = f64::MIN;
 
+/// GDAL takes numbers as far below zero as this for [`NONE`], since their sum with it is infinite.
+const LOWEST: f64 = -9e291;
+
 /// The grid of a variable, and the dimensions that its rows and columns are.
 struct VariableGrid {
     crs: String,
@@ -210,6 +213,25 @@ fn check_exact(path: &str, variable: &Variable, values: &[f64]) -> Result<()> {
     }
 }
 
+/// Refuses numbers that would be taken for none, and puts that which stands for none into the gaps.
+fn close_gaps(path: &str, variable: &Variable, values: &mut [f64], gaps: &Gaps) -> Result<()> {
+    let mut from = 0;
+    for gap in gaps.iter().cloned().chain([values.len()..values.len()]) {
+        let there = values.get(from..gap.start).unwrap_or_default();
+        if let Some(value) = there.iter().find(|value| value.is_finite() && **value < LOWEST) {
+            let reason = format!(
+                "a value of {value:e} cannot come onto a slice: numbers below {LOWEST:e} are not told from none there"
+            );
+            return Err(Error::values(path, variable.name.as_str(), reason));
+        }
+        from = gap.end;
+        if let Some(gap) = values.get_mut(gap) {
+            gap.fill(NONE);
+        }
+    }
+    check_exact(path, variable, values)
+}
+
 fn read_one(part: &Part, onto: &GridTarget, decoding: &Decoding, threads: usize) -> Result<Planes> {
     let grid = variable_grid(&part.source, part.variable)?;
     let variable = part.metadata()?;
@@ -222,7 +244,7 @@ fn read_one(part: &Part, onto: &GridTarget, decoding: &Decoding, threads: usize)
     let Passage { from, to, globe } = passage;
     // An eighth of a cell, rasterio's default, is a long way in degrees.
     let rule = Rule { resampling: onto.resampling, tolerance: 0.0, nodata: Some(NONE) };
-    let decoding = Decoding { fill: Some(NONE), ..*decoding };
+    let decoding = Decoding { fill: None, ..*decoding };
     let planes = planes(part, &grid);
     let area = slice.area();
     let count = area.checked_mul(planes.len()).ok_or_else(|| Error::Bug("too many planes".into()))?;
@@ -246,13 +268,14 @@ fn read_one(part: &Part, onto: &GridTarget, decoding: &Decoding, threads: usize)
                 *runs = cols;
             }
             let pixels = part.source.read(part.variable, &runs, 1)?;
+            let path = part.source.path();
             if grid.y_dim < grid.x_dim {
-                decode(&pixels, variable, &decoding, out)?;
-                return check_exact(part.source.path(), variable, out);
+                let gaps = decode(&pixels, variable, &decoding, out)?;
+                return close_gaps(path, variable, out, &gaps);
             }
             let mut turned = vec![0.0; out.len()];
-            decode(&pixels, variable, &decoding, &mut turned)?;
-            check_exact(part.source.path(), variable, &turned)?;
+            let gaps = decode(&pixels, variable, &decoding, &mut turned)?;
+            close_gaps(path, variable, &mut turned, &gaps)?;
             for (at, value) in out.iter_mut().enumerate() {
                 *value = turned.get(at % width * height + at / width).copied().unwrap_or(NONE);
             }

@@ -17,6 +17,8 @@ pub struct Axis {
     pub instants: Option<Vec<Option<i64>>>,
     /// The instants in the file's own calendar, which tell days apart that TIMESTAMP's lacks.
     exact: Option<Vec<Option<i64>>>,
+    /// What each time stands for, by the axis's bounds.
+    cells: Vec<Option<Interval>>,
     /// What indices are told by: the instants of a time axis, else the values; longitudes run on where they jump by a turn.
     keys: Vec<f64>,
     /// Places in the order of their keys, those without one left out.
@@ -165,14 +167,46 @@ impl Axis {
         let mut order: Vec<usize> = (0..keys.len()).filter(|&i| keys[i].is_finite()).collect();
         order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
         let single = single && instants.is_none();
-        let (exact, undecoded) = (None, None);
-        Axis { name: name.into(), unit, values, instants, exact, keys, order, longitude, single, undecoded }
+        Axis {
+            name: name.into(),
+            unit,
+            values,
+            instants,
+            exact: None,
+            cells: Vec::new(),
+            keys,
+            order,
+            longitude,
+            single,
+            undecoded: None,
+        }
     }
 
     /// The same axis, with its instants in the file's own calendar.
     #[must_use]
     pub fn in_calendar(self, exact: Option<Vec<Option<i64>>>) -> Axis {
         Axis { exact, ..self }
+    }
+
+    /// The same axis, with what each of its times stands for.
+    #[must_use]
+    pub fn in_cells(self, cells: Vec<Option<Interval>>) -> Axis {
+        Axis { cells, ..self }
+    }
+
+    /// What a time stands for, by its index.
+    pub fn cell(&self, index: usize) -> Option<Interval> {
+        self.cells.get(index).copied().flatten()
+    }
+
+    /// The place of the one time whose interval holds all of another; none where several do.
+    fn holder(&self, from: f64, to: f64) -> Option<usize> {
+        let holds = |cell: &Option<Interval>| {
+            cell.is_some_and(|cell| cell.start as f64 <= from && to <= cell.stop as f64)
+        };
+        let mut holders = (0..self.cells.len()).filter(|&index| self.cells.get(index).is_some_and(holds));
+        let one = holders.next().filter(|_| holders.next().is_none())?;
+        self.order.iter().position(|&index| index == one)
     }
 
     /// A time by its index, in the file's own calendar where that is known.
@@ -246,7 +280,8 @@ impl Axis {
         let (from, to) = self.span(point)?;
         let within = self.order.partition_point(|&index| self.keys.get(index).is_some_and(|key| *key <= to));
         let many = within.saturating_sub(self.below(from));
-        if to > from && many > 1 {
+        let holder = self.holder(from, to);
+        if to > from && many > 1 && holder.is_none() {
             let (from, to) = (iso(from as i64), iso(to as i64));
             let problem = format!("axis \"{}\" has {many} values from {from} to {to}", self.name);
             let remedy = format!("Give ['{from}', '{to}'] for all of them, or a TIMESTAMP for one");
@@ -267,11 +302,13 @@ impl Axis {
             (Some(left), Some(right)) => Some(if left.0 < right.0 { left } else { right }),
             (one, other) => one.or(other),
         };
+        let held = holder.and_then(|n| Some((distance(self.key(n)?), n)));
+        let nearest = held.or(nearest);
         let Some((away, n)) = nearest else { return Err(self.off(point)) };
         let unit = if self.instants.is_some() { 1e6 } else { 1.0 };
         let near = match tolerance {
             Some(tolerance) => away <= tolerance * unit,
-            None => to >= lowest && from <= highest,
+            None => held.is_some() || to >= lowest && from <= highest,
         };
         let Some(&index) = self.order.get(n).filter(|_| near) else { return Err(self.off(point)) };
         self.check_one(n, index)?;
@@ -347,6 +384,13 @@ impl Axis {
                 }
                 open = here;
             }
+        }
+        // Between two times of the axis: what is meant is the time whose interval goes on over all of it.
+        if runs.is_empty()
+            && let Some(&index) = self.holder(low, high).and_then(|n| self.order.get(n))
+        {
+            runs.push(Run { start: index as u64, count: 1, step: 1 });
+            shifts.push(0.0);
         }
         if runs.is_empty() {
             return Err(self.off_range(from, to));
@@ -497,6 +541,43 @@ mod tests {
         let at = |t: i64| time.at(Point::Time(Interval { start: t, stop: t }), None);
         assert_eq!(indices(at(9)), [3]);
         assert!(at(5).is_err() && at(6).is_err());
+    }
+
+    #[test]
+    fn a_time_is_that_whose_interval_holds_it() {
+        let at = |axis: &Axis, start: i64, stop: i64| {
+            axis.at(Point::Time(Interval { start, stop }), None).map(|one| indices(Ok(one))[0])
+        };
+        let cells = |bounds: &[(i64, i64)]| {
+            bounds.iter().map(|&(start, stop)| Some(Interval { start, stop })).collect::<Vec<_>>()
+        };
+        let axis = |times: &[i64]| {
+            let times: Vec<_> = times.iter().copied().map(Some).collect();
+            Axis::new("time", None, vec![0.0; times.len()], Some(times), false, false)
+        };
+        // Labels in the middle, at the start and at the end of what they stand for.
+        for labels in [[5, 20, 35], [0, 10, 30], [10, 30, 40]] {
+            let held = axis(&labels).in_cells(cells(&[(0, 9), (10, 29), (30, 39)]));
+            for time in 0..40 {
+                let want = [9, 29, 39].iter().position(|stop| time <= *stop).unwrap() as u64;
+                assert_eq!(at(&held, time, time), Ok(want), "{labels:?} {time}");
+            }
+            assert_eq!(at(&held, 10, 29), Ok(1));
+            assert_eq!(
+                indices(held.between(
+                    Point::Time(Interval { start: 22, stop: 22 }),
+                    Point::Time(Interval { start: 24, stop: 24 })
+                )),
+                [1]
+            );
+        }
+        // What lies in two intervals goes by the labels again: a day of data from noon to noon is that of its midnight.
+        let noon = axis(&[0, 24, 48]).in_cells(cells(&[(-12, 11), (12, 35), (36, 59)]));
+        assert_eq!(at(&noon, 24, 47), Ok(1));
+        // So does what lies in overlapping ones, and in none.
+        let climatology = axis(&[0, 10, 20]).in_cells(cells(&[(0, 100), (0, 100), (0, 100)]));
+        assert_eq!(at(&climatology, 11, 11), Ok(1));
+        assert!(at(&noon, 90, 90).is_err());
     }
 
     #[test]

@@ -124,10 +124,10 @@ fn read_axis(source: &ArraySource, index: usize) -> Result<Axis> {
     let file = source.file()?;
     let values = cf::values(&*file, index)?;
     let unit = metadata.unit.clone();
-    let (mut instants, mut exact, mut undecoded) = (None, None, None);
+    let (mut instants, mut exact, mut cells, mut undecoded) = (None, None, Vec::new(), None);
     if unit.as_deref().is_some_and(cf::TimeUnits::is_time) {
         match cf::time_axis(&*file, index) {
-            Ok(axis) => (instants, exact) = (Some(axis.instants), Some(axis.exact)),
+            Ok(axis) => (instants, exact, cells) = (Some(axis.instants), Some(axis.exact), axis.cells),
             Err(error @ Error::Unsuited { lack: Lack::Times { .. }, .. }) => {
                 let hint = "Select by index, or by the numbers that are stored";
                 undecoded = Some(Error::conflict(error.to_string(), hint));
@@ -140,5 +140,5 @@ fn read_axis(source: &ArraySource, index: usize) -> Result<Axis> {
         || unit.as_deref().is_some_and(|unit| east.contains(&unit));
     let single = metadata.dtype == Some(Dtype::Float32);
     let axis = Axis::new(metadata.short_name(), unit, values, instants, longitude, single);
-    Ok(axis.in_calendar(exact).undecoded(undecoded))
+    Ok(axis.in_calendar(exact).in_cells(cells).undecoded(undecoded))
 }

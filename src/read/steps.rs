@@ -4,7 +4,7 @@ use crate::cf;
 use crate::error::{Error, Result};
 use crate::files::Location;
 use crate::read::array::ArraySource;
-use crate::read::patch::{BandName, PatchOptions, band_numbers};
+use crate::read::patch::{BandName, PatchOptions, band_numbers, check_nodata};
 use crate::read::source::Source;
 
 /// The bands (from 1) that are read of a raster: those asked for, among those of one step of time where one is meant.
@@ -14,7 +14,10 @@ use crate::read::source::Source;
 pub fn bands_at(source: &Source, options: &PatchOptions, step: Option<u64>) -> Result<Vec<usize>> {
     let Some(step) = step else { return band_numbers(source, options) };
     let own = bands_of_step(source, step)?;
-    let Some(wanted) = &options.bands else { return Ok(own) };
+    let Some(wanted) = &options.bands else {
+        check_nodata(source, &own, options)?;
+        return Ok(own);
+    };
     let of_step = |name: &BandName| {
         let number = match name {
             BandName::Number(number) => usize::try_from(*number).ok(),
@@ -29,7 +32,9 @@ pub fn bands_at(source: &Source, options: &PatchOptions, step: Option<u64>) -> R
             Error::conflict(problem, "Bands are numbered from 1 within a step")
         })
     };
-    wanted.iter().map(of_step).collect()
+    let numbers = wanted.iter().map(of_step).collect::<Result<Vec<usize>>>()?;
+    check_nodata(source, &numbers, options)?;
+    Ok(numbers)
 }
 
 /// The bands of one step: GDAL counts through all dimensions before the two on the map, the last one fastest.

@@ -2,15 +2,19 @@
 
 use crate::bridge::connection::{Connection, when_closed};
 use crate::bridge::load::Extension;
+use crate::bridge::query;
 use crate::bridge::settings;
+use crate::bridge::signpost;
 use crate::error::{Error, Result};
 use crate::files::ranges;
 use crate::format::gdal;
 use crate::limits::when_lowered;
+use crate::memory;
 use crate::read::array;
 use crate::read::source::{self, block_cache};
 use crate::sql::shared::{catalog_crs, remedies};
 use crate::sql::{functions, replacement};
+use crate::workers;
 
 /// The whole of geoquilt, as DuckDB sees it.
 pub const EXTENSION: Extension =
@@ -18,6 +22,7 @@ pub const EXTENSION: Extension =
 
 fn register(connection: &Connection) -> Result<()> {
     gdal::start();
+    memory::limit_by(workers::memory);
     when_lowered(|| {
         block_cache().keep_bound();
         ranges::keep_bound();
@@ -28,11 +33,18 @@ fn register(connection: &Connection) -> Result<()> {
     });
     settings::register(connection)?;
     catalog_crs::load(connection)?;
+    query::register(connection)?;
     for register in functions().filter_map(|function| function.register) {
         register(connection)?;
     }
-    // A macro stands on functions, and on macros before it in the list.
     let home = macro_home(connection)?;
+    for doc in functions().filter(|function| function.sql.is_some()).map(|function| function.doc) {
+        // DuckDB has a function `stats` of its own.
+        if doc.name != "stats" {
+            signpost::register(connection, doc, home)?;
+        }
+    }
+    // A macro stands on functions, and on macros before it in the list.
     for sql in functions().filter_map(|function| function.sql) {
         connection.run(&sql.replace("geoquilt.main.", &format!("{home}.main.")))?;
     }

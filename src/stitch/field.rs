@@ -11,8 +11,9 @@ use rustc_hash::FxHashMap;
 use crate::dtype::Pixel;
 use crate::error::{Error, Result};
 use crate::stitch::canvas::{Canvas, Span};
-use crate::stitch::taper::Taper;
+use crate::stitch::taper::{LEAST, Taper};
 use crate::stitch::tile::{COLS, Inset, Lay, Method, ROWS, Tile, Told};
+use crate::workers::{go_on, go_on_or_leave};
 
 /// What is stitched, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,7 +194,8 @@ impl Field {
         (rows, cols): (Range<usize>, Range<usize>),
     ) {
         let Field { plan, tiles, bytes, values, weights, .. } = self;
-        let Plan { method, wide, tapered, skip_nan, .. } = **plan;
+        let Plan { method, wide, tapered, normalise, skip_nan, .. } = **plan;
+        go_on_or_leave();
         let lay = Lay { method, wide, tapered, rank: patch.rank };
         let window = &patch.span.window;
         let to_row = (window.row_off + rows.start as i64) as usize;
@@ -208,7 +210,9 @@ impl Field {
         let tile = Arc::make_mut(tile);
         let before = tile.bytes();
         let [.., of_rows, of_cols] = patch.axes.as_slice() else { return };
-        let plain = held.valid.is_none() && patch.each.is_none() && !skip_nan;
+        // Sums that are not divided are those of weights as they are: what is laid with the least one has the weight zero.
+        let as_they_are = !normalise && !tapered;
+        let plain = held.valid.is_none() && patch.each.is_none() && !skip_nan && !as_they_are;
         for row in rows.clone() {
             let index = held.first + row * window.width as usize + cols.start;
             let from = index.max(held.at);
@@ -225,6 +229,14 @@ impl Field {
                 continue;
             }
             gather((run, taper, base), patch.each.map(|each| (each, from)), skip_nan, values, weights);
+            if as_they_are {
+                let is_least = held.weight <= LEAST || of_rows[row] <= LEAST;
+                for (value, weight) in values.iter_mut().zip(taper) {
+                    if is_least || *weight <= LEAST {
+                        *value *= 0.0;
+                    }
+                }
+            }
             if let Some(valid) = held.valid {
                 for (j, (value, weight)) in values.iter_mut().zip(weights.iter_mut()).enumerate() {
                     if !valid(from - held.at + j) {
@@ -264,6 +276,7 @@ impl Field {
         }
         self.bands = self.bands.max(other.bands);
         for (key, tile) in &other.tiles {
+            go_on()?;
             match self.tiles.get_mut(key) {
                 None => {
                     self.bytes += tile.bytes();
@@ -320,6 +333,7 @@ impl Field {
             let (rows, cols) = tile_size(canvas, strip, tile_col);
             match self.tiles.get(&key(canvas, plane, strip, tile_col)) {
                 Some(tile) => {
+                    go_on_or_leave();
                     let inset = Inset { first, cols, stride: canvas.width };
                     tile.finish(self.plan.method, self.plan.normalise, told, &inset, out, gap);
                 }

@@ -6,6 +6,7 @@
 use std::f64::consts::PI;
 
 use crate::error::{Error, Result};
+use crate::workers::{STRIDE, go_on};
 
 /// The course of a taper along one axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +39,7 @@ pub struct Taper {
 }
 
 /// A zero of a named taper counts as this where nothing else lies: far less than what a double adds to anything.
-const LEAST: f64 = 1.0 / (1u128 << 100) as f64;
+pub const LEAST: f64 = 1.0 / (1u128 << 100) as f64;
 
 impl Taper {
     /// 1 everywhere.
@@ -61,7 +62,13 @@ impl Taper {
         }
         // From the first weight to the one behind the last, which a periodic taper leaves out.
         let length = if self.symmetric { n - 1 } else { n } as f64;
-        Ok((0..n).map(|i| self.at(i as f64, length)).collect())
+        let weight = |i: usize| {
+            if i % STRIDE == 0 {
+                go_on()?;
+            }
+            Ok(self.at(i as f64, length))
+        };
+        (0..n).map(weight).collect()
     }
 
     fn at(&self, i: f64, length: f64) -> f64 {

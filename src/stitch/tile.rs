@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::dtype::Pixel;
 use crate::stitch::double::Double;
+use crate::workers::Steps;
 
 /// Rows of a tile, but of the lowest ones.
 pub const ROWS: usize = 64;
@@ -329,7 +330,9 @@ impl Tile {
                     let at = *at as usize;
                     (index[at], value[at], if votes { weight[at] } else { 1.0 })
                 };
+                let compared = Steps::default();
                 order.sort_unstable_by(|a, b| {
+                    compared.step();
                     let ((ia, va, wa), (ib, vb, wb)) = (key(a), key(b));
                     ia.cmp(&ib).then(va.total_cmp(&vb)).then(wa.total_cmp(&wb))
                 });

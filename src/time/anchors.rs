@@ -5,6 +5,7 @@ use crate::interval::{Interval, iso};
 use crate::random::Pcg64;
 use crate::time::Length;
 use crate::time::windows::Windows;
+use crate::workers::{STRIDE, go_on};
 
 /// How anchors are found.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,9 @@ fn steps(axis: &Interval, from: i64, step: &Length, sign: i64) -> Result<Vec<i64
         if at < axis.start || at > axis.stop {
             break;
         }
+        if found.len() % STRIDE == 0 {
+            go_on()?;
+        }
         if found.len() == MAX_ANCHORS {
             let must = format!("long enough for at most {MAX_ANCHORS} anchors on {axis}");
             return Err(Error::invalid(format!("step {step}"), must));
@@ -53,20 +57,32 @@ fn steps(axis: &Interval, from: i64, step: &Length, sign: i64) -> Result<Vec<i64
 /// # Errors
 /// A listed anchor off the axis or without a whole window; a draw from nothing.
 pub fn anchors(sampler: &Sampler, axis: &Interval, windows: &Windows) -> Result<Vec<i64>> {
-    let whole = |at: &i64| windows.at(*at, axis).is_some();
     match sampler {
-        Sampler::Regular(step) => Ok(steps(axis, axis.start, step, 1)?.into_iter().filter(whole).collect()),
-        Sampler::Causal(step) => Ok(steps(axis, axis.stop, step, -1)?.into_iter().filter(whole).collect()),
+        Sampler::Regular(step) => whole(steps(axis, axis.start, step, 1)?, axis, windows),
+        Sampler::Causal(step) => whole(steps(axis, axis.stop, step, -1)?, axis, windows),
         Sampler::Listed(times) => {
             check(times, axis, windows)?;
             Ok(times.clone())
         }
         Sampler::Random { n, step: Some(step), seed } => {
-            let all: Vec<i64> = steps(axis, axis.start, step, 1)?.into_iter().filter(whole).collect();
+            let all = whole(steps(axis, axis.start, step, 1)?, axis, windows)?;
             pick(&all, *n, *seed, axis)
         }
         Sampler::Random { n, step: None, seed } => draw(*n, *seed, axis, windows),
     }
+}
+
+/// Those of some instants that have whole windows.
+///
+/// # Errors
+/// The query was interrupted.
+pub fn whole(mut all: Vec<i64>, axis: &Interval, windows: &Windows) -> Result<Vec<i64>> {
+    let mut going = Ok(());
+    all.retain(|at| {
+        going = going.clone().and_then(|()| go_on());
+        going.is_ok() && windows.at(*at, axis).is_some()
+    });
+    going.map(|()| all)
 }
 
 /// # Errors
@@ -82,13 +98,18 @@ pub fn check(times: &[i64], axis: &Interval, windows: &Windows) -> Result<()> {
         );
         return Err(Error::conflict(problem, "Leave them out"));
     }
-    let cut: Vec<i64> = times.iter().copied().filter(|at| windows.at(*at, axis).is_none()).collect();
-    if let Some(first) = cut.first() {
+    let mut cut = (0, None);
+    for at in times {
+        go_on()?;
+        if windows.at(*at, axis).is_none() {
+            cut = (cut.0 + 1, cut.1.or(Some(*at)));
+        }
+    }
+    if let (count, Some(first)) = cut {
         let problem = format!(
-            "the windows of {} of {} anchors reach beyond {axis}, the first those of {}",
-            cut.len(),
+            "the windows of {count} of {} anchors reach beyond {axis}, the first those of {}",
             times.len(),
-            iso(*first)
+            iso(first)
         );
         return Err(Error::conflict(problem, "Leave them out, or take what there is of them: partial"));
     }
@@ -105,7 +126,14 @@ pub fn pick(all: &[i64], n: usize, seed: u64, axis: &Interval) -> Result<Vec<i64
     }
     let mut rng = Pcg64::new(seed);
     let last = all.len() as u64 - 1;
-    Ok((0..n).filter_map(|_| all.get(rng.integer(last) as usize).copied()).collect())
+    let mut found = Vec::new();
+    for drawn in 0..n {
+        if drawn % STRIDE == 0 {
+            go_on()?;
+        }
+        found.extend(all.get(rng.integer(last) as usize).copied());
+    }
+    Ok(found)
 }
 
 fn nothing(axis: &Interval) -> Error {
@@ -121,6 +149,7 @@ fn draw(n: usize, seed: u64, axis: &Interval, windows: &Windows) -> Result<Vec<i
         if found.len() == n {
             break;
         }
+        go_on()?;
         let at = first + rng.integer(last.abs_diff(first)) as i64;
         if windows.at(at, axis).is_some() {
             found.push(at);

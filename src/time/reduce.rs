@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::time::Length;
 use crate::time::weights::{Taper, weights};
+use crate::workers::go_on_or_leave;
 
 /// What becomes of the steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,7 @@ impl Steps<'_> {
     fn mean(&self, weights: &[f64]) -> Vec<Option<f64>> {
         let mut sums = vec![(0.0, 0.0); self.length()];
         for (index, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
+            go_on_or_leave();
             for (sum, value) in sums.iter_mut().zip(self.step(index)) {
                 if let Some(value) = value {
                     *sum = (sum.0 + weight * value, sum.1 + weight);

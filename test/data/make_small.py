@@ -4,14 +4,17 @@ Formulas, not data of anyone: sst(row, col) = (36 row + col) / 16 + 2 (year - 20
 block of cells. Global 10-degree grids, a few hundred bytes each. regions.geojson holds three boxes with a class;
 sst.nc three days of the same field (2 K more each day) in 1/16 K, from 0 to 360 degrees east; ocean.zarr a Zarr store
 of version 2 with temp(time, depth, lat, lon) = 10 + 0.5 n for the n-th value, and one hole; tagged.tif 4 x 4 cells with a time and a title
-in its tags.
+in its tags; queries.parquet twenty training queries of NumPy's stream with their parameters in its metadata.
 """
+import datetime
 import json
 import sys
 from pathlib import Path
 
 import netCDF4
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import rasterio
 from rasterio.transform import from_origin
 
@@ -116,6 +119,21 @@ def ocean(store):
     (store / ".zmetadata").write_text(json.dumps({"zarr_consolidated_format": 1, "metadata": documents}))
 
 
+def queries(path):
+    asked = {"kind": "train", "n": 20, "size": 10, "bbox": {"xmin": -80, "ymin": 10, "xmax": -10, "ymax": 55},
+             "t_min": "2023-04-01", "t_max": "2023-06-30", "window_days": 3, "seed": 7, "mode": "oceantaco"}
+    rng = np.random.default_rng(asked["seed"])
+    lats, lons, days = rng.uniform(10, 55, 40), rng.uniform(-80, -10, 40), rng.integers(0, 91 - 3 + 1, 40)
+    start = datetime.datetime(2023, 4, 1)
+    rows = [{"query_id": i, "bbox": {"xmin": lon - 5, "ymin": lat - 5, "xmax": lon + 5, "ymax": lat + 5},
+             "t_min": start + datetime.timedelta(int(day)), "t_max": start + datetime.timedelta(int(day) + 3, microseconds=-1), "land_fraction": None}
+            for i, (lat, lon, day) in enumerate(zip(lats[:20].tolist(), lons[:20].tolist(), days[:20]))]
+    box = pa.struct([(name, pa.float64()) for name in ("xmin", "ymin", "xmax", "ymax")])
+    schema = pa.schema([("query_id", pa.int64()), ("bbox", box), ("t_min", pa.timestamp("us")), ("t_max", pa.timestamp("us")), ("land_fraction", pa.float64())],
+                       metadata={"geoquilt_queries": json.dumps(asked)})
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     profile = dict(driver="GTiff", height=HEIGHT, width=WIDTH, count=1, crs="EPSG:4326",
@@ -133,6 +151,7 @@ def main(folder):
     sst_netcdf(folder / "sst.nc")
     (folder / "regions.geojson").write_text(json.dumps(regions()) + "\n")
     ocean(folder / "ocean.zarr")
+    queries(folder / "queries.parquet")
 
 
 if __name__ == "__main__":

@@ -377,6 +377,32 @@ def test_settings_out_of_range_do_no_harm(con, good, sql):
         con.execute("SET geoquilt_threads = 2; SET geoquilt_block_cache_mb = 512; SET geoquilt_max_chunk_mb = 512")
 
 
+EDGES = {"geoquilt_block_cache_mb": (0, 2**44 - 1), "geoquilt_threads": (1, 1024), "geoquilt_max_chunk_mb": (1, 2**44 - 1), "geoquilt_aggregate_mb": (1, 2**44 - 1),
+         "geoquilt_remote_cache_mb": (1, 2**44 - 1), "geoquilt_remote_retries": (0, 6)}
+
+
+@pytest.mark.parametrize("name", list(EDGES))
+def test_a_setting_out_of_its_range_is_refused_by_whatever_runs_next(con, good, tmp_path, name):
+    """DuckDB lets a setting of an extension be any number of its type."""
+    assert set(EDGES) == {row[0] for row in con.execute("SELECT name FROM duckdb_settings() WHERE name LIKE 'geoquilt%'").fetchall()}
+    calls = ["SELECT geo_taper('hann', 4)", f"SELECT read_patch('{good}', {W})", f"SELECT count(*) FROM read_patch('{good}', size := 4)", f"FROM geo_catalog_build('{good}')",
+             "SELECT geoquilt.stitch([1, 2]::FLOAT[], {row_off: 0, col_off: 0, height: 1, width: 2}, [1, 2])", "SELECT geoquilt.stats([1, 2]::FLOAT[], [1, 2])",
+             f"COPY (SELECT [1, 2]::FLOAT[], [1, 1, 2]) TO '{tmp_path}/x.tif'"]
+    least, most = EDGES[name]
+    for value in {least, min(most, 64 if name == "geoquilt_threads" else 8 if name != "geoquilt_remote_retries" else most)}:
+        con.execute(f"SET {name} = {value}")
+        for sql in calls:
+            con.execute(sql).fetchall()
+    for value in [most + 1] + [least - 1] * (least > 0):
+        con.execute(f"SET {name} = {value}")
+        for sql in calls:
+            with pytest.raises(Exception, match=f"{name}: {value} is not valid: must be between {least} and {most}"):
+                con.execute(sql).fetchall()
+    con.execute(f"RESET {name}")
+    for sql in calls:
+        con.execute(sql).fetchall()
+
+
 @pytest.mark.parametrize("url", ["s3://nobody/none.tif", "https://localhost:1/none.tif", "/vsicurl/http://localhost:1/none.tif", "/vsimem/none.tif", "/vsizip/none.zip", "ftp://x/y.tif", "NETCDF:\"absent.nc\":v", "GTIFF_DIR:1:absent.tif", "/dev/null", "/proc/self/mem"])
 def test_urls_and_odd_paths(con, url):
     for name, sql in readers(url):

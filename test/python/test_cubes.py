@@ -243,3 +243,111 @@ def test_steps_of_grib_are_refused_unless_there_is_but_one(con, tmp_path):
     assert con.execute(f"SELECT data FROM read_patch([{{path: '{tmp_path}/one.grib2', win: {win}, isel: {{time: 0}}}}])").fetchone() == whole
     with pytest.raises(Exception, match="no steps of a time axis"):
         con.execute(f"FROM read_patch([{{path: '{tmp_path}/many.grib2', win: {win}, isel: {{time: 1}}}}])")
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize("levels", [None, [5.0, 15.0, 40.0]])
+def test_a_read_of_a_row_stands_beside_its_date(con, tmp_path, ascending, levels):
+    lats = LATS[::-1] if ascending else LATS
+    for year in (2018, 2019):
+        write_cube(tmp_path / f"c{year}.nc", days(f"{year}-03-01", 4), lats, LONS, seed=year, levels=levels)
+    grid_of(con, f"{tmp_path}/c2018.nc")
+    table = registry(con, tmp_path)
+    bands = len(levels or [1])
+    stream = con.execute(f"SELECT data, geo_patch_stats(path, win) FROM read_patch('{table}', dtype := 'float32')").fetchall()
+    scalar = con.execute("SELECT path, time, bbox, win, read_patch(path, win), read_patch(path, win, {bands: [1]}), geo_patch_stats(path, win) FROM registry").fetchall()
+    assert len(scalar) == len(stream) == 2 * 4 * 9
+    for (data, stats), (path, time, bbox, win, pixels, first, told) in zip(stream, scalar):
+        want = window_of(xr.open_dataset(path)["tos"].load(), np.datetime64(time), bbox).values.reshape(bands, 4, 4)
+        assert pixels == data and first == data[:16] and told == stats and len(told) == bands
+        np.testing.assert_array_equal(np.array(pixels, "float32").reshape(bands, 4, 4), want)
+        assert win["step"] == (time.day - 1) and [band["n"] for band in told] == list(np.isfinite(want).sum((1, 2)))
+    # Without isel, the window alone tells the step; and where a window has none, all bands are read.
+    con.execute(f"COPY (SELECT * EXCLUDE isel FROM registry) TO '{tmp_path}/plain.parquet'")
+    assert con.execute(f"SELECT data FROM read_patch('{tmp_path}/plain.parquet', dtype := 'float32')").fetchall() == [(row[0],) for row in stream]
+    con.execute("SET VARIABLE rows = (SELECT list(r) FROM (SELECT path, win FROM registry) AS r)")
+    assert con.execute("SELECT data FROM read_patch(getvariable('rows'), dtype := 'float32')").fetchall() == [(row[0],) for row in stream]
+    whole = con.execute("SELECT len(read_patch(path, {row_off: 0, col_off: 0, height: 1, width: 2})) FROM registry LIMIT 1").fetchone()
+    assert whole == (4 * bands * 2,)
+
+
+def test_a_step_is_an_index_of_a_time_axis(con, tmp_path, raster):
+    path = write_cube(tmp_path / "c.nc", days("2018-03-01", 3), LATS, LONS)
+    plain = raster("plain.tif", np.zeros((4, 4), "uint8"))
+    for name, step, words in [(path, 3, "has 3 steps of time, and a row names step 3"), (path, -1, "a step of time, an index from 0 on"),
+                              (path, 0.5, "a step of time"), (plain, 0, "whose bands are no steps of a time axis")]:
+        with pytest.raises(Exception, match=words):
+            con.execute(f"SELECT read_patch('{name}', {{row_off: 0, col_off: 0, height: 2, width: 2, step: {step}}})").fetchall()
+    assert con.execute(f"SELECT len(read_patch('{path}', {{row_off: 0, col_off: 0, height: 2, width: 2, step: NULL}}))").fetchone() == (12,)
+
+
+def test_registries_of_rasters_have_windows_without_a_step(con, tmp_path):
+    con.execute("CREATE TABLE files AS FROM geo_catalog_build('test/data/small/sst*.tif', filename_regex := '(?P<date>\\d{8})')")
+    grid_of(con, "test/data/small/land.tif", 18)
+    con.execute("CREATE TABLE registry AS FROM geoquilt.patch_registry('grid', 'files')")
+    assert con.execute("SELECT DISTINCT win.step, typeof(win) FROM registry").fetchall() == [
+        (None, "STRUCT(row_off BIGINT, col_off BIGINT, height BIGINT, width BIGINT, step BIGINT)")]
+    assert con.execute("SELECT count(*) FROM registry WHERE read_patch(path, win) IS NOT NULL").fetchone() == (6,)
+    assert con.execute("SELECT geo_windows_overlap(list(win)) FROM registry WHERE date = '2018-01-01'").fetchone() == (False,)
+
+
+@pytest.mark.parametrize("label", ["start", "middle", "end"])
+@pytest.mark.parametrize("files", [1, 3])
+def test_a_date_selects_the_step_whose_interval_holds_it(con, tmp_path, label, files):
+    starts = np.arange("2018-10", "2019-04", dtype="datetime64[M]")
+    first, last = starts.astype("datetime64[ns]"), (starts + 1).astype("datetime64[ns]")
+    times = {"start": first, "middle": first + (last - first) / 2, "end": last}[label]
+    for n, part in enumerate(np.array_split(np.arange(6), files)):
+        write_cube(tmp_path / f"m{n}.nc", times[part], LATS, LONS, seed=n, bounds=np.stack([first[part], last[part]], 1))
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{tmp_path}/*.nc')")
+    for day in np.arange("2018-10-01", "2019-04-01", 3, dtype="datetime64[D]"):
+        month = list(starts).index(day.astype("datetime64[M]"))
+        for asked in (f"'{day}'", f"DATE '{day}'", f"TIMESTAMP '{day} 23:59:59.999'", f"'{day}T00:00:00'"):
+            got = con.execute(f"SELECT read_array('{tmp_path}/*.nc', 'tos', {{time: {asked}, lat: 5, lon: 25}}).times").fetchone()[0]
+            assert got is None or got == [times[month].astype("datetime64[us]").item()]
+        value = con.execute(f"SELECT read_array('{tmp_path}/*.nc', 'tos', {{time: '{day}'}}).data").fetchone()[0]
+        by_index = con.execute(f"SELECT read_array('{tmp_path}/*.nc', 'tos', {{isel: {{time: {month}}}}}).data").fetchone()[0]
+        assert value == by_index
+        # The file that the catalog gives for the day has the step.
+        found, = con.execute(f"SELECT path FROM geoquilt.catalog_query('files', t_min := '{day}', t_max := '{day}')").fetchone()
+        assert con.execute(f"SELECT read_array('{found}', 'tos', {{time: '{day}'}}).data").fetchone()[0] == value
+    for text, index in [("2018-11", 1), ("2019-01", 3)]:
+        assert con.execute(f"SELECT read_array('{tmp_path}/*.nc', 'tos', {{time: '{text}'}}).data = read_array('{tmp_path}/*.nc', 'tos', {{isel: {{time: {index}}}}}).data").fetchone() == (True,)
+    with pytest.raises(Exception, match="values from 2018"):
+        con.execute(f"SELECT read_array('{tmp_path}/*.nc', 'tos', {{time: '2018'}})").fetchall()
+    with pytest.raises(Exception, match="not on axis"):
+        con.execute(f"SELECT read_array('{tmp_path}/*.nc', 'tos', {{time: '2017-01-01'}})").fetchall()
+
+
+def test_a_slice_within_one_step_takes_that_step(con, tmp_path):
+    starts = np.arange("2018-10", "2019-02", dtype="datetime64[M]")
+    first, last = starts.astype("datetime64[ns]"), (starts + 1).astype("datetime64[ns]")
+    path = write_cube(tmp_path / "m.nc", first, LATS, LONS, bounds=np.stack([first, last], 1))
+    con.execute(f"SET VARIABLE s = geo_slice({{xmin: 20, ymin: -2, xmax: 32, ymax: 10}}, 1, '{CRS}', '2018-11-20')")
+    got = con.execute(f"SELECT read_array('{path}', 'tos', {{slice: getvariable('s')}})").fetchone()[0]
+    np.testing.assert_array_equal(np.array(got["data"], "float32").reshape(got["shape"])[0], xr.open_dataset(path)["tos"].isel(time=1).values)
+    assert got["times"] == [datetime.datetime(2018, 11, 1)]
+    assert xr.open_dataset(path)["tos"].sel(time="2018-11-20T12", method="nearest").time.values == np.datetime64("2018-12-01")
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{path}')")
+    assert con.execute("SELECT count(*) FROM geoquilt.catalog_query('files', slice := getvariable('s'))").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("value", [-1e100, -1e290, -1e292, -1e300, -1.7e308, 1e300])
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear", "average"])
+def test_numbers_of_any_size_come_onto_a_slice_or_are_refused(con, tmp_path, value, resampling):
+    data = np.full((12, 12), 5.0)
+    data[4, 4] = value
+    data[9, 9] = np.nan
+    xr.Dataset({"v": (("lat", "lon"), data)}, {"lat": ("lat", LATS, {"units": "degrees_north"}), "lon": ("lon", LONS, {"units": "degrees_east"})}).to_netcdf(
+        tmp_path / "a.nc", encoding={"v": {"_FillValue": np.nan}})
+    grid = f"geo_slice({{xmin: 20, ymin: -2, xmax: 32, ymax: 10}}, 1, '{CRS}')"
+    query = f"SELECT data FROM read_array('{tmp_path}/a.nc', 'v', slice := {grid}, resampling := '{resampling}')"
+    if value < -9e291:
+        with pytest.raises(Exception, match="cannot come onto a slice"):
+            con.execute(query).fetchall()
+    else:
+        got = con.execute(query).fetchone()[0]
+        np.testing.assert_array_equal(np.array(got, "float64"), np.where(np.isnan(data), np.nan, data).ravel())
+        assert got[9 * 12 + 9] is None
+    with pytest.raises(Exception, match="cannot come onto a slice|beyond the largest FLOAT"):
+        con.execute(f"SELECT read_array('{tmp_path}/a.nc', 'v', {{slice: {grid}, resampling: '{resampling}'}})").fetchall()

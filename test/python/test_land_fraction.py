@@ -1,5 +1,4 @@
 """st_land_fraction against rasterio.features.rasterize and brute force."""
-import duckdb
 import numpy as np
 import pyproj
 import pytest
@@ -140,12 +139,7 @@ def test_shapes_may_have_a_crs_of_their_own(con, land):
     assert ask(con, box_sql(*bounds), path, ", {crs: 'EPSG:32633'}") == near
     assert ask(con, f"'{shapely.box(*bounds).wkt}'::GEOMETRY", path, ", {crs: 'EPSG:32633'}") == near
     typed = f"ST_SetCRS('{shapely.box(*bounds).wkt}'::GEOMETRY, 'EPSG:32633')"
-    if duckdb.__version__ < "2":
-        assert ask(con, typed, path) == near
-    else:
-        # DuckDB 2.0.0 does not show a scalar function the CRS of an argument's type: it must be given.
-        with pytest.raises(Exception, match="not covered"):
-            ask(con, typed, path)
+    assert ask(con, typed, path) == near
 
 
 @pytest.mark.parametrize("box", [(-180, -95, 0, 0), (0, 80, 10, 100)])

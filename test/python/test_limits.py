@@ -7,10 +7,12 @@ import time
 import zipfile
 
 import netCDF4
+import numcodecs
 import numpy as np
 import pytest
 import scipy.io
 import zarr
+import zarr.codecs.numcodecs
 
 from conftest import OPEN_EXTENSION, connect, run_python, write_raster
 
@@ -48,6 +50,68 @@ def test_a_memory_limit_that_is_too_low_is_an_error_and_the_connection_goes_on(t
         assert con.execute({sql!r}).fetchall()
     """)
     assert "memory" in said.lower() and "MiB" in said, said
+
+
+CODECS = ["none", "packbits", "lzw", "deflate", "zstd", "lzma", "lerc", "lerc_deflate", "lerc_zstd", "webp", "jpeg"]
+
+
+@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_block_takes_no_more_than_the_query_may_use_or_is_refused(tmp_path, codec, together):
+    """One strip of 96 MiB, of which four pixels are asked for."""
+    dtype = "uint8" if codec in ("webp", "jpeg") else "float32"
+    side = {("uint8", 1): 10016, ("uint8", 3): 5792, ("float32", 1): 5008, ("float32", 3): 2896}[dtype, together]
+    if codec == "webp" and together == 1:
+        pytest.skip("WebP has three bands or four")
+    data = (np.add.outer(np.arange(side) // 7, np.arange(side) // 5) % 251).astype(dtype)
+    path = write_raster(tmp_path / "a.tif", np.stack([data + band for band in range(together)]).astype(dtype), compress=None if codec == "none" else codec, blockysize=side, interleave="pixel", BIGTIFF="YES",
+                        **({"WEBP_LOSSLESS": "YES"} if codec == "webp" else {}))
+    said = run(f"""
+        import resource
+        sql = "SELECT read_patch('{path}', {{row_off: 3, col_off: 5, height: 2, width: 2}}) FROM range(1)"
+        most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        con.execute("SET memory_limit = '100MB'; SET geoquilt_threads = 1")
+        before = most()
+        try:
+            con.execute(sql).fetchall(); print('read')
+        except duckdb.Error as error:
+            print(error)
+        print('took', most() - before)
+        con.execute("SET memory_limit = '2GB'")
+        print(con.execute(sql).fetchone()[0] is not None)
+    """)
+    took = int(said.split("took")[1].split()[0])
+    assert took <= 150 and said.rstrip().endswith("True"), said
+    assert "read" == said.split()[0] or "no memory for" in said and "the query may use 96 MiB" in said, said
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("codec", ["none", "gzip", "zstd", "blosc", "bz2", "zlib"])
+def test_a_chunk_takes_no_more_than_the_query_may_use_or_is_refused(tmp_path, codec, version):
+    values = (np.add.outer(np.arange(5008) // 7, np.arange(5008) // 5) % 251).astype("f4")
+    if version == 2:
+        made = {"none": None, "gzip": numcodecs.GZip(), "zstd": numcodecs.Zstd(), "blosc": numcodecs.Blosc(), "bz2": numcodecs.BZ2(), "zlib": numcodecs.Zlib()}[codec]
+        store = zarr.create_array(str(tmp_path / "a.zarr"), name="v", shape=values.shape, chunks=values.shape, dtype="f4", zarr_format=2, compressors=made, attributes={"_ARRAY_DIMENSIONS": ["y", "x"]})
+    else:
+        made = {"none": None, "gzip": zarr.codecs.GzipCodec(), "zstd": zarr.codecs.ZstdCodec(), "blosc": zarr.codecs.BloscCodec(), "bz2": zarr.codecs.numcodecs.BZ2(level=1), "zlib": zarr.codecs.numcodecs.Zlib(level=1)}[codec]
+        store = zarr.create_array(str(tmp_path / "a.zarr"), name="v", shape=values.shape, chunks=values.shape, dtype="f4", zarr_format=3, compressors=made, dimension_names=["y", "x"])
+    store[:] = values
+    said = run(f"""
+        import resource
+        sql = "SELECT read_array('{tmp_path}/a.zarr', 'v', {{isel: {{y: [3, 4], x: [5, 6]}}}}) FROM range(1)"
+        most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        con.execute("SET memory_limit = '100MB'; SET geoquilt_threads = 1")
+        before = most()
+        try:
+            con.execute(sql).fetchall(); print('read')
+        except duckdb.Error as error:
+            print(error)
+        print('took', most() - before)
+        con.execute("SET memory_limit = '2GB'")
+        print(con.execute(sql).fetchone()[0]['data'])
+    """)
+    assert int(said.split("took")[1].split()[0]) <= 150, said
+    assert "no memory for" in said and said.rstrip().endswith(str(values[3:5, 5:7].ravel().tolist())), said
 
 
 @pytest.mark.parametrize("sql", [

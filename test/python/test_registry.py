@@ -307,6 +307,13 @@ def test_types_of_a_parquet_registry_are_kept(con, tmp_path, raster):
     want = con.execute(ask + f"'{tmp_path}/r.parquet'").fetchone()
     got = con.execute(ask + f"read_patch('{tmp_path}/r.parquet')").fetchone()
     assert got == want
+    # The same rows as a list.
+    con.execute(f"SET VARIABLE rows = (SELECT list(r) FROM (SELECT * EXCLUDE (clock) FROM '{tmp_path}/r.parquet') AS r)")
+    ask = ask.replace("typeof(clock), clock::VARCHAR, ", "")
+    want = want[:8] + want[10:]
+    assert con.execute(ask + "read_patch(getvariable('rows'))").fetchone() == want
+    empty = con.execute(ask + "read_patch(getvariable('rows')) WHERE false")
+    assert empty.fetchall() == []
     assert want[0].startswith("GEOMETRY") and want[2].startswith("GEOMETRY") and want[6] == "JSON" and want[8] == "TIME WITH TIME ZONE"
 
 

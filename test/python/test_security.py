@@ -158,6 +158,26 @@ def test_values_outside_of_an_hdf5_file_come_from_its_own_folder(con, tmp_path):
     assert con.execute("SELECT read_array('f.h5', 'x').data").fetchone()[0] == [0] * 44
 
 
+@pytest.mark.parametrize("kind, words", [("pipe", "is not a regular file"), ("pipe_by_a_link", "is not a regular file"), ("device", "is not a regular file"), ("absent", "does not exist"),
+                                         ("nowhere_by_a_link", "does not exist"), ("elsewhere", "outside of its folder")])
+def test_why_values_outside_of_an_hdf5_file_are_not_read_is_told(con, tmp_path, kind, words):
+    os.makedirs("inbox")
+    os.mkfifo("inbox/pipe")
+    (tmp_path / "secret.key").write_bytes(b"PRIVATE KEY " * 32)
+    os.symlink("pipe", "inbox/pipe_by_a_link")
+    os.symlink("none", "inbox/nowhere_by_a_link")
+    file = {"device": "/dev/zero", "elsewhere": f"{tmp_path}/secret.key"}.get(kind, f"{tmp_path}/inbox/{kind}")
+    external("inbox/a.h5", file)
+    for sql in ("SELECT read_array('inbox/a.h5', 'd')", f"SELECT read_patch('inbox/a.h5', {WIN})", f"SELECT read_patch('HDF5:\"inbox/a.h5\"://d', {WIN})"):
+        error = said(con, sql) or ""
+        assert words in error and file in error, error
+    # A link to a file of the same folder is that file.
+    (tmp_path / "inbox/raw.bin").write_bytes(bytes(range(44)))
+    os.symlink("raw.bin", "inbox/link.bin")
+    external("inbox/b.h5", f"{tmp_path}/inbox/link.bin")
+    assert con.execute("SELECT read_array('inbox/b.h5', 'd').data").fetchone()[0] == list(range(44))
+
+
 def test_files_that_hdf5_names_are_regular_and_may_lie_elsewhere(con, tmp_path):
     os.makedirs("data")
     with h5py.File("data/part.h5", "w") as f:
@@ -541,13 +561,17 @@ PATHS = {
     "read_series.mask_path table": ["FROM read_series('{}/registry.parquet', mask_path := '{}/a.tif', mask_values := [9])"],
     "read_slice.paths scalar": ["SELECT read_slice('{}/a.tif', " + ESCAPED + ")"],
     "read_series.paths scalar": ["SELECT read_series(['{}/a.tif'], ['2024-01-01'::TIMESTAMP], geo_slice({{xmin: 500000, ymin: 4599960, xmax: 500040, ymax: 4600000}}, 10, 'EPSG:32629', '2024-01-01', '2024-01-02'))"],
+    "geo_train_queries.mask table": ["FROM geo_train_queries(1, size := 30, t_min := '2020', t_max := '2020', bbox := {{xmin: -60, ymin: -40, xmax: 60, ymax: 40}}, mask := '{}/world.tif')"],
+    "geo_eval_queries.mask table": ["FROM geo_eval_queries(size := 30, t_min := '2020', t_max := '2020', mask := '{}/world.tif')"],
+    "geo_replay_queries.source table": ["FROM geo_replay_queries('{}/queries.parquet')", "FROM geo_replay_queries({{kind: 'eval', size: 30, t_min: '2020', t_max: '2020', mask: '{}/world.tif'}})"],
+    "read_profiles.paths table": ["FROM read_profiles('{}/cast.nc')", "FROM read_profiles('{}/casts.parquet')"],
     "geo_patch_stats.path scalar": ["SELECT geo_patch_stats('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")"],
 }
 # Texts that name no file, by parameter.
 NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_format", "crs", "on_error", "assets", "bands", "dtype", "edge", "shuffle", "outside", "resampling", "merge",
             "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
             "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "nodata", "undecoded", "taper", "slice", "classes", "to_crs",
-            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression", "metric", "anchors_crs", "sampler", "geometry"}
+            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression", "metric", "anchors_crs", "sampler", "geometry", "unit", "mode", "depth"}
 
 
 @pytest.fixture
@@ -568,12 +592,20 @@ def data(tmp_path):
     (folder / "p.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [-9, 41.55]}}]}))
     (folder / "item.json").write_text(json.dumps({"type": "Feature", "stac_version": "1.0.0", "id": "x", "geometry": {"type": "Point", "coordinates": [-9, 41.55]}, "bbox": [-9, 41.55, -9, 41.55],
                                                   "properties": {"datetime": "2024-05-01T10:00:00Z"}, "links": [], "assets": {"b": {"href": "./a.tif"}}}))
+    write_raster(folder / "world.tif", np.zeros((18, 36), "u1"), crs="EPSG:4326", transform=rasterio.transform.from_origin(-180, 90, 10, 10))
+    with netCDF4.Dataset(folder / "cast.nc", "w") as f:
+        f.createDimension("depth", 2)
+        f.createVariable("depth", "f8", ("depth",))[:] = [1, 2]
+        f.createVariable("temp", "f4", ("depth",))[:] = [3, 4]
     import zarr
     group = zarr.open_group(str(folder / "c.zarr"), mode="w", zarr_format=2)
     group.create_array("v", data=np.ones((3, 3), "f4"))
     con = connect()
     con.execute(f"COPY (FROM geo_catalog_build('{folder}/a.tif')) TO '{folder}/catalog.parquet'")
     con.execute(f"COPY (SELECT '{folder}/a.tif' AS path, {WIN} AS win, {SLICE} AS slice, [TIMESTAMP '2024-01-01'] AS times) TO '{folder}/registry.parquet'")
+    con.execute(f"COPY (SELECT [1.0] AS depth, [2.0] AS temp) TO '{folder}/casts.parquet'")
+    asked = f"{{kind: 'eval', size: 30, t_min: '2020', t_max: '2020', mask: '{folder}/world.tif'}}"
+    con.execute(f"COPY (FROM geo_replay_queries({asked})) TO '{folder}/queries.parquet' (KV_METADATA {{geoquilt_queries: to_json({asked})}})")
     con.close()
     return folder
 
@@ -628,7 +660,8 @@ def test_what_a_file_names_is_asked_about_too(data, tmp_path):
     write_raster(allowed / "m.tif", np.ones((4, 4), "u1"))
     write_raster(data / "m.tif.msk", np.zeros((4, 4), "u1"))
     os.symlink(data / "m.tif.msk", allowed / "m.tif.msk")
-    statements = [f"SELECT read_patch('{allowed}/a.vrt', {WIN})", f"SELECT read_array('{allowed}/a.h5', 'v')"]
+    statements = [f"SELECT read_patch('{allowed}/a.vrt', {WIN})", f"SELECT read_array('{allowed}/a.h5', 'v')", f"FROM geo_replay_queries('{allowed}/queries.parquet')"]
+    (allowed / "queries.parquet").write_bytes((data / "queries.parquet").read_bytes())
     con = connect()
     for sql in statements:
         assert said(con, sql) is None, sql

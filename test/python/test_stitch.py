@@ -163,6 +163,28 @@ def test_tapered_reads_and_sums_as_they_are(con, rng):
     close(field(con, "[12, 14]", ", tapered := true, normalise := false")[0], np.ma.masked_array(total, weights == 0), 1e-11)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["hann", "tukey", "gaussian", "boxcar"])
+@pytest.mark.parametrize("periodic", [True, False])
+def test_sums_that_are_not_divided_are_those_of_the_weights_as_they_are(con, rng, kind, dtype, periodic):
+    """A zero end of a taper weighs zero, and something lies there."""
+    rows = draw(rng, dtype, 1, 6, (12, 14), nulls=0)
+    patches(con, rows, dtype)
+    flag = "true" if periodic else "false"
+    weigh = lambda n: np.array(con.execute(f"SELECT geo_taper('{kind}', {n}, {{periodic: {flag}}})").fetchone()[0])
+    total, laid = np.zeros((12, 14)), np.zeros((12, 14), bool)
+    for d, (row, col, h, w) in rows:
+        outer = np.outer(weigh(h), weigh(w)).ravel()
+        for k in range(h * w):
+            r, c = row + k // w, col + k % w
+            if 0 <= r < 12 and 0 <= c < 14:
+                total[r, c] += d.data[k] * outer[k]
+                laid[r, c] = True
+    got = field(con, "[12, 14]", f", taper := '{kind}', periodic := {flag}, normalise := false")[0]
+    close(got, np.ma.masked_array(total, ~laid), 1e-11 if dtype == "float64" else 1e-6)
+    assert (got.data[laid & (total == 0)] == 0).all()
+
+
 @pytest.mark.parametrize("edge", ["drop", "snap", "overflow", "center", "pad"])
 def test_a_raster_that_was_split_comes_back(con, raster, rng, edge):
     data = rng.normal(280, 10, (2, 60, 70)).astype("float32")

@@ -1,5 +1,7 @@
 """COPY ... (FORMAT geotiff) read back by rasterio, and by geoquilt itself; whole or not at all."""
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -7,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import rasterio
-from conftest import OPEN_EXTENSION, connect, run_python
+from conftest import EXTENSION, OPEN_EXTENSION, connect, run_python
 from rasterio.transform import Affine, from_origin
 
 TYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
@@ -263,6 +265,65 @@ con.execute("COPY (SELECT [sum(hash(i, j) % 7)]::SMALLINT[], [1, 1] FROM range(1
     con = connect()
     con.execute(f"COPY ({ONE}) TO '{tmp_path}/x.tif'")
     assert left(tmp_path) == ["x.tif"]
+
+
+LITTER = {
+    "new": ("x.tif", "", None),
+    "old": ("x.tif", "", "x.tif"),
+    "old_without_a_temporary_file": ("x.tif", "(USE_TMP_FILE false)", "x.tif"),
+    "a_file_a_row": ("{name}.tif", "", None),
+    "partitions": ("parts", "(FORMAT geotiff, PARTITION_BY (name), OVERWRITE_OR_IGNORE)", None),
+    "files_of_their_own_names": ("parts", "(FORMAT geotiff, PARTITION_BY (name), FILENAME_PATTERN 'a_{uuid}', OVERWRITE_OR_IGNORE)", None),
+    "files_of_threads": ("parts", "(FORMAT geotiff, PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE)", None),
+    "a_link": ("link.tif", "", "link.tif"),
+    "patches": ("x.tif", "(FORMAT geotiff, CANVAS [4000, 4000])", None),
+}
+
+
+@pytest.mark.parametrize("kind", list(LITTER))
+def test_no_litter_is_left_after_the_next_copy_whatever_the_target(tmp_path, kind):
+    target, options, old = LITTER[kind]
+    if kind == "a_link":
+        os.symlink(tmp_path / "real.tif", tmp_path / "link.tif")
+        connect().execute(f"COPY ({ONE}) TO '{tmp_path}/real.tif'")
+    elif old:
+        connect().execute(f"COPY ({ONE}) TO '{tmp_path}/{old}'")
+    pixels = "(SELECT list((hash(i) % 65521)::FLOAT) AS data FROM range({n}) t(i))"
+    sized = lambda side: {"patches": f"SELECT data, {{row_off: 0, col_off: 0, height: {side}, width: {side}}} AS win FROM {pixels.format(n=side * side)}",
+                          "a_file_a_row": f"SELECT {{data: data, shape: [1, {side}, {side}], name: 'a'}} FROM {pixels.format(n=side * side)}"}.get(
+        kind, f"SELECT data, [1, {side}, {side}] AS shape" + (", 'a' AS name" if "PARTITION_BY" in options else "") + f" FROM {pixels.format(n=side * side)}")
+    code = OPEN_EXTENSION + f"con.execute(\"COPY ({sized(4000)}) TO '{tmp_path}/{target}' {options}\")"
+    writer = subprocess.Popen([sys.executable, "-c", f"EXTENSION = {EXTENSION!r}\n" + code])
+    litter = lambda: [name for _, folders, files in os.walk(tmp_path) for name in folders + files if "geoquilt" in name or name.startswith("tmp_")]
+    until = time.monotonic() + 60
+    while not litter() and writer.poll() is None and time.monotonic() < until:
+        time.sleep(0.005)
+    time.sleep(0.1)
+    writer.kill()
+    assert writer.wait() == -9 and litter(), "it was killed while it wrote"
+    connect().execute(f"COPY ({sized(4)}) TO '{tmp_path}/{target}' {options.replace('4000', '4')}")
+    assert litter() == [], left(tmp_path)
+
+
+def test_a_link_to_what_is_not_there_yet_is_followed_as_duckdbs_own_formats_do(con, tmp_path):
+    os.symlink("real.tif", tmp_path / "link.tif")
+    os.symlink(tmp_path / "link.tif", tmp_path / "longer.tif")
+    con.execute(f"COPY ({ONE}) TO '{tmp_path}/longer.tif'")
+    assert left(tmp_path) == ["link.tif", "longer.tif", "real.tif"] and os.path.islink(tmp_path / "longer.tif") and os.path.islink(tmp_path / "link.tif")
+    with rasterio.open(tmp_path / "real.tif") as src:
+        assert src.read().ravel().tolist() == [1, 2, 3, 4, 5, 6]
+    os.symlink(tmp_path / "none" / "x.tif", tmp_path / "nowhere.tif")
+    os.symlink(tmp_path / "round.tif", tmp_path / "round.tif")
+    for name, words in (("nowhere", "does not exist"), ("round", "leads back to itself")):
+        with pytest.raises(Exception, match=words) as error:
+            con.execute(f"COPY ({ONE}) TO '{tmp_path}/{name}.tif'")
+        assert f"{tmp_path}/{name}.tif" in str(error.value)
+        assert os.path.islink(tmp_path / f"{name}.tif")
+
+
+def test_an_error_names_the_target_and_not_what_stands_for_it_meanwhile(con, tmp_path):
+    with pytest.raises(Exception, match='cannot write "/proc/self/mem"'):
+        con.execute(f"COPY ({ONE}) TO '/proc/self/mem' (FORMAT geotiff)")
 
 
 def test_a_file_that_the_disk_does_not_take_leaves_nothing(tmp_path):

@@ -204,7 +204,7 @@ def test_shapes_in_another_crs_are_projected_vertex_by_vertex(con, noise):
         assert b["count"] == pytest.approx(a["count"], abs=3)
     rows = con.execute("SELECT geo_zonal_stats(?, g::GEOMETRY).count FROM (SELECT unnest(?) AS g)", [path, [s.wkt for s in there]]).fetchall()
     assert [r[0] for r in rows] == [b["count"] for b in stats(con, path, there, "{crs: 'OGC:CRS84'}")]
-    typed = con.execute(f"SELECT geo_zonal_stats(?, ST_SetCRS('{shapes[0].wkt}'::GEOMETRY, '{UTM}')" + ("" if duckdb.__version__ < "2" else f", {{crs: '{UTM}'}}") + ").count", [path])
+    typed = con.execute(f"SELECT geo_zonal_stats(?, ST_SetCRS('{shapes[0].wkt}'::GEOMETRY, '{UTM}')).count", [path])
     assert typed.fetchone()[0] == stats(con, path, shapes[:1])[0]["count"]
 
 

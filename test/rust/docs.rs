@@ -57,7 +57,7 @@ fn section(doc: &FunctionDoc) -> String {
         out += "\n| parameter | type | default | meaning |\n| --- | --- | --- | --- |\n";
         for p in doc.parameters {
             let (name, default) = match p.given {
-                Given::Required => (p.name.to_string(), String::new()),
+                Given::Required | Given::AsItIs => (p.name.to_string(), String::new()),
                 Given::Optional => (format!("[{}]", p.name), String::new()),
                 Given::Named(default) => (format!("{} :=", p.name), format!("`{default}`")),
                 Given::Option(default) if doc.kind == Kind::Copy => {

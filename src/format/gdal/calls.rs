@@ -1,4 +1,4 @@
-//! Calls of the libraries inside that the linker sends here (build.rs): what opens, makes and takes away files, and what
+//! Calls of the libraries inside that the linker sends here (build.rs): what opens, reads, makes and takes away files, and what
 //! prints. `super::system` says what they may do.
 //!
 //! Numbers are Linux's. Nothing here calls what it stands for by its own name, since the linker would send that here too.
@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::format::gdal::system;
+use crate::workers::go_on;
 
 unsafe extern "C" {
     fn openat(folder: c_int, name: *const c_char, flags: c_int, ...) -> c_int;
@@ -23,6 +24,10 @@ unsafe extern "C" {
     fn unlinkat(folder: c_int, name: *const c_char, flags: c_int) -> c_int;
     fn renameat(folder: c_int, from: *const c_char, to_folder: c_int, to: *const c_char) -> c_int;
     fn __errno_location() -> *mut c_int;
+    fn __real_read(file: c_int, out: *mut c_void, count: usize) -> isize;
+    fn __real_pread(file: c_int, out: *mut c_void, count: usize, at: i64) -> isize;
+    fn __real_pread64(file: c_int, out: *mut c_void, count: usize, at: i64) -> isize;
+    fn __real_fread(out: *mut c_void, size: usize, count: usize, stream: *mut c_void) -> usize;
 }
 
 const HERE: c_int = -100;
@@ -35,7 +40,8 @@ const APPEND: c_int = 0o2000;
 const NO_WAIT: c_int = 0o4000;
 const CLOSE_ON_EXEC: c_int = 0o2_000_000;
 const FOLDER: c_int = 0x200;
-/// EACCES, EINVAL, EROFS.
+/// EIO, EACCES, EINVAL, EROFS.
+const FAILED: c_int = 5;
 const FORBIDDEN: c_int = 13;
 const INVALID: c_int = 22;
 const READ_ONLY: c_int = 30;
@@ -113,6 +119,40 @@ unsafe fn open_stream(name: *const c_char, mode: *const c_char) -> *mut c_void {
         }
         stream
     }
+}
+
+/// Whether a library is to read no further: it may go through a whole file in one call. What it makes of that is no answer
+/// (`super::vsi::watched`).
+fn is_to_end() -> bool {
+    system::contain(false, || system::is_reading() && go_on().is_err())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_read(file: c_int, out: *mut c_void, count: usize) -> isize {
+    // SAFETY: the library's own call, here and below.
+    if is_to_end() { fail(FAILED) as isize } else { unsafe { __real_read(file, out, count) } }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_pread(file: c_int, out: *mut c_void, count: usize, at: i64) -> isize {
+    // SAFETY: as in `__wrap_read`.
+    if is_to_end() { fail(FAILED) as isize } else { unsafe { __real_pread(file, out, count, at) } }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_pread64(file: c_int, out: *mut c_void, count: usize, at: i64) -> isize {
+    // SAFETY: as in `__wrap_read`.
+    if is_to_end() { fail(FAILED) as isize } else { unsafe { __real_pread64(file, out, count, at) } }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_fread(out: *mut c_void, size: usize, count: usize, stream: *mut c_void) -> usize {
+    if is_to_end() {
+        fail(FAILED);
+        return 0;
+    }
+    // SAFETY: as in `__wrap_read`.
+    unsafe { __real_fread(out, size, count, stream) }
 }
 
 #[unsafe(no_mangle)]

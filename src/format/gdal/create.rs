@@ -1,20 +1,24 @@
-//! New rasters.
+//! New rasters: GeoTIFFs whole or part by part, and PNGs.
 
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use gdal::errors::GdalError;
 use gdal::raster::{Buffer, GdalType, RasterCreationOptions};
-use gdal::{Dataset, DriverManager, Metadata};
+use gdal::{Dataset, Driver, DriverManager, Metadata};
 
 use crate::affine::Affine;
 use crate::dtype::{Dtype, Nodata, Pixels};
 use crate::dtype::{with_dtype, with_pixels};
 use crate::error::{Error, Result};
+use crate::format::gdal::burn::progress;
 use crate::format::gdal::start;
-use crate::projection::library::reason;
+use crate::projection::library::{failure_of, reason};
 use crate::projection::spatial_ref;
+use crate::workers::is_interrupted;
 
 /// What a raster is, and what its file is to say of it.
 #[derive(Debug, Clone)]
@@ -56,6 +60,8 @@ pub struct Layout {
     pub overviews: Option<&'static str>,
     /// Threads that compress.
     pub threads: usize,
+    /// The least and the greatest pixel, mean and deviation of each band are told.
+    pub statistics: bool,
 }
 
 /// Writes pixels in the order [band, row, col] into a file.
@@ -78,6 +84,21 @@ pub fn whole(
         write_mask(&memory, (0, 0), (head.width, head.height), valid.to_vec()).map_err(failed)?;
     }
     copy(&memory, path, head, layout, &failed)
+}
+
+/// Writes pixels in the order [band, row, col] into a PNG, which has neither transform nor CRS.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn picture(path: &Path, head: &Head<'_>, pixels: &Pixels) -> Result<()> {
+    start();
+    let name = path.to_string_lossy().into_owned();
+    let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
+    let mut memory = in_memory(head, pixels, &failed)?;
+    describe(&mut memory, head, &failed)?;
+    let driver = DriverManager::get_driver_by_name("PNG").map_err(failed)?;
+    let file = memory.create_copy(&driver, path, &RasterCreationOptions::new()).map_err(failed)?;
+    file.close().map_err(failed)
 }
 
 /// A raster that is written part by part, in a file of its own beside the one that it becomes.
@@ -178,6 +199,12 @@ fn copy(
     layout: &Layout,
     failed: &dyn Fn(GdalError) -> Error,
 ) -> Result<()> {
+    if layout.statistics {
+        for band in 1..=head.bands {
+            // They become the band's metadata, which is copied; a band without a pixel has none.
+            let _ = dataset.rasterband(band).and_then(|band| band.get_statistics(true, false));
+        }
+    }
     let float = head.dtype.is_float();
     let mut settings = vec![
         ("COMPRESS", layout.compression.to_string()),
@@ -212,7 +239,7 @@ fn copy(
     let driver =
         DriverManager::get_driver_by_name(if layout.cloud { "COG" } else { "GTiff" }).map_err(failed)?;
     within_file(|| {
-        let mut file = dataset.create_copy(&driver, path, &options).map_err(failed)?;
+        let mut file = copied(dataset, &driver, path, &options, failed)?;
         if let (false, Some(method)) = (layout.cloud, layout.overviews) {
             let (mut levels, mut side, mut factor) = (Vec::new(), head.height.max(head.width), 2);
             while side > layout.block {
@@ -220,12 +247,79 @@ fn copy(
                 (side, factor) = (side.div_ceil(2), factor * 2);
             }
             if !levels.is_empty() {
-                file.build_overviews(method, &levels, &[]).map_err(failed)?;
+                build_overviews(&mut file, method, &levels, failed)?;
             }
         }
         // What was not written yet fails here.
         file.close().map_err(failed)
     })
+}
+
+/// GDAL's copy of a dataset, in which a query can be interrupted.
+fn copied(
+    dataset: &Dataset,
+    driver: &Driver,
+    path: &Path,
+    options: &RasterCreationOptions,
+    failed: &dyn Fn(GdalError) -> Error,
+) -> Result<Dataset> {
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|e| failed(e.into()))?;
+    let (copy, said) = failure_of(|| {
+        // SAFETY: both are open, the name ends with a zero byte, GDAL copies the options, and asks a function of ours.
+        unsafe {
+            gdal_sys::GDALCreateCopy(
+                driver.c_driver(),
+                name.as_ptr(),
+                dataset.c_dataset(),
+                0,
+                options.as_ptr(),
+                Some(progress),
+                std::ptr::null_mut(),
+            )
+        }
+    });
+    if copy.is_null() {
+        return Err(ended(said, failed));
+    }
+    // SAFETY: it is open, and nobody else's.
+    Ok(unsafe { Dataset::from_c_dataset(copy) })
+}
+
+/// Overviews of a file, each by a factor, in which a query can be interrupted.
+fn build_overviews(
+    file: &mut Dataset,
+    method: &str,
+    factors: &[i32],
+    failed: &dyn Fn(GdalError) -> Error,
+) -> Result<()> {
+    let method = CString::new(method).map_err(|e| failed(e.into()))?;
+    let (state, said) = failure_of(|| {
+        // SAFETY: the file is open, the name ends with a zero byte, there are as many factors as is said, and no list of bands
+        // stands for all. GDAL asks a function of ours.
+        unsafe {
+            gdal_sys::GDALBuildOverviews(
+                file.c_dataset(),
+                method.as_ptr(),
+                factors.len() as i32,
+                factors.as_ptr().cast_mut(),
+                0,
+                std::ptr::null_mut(),
+                Some(progress),
+                std::ptr::null_mut(),
+            )
+        }
+    });
+    if state == gdal_sys::CPLErr::CE_None { Ok(()) } else { Err(ended(said, failed)) }
+}
+
+/// Why GDAL did not write a file.
+fn ended(said: Option<String>, failed: &dyn Fn(GdalError) -> Error) -> Error {
+    let msg = said.unwrap_or_default();
+    if is_interrupted() {
+        Error::Interrupted
+    } else {
+        failed(GdalError::NullPointer { method_name: "", msg })
+    }
 }
 
 /// Masks and compressed overviews of a GeoTIFF that this thread writes go into the file itself.

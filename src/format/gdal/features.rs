@@ -15,6 +15,7 @@ use crate::format::gdal::vsi;
 use crate::projection::library::{failure_of, reason};
 use crate::sql_type::SqlType;
 use crate::value::Value;
+use crate::workers::go_on;
 
 /// What a layer's features have.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,6 +113,7 @@ impl Features {
             let (found, failure) = failure_of(|| {
                 let mut found = Vec::new();
                 while found.len() < most {
+                    go_on()?;
                     // SAFETY: the layer is open; what it gives is ours to destroy.
                     let handle = unsafe { Handle(c::OGR_L_GetNextFeature(layer.c_layer())) };
                     if handle.0.is_null() {

@@ -29,6 +29,8 @@ thread_local! {
     static ROOT: RefCell<String> = const { RefCell::new(String::new()) };
     /// How many groups of HDF5 were opened.
     static GROUPS: Cell<u32> = const { Cell::new(0) };
+    /// The file that a library was kept from last, where it is none that anybody need hear of: it is absent, or no file.
+    static PASSED_OVER: RefCell<Option<(PathBuf, Cause)>> = const { RefCell::new(None) };
     /// What kept a library from a file first.
     static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
     /// Files outside of the root's folder that are what they should be, without their extensions: their side files are theirs.
@@ -243,7 +245,10 @@ fn is_absent(error: &io::Error) -> bool {
 pub(super) fn refused(path: &Path, file: &File) -> bool {
     contain(true, || match judge(path, file) {
         Verdict::Fine => false,
-        Verdict::Refused => true,
+        Verdict::Refused => {
+            pass_over(path, "it is not a regular file".into());
+            true
+        }
         Verdict::Told(reason) => {
             tell(path, reason);
             true
@@ -253,9 +258,28 @@ pub(super) fn refused(path: &Path, file: &File) -> bool {
 
 /// A library could not open a file.
 pub(super) fn failed(path: &Path, error: io::Error) {
-    if !is_absent(&error) {
-        contain((), || tell(path, error.into()));
+    contain((), || match is_absent(&error) {
+        true => pass_over(path, "it does not exist".into()),
+        false => tell(path, error.into()),
+    });
+}
+
+fn pass_over(path: &Path, reason: Cause) {
+    PASSED_OVER.set(Some((path.into(), reason)));
+}
+
+/// Runs work that a library cannot do without the files that it names: where it failed, the one that it was kept from last is
+/// why.
+pub(super) fn needing<T>(work: impl FnOnce() -> T, failed: impl FnOnce(&T) -> bool) -> T {
+    PASSED_OVER.set(None);
+    let done = work();
+    if failed(&done)
+        && is_reading()
+        && let Some((path, reason)) = PASSED_OVER.take()
+    {
+        contain((), || tell(&path, reason));
     }
+    done
 }
 
 /// Keeps that an attribute of an HDF5 file could not be read.

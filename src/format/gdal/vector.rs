@@ -13,6 +13,7 @@ use crate::format::gdal::system::ReadOnly;
 use crate::format::gdal::vsi::GdalFile;
 use crate::format::gdal::{at_rest, burn, start, tags, vsi};
 use crate::format::{Layer, LayerName, Tags};
+use crate::memory;
 use crate::projection::library::{cause, failure_of};
 use crate::projection::name_of;
 use crate::workers::go_on;
@@ -328,7 +329,7 @@ impl VectorSource {
             Some(b) => layer.set_spatial_filter_rect(b.xmin, b.ymin, b.xmax, b.ymax),
             None => layer.clear_spatial_filter(),
         }
-        let mut found = Vec::new();
+        let (mut found, mut held, layer_name) = (Vec::new(), 0usize, layer.name());
         let (outcome, failure) = failure_of(|| {
             for feature in layer.features() {
                 go_on()?;
@@ -346,6 +347,13 @@ impl VectorSource {
                     }
                     None => Field::Null,
                 };
+                held = held.saturating_add(wkb.len() + size_of::<(Option<u64>, Vec<u8>, Field)>());
+                // A view in a file may have features without end.
+                if held > memory::limit() / 4 {
+                    let what =
+                        format!("the features of layer \"{}\" of \"{}\"", layer_name, self.location.text());
+                    return Err(Error::NoRoom { what, needed: held as u64, reason: "".into() });
+                }
                 found.push((feature.fid(), wkb, value));
             }
             Ok(())

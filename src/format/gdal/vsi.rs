@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::files::remote::{self, RemoteFile};
 use crate::files::{Address, Location, Sight, beside};
 use crate::format::gdal::system::{self, contain, note, root};
+use crate::workers::is_interrupted;
 
 const PREFIX: &str = "/vsigeoquilt/";
 /// GDAL keeps the pointer.
@@ -133,7 +134,8 @@ pub(crate) fn needs_netcdf(location: &Location, magic: &[u8]) -> bool {
 /// That of the file, or of the work.
 pub(crate) fn watched<T>(location: &Location, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let (result, failure) = system::reading(location.file(), work);
-    failure.map_or(result, Err)
+    // What a library made of it is no answer, whatever it says.
+    if is_interrupted() { Err(Error::Interrupted) } else { failure.map_or(result, Err) }
 }
 
 // The libtiff inside GDAL, whose names GDAL prefixes.

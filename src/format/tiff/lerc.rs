@@ -9,7 +9,7 @@ use std::ffi::{c_int, c_uint, c_void};
 use super::codec::{Shape, Unpack, Within, short};
 use super::zstd;
 use crate::dtype::Dtype;
-use crate::memory::room;
+use crate::memory::{ask_room, room};
 
 // The LERC inside GDAL, whose names GDAL prefixes.
 unsafe extern "C" {
@@ -76,6 +76,11 @@ fn unpack(input: &[u8], shape: Shape) -> Result<(Vec<u64>, usize), String> {
     let room = shape.bytes(dtype.size()).ok_or("its block is too large")?;
     // LERC makes a block larger by the heads and the masks of its bands; libtiff leaves as much room for it.
     let most = room.saturating_mul(4) / 3 + 256 * shape.samples;
+    // The image, its bands before they lie pixel by pixel, a byte a pixel of the mask, what was packed within, and whoever
+    // asked has the block twice.
+    let within = if shape.within == Within::Nothing { 0 } else { most };
+    let all = room.saturating_mul(5).saturating_add(within);
+    ask_room(all, || "a block of LERC's and what it is unpacked in".into()).map_err(|e| e.to_string())?;
     let inner = match shape.within {
         Within::Nothing => None,
         Within::Deflate => Some(inflate(input, most)?),
@@ -210,7 +215,8 @@ fn decode(input: &[u8], blob: Head, bands: usize, out: &mut [u8]) -> Result<Vec<
     let int = |number: usize| c_int::try_from(number).map_err(|_| "its blob is too large".to_string());
     let size = c_uint::try_from(input.len()).map_err(|_| "its blob is too large")?;
     let (dims, cols, rows, bands) = (int(blob.dims)?, int(blob.cols)?, int(blob.rows)?, int(bands)?);
-    let mut valid = vec![1u8; pixels];
+    let mut valid: Vec<u8> = room(pixels, || "a mask".into()).map_err(|error| error.to_string())?;
+    valid.fill(1);
     // SAFETY: the library reads as many bytes as it is told of; there is room for a byte a pixel, and, as was compared
     // above, for all values, which are aligned.
     let state = unsafe {

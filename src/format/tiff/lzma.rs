@@ -3,19 +3,25 @@
 use liblzma::stream::{Action, Status, Stream};
 
 use super::codec::{Shape, Unpack, short};
+use crate::memory;
 
 /// The largest dictionary that xz's own presets have needs 65 MiB.
 const MEMORY: u64 = 256 << 20;
 
+/// What the query may use bounds it too.
+fn decoder() -> Result<Stream, liblzma::stream::Error> {
+    Stream::new_stream_decoder(MEMORY.min(memory::limit() as u64), 0)
+}
+
 /// A whole block.
 pub(super) fn whole(input: &[u8], out: &mut [u8]) -> Option<()> {
-    let mut stream = Stream::new_stream_decoder(MEMORY, 0).ok()?;
+    let mut stream = decoder().ok()?;
     fill(&mut stream, input, out).ok().map(drop)
 }
 
 /// A block bit by bit.
 pub(super) fn parts(_: Shape) -> Result<Box<dyn Unpack>, String> {
-    Ok(Box::new(Parts(Stream::new_stream_decoder(MEMORY, 0).map_err(|error| error.to_string())?)))
+    Ok(Box::new(Parts(decoder().map_err(|error| error.to_string())?)))
 }
 
 struct Parts(Stream);

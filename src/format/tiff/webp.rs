@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image_webp::WebPDecoder;
 
 use super::codec::{Shape, Unpack, short};
-use crate::memory::room;
+use crate::memory::{ask_room, room};
 
 /// Red, green and blue; alpha is the fourth.
 const COLORS: usize = 3;
@@ -55,6 +55,9 @@ fn unpack(input: &[u8], shape: Shape) -> Result<Vec<u8>, String> {
     if bands > shape.samples {
         return Err("its image has an alpha band, and the raster has none".into());
     }
+    // The decoder has four bytes a pixel of its own, and whoever asked has the block twice.
+    let all = pixels.saturating_mul(4 + bands + 3 * shape.samples);
+    ask_room(all, || "an image and what it is unpacked in".into()).map_err(|error| error.to_string())?;
     let mut image = room(pixels * bands, || "a block".into()).map_err(|error| error.to_string())?;
     decoder.read_image(&mut image).map_err(|error| error.to_string())?;
     if bands == shape.samples {

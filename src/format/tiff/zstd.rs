@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 
 use zstd::bulk::Decompressor;
-use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::codec::{Shape, Unpack, short};
+use crate::memory::{self, ask_room};
 
 thread_local! {
     /// Its tables are larger than most blocks.
@@ -25,13 +26,22 @@ pub(super) fn whole(input: &[u8], out: &mut [u8]) -> Option<()> {
 
 /// At most `most` bytes, of a frame that may hold fewer.
 pub(super) fn bounded(input: &[u8], most: usize) -> Result<Vec<u8>, String> {
+    ask_room(most, || "a block".into()).map_err(|error| error.to_string())?;
     zstd::bulk::decompress(input, most).map_err(|error| error.to_string())
 }
 
 /// A block bit by bit.
 pub(super) fn parts(_: Shape) -> Result<Box<dyn Unpack>, String> {
-    Ok(Box::new(Parts(Decoder::new().map_err(|error| error.to_string())?)))
+    let mut decoder = Decoder::new().map_err(|error| error.to_string())?;
+    // A frame says how far back its bytes refer, and all of that is kept.
+    let window = DParameter::WindowLogMax(memory::limit().max(1).ilog2().clamp(LEAST_WINDOW, MOST_WINDOW));
+    decoder.set_parameter(window).map_err(|error| error.to_string())?;
+    Ok(Box::new(Parts(decoder)))
 }
+
+/// The powers of two that zstd itself allows for its window, unless told otherwise.
+const LEAST_WINDOW: u32 = 10;
+const MOST_WINDOW: u32 = 27;
 
 struct Parts(Decoder<'static>);
 

@@ -155,6 +155,8 @@ impl Chunks {
                 None => self.array.fill_value().as_ne_bytes().repeat(values),
                 Some(encoded) => {
                     self.check(&encoded)?;
+                    let all = encoded.len().saturating_add(3 * values * self.element.size());
+                    ask_room(all, || "a chunk, packed and unpacked".into())?;
                     let encoded = if self.bz2 { self.bunzip(&encoded)? } else { encoded };
                     let (kind, fill) = (self.array.data_type(), self.array.fill_value());
                     let whole = self.array.codecs();
@@ -201,6 +203,7 @@ impl Chunks {
     /// What is packed by bz2, which does not say how much it holds.
     fn bunzip(&self, packed: &[u8]) -> ReasonResult<Vec<u8>> {
         let most = self.most();
+        ask_room(most as usize, || "a chunk".into())?;
         let mut bytes = Vec::new();
         let unpacked = bzip2::read::MultiBzDecoder::new(packed).take(most + 1).read_to_end(&mut bytes);
         match unpacked {

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 use crate::map::{Shape, project};
 use crate::projection;
 use crate::sql::shared::shapes::{BOX, Shapes};
+use crate::sql::shared::slice_value;
+use crate::sql::shared::slice_value::SLICE;
 
 /// The scalar `geo_query_area`.
 pub struct GeoQueryArea;
@@ -48,11 +50,17 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "CRS of the catalog; NULL is `OGC:CRS84`.",
         },
+        Parameter {
+            name: "slice",
+            types: SLICE,
+            given: Given::Optional,
+            meaning: "Instead of both: the box of a slice, in its own CRS.",
+        },
     ],
     columns: &[column("area", "GEOMETRY", "In `to`. Its sides are densified before they are projected.")],
     nulls: "NULL when neither a box nor a geometry is given: everywhere.",
     errors: &[
-        "both a box and a geometry",
+        "two of a box, a geometry and a slice, or a crs beside a slice",
         "a box with a NULL or infinite corner, in disorder, or off the globe; an empty geometry",
         "a CRS that PROJ does not know, or an area beyond the reach of the catalog's CRS",
     ],
@@ -82,6 +90,20 @@ impl ScalarFunction for GeoQueryArea {
         };
         rows(input, out, |row| {
             let (from, to) = (name(crs, row)?, name(to, row)?);
+            let slice = match input.columns() {
+                5.. => slice_value::read(input.column(4), row).map_err(|e| e.at("catalog_query(slice)"))?,
+                _ => None,
+            };
+            if let Some((slice, _)) = slice {
+                if ![boxes, geometries, crs].iter().all(|other| other.is_null(row)) {
+                    let problem = "a slice says where, and in which CRS";
+                    let remedy = "Leave bbox, geometry and crs out";
+                    return Err(Error::conflict(problem, remedy).at("catalog_query(slice)"));
+                }
+                let b = slice.bbox;
+                let shape = of_box(Some([b.xmin, b.ymin, b.xmax, b.ymax]), &slice.crs)?;
+                return carried(&shape, &slice.crs, &to).map(Some);
+            }
             let asked = match (boxes.is_null(row), geometries.is_null(row)) {
                 (true, true) => {
                     known(&from)?;

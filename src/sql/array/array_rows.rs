@@ -93,7 +93,7 @@ impl ArrayReader {
         reader.first_bytes = values.unwrap_or(0).saturating_mul(reader.dtype.size());
         if let Some(asked) = asked.filter(|asked| *asked != reader.dtype) {
             let problem = format!("the values are {}, which {asked} cannot hold", reader.dtype);
-            let remedy = format!("One of: {}, float32, float64", reader.dtype);
+            let remedy = format!("One of: {}", reader.dtype.offered());
             return Err(args.blame("dtype")(Error::conflict(problem, remedy)));
         }
         if let Some(fill) = reader.base.decoding.fill

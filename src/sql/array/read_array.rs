@@ -114,11 +114,11 @@ impl ScalarFunction for ReadArray {
         let mut opened = Opened::default();
         for row in 0..input.rows() {
             let job = job(input, row, &mut opened)?;
-            if let Some(job) = &job {
-                total = total.saturating_add(job.values as u64);
-                check_size(job.variable()?, total, size_of::<f32>(), &bound.limits)?;
-            }
+            total = total.saturating_add(job.as_ref().map_or(0, |job| job.values as u64));
             jobs.push(job);
+        }
+        if let Some(job) = jobs.iter().flatten().next() {
+            check_size(job.variable()?, total, size_of::<f32>(), &bound.limits)?;
         }
         let [data, shape, dims, coords, times] =
             out.fields_mut(["data", "shape", "dims", "coords", "times"])?;

@@ -12,6 +12,7 @@ use crate::dtype::{DTYPES, Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::limits::Limits;
+use crate::progress::Progress;
 use crate::read::array_plan::{Opened, Part};
 use crate::read::array_slice::GridTarget;
 use crate::read::array_stream::{ArrayReading, ArrayRow, ArrayStream};
@@ -164,7 +165,7 @@ pub enum Bound {
 /// A scan under way.
 pub enum Scan {
     /// Of an array.
-    Array(ArrayStream, Arc<ArrayReading>),
+    Array(ArrayStream, Arc<ArrayReading>, Progress),
     /// Of a registry.
     Registry(row_scan::Scan<ArrayReader>),
 }
@@ -216,7 +217,8 @@ impl TableFunction for ReadArrayTable {
         match &**bound {
             Bound::Array(reading) => {
                 let with_values = DOC.column("data").is_some_and(|data| wanted.contains(&data));
-                Ok(Scan::Array(ArrayStream::start(reading, with_values)?, reading.clone()))
+                let progress = Progress::start(DOC.name, Some(reading.rows()));
+                Ok(Scan::Array(ArrayStream::start(reading, with_values)?, reading.clone(), progress))
             }
             Bound::Registry(bound) => row_scan::start(bound, wanted).map(Scan::Registry),
         }
@@ -231,10 +233,11 @@ impl TableFunction for ReadArrayTable {
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
         match scan {
-            Scan::Array(stream, reading) => {
+            Scan::Array(stream, reading, progress) => {
                 let rows = stream.take(out.capacity())?;
                 for (at, row) in rows.iter().enumerate() {
                     write_row(reading, row, out, at)?;
+                    progress.count(false);
                 }
                 out.set_rows(rows.len());
                 Ok(())
@@ -258,7 +261,7 @@ fn dtype(args: &Args, parts: &[Part], decoding: &Decoding, onto: Option<&GridTar
         }
         if let Some(asked) = asked.filter(|asked| *asked != dtype) {
             let problem = format!("the values are {natural}, which {asked} cannot hold");
-            let error = Error::conflict(problem, format!("One of: {natural}, float32, float64"));
+            let error = Error::conflict(problem, format!("One of: {}", natural.offered()));
             return Err(args.blame("dtype")(error));
         }
         if let Some(fill) = decoding.fill

@@ -1,7 +1,7 @@
 //! What a user selects of an array: dimensions by value or by index, as fields of a struct.
 
 use crate::bridge::args::number;
-use crate::error::{Error, Result, one_of};
+use crate::error::{Error, Result, near, one_of};
 use crate::format::hyperslab::index_count;
 use crate::read::array_plan::{Opened, Part, plan};
 use crate::read::array_slice::{GridTarget, map_dims, with_times};
@@ -27,7 +27,7 @@ pub const FILL: &str =
 /// What `isel` takes.
 pub const ISEL: &str = "Dimensions by index, from 0, negative from the end: `{time: -1}` one place, `{lat: [10, 19]}` places from one to another, both inside, `{lon: {start: 0, stop: 100, step: 4}}` Python's slice; NULL leaves a dimension whole.";
 /// What `sel` takes.
-pub const SEL: &str = "Dimensions by value: `{depth: 10}` the nearest place, ties to the larger value; `{time: ['2000-01', '2000-03']}` all places from one value to another, both inside. A time is a TIMESTAMP, a DATE or text; a DATE or text such as '2000-01' stands for the whole of what it says, and alone is an error where several places lie in it. Longitudes may be those of -180 to 180 or of 0 to 360, whatever the file has.";
+pub const SEL: &str = "Dimensions by value: `{depth: 10}` the nearest place, ties to the larger value; `{time: ['2000-01', '2000-03']}` all places from one value to another, both inside. A time is a TIMESTAMP, a DATE or text; a DATE or text such as '2000-01' stands for the whole of what it says, and alone is an error where several places lie in it. Where the axis has bounds, a time is the place whose interval holds it. Longitudes may be those of -180 to 180 or of 0 to 360, whatever the file has.";
 /// What `slice` does.
 pub const ONTO: &str = "A slice of `geo_slice`: the dimensions on the map are brought onto its grid, as `y` and `x`, and its times select on the time axis unless `time` is selected. Each pixel is projected exactly, which takes about 0.15 s for a plane of 512 x 512, and twice that by area. For arrays on a regular grid, in degrees or projected.";
 /// What `resampling` means beside a slice.
@@ -91,7 +91,16 @@ pub fn add(request: &mut Request, value: &Value) -> Result<bool> {
                 }
             }
             true => option(request, name, value)?,
-            false => request.selection.dims.push((name.clone(), by_value(value).map_err(blame(name))?)),
+            false => {
+                let wanted = by_value(value).map_err(|error| match near(name, OPTIONS.into_iter()) {
+                    Some(option) => {
+                        let problem = format!("\"{name}\" is no option, and no dimension has {value}");
+                        Error::conflict(problem, format!("Did you mean \"{option}\"?"))
+                    }
+                    None => error,
+                });
+                request.selection.dims.push((name.clone(), wanted.map_err(blame(name))?));
+            }
         }
     }
     Ok(true)

@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::sql::shared::stitching::numbers::{self, PIXELS, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
 use crate::value::Value;
+use crate::workers::go_on;
 
 /// The scalar `geo_calc`.
 pub struct GeoCalc;
@@ -29,7 +30,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "expression",
             types: "VARCHAR",
             given: Given::Required,
-            meaning: "Over `b1`, `b2` and so on, or names: `+ - * / % **`, `< <= > >= == !=`, `and or not`, `abs sqrt exp log log10 log2 pow sin cos tan floor ceil round min max`, `clip(x, low, high)`, `where(condition, then, else)`, and `bit(x, n)`: whether bit n of a whole number is set. `log` is natural, `%` has the sign of its divisor, angles are radians, truth is 1 and 0. Several expressions, parted by commas, give several bands.",
+            meaning: "Over `b1`, `b2` and so on, or names: `+ - * / % **`, `< <= > >= == !=`, `and or not`, `abs sqrt exp log log10 log2 pow sin cos tan floor ceil round min max`, `clip(x, low, high)`, `where(condition, then, else)`, and `bit(x, n)`: whether bit n, 0 to 63, of a whole number is set, NaN for what is none. `log` is natural, `%` has the sign of its divisor, angles are radians, truth is 1 and 0. Several expressions, parted by commas, give several bands.",
         },
         Parameter {
             name: "numbers",
@@ -47,6 +48,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "data that is not as long as shape says",
         "what is no expression: the place is told; a function that is none (those known are listed)",
+        "bit(x, n) with an n that no pixel is in, and that is no whole number from 0 to 63",
         "a band that the data does not have, a name that is neither a band's nor among the numbers",
         "numbers that are no STRUCT of numbers",
         "a chunk above geoquilt_max_chunk_mb",
@@ -121,28 +123,22 @@ impl ScalarFunction for GeoCalc {
         };
         let lengths: Vec<Option<usize>> = asked.iter().map(|asked| asked.as_ref().map(length)).collect();
         let wide = data.dtype().worked_out().size() == 8;
-        let (mut pixels, mut stack) = (Row::default(), Stack::default());
-        numbers::write(out, wide, &lengths, limits, |row, result| {
+        let (mut parts, mut stack) = (Vec::<Row>::new(), Stack::default());
+        numbers::write_parts(out, wide, &lengths, limits, |row, put| {
             let Some((shape, (at, given))) = &asked[row] else { return Ok(()) };
-            pixels.read(&mut data, row)?;
             let (area, program) = (shape[1] * shape[2], &known[*at].program);
-            for out in 0..program.outs() {
-                for from in (0..area).step_by(BLOCK) {
-                    let to = (from + BLOCK).min(area);
-                    let band = |band: usize| {
-                        let range = band * area + from..band * area + to;
-                        let valid = (!pixels.valid.is_empty()).then(|| &pixels.valid[range.clone()]);
-                        (&pixels.values[range], valid)
-                    };
-                    let (values, valid) = program.run(out, to - from, band, given, &mut stack);
-                    let before = result.values.len();
-                    result.values.extend_from_slice(values);
-                    if let Some(valid) = valid {
-                        result.valid.resize(before, true);
-                        result.valid.extend_from_slice(valid);
-                    } else if !result.valid.is_empty() {
-                        result.valid.resize(result.values.len(), true);
-                    }
+            parts.resize_with(program.bands().max(parts.len()), Row::default);
+            for from in (0..area).step_by(BLOCK) {
+                go_on()?;
+                let to = (from + BLOCK).min(area);
+                for &band in program.used() {
+                    parts[band].read_part(&mut data, row, band * area + from..band * area + to)?;
+                }
+                for out in 0..program.outs() {
+                    let band = |band: usize| (parts[band].values.as_slice(), parts[band].mask());
+                    let done = program.run(out, to - from, band, given, &mut stack);
+                    let (values, valid) = done.map_err(blame("expression"))?;
+                    put.put(out * area + from, values, valid)?;
                 }
             }
             Ok(())

@@ -114,7 +114,7 @@ impl ScalarFunction for GeoResize {
                 let from = band * height * width;
                 let values = &pixels.values[from..from + height * width];
                 let has = |at: usize| pixels.has(from + at) && !values[at].is_nan();
-                plane(values, width, has, (by_row, by_col), |value| result.push(value.or(missing)));
+                plane(values, width, has, (by_row, by_col), |value| result.push(value.or(missing)))?;
             }
             Ok(())
         })

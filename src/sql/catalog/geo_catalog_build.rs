@@ -177,7 +177,11 @@ static DOC: FunctionDoc = FunctionDoc {
             "MAP(VARCHAR, VARCHAR)",
             "What the file says of itself: of a raster or vector file GDAL's metadata of the default domain (`TIFFTAG_DATETIME`, `AREA_OR_POINT`), of an array file its global attributes; and the names of classes, as `1.class.3` of band 1 (GDAL's category names) or `quality.class.3` of variable `quality` (CF's flag_values). The first 256; a text above 4096 bytes ends there with `…`.",
         ),
-        column("size", "BIGINT", "Bytes of the file."),
+        column(
+            "size",
+            "BIGINT",
+            "Bytes of the file; of a Zarr store those of its metadata, by which `previous` sees a change: its chunks are not looked at.",
+        ),
         column("modified", "TIMESTAMP", "When the file last changed, UTC; NULL for a URL."),
         column("schema_version", "INTEGER", "2: the version of these columns."),
         column(

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
-use crate::bridge::record::{Read, text};
+use crate::bridge::record::text;
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
-use crate::bridge::vector::Vector;
-use crate::error::Result;
+use crate::bridge::vector::{Holds, Vector};
+use crate::error::{Error, Result};
 use crate::grid::land::{Fractions, LandRule};
 use crate::grid::mask::{Mask, OUTSIDE, Outside};
 use crate::kept::Shared;
+use crate::map::geometry;
 use crate::projection;
-use crate::sql::shared::crs::crs_of_call;
-use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::crs::{CallCrs, crs_of_call};
+use crate::sql::shared::shapes::{self, BOX};
 
 /// The scalar `st_land_fraction`.
 pub struct StLandFraction;
@@ -28,8 +29,8 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "shape",
             types: text!["GEOMETRY | ", BOX],
-            given: Given::Required,
-            meaning: "A polygon or multipolygon in its own CRS, or a box. A lon/lat box with xmin > xmax crosses the antimeridian; so does a geometry that runs on past 180 degrees.",
+            given: Given::AsItIs,
+            meaning: "A polygon or multipolygon (WKT too) in its own CRS, or a box. A lon/lat box with xmin > xmax crosses the antimeridian; so does a geometry that runs on past 180 degrees.",
         },
         Parameter {
             name: "mask",
@@ -83,9 +84,7 @@ const KEPT_MASKS: usize = 64;
 
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
-    is_geometry: bool,
-    /// The geometry type's own CRS, or the option, or lon/lat.
-    crs: String,
+    given: CallCrs,
     geographic: bool,
     rule: LandRule,
     outside: Outside,
@@ -94,18 +93,17 @@ pub struct Bound {
 
 impl ScalarFunction for StLandFraction {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
-        let crs = crs_of_call(&args, call.crs(0)?)?;
-        let geographic = projection::crs_facts(crs.as_str())?.geographic;
+        let given = crs_of_call(&args, call.crs(0)?)?;
+        let geographic = projection::crs_facts(given.crs.as_str())?.geographic;
         let rule = args.number("mask_value")?.map_or(LandRule::AboveHalf, LandRule::Equals);
         let outside =
             args.choice("outside", "a rule for what is outside", &OUTSIDE)?.unwrap_or(Outside::Error);
-        let is_geometry = call.is_geometry(0)?;
-        let crs = crs.as_str().to_string();
-        Ok(Bound { is_geometry, crs, geographic, rule, outside, masks: Shared::new(KEPT_MASKS) })
+        Ok(Bound { given, geographic, rule, outside, masks: Shared::new(KEPT_MASKS) })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -122,15 +120,24 @@ impl ScalarFunction for StLandFraction {
 
 fn fractions(bound: &Bound, shape: &Vector<'_>, row: usize, path: &str) -> Result<Option<Fractions>> {
     let mask = bound.mask(path)?;
-    if bound.is_geometry {
-        return mask.in_geometry(shape.bytes(row), &bound.crs, bound.outside);
+    let blame = |e: Error| bound.given.explain(e).at("st_land_fraction(shape)");
+    let crs = bound.given.crs.as_str();
+    if shape.holds() != Holds::Struct {
+        let Some(wkb) = shapes::wkb(shape, row).map_err(blame)? else { return Ok(None) };
+        let envelope = geometry::read(&wkb).map_err(blame)?.as_ref().and_then(geometry::envelope);
+        bound.given.check(envelope).map_err(blame)?;
+        return mask.in_geometry(&wkb, crs, bound.outside).map_err(blame);
     }
-    let Some(Bbox { xmin, ymin, mut xmax, ymax }) = Bbox::read(shape, row)? else { return Ok(None) };
+    let must = "a box {xmin, ymin, xmax, ymax} of numbers, or a geometry";
+    let Some(Bbox { xmin, ymin, mut xmax, ymax }) = shapes::corners(shape, row, must).map_err(blame)? else {
+        return Ok(None);
+    };
     if bound.geographic && xmin > xmax {
         xmax += 360.0;
     }
     let bbox = Bbox::new(xmin, ymin, xmax, ymax)?;
-    mask.in_box(&bbox, &bound.crs, bound.outside).map(Some)
+    bound.given.check(Some(bbox)).map_err(blame)?;
+    mask.in_box(&bbox, crs, bound.outside).map(Some).map_err(blame)
 }
 
 impl Bound {

@@ -8,7 +8,8 @@ use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
-use crate::map::neighbours::{Metric, Near, edges};
+use crate::limits::Limits;
+use crate::map::neighbours::{Metric, Near, Search, edges};
 use crate::sql::shared::options::OPTIONS;
 
 /// The scalar `geo_neighbours`.
@@ -78,6 +79,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "near: not a whole number of at least 1, or a distance not above 0",
         "a latitude beyond 90 degrees, or a coordinate that is not finite",
+        "edges that take more than geoquilt_max_chunk_mb",
     ],
     examples: &[Example {
         title: "The nearest station to each, over the antimeridian",
@@ -92,7 +94,7 @@ pub struct Bound {
     within: bool,
     metric: Metric,
     own: bool,
-    threads: usize,
+    limits: Limits,
 }
 
 impl ScalarFunction for GeoNeighbours {
@@ -106,7 +108,7 @@ impl ScalarFunction for GeoNeighbours {
             within: args.flag("within")?.unwrap_or(false),
             metric: args.choice("metric", "a metric", &METRICS)?.unwrap_or(Metric::Sphere),
             own: args.flag("own")?.unwrap_or(false),
-            threads: call.limits.threads,
+            limits: call.limits,
         })
     }
 
@@ -124,7 +126,8 @@ impl ScalarFunction for GeoNeighbours {
             let anchors = points_or_none(bound, input.column(1), row)?;
             let own = anchors.is_none() && !bound.own;
             let from = anchors.as_deref().unwrap_or(&points);
-            let found = edges(&points, from, near, bound.metric, own, bound.threads)?;
+            let search = Search { near, metric: bound.metric, own, limits: bound.limits };
+            let found = edges(&points, from, &search)?;
             let edge = |edge: &crate::map::neighbours::Edge| EdgeRow {
                 source: edge.source as i64 + 1,
                 target: edge.target as i64 + 1,

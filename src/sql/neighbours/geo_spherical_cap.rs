@@ -7,6 +7,7 @@ use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::map::sphere::{self, Cap};
 use crate::projection;
 use crate::sql::shared::slice_value::{self, SLICE};
@@ -56,7 +57,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "slice",
             types: SLICE,
-            given: Given::Required,
+            given: Given::AsItIs,
             meaning: "The grid, in a CRS of longitudes and latitudes; a pixel is where its centre is.",
         },
     ],
@@ -69,7 +70,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "lon not finite, lat beyond 90 degrees, radius_km not above 0",
         "slice: a CRS that is not of longitudes and latitudes",
-        "more than 100,000,000 pixels",
+        "pixels that take more than geoquilt_max_chunk_mb",
     ],
     examples: &[Example {
         title: "A cap over the antimeridian lies in two windows",
@@ -82,13 +83,13 @@ static DOC: FunctionDoc = FunctionDoc {
 
 impl ScalarFunction for GeoSphericalCap {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = ();
+    type Bound = Limits;
 
-    fn bind(_call: Call) -> Result<()> {
-        Ok(())
+    fn bind(call: Call) -> Result<Limits> {
+        Ok(call.limits)
     }
 
-    fn call((): &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+    fn call(limits: &Limits, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         rows(input, out, |row| {
             if input.any_null(row) {
                 return Ok(None);
@@ -108,7 +109,9 @@ impl ScalarFunction for GeoSphericalCap {
                 return bad("radius_km", radius_km, "a distance above 0");
             }
             let at = |error: Error| error.at("geo_spherical_cap(slice)");
-            let Some(slice) = slice_value::read(input.column(3), row).map_err(at)? else { return Ok(None) };
+            let Some((slice, _)) = slice_value::read(input.column(3), row).map_err(at)? else {
+                return Ok(None);
+            };
             if !projection::crs_facts(slice.crs.as_str()).map_err(at)?.geographic {
                 let must = "one of longitudes and latitudes";
                 return Err(at(Error::invalid(format!("a slice in \"{}\"", slice.crs.as_str()), must)));
@@ -118,7 +121,7 @@ impl ScalarFunction for GeoSphericalCap {
                 height: slice.height as usize,
                 width: slice.width as usize,
             };
-            let Cap { cells, windows } = sphere::cap(&grid, (lon, lat), radius_km).map_err(at)?;
+            let Cap { cells, windows } = sphere::cap(&grid, (lon, lat), radius_km, limits).map_err(at)?;
             let cell = |(row, col, distance_km): (i64, i64, f64)| CellRow { row, col, distance_km };
             Ok(Some(CapRow {
                 cells: cells.into_iter().map(cell).collect(),

@@ -4,7 +4,7 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
-use crate::bridge::record::{Read, text};
+use crate::bridge::record::text;
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
@@ -15,8 +15,9 @@ use crate::map::footprint;
 use crate::projection;
 use crate::slice::Slice;
 use crate::sql::shared::crs::asked_crs;
-use crate::sql::shared::shapes::BOX;
+use crate::sql::shared::shapes::{self, BOX};
 use crate::sql::shared::slice_value::{SLICE, SliceRow};
+use crate::sql::shared::windows::{self, WIN};
 use crate::value::Value;
 use crate::window::Window;
 
@@ -34,9 +35,9 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: text![BOX, " | GEOMETRY | VARCHAR | BIGINT[]"],
-            given: Given::Required,
-            meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
+            types: text![BOX, " | ", WIN, " | GEOMETRY | VARCHAR | BIGINT[]"],
+            given: Given::AsItIs,
+            meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, `[height, width]` of a catalog's row, or a window of it.",
         },
         Parameter {
             name: "resolution",
@@ -121,6 +122,11 @@ static DOC: FunctionDoc = FunctionDoc {
                   \x20   SELECT geo_slice([height, width], transform, crs) AS s FROM geo_catalog_build('test/data/small/land.tif'));",
             rows: &["36\t18\t-180.0\t90.0\tEPSG:4326"],
         },
+        Example {
+            title: "A window of a file as a slice, which any other file can be read onto",
+            sql: "SELECT geo_slice({row_off: 3, col_off: 16, height: 2, width: 3}, transform, crs).bbox AS bbox FROM geo_catalog_build('test/data/small/land.tif');",
+            rows: &["{'xmin': -20.0, 'ymin': 40.0, 'xmax': 10.0, 'ymax': 60.0}"],
+        },
     ],
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
 };
@@ -132,6 +138,8 @@ pub struct Bound {
     /// Where it is not the slice's own.
     shape_crs: Option<Crs>,
     aligned: bool,
+    /// The shape is a window.
+    is_window: bool,
 }
 
 impl ScalarFunction for GeoSlice {
@@ -142,7 +150,8 @@ impl ScalarFunction for GeoSlice {
         let args = call.options()?;
         let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
         let times = call.arguments() - REQUIRED - usize::from(call.options_index()?.is_some());
-        Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
+        let is_window = call.fields(0)?.iter().any(|(name, _)| name.eq_ignore_ascii_case("row_off"));
+        Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false), is_window })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -172,15 +181,25 @@ fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(
     let (t_min, t_max) = (first.map(|first| first.start), last.map(|last| last.stop));
     crate::slice::check_times(t_min, t_max).map_err(blame("t_max"))?;
     let times = (t_min, t_max);
-    let is_list = |i: usize| input.column(i).holds() == Holds::List;
-    let sides = match is_list(1) {
+    let sides = match input.column(1).holds() == Holds::List {
         true => input.column(1).list(row).numbers::<f64>(),
         false => Some(vec![input.column(1).get::<f64>(row)]),
     };
     let Some(sides) = sides else { return Ok(None) };
-    if is_list(0) {
-        let Some(pixels) = input.column(0).list(row).numbers::<i64>() else { return Ok(None) };
-        return grid(bound, &pixels, &sides, crs, times).map(|slice| Some((slice, name)));
+    if bound.is_window {
+        let window = windows::read(input.column(0), row).map_err(blame("shape"))?;
+        let Some(window) = window else { return Ok(None) };
+        return grid(bound, Ok(window), &sides, crs, times).map(|slice| Some((slice, name)));
+    }
+    if let Some(pixels) = pixels(input.column(0), row).map_err(blame("shape"))? {
+        let Some(pixels) = pixels else { return Ok(None) };
+        let window = match *pixels.as_slice() {
+            [height, width] | [_, height, width] => Window::new(0, 0, height, width).ok(),
+            _ => None,
+        };
+        let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
+        let window = window.ok_or_else(|| blame("shape")(Error::invalid(format!("{pixels:?}"), must)));
+        return grid(bound, window, &sides, crs, times).map(|slice| Some((slice, name)));
     }
     let resolution = match *sides.as_slice() {
         [side] => (side, side),
@@ -197,6 +216,21 @@ fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(
     Ok(Some((slice, name)))
 }
 
+/// The numbers of a shape of pixels, none where one of them is NULL; `None` of a shape that is no list.
+fn pixels(shapes: &Vector<'_>, row: usize) -> Result<Option<Option<Vec<i64>>>> {
+    // A struct is looked at as it lies.
+    if matches!(shapes.holds(), Holds::Geometry | Holds::Text | Holds::Struct) {
+        return Ok(None);
+    }
+    let value = Value::of(shapes, row);
+    let Value::List(sides) = &value else { return Ok(None) };
+    if sides.contains(&Value::Null) {
+        return Ok(Some(None));
+    }
+    let sides: Option<Vec<i64>> = sides.iter().map(Value::whole).collect();
+    sides.map(|sides| Some(Some(sides))).ok_or_else(|| Error::invalid(value, "whole numbers of pixels"))
+}
+
 /// What a time stands for; `None` where it is NULL.
 fn interval(times: &Vector<'_>, row: usize) -> Result<Option<Interval>> {
     let must = "a TIMESTAMP, a DATE, or text such as '2023-06', '2023-06-30' or '2023-06-30 12:00:00'";
@@ -210,7 +244,7 @@ fn interval(times: &Vector<'_>, row: usize) -> Result<Option<Interval>> {
 /// refused, since what is drawn on the slice would lie flipped beside its pixels.
 fn grid(
     bound: &Bound,
-    pixels: &[i64],
+    window: Result<Window>,
     terms: &[f64],
     crs: Crs,
     times: (Option<i64>, Option<i64>),
@@ -219,12 +253,7 @@ fn grid(
         let problem = "a shape of pixels is a grid already";
         return Err(Error::conflict(problem, "Leave shape_crs and aligned out").at("geo_slice(options)"));
     }
-    let window = match *pixels {
-        [height, width] | [_, height, width] => Window::new(0, 0, height, width).ok(),
-        _ => None,
-    };
-    let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
-    let window = window.ok_or_else(|| blame("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
+    let window = window?;
     let affine = Affine::from_terms(terms).map_err(blame("resolution"))?;
     if affine.is_rotated() {
         let must = "a transform without rotation: a slice's rows run along x";
@@ -251,14 +280,13 @@ fn grid(
 fn area(bound: &Bound, input: &Input<'_>, row: usize, crs: &Crs) -> Result<Option<Bbox>> {
     let from = bound.shape_crs.as_ref().unwrap_or(crs).as_str();
     let shape = input.column(0);
-    match shape.holds() {
-        Holds::Geometry => {
-            return projection::geometry::geometry_envelope(shape.bytes(row), from, crs.as_str());
-        }
-        Holds::Text => return projection::geometry::text_envelope(shape.str(row)?, from, crs.as_str()),
-        _ => {}
+    if matches!(shape.holds(), Holds::Geometry | Holds::Text) {
+        let Some(wkb) = shapes::wkb(shape, row)? else { return Ok(None) };
+        return projection::geometry::geometry_envelope(&wkb, from, crs.as_str());
     }
-    let Some(mut bbox) = Bbox::read(shape, row)? else { return Ok(None) };
+    let must =
+        "a box {xmin, ymin, xmax, ymax} of numbers, a geometry or its WKT, or [height, width] of a grid";
+    let Some(mut bbox) = shapes::corners(shape, row, must)? else { return Ok(None) };
     let from_globe = from == CRS84 || projection::crs_facts(from)?.geographic;
     if from_globe && bbox.xmin > bbox.xmax {
         bbox.xmax += 360.0;

@@ -208,8 +208,7 @@ fn dtype(args: &Args, own: Dtype, options: &PatchOptions) -> Result<Dtype> {
         Some(asked) => {
             let why = if options.scaled { " once scaled" } else { "" };
             let problem = format!("the pixels are {natural}{why}, which {asked} cannot hold");
-            let own = if natural.is_float() { String::new() } else { format!("{natural}, ") };
-            let remedy = format!("One of: {own}float32, float64");
+            let remedy = format!("One of: {}", natural.offered());
             Err(args.blame("dtype")(Error::conflict(problem, remedy)))
         }
     }

@@ -1,5 +1,7 @@
 //! `read_series(paths, times, slice)`: files lined up in time on the grid of a slice.
 
+use std::sync::Arc;
+
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join, option};
@@ -12,7 +14,8 @@ use crate::read::mosaic::band_count;
 use crate::read::scene::Scene;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
 use crate::slice::Slice;
-use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
+use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
+use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::{SCENES, count, scenes};
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
@@ -45,10 +48,10 @@ static DOC: FunctionDoc = FunctionDoc {
             Parameter {
                 name: "slice",
                 types: SLICE,
-                given: Given::Required,
+                given: Given::AsItIs,
                 meaning: "The grid to fill. Files whose time lies outside its closed interval are left out, and the steps run from its `t_min` to its `t_max`; where those are NULL, from the first file to the last.",
             },
-            OPTIONS,
+            OPTIONS_BY_ROW,
             STEP,
             REDUCE,
         ],
@@ -141,7 +144,7 @@ pub struct SeriesPlan {
     pub pixels: usize,
 }
 
-/// What a series of files takes; `used` bytes are taken already.
+/// What a series of files takes.
 ///
 /// # Errors
 /// Another number of times than of files, no time in the slice's interval, or more than a chunk may take.
@@ -151,7 +154,6 @@ pub fn plan_series(
     slice: &Slice,
     options: &SeriesOptions,
     limits: &Limits,
-    used: usize,
 ) -> Result<SeriesPlan> {
     let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
     if given != times.len() {
@@ -173,13 +175,13 @@ pub fn plan_series(
     let bins = axis(times, slice, options, each, limits).map_err(blame("slice"))?;
     let pixels = length.saturating_mul(bins.len());
     let what = || Load::Slices(format!("{} steps of {bands} bands of the {slice}", bins.len()));
-    limits.allow(pixels.saturating_mul(4).saturating_add(used), what)?;
+    limits.allow(pixels.saturating_mul(4), what)?;
     Ok(SeriesPlan { bins, bands, pixels })
 }
 
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
-    options: SeriesOptions,
+    options: ByRow<SeriesOptions>,
     limits: Limits,
 }
 
@@ -189,14 +191,17 @@ impl ScalarFunction for ReadSeries {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        Ok(Bound { options: series_options(&call.options()?)?, limits: call.limits })
+        Ok(Bound { options: ByRow::of(&call, &DOC, series_options)?, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
-        let mut left = bound.limits.chunk;
-        for row in 0..input.rows() {
-            match series(bound, input, row, out, left)? {
-                Some(bytes) => left = left.saturating_sub(bytes),
+        let jobs = (0..input.rows()).map(|row| job(bound, input, row)).collect::<Result<Vec<_>>>()?;
+        let total = jobs.iter().flatten().map(|job| job.plan.pixels).fold(0, usize::saturating_add);
+        let what = || Load::Rows { what: format!("{} series", jobs.len()), streams: "read_series" };
+        bound.limits.allow(total.saturating_mul(4), what)?;
+        for (row, job) in jobs.iter().enumerate() {
+            match job {
+                Some(job) => read(bound, job, out, row)?,
                 None => out.set_null(row),
             }
         }
@@ -204,20 +209,26 @@ impl ScalarFunction for ReadSeries {
     }
 }
 
-/// Reads one row's series straight into the result and gives its bytes; `None` where an argument is NULL.
-fn series(
-    bound: &Bound,
-    input: &Input<'_>,
-    row: usize,
-    out: &mut Vector<'_>,
-    left: usize,
-) -> Result<Option<usize>> {
+/// What a row asks for.
+struct Job {
+    scenes: Vec<Scene>,
+    slice: Slice,
+    /// The slice's CRS, as the user names it.
+    crs: String,
+    plan: SeriesPlan,
+    options: Arc<SeriesOptions>,
+}
+
+/// `None` where an argument is NULL.
+fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
     let blame = |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
     let (names, instants, slices) = (input.column(0), input.column(1), input.column(2));
     if names.is_null(row) || instants.is_null(row) {
         return Ok(None);
     }
-    let Some(slice) = slice_value::read(slices, row).map_err(blame("slice"))? else { return Ok(None) };
+    let Some((slice, crs)) = slice_value::read(slices, row).map_err(blame("slice"))? else {
+        return Ok(None);
+    };
     let list = instants.list(row);
     let items = list.items();
     if list.rows().any(|i| items.is_null(i)) {
@@ -228,19 +239,24 @@ fn series(
     let named = Value::of(names, row);
     let given = count(&named);
     let scenes = if given == times.len() { scenes(&named).map_err(blame("paths"))? } else { Vec::new() };
-    let used = bound.limits.chunk - left;
-    let SeriesPlan { bins, bands, pixels } =
-        plan_series((&scenes, given), &times, &slice, &bound.options, &bound.limits, used)?;
-    let names = ["data", "shape", "times", "transform", "crs"];
-    let [data, shape, steps, transform, crs] = out.fields_mut(names)?;
-    let (child, first) = data.push_list(row, pixels);
-    let part = child.slice_mut::<f32>(first, pixels);
-    let runs = read_series(&scenes, &bins, &slice, &bound.options, &bound.limits, part)?;
+    let options = bound.options.row(input, row)?;
+    let plan = plan_series((&scenes, given), &times, &slice, &options, &bound.limits)?;
+    Ok(Some(Job { scenes, slice, crs, plan, options }))
+}
+
+/// Reads one row's series straight into the result.
+fn read(bound: &Bound, job: &Job, out: &mut Vector<'_>, row: usize) -> Result<()> {
+    let Job { scenes, slice, crs: name, plan: SeriesPlan { bins, bands, pixels }, options } = job;
+    let [data, shape, steps, transform, crs] =
+        out.fields_mut(["data", "shape", "times", "transform", "crs"])?;
+    let (child, first) = data.push_list(row, *pixels);
+    let part = child.slice_mut::<f32>(first, *pixels);
+    let runs = read_series(scenes, bins, slice, options, &bound.limits, part)?;
     child.set_null_runs(first, &runs);
-    let sides = [bins.len() as i32, bands as i32, slice.height as i32, slice.width as i32];
+    let sides = [bins.len() as i32, *bands as i32, slice.height as i32, slice.width as i32];
     shape.set_list(row, &sides);
     steps.set_list(row, &bins.iter().map(|bin| bin.time).collect::<Vec<i64>>());
     transform.set_list(row, &slice.affine().0);
-    crs.set_bytes(row, slices.field(1).bytes(row));
-    Ok(Some(pixels * 4))
+    crs.set_bytes(row, name.as_bytes());
+    Ok(())
 }

@@ -125,7 +125,7 @@ impl RowReader for SeriesReader {
             return Err(Error::Bug("a row without options".into()));
         };
         let SeriesPlan { bins, bands, pixels } =
-            plan_series((&scenes, given), &times, &slice, options, &self.limits, 0)?;
+            plan_series((&scenes, given), &times, &slice, options, &self.limits)?;
         let values = match with_values {
             true => {
                 // The rows themselves are what several threads share.

@@ -98,12 +98,11 @@ fn of_load(load: &Load, needed_mb: u64) -> String {
             format!("Select less of it, stream it with FROM read_array(...), or {raise}")
         }
         Load::Chunk => format!("Stream instead: FROM read_patch('registry.parquet'), or {raise}"),
-        Load::Slices(_) => format!(
-            "Cut it into smaller slices or read fewer rows at once, stream native windows with FROM read_patch('registry.parquet'), or {raise}"
+        Load::Slices(_) => format!("Cut it into smaller slices, or {raise}"),
+        Load::Rows { streams, .. } => format!(
+            "Stream instead: FROM {streams}('jobs.parquet', ...), a row of paths and a slice each, or {raise}"
         ),
-        Load::Labels => {
-            format!("Ask for smaller slices, or SET geoquilt_max_chunk_mb = {}", needed_mb.saturating_mul(2))
-        }
+        Load::Labels => format!("Ask for smaller slices or for fewer rows at once, or {raise}"),
         Load::Window { .. } => format!("Cut it into smaller windows, or {raise}"),
         Load::Zone => {
             "Leave out median, majority, minority and variety, for example {stats: ['count', 'mean']}, \
@@ -187,6 +186,12 @@ mod tests {
                 large(Load::Values { variable: "sst".into(), values: 9 }),
                 "FROM read_array(...), or SET geoquilt_max_chunk_mb = 8",
             ),
+            (large(Load::Slices("a slice".into())), "smaller slices, or SET geoquilt_max_chunk_mb = 8"),
+            (
+                large(Load::Rows { what: "2 slices".into(), streams: "read_slice" }),
+                "FROM read_slice('jobs.parquet', ...), a row of paths and a slice each, or SET geoquilt_max_chunk_mb = 8",
+            ),
+            (large(Load::Labels), "fewer rows at once, or SET geoquilt_max_chunk_mb = 8"),
             (large(Load::Chunk), "FROM read_patch('registry.parquet'), or SET geoquilt_max_chunk_mb = 8"),
             (
                 large(Load::Window { window: "window".into(), bands: 1 }),

@@ -2,7 +2,7 @@
 
 use crate::bbox::Bbox;
 use crate::bridge::args::number;
-use crate::bridge::record::{Read, Timestamp, Typed, record};
+use crate::bridge::record::{Timestamp, Typed, record};
 use crate::bridge::vector::Vector;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
@@ -15,8 +15,8 @@ pub struct SliceRow {
     crs: String,
     t_min: Option<Timestamp>,
     t_max: Option<Timestamp>,
-    width: i32,
-    height: i32,
+    width: i64,
+    height: i64,
 }
 record! {
     SliceRow {
@@ -24,8 +24,8 @@ record! {
         crs: String,
         t_min: Option<Timestamp>,
         t_max: Option<Timestamp>,
-        width: i32,
-        height: i32,
+        width: i64,
+        height: i64,
     }
 }
 
@@ -40,8 +40,8 @@ impl SliceRow {
             crs: crs.to_string(),
             t_min: slice.t_min.map(Timestamp),
             t_max: slice.t_max.map(Timestamp),
-            width: slice.width as i32,
-            height: slice.height as i32,
+            width: slice.width.into(),
+            height: slice.height.into(),
         }
     }
 }
@@ -52,7 +52,6 @@ impl SliceRow {
 /// # Errors
 /// A value of another form, a box without area, or fewer than 1 x 1 pixels.
 pub fn of_value(value: &Value) -> Result<Option<(Slice, String)>> {
-    let must = "a slice, as geo_slice makes it";
     let field = |value: &Value, name: &str| match value {
         Value::Struct(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
         _ => None,
@@ -60,35 +59,61 @@ pub fn of_value(value: &Value) -> Result<Option<(Slice, String)>> {
     if *value == Value::Null {
         return Ok(None);
     }
-    let of = |name: &str| field(value, name).ok_or_else(|| Error::invalid(value, must));
+    if let Some(problem) = mistaken(value) {
+        return Err(problem);
+    }
+    let of = |name: &str| field(value, name).ok_or_else(|| none(value));
     let (corners, crs, width, height) = (of("bbox")?, of("crs")?, of("width")?, of("height")?);
     let corner = |name: &str| field(&corners, name).as_ref().and_then(number);
     let time = |name: &str| match field(value, name) {
-        Some(Value::Timestamp(t)) => Some(t),
-        _ => None,
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Text(_)) => Err(none(value)),
+        Some(time) => time.time().map(|time| Some(time.start)).ok_or_else(|| none(value)),
     };
-    let (Value::Text(crs), Value::Int(width), Value::Int(height)) = (crs, width, height) else {
+    let times = (time("t_min")?, time("t_max")?);
+    if [&crs, &width, &height].contains(&&Value::Null) {
         return Ok(None);
+    }
+    let (Value::Text(crs), Some(width), Some(height)) = (crs, width.whole(), height.whole()) else {
+        return Err(none(value));
     };
     let corners = (corner("xmin"), corner("ymin"), corner("xmax"), corner("ymax"));
     let (Some(xmin), Some(ymin), Some(xmax), Some(ymax)) = corners else { return Ok(None) };
     check_crs(&crs)?;
     let bbox = Bbox { xmin, ymin, xmax, ymax };
-    let slice = Slice::new(bbox, Crs::new(&crs), (time("t_min"), time("t_max")), height, width)?;
+    let slice = Slice::new(bbox, Crs::new(&crs), times, height, width)?;
     Ok(Some((slice, crs)))
 }
 
-/// The slice in a row of a vector of type [`SLICE`]; `None` where it, or any field but its times, is NULL.
+/// The slice in a row of an argument that comes as it is: see [`of_value`].
 ///
 /// # Errors
-/// A box without area, or fewer than 1 x 1 pixels.
-pub fn read(slices: &Vector<'_>, row: usize) -> Result<Option<Slice>> {
-    let Some(SliceRow { bbox, crs, t_min, t_max, width, height }) = SliceRow::read(slices, row)? else {
-        return Ok(None);
+/// As [`of_value`].
+pub fn read(slices: &Vector<'_>, row: usize) -> Result<Option<(Slice, String)>> {
+    of_value(&Value::of(slices, row))
+}
+
+fn none(value: &Value) -> Error {
+    Error::invalid(value, "a slice, as geo_slice makes it")
+}
+
+/// A box or a geometry in place of a slice, or a field that no slice has.
+fn mistaken(value: &Value) -> Option<Error> {
+    let make = |shape: &str| {
+        let remedy = format!("Make a slice of it: geo_slice({shape}, resolution, 'EPSG:...')");
+        Some(Error::conflict(format!("{value} is no slice: it has no pixels yet"), remedy))
     };
-    check_crs(&crs)?;
-    let times = (t_min.map(|t| t.0), t_max.map(|t| t.0));
-    Slice::new(bbox, Crs::new(&crs), times, height.into(), width.into()).map(Some)
+    let known = ["bbox", "crs", "t_min", "t_max", "width", "height"];
+    match value {
+        Value::Struct(fields) if fields.iter().any(|(name, _)| name == "xmin") => {
+            make("{xmin: ..., ymin: ..., xmax: ..., ymax: ...}")
+        }
+        Value::Struct(fields) if fields.iter().any(|(name, _)| !known.contains(&name.as_str())) => {
+            Some(none(value))
+        }
+        Value::Other(_) => make("geometry"),
+        _ => None,
+    }
 }
 
 fn check_crs(crs: &str) -> Result<()> {

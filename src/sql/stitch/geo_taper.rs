@@ -6,11 +6,13 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::rows::lists;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
+use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
 use crate::sql::shared::stitching::{ALPHA, IN_CALLS, PERIODIC, SIGMA, curve};
 use crate::stitch::taper::Taper;
 use crate::value::Value;
+use crate::workers::{STRIDE, go_on};
 
 /// The scalar `geo_taper`.
 pub struct GeoTaper;
@@ -55,6 +57,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "a name that is no taper's (those known are listed)",
         "n below 1, a radius that is not above 0, distances without a radius or n with one",
+        "a chunk above geoquilt_max_chunk_mb",
         "alpha outside 0 to 1, a sigma that is not above 0, an unknown key",
     ],
     examples: &[
@@ -76,6 +79,7 @@ static DOC: FunctionDoc = FunctionDoc {
 pub struct Bound {
     args: Args,
     radius: bool,
+    limits: Limits,
 }
 
 fn blame(parameter: &'static str) -> impl Fn(Error) -> Error {
@@ -94,7 +98,7 @@ impl ScalarFunction for GeoTaper {
         }
         args.flag("periodic")?;
         let radius = call.arguments() - usize::from(call.options_index()?.is_some()) > 2;
-        Ok(Bound { args, radius })
+        Ok(Bound { args, radius, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -112,6 +116,8 @@ impl ScalarFunction for GeoTaper {
                     if !(1..=MOST).contains(&n) {
                         return Err(blame("n")(Error::invalid(n, format!("between 1 and {MOST} pixels"))));
                     }
+                    let bytes = (all.len() + n as usize) * size_of::<f64>();
+                    bound.limits.allow(bytes, || Load::Chunk)?;
                     all.extend(taper.weights(n as usize)?);
                 }
                 (true, true) => {
@@ -121,6 +127,9 @@ impl ScalarFunction for GeoTaper {
                         .ok_or_else(|| blame("radius")(Error::invalid(&given, "a finite number above 0")))?;
                     let list = sizes.list(row);
                     for index in list.rows() {
+                        if index % STRIDE == 0 {
+                            go_on()?;
+                        }
                         let null = list.items().is_null(index);
                         let distance = if null { f64::NAN } else { list.items().get::<f64>(index).abs() };
                         all.push(taper.at_distance(distance, radius)?);

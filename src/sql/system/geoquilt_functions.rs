@@ -85,7 +85,7 @@ fn row(fields: &[(&str, Value)]) -> Value {
 fn describe(chapter: &str, doc: &FunctionDoc) -> Vec<Value> {
     let parameter = |p: &Parameter| {
         let (given, default) = match p.given {
-            Given::Required => ("required", Value::Null),
+            Given::Required | Given::AsItIs => ("required", Value::Null),
             Given::Optional => ("optional", Value::Null),
             Given::Named(default) => ("named", text(default)),
             Given::Option(default) => ("option", text(default)),

@@ -7,7 +7,8 @@ use crate::bridge::record::{Read, Typed, record};
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
+use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
 use crate::sql::time::geo_time_weights::{TAPER, taper, times};
 use crate::sql::time::window_arguments::{lengths, needed, only};
@@ -116,13 +117,13 @@ static DOC: FunctionDoc = FunctionDoc {
 impl ScalarFunction for GeoTimeReduce {
     const DOC: &'static FunctionDoc = &DOC;
     const VOLATILE: bool = true;
-    type Bound = Method;
+    type Bound = (Method, Limits);
 
-    fn bind(call: Call) -> Result<Method> {
-        method(&call.options()?)
+    fn bind(call: Call) -> Result<(Method, Limits)> {
+        Ok((method(&call.options()?)?, call.limits))
     }
 
-    fn call(method: &Method, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+    fn call((method, limits): &(Method, Limits), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         rows(input, out, |row| {
             if (0..4).any(|i| input.column(i).is_null(row)) {
                 return Ok(None);
@@ -149,7 +150,12 @@ impl ScalarFunction for GeoTimeReduce {
             let shape: Vec<i64> = count.map(|n| n as i64).into_iter().chain(rest).collect();
             let data = match (times.is_empty(), count) {
                 // A mean of no step is missing at each place.
-                (true, None) => vec![None; shape.iter().product::<i64>().clamp(0, 1 << 31) as usize],
+                (true, None) => {
+                    let count = shape.iter().try_fold(1usize, |all, n| all.checked_mul(*n as usize));
+                    let count = count.unwrap_or(usize::MAX);
+                    limits.allow(count.saturating_mul(size_of::<f64>()), || Load::Chunk)?;
+                    vec![None; count]
+                }
                 _ => data,
             };
             Ok(Some(Reduced { data, shape }))

@@ -6,8 +6,9 @@ use crate::bridge::record::{Timestamp, Typed, record};
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Load, Result};
 use crate::interval::Interval;
+use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
 use crate::sql::time::window_arguments::{
     self, CAUSAL, GEOMETRY, HORIZON, LOOKBACK, N, PARTIAL, PERIOD, PHASE_WIDTH, SCALES, SEED, TIMES,
@@ -15,6 +16,7 @@ use crate::sql::time::window_arguments::{
 use crate::time::Length;
 use crate::time::anchors::{self, Sampler};
 use crate::time::windows::Windows;
+use crate::workers::{STRIDE, go_on};
 
 /// The scalar `geo_time_windows`.
 pub struct GeoTimeWindows;
@@ -84,6 +86,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "a length of zero or below; a phase_width beyond its period; a step longer than a window",
         "a key that the geometry or the sampler does not take, or one that it lacks",
+        "windows and steps that take more than geoquilt_max_chunk_mb",
         "times: off the axis, or (unless `partial`) with a window that reaches beyond it; of `explicit`, no step of the axis",
     ],
     examples: &[
@@ -112,6 +115,7 @@ pub struct Bound {
     /// `explicit`: anchors are steps.
     explicit: bool,
     step: Option<Length>,
+    limits: Limits,
 }
 
 impl ScalarFunction for GeoTimeWindows {
@@ -129,6 +133,7 @@ impl ScalarFunction for GeoTimeWindows {
             sampler,
             explicit,
             step: window_arguments::length(&args, "step")?,
+            limits: call.limits,
         })
     }
 
@@ -156,11 +161,10 @@ fn on_axis(bound: &Bound, axis: &[(i64, i64)]) -> Result<Vec<AxisWindow>> {
     let before = axis.iter().find(|(t, _)| t > first).map_or(1, |(next, _)| next - first);
     let span = Interval { start: first - before + 1, stop: *last };
     let times: Vec<i64> = axis.iter().map(|(t, _)| *t).collect();
-    let whole = |at: &i64| bound.windows.at(*at, &span).is_some();
     let anchors = match &bound.sampler {
-        None | Some(Sampler::Regular(_)) => thin(times.iter(), bound.step.as_ref(), 1),
+        None | Some(Sampler::Regular(_)) => thin(times.iter(), bound.step.as_ref(), 1)?,
         Some(Sampler::Causal(step)) => {
-            let mut found = thin(times.iter().rev(), Some(step), -1);
+            let mut found = thin(times.iter().rev(), Some(step), -1)?;
             found.reverse();
             found
         }
@@ -173,31 +177,40 @@ fn on_axis(bound: &Bound, axis: &[(i64, i64)]) -> Result<Vec<AxisWindow>> {
             wanted.clone()
         }
         Some(Sampler::Random { n, seed, .. }) => {
-            let mut all: Vec<i64> = times.iter().copied().filter(whole).collect();
+            let mut all = anchors::whole(times, &span, &bound.windows)?;
             all.dedup();
             if all.is_empty() { Vec::new() } else { anchors::pick(&all, *n, *seed, &span)? }
         }
     };
-    let mut found = Vec::new();
-    for (id, anchor) in anchors.into_iter().filter(whole).enumerate() {
-        for (role, window) in bound.windows.at(anchor, &span).unwrap_or_default() {
+    let (mut found, mut held, mut id) = (Vec::new(), 0usize, 0);
+    for anchor in anchors {
+        go_on()?;
+        let Some(windows) = bound.windows.at(anchor, &span) else { continue };
+        for (role, window) in windows {
+            let steps = steps(axis, &window, bound.step.as_ref())?;
+            held += size_of::<AxisWindow>() + steps.len() * size_of::<Option<i64>>();
+            bound.limits.allow(held, || Load::Chunk)?;
             found.push(AxisWindow {
-                window_id: id as i64,
+                window_id: id,
                 anchor: Timestamp(anchor),
                 role: bound.roles.get(role).cloned().unwrap_or_default(),
                 t_min: Timestamp(window.start),
                 t_max: Timestamp(window.stop),
-                steps: steps(axis, &window, bound.step.as_ref())?,
+                steps,
             });
         }
+        id += 1;
     }
     Ok(found)
 }
 
 /// The times a step or more after the one before, each once.
-fn thin<'a>(times: impl Iterator<Item = &'a i64>, step: Option<&Length>, sign: i64) -> Vec<i64> {
+fn thin<'a>(times: impl Iterator<Item = &'a i64>, step: Option<&Length>, sign: i64) -> Result<Vec<i64>> {
     let mut found: Vec<i64> = Vec::new();
-    for at in times {
+    for (index, at) in times.enumerate() {
+        if index % STRIDE == 0 {
+            go_on()?;
+        }
         let far = match (found.last(), step) {
             (None, _) => true,
             (Some(last), None) => at != last,
@@ -209,7 +222,7 @@ fn thin<'a>(times: impl Iterator<Item = &'a i64>, step: Option<&Length>, sign: i
             found.push(*at);
         }
     }
-    found
+    Ok(found)
 }
 
 /// The steps in a window: all of them, or one for each place of a step's length, counted from its end.
@@ -221,6 +234,9 @@ fn steps(axis: &[(i64, i64)], window: &Interval, step: Option<&Length>) -> Resul
     let mut spots = Vec::new();
     let mut end = window.stop;
     while end >= window.start {
+        if spots.len() % STRIDE == 0 {
+            go_on()?;
+        }
         let Some(begin) = step.shift(window.stop, -(spots.len() as i64 + 1)) else { break };
         let until = within.partition_point(|(t, _)| *t <= end);
         spots.push(

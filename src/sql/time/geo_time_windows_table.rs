@@ -15,6 +15,7 @@ use crate::sql::time::window_arguments::{
 use crate::time::anchors::{Sampler, anchors};
 use crate::time::windows::Windows;
 use crate::value::Value;
+use crate::workers::go_on;
 
 /// The table function `geo_time_windows`.
 pub struct GeoTimeWindowsTable;
@@ -119,14 +120,23 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// What a call knows before any row.
 pub struct Bound {
-    rows: Vec<(i64, i64, usize, Interval)>,
+    anchors: Vec<i64>,
+    axis: Interval,
+    windows: Windows,
     roles: Vec<String>,
+}
+
+/// The windows of the anchors before one that are still to come.
+#[derive(Default)]
+pub struct Left {
+    next: usize,
+    windows: std::vec::IntoIter<(usize, Interval)>,
 }
 
 impl TableFunction for GeoTimeWindowsTable {
     const DOC: &'static FunctionDoc = &DOC;
     type Bound = Bound;
-    type Scan = (Arc<Bound>, Mutex<usize>);
+    type Scan = (Arc<Bound>, Mutex<Left>);
 
     fn bind(args: &Args, _limits: Limits) -> Result<Plan<Bound>> {
         let time = |name: &'static str| {
@@ -146,50 +156,45 @@ impl TableFunction for GeoTimeWindowsTable {
             let problem = "anchors that are listed need no step";
             return Err(args.blame("step")(Error::conflict(problem, "Leave it out")));
         }
-        let blamed = if matches!(sampler, Sampler::Listed(_)) { "times" } else { "sampler" };
-        let rows = rows(&sampler, &axis, &windows).map_err(args.blame(blamed))?;
-        let bound = Bound { rows, roles: windows.roles() };
-        Ok(Plan { columns: DOC.schema()?, rows: Some(bound.rows.len() as u64), bound })
+        let is_listed = matches!(sampler, Sampler::Listed(_));
+        let blame = args.blame(if is_listed { "times" } else { "sampler" });
+        let anchors = anchors(&sampler, &axis, &windows).map_err(&blame)?;
+        if anchors.is_empty() && !is_listed {
+            let problem = format!("no whole window of an anchor fits into {axis}");
+            let remedy = "Give shorter windows, a smaller step, or partial := true";
+            return Err(blame(Error::conflict(problem, remedy)));
+        }
+        let (columns, roles) = (DOC.schema()?, windows.roles());
+        Ok(Plan { columns, rows: None, bound: Bound { anchors, axis, windows, roles } })
     }
 
     fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Self::Scan> {
-        Ok((bound.clone(), Mutex::new(0)))
+        Ok((bound.clone(), Mutex::default()))
     }
 
-    fn next(scan: &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
-        let mut next = scan.1.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = scan.0.rows.iter().skip(*next).take(out.capacity());
+    fn next((bound, left): &Self::Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
         let mut count = 0;
-        for (row, (id, anchor, role, window)) in rows.enumerate() {
-            let role = scan.0.roles.get(*role).cloned().unwrap_or_default();
-            out.write(
-                row,
-                [
-                    Value::Int(*id),
-                    Value::Timestamp(*anchor),
-                    Value::Text(role),
-                    Value::Timestamp(window.start),
-                    Value::Timestamp(window.stop),
-                ],
-            );
-            count = row + 1;
+        while count < out.capacity() {
+            let Some((role, window)) = left.windows.next() else {
+                go_on()?;
+                let Some(anchor) = bound.anchors.get(left.next) else { break };
+                left.windows = bound.windows.at(*anchor, &bound.axis).unwrap_or_default().into_iter();
+                left.next += 1;
+                continue;
+            };
+            let (id, anchor) = (left.next - 1, bound.anchors.get(left.next - 1).copied().unwrap_or_default());
+            let values = [
+                Value::Int(id as i64),
+                Value::Timestamp(anchor),
+                Value::Text(bound.roles.get(role).cloned().unwrap_or_default()),
+                Value::Timestamp(window.start),
+                Value::Timestamp(window.stop),
+            ];
+            out.write(count, values);
+            count += 1;
         }
-        *next += count;
         out.set_rows(count);
         Ok(())
     }
-}
-
-fn rows(sampler: &Sampler, axis: &Interval, windows: &Windows) -> Result<Vec<(i64, i64, usize, Interval)>> {
-    let anchors = anchors(sampler, axis, windows)?;
-    let mut rows = Vec::with_capacity(anchors.len());
-    for (id, anchor) in anchors.iter().enumerate() {
-        let found = windows.at(*anchor, axis).unwrap_or_default();
-        rows.extend(found.into_iter().map(|(role, window)| (id as i64, *anchor, role, window)));
-    }
-    if rows.is_empty() && !matches!(sampler, Sampler::Listed(_)) {
-        let problem = format!("no whole window of an anchor fits into {axis}");
-        return Err(Error::conflict(problem, "Give shorter windows, a smaller step, or partial := true"));
-    }
-    Ok(rows)
 }

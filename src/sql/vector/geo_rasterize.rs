@@ -1,20 +1,21 @@
 //! `geo_rasterize`: vector labels on a slice's grid.
 
 use crate::bbox::Bbox;
-use crate::bridge::args::Args;
+use crate::bridge::args::{Args, number};
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::record::{Typed, record, text};
 use crate::bridge::rows::{Cell, Parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
-use crate::crs::Crs;
 use crate::error::{Error, Load, Result};
 use crate::files;
-use crate::label::{self, Feature, Files, LabelOptions, Labels, SliceProjection, TASKS, Task};
+use crate::label::{self, Feature, Files, LabelOptions, Labels, TASKS, Task};
 use crate::limits::Limits;
+use crate::map::geometry;
+use crate::map::onto::SliceProjection;
 use crate::slice::Slice;
-use crate::sql::shared::crs::crs_of_call;
+use crate::sql::shared::crs::{CallCrs, crs_of_call};
 use crate::sql::shared::options::layer_name;
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
@@ -45,13 +46,13 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "features",
             types: "VARCHAR | VARCHAR[] | GEOMETRY[] | STRUCT(geometry GEOMETRY, value DOUBLE)[]",
-            given: Given::Required,
+            given: Given::AsItIs,
             meaning: "A vector file, a glob, or a list of those, drawn in order; or geometries, with their classes as `value` where they have any, such as `geo_polygonize` gives.",
         },
         Parameter {
             name: "slice",
             types: SLICE,
-            given: Given::Required,
+            given: Given::AsItIs,
             meaning: "The grid to draw on: see `geo_slice`. Features are projected onto it vertex by vertex.",
         },
         Parameter {
@@ -146,7 +147,7 @@ static DOC: FunctionDoc = FunctionDoc {
 pub struct Bound {
     options: LabelOptions,
     /// Of geometries in a list.
-    crs: Crs,
+    given: CallCrs,
     labels: Option<Vec<i32>>,
     files: Files,
     limits: Limits,
@@ -159,7 +160,7 @@ impl ScalarFunction for GeoRasterize {
 
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
-        let crs = crs_of_call(&args, call.crs(0)?)?;
+        let given = crs_of_call(&args, call.crs(0)?)?;
         let options = LabelOptions {
             task: args.choice("task", "a task", &TASKS)?.unwrap_or(Task::Semantic),
             all_touched: args.flag("all_touched")?.unwrap_or(false),
@@ -167,7 +168,7 @@ impl ScalarFunction for GeoRasterize {
             field: args.text("label_field")?,
             classes: classes(&args)?,
             layer: layer_name(&args)?,
-            crs: args.text("crs")?.map(|_| crs.clone()),
+            crs: args.text("crs")?.map(|_| given.crs.clone()),
         };
         if !options.classes.is_empty() && options.field.is_none() {
             let problem = "classes are names in a label_field, and none is named";
@@ -176,23 +177,27 @@ impl ScalarFunction for GeoRasterize {
                 "Name the field that holds them: {label_field: 'class'}",
             )));
         }
-        Ok(Bound { options, crs, labels: labels(&args)?, files: Files::default(), limits: call.limits })
+        Ok(Bound { options, given, labels: labels(&args)?, files: Files::default(), limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let (features, slices) = (input.column(0), input.column(1));
-        let is_list = features.holds() == Holds::List;
         let threads = bound.limits.threads;
-        let mut elements = 0;
-        let job = |row: usize| {
+        let slice = |row: usize| -> Result<Option<Slice>> {
             let slice = slice_value::read(slices, row).map_err(|e| e.at("geo_rasterize(slice)"))?;
-            let Some(slice) = slice.filter(|_| !features.is_null(row)) else { return Ok(None) };
-            elements += slice.area();
-            // Rows that were not yet looked at come on top.
-            bound.limits.allow(elements.saturating_mul(4), || Load::Labels)?;
-            let what = match is_list {
-                true => what(bound, &features.list(row))?,
-                false => of_files(bound, vec![features.str(row)?.to_string()])?,
+            Ok(slice.map(|(slice, _)| slice).filter(|_| !features.is_null(row)))
+        };
+        let mut elements = 0usize;
+        for row in 0..input.rows() {
+            elements = elements.saturating_add(slice(row)?.map_or(0, |slice| slice.area()));
+        }
+        bound.limits.allow(elements.saturating_mul(4), || Load::Labels)?;
+        let job = |row: usize| {
+            let Some(slice) = slice(row)? else { return Ok(None) };
+            let what = match features.holds() {
+                Holds::List => what(bound, &features.list(row))?,
+                Holds::Text => of_files(bound, vec![features.str(row)?.to_string()])?,
+                _ => return Err(blame(Error::invalid(Value::of(features, row), FEATURES))),
             };
             Ok(Some(Job { slice, what }))
         };
@@ -221,6 +226,9 @@ enum What {
     Shapes(Vec<(Vec<u8>, i32)>),
 }
 
+const FEATURES: &str =
+    "vector files, a list of geometries, or a list of {geometry, value}, such as geo_polygonize gives";
+
 fn blame(error: Error) -> Error {
     error.at("geo_rasterize(features)")
 }
@@ -235,9 +243,13 @@ impl What {
                 }
             }
             What::Shapes(shapes) => {
-                let projection = SliceProjection::new(slice, &bound.crs).map_err(blame)?;
+                let given = &bound.given;
+                let blame = |error: Error| blame(given.explain(error));
+                let projection = SliceProjection::new(slice, &given.crs).map_err(blame)?;
                 for (wkb, label) in shapes {
-                    let parts = projection.lay(wkb).map_err(blame)?;
+                    let Some(shape) = geometry::read(wkb).map_err(blame)? else { continue };
+                    given.check(geometry::envelope(&shape)).map_err(blame)?;
+                    let parts = projection.lay(&shape).map_err(blame)?;
                     if !parts.is_empty() {
                         found.push(Feature { parts, label: *label });
                     }
@@ -310,18 +322,24 @@ fn what(bound: &Bound, list: &List) -> Result<What> {
         return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
     }
     let mut shapes = Vec::with_capacity(rows.len());
-    for at in rows {
-        let geometry = if kind == Holds::Struct { items.field(0) } else { items };
-        if items.is_null(at) || geometry.is_null(at) {
-            continue;
-        }
-        let label = match (&bound.labels, kind) {
-            (Some(labels), _) => labels.get(at).copied().unwrap_or(1),
-            (None, Holds::Struct) if items.field(1).is_null(at) => continue,
-            (None, Holds::Struct) => label::whole(items.field(1).get::<f64>(at)).map_err(blame)?,
-            (None, _) => 1,
+    let classed = items.named_fields(["geometry", "value"]);
+    for at in rows.filter(|at| !items.is_null(*at)) {
+        let bad = || blame(Error::invalid(Value::of(items, at), FEATURES));
+        let (geometry, value) = match classed {
+            Some([geometry, value]) => (geometry, Some(Value::of(value, at))),
+            None => (items, None),
         };
-        shapes.push((geometry.bytes(at).to_vec(), label));
+        let label = match (&bound.labels, value) {
+            (Some(labels), _) => labels.get(at).copied().unwrap_or(1),
+            (None, None) => 1,
+            (None, Some(Value::Null)) => continue,
+            (None, Some(value)) => label::whole(number(&value).ok_or_else(bad)?).map_err(blame)?,
+        };
+        match geometry.holds() {
+            _ if geometry.is_null(at) => {}
+            Holds::Geometry => shapes.push((geometry.bytes(at).to_vec(), label)),
+            _ => return Err(bad()),
+        }
     }
     Ok(What::Shapes(shapes))
 }

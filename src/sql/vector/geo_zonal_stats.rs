@@ -1,5 +1,6 @@
 //! `geo_zonal_stats`: a raster's pixels under a polygon, in numbers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::bridge::args::Args;
@@ -15,7 +16,8 @@ use crate::kept::Shared;
 use crate::limits::Limits;
 use crate::map::geometry;
 use crate::read::patch::BandName;
-use crate::sql::shared::crs::crs_of_call;
+use crate::sql::shared::crs::{CallCrs, crs_of_call};
+use crate::sql::shared::shapes;
 use crate::value::Value;
 use crate::zonal::{COVERAGES, Coverage, Layer, ZonalOptions, Zone, zone};
 
@@ -78,8 +80,8 @@ static DOC: FunctionDoc = FunctionDoc {
         Parameter {
             name: "geometry",
             types: "GEOMETRY",
-            given: Given::Required,
-            meaning: "A polygon or multipolygon, projected to the raster's CRS vertex by vertex.",
+            given: Given::AsItIs,
+            meaning: "A polygon or multipolygon (WKT too), projected to the raster's CRS vertex by vertex.",
         },
         Parameter {
             name: "options",
@@ -163,7 +165,7 @@ const KEPT_LAYERS: usize = 64;
 
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
-    crs: Crs,
+    given: CallCrs,
     options: ZonalOptions,
     weights: Option<Layer>,
     wanted: [bool; STATS.len()],
@@ -174,16 +176,17 @@ pub struct Bound {
 /// What a row asks for.
 struct Job<'a> {
     path: &'a str,
-    wkb: &'a [u8],
+    wkb: Cow<'a, [u8]>,
 }
 
 impl ScalarFunction for GeoZonalStats {
     const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
         let args = call.options()?;
-        let crs = crs_of_call(&args, call.crs(1)?)?;
+        let given = crs_of_call(&args, call.crs(1)?)?;
         let wanted = wanted(&args)?;
         let band = match args.get("band") {
             None => BandName::Number(1),
@@ -202,16 +205,18 @@ impl ScalarFunction for GeoZonalStats {
             None => None,
         };
         let threads = call.limits.threads;
-        Ok(Bound { crs, options, weights, wanted, layers: Shared::new(KEPT_LAYERS), threads })
+        Ok(Bound { given, options, weights, wanted, layers: Shared::new(KEPT_LAYERS), threads })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
-        let (paths, shapes) = (input.column(0), input.column(1));
+        let (paths, given) = (input.column(0), input.column(1));
         let job = |row: usize| {
             if input.any_null(row) {
                 return Ok(None);
             }
-            Ok(Some(Job { path: paths.str(row)?, wkb: shapes.bytes(row) }))
+            let wkb = shapes::wkb(given, row).map_err(|e| e.at("geo_zonal_stats(geometry)"))?;
+            let Some(wkb) = wkb else { return Ok(None) };
+            Ok(Some(Job { path: paths.str(row)?, wkb }))
         };
         // Side by side, zones share what one may take; those that need more come afterwards, one at a time.
         let limits = bound.options.limits;
@@ -253,11 +258,13 @@ fn wanted(args: &Args) -> Result<[bool; STATS.len()]> {
 }
 
 fn one(bound: &Bound, job: &Job<'_>, options: &ZonalOptions) -> Result<Option<Stats>> {
-    let blame = |error: Error| error.at("geo_zonal_stats(geometry)");
+    let blame = |error: Error| bound.given.explain(error).at("geo_zonal_stats(geometry)");
+    let crs = &bound.given.crs;
     let layer = bound.layer(job.path)?;
-    let Some(mut geometry) = geometry::read(job.wkb).map_err(blame)? else { return Ok(None) };
-    if Crs::new(&layer.crs) != bound.crs {
-        geometry::project(&mut geometry, bound.crs.as_str(), &layer.crs).map_err(blame)?;
+    let Some(mut geometry) = geometry::read(&job.wkb).map_err(blame)? else { return Ok(None) };
+    bound.given.check(geometry::envelope(&geometry)).map_err(blame)?;
+    if Crs::new(&layer.crs) != *crs {
+        geometry::project(&mut geometry, crs.as_str(), &layer.crs).map_err(blame)?;
     }
     let polygons = geometry::polygons(geometry).map_err(blame)?;
     let mut zone = zone(&layer, bound.weights.as_ref(), polygons, options)?;

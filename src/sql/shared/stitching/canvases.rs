@@ -20,16 +20,7 @@ fn field<'a>(fields: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
 
 fn wholes(value: &Value) -> Option<Vec<i64>> {
     match value {
-        Value::List(items) => items.iter().map(whole).collect(),
-        _ => None,
-    }
-}
-
-/// A whole number; a DECIMAL or a double may be one.
-fn whole(value: &Value) -> Option<i64> {
-    match value {
-        Value::Int(n) => Some(*n),
-        Value::Double(v) if v.fract() == 0.0 && v.abs() < 9e15 => Some(*v as i64),
+        Value::List(items) => items.iter().map(Value::whole).collect(),
         _ => None,
     }
 }
@@ -54,7 +45,7 @@ fn grid(fields: &[(String, Value)]) -> Result<Option<Canvas>> {
     let get = |name: &str| field(fields, name);
     if let Some(Value::Struct(corners)) = get("bbox") {
         let corner = |name: &str| field(corners, name).and_then(number);
-        let size = get("height").and_then(whole).zip(get("width").and_then(whole));
+        let size = get("height").and_then(Value::whole).zip(get("width").and_then(Value::whole));
         let corners = (corner("xmin"), corner("ymin"), corner("xmax"), corner("ymax"));
         let ((Some(xmin), Some(ymin), Some(xmax), Some(ymax)), Some((height, width))) = (corners, size)
         else {
@@ -65,14 +56,15 @@ fn grid(fields: &[(String, Value)]) -> Result<Option<Canvas>> {
         let (transform, crs) = (Some(slice.affine()), Some(crs));
         return Ok(Some(Canvas { transform, crs, ..Canvas::new(&[height, width])? }));
     }
-    let sides = match (get("height").and_then(whole), get("width").and_then(whole), get("shape")) {
-        (Some(height), Some(width), _) => vec![height, width],
-        (_, _, Some(shape)) => match wholes(shape).as_deref() {
-            Some([.., height, width]) => vec![*height, *width],
+    let sides =
+        match (get("height").and_then(Value::whole), get("width").and_then(Value::whole), get("shape")) {
+            (Some(height), Some(width), _) => vec![height, width],
+            (_, _, Some(shape)) => match wholes(shape).as_deref() {
+                Some([.., height, width]) => vec![*height, *width],
+                _ => return Ok(None),
+            },
             _ => return Ok(None),
-        },
-        _ => return Ok(None),
-    };
+        };
     let transform = match get("transform") {
         None => None,
         Some(Value::List(terms)) => {
@@ -106,7 +98,7 @@ pub fn span(value: &Value, canvas: &Canvas) -> Result<Option<Span>> {
         if values.contains(&&Value::Null) {
             return Ok(None);
         }
-        let [Some(row), Some(col), Some(height), Some(width)] = values.map(whole) else {
+        let [Some(row), Some(col), Some(height), Some(width)] = values.map(Value::whole) else {
             return Err(Error::invalid(value, "whole numbers of pixels"));
         };
         return Ok(Some(Span { lead: Vec::new(), window: Window::new(row, col, height, width)? }));

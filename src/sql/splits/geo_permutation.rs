@@ -2,11 +2,12 @@
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
-use crate::bridge::rows::{Numbers, rows};
+use crate::bridge::rows::{Cell, rows};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::random::Pcg64;
+use crate::workers::go_on;
 
 /// The scalar `geo_permutation`.
 pub struct GeoPermutation;
@@ -20,7 +21,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "n",
             types: "BIGINT",
             given: Given::Required,
-            meaning: "How many numbers, 0 to 100,000,000: some seconds that cannot be interrupted.",
+            meaning: "How many numbers, 0 to 100,000,000.",
         },
         Parameter {
             name: "seed",
@@ -44,6 +45,22 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["numpy.random.Generator.permutation (PCG64, SeedSequence)"],
 };
 
+/// Numbers that are written a run at a time.
+struct Order(Vec<u32>);
+
+impl Cell for Order {
+    fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {
+        const RUN: usize = 1 << 16;
+        let (items, first) = out.push_list(row, self.0.len());
+        for (index, run) in self.0.chunks(RUN).enumerate() {
+            go_on()?;
+            let part = items.slice_mut::<i64>(first + index * RUN, run.len());
+            part.iter_mut().zip(run).for_each(|(item, number)| *item = (*number).into());
+        }
+        Ok(())
+    }
+}
+
 impl ScalarFunction for GeoPermutation {
     const DOC: &'static FunctionDoc = &DOC;
     type Bound = ();
@@ -63,7 +80,7 @@ impl ScalarFunction for GeoPermutation {
                 count.ok_or_else(|| Error::invalid(n, "between 0 and 100000000").at("geo_permutation(n)"))?;
             let seed = u64::try_from(seed)
                 .map_err(|_| Error::invalid(seed, "0 or above").at("geo_permutation(seed)"))?;
-            Ok(Some(Numbers(Pcg64::new(seed).permutation(count))))
+            Ok(Some(Order(Pcg64::new(seed).permutation(count))))
         })
     }
 }
