@@ -3,13 +3,15 @@
 pub mod apart;
 pub mod block;
 pub mod cells;
+pub mod cover;
 pub mod footprint;
 pub mod geometry;
 pub mod neighbours;
+pub mod onto;
 pub mod project;
 pub mod shape;
 pub mod sphere;
 
 pub use footprint::Footprint;
-pub use project::project;
+pub use project::{project, run_on};
 pub use shape::Shape;

@@ -7,7 +7,7 @@ mod input;
 pub mod library;
 mod transform;
 
-pub use cf_crs::{CfCrs, cf_crs, crs_of};
+pub use cf_crs::{CfCrs, cf_attributes, cf_crs, crs_of};
 pub use transform::project;
 
 use std::cell::RefCell;

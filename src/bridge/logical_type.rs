@@ -347,10 +347,14 @@ pub fn load_crs(connection: &Connection, crs: impl FnOnce() -> Result<Vec<(Strin
         // SAFETY: the result is live; each type is a new handle that we own.
         let column = |i: usize| unsafe {
             let geometry = LogicalType::from_raw(ffi::duckdb_column_logical_type(result, i as u64));
-            LogicalType::from_raw(ffi::duckdb_create_list_type(geometry.raw()))
+            let list = || LogicalType::from_raw(ffi::duckdb_create_list_type(geometry.raw()));
+            (list(), geometry_crs(&geometry).map(|own| (own, list())))
         };
         (0..crs.len()).map(column).collect::<Vec<_>>()
     })?;
-    *known = Some(crs.into_iter().map(|(name, _)| name).zip(types).collect());
+    // By our own names, and by what DuckDB calls them.
+    let (ours, own): (Vec<_>, Vec<_>) = types.into_iter().unzip();
+    let ours = crs.into_iter().map(|(name, _)| name).zip(ours);
+    *known = Some(own.into_iter().flatten().chain(ours).collect());
     Ok(())
 }

@@ -42,6 +42,9 @@ macro_rules! typed {
         impl Typed for Option<$type> {
             const TYPE: &'static str = $name;
         }
+        impl Typed for Option<Vec<$type>> {
+            const TYPE: &'static str = concat!($name, "[]");
+        }
     )*};
 }
 typed!(bool: "BOOLEAN", i32: "INTEGER", i64: "BIGINT", f32: "FLOAT", f64: "DOUBLE", String: "VARCHAR");

@@ -10,7 +10,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from conftest import connect, write_raster
+from conftest import ROOT, connect, write_raster
 
 pytestmark = pytest.mark.alone
 SOON = 1.0
@@ -188,6 +188,10 @@ JOBS = {
     ],
     "geo_catalog_build": ["FROM geo_catalog_build('{folder}/{view}.gpkg')".replace("{view}", view) for view in ("endless", "silent")],
     "read_features": ["SELECT count(*) FROM read_features('{folder}/{view}.gpkg', layer := '{view}')".replace("{view}", view) for view in ("endless", "silent")],
+    "geo_train_queries": [f"SELECT count(*) FROM geo_train_queries(500000, size := 0.1, bbox := {GLOBE}, t_min := '2020-01-01', t_max := '2020-01-02', max_spatial_overlap := 0.1, max_land_fraction := 1)"],
+    "geo_eval_queries": [f"SELECT count(*) FROM geo_eval_queries(size := 0.05, bbox := {{xmin: -20, ymin: -20, xmax: 20, ymax: 20}}, t_min := '2020-01-01', t_max := '2020-01-02', mask := '{ROOT}/test/data/small/land.tif')"],
+    "geo_align_depth": ["SELECT sum(len(geo_align_depth(list_transform(range(2000), lambda x: x::DOUBLE), list_transform(range(2000), lambda x: (x % 30)::FLOAT), list_transform(range(20000), lambda x: x / 10 + i)))) FROM range(20000) t(i)"],
+    "geoquilt.rasterize_points": ["SELECT geoquilt.rasterize_points(0, 0, v, {row_off: 0, col_off: 0, height: 1, width: 1}).counts[1] FROM (SELECT list((hash(i) % 9)::FLOAT) AS v FROM range(100000) t(i)), range(40000)"],
     "geotiff": [
         "COPY (SELECT list((hash(i) % 65521)::FLOAT) AS data, [1, 6000, 6000] AS shape FROM range(36000000) t(i)) TO '{folder}/out.tif' (FORMAT geotiff, COMPRESS 'deflate')",
         f"COPY (SELECT data, {WIN} AS win FROM {{pixels}}, range(2000)) TO '{{folder}}/out.tif' (FORMAT geotiff, CANVAS [2000, 2000])",
@@ -199,6 +203,7 @@ TOLD = {"read_stac", "read_slice", "geo_polygonize", "geo_zonal_stats", "read_ar
 ROWS = {
     "geo_catalog_check", "geo_catalog_problems", "geo_query_area", "geo_box_levels", "geo_box_cells", "geo_bbox", "geo_box", "geo_project", "geo_crs_definition",
     "geo_intersects", "geo_intersection", "geo_difference", "geo_block", "geo_windows_overlap", "geo_time_weights", "geo_slice", "read_times", "read_variables",
+    "geo_patch_degrees", "geo_replay_queries",
     "geoquilt_functions", "geoquilt_progress", "geoquilt_cache", "geoquilt_remote", "geoquilt_version", "read_series",
 }
 # Reads of slices and of series are those of read_slice, job by job.

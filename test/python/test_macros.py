@@ -35,9 +35,18 @@ CALLS = {
     "catalog_validate": "FROM geoquilt.catalog_validate('{files}')",
     "catalog_latest": "FROM geoquilt.catalog_latest('{files}')",
     "spatial_blocks": "FROM geoquilt.spatial_blocks('{files}', 100)",
+    "patch_slices": "FROM geoquilt.patch_slices('{files}', 2, resolution := 1)",
+    "slice_files": "WITH gq_test_slices AS (SELECT slice FROM geoquilt.patch_slices('{files}', 2, resolution := 1)) FROM geoquilt.slice_files('gq_test_slices', '{other}')",
+    "patch_sample": "FROM geoquilt.patch_sample('{files}', 40, 2, resolution := 1, t := 'uniform')",
+    "patch_sample by a column": "FROM geoquilt.patch_sample('{files}', 40, 2, resolution := 1, weight := 'size')",
+    "patch_pairs": "WITH gq_test_rows AS (SELECT 1 AS patch_id, path, t_min FROM \"{files}\") FROM geoquilt.patch_pairs('gq_test_rows', INTERVAL 15 DAY, max_interval := INTERVAL 40 DAY, n := 30)",
+    "weighted_sample": "FROM geoquilt.weighted_sample('{files}', 'size', 8)",
+    "balanced_sample": "WITH gq_test_rows AS (SELECT path, MAP {{'x': size % 3, 'y': 1}} AS shares FROM \"{files}\") FROM geoquilt.balanced_sample('gq_test_rows', 'shares', 5)",
 }
 # Those whose rows come in an order that is said.
-ORDERED = {"patch_registry", "patch_registry by year", "patch_registry in blocks", "patch_leakage", "shard", "hard_sample", "catalog_difference", "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest"}
+ORDERED = {"patch_registry", "patch_registry by year", "patch_registry in blocks", "patch_leakage", "shard", "hard_sample", "catalog_difference",
+           "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest", "patch_slices", "slice_files", "patch_sample",
+           "patch_sample by a column", "patch_pairs", "weighted_sample", "balanced_sample"}
 
 
 def make(con, grid="gq_test_grid", days="gq_test_days", files="gq_test_files", other="gq_test_other", registry="gq_test_registry", extra=""):
