@@ -225,9 +225,13 @@ def test_e_what_a_model_wrote_is_laid_together(page):
 
 
 def test_f_both_epochs_on_their_shared_area(page):
-    for name, want in (("before", read("before/S2_20230815")[:, :, 10:]), ("after", read("after/S2_20230920")[:, :, :10])):
-        got = pixels(page.con, f"SELECT r.data, r.shape FROM (SELECT read_slice({name}, place) AS r FROM change)")
-        np.testing.assert_array_equal(got, want)
+    epochs = {"before": read("before/S2_20230815")[:, :, 10:], "after": read("after/S2_20230920")[:, :, :10]}
+    for patch in range(8):
+        row, col = patch // 2 * 5, patch % 2 * 5
+        for name, want in epochs.items():
+            got = pixels(page.con, f"SELECT r.data, r.shape FROM (SELECT read_slice({name}, place) AS r FROM change WHERE patch_id = {patch})")
+            np.testing.assert_array_equal(got, want[:, row:row + 5, col:col + 5])
+    np.testing.assert_array_equal(read("change"), epochs["after"] - epochs["before"])
 
 
 def test_f_the_most_that_any_chip_says(page):
