@@ -57,8 +57,8 @@ pub fn deal(weights: &[f64], n: usize, order: &[usize]) -> Vec<usize> {
     let mut parts = vec![0; weights.len()];
     for index in ranked {
         let Some(Reverse((Load(load), part))) = lightest.pop() else { break };
-        if let Some(place) = parts.get_mut(index) {
-            *place = part;
+        if let Some(slot) = parts.get_mut(index) {
+            *slot = part;
         }
         lightest.push(Reverse((Load(load + weight(&index)), part)));
     }
@@ -100,8 +100,8 @@ pub fn split(blocks: &[i64], boxes: Option<&Boxes>, scheme: &Scheme, threads: us
     let mut parts = vec![Part::Train; blocks.len()];
     for (unit, part) in units.iter().zip(&drawn) {
         for patch in unit {
-            if let Some(place) = parts.get_mut(*patch) {
-                *place = *part;
+            if let Some(slot) = parts.get_mut(*patch) {
+                *slot = *part;
             }
         }
     }
@@ -160,8 +160,8 @@ fn draw(units: &[Vec<usize>], order: &[usize], patches: usize, scheme: &Scheme) 
             taken.extend(free.iter().min_by_key(|unit| size(**unit)));
         }
         for unit in &taken {
-            if let Some(place) = drawn.get_mut(*unit) {
-                *place = *part;
+            if let Some(slot) = drawn.get_mut(*unit) {
+                *slot = *part;
             }
         }
         free.retain(|unit| drawn.get(*unit) == Some(&Part::Train));
@@ -201,8 +201,8 @@ fn deal_folds(
     let dealt = deal(&weights, scheme.folds, &free);
     for unit in free {
         for patch in units.get(unit).into_iter().flatten() {
-            if let (Some(place), Some(fold)) = (folds.get_mut(*patch), dealt.get(unit)) {
-                *place = Some(*fold as i64);
+            if let (Some(slot), Some(fold)) = (folds.get_mut(*patch), dealt.get(unit)) {
+                *slot = Some(*fold as i64);
             }
         }
     }
@@ -298,9 +298,9 @@ mod tests {
         let scheme = Scheme { test: 0.1, ..PLAIN };
         let got = split(&patches, None, &scheme, 1).unwrap();
         let order = Pcg64::new(7).permutation(50);
-        for (place, patch) in order.into_iter().enumerate() {
+        for (rank, patch) in order.into_iter().enumerate() {
             let want =
-                [Part::Val, Part::Test, Part::Train][usize::from(place >= 10) + usize::from(place >= 15)];
+                [Part::Val, Part::Test, Part::Train][usize::from(rank >= 10) + usize::from(rank >= 15)];
             assert_eq!(got[patch as usize].part, want);
         }
     }

@@ -4,11 +4,11 @@ pub mod catalog_crs;
 pub mod catalogs;
 pub mod cells;
 pub mod crs;
-pub mod graphs;
+
+pub mod extents;
 pub mod options;
 pub mod paths;
 pub mod pixels;
-pub mod places;
 pub mod registries;
 pub mod remedies;
 pub mod row_scan;

@@ -1,4 +1,4 @@
-//! `geo_near_boxes`: the pairs of places that share ground or lie too near each other.
+//! `geo_near_boxes`: the pairs of patches that share ground or lie too near each other.
 
 use crate::bbox::Bbox;
 use crate::bridge::chunk::Input;
@@ -9,22 +9,22 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::map::apart::Near;
-use crate::sql::shared::places::{boxes, gap};
+use crate::sql::shared::extents::{boxes, gap};
 use crate::sql::shared::windows::WindowRow;
 
 /// The scalar `geo_near_boxes`.
 pub struct GeoNearBoxes;
 
-/// A place.
-pub struct PlaceRow {
+/// A patch.
+pub struct PatchRow {
     bbox: Option<Bbox>,
     win: Option<WindowRow>,
     crs: Option<i64>,
     part: i64,
 }
-record! { PlaceRow { bbox: Option<Bbox>, win: Option<WindowRow>, crs: Option<i64>, part: i64 } }
+record! { PatchRow { bbox: Option<Bbox>, win: Option<WindowRow>, crs: Option<i64>, part: i64 } }
 
-/// Two places.
+/// Two patches.
 pub struct PairRow {
     a: i64,
     b: i64,
@@ -39,10 +39,10 @@ static DOC: FunctionDoc = FunctionDoc {
     summary: "The pairs of boxes of different parts that overlap or lie near each other.",
     parameters: &[
         Parameter {
-            name: "places",
-            types: <Vec<PlaceRow>>::TYPE,
+            name: "patches",
+            types: <Vec<PatchRow>>::TYPE,
             given: Given::Required,
-            meaning: "Boxes, each with the place of its CRS in `crss`, from 1, and the number of its part: pairs of one part do not count. Where a box or `crss` is missing the windows count, as of one raster.",
+            meaning: "Boxes, each with the number of its CRS in `crss`, from 1, and the number of its part: pairs of one part do not count. Where a box or `crss` is missing the windows count, as of one raster.",
         },
         Parameter {
             name: "crss",
@@ -60,12 +60,12 @@ static DOC: FunctionDoc = FunctionDoc {
     columns: &[column(
         "pairs",
         <Vec<PairRow>>::TYPE,
-        "Places in the list, from 1, the smaller first; metres between the edges, NULL without a CRS; whether they overlap by more than a millionth of their side.",
+        "Numbers in the list, from 1, the smaller first; metres between the edges, NULL without a CRS; whether they overlap by more than a millionth of their side.",
     )],
-    nulls: "NULL for a NULL argument; a place without a part is none.",
+    nulls: "NULL for a NULL argument; a patch without a part is none.",
     errors: &[
         "min_gap below 0, or above 0 without boxes in CRSs",
-        "a place with neither a box in a CRS nor a window",
+        "a patch with neither a box in a CRS nor a window",
         "more than 20,000,000 pairs",
     ],
     examples: &[Example {
@@ -92,20 +92,21 @@ impl ScalarFunction for GeoNearBoxes {
                 return Ok(None);
             }
             let min_gap = gap("geo_near_boxes(min_gap)", input.column(2).get(row))?;
-            let Some(places) = <Vec<PlaceRow>>::read(input.column(0), row)? else { return Ok(None) };
+            let Some(patches) = <Vec<PatchRow>>::read(input.column(0), row)? else { return Ok(None) };
             let Some(crss) = <Vec<String>>::read(input.column(1), row)? else { return Ok(None) };
-            let parts: Vec<i64> = places.iter().map(|place| place.part).collect();
-            let index = |place: &PlaceRow| place.crs.map_or(usize::MAX, |crs| (crs - 1) as usize);
-            let known = places.iter().all(|place| index(place) < crss.len());
-            let places =
-                places.iter().map(|place| (place.bbox.filter(|_| known), place.win.as_ref(), index(place)));
-            let boxes = boxes("geo_near_boxes(places)", places, crss)?;
+            let parts: Vec<i64> = patches.iter().map(|patch| patch.part).collect();
+            let index = |patch: &PatchRow| patch.crs.map_or(usize::MAX, |crs| (crs - 1) as usize);
+            let known = patches.iter().all(|patch| index(patch) < crss.len());
+            let patches =
+                patches.iter().map(|patch| (patch.bbox.filter(|_| known), patch.win.as_ref(), index(patch)));
+            let boxes = boxes("geo_near_boxes(patches)", patches, crss)?;
             if min_gap > 0.0 && !parts.is_empty() && !boxes.is_measured() {
-                let problem = "a distance was asked for, and a place has no bbox in a CRS of known units";
-                return Err(Error::conflict(problem, "Give each place a bbox and a crs, or a gap of 0")
+                let problem = "a distance was asked for, and a patch has no bbox in a CRS of known units";
+                return Err(Error::conflict(problem, "Give each patch a bbox and a crs, or a gap of 0")
                     .at("geo_near_boxes(min_gap)"));
             }
-            let pairs = boxes.pairs(&parts, min_gap, *threads).map_err(|e| e.at("geo_near_boxes(places)"))?;
+            let pairs =
+                boxes.pairs(&parts, min_gap, *threads).map_err(|e| e.at("geo_near_boxes(patches)"))?;
             let pair = |Near { a, b, metres, shares }: Near| PairRow {
                 a: a as i64 + 1,
                 b: b as i64 + 1,

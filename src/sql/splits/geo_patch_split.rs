@@ -10,7 +10,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::grid::split::{Part, Scheme, Split, split};
 use crate::map::apart::Boxes;
-use crate::sql::shared::places::{boxes, gap};
+use crate::sql::shared::extents::{boxes, gap};
 use crate::sql::shared::windows::WindowRow;
 
 /// The scalar `geo_patch_split`.
@@ -115,8 +115,8 @@ impl ScalarFunction for GeoPatchSplit {
             let apart = patches.iter().any(|patch| patch.block.is_some()) || scheme.1;
             let found = match apart {
                 true => {
-                    let places = patches.iter().map(|patch| (patch.bbox, patch.win.as_ref(), 0));
-                    Some(boxes("geo_patch_split(patches)", places, crs)?)
+                    let extents = patches.iter().map(|patch| (patch.bbox, patch.win.as_ref(), 0));
+                    Some(boxes("geo_patch_split(patches)", extents, crs)?)
                 }
                 false => None,
             };

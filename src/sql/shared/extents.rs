@@ -1,31 +1,31 @@
-//! Places of patches: boxes in some CRS, or windows of one raster.
+//! Where patches lie: boxes in some CRS, or windows of one raster.
 
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::map::apart::Boxes;
 use crate::sql::shared::windows::WindowRow;
 
-/// The places of patches: box, window, and which of the CRSs the box is in. Where all have a box in a CRS the boxes count, else
+/// Where patches lie: box, window, and which of the CRSs the box is in. Where all have a box in a CRS the boxes count, else
 /// the windows do, without distances.
 ///
 /// # Errors
 /// A patch without both, or a CRS that PROJ does not know.
 pub fn boxes<'a>(
     blamed: &str,
-    places: impl Iterator<Item = (Option<Bbox>, Option<&'a WindowRow>, usize)> + Clone,
+    patches: impl Iterator<Item = (Option<Bbox>, Option<&'a WindowRow>, usize)> + Clone,
     crss: Vec<String>,
 ) -> Result<Boxes> {
     let at = |error: Error| error.at(blamed);
-    if !crss.is_empty() && places.clone().all(|(bbox, _, _)| bbox.is_some()) {
+    if !crss.is_empty() && patches.clone().all(|(bbox, _, _)| bbox.is_some()) {
         let (boxes, crs): (Vec<Bbox>, Vec<usize>) =
-            places.filter_map(|(bbox, _, crs)| bbox.map(|bbox| (bbox, crs))).unzip();
+            patches.filter_map(|(bbox, _, crs)| bbox.map(|bbox| (bbox, crs))).unzip();
         for bbox in &boxes {
             Bbox::new(bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax).map_err(at)?;
         }
         return Boxes::new(boxes, &crs, &crss).map_err(at);
     }
     let mut windows = Vec::new();
-    for (_, window, _) in places {
+    for (_, window, _) in patches {
         let Some(window) = window else {
             let problem = "a patch has neither a win nor a bbox in a CRS";
             return Err(at(Error::conflict(problem, "Give a grid as geo_patch_grid does")));
