@@ -47,6 +47,23 @@ pub fn crs_of(definition: &str) -> Result<CfCrs> {
     described(spatial_ref(definition)?, definition)
 }
 
+/// The grid mappings of CF's Appendix F that GDAL writes with all of their parameters.
+const OF_CF: [&str; 13] = [
+    "albers_conical_equal_area",
+    "azimuthal_equidistant",
+    "geostationary",
+    "lambert_azimuthal_equal_area",
+    "lambert_conformal_conic",
+    "lambert_cylindrical_equal_area",
+    "latitude_longitude",
+    "mercator",
+    "orthographic",
+    "polar_stereographic",
+    "rotated_latitude_longitude",
+    "stereographic",
+    "transverse_mercator",
+];
+
 /// The grid mapping that a CRS is written as: its attributes by CF's names where CF has the projection, and `crs_wkt` in any
 /// case, in WKT2. Lists of numbers have commas.
 ///
@@ -62,6 +79,10 @@ pub fn cf_attributes(definition: &str) -> Result<Vec<(String, String)>> {
     let _ = gdal::config::clear_thread_local_config_option(FORMAT);
     let wkt = wkt.map_err(|e| bad(definition, &e.to_string()))?;
     told.retain(|(key, _)| key != "crs_wkt" && key != "long_name");
+    // GDAL has names for more projections, without their parameters.
+    if !told.iter().any(|(key, value)| key == "grid_mapping_name" && OF_CF.contains(&value.as_str())) {
+        told.clear();
+    }
     told.push(("crs_wkt".into(), wkt));
     Ok(told)
 }

@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 import pyarrow as pa
+import pyproj
 import pytest
 import rioxarray  # noqa: F401  (xarray's .rio)
 import xarray as xr
@@ -139,6 +140,7 @@ def test_a_canvas_has_coordinates_a_crs_and_the_attributes_of_geozarr(con, rng, 
             assert [c["name"] for c in told["zarr_conventions"]] == ["proj:", "spatial:"]
             assert told.get("proj:code") == (crs if crs != "OGC:CRS84" else None)
             assert rioxarray.crs.crs_from_user_input(told["proj:wkt2"]) == ds.rio.crs
+            assert ds.spatial_ref.attrs.get("grid_mapping_name") == pyproj.CRS(crs).to_cf().get("grid_mapping_name")
             names = ("longitude", "latitude") if crs == "OGC:CRS84" else ("projection_x_coordinate", "projection_y_coordinate")
             assert (ds["x"].attrs["standard_name"], ds["y"].attrs["standard_name"]) == names
 
