@@ -29,6 +29,7 @@ from rasterio.windows import Window
 from algebra import algebra
 from arrays import arrays
 from common import HERE, SIDE, Table, connect, peak_mib, write_raster
+from bands import bands
 from fields import fields
 from slices import slices
 from vectors import vectors
@@ -548,7 +549,7 @@ def growth(table, work, quick):
             table.add(text, None, best, None, "count, pixels, first pixels")
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "t": fields, "h": arrays, "i": algebra, "s": slices, "v": vectors}
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "t": fields, "h": arrays, "i": algebra, "s": slices, "v": vectors, "n": bands}
 
 
 def main():

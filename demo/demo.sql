@@ -2,7 +2,7 @@
 --
 -- Run it in the repository's root, after demo/prepare.py has laid out its inputs:
 --     duckdb -unsigned < demo/demo.sql
--- It writes catalog.parquet, grid.parquet and registry.parquet into demo/out/, which demo/pictures.py draws.
+-- It writes catalog.parquet, grid.parquet, registry.parquet, samples.parquet and split.parquet into demo/out/, which demo/pictures.py draws.
 
 LOAD 'build/release/geoquilt.duckdb_extension';
 .maxwidth 110
@@ -64,3 +64,21 @@ FROM 'demo/out/registry.parquet' GROUP BY ALL ORDER BY ALL;
 SELECT split, source, count(*) AS patches, sum(len(data))::BIGINT AS pixels, round(avg(list_avg(data)), 2) AS mean_c,
        round(1 - sum(list_count(data)) / sum(len(data)), 3) AS null_share
 FROM read_patch('demo/out/registry.parquet') GROUP BY ALL ORDER BY ALL;
+
+.print '7  Samplers: the same mask and rule, and places as they may be drawn.'
+CREATE TABLE samples AS
+SELECT 'regular' AS sampler, * FROM geo_patch_grid('demo/out/land_mask.tif', size := 64, max_land_fraction := 0.3)
+UNION ALL SELECT 'jittered', * FROM geo_patch_grid('demo/out/land_mask.tif', size := 64, max_land_fraction := 0.3, sampler := 'jittered', jitter := 0.4)
+UNION ALL SELECT 'random', * FROM geo_patch_grid('demo/out/land_mask.tif', size := 64, max_land_fraction := 0.3, sampler := 'random', n := 900)
+UNION ALL SELECT 'poisson_disk', * FROM geo_patch_grid('demo/out/land_mask.tif', size := 64, max_land_fraction := 0.3, sampler := 'poisson_disk', min_distance := 500);
+COPY samples TO 'demo/out/samples.parquet';
+SELECT sampler, count(*) AS patches, round(avg(land_fraction), 3) AS mean_land, round(avg(abs(lat_center)), 1) AS mean_latitude FROM samples GROUP BY sampler ORDER BY sampler;
+
+.print '8  A split by place: blocks of 4000 km go to one split whole, and 200 km lie between splits.'
+CREATE TABLE month AS FROM 'demo/out/catalog.parquet' WHERE t_min = '2015-01-01';
+COPY (
+    FROM geoquilt.patch_registry('grid', 'month', val_fraction := 0.15, test_fraction := 0.15, block := 4000, min_gap := 200000)
+) TO 'demo/out/split.parquet';
+SELECT split, cause, count(*) AS patches FROM 'demo/out/split.parquet' GROUP BY ALL ORDER BY ALL;
+-- The proof: no pixel is shared, and nothing of one split lies nearer to another. Two splits that were not kept apart do leak.
+SELECT count(*) AS leaks FROM geoquilt.patch_leakage('demo/out/split.parquet', min_gap := 200000);

@@ -14,4 +14,4 @@ fi
 "$venv/bin/duckdb" -unsigned -no-init -bail < demo/demo.sql
 "$venv/bin/python" demo/pictures.py
 echo
-echo "Look at demo/out/world.png and demo/out/patches.png; the SQL is demo/demo.sql."
+echo "Look at the pictures in demo/out/, world.png first; the SQL is demo/demo.sql."

@@ -1,6 +1,19 @@
--- patch_stats(registry, split): statistics of the pixels of a registry's rows. Documented in src/sql/stitch/patch_stats.rs.
-CREATE OR REPLACE MACRO geoquilt.main.patch_stats(registry, split := 'train') AS TABLE
-SELECT geoquilt.main.stats(gq_read.gq_data, [len(gq_read.gq_data) // (gq_read.gq_height * gq_read.gq_width), gq_read.gq_height, gq_read.gq_width]) AS stats
-FROM (SELECT read_patch(gq_row.path, gq_row.win) AS gq_data, gq_row.win.height::BIGINT AS gq_height, gq_row.win.width::BIGINT AS gq_width
-      FROM query_table(registry) AS gq_row
-      WHERE gq_row.split = split) AS gq_read
+-- patch_stats(registry, split, once, mergeable): statistics of the pixels of a registry's rows. Documented in src/sql/stitch/patch_stats.rs.
+CREATE OR REPLACE MACRO geoquilt.main.patch_stats(registry, split := 'train', once := false, mergeable := false) AS TABLE
+WITH gq_rows AS (
+    -- Windows over cubes name a step, others have no such field.
+    SELECT gq_row.path AS gq_path, gq_row.win AS gq_win, regexp_extract(gq_row.win::VARCHAR, '''step'': (\d+)', 1) AS gq_step
+    FROM query_table(registry) AS gq_row
+    WHERE gq_row.split = split
+),
+gq_read AS (
+    SELECT read_patch(gq_path, gq_win) AS gq_data, gq_win.height::BIGINT AS gq_height, gq_win.width::BIGINT AS gq_width FROM gq_rows WHERE NOT once
+    UNION ALL
+    -- What is left of a window that hangs over may lie beyond the raster.
+    SELECT read_patch(gq_path, {row_off: gq_part.row_off, col_off: gq_part.col_off, height: gq_part.height, width: gq_part.width, step: TRY_CAST(gq_step AS BIGINT)}, {boundless: true}),
+           gq_part.height::BIGINT, gq_part.width::BIGINT
+    FROM (SELECT gq_path, gq_step, unnest(geo_distinct_windows(list({row_off: gq_win.row_off::BIGINT, col_off: gq_win.col_off::BIGINT, height: gq_win.height::BIGINT, width: gq_win.width::BIGINT}))) AS gq_part
+          FROM gq_rows WHERE once GROUP BY gq_path, gq_step)
+)
+SELECT geoquilt.main.stats(gq_data, [len(gq_data) // (gq_height * gq_width), gq_height, gq_width], mergeable := mergeable) AS stats
+FROM gq_read

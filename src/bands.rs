@@ -1,4 +1,6 @@
-//! Bands of pixels into others: worked out by an `expression`, or onto another number of rows and columns (`resize`).
+//! Bands of pixels into others: worked out by an `expression`, onto another number of rows and columns (`resize`), or with
+//! their gaps filled (`fill`).
 
 pub mod expression;
+pub mod fill;
 pub mod resize;

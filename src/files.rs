@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 pub mod beside;
+pub mod content;
 pub mod door;
 pub mod expand;
 pub mod failure;

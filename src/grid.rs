@@ -1,15 +1,19 @@
 //! Patch grids: which windows of a raster, a mask or a box become patches.
 
+pub mod balance;
 pub mod cut;
 pub mod edge;
+pub mod ground;
 pub mod land;
 pub mod mask;
+pub mod nd;
 pub mod overlap;
 pub mod poisson;
 pub mod records;
 pub mod region;
 pub mod registry;
 pub mod sampler;
+pub mod split;
 
 use crate::affine::Affine;
 use crate::bbox::Bbox;
@@ -22,6 +26,14 @@ use land::{Fractions, SummedRows};
 use mask::{Mask, Outside};
 use region::Region;
 use sampler::{Places, Sampler};
+
+/// How many cells of a resolution cover a length.
+fn cells(length: f64, resolution: f64) -> f64 {
+    let exact = length / resolution;
+    // A box of 12.8 at 0.1 is 128 cells, though 12.8 / 0.1 is a little above.
+    let nearest = exact.round();
+    if (exact - nearest).abs() < 1e-6 { nearest } else { exact.ceil() }
+}
 
 /// The pixels that patches are cut from: a raster's own, or those of a box and a resolution.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,13 +61,7 @@ impl Lattice {
         if !(resolution.is_finite() && resolution > 0.0) {
             return Err(Error::invalid(resolution, must));
         }
-        let cells = |length: f64| {
-            let exact = length / resolution;
-            // A box of 12.8 at 0.1 is 128 cells, though 12.8 / 0.1 is a little above.
-            let nearest = exact.round();
-            if (exact - nearest).abs() < 1e-6 { nearest } else { exact.ceil() }
-        };
-        let (width, height) = (cells(bbox.width()), cells(bbox.height()));
+        let (width, height) = (cells(bbox.width(), resolution), cells(bbox.height(), resolution));
         if resolution > bbox.width() * (1.0 + 1e-9) || resolution > bbox.height() * (1.0 + 1e-9) {
             return Err(Error::invalid(resolution, must));
         }

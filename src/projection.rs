@@ -7,7 +7,7 @@ mod input;
 pub mod library;
 mod transform;
 
-pub use cf_crs::{CfCrs, cf_crs, crs_of};
+pub use cf_crs::{CfCrs, cf_attributes, cf_crs, crs_of};
 pub use transform::project;
 
 use std::cell::RefCell;
@@ -52,6 +52,8 @@ pub struct CrsFacts {
     pub area_of_use: Option<Bbox>,
     /// Of the coordinates: `degree`, `metre`, `US survey foot`.
     pub unit: String,
+    /// Metres of that unit, where it is one of length.
+    pub metres: Option<f64>,
 }
 
 /// CRSs, or pairs of them, of which it is known what was asked.
@@ -84,7 +86,8 @@ fn look_up_crs(definition: &str) -> Result<CrsFacts> {
     } else {
         srs.linear_units_name().unwrap_or_else(|| "unknown units".into())
     };
-    Ok(CrsFacts { geographic, projjson: srs.to_projjson().map_err(bad)?, area_of_use, unit })
+    let metres = (!degrees).then(|| srs.linear_units()).filter(|metres| *metres > 0.0);
+    Ok(CrsFacts { geographic, projjson: srs.to_projjson().map_err(bad)?, area_of_use, unit, metres })
 }
 
 /// Two names of one CRS, as PROJ compares them.

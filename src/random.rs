@@ -21,7 +21,18 @@ const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 impl Pcg64 {
     /// The stream of a seed: NumPy's `default_rng(seed)`.
     pub fn new(seed: u64) -> Pcg64 {
-        let words = seed_sequence(seed);
+        Pcg64::of_entropy([seed as u32, (seed >> 32) as u32, 0, 0])
+    }
+
+    /// A stream of its own for each member of a family: NumPy's `default_rng([seed, member])`. Member 0 has the stream of
+    /// the seed alone.
+    pub fn member(seed: u64, member: u32) -> Pcg64 {
+        let (low, high) = (seed as u32, (seed >> 32) as u32);
+        Pcg64::of_entropy(if high == 0 { [low, member, 0, 0] } else { [low, high, member, 0] })
+    }
+
+    fn of_entropy(entropy: [u32; 4]) -> Pcg64 {
+        let words = seed_sequence(entropy);
         let join = |high: u64, low: u64| u128::from(high) << 64 | u128::from(low);
         let increment = join(words[2], words[3]) << 1 | 1;
         let mut rng = Pcg64 { state: 0, increment, half: None };
@@ -113,6 +124,42 @@ impl Pcg64 {
         chosen
     }
 
+    /// `choice(len(weights), size, replace=replace, p=weights / sum(weights))`: places, each as likely as its weight says.
+    /// Weights are finite and not negative, and without replacement at least `size` of them are above 0; `None` where
+    /// they are not.
+    pub fn weighted(&mut self, weights: &[f64], size: usize, replace: bool) -> Option<Vec<u64>> {
+        let total: f64 = weights.iter().sum();
+        let sound = weights.iter().all(|w| w.is_finite() && *w >= 0.0) && total.is_finite() && total > 0.0;
+        if !sound || !replace && weights.iter().filter(|w| **w > 0.0).count() < size {
+            return None;
+        }
+        let mut shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
+        let mut found = Vec::with_capacity(size);
+        let mut taken = FxHashSet::default();
+        while found.len() < size {
+            let draws: Vec<f64> = (0..size - found.len()).map(|_| self.double()).collect();
+            let mut sum = 0.0;
+            let mut steps = shares.clone();
+            for step in &mut steps {
+                sum += *step;
+                *step = sum;
+            }
+            steps.iter_mut().for_each(|step| *step /= sum);
+            for draw in draws {
+                let index = steps.partition_point(|step| *step <= draw).min(weights.len() - 1);
+                if replace || taken.insert(index) {
+                    found.push(index as u64);
+                }
+            }
+            for index in &taken {
+                if let Some(share) = shares.get_mut(*index) {
+                    *share = 0.0;
+                }
+            }
+        }
+        Some(found)
+    }
+
     /// The places from `first` on, last one first, each trade with one that is not behind them.
     fn shuffle_from(&mut self, order: &mut [u64], first: usize) {
         for spot in (first..order.len()).rev() {
@@ -171,7 +218,7 @@ impl Pcg64 {
 }
 
 /// NumPy's `SeedSequence(seed).generate_state(4, uint64)`: a pool of four words, mixed.
-fn seed_sequence(seed: u64) -> [u64; 4] {
+fn seed_sequence(entropy: [u32; 4]) -> [u64; 4] {
     const INIT_A: u32 = 0x43b0_d7e5;
     const MULT_A: u32 = 0x931e_8875;
     const INIT_B: u32 = 0x8b51_f9dd;
@@ -189,7 +236,6 @@ fn seed_sequence(seed: u64) -> [u64; 4] {
         let mixed = MIX_L.wrapping_mul(x).wrapping_sub(MIX_R.wrapping_mul(y));
         mixed ^ mixed >> 16
     };
-    let entropy = [seed as u32, (seed >> 32) as u32, 0, 0];
     let mut pool = entropy.map(&mut hash);
     for source in 0..4 {
         for target in 0..4 {
@@ -243,5 +289,21 @@ mod tests {
         let many = Pcg64::new(7).choice(20_000, 1000);
         assert_eq!((&many[..3], many.iter().sum::<u64>()), ([3762, 1432, 9397].as_slice(), 10281121));
         assert_eq!(Pcg64::new(1).choice(6, 6), [1, 2, 5, 3, 4, 0]);
+    }
+
+    #[test]
+    fn weighted_choices_and_families_are_numpys() {
+        // NumPy 2.4: default_rng(7).choice(6, 8, p=w / w.sum()), and with replace=False
+        let weights = [0.5, 0.0, 2.0, 1.0, 4.0, 0.25];
+        assert_eq!(Pcg64::new(7).weighted(&weights, 8, true).unwrap(), [4, 4, 4, 2, 2, 4, 0, 4]);
+        assert_eq!(Pcg64::new(7).weighted(&weights, 5, false).unwrap(), [4, 2, 5, 0, 3]);
+        assert!(Pcg64::new(7).weighted(&weights, 6, false).is_none());
+        for bad in [[0.0, 0.0], [1.0, -1.0], [f64::NAN, 1.0], [f64::INFINITY, 1.0]] {
+            assert!(Pcg64::new(7).weighted(&bad, 1, true).is_none(), "{bad:?}");
+        }
+        assert!(Pcg64::new(7).weighted(&[], 1, true).is_none());
+        // default_rng([7, 3]).random(), default_rng([2**40 + 1, 9]).random()
+        assert_eq!(Pcg64::member(7, 3).double(), 0.9750335537195014);
+        assert_eq!(Pcg64::member((1 << 40) + 1, 9).double(), 0.16394756908050445);
     }
 }

@@ -5,7 +5,7 @@
 //! `steps` are the bands of one time.
 //! `warp` brings a band onto a slice's grid, `globe` keeps it whole around the globe, `mosaic` merges files there, `series`
 //! lines them up in time. `axis` finds the indices that a selection names, `array` reads them, `array_stream` one after
-//! another, and `values` makes numbers of what is stored. `gaps` are the runs of pixels without one.
+//! another, and `values` makes numbers of what is stored. `gaps` are the runs of pixels without one, `within` those outside of a shape.
 
 pub mod array;
 pub mod array_plan;
@@ -28,6 +28,7 @@ pub mod steps;
 pub mod stream;
 pub mod values;
 pub mod warp;
+pub mod within;
 
 /// Blocks of a job that its worker holds for the reader, in bytes; what is more must come from the cache.
 pub const HELD_BYTES: usize = 32 << 20;

@@ -85,8 +85,8 @@ macro_rules! groups {
 }
 
 groups![
-    catalog, algebra, geometry, grid, neighbours, time, query, raster, array, vector, bands, profile, stitch,
-    write, system
+    catalog, algebra, geometry, grid, sampling, splits, neighbours, time, query, raster, array, vector,
+    bands, profile, stitch, write, system
 ];
 
 /// Every SQL function of geoquilt.

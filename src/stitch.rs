@@ -1,9 +1,11 @@
 //! Stitching: many patches into one field, or into a few numbers.
 //!
 //! A `field` is laid of patches on the `canvas`, tile by `tile`, weighted by a `taper`; where a double does not hold a sum,
-//! it is a `double`. `statistics` are exact `moments` and a `sketch` of ranks.
+//! it is a `double`. `statistics` are exact `moments` and a `sketch` of ranks, and `counts` of short whole numbers; a `distribution` is what a record keeps of them.
 
 pub mod canvas;
+pub mod counts;
+pub mod distribution;
 pub mod double;
 pub mod field;
 pub mod moments;

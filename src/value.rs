@@ -29,8 +29,10 @@ pub enum Value {
     Double(f64),
     /// A VARCHAR.
     Text(String),
-    /// A BLOB, or a GEOMETRY as WKB.
+    /// A BLOB, or a GEOMETRY of a table's column as WKB.
     Bytes(Vec<u8>),
+    /// A GEOMETRY as WKB, and the CRS that its type carries.
+    Geometry(Vec<u8>, Option<String>),
     /// Days since 1970-01-01.
     Date(i32),
     /// Microseconds since 1970, UTC.
@@ -65,6 +67,7 @@ impl fmt::Display for Value {
             Value::Double(v) => write!(f, "{v}"),
             Value::Text(v) => write!(f, "\"{v}\""),
             Value::Bytes(v) => write!(f, "a blob of {} bytes", v.len()),
+            Value::Geometry(..) => f.write_str("a geometry"),
             Value::Date(v) => write!(f, "{}", iso(i64::from(*v) * 86_400_000_000)),
             Value::Timestamp(v) => write!(f, "{}", iso(*v)),
             Value::Nanos(v) => write!(f, "{}", iso(v.div_euclid(1000))),

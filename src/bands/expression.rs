@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 
 /// Pixels that are worked out together.
-pub const BLOCK: usize = 512;
+pub const BLOCK: usize = 1024;
 
 /// Names and expressions may be so deep and no deeper.
 const DEPTH: usize = 64;
@@ -22,6 +22,10 @@ enum Op {
     Named(usize),
     One(One),
     Two(Two),
+    /// Of what is there and a number.
+    TwoNumber(Two, f64),
+    /// Of what is there and a band.
+    TwoBand(Two, usize),
     /// Condition, then, else.
     Where,
     /// Looks at the number of a bit, which is the same for all pixels.
@@ -91,6 +95,7 @@ pub struct Program {
     /// Names of the row's own numbers.
     pub names: Vec<String>,
     bands: usize,
+    used: Vec<usize>,
     depth: usize,
 }
 
@@ -125,7 +130,12 @@ impl Program {
             return Err(parser.amiss("an operator, a comma or the end"));
         }
         let depth = outs.iter().map(|ops| depth(ops)).max().unwrap_or(0);
-        Ok(Program { outs, names: parser.names, bands: parser.highest, depth })
+        let band = |op: &Op| if let Op::Band(band) = op { Some(*band) } else { None };
+        let mut used: Vec<usize> = outs.iter().flatten().filter_map(band).collect();
+        used.sort_unstable();
+        used.dedup();
+        let outs = outs.into_iter().map(joined).collect();
+        Ok(Program { outs, names: parser.names, bands: parser.highest, used, depth })
     }
 
     /// Bands of the result.
@@ -136,6 +146,11 @@ impl Program {
     /// The highest band that is asked for, from 1.
     pub fn bands(&self) -> usize {
         self.bands
+    }
+
+    /// The bands that are asked for, from 0, in order.
+    pub fn used(&self) -> &[usize] {
+        &self.used
     }
 
     /// Works one band of the result out for `count` pixels. `band` gives the values of a band and which are there; a
@@ -193,6 +208,13 @@ impl Program {
                     both(&mut to.valid, from.valid.as_deref());
                     top -= 1;
                 }
+                Op::TwoNumber(two, number) => two.run_with(&mut slots[top - 1].values[..count], number),
+                Op::TwoBand(two, index) => {
+                    let (values, valid) = band(index);
+                    let to = &mut slots[top - 1];
+                    two.run(&mut to.values[..count], &values[..count]);
+                    both(&mut to.valid, valid);
+                }
                 Op::Where => {
                     let (below, above) = slots.split_at_mut(top - 2);
                     let (condition, then, other) = (&mut below[top - 3], &above[0], &above[1]);
@@ -249,13 +271,31 @@ fn depth(ops: &[Op]) -> usize {
     for op in ops {
         match op {
             Op::Number(_) | Op::Band(_) | Op::Named(_) => now += 1,
-            Op::One(_) | Op::IsBit => {}
+            Op::One(_) | Op::IsBit | Op::TwoNumber(..) | Op::TwoBand(..) => {}
             Op::Two(_) => now -= 1,
             Op::Where => now -= 2,
         }
         most = most.max(now);
     }
     most
+}
+
+/// An operator and the number or band before it, its right side, as one step.
+fn joined(ops: Vec<Op>) -> Vec<Op> {
+    let mut all: Vec<Op> = Vec::with_capacity(ops.len());
+    for op in ops {
+        let step = match (op, all.last()) {
+            (Op::Two(two), Some(Op::Number(number))) => Op::TwoNumber(two, *number),
+            (Op::Two(two), Some(Op::Band(band))) => Op::TwoBand(two, *band),
+            _ => {
+                all.push(op);
+                continue;
+            }
+        };
+        all.pop();
+        all.push(step);
+    }
+    all
 }
 
 fn truth(is: bool) -> f64 {
@@ -286,10 +326,24 @@ impl One {
 
 impl Two {
     fn run(self, to: &mut [f64], from: &[f64]) {
+        self.each(to, from.iter().copied());
+    }
+
+    /// With one number on the right.
+    fn run_with(self, to: &mut [f64], number: f64) {
+        if self == Two::Power && number == 2.0 {
+            to.iter_mut().for_each(|x| *x *= *x);
+        } else {
+            self.each(to, std::iter::repeat(number));
+        }
+    }
+
+    #[inline(always)]
+    fn each(self, to: &mut [f64], from: impl Iterator<Item = f64>) {
         macro_rules! each {
             (|$x:ident, $y:ident| $of:expr) => {
                 for (x, y) in to.iter_mut().zip(from) {
-                    let ($x, $y) = (*x, *y);
+                    let ($x, $y) = (*x, y);
                     *x = $of;
                 }
             };

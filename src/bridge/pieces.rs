@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use duckdb::ffi;
 
 use crate::bridge::logical_type::LogicalType;
@@ -87,30 +89,47 @@ impl<'a> Pieces<'a> {
         row: usize,
         mut take: impl FnMut(&[T], Nulls<'_>) -> Result<()>,
     ) -> Result<()> {
+        let length = self.length(row);
+        for first in (0..length).step_by(LENGTH) {
+            go_on()?;
+            self.part(row, first..(first + LENGTH).min(length), &mut take)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a part of the list of a row to `take`: no more numbers than a piece has.
+    ///
+    /// # Errors
+    /// As [`Pieces::each`], and a part that is none.
+    pub fn part<T: Plain + Pixel>(
+        &mut self,
+        row: usize,
+        part: Range<usize>,
+        take: impl FnOnce(&[T], Nulls<'_>) -> Result<()>,
+    ) -> Result<()> {
         if T::DTYPE != self.dtype {
             return Err(Error::Bug(format!("{} read as {}", self.dtype, T::DTYPE)));
         }
         let (offset, length) = self.column.list_entry(row);
-        for first in (0..length).step_by(LENGTH) {
-            go_on()?;
-            let count = LENGTH.min(length - first);
-            // SAFETY: the selection names items of the child that are the row's, and the copy has room for them. Its
-            // type is the child's, whose values are those of `T`. A mask has a bit for each value.
-            let (values, nulls) = unsafe {
-                let indices = ffi::duckdb_selection_vector_get_data_ptr(self.chosen);
-                let indices = std::slice::from_raw_parts_mut(indices, count);
-                for (index, from) in indices.iter_mut().zip(offset + first..) {
-                    *index = from as ffi::sel_t;
-                }
-                ffi::duckdb_vector_copy_sel(self.child, self.copy, self.chosen, count as u64, 0, 0);
-                let values = ffi::duckdb_vector_get_data(self.copy).cast::<T>();
-                let words = ffi::duckdb_vector_get_validity(self.copy);
-                let nulls = (!words.is_null()).then(|| std::slice::from_raw_parts(words, count.div_ceil(64)));
-                (std::slice::from_raw_parts(values, count), Nulls(nulls))
-            };
-            take(values, nulls)?;
+        if part.end > length || part.len() > LENGTH {
+            return Err(Error::Bug(format!("{part:?} of a list of {length}")));
         }
-        Ok(())
+        let count = part.len();
+        // SAFETY: the selection names items of the child that are the row's, and the copy has room for them. Its
+        // type is the child's, whose values are those of `T`. A mask has a bit for each value.
+        let (values, nulls) = unsafe {
+            let indices = ffi::duckdb_selection_vector_get_data_ptr(self.chosen);
+            let indices = std::slice::from_raw_parts_mut(indices, count);
+            for (index, from) in indices.iter_mut().zip(offset + part.start..) {
+                *index = from as ffi::sel_t;
+            }
+            ffi::duckdb_vector_copy_sel(self.child, self.copy, self.chosen, count as u64, 0, 0);
+            let values = ffi::duckdb_vector_get_data(self.copy).cast::<T>();
+            let words = ffi::duckdb_vector_get_validity(self.copy);
+            let nulls = (!words.is_null()).then(|| std::slice::from_raw_parts(words, count.div_ceil(64)));
+            (std::slice::from_raw_parts(values, count), Nulls(nulls))
+        };
+        take(values, nulls)
     }
 }
 

@@ -42,6 +42,9 @@ macro_rules! typed {
         impl Typed for Option<$type> {
             const TYPE: &'static str = $name;
         }
+        impl Typed for Option<Vec<$type>> {
+            const TYPE: &'static str = concat!($name, "[]");
+        }
     )*};
 }
 typed!(bool: "BOOLEAN", i32: "INTEGER", i64: "BIGINT", f32: "FLOAT", f64: "DOUBLE", String: "VARCHAR");
@@ -170,6 +173,9 @@ macro_rules! record {
                 ];
                 $crate::bridge::record::text!["STRUCT(", FIELDS.split_at(FIELDS.len() - 2).0, ")"]
             };
+        }
+        impl $crate::bridge::record::Typed for Option<$record> {
+            const TYPE: &'static str = <$record as $crate::bridge::record::Typed>::TYPE;
         }
         impl $crate::bridge::record::Typed for Vec<$record> {
             const TYPE: &'static str =

@@ -30,7 +30,7 @@ macro_rules! cells {
         }
     )*};
 }
-cells!(bool, i32, i64, u64, f32, f64);
+cells!(bool, u8, i32, i64, u64, f32, f64);
 
 impl Cell for &str {
     fn write(&self, out: &mut Vector<'_>, row: usize) -> Result<()> {

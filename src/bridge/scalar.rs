@@ -85,6 +85,19 @@ impl Call {
         Args::of_options(self.doc, &options?)
     }
 
+    /// The options, or the argument that holds those of each row.
+    ///
+    /// # Errors
+    /// As [`Call::options`], but that they may hang on columns.
+    pub fn options_or_column(&self) -> Result<Options> {
+        let Some(index) = self.options_index()? else { return self.options().map(Options::Constant) };
+        // SAFETY: the expression is live.
+        match self.look(index, |expression| unsafe { ffi::duckdb_expression_is_foldable(expression) })? {
+            true => self.options().map(Options::Constant),
+            false => Ok(Options::Column(index)),
+        }
+    }
+
     fn of_type<T>(&self, index: usize, look: impl FnOnce(&LogicalType) -> T) -> Result<T> {
         // SAFETY: the expression is live, and gives its type away.
         self.look(index, |expression| unsafe {
@@ -107,6 +120,14 @@ impl Call {
             Ok(found)
         }
     }
+}
+
+/// Options as they were given.
+pub enum Options {
+    /// One for the query.
+    Constant(Args),
+    /// The argument that holds those of each row.
+    Column(usize),
 }
 
 /// A function that gives a value for each row.

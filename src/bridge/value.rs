@@ -98,14 +98,18 @@ impl Value {
                     };
                     Value::Map((0..ffi::duckdb_get_map_size(raw.0)).map(pair).collect())
                 }
-                ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => {
+                id @ (ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY) => {
                     // The C interface casts to BLOB, which no GEOMETRY can be in DuckDB 1.5.6: as the one row of a vector
                     // it has its bytes.
                     let mut row = ffi::duckdb_create_vector(ty, 1);
                     ffi::duckdb_vector_reference_value(row, raw.0);
                     let bytes = Vector::from_raw(row, 1).bytes(0).to_vec();
                     ffi::duckdb_destroy_vector(&mut row);
-                    Value::Bytes(bytes)
+                    if id == ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB {
+                        return Value::Bytes(bytes);
+                    }
+                    let crs = take_text(ffi::duckdb_geometry_type_get_crs(ty));
+                    Value::Geometry(bytes, (!crs.is_empty()).then_some(crs))
                 }
                 _ => Value::Other(take_text(ffi::duckdb_value_to_string(raw.0))),
             }
@@ -159,7 +163,6 @@ impl Value {
                 Err(_) => Value::Bytes(vector.bytes(row).to_vec()),
             },
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB => Value::Bytes(vector.bytes(row).to_vec()),
-            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => Value::Other("a geometry".into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE => Value::Date(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ => {
                 Value::Timestamp(vector.get(row))
@@ -177,6 +180,12 @@ impl Value {
                 let list = vector.list(row);
                 items(list.items(), list.rows())
             }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP => {
+                let list = vector.list(row);
+                let (keys, values) = (list.items().field(0), list.items().field(1));
+                let pair = |row| (Value::of(keys, row), Value::of(values, row));
+                Value::Map(list.rows().map(pair).collect())
+            }
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_ARRAY => {
                 items(vector.items(), row * layout.size..(row + 1) * layout.size)
             }
@@ -184,6 +193,9 @@ impl Value {
                 let field =
                     |(i, (name, _)): (usize, &(String, _))| (name.clone(), Value::of(vector.field(i), row));
                 Value::Struct(layout.parts.iter().enumerate().map(field).collect())
+            }
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY => {
+                Value::Geometry(vector.bytes(row).to_vec(), geometry_crs(&layout.ty))
             }
             _ => Value::Other("a value of another type".into()),
         }
@@ -231,9 +243,8 @@ impl Value {
                 set_decimal(vector, row, (v * 10f64.powi(digits.1.into())).round() as i128);
             }
             (Value::Text(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR) => vector.set_bytes(row, v.as_bytes()),
-            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY) => {
-                vector.set_bytes(row, v)
-            }
+            (Value::Bytes(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BLOB | ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY)
+            | (Value::Geometry(v, _), ffi::DUCKDB_TYPE_DUCKDB_TYPE_GEOMETRY) => vector.set_bytes(row, v),
             // A map's entries may come as Parquet has them: a list of key and value.
             (Value::List(values), ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST | ffi::DUCKDB_TYPE_DUCKDB_TYPE_MAP) => {
                 let (items, first) = vector.push_list(row, values.len());

@@ -8,6 +8,7 @@ pub mod burn;
 mod calls;
 pub mod create;
 mod dataset;
+mod deflate;
 mod drivers;
 pub mod features;
 #[cfg(target_os = "linux")]
@@ -84,6 +85,7 @@ pub fn start() {
         drivers::keep();
         vsi::install();
         libtiff::install();
+        deflate::install();
     });
 }
 

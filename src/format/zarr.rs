@@ -1,11 +1,16 @@
 //! Zarr: the files in this room alone name zarrs. Versions 2 and 3, consolidated or not, sharded or not, in folders
 //! and in zip files; every codec that zarrs has.
 //!
-//! `store` reads keys, `metadata` turns documents into variables, `chunks` decodes.
+//! `store` reads keys, `metadata` turns documents into variables, `chunks` decodes; `document` says of new arrays what they
+//! are, `create` writes their chunks, and `reopen` finds both
+//! again.
 
 mod chunks;
+pub mod create;
+pub mod document;
 mod metadata;
 mod range;
+pub mod reopen;
 mod store;
 mod web;
 mod zip;
@@ -21,6 +26,7 @@ use crate::format::array::{ArrayFile, ArrayHeader};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, gather};
 use chunks::Chunks;
 use metadata::Node;
+pub use metadata::Version;
 use store::Store;
 use zip::Zip;
 

@@ -195,6 +195,7 @@ fn sql_type_of(value: &Value) -> SqlType {
         Value::Int(_) => SqlType::BigInt,
         Value::Double(_) => SqlType::Double,
         Value::Bytes(_) => SqlType::Blob,
+        Value::Geometry(_, crs) => SqlType::Geometry(crs.clone()),
         Value::Date(_) => SqlType::Date,
         Value::Timestamp(_) => SqlType::Timestamp,
         Value::Nanos(_) => SqlType::TimestampNs,

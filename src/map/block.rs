@@ -1,9 +1,11 @@
 //! Blocks of equal area: folds that keep neighbours together.
 
-use geo::{BoundingRect, Centroid, Geometry, MultiPolygon, Polygon, Translate};
+use geo::{Area, Centroid, Geometry};
 
+use crate::crs::CRS84;
 use crate::error::{Error, Result};
-use crate::map::Shape;
+use crate::map::project::{project, together};
+use crate::map::{Shape, geometry};
 use crate::projection;
 
 /// The cylindrical equal-area grid of the EASE-Grid 2.0, in metres.
@@ -32,22 +34,34 @@ pub fn block(shape: &Shape, crs: &str, size: f64) -> Result<i64> {
     Ok(block(y, HALF.1, rows) * columns as i64 + block(x, HALF.0, columns))
 }
 
+/// Points along each side of a shape before it is projected, as for a catalog's footprints.
+const DENSIFY: usize = 21;
+
+/// The area of a shape on the ground, in square metres of [`EQUAL_AREA`]: by way of longitudes and latitudes, where a shape is cut
+/// at the antimeridian and closed over a pole.
+///
+/// # Errors
+/// A CRS that PROJ does not know, or one that does not reach so far.
+pub fn area(shape: &Shape, crs: &str) -> Result<f64> {
+    let globe = project(shape, crs, CRS84, DENSIFY)?;
+    let mut image = match globe.geometry() {
+        Geometry::Rect(rect) => Geometry::Polygon(rect.to_polygon()),
+        geometry => geometry,
+    };
+    let step = (globe.bbox().width() + globe.bbox().height()) / (2 * DENSIFY) as f64;
+    image = geometry::densify(&image, step);
+    geometry::project(&mut image, CRS84, EQUAL_AREA)?;
+    Ok(image.unsigned_area())
+}
+
 /// The centroid. A shape that was cut at the antimeridian is put together again first.
 fn centre(shape: &Shape, globe: bool) -> Option<(f64, f64)> {
     let geometry = shape.geometry();
-    let bbox = shape.bbox();
-    if let (Geometry::MultiPolygon(parts), true) =
-        (&geometry, globe && bbox.xmin == -180.0 && bbox.xmax == 180.0)
+    if let (Geometry::MultiPolygon(parts), true) = (&geometry, globe)
+        && let Some(east) = together(parts)
     {
-        // Parts west of Greenwich are moved one turn east, unless one part alone goes around the world.
-        let turn = |part: &Polygon<f64>| {
-            part.bounding_rect().map_or(0.0, |r| if r.max().x <= 0.0 { 360.0 } else { 0.0 })
-        };
-        let east = MultiPolygon(parts.iter().map(|part| part.translate(turn(part), 0.0)).collect());
-        if east.bounding_rect().is_some_and(|r| r.width() < bbox.width()) {
-            let (x, y) = east.centroid()?.x_y();
-            return Some(((x + 180.0).rem_euclid(360.0) - 180.0, y));
-        }
+        let (x, y) = east.centroid()?.x_y();
+        return Some(((x + 180.0).rem_euclid(360.0) - 180.0, y));
     }
     geometry.centroid().map(|c| c.x_y())
 }
@@ -56,7 +70,6 @@ fn centre(shape: &Shape, globe: bool) -> Option<(f64, f64)> {
 mod tests {
     use super::*;
     use crate::bbox::Bbox;
-    use crate::map::project;
 
     fn of(bbox: [f64; 4]) -> i64 {
         let [xmin, ymin, xmax, ymax] = bbox;
@@ -70,6 +83,15 @@ mod tests {
         assert_eq!(of([-180.0, -90.0, -179.0, -89.0]), 0);
         assert_eq!(of([179.0, -90.0, 180.0, -89.0]), 34);
         assert_eq!(of([-180.0, 89.0, -179.0, 90.0]), 14 * 35);
+    }
+
+    #[test]
+    fn the_area_of_the_globe_is_that_of_the_ellipsoid() {
+        let all = Shape::Box(Bbox::new(-180.0, -90.0, 180.0, 90.0).unwrap());
+        // 510,065,622 square kilometres of WGS 84.
+        assert!((area(&all, "OGC:CRS84").unwrap() / 510_065_621_724_000.0 - 1.0).abs() < 1e-6);
+        let tile = Shape::Box(Bbox::new(500_000.0, 0.0, 600_000.0, 100_000.0).unwrap());
+        assert!((area(&tile, "EPSG:32632").unwrap() / 1e10 - 1.0).abs() < 1e-3);
     }
 
     #[test]

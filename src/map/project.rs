@@ -2,7 +2,7 @@
 
 use geo::{
     BoundingRect, Contains, Coord, Geometry, LineString, MapCoords, MultiLineString, MultiPolygon, Point,
-    Polygon,
+    Polygon, Translate,
 };
 
 use crate::error::{Error, Result};
@@ -75,6 +75,30 @@ fn on_the_globe(shape: &Shape) -> Result<Shape> {
         points => points.map_coords(|c| Coord { x: (c.x + 180.0).rem_euclid(360.0) - 180.0, y: c.y }),
     };
     Shape::of(image)?.ok_or_else(|| Error::Bug("a shape lost on the globe".into()))
+}
+
+/// A shape that was cut at the antimeridian, put together again: its longitudes run on beyond 180.
+pub fn run_on(shape: &Shape) -> Shape {
+    match shape {
+        Shape::Polygons { polygons, .. } => together(polygons)
+            .and_then(|parts| Shape::of(Geometry::MultiPolygon(parts)).ok().flatten())
+            .unwrap_or_else(|| shape.clone()),
+        shape => shape.clone(),
+    }
+}
+
+/// Parts on both sides of the antimeridian beside each other: those west of Greenwich are moved one turn east. `None`
+/// where they are not, or one part alone goes around the world.
+pub(super) fn together(parts: &MultiPolygon<f64>) -> Option<MultiPolygon<f64>> {
+    let whole = parts.bounding_rect()?;
+    if whole.min().x != -180.0 || whole.max().x != 180.0 {
+        return None;
+    }
+    let turn = |part: &Polygon<f64>| {
+        part.bounding_rect().map_or(0.0, |r| if r.max().x <= 0.0 { 360.0 } else { 0.0 })
+    };
+    let east = MultiPolygon(parts.iter().map(|part| part.translate(turn(part), 0.0)).collect());
+    east.bounding_rect().is_some_and(|r| r.width() < whole.width()).then_some(east)
 }
 
 struct Journey<'a> {

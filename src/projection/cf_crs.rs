@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
 use gdal::cpl::CslStringList;
 use gdal::spatial_ref::SpatialRef;
 use gdal_sys as c;
@@ -42,6 +45,49 @@ pub fn cf_crs(pairs: &[(String, String)]) -> Result<CfCrs> {
 /// [`Error::BadCrs`].
 pub fn crs_of(definition: &str) -> Result<CfCrs> {
     described(spatial_ref(definition)?, definition)
+}
+
+/// The grid mapping that a CRS is written as: its attributes by CF's names where CF has the projection, and `crs_wkt` in any
+/// case, in WKT2. Lists of numbers have commas.
+///
+/// # Errors
+/// [`Error::BadCrs`].
+pub fn cf_attributes(definition: &str) -> Result<Vec<(String, String)>> {
+    let srs = spatial_ref(definition)?;
+    const FORMAT: &str = "OSR_WKT_FORMAT";
+    // Neither key nor value holds a zero byte, the one thing that could be refused.
+    let _ = gdal::config::set_thread_local_config_option(FORMAT, "WKT2_2019");
+    let mut told = exported(&srs);
+    let wkt = srs.to_wkt();
+    let _ = gdal::config::clear_thread_local_config_option(FORMAT);
+    let wkt = wkt.map_err(|e| bad(definition, &e.to_string()))?;
+    told.retain(|(key, _)| key != "crs_wkt" && key != "long_name");
+    told.push(("crs_wkt".into(), wkt));
+    Ok(told)
+}
+
+/// What GDAL tells; nothing where CF lacks the projection.
+fn exported(srs: &SpatialRef) -> Attributes {
+    let mut list: *mut *mut c_char = ptr::null_mut();
+    // SAFETY: the CRS is alive; GDAL makes the list, which is ours.
+    let code = unsafe {
+        c::OSRExportToCF1(srs.to_c_hsrs(), ptr::null_mut(), &mut list, ptr::null_mut(), ptr::null_mut())
+    };
+    if list.is_null() {
+        return Vec::new();
+    }
+    let mut told = Vec::new();
+    // SAFETY: the list ends with a null pointer, each text before with a zero byte; it is destroyed once.
+    unsafe {
+        let mut at = list;
+        while !(*at).is_null() {
+            let text = CStr::from_ptr(*at).to_string_lossy().into_owned();
+            told.extend(text.split_once('=').map(|(key, value)| (key.to_string(), value.to_string())));
+            at = at.add(1);
+        }
+        c::CSLDestroy(list);
+    }
+    if code == c::OGRErr::OGRERR_NONE { told } else { Vec::new() }
 }
 
 fn described(mut srs: SpatialRef, value: &str) -> Result<CfCrs> {

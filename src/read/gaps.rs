@@ -32,6 +32,21 @@ pub fn fill<T: Pixel>(gaps: Gaps, value: Option<f64>, out: &mut [T]) -> Gaps {
     Vec::new()
 }
 
+/// What either of two holds; runs may overlap.
+pub fn union(some: Gaps, others: impl Iterator<Item = Range<usize>>) -> Gaps {
+    let mut all = some;
+    all.extend(others.filter(|run| !run.is_empty()));
+    all.sort_unstable_by_key(|run| run.start);
+    let mut found: Gaps = Vec::with_capacity(all.len());
+    for run in all {
+        match found.last_mut() {
+            Some(last) if run.start <= last.end => last.end = last.end.max(run.end),
+            _ => found.push(run),
+        }
+    }
+    found
+}
+
 /// Gaps as they are found, in any order: blocks side by side give their rows in turn.
 #[derive(Debug, Default)]
 pub struct GapsBuilder(Gaps);
@@ -117,6 +132,13 @@ mod tests {
                 assert_eq!(gaps(&values, |gone| *gone), shifted);
             }
         }
+    }
+
+    #[test]
+    fn a_union_holds_what_either_holds() {
+        let (some, others) = (vec![2..4, 8..9], [0..1, 3..6, 6..8, 5..5]);
+        assert_eq!(union(some, others.into_iter()), [0..1, 2..9]);
+        assert_eq!(union(Gaps::new(), std::iter::empty()), Gaps::new());
     }
 
     #[test]

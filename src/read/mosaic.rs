@@ -166,10 +166,14 @@ pub fn read_slice(scenes: &[Scene], slice: &Slice, options: &SliceOptions, out: 
     if !touched && !options.patch.boundless {
         return Err(untouched(scenes, slice));
     }
+    let gaps = match &options.patch.within {
+        Some(within) => within.outside(slice)?.cut(gaps, out.len()),
+        None => gaps,
+    };
     Ok(fill(gaps, options.patch.fill, out))
 }
 
-/// As [`read_slice`], without a fill value; also tells whether any file touches the slice.
+/// As [`read_slice`], without a shape and a fill value; also tells whether any file touches the slice.
 ///
 /// # Errors
 /// A file that cannot be read, has other bands, no CRS or no geotransform; a CRS pair without a transformation.

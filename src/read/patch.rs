@@ -12,6 +12,7 @@ use crate::memory::room;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::gaps::{self, Gaps, GapsBuilder};
 use crate::read::source::Source;
+use crate::read::within::Within;
 use crate::window::Window;
 use crate::workers::go_on;
 
@@ -28,6 +29,8 @@ pub struct PatchOptions {
     pub fill: Option<f64>,
     /// A window wholly outside is all NULL instead of an error.
     pub boundless: bool,
+    /// A shape: pixels outside of it are none.
+    pub within: Option<Arc<Within>>,
 }
 
 /// A band as a user names it.
@@ -273,7 +276,11 @@ impl PatchRequest<'_> {
             let plane = Plane { window, inside: &inside, base };
             self.copy_band(band, &plane, &mut blocks, out, &mut found)?;
         }
-        Ok(gaps::fill(found.finish(), self.options.fill, out))
+        let mut gaps = found.finish();
+        if let Some(within) = &self.options.within {
+            gaps = within.outside_window(self.source, window)?.cut(gaps, out.len());
+        }
+        Ok(gaps::fill(gaps, self.options.fill, out))
     }
 
     /// Refuses pixels, as [`PatchRequest::read`] gave them in `out`, that are other numbers in the file.
@@ -307,7 +314,9 @@ impl PatchRequest<'_> {
             if !any || Rule::of(metadata, self.options).linear.is_some() {
                 continue;
             }
-            let options = PatchOptions { fill: Some(0.0), boundless: true, ..PatchOptions::default() };
+            let within = self.options.within.clone();
+            let options =
+                PatchOptions { fill: Some(0.0), boundless: true, within, ..PatchOptions::default() };
             let plain = PatchRequest { bands: &[band], options: &options, ..*self };
             with_dtype!(metadata.dtype, P => {
                 let mut pixels: Vec<P> = room(area, || "a window".into())?;

@@ -29,11 +29,14 @@ pub struct FileWindow {
     pub window: Window,
     /// Numbers of bands, from 1.
     pub bands: Arc<[usize]>,
+    /// How it is read, where not as the others.
+    pub own: Option<Arc<PatchOptions>>,
 }
 
 impl FileWindow {
-    /// The window as it is read with some options.
+    /// The window as it is read, with some options unless it has its own.
     pub fn request<'a>(&'a self, options: &'a PatchOptions) -> PatchRequest<'a> {
+        let options = self.own.as_deref().unwrap_or(options);
         PatchRequest { source: &self.source, window: self.window, bands: &self.bands, beside: &[], options }
     }
 
@@ -327,7 +330,7 @@ mod tests {
 
         fn window(&self, file: usize, window: Window) -> (usize, FileWindow) {
             let source = self.files[file].1.clone();
-            (file, FileWindow { source, window, bands: Arc::from([1, 2]) })
+            (file, FileWindow { source, window, bands: Arc::from([1, 2]), own: None })
         }
     }
 
@@ -413,7 +416,7 @@ mod tests {
         let (spec, source) = (RasterSpec::parse(line), Source::open(&folder.raster("a.tif", line)).unwrap());
         let window = |row: i64, bands: &[usize]| {
             let window = Window::new(row, 1, 3, 4).unwrap();
-            FileWindow { source: source.clone(), window, bands: Arc::from(bands) }
+            FileWindow { source: source.clone(), window, bands: Arc::from(bands), own: None }
         };
         let windows = [window(0, &[3, 1]), window(1, &[1, 2, 3]), window(5, &[2])];
         let (windows, options) = (windows.iter().collect::<Vec<_>>(), PatchOptions::default());

@@ -245,6 +245,7 @@ pub fn read_series(
     out: &mut [f32],
 ) -> Result<Vec<Range<usize>>> {
     let length = (out.len() / bins.len().max(1)).max(1);
+    let outside = options.slice.patch.within.as_ref().map(|within| within.outside(slice)).transpose()?;
     let touched = AtomicBool::new(false);
     let all: Mutex<Vec<(usize, Gaps)>> = Mutex::default();
     let mut jobs: Vec<_> = bins.iter().zip(out.chunks_mut(length)).enumerate().collect();
@@ -252,6 +253,9 @@ pub fn read_series(
         let (mut runs, met) = read_bin(scenes, bin, slice, options, limits, part)?;
         if met {
             touched.store(true, Relaxed);
+        }
+        if let Some(outside) = &outside {
+            runs = outside.cut(runs, part.len());
         }
         runs = fill(runs, options.slice.patch.fill, part);
         if !runs.is_empty() {

@@ -247,7 +247,7 @@ impl PatchLoader {
         let File { source, bands } = self.file(target)?;
         let (window, options) = (target.window, &self.options);
         check_patch(&window, bands.len(), options.dtype.size(), &options.limits)?;
-        Ok(FileWindow { source, window, bands })
+        Ok(FileWindow { source, window, bands, own: None })
     }
 
     /// Decodes the blocks of a job's patches. What cannot be read says so at its own patch.

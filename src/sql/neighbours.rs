@@ -1,5 +1,7 @@
 //! Neighbourhoods. Graphs over points, caps on the sphere, and what a patch holds.
 
+mod graphs;
+
 group! {
     "Neighbourhoods";
     table_macro knn_graph,

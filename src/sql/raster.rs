@@ -5,6 +5,8 @@ pub mod patch_scan;
 group! {
     "Pixels of rasters";
     scalar geo_slice::GeoSlice,
+    scalar geo_window::GeoWindow,
+    scalar geo_project_slice::GeoProjectSlice,
     scalar read_patch::ReadPatch,
     table read_patch_table::ReadPatchTable,
     table read_blocks::ReadBlocks,

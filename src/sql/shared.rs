@@ -4,7 +4,8 @@ pub mod catalog_crs;
 pub mod catalogs;
 pub mod cells;
 pub mod crs;
-pub mod graphs;
+
+pub mod extents;
 pub mod options;
 pub mod paths;
 pub mod pixels;

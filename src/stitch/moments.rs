@@ -46,6 +46,15 @@ impl Moments {
         self.bin(power).add(mantissa.into(), square, 0);
     }
 
+    /// Adds a whole number of at most 16 bits so many times.
+    pub fn push_many(&mut self, whole: i32, count: u64) {
+        self.n += count;
+        if whole != 0 {
+            let (times, square) = (i128::from(count), u128::from(whole.unsigned_abs()).pow(2));
+            self.bin(0).add(i128::from(whole) * times, square * u128::from(count), 0);
+        }
+    }
+
     #[inline]
     fn bin(&mut self, power: i32) -> &mut Bin {
         let index = power.wrapping_sub(self.first) as usize;

@@ -142,21 +142,14 @@ impl<K: Key> Sketch<K> {
         self.carry(index + 1);
     }
 
-    /// The keys at ranks from 0 to `n - 1`: exact while all keys are fresh.
-    pub fn at(&self, ranks: &[u64]) -> Vec<K> {
+    /// The keys in order, and how many each stands for: itself alone while all keys are fresh.
+    pub fn weighted(&self) -> Vec<(K, u64)> {
         let mut keys: Vec<(K, u64)> = self.fresh.iter().map(|key| (*key, 1)).collect();
         for (index, level) in self.levels.iter().enumerate() {
             keys.extend(level.iter().map(|key| (*key, (RATIO as u64) << index)));
         }
         keys.sort_unstable();
-        // From weights to how many come up to each key.
-        let mut total = 0;
-        for (_, weight) in &mut keys {
-            total += *weight;
-            *weight = total;
-        }
-        let at = |rank: &u64| keys.partition_point(|(_, up_to)| up_to <= rank);
-        ranks.iter().map(|rank| keys.get(at(rank)).map_or(K::default(), |(key, _)| *key)).collect()
+        keys
     }
 }
 
@@ -216,13 +209,21 @@ mod tests {
         (below, sorted.partition_point(|k| *k <= key) as u64 - 1)
     }
 
+    /// The keys at ranks from 0 to `n - 1`.
+    fn at(sketch: &Sketch<u32>, ranks: &[u64]) -> Vec<u32> {
+        let all =
+            sketch.weighted().into_iter().flat_map(|(key, count)| std::iter::repeat_n(key, count as usize));
+        let all: Vec<u32> = all.collect();
+        ranks.iter().map(|rank| all[*rank as usize]).collect()
+    }
+
     fn check(sketch: &Sketch<u32>, mut keys: Vec<u32>) {
         keys.sort_unstable();
         let n = keys.len() as u64;
         assert_eq!(sketch.count(), n);
         assert!(sketch.rank_error() <= bound(n), "{} of {}", sketch.rank_error(), bound(n));
         let asked: Vec<u64> = (0..=100).map(|percent| (n - 1) * percent / 100).collect();
-        for (rank, key) in asked.iter().zip(sketch.at(&asked)) {
+        for (rank, key) in asked.iter().zip(at(sketch, &asked)) {
             let (first, last) = ranks(&keys, key);
             let error = if *rank < first { first - rank } else { rank.saturating_sub(last) };
             assert!(error <= sketch.rank_error(), "rank {rank}: {error} of {}", sketch.rank_error());

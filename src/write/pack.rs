@@ -15,6 +15,17 @@ pub struct Packing {
     pub masked: bool,
     /// Scale and offset: what a pixel stands for is `pixel * scale + offset`.
     pub scaling: Option<(f64, f64)>,
+    /// The format that is written, for messages.
+    pub format: Format,
+}
+
+/// A format of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// As SQL names it.
+    pub name: &'static str,
+    /// It can hold a mask beside its pixels.
+    pub masks: bool,
 }
 
 /// The value that stands for no pixel in a file of a type: what is asked for, else NaN in floats.
@@ -61,10 +72,9 @@ impl Packing {
             None => {
                 let problem = format!("a pixel is NULL, and no value of {} stands for that", T::DTYPE);
                 let free = suggestion(T::DTYPE);
-                let remedy = format!(
-                    "Name one that no pixel has, for example NODATA {free}, or write a mask: MASK true"
-                );
-                Err(Error::conflict(problem, remedy).at("geotiff(NODATA)"))
+                let mask = if self.format.masks { ", or write a mask: MASK true" } else { "" };
+                let remedy = format!("Name one that no pixel has, for example NODATA {free}{mask}");
+                Err(self.blame("NODATA", Error::conflict(problem, remedy)))
             }
         }
     }
@@ -91,7 +101,11 @@ impl Packing {
         let scaled = if self.scaling.is_some() { format!(", stored as {stored}") } else { String::new() };
         let problem = format!("a pixel of {value}{scaled} does not fit {}", self.dtype);
         let remedy = "Give a wider DTYPE, another SCALE and OFFSET, or NULL where there is no pixel";
-        Error::conflict(problem, remedy).at("geotiff(DTYPE)")
+        self.blame("DTYPE", Error::conflict(problem, remedy))
+    }
+
+    fn blame(&self, option: &str, error: Error) -> Error {
+        error.at(format!("{}({option})", self.format.name))
     }
 
     /// Numbers as pixels, `None` as what is none.
@@ -113,7 +127,7 @@ mod tests {
     use super::*;
 
     fn packing(dtype: Dtype, scaling: Option<(f64, f64)>) -> Packing {
-        Packing { dtype, nodata: None, masked: false, scaling }
+        Packing { dtype, nodata: None, masked: false, scaling, format: Format { name: "x", masks: true } }
     }
 
     #[test]

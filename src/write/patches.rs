@@ -1,27 +1,35 @@
-//! Patches of one canvas into a GeoTIFF, stitched as they come.
+//! Patches of one canvas into a file, stitched as they come.
 //!
 //! Rows of patches in the order of their first row need a band of the canvas: once the bound is reached, what lies above
 //! the patch in hand is written and given up. Until then any order will do.
 
 use std::sync::Arc;
 
-use crate::dtype::Pixel;
-use crate::dtype::with_dtype;
 use crate::error::{Error, Load, Result};
-use crate::format::gdal::create::Draft;
 use crate::stitch::canvas::Span;
-use crate::stitch::field::{Field, Plan, Strip};
-use crate::stitch::tile::{ROWS, Told};
-use crate::write::geotiff::Options;
-use crate::write::staging::Staging;
+use crate::stitch::field::{Field, Plan};
+use crate::stitch::tile::ROWS;
+
+/// A file that takes a field strip by strip, from the top.
+pub trait Target: Send {
+    /// Writes a strip of all bands, once no patch will lie on it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn strip(&mut self, field: &Field, index: usize) -> Result<()>;
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn finish(self: Box<Self>, field: &Field) -> Result<()>;
+}
 
 /// A file under way, and the part of its field that is not written yet.
 pub struct Patches {
-    staging: Staging,
-    options: Arc<Options>,
+    target: Box<dyn Target>,
     /// The rest of the field.
     pub field: Field,
-    draft: Option<Draft>,
     /// Strips that are written.
     done: usize,
     /// Bytes that the field may take.
@@ -30,18 +38,8 @@ pub struct Patches {
 
 impl Patches {
     /// Nothing is laid yet.
-    ///
-    /// # Errors
-    /// A canvas of more than two axes, which a GeoTIFF does not have.
-    pub fn new(staging: Staging, plan: Arc<Plan>, options: Arc<Options>, limit: usize) -> Result<Patches> {
-        if !plan.canvas.lead.is_empty() {
-            let problem = format!("a canvas {} in a GeoTIFF", plan.canvas);
-            return Err(Error::conflict(
-                problem,
-                "Its axes are rows and columns; other axes may be its bands",
-            ));
-        }
-        Ok(Patches { staging, options, field: Field::new(plan), draft: None, done: 0, limit })
+    pub fn new(target: Box<dyn Target>, plan: Arc<Plan>, limit: usize) -> Patches {
+        Patches { target, field: Field::new(plan), done: 0, limit }
     }
 
     /// Looks whether a patch may still be laid.
@@ -78,51 +76,12 @@ impl Patches {
 
     /// Writes the strips before one.
     fn write_to(&mut self, end: usize) -> Result<()> {
-        let plan = self.field.plan();
-        let canvas = plan.canvas.clone();
-        let shape = [self.field.out_bands(), canvas.height, canvas.width];
-        let head = self.options.head(shape, canvas.transform, canvas.crs.as_deref())?;
-        let mut draft = match self.draft.take() {
-            Some(draft) => draft,
-            None => Draft::new(&self.staging.beside("draft.tif"), &head)?,
-        };
-        let mut strip = Strip::default();
         for index in self.done..end {
-            let mut valid: Option<Vec<bool>> = None;
-            for band in 0..shape[0] {
-                self.field.strip((band, 0), index, Told::Value, &mut strip);
-                if !strip.laid.contains(&true) && self.options.packing.nodata.is_some() {
-                    continue;
-                }
-                with_dtype!(head.dtype, T => self.write_band::<T>(&mut draft, band, index, &strip))?;
-                if head.masked {
-                    match &valid {
-                        Some(first) if *first != strip.laid => return Err(differing_masks()),
-                        _ => valid = Some(strip.laid.clone()),
-                    }
-                }
-            }
-            if let Some(valid) = valid {
-                let valid = valid.iter().map(|valid| if *valid { 255 } else { 0 }).collect();
-                draft.write_mask(index * ROWS, canvas.width, valid)?;
-            }
+            self.target.strip(&self.field, index)?;
             self.field.forget(index);
         }
-        self.draft = Some(draft);
         self.done = self.done.max(end);
         Ok(())
-    }
-
-    fn write_band<T: Pixel>(
-        &self,
-        draft: &mut Draft,
-        band: usize,
-        index: usize,
-        strip: &Strip,
-    ) -> Result<()> {
-        let values = strip.values.iter().zip(&strip.laid).map(|(value, laid)| laid.then_some(*value));
-        let pixels = self.options.packing.pack::<T>(values)?;
-        draft.write(band, index * ROWS, self.field.plan().canvas.width, T::pixels(pixels))
     }
 
     /// Writes the rest, and puts the file in its place.
@@ -135,18 +94,6 @@ impl Patches {
             return Err(Error::conflict(problem, "A file without a pixel is not written"));
         }
         self.write_to(self.field.strips())?;
-        let canvas = self.field.plan().canvas.clone();
-        let shape = [self.field.out_bands(), canvas.height, canvas.width];
-        let head = self.options.head(shape, canvas.transform, canvas.crs.as_deref())?;
-        if let Some(draft) = self.draft.take() {
-            draft.finish(&self.staging.path(), &head, &self.options.layout)?;
-        }
-        self.staging.commit()
+        self.target.finish(&self.field)
     }
-}
-
-/// One mask serves all bands.
-pub fn differing_masks() -> Error {
-    let problem = "bands that are NULL at different pixels, for which a file has one mask";
-    Error::conflict(problem, "Name a value that no pixel has by NODATA").at("geotiff(MASK)")
 }

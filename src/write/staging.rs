@@ -1,4 +1,4 @@
-//! A file that appears whole or not at all.
+//! A file, or a folder, that appears whole or not at all.
 //!
 //! It is written in a hidden folder beside its target, whatever else a library writes beside it too, and moved at the
 //! end, which replaces the target in one step. The folder is locked for as long as its writer lives, so that what a
@@ -17,8 +17,16 @@ use crate::files::door;
 const YOUNG: Duration = Duration::from_secs(60);
 const LOCK: &str = "lock";
 const OLD: &str = "old";
+/// What of a store its writer writes.
+const CLAIM: &str = "claim";
 
-/// A file on its way to its target; dropped, it is gone.
+/// A part of a store: from row to row, from column to column.
+pub type Region = [u64; 4];
+
+/// The documents of which a Zarr store has one.
+const DOCUMENTS: [&str; 4] = ["zarr.json", ".zmetadata", ".zgroup", ".zarray"];
+
+/// A file or a store on its way to its target; dropped, it is gone.
 #[derive(Debug)]
 pub struct Staging {
     target: PathBuf,
@@ -35,31 +43,49 @@ impl Staging {
     /// The target is a directory, a device or a pipe, its folder is absent or cannot be written, or this query may not
     /// write there.
     pub fn new(target: &Path) -> Result<Staging> {
+        permit(target, target)?;
+        let unwritable = |reason: &str| Error::unwritable(named(target), reason);
+        match fs::metadata(target) {
+            Ok(found) if found.is_dir() => Err(unwritable("it is a directory")),
+            // A device or a pipe would be replaced by the file.
+            Ok(found) if !found.is_file() => Err(unwritable("it is not a regular file")),
+            _ => Staging::begin(target),
+        }
+    }
+
+    /// Begins a store that is to be at `target`: a folder, which may take the stead of another store, or of an empty folder.
+    ///
+    /// # Errors
+    /// The target is a file, or a folder that holds something else, or as [`Staging::new`].
+    pub fn store(target: &Path) -> Result<Staging> {
+        permit(target, target)?;
+        let name = named(target);
+        let unwritable = |reason: &str| Error::unwritable(name.clone(), reason);
+        if fs::metadata(&name).is_ok_and(|found| !found.is_dir()) {
+            return Err(unwritable("it is there already, and not a folder"));
+        }
+        let holds = |name: &str| target.join(name).exists();
+        let is_empty = || fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none());
+        if target.is_dir() && !DOCUMENTS.iter().any(|name| holds(name)) && !is_empty() {
+            return Err(unwritable("it is a directory, and not a Zarr store"));
+        }
+        Staging::begin(target)
+    }
+
+    fn begin(target: &Path) -> Result<Staging> {
         let named = named(target);
         let unwritable = |reason: Cause| Error::unwritable(&*named, reason);
-        if let Some(reason) = door::forbidden(target) {
-            return Err(unwritable(reason.into()));
-        }
-        match fs::metadata(target) {
-            Ok(found) if found.is_dir() => return Err(unwritable("it is a directory".into())),
-            // A device or a pipe would be replaced by the file.
-            Ok(found) if !found.is_file() => return Err(unwritable("it is not a regular file".into())),
-            _ => {}
-        }
         // A link stays, and what it leads to is replaced, or made.
+        let own = target;
         let target = &linked(target).map_err(&unwritable)?;
-        if let Some(reason) = door::forbidden(target) {
-            return Err(unwritable(reason.into()));
-        }
+        permit(target, own)?;
         let name = target.file_name().ok_or_else(|| unwritable("it names no file".into()))?;
         let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !parent.is_dir() {
             return Err(unwritable(format!("the folder \"{}\" does not exist", parent.display()).into()));
         }
         sweep(parent);
-        let mut own = OsString::from(".");
-        own.push(name);
-        own.push(MARK);
+        let mut own = prefix(name);
         own.push(unique());
         let folder = parent.join(own);
         let because = |e: std::io::Error| unwritable(e.into());
@@ -87,6 +113,81 @@ impl Staging {
         self.folder.join(name)
     }
 
+    /// Says that a region of a store is written here, or all of it, for as long as this lives.
+    ///
+    /// # Errors
+    /// Another writer has said so of some of it.
+    pub fn claim(&self, region: Option<Region>) -> Result<()> {
+        let unwritable = |e: std::io::Error| Error::unwritable(named(&self.target), e);
+        let _gate = self.gate();
+        let text = region.map_or(String::new(), |region| region.map(|n| n.to_string()).join(" "));
+        fs::write(self.folder.join(CLAIM), text).map_err(unwritable)?;
+        let (Some(parent), Some(name)) = (self.folder.parent(), self.target.file_name()) else {
+            return Ok(());
+        };
+        let prefix = prefix(name);
+        for entry in fs::read_dir(parent).map_err(unwritable)?.flatten() {
+            let folder = entry.path();
+            let of_target = entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
+            if folder == self.folder || !of_target {
+                continue;
+            }
+            let Ok(text) = fs::read_to_string(folder.join(CLAIM)) else { continue };
+            // What a killed process claimed is free.
+            let left = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+            let numbers: Vec<u64> = text.split(' ').filter_map(|n| n.parse().ok()).collect();
+            let theirs = Region::try_from(numbers.as_slice()).ok();
+            if !left && meet(region, theirs) {
+                let what = theirs.map_or("it".to_string(), |[top, bottom, left, right]| {
+                    format!("rows {top} to {bottom}, columns {left} to {right} of it")
+                });
+                let problem = format!("\"{}\": another COPY is writing {what}", self.target.display());
+                return Err(Error::conflict(
+                    problem,
+                    "Wait for that one, or write regions that do not overlap",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets one writer of the folder's stores at a time through, where the file system can do that.
+    pub fn gate(&self) -> Option<File> {
+        let folder = File::open(self.folder.parent()?).ok()?;
+        folder.lock().ok().map(|()| folder)
+    }
+
+    /// Moves what was written into the store that is there, file by file, documents last; files that are gone go first.
+    ///
+    /// # Errors
+    /// A file cannot be moved: the documents are still the old ones.
+    pub fn merge(mut self, gone: &[PathBuf]) -> Result<()> {
+        let unwritable = |e: std::io::Error| Error::unwritable(named(&self.target), e);
+        let root = self.path();
+        let files =
+            walkdir::WalkDir::new(&root).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+        let mut files: Vec<PathBuf> =
+            files.filter_map(|entry| entry.path().strip_prefix(&root).ok().map(Path::to_path_buf)).collect();
+        let order = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let of_group = path.components().count() == 1;
+            let document = DOCUMENTS.contains(&name.as_str()) || name == ".zattrs";
+            let whole = name == "zarr.json" || name == ".zmetadata";
+            (document, of_group, of_group && whole)
+        };
+        files.sort_by_cached_key(order);
+        for file in gone {
+            let _ = fs::remove_file(file);
+        }
+        for file in &files {
+            let to = self.target.join(file);
+            let made = to.parent().map_or(Ok(()), fs::create_dir_all);
+            made.and_then(|()| fs::rename(root.join(file), &to)).map_err(unwritable)?;
+        }
+        self.done = true;
+        Ok(())
+    }
+
     /// Where the file is to be.
     pub fn target(&self) -> &Path {
         &self.target
@@ -97,7 +198,9 @@ impl Staging {
     /// # Errors
     /// Nothing was written, or the target cannot be replaced.
     pub fn commit(mut self) -> Result<()> {
-        let moved = fs::rename(self.path(), &self.target);
+        let new = self.path();
+        let moved =
+            if self.target.is_dir() { exchange(&new, &self.target) } else { fs::rename(new, &self.target) };
         moved.map_err(|e| Error::unwritable(named(&self.target), e))?;
         self.done = true;
         Ok(())
@@ -111,6 +214,41 @@ impl Drop for Staging {
             let _ = fs::rename(&old, &self.target);
         }
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// What the folders beside a target are named.
+fn prefix(name: &std::ffi::OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(MARK);
+    prefix
+}
+
+/// Two regions share a pixel; `None` is all there is.
+fn meet(one: Option<Region>, other: Option<Region>) -> bool {
+    match (one, other) {
+        (Some(a), Some(b)) => a[0] < b[1] && b[0] < a[1] && a[2] < b[3] && b[2] < a[3],
+        _ => true,
+    }
+}
+
+/// Makes the folder that a file is to lie in.
+///
+/// # Errors
+/// It cannot be made, or this query may not write there.
+pub fn make_folder_of(target: &Path) -> Result<()> {
+    permit(target, target)?;
+    let made = target.parent().map_or(Ok(()), fs::create_dir_all);
+    made.map_err(|e| Error::unwritable(target.display().to_string(), e))
+}
+
+/// # Errors
+/// This query may not write there; the target is told as it was named.
+fn permit(target: &Path, own: &Path) -> Result<()> {
+    match door::forbidden(target) {
+        Some(reason) => Err(Error::unwritable(named(own), reason)),
+        None => Ok(()),
     }
 }
 
@@ -142,6 +280,19 @@ fn is_ours(name: &str) -> bool {
     let numbers = name.strip_prefix('.').and_then(|name| name.rsplit_once(MARK));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
     numbers.is_some_and(|(_, own)| own.split('-').count() == 3 && own.split('-').all(is_number))
+}
+
+/// Two folders change names in one step, where the file system can do that.
+fn exchange(new: &Path, old: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    if renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE).is_ok() {
+        return Ok(());
+    }
+    let aside = new.with_file_name("replaced");
+    fs::rename(old, &aside)?;
+    fs::rename(new, old).inspect_err(|_| {
+        let _ = fs::rename(&aside, old);
+    })
 }
 
 /// Removes what killed writers left in a folder.
@@ -278,6 +429,48 @@ mod tests {
         ] {
             assert!(!is_ours(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_store_takes_the_stead_of_another_whole_and_of_nothing_else() {
+        let folder = folder("store");
+        let target = folder.join("x.zarr");
+        for text in ["first", "second"] {
+            let staging = Staging::store(&target).unwrap();
+            fs::create_dir(staging.path()).unwrap();
+            fs::write(staging.path().join("zarr.json"), text).unwrap();
+            drop(Staging::store(&target).unwrap());
+            staging.commit().unwrap();
+            assert_eq!(fs::read_to_string(target.join("zarr.json")).unwrap(), text);
+            assert_eq!(names(&folder), ["x.zarr"]);
+        }
+        fs::create_dir(folder.join("papers")).unwrap();
+        fs::write(folder.join("papers/letter"), "dear").unwrap();
+        fs::write(folder.join("file.zarr"), "file").unwrap();
+        let said = |name: &str| Staging::store(&folder.join(name)).unwrap_err().to_string();
+        assert!(said("papers").ends_with("not a Zarr store"));
+        assert!(
+            said("file.zarr").ends_with("not a folder") && said("tmp_file.zarr").ends_with("not a folder")
+        );
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn regions_that_overlap_are_one_writers_at_a_time() {
+        let folder = folder("claim");
+        let target = folder.join("x.zarr");
+        let first = Staging::store(&target).unwrap();
+        first.claim(Some([0, 64, 0, 64])).unwrap();
+        let beside = Staging::store(&target).unwrap();
+        beside.claim(Some([64, 128, 0, 64])).unwrap();
+        for region in [Some([0, 65, 60, 70]), Some([127, 130, 0, 1]), None] {
+            let said = Staging::store(&target).unwrap().claim(region).unwrap_err().to_string();
+            assert!(said.contains("another COPY is writing rows"), "{said}");
+        }
+        drop((first, beside));
+        Staging::store(&target).unwrap().claim(None).unwrap();
+        assert!(names(&folder).is_empty());
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -60,3 +60,8 @@ def geometries():
     return st.one_of(
         points.map(shapes.Point), lines.map(shapes.LineString), polygons,
         several(points).map(shapes.MultiPoint), several(lines).map(shapes.MultiLineString), several(polygons).map(shapes.MultiPolygon))
+
+
+def series():
+    """Steps of a series: hours since the one before, and a whole number or none."""
+    return st.lists(st.tuples(st.integers(1, 30), st.none() | st.integers(-9, 9)), min_size=1, max_size=14)

@@ -1,6 +1,8 @@
 """docs/examples.md prints what it shows, on the archive that it tells its reader to make, and its pixels are those of
 rasterio, xarray and NumPy."""
+import contextlib
 import csv
+import io
 import json
 import re
 import subprocess
@@ -13,6 +15,7 @@ import numpy as np
 import pyarrow
 import pytest
 import rasterio
+import rioxarray  # noqa: F401  (xarray's .rio)
 import shapely
 import xarray as xr
 from conftest import ROOT, connect
@@ -39,7 +42,10 @@ def page(tmp_path_factory):
         subprocess.run([sys.executable, ROOT / "test/data/make_archive.py", "archive"], check=True, timeout=120)
         for language, code, shown in re.findall(r"```(sql|python)\n(.*?)```(?:\n\n```text\n(.*?)```)?", text, re.S):
             if language == "python":
-                exec(code, page.names)
+                with contextlib.redirect_stdout(io.StringIO()) as out:
+                    exec(code, page.names)
+                if "print(" in code:
+                    page.printed.append((code, out.getvalue(), shown))
                 page.found = con.fetchall() if "frame" in code else None
             else:
                 con.execute(code.strip().rstrip(";"))
@@ -77,7 +83,8 @@ def clear(name):
 
 
 def test_every_statement_prints_what_the_page_shows(page):
-    assert len(page.printed) == (ROOT / "docs/examples.md").read_text().count("```sql")
+    text = (ROOT / "docs/examples.md").read_text()
+    assert len(page.printed) == text.count("```sql") + len([code for code in re.findall(r"```python\n(.*?)```", text, re.S) if "print(" in code])
     for sql, printed, shown in page.printed:
         assert printed == shown, sql
 
@@ -109,6 +116,45 @@ def test_b_a_series_at_one_point(page):
     assert printed == f"{want.size}\t{float(want.mean()) - 273.15:.2f}\t[{float(want.latitude)}]\n"
 
 
+def test_c_from_the_top_of_the_atmosphere_to_the_ground(page):
+    columns = page.con.execute("FROM atmosphere").fetchnumpy()
+    for row, day in enumerate(columns["day"]):
+        number = lambda name: float(columns[name][row])
+        packed = read(f"s2/T29SND_{day}")
+        want = []
+        for band, name in ((2, "red"), (3, "nir")):
+            over = (packed[band].astype("float64") * 0.0001 - 0.1).astype("float32").astype("float64") - number(f"{name}_path")
+            want.append(over / (number(f"{name}_through") + number("sky") * over))
+        for patch in range(4):
+            got = pixels(page.con, f"SELECT data, shape FROM ground WHERE path LIKE '%ND_{day}%' AND patch_id = {patch}")
+            rows, cols = slice(patch // 2 * 100, patch // 2 * 100 + 100), slice(patch % 2 * 100, patch % 2 * 100 + 100)
+            np.testing.assert_allclose(got, np.stack(want)[:, rows, cols], rtol=1e-6, atol=1e-7)
+
+
+def test_c_pixels_of_each_field_alone(page):
+    frame = geopandas.read_file("archive/labels/fields_20230603.geojson").to_crs("EPSG:32629")
+    _, printed, _ = next(entry for entry in page.printed if "within: field.geometry" in entry[0])
+    with rasterio.open("archive/s2/T29SND_20230603.tif") as src:
+        for line, class_id, geometry in zip(printed.splitlines(), frame.class_id, frame.geometry, strict=True):
+            red = src.read(3)[~features.geometry_mask([geometry], src.shape, src.transform)] * 0.0001 - 0.1
+            assert line == f"{class_id}\t{red.size}\t{red.mean():.4f}".rstrip("0")
+
+
+def test_numbers_of_the_training_scenes_scale_the_next(page):
+    train = np.concatenate([read(f"s2/T29SND_{day}")[2:4].reshape(2, -1) for day in ("20230603", "20230613")], 1).astype("float64")
+    saved = json.loads(Path("archive/train_stats.json").read_text())["stats"]
+    scaled = []
+    for band, values, packed in zip(saved, train, read("s2/T29SND_20230702")[2:4]):
+        assert (band["n"], band["min"], band["max"]) == (values.size, values.min(), values.max())
+        low, median, high = np.percentile(values, (25, 50, 75))
+        np.testing.assert_allclose(band["percentiles"][1:4], (low, median, high), rtol=1e-12)
+        scaled.append((packed - median) / (high - low))
+    _, printed, _ = next(entry for entry in page.printed if "archive/train_stats.json'" in entry[0] and "robust" in entry[0])
+    for patch, line in enumerate(printed.splitlines()):
+        part = np.stack(scaled)[:, patch // 2 * 100:patch // 2 * 100 + 100, patch % 2 * 100:patch % 2 * 100 + 100]
+        assert [float(cell) for cell in line.split("\t")[1:]] == pytest.approx([part.min(), np.median(part), part.max()], abs=6e-4)
+
+
 def test_c_monthly_means_of_reflectance(page):
     boa = {"20230601": [clear("s2/T29SND_20230603"), clear("s2/T29SND_20230613")], "20230701": [clear("s2/T29SND_20230702")]}
     want = np.stack([np.ma.masked_invalid(scenes).mean(0).filled(np.nan) * 0.0001 - 0.1 for scenes in boa.values()])
@@ -116,6 +162,9 @@ def test_c_monthly_means_of_reflectance(page):
         got = pixels(page.con, f"SELECT boa.data, boa.shape FROM monthly WHERE patch_id = {patch}")
         rows, cols = slice(patch // 2 * 100, patch // 2 * 100 + 100), slice(patch % 2 * 100, patch % 2 * 100 + 100)
         np.testing.assert_allclose(got, want[:, :, rows, cols], rtol=1e-5, atol=1e-6)
+    with xr.open_zarr("archive/monthly.zarr", decode_coords="all") as ds:
+        np.testing.assert_allclose(ds.boa, want, rtol=1e-5, atol=1e-6)
+        assert (ds.boa.rio.crs, ds.boa.rio.transform()) == ("EPSG:32629", UTM)
 
 
 def test_d_bands_of_sentinel_2(page):
@@ -164,6 +213,34 @@ def test_g_masks_on_the_grid_of_each_tile(page):
         with rasterio.open(sidecar) as src:
             np.testing.assert_array_equal(src.read(1), np.reshape(cloud, shape))
             assert (src.transform, src.crs, src.dtypes, src.nodata) == (Affine.from_gdal(*transform), crs, ("uint8",), 255)
+
+
+def test_samples_with_lookback_and_horizon_are_the_files_of_their_windows(page):
+    rows = page.con.execute("SELECT patch_id, anchor, x.data, x.shape, x.times, y.data, y.shape, y.times FROM forecasts ORDER BY window_id, patch_id").fetchall()
+    assert len(rows) == 9 * 4
+    begins = {np.datetime64(f"{p.stem[6:10]}-{p.stem[10:12]}-{p.stem[12:14]}"): p.stem for p in Path("archive/modis").glob("*.tif")}
+    day = np.timedelta64(1, "D")
+    for patch, anchor, *halves in rows:
+        anchor = np.datetime64(anchor)
+        r, c = patch // 2 * 16, patch % 2 * 16
+        for (data, shape, times), low, high in ((halves[:3], anchor - 64 * day, anchor), (halves[3:], anchor, anchor + 32 * day)):
+            want = sorted(t for t in begins if low < t <= high)
+            assert [np.datetime64(t) for t in times] == want and shape == [len(want), 1, 16, 16]
+            for got, t in zip(np.array(data, "float64").reshape(shape)[:, 0], want):
+                with rasterio.open(f"archive/modis/{begins[t]}.tif") as src:
+                    pixels = src.read(1, masked=True)[r:r + 16, c:c + 16] * 0.0001
+                np.testing.assert_allclose(got, pixels.filled(np.nan), rtol=1e-6)
+
+
+def test_time_first_and_space_first_are_the_means_that_numpy_has(page):
+    rows = page.con.execute("SELECT x.data, x.shape FROM forecasts WHERE window_id = 0 ORDER BY patch_id").fetchall()
+    printed = next(text for sql, text, _ in page.printed if "time_first" in sql).splitlines()
+    for line, (data, shape) in zip(printed, rows):
+        cube = np.array(data, "float64").reshape(shape)[:, 0]
+        field, series = np.nanmean(cube, 0), np.nanmean(cube, (1, 2))
+        want = [np.mean(field), np.mean(series), np.std(field), np.std(series)]
+        np.testing.assert_allclose([float(v) for v in line.split("\t")[1:]], want, atol=6e-5)
+        assert want[0] != want[1]
 
 
 def test_a_scene_goes_through_a_model_and_comes_back(page):
@@ -238,17 +315,16 @@ def test_m_pairs_are_one_place_ten_days_apart(page):
     assert sorted(pairs) == [(f"T29SND_{a}.tif", f"T29SND_{b}.tif") for a in days for b in days if a != b]
 
 
-def test_n_folds_by_hash_mix_and_those_by_number_are_stripes(page):
-    """Of 900 blocks side by side, a fifth of the neighbours to the east or the south share a fold, and so do all folds the blocks."""
-    box = "{{xmin: {0}, ymin: {1}, xmax: {0} + 0.1, ymax: {1} + 0.1}}"
-    rows = page.con.execute(f"SELECT col, row, geo_block(geo_box({box.format('col * 1.1', 'row * 1.1 - 16')}), 'OGC:CRS84', 100) AS block "
-                            "FROM range(30) a(col), range(30) b(row)").fetchall()
-    blocks = {(col, row): block for col, row, block in rows}
-    folds = dict(page.con.execute("SELECT b, hash(b) % 5 FROM (SELECT unnest($1::BIGINT[]) AS b)", [list(blocks.values())]).fetchall())
-    pairs = [(blocks[at], blocks[at[0] + dx, at[1] + dy]) for at in blocks for dx, dy in ((1, 0), (0, 1)) if (at[0] + dx, at[1] + dy) in blocks]
-    pairs = [(a, b) for a, b in pairs if a != b]
-    assert 0.15 < np.mean([folds[a] == folds[b] for a, b in pairs]) < 0.25
-    assert 0.1 < min(np.bincount(list(folds.values()), minlength=5)) / len(folds)
+def test_n_what_trains_lies_apart_from_the_fold_that_is_held_out(page):
+    rows = page.con.execute("SELECT DISTINCT patch_id, fold, buffer_folds, win.row_off, win.col_off FROM parted").fetchall()
+    assert len(rows) == 400
+    places = {fold: np.array([row[3:] for row in rows if row[1] == fold]) for fold in range(4)}
+    for held in range(4):
+        train = np.array([row[3:] for row in rows if row[1] != held and held not in row[2]])
+        # Pixels of 200 m, patches of 10: between edges, in metres.
+        between = 200 * np.maximum(np.abs(train[:, None] - places[held][None]) - 10, 0)
+        assert np.hypot(between[..., 0], between[..., 1]).min() >= 2000 and len(train) > 50
+    assert page.con.execute("SELECT DISTINCT folds FROM (SELECT block, count(DISTINCT fold) AS folds FROM parted GROUP BY block)").fetchall() == [(1,)]
 
 
 def test_o_a_store_of_embeddings(page):
@@ -261,6 +337,9 @@ def test_o_a_store_of_embeddings(page):
             assert (xmin, ymax) == src.transform @ (col, row)
         assert f"{t_min:%Y%m%d}" in path
         np.testing.assert_allclose(embedding, chip.ravel() @ page.names["encoder"], rtol=1e-4, atol=1)
+    with xr.open_zarr("archive/embeddings.zarr") as ds:
+        np.testing.assert_array_equal(ds.embedding, np.array([row[5] for row in got], "float32"))
+        assert ds.file.values.tolist() == [Path(row[0]).name for row in got] and ds.bbox_xmin.values.tolist() == [row[2] for row in got]
 
 
 def test_the_picture_and_the_data_frame(page):

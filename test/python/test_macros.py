@@ -12,12 +12,19 @@ FILES = """SELECT 'scene_' || i || '.tif' AS path, geo_box({xmin: i, ymin: -i, x
     100 + i AS size, TIMESTAMP '2024-01-01' + INTERVAL (i % 3) HOUR AS modified
     FROM range(12) t(i)"""
 OTHER = FILES.replace("'scene_'", "'SCENE_'").replace("range(12)", "range(3, 9)")
-DAYS = "SELECT (DATE '2019-12-01' + INTERVAL (i * 20) DAY)::DATE AS date FROM range(8) t(i)"
+DAYS = "SELECT (DATE '2019-12-01' + INTERVAL (i * 20) DAY)::DATE AS date, 'sst' AS variable, i % 3 AS support FROM range(8) t(i)"
+REGISTRY = """SELECT i AS patch_id, 'scene_' || (i % 4) || '.tif' AS path, {row_off: 0, col_off: 10 * i, height: 10, width: 10} AS win, {xmin: 10 * i, ymin: 0, xmax: 10 * i + 10, ymax: 10} AS bbox,
+    'OGC:CRS84' AS crs, 10 * i + 5 AS lon_center, 5 AS lat_center, CASE WHEN i % 3 = 0 THEN 'val' ELSE 'train' END AS split, (DATE '2020-01-01' + (i % 2)::INT) AS date, 'place' AS split_by FROM range(12) t(i)"""
 
-# Each macro over relations by name: {grid}, {days}, {files}, {other}.
+# Each macro over relations by name: {grid}, {days}, {files}, {other}, {registry}.
 CALLS = {
     "patch_registry": "FROM geoquilt.patch_registry('{grid}', '{days}', val_fraction := 0.25, seed := 7)",
     "patch_registry by year": "FROM geoquilt.patch_registry('{grid}', '{days}', val_year := 2020)",
+    "patch_registry in blocks": "FROM geoquilt.patch_registry('{grid}', '{days}', folds := 3, block := 1000, min_gap := 50000, coverage := '{days}', require_support := {{train: true}}, include_rejected := true)",
+    "patch_leakage": "FROM geoquilt.patch_leakage('{registry}', min_gap := 2000000)",
+    "shard": "FROM geoquilt.shard('{registry}', 1, 3)",
+    "hard_sample": "FROM geoquilt.hard_sample('{registry}', [{{xmin: 0, ymin: 0, xmax: 20, ymax: 40}}])",
+    "registry_key": "SELECT geoquilt.registry_key('{grid}', '{days}', coverage := '{days}') AS key",
     "catalog_query": "FROM geoquilt.catalog_query('{files}', bbox := {{xmin: 2, ymin: -5, xmax: 6, ymax: 3}}, t_min := '2020-01-15', t_max := '2020-03')",
     "catalog_intersect": "FROM geoquilt.catalog_intersect('{files}', '{other}')",
     "catalog_difference": "FROM geoquilt.catalog_difference('{files}', '{other}')",
@@ -28,15 +35,24 @@ CALLS = {
     "catalog_validate": "FROM geoquilt.catalog_validate('{files}')",
     "catalog_latest": "FROM geoquilt.catalog_latest('{files}')",
     "spatial_blocks": "FROM geoquilt.spatial_blocks('{files}', 100)",
+    "patch_slices": "FROM geoquilt.patch_slices('{files}', 2, resolution := 1)",
+    "slice_files": "WITH gq_test_slices AS (SELECT slice FROM geoquilt.patch_slices('{files}', 2, resolution := 1)) FROM geoquilt.slice_files('gq_test_slices', '{other}')",
+    "patch_sample": "FROM geoquilt.patch_sample('{files}', 40, 2, resolution := 1, t := 'uniform')",
+    "patch_sample by a column": "FROM geoquilt.patch_sample('{files}', 40, 2, resolution := 1, weight := 'size')",
+    "patch_pairs": "WITH gq_test_rows AS (SELECT 1 AS patch_id, path, t_min FROM \"{files}\") FROM geoquilt.patch_pairs('gq_test_rows', INTERVAL 15 DAY, max_interval := INTERVAL 40 DAY, n := 30)",
+    "weighted_sample": "FROM geoquilt.weighted_sample('{files}', 'size', 8)",
+    "balanced_sample": "WITH gq_test_rows AS (SELECT path, MAP {{'x': size % 3, 'y': 1}} AS shares FROM \"{files}\") FROM geoquilt.balanced_sample('gq_test_rows', 'shares', 5)",
 }
 # Those whose rows come in an order that is said.
-ORDERED = {"patch_registry", "patch_registry by year", "catalog_difference", "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest"}
+ORDERED = {"patch_registry", "patch_registry by year", "patch_registry in blocks", "patch_leakage", "shard", "hard_sample", "catalog_difference",
+           "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest", "patch_slices", "slice_files", "patch_sample",
+           "patch_sample by a column", "patch_pairs", "weighted_sample", "balanced_sample"}
 
 
-def make(con, grid="gq_test_grid", days="gq_test_days", files="gq_test_files", other="gq_test_other", extra=""):
-    for name, sql in ((grid, GRID), (days, DAYS), (files, FILES), (other, OTHER)):
+def make(con, grid="gq_test_grid", days="gq_test_days", files="gq_test_files", other="gq_test_other", registry="gq_test_registry", extra=""):
+    for name, sql in ((grid, GRID), (days, DAYS), (files, FILES), (other, OTHER), (registry, REGISTRY)):
         con.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT *{extra} FROM ({sql})')
-    return dict(grid=grid, days=days, files=files, other=other)
+    return dict(grid=grid, days=days, files=files, other=other, registry=registry)
 
 
 def answers(con, names, keep=None):
@@ -94,7 +110,7 @@ NAMES = ["patches", "days", "absent", "kept", "rasters", "windows", "known", "bo
 @pytest.mark.parametrize("name", NAMES)
 def test_a_relation_may_have_any_name(plain, name):
     con = connect()
-    for role in ("grid", "days", "files", "other"):
+    for role in ("grid", "days", "files", "other", "registry"):
         assert answers(con, make(con, **{role: name}))  == plain[0], role
         con.execute(f'DROP TABLE "{name}"')
 
@@ -104,7 +120,10 @@ def test_a_relation_may_have_a_column_of_any_name(plain, name):
     con = connect()
     for value in ("'Kiel'", "1"):
         names = make(con, extra=f', {value} AS "{name}"')
-        assert answers(con, names, keep=plain[1]) == plain[0]
+        got = answers(con, names, keep=plain[1])
+        # A key is of all columns.
+        assert got.pop("registry_key") != plain[0]["registry_key"]
+        assert got == {macro: rows for macro, rows in plain[0].items() if macro != "registry_key"}
 
 
 def test_a_relation_that_a_macro_has_inside_is_no_users():

@@ -240,7 +240,8 @@ def test_arrays(tmp_path, monkeypatch, con):
 
 def test_the_tables_of_functions_and_settings_are_whole(con):
     named = " ".join(re.findall(r"^\| (`.*?) \|", SECTIONS["Functions"], re.M))
-    inner = {"catalog_pairs", "geo_block", "geo_query_area", "geo_box_levels", "geo_box_cells", "geo_catalog_check", "geo_catalog_problems"}
+    inner = {"catalog_pairs", "geo_block", "geo_query_area", "geo_box_levels", "geo_box_cells", "geo_catalog_check", "geo_catalog_problems",
+             "geo_footprint_windows", "geo_footprint_room", "geo_footprint_places", "geo_balance", "geo_row_number", "geo_row_shares"}
     functions = {name.removeprefix("geoquilt.") for name, in con.execute("SELECT name FROM geoquilt_functions()").fetchall()}
     assert {name for name in functions - inner if not re.search(rf"\b{name}\b", named)} == set()
     settings = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", SECTIONS["Settings"], re.M))

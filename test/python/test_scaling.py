@@ -53,8 +53,10 @@ def test_pixels_are_scaled_by_band_and_come_back(con, rng, method, dtype):
 
 
 def test_a_band_of_one_value_is_centred(con):
-    got = con.execute("SELECT geo_normalise([5, 7]::FLOAT[], [1, 2], [{mean: 5, std: 0.0}]), geo_normalise([5, 7]::FLOAT[], [1, 2], [{min: 5, max: 5}], {method: 'minmax'})").fetchall()
-    assert got == [([0, 2], [0, 2])]
+    got = con.execute("SELECT geo_normalise([5, 7]::FLOAT[], [1, 2], [{mean: 5, std: 0.0}]), geo_normalise([5, 7]::FLOAT[], [1, 2], [{min: 5, max: 5}], {method: 'minmax'}), geo_normalise([5, 7]::FLOAT[], [1, 2], [{percentiles: [1, 5, 5, 5, 9]}], {method: 'robust'})").fetchall()
+    assert got == [([0, 2], [0, 2], [0, 2])]
+    back = con.execute("SELECT geo_denormalise([0, 2]::FLOAT[], [1, 2], [{percentiles: [1, 5, 5, 5, 9]}], {method: 'robust'})").fetchall()[0]
+    assert back == ([5, 7],)
 
 
 def test_statistics_come_back_from_parquet_and_json(con, rng, tmp_path):
@@ -87,6 +89,85 @@ def test_parts_and_whole_agree(con, rng):
             assert abs(a["mean"] - b["mean"]) <= 2 * one and abs(a["std"] - b["std"]) <= 2 * one + 1e-9 * b["std"]
     assert con.execute("SELECT geoquilt.stats_merge(s) = s FROM (SELECT geoquilt.stats(data, shape) AS s FROM t) GROUP BY s").fetchall() == [(True,)]
     assert con.execute("SELECT geoquilt.stats_merge(NULL), geoquilt.stats_merge([{n: 0}])").fetchall()[0][1][0]["n"] == 0
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32", "float64", "int32"])
+def test_parts_tell_the_percentiles_of_the_whole(con, rng, dtype, tmp_path):
+    kinds = [rng.normal(9000, 3000, 600_000), rng.normal(9000, 3000, 600_000) ** 2 / 9000, np.repeat(rng.integers(0, 9, 6000), 100)]
+    for kind, values in enumerate(kinds):
+        values = np.clip(values, 0, np.iinfo(dtype).max if "int" in dtype else None).astype(dtype)
+        parts = np.split(values, np.sort(rng.integers(0, len(values), 30)))
+        table(con, [part for part in parts if len(part)], None)
+        whole = "SELECT geoquilt.stats(data, [1, len(data)]) FROM t"
+        for source in ("(SELECT geoquilt.stats(data, [1, len(data)], mergeable := true) AS s FROM t GROUP BY id)", f"'{tmp_path}/s.parquet'", f"'{tmp_path}/s.json'"):
+            if source.startswith("'"):
+                con.execute(f"COPY (SELECT geoquilt.stats(data, [1, len(data)], mergeable := true) AS s FROM t GROUP BY id) TO {source}")
+            merged = con.execute(f"SELECT geoquilt.stats_merge(s, mergeable := true) FROM {source}").fetchall()[0][0][0]
+            told = con.execute(whole).fetchall()[0][0][0]
+            assert (merged["n"], merged["min"], merged["max"]) == (told["n"], told["min"], told["max"])
+            sketch, ordered = merged["sketch"], np.sort(values.astype("float64"))
+            assert sum(sketch["counts"]) == len(values) and len(sketch["points"]) <= 65536
+            if dtype in ("uint8", "int16", "uint16") or kind == 2:
+                assert sketch["rank_error"] == 0 and merged["percentiles"] == told["percentiles"]
+            for percent, value in zip((2, 25, 50, 75, 98), merged["percentiles"]):
+                place = (len(values) - 1) * percent / 100
+                low, high = np.searchsorted(ordered, value, "left"), np.searchsorted(ordered, value, "right")
+                assert low - 1 - sketch["rank_error"] <= place <= high + sketch["rank_error"], (percent, value)
+            assert sketch["rank_error"] < len(values) / 500
+        # Of merged parts, in any order, the whole once more.
+        again = con.execute("SELECT geoquilt.stats_merge(m) FROM (SELECT geoquilt.stats_merge(s, mergeable := true) AS m FROM (SELECT id, geoquilt.stats(data, [1, len(data)], mergeable := true) AS s FROM t GROUP BY id) GROUP BY id % 4)").fetchall()[0][0][0]
+        assert again["sketch"] is None and again["n"] == len(values)
+        for percent, value in zip((2, 25, 50, 75, 98), again["percentiles"]):
+            place = (len(values) - 1) * percent / 100
+            assert np.searchsorted(ordered, value, "left") - len(values) / 400 <= place <= np.searchsorted(ordered, value, "right") + len(values) / 400
+
+
+def test_a_part_without_a_sketch_leaves_none_for_the_whole(con):
+    con.execute("CREATE TABLE t AS SELECT geoquilt.stats([1, 2, 4], [1, 3], mergeable := i = 0) AS s FROM range(2) t(i) GROUP BY i")
+    assert con.execute("SELECT geoquilt.stats_merge(s)[1].percentiles, geoquilt.stats_merge(s, mergeable := true)[1].sketch FROM t").fetchall() == [(None, None)]
+    got = con.execute("SELECT s[1].sketch FROM t ORDER BY s[1].sketch IS NULL").fetchall()
+    assert got == [({"points": [1, 2, 4], "counts": [1, 1, 1], "rank_error": 0},), (None,)]
+
+
+def test_a_pixel_counts_once_a_file(con, raster, rng):
+    paths = [raster(f"{name}.tif", rng.integers(1, 9000, (2, 70, 90)).astype("uint16"), nodata=5) for name in "ab"]
+    con.execute(f"""CREATE TABLE r AS SELECT path, win, if(hash(path, patch_id) % 4 = 0, 'val', 'train') AS split FROM read_patch({paths}, size := 20, stride := 7, edge := 'overflow')
+        UNION ALL SELECT '{paths[0]}', {{row_off: -3, col_off: 85, height: 20, width: 20}}, 'train'""")
+    wins = con.execute("SELECT path, win FROM r WHERE split = 'train'").fetchall()
+    got = con.execute("SELECT stats FROM geoquilt.patch_stats('r', once := true)").fetchall()[0][0]
+    often = con.execute("SELECT stats FROM geoquilt.patch_stats('r')").fetchall()[0][0]
+    for band in range(2):
+        pixels, all_pixels = [], []
+        for path in paths:
+            with rasterio.open(path) as src:
+                data = src.read(band + 1, masked=True)
+            held = np.zeros(data.shape, bool)
+            for own, w in wins:
+                if own == path:
+                    part = (slice(max(w["row_off"], 0), w["row_off"] + w["height"]), slice(w["col_off"], w["col_off"] + w["width"]))
+                    held[part] = True
+                    all_pixels.append(data[part].compressed())
+            pixels.append(data[held].compressed())
+        for told, values in ((got[band], np.concatenate(pixels)), (often[band], np.concatenate(all_pixels))):
+            values = values.astype("float64")
+            assert (told["n"], told["min"], told["max"]) == (len(values), values.min(), values.max())
+            assert told["mean"] == pytest.approx(values.mean(), rel=1e-12) and told["std"] == pytest.approx(values.std(), rel=1e-12)
+            # The scalar gives FLOAT, and whole numbers are exact all the same.
+            np.testing.assert_allclose(told["percentiles"], np.percentile(values, (2, 25, 50, 75, 98)), rtol=1e-12)
+    assert got[0]["n"] < often[0]["n"]
+
+
+def test_distinct_windows_hold_each_pixel_once(con, rng):
+    assert con.execute("SELECT geo_distinct_windows(NULL), geo_distinct_windows([])").fetchall()[0] == (None, [])
+    for _ in range(20):
+        wins = [dict(zip(("row_off", "col_off", "height", "width"), map(int, rng.integers([-5, -5, 1, 1], [40, 40, 12, 12])))) for _ in range(15)]
+        got = con.execute("SELECT geo_distinct_windows($1::STRUCT(row_off BIGINT, col_off BIGINT, height INTEGER, width INTEGER)[])", [wins]).fetchall()[0][0]
+        want, told = np.zeros((60, 60), int), np.zeros((60, 60), int)
+        for w in wins:
+            want[w["row_off"] + 5:w["row_off"] + 5 + w["height"], w["col_off"] + 5:w["col_off"] + 5 + w["width"]] = 1
+        for w in got:
+            told[w["row_off"] + 5:w["row_off"] + 5 + w["height"], w["col_off"] + 5:w["col_off"] + 5 + w["width"]] += 1
+        np.testing.assert_array_equal(told, want)
 
 
 def test_statistics_of_the_training_rows(con, raster, rng, tmp_path):
@@ -141,6 +222,8 @@ def test_nothing_in_a_window(con, raster):
     ("geo_denormalise([1, 2]::FLOAT[], [1, 2], [{mean: 1, std: 1}], {method: 'z'})", ["geo_denormalise(method)", "zscore"]),
     ("geo_denormalise([1, 2]::FLOAT[], [1, 2], [{mean: 1, std: 1}], {way: 'z'})", ["geo_denormalise(options)", "way", "method"]),
     ("geoquilt.stats_merge(7)", ["geoquilt.stats_merge(stats)", "7"]),
+    ("geoquilt.stats_merge([{n: 2, mean: 1, std: 0, min: 1, max: 1, sketch: {points: [1.0], counts: [1], rank_error: 0}}])", ["geoquilt.stats_merge(stats)", "a sketch", "2 pixels in all"]),
+    ("geo_distinct_windows([{row_off: 0, col_off: 0, height: 0, width: 1}])", ["geo_distinct_windows(windows)", "at least 1 x 1"]),
     ("geoquilt.stats_merge([{mean: 1}])", ["geoquilt.stats_merge(stats)"]),
     ("geo_patch_stats('none.tif', {row_off: 0, col_off: 0, height: 1, width: 1})", ["geo_patch_stats", "none.tif"]),
     ("geo_patch_stats('test/data/small/land.tif', {row_off: 99, col_off: 0, height: 1, width: 1})", ["geo_patch_stats", "wholly outside"]),

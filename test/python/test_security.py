@@ -565,13 +565,14 @@ PATHS = {
     "geo_train_queries.mask table": ["FROM geo_train_queries(1, size := 30, t_min := '2020', t_max := '2020', bbox := {{xmin: -60, ymin: -40, xmax: 60, ymax: 40}}, mask := '{}/world.tif')"],
     "geo_eval_queries.mask table": ["FROM geo_eval_queries(size := 30, t_min := '2020', t_max := '2020', mask := '{}/world.tif')"],
     "geo_replay_queries.source table": ["FROM geo_replay_queries('{}/queries.parquet')", "FROM geo_replay_queries({{kind: 'eval', size: 30, t_min: '2020', t_max: '2020', mask: '{}/world.tif'}})"],
+    "read_profiles.paths table": ["FROM read_profiles('{}/cast.nc')", "FROM read_profiles('{}/casts.parquet')"],
     "geo_patch_stats.path scalar": ["SELECT geo_patch_stats('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")"],
 }
 # Texts that name no file, by parameter.
 NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_format", "crs", "on_error", "assets", "bands", "dtype", "edge", "shuffle", "outside", "resampling", "merge",
             "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
             "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "nodata", "undecoded", "taper", "slice", "classes", "to_crs",
-            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression", "metric", "anchors_crs", "sampler", "geometry", "unit", "mode"}
+            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression", "metric", "anchors_crs", "sampler", "geometry", "unit", "mode", "depth"}
 
 
 @pytest.fixture
@@ -593,12 +594,17 @@ def data(tmp_path):
     (folder / "item.json").write_text(json.dumps({"type": "Feature", "stac_version": "1.0.0", "id": "x", "geometry": {"type": "Point", "coordinates": [-9, 41.55]}, "bbox": [-9, 41.55, -9, 41.55],
                                                   "properties": {"datetime": "2024-05-01T10:00:00Z"}, "links": [], "assets": {"b": {"href": "./a.tif"}}}))
     write_raster(folder / "world.tif", np.zeros((18, 36), "u1"), crs="EPSG:4326", transform=rasterio.transform.from_origin(-180, 90, 10, 10))
+    with netCDF4.Dataset(folder / "cast.nc", "w") as f:
+        f.createDimension("depth", 2)
+        f.createVariable("depth", "f8", ("depth",))[:] = [1, 2]
+        f.createVariable("temp", "f4", ("depth",))[:] = [3, 4]
     import zarr
     group = zarr.open_group(str(folder / "c.zarr"), mode="w", zarr_format=2)
     group.create_array("v", data=np.ones((3, 3), "f4"))
     con = connect()
     con.execute(f"COPY (FROM geo_catalog_build('{folder}/a.tif')) TO '{folder}/catalog.parquet'")
     con.execute(f"COPY (SELECT '{folder}/a.tif' AS path, {WIN} AS win, {SLICE} AS slice, [TIMESTAMP '2024-01-01'] AS times) TO '{folder}/registry.parquet'")
+    con.execute(f"COPY (SELECT [1.0] AS depth, [2.0] AS temp) TO '{folder}/casts.parquet'")
     asked = f"{{kind: 'eval', size: 30, t_min: '2020', t_max: '2020', mask: '{folder}/world.tif'}}"
     con.execute(f"COPY (FROM geo_replay_queries({asked})) TO '{folder}/queries.parquet' (KV_METADATA {{geoquilt_queries: to_json({asked})}})")
     con.close()

@@ -83,6 +83,25 @@ def test_every_type_of_list(con, rng, sql_type):
     check(got[1], values[300:])
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "float32", "float64"])
+def test_percentiles_of_short_whole_numbers_are_exact(con, rng, dtype):
+    info = np.iinfo(dtype if dtype.endswith("8") or dtype.endswith("16") else "uint16")
+    for centre, spread in ((0, info.max), (info.max // 2, info.max // 40 + 1), (info.min, 3)):
+        values = np.clip(np.round(rng.normal(centre, spread, 40 * 5000)), info.min, info.max).astype(dtype)
+        nulls = rng.random(len(values)) < 0.2
+        con.register("arrow", pa.table({"data": pa.ListArray.from_arrays(np.arange(0, len(values) + 1, 5000, dtype="int32"), pa.array(values, mask=nulls)), "shape": [[1, 50, 100]] * 40}))
+        got = stats(con, "SELECT geoquilt.stats(data, shape) FROM arrow")[0]
+        check(got, values[~nulls])
+        np.testing.assert_allclose(got["percentiles"], np.percentile(values[~nulls].astype("float64"), PERCENT), rtol=1e-12)
+
+
+def test_whole_numbers_among_others_count_as_well(con, rng):
+    rows = [np.round(rng.normal(0, 9000, 4000)) if i % 2 else rng.normal(0, 9000, 4000) for i in range(6)] + [np.array([-0.0, 1e30, -1e30, 65536, -32769, 65535, 0.5] * 100)]
+    for dtype in ("float32", "float64"):
+        table(con, [(row.astype(dtype), [1, 1, len(row)]) for row in rows], dtype)
+        check(stats(con)[0], np.concatenate([row.astype(dtype) for row in rows]))
+
+
 def test_literals_of_any_number(con):
     for data in ("[1, 2, 4]", "[1.0, 2.0, 4.0]", "[1::HUGEINT, 2, 4]", "[1, 2, 4]::DECIMAL(9, 2)[]", "[1, 2, 4]::DOUBLE[]"):
         got = stats(con, f"SELECT geoquilt.stats({data}, [1, 3])")

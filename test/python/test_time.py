@@ -121,6 +121,88 @@ def test_an_axis_shorter_than_the_window_has_none_and_nulls_are_no_steps(con):
     assert [w["steps"] for w in got] == [[3, 1]]
 
 
+@pytest.fixture(scope="module")
+def real_axes(tmp_path_factory):
+    """Axes as files have them: every other day with gaps, months, a year of 360 days, and no step at all; each three years and more."""
+    import netCDF4
+    from conftest import connect
+    rng = np.random.default_rng(3)
+    days = np.delete(np.arange(0, 1200, 2), rng.choice(600, 80, replace=False))
+    units = {"gaps": ("days since 2015-01-01", "standard", days), "monthly": ("months since 2010-01-01", "360_day", np.arange(60)),
+             "360-day": ("days since 2015-01-01", "360_day", np.arange(0, 1200, 2)), "irregular": ("hours since 2015-01-01", "standard", np.sort(rng.choice(24 * 1200, 350, replace=False)))}
+    con, found = connect(), {}
+    for name, (unit, calendar, values) in units.items():
+        path = tmp_path_factory.mktemp("axes") / "axis.nc"
+        with netCDF4.Dataset(path, "w") as out:
+            out.createDimension("time", len(values))
+            axis = out.createVariable("time", "f8", ("time",))
+            axis.units, axis.calendar, axis[:] = unit, calendar, values
+            out.createVariable("v", "f4", ("time",))[:] = 0
+        found[name] = [t for t, in con.execute(f"SELECT unnest(read_times('{path}', 'v')).time").fetchall()]
+        assert len(found[name]) == len(values)
+    con.close()
+    return found
+
+
+AXES = ["gaps", "monthly", "360-day", "irregular"]
+ANCHORS = ["", ", sampler: 'random', n: 15", ", sampler: 'explicit', times: %s", ", sampler: 'event', times: %s"]
+
+
+def samples(con, times, options, sampler):
+    """Windows by anchor: role to the places of its steps."""
+    some = sorted(set(times))[len(set(times)) // 2::7][:9]
+    listed = "[" + ", ".join(f"TIMESTAMP '{t}'" for t in some) + "]"
+    got = scalar(con, times, "{" + options + (sampler % listed if "%s" in sampler else sampler) + "}")
+    assert got
+    found = {}
+    for w in got:
+        found.setdefault((w["window_id"], w["anchor"]), []).append((w["role"], w["steps"]))
+    # Of a thousand anchors some are enough, from the first on.
+    return dict(list(found.items())[::len(found) // 30 + 1])
+
+
+@pytest.mark.parametrize("sampler", ANCHORS)
+@pytest.mark.parametrize("name", AXES)
+def test_a_causal_window_never_holds_a_later_time(con, real_axes, name, sampler):
+    times = real_axes[name]
+    for options in ("lookback: INTERVAL 200 DAY", "geometry: 'multi_scale', scales: [INTERVAL 40 DAY, INTERVAL 300 DAY]",
+                    "geometry: 'phase', period: INTERVAL 1 YEAR, phase_width: INTERVAL 80 DAY, causal: true, partial: true"):
+        for (_, anchor), windows in samples(con, times, options, sampler).items():
+            assert all(times[i - 1] <= anchor for _, steps in windows for i in steps)
+
+
+@pytest.mark.parametrize("sampler", ANCHORS)
+@pytest.mark.parametrize("name", AXES)
+def test_lookback_and_horizon_share_no_step_and_leave_none_between(con, real_axes, name, sampler):
+    times = real_axes[name]
+    for (_, anchor), windows in samples(con, times, "geometry: 'lookback_horizon', lookback: INTERVAL 200 DAY, horizon: INTERVAL 100 DAY, partial: true", sampler).items():
+        held = {"lookback": set(), "horizon": set()} | {role: {i - 1 for i in steps} for role, steps in windows}
+        assert len(held) == 2 and not held["lookback"] & held["horizon"]
+        want = {i for i, t in enumerate(times) if anchor - 200 * DAY < t <= anchor + 100 * DAY}
+        assert held["lookback"] | held["horizon"] == want
+        assert all(times[i] <= anchor for i in held["lookback"]) and all(times[i] > anchor for i in held["horizon"])
+
+
+@pytest.mark.parametrize("sampler", ANCHORS)
+@pytest.mark.parametrize("name", AXES)
+def test_windows_of_a_phase_hold_that_phase_alone(con, real_axes, name, sampler):
+    times = real_axes[name]
+    for (_, anchor), windows in samples(con, times, "geometry: 'phase', period: INTERVAL 1 YEAR, phase_width: INTERVAL 80 DAY, partial: true", sampler).items():
+        same = [pd.Timestamp(anchor) + pd.DateOffset(years=k) for k in range(-8, 9)]
+        want = {i for i, t in enumerate(times) if any(c - 40 * DAY < t <= c + 40 * DAY for c in same)}
+        assert {i - 1 for _, steps in windows for i in steps} == want
+        assert len(windows) > 1
+
+
+@pytest.mark.parametrize("sampler", ANCHORS)
+@pytest.mark.parametrize("name", AXES)
+def test_windows_of_several_scales_nest(con, real_axes, name, sampler):
+    times = real_axes[name]
+    for _, windows in samples(con, times, "geometry: 'multi_scale', scales: [INTERVAL 30 DAY, INTERVAL 90 DAY, INTERVAL 1 YEAR]", sampler).items():
+        small, middle, large = (set(steps) for _, steps in windows)
+        assert small <= middle <= large and len(large) > len(small)
+
+
 def weigh(con, times, anchor, options):
     return np.array(con.execute("SELECT geo_time_weights(?::TIMESTAMP[], ?::TIMESTAMP, %s)" % options, [list(times), anchor]).fetchone()[0])
 

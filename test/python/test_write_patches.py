@@ -154,7 +154,8 @@ def test_a_file_a_row(con, tmp_path):
             ("SELECT {data: [1], shape: [1, 1], part: NULL::VARCHAR}", "y_{part}.tif", "NULL"),
             ("SELECT {data: [1], shape: [1, 1]}", "y_{part}.tif", "asks for {part}"),
             ("SELECT {data: [1], shape: [1, 1], part: 'a'}", "y.tif", "part"),
-            ("SELECT {data: [1], shape: [1, 1], part: 'no/such'}", "y_{part}.tif", "does not exist"),
+            ("SELECT {data: [1], shape: [1, 1], part: 'no/such'}", "y_{part}.tif", 'text without slashes for {part}'),
+            ("SELECT {data: [1], shape: [1, 1], part: '..'}", "{part}/y.tif", 'text without slashes for {part}'),
             ("SELECT [1], [1, 1]", "y_{part}.tif", "asks for {part}")):
         with pytest.raises(Exception) as error:
             con.execute(f"COPY ({query}) TO '{tmp_path}/{target}' (FORMAT geotiff)")
@@ -205,3 +206,56 @@ def test_bad_input_is_named(con, tmp_path, query, options, words):
         con.execute(f"COPY ({query}) TO '{tmp_path}/x.tif' (FORMAT geotiff{', ' if options else ''}{options})")
     assert all(word in str(error.value) for word in words), error.value
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("layout", ["cog", "tiled"])
+def test_statistics_and_times_are_told(con, rng, tmp_path, layout):
+    data = rng.normal(20, 5, (2, 300, 200)).astype("float32")
+    nulls = rng.random(data.shape) < 0.2
+    con.register("a", pa.table({"data": [pa.array(data.ravel(), mask=nulls.ravel()).to_pylist()], "shape": [[2, 300, 200]]}))
+    path = tmp_path / "x.tif"
+    con.execute(f"COPY (SELECT data::FLOAT[], shape, [500000, 10, 0, 4600000, 0, -10]::DOUBLE[], 'EPSG:32629' FROM a) TO '{path}' (STATISTICS, TIME TIMESTAMP '2024-02-29 23:59:58.7', LAYOUT {layout})")
+    with rasterio.open(path) as src:
+        assert src.tags()["TIFFTAG_DATETIME"] == "2024:02:29 23:59:58"
+        for band in (1, 2):
+            told, there = src.tags(band), data[band - 1][~nulls[band - 1]].astype("float64")
+            got = [float(told[f"STATISTICS_{name}"]) for name in ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV")]
+            np.testing.assert_allclose(got, [there.min(), there.max(), there.mean(), there.std()], rtol=1e-6)
+    assert sorted(os.listdir(tmp_path)) == ["x.tif"]
+    assert con.execute(f"SELECT t_min FROM geo_catalog_build('{path}', time_tag := 'TIFFTAG_DATETIME')").fetchone()[0].isoformat() == "2024-02-29T23:59:58"
+    for time in ("DATE '2024-02-29'", "'2024-02-29'"):
+        con.execute(f"COPY (SELECT [1], [1, 1]) TO '{path}' (FORMAT geotiff, TIME {time})")
+        assert read(path)[2]["TIFFTAG_DATETIME"] == "2024:02:29 00:00:00"
+    with pytest.raises(Exception, match=r"geotiff\(TIME\): \"noon\" is not valid: must be a time"):
+        con.execute(f"COPY (SELECT [1], [1, 1]) TO '{path}' (FORMAT geotiff, TIME 'noon')")
+
+
+@pytest.mark.parametrize("method", ["nearest", "average", "mode", "bilinear", "cubic", "lanczos", "rms"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_each_level_is_the_one_that_gdal_makes(con, rng, tmp_path, method, dtype):
+    data = (rng.normal(100, 20, (600, 500)).clip(0, 255)).astype(dtype)
+    con.register("a", pa.table({"data": pa.ListArray.from_arrays([0, data.size], pa.array(data.ravel())), "shape": [[600, 500]]}))
+    con.execute(f"COPY (SELECT data, shape FROM a) TO '{tmp_path}/x.tif' (BLOCKSIZE 128, OVERVIEWS {method})")
+    with rasterio.open(tmp_path / "y.tif", "w", driver="COG", height=600, width=500, count=1, dtype=dtype, blocksize=128, overview_resampling=method, nodata=None if dtype == "uint8" else np.nan) as dst:
+        dst.write(data, 1)
+    for level in (None, 0, 1, 2):
+        options = {} if level is None else {"overview_level": level}
+        with rasterio.open(tmp_path / "x.tif", **options) as x, rasterio.open(tmp_path / "y.tif", **options) as y:
+            assert x.shape == y.shape and x.block_shapes == y.block_shapes
+            np.testing.assert_allclose(x.read(), y.read(), rtol=1e-6 if dtype == "float32" else 0, atol=0 if dtype == "float32" or method == "nearest" else 1)
+    assert cogeo.cog_validate(str(tmp_path / "x.tif"), strict=True, quiet=True)[0]
+
+
+def test_blocks_that_do_not_shrink_are_whole(con, rng, tmp_path):
+    data = rng.integers(0, 256, (512, 512), dtype="uint8")
+    con.register("a", pa.table({"data": pa.ListArray.from_arrays([0, data.size], pa.array(data.ravel())), "shape": [[512, 512]]}))
+    for block in (16, 256, 512):
+        con.execute(f"COPY (SELECT data, shape FROM a) TO '{tmp_path}/x.tif' (BLOCKSIZE {block})")
+        np.testing.assert_array_equal(read(tmp_path / "x.tif")[0][0], data)
+
+
+def test_a_file_above_four_gigabytes_is_a_bigtiff_by_itself(con, tmp_path):
+    con.execute(f"COPY (SELECT [7]::UTINYINT[], {{row_off: 65999, col_off: 65999, height: 1, width: 1}}) TO '{tmp_path}/x.tif' (FORMAT geotiff, CANVAS [66000, 66000], NODATA 0, LAYOUT tiled)")
+    assert (tmp_path / "x.tif").read_bytes()[:4] == b"II+\0"
+    with rasterio.open(tmp_path / "x.tif") as src:
+        assert src.read(1, window=((65998, 66000), (65998, 66000))).tolist() == [[0, 0], [0, 7]]

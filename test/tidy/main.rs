@@ -76,6 +76,7 @@ const UNSAFE: &[&str] = &[
     "format/gdal/calls.rs",
     "format/gdal/create.rs",
     "format/gdal/dataset.rs",
+    "format/gdal/deflate.rs",
     "format/gdal/features.rs",
     "format/gdal/hdf5.rs",
     "format/gdal/sqlite.rs",

@@ -1,4 +1,4 @@
-//! New rasters.
+//! New rasters: GeoTIFFs whole or part by part, and PNGs.
 
 #![allow(unsafe_code)]
 
@@ -60,6 +60,8 @@ pub struct Layout {
     pub overviews: Option<&'static str>,
     /// Threads that compress.
     pub threads: usize,
+    /// The least and the greatest pixel, mean and deviation of each band are told.
+    pub statistics: bool,
 }
 
 /// Writes pixels in the order [band, row, col] into a file.
@@ -82,6 +84,21 @@ pub fn whole(
         write_mask(&memory, (0, 0), (head.width, head.height), valid.to_vec()).map_err(failed)?;
     }
     copy(&memory, path, head, layout, &failed)
+}
+
+/// Writes pixels in the order [band, row, col] into a PNG, which has neither transform nor CRS.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn picture(path: &Path, head: &Head<'_>, pixels: &Pixels) -> Result<()> {
+    start();
+    let name = path.to_string_lossy().into_owned();
+    let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
+    let mut memory = in_memory(head, pixels, &failed)?;
+    describe(&mut memory, head, &failed)?;
+    let driver = DriverManager::get_driver_by_name("PNG").map_err(failed)?;
+    let file = memory.create_copy(&driver, path, &RasterCreationOptions::new()).map_err(failed)?;
+    file.close().map_err(failed)
 }
 
 /// A raster that is written part by part, in a file of its own beside the one that it becomes.
@@ -182,6 +199,12 @@ fn copy(
     layout: &Layout,
     failed: &dyn Fn(GdalError) -> Error,
 ) -> Result<()> {
+    if layout.statistics {
+        for band in 1..=head.bands {
+            // They become the band's metadata, which is copied; a band without a pixel has none.
+            let _ = dataset.rasterband(band).and_then(|band| band.get_statistics(true, false));
+        }
+    }
     let float = head.dtype.is_float();
     let mut settings = vec![
         ("COMPRESS", layout.compression.to_string()),

@@ -20,8 +20,8 @@ use crate::format::tiff::codec::{Shape, Unpack, Within};
 use crate::format::tiff::{CODECS, Codec};
 use crate::projection::library;
 
-type Tiff = c_void;
-type Word = *const c_void;
+pub(super) type Tiff = c_void;
+pub(super) type Word = *const c_void;
 type Init = unsafe extern "C" fn(*mut Tiff, c_int) -> c_int;
 
 // The libtiff inside GDAL, whose names GDAL prefixes.
@@ -58,20 +58,20 @@ const LERC_PARAMETERS: u32 = 50674;
 
 /// libtiff's `struct tiff` from `tif_fixuptags` on, as far as a codec needs it.
 #[repr(C)]
-struct Hooks {
+pub(super) struct Hooks {
     _fix_tags: Word,
     _set_up_decode: Word,
     before_decode: Word,
     _set_up_encode: Word,
     _encode_status: c_int,
     _before_encode: Word,
-    _after_encode: Word,
+    pub(super) after_encode: Word,
     decode_row: Word,
     encode_row: Word,
     decode_strip: Word,
-    encode_strip: Word,
+    pub(super) encode_strip: Word,
     decode_tile: Word,
-    encode_tile: Word,
+    pub(super) encode_tile: Word,
     _close: Word,
     seek: Word,
     clean_up: Word,
@@ -80,13 +80,14 @@ struct Hooks {
     data: *mut c_void,
     _row_bytes: isize,
     _row_skew: isize,
-    _raw: *mut u8,
-    _raw_size: isize,
+    /// Room for a block that is packed.
+    pub(super) raw: *mut u8,
+    pub(super) raw_size: isize,
     _raw_offset: isize,
     _raw_loaded: isize,
     /// What is still packed, and how many bytes it has.
     raw_here: *mut u8,
-    raw_left: isize,
+    pub(super) raw_left: isize,
 }
 
 /// Where they begin, and where two of them stand in libtiff's own headers.
@@ -106,22 +107,27 @@ struct State {
 /// Adds the codecs. Must run once, before GDAL opens a file.
 pub(crate) fn install() {
     for codec in CODECS.iter().filter(|codec| codec.parts.is_some()) {
-        if let Ok(name) = CString::new(codec.name) {
-            // SAFETY: libtiff copies the name; the function is of this file.
-            unsafe { gdal_TIFFRegisterCODEC(codec.number, name.as_ptr(), begin) };
-        }
+        register(codec.number, codec.name, begin);
+    }
+}
+
+/// Puts a codec before those of libtiff.
+pub(super) fn register(number: u16, name: &str, begin: Init) {
+    if let Ok(name) = CString::new(name) {
+        // SAFETY: libtiff copies the name; the function lives as long as the process.
+        unsafe { gdal_TIFFRegisterCODEC(number, name.as_ptr(), begin) };
     }
 }
 
 /// # Safety
 /// The pointer is to libtiff's struct of an open file, which nobody else uses meanwhile.
-unsafe fn hooks<'a>(tiff: *mut Tiff) -> &'a mut Hooks {
+pub(super) unsafe fn hooks<'a>(tiff: *mut Tiff) -> &'a mut Hooks {
     // SAFETY: the struct is longer than that, and aligned to words.
     unsafe { &mut *tiff.cast::<u8>().add(HOOKS).cast::<Hooks>() }
 }
 
 /// Whether the pointers are where they are expected: libtiff gives a file its own before it asks a codec for others.
-fn are_defaults(hooks: &Hooks) -> bool {
+pub(super) fn are_defaults(hooks: &Hooks) -> bool {
     hooks.before_decode == gdal__TIFFNoPreCode as Word
         && hooks.decode_row == gdal__TIFFNoRowDecode as Word
         && hooks.encode_row == gdal__TIFFNoRowEncode as Word

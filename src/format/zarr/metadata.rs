@@ -25,7 +25,7 @@ pub(crate) trait Documents {
 
 /// Which specification a store follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
+pub enum Version {
     /// Zarr 2.
     V2,
     /// Zarr 3.

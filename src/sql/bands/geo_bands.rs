@@ -48,7 +48,9 @@ static DOC: FunctionDoc = FunctionDoc {
 };
 
 /// Pixels that are summed together, so that they stay near.
-const RUN: usize = 2048;
+const RUN: usize = 512;
+/// Bands that are added at once.
+const TOGETHER: usize = 4;
 
 fn blame(parameter: &'static str) -> impl Fn(Error) -> Error {
     move |error| error.at(format!("geo_bands({parameter})"))
@@ -77,11 +79,36 @@ impl ScalarFunction for GeoBands {
         };
         let lengths: Vec<Option<usize>> = asked.iter().map(|asked| asked.as_ref().map(length)).collect();
         let wide = data.dtype().worked_out().size() == 8;
-        let mut pixels = Row::default();
-        numbers::write(out, wide, &lengths, limits, |row, result| {
+        let (mut parts, mut sums): ([Row; TOGETHER], Vec<Row>) = Default::default();
+        numbers::write_parts(out, wide, &lengths, limits, |row, put| {
             let Some((shape, matrix)) = &asked[row] else { return Ok(()) };
-            pixels.read(&mut data, row)?;
-            product(&pixels, shape[1] * shape[2], matrix, result)
+            let area = shape[1] * shape[2];
+            let used: Vec<usize> =
+                (0..shape[0]).filter(|band| matrix.iter().any(|weights| weights[*band] != 0.0)).collect();
+            sums.resize_with(matrix.len().max(sums.len()), Row::default);
+            for from in (0..area).step_by(RUN) {
+                go_on()?;
+                let to = (from + RUN).min(area);
+                for sum in &mut sums {
+                    sum.clear();
+                    sum.values.resize(to - from, 0.0);
+                }
+                for sources in used.chunks(TOGETHER) {
+                    for (part, band) in parts.iter_mut().zip(sources) {
+                        part.read_part(&mut data, row, band * area + from..band * area + to)?;
+                    }
+                    for (sum, weights) in sums.iter_mut().zip(matrix) {
+                        let weighted = sources.iter().zip(&parts).map(|(band, part)| (weights[*band], part));
+                        let weighted: Vec<(f64, &Row)> =
+                            weighted.filter(|(weight, _)| *weight != 0.0).collect();
+                        add(sum, &weighted);
+                    }
+                }
+                for (band, sum) in sums.iter().take(matrix.len()).enumerate() {
+                    put.put(band * area + from, &sum.values, sum.mask())?;
+                }
+            }
+            Ok(())
         })
     }
 }
@@ -106,26 +133,24 @@ fn matrix(lists: &Vector<'_>, row: usize, bands: usize) -> Result<Vec<Vec<f64>>>
     Ok(found)
 }
 
-fn product(pixels: &Row, area: usize, matrix: &[Vec<f64>], result: &mut Row) -> Result<()> {
-    result.values.resize(matrix.len() * area, 0.0);
-    if !pixels.valid.is_empty() {
-        result.valid.resize(matrix.len() * area, true);
-    }
-    for from in (0..area).step_by(RUN) {
-        go_on()?;
-        let to = (from + RUN).min(area);
-        for (band, weights) in matrix.iter().enumerate() {
-            let sums = &mut result.values[band * area + from..band * area + to];
-            for (source, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
-                let values = &pixels.values[source * area + from..source * area + to];
-                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
-                if !pixels.valid.is_empty() {
-                    let valid = &mut result.valid[band * area + from..band * area + to];
-                    let its = &pixels.valid[source * area + from..source * area + to];
-                    valid.iter_mut().zip(its).for_each(|(valid, its)| *valid &= its);
-                }
+/// Adds some bands, each times its weight, in their order.
+fn add(sum: &mut Row, weighted: &[(f64, &Row)]) {
+    match weighted {
+        [(a, x), (b, y), (c, z), (d, w)] => {
+            let four = x.values.iter().zip(&y.values).zip(z.values.iter().zip(&w.values));
+            for (sum, ((x, y), (z, w))) in sum.values.iter_mut().zip(four) {
+                *sum = *sum + a * x + b * y + c * z + d * w;
+            }
+        }
+        fewer => {
+            for (weight, part) in fewer {
+                sum.values.iter_mut().zip(&part.values).for_each(|(sum, value)| *sum += weight * value);
             }
         }
     }
-    Ok(())
+    for (_, part) in weighted {
+        let Some(mask) = part.mask() else { continue };
+        sum.valid.resize(mask.len(), true);
+        sum.valid.iter_mut().zip(mask).for_each(|(valid, its)| *valid &= its);
+    }
 }

@@ -123,30 +123,22 @@ impl ScalarFunction for GeoCalc {
         };
         let lengths: Vec<Option<usize>> = asked.iter().map(|asked| asked.as_ref().map(length)).collect();
         let wide = data.dtype().worked_out().size() == 8;
-        let (mut pixels, mut stack) = (Row::default(), Stack::default());
-        numbers::write(out, wide, &lengths, limits, |row, result| {
+        let (mut parts, mut stack) = (Vec::<Row>::new(), Stack::default());
+        numbers::write_parts(out, wide, &lengths, limits, |row, put| {
             let Some((shape, (at, given))) = &asked[row] else { return Ok(()) };
-            pixels.read(&mut data, row)?;
             let (area, program) = (shape[1] * shape[2], &known[*at].program);
-            for out in 0..program.outs() {
-                for from in (0..area).step_by(BLOCK) {
-                    let to = (from + BLOCK).min(area);
-                    let band = |band: usize| {
-                        let range = band * area + from..band * area + to;
-                        let valid = (!pixels.valid.is_empty()).then(|| &pixels.valid[range.clone()]);
-                        (&pixels.values[range], valid)
-                    };
-                    go_on()?;
+            parts.resize_with(program.bands().max(parts.len()), Row::default);
+            for from in (0..area).step_by(BLOCK) {
+                go_on()?;
+                let to = (from + BLOCK).min(area);
+                for &band in program.used() {
+                    parts[band].read_part(&mut data, row, band * area + from..band * area + to)?;
+                }
+                for out in 0..program.outs() {
+                    let band = |band: usize| (parts[band].values.as_slice(), parts[band].mask());
                     let done = program.run(out, to - from, band, given, &mut stack);
                     let (values, valid) = done.map_err(blame("expression"))?;
-                    let before = result.values.len();
-                    result.values.extend_from_slice(values);
-                    if let Some(valid) = valid {
-                        result.valid.resize(before, true);
-                        result.valid.extend_from_slice(valid);
-                    } else if !result.valid.is_empty() {
-                        result.valid.resize(result.values.len(), true);
-                    }
+                    put.put(out * area + from, values, valid)?;
                 }
             }
             Ok(())

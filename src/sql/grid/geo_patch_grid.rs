@@ -20,6 +20,7 @@ use crate::grid::{Grid, GridOptions, LandSource, Lattice, Patch};
 use crate::limits::Limits;
 use crate::projection;
 use crate::read::source::Source;
+use crate::sql::grid::array_grid::{ArrayGrid, ArrayScan};
 use crate::sql::grid::sampler_arguments::{self, SAMPLER};
 use crate::sql::shared::shapes::BOX;
 use crate::sql::shared::windows::{WIN, WindowRow};
@@ -34,21 +35,32 @@ const MAX_SIDE: i64 = 1 << 20;
 static DOC: FunctionDoc = FunctionDoc {
     name: "geo_patch_grid",
     kind: Kind::Table,
-    summary: "Places patches over a raster, a mask or a box, and filters them by land.",
+    summary: "Places patches over a raster, a box or a variable, and filters them by land.",
     parameters: &[
         Parameter {
             name: "source",
             types: text!["VARCHAR | ", BOX],
             given: Given::Required,
-            meaning: "A raster, whose pixels the patches are cut from; or a box, cut into square cells of `resolution` from its upper left corner.",
+            meaning: "A raster, whose pixels the patches are cut from; or a box, cut into square cells of `resolution` from its upper left corner; or an array file, of which `variable` is cut.",
         },
         named(
-            "size",
-            "BIGINT | BIGINT[]",
-            "128",
-            "Height and width of a patch in pixels: one number, or [rows, cols].",
+            "variable",
+            "VARCHAR",
+            "NULL",
+            "A variable of an array file, of any number of dimensions. Beside it stand `size`, `stride`, `edge`, and of the samplers `regular` and `random`.",
         ),
-        named("stride", "BIGINT | BIGINT[]", "size", "Rows and columns from one patch to the next."),
+        named(
+            "size",
+            "BIGINT | BIGINT[] | STRUCT(dim BIGINT)",
+            "128",
+            "Height and width of a patch in pixels: one number, or [rows, cols]. Of a variable, places along its dimensions, `{time: 12, lat: 64, lon: 64}`; one that is not named is whole.",
+        ),
+        named(
+            "stride",
+            "BIGINT | BIGINT[] | STRUCT(dim BIGINT)",
+            "size",
+            "Rows and columns from one patch to the next; of a variable, places along its dimensions.",
+        ),
         named(
             "edge",
             "VARCHAR",
@@ -123,6 +135,13 @@ static DOC: FunctionDoc = FunctionDoc {
         column("force_included", "BOOLEAN", "A forced region takes the patch."),
         column("force_region", "VARCHAR", "Its name, or NULL."),
         column("status", "VARCHAR", "`kept` within the cap, `forced` above it by a region's, `rejected`."),
+        column(
+            "isel",
+            "ANY",
+            "Of a variable alone, in place of all but `patch_id` and `is_partial`: a STRUCT of its dimensions, each with the first and the last place, both inside, as `read_array` takes it. The last dimension runs fastest.",
+        ),
+        column("path", "VARCHAR", "Of a variable alone: the file. The grid is a registry of `read_array`."),
+        column("variable", "VARCHAR", "Of a variable alone: its name."),
     ],
     nulls: "No parameter may be NULL. Fractions are NULL unless max_land_fraction, force_include, mask or mask_value asks for them.",
     errors: &[
@@ -135,6 +154,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "n: more than there are places that the filters keep",
         "min_distance, jitter: not above 0; jitter above 1",
         "anchors: not points or windows, or a point off the grid",
+        "variable: not in the file; a dimension in size or stride that it lacks, an axis shorter than its window, or a word that such a grid does not take",
     ],
     examples: &[
         Example {
@@ -179,6 +199,15 @@ static DOC: FunctionDoc = FunctionDoc {
                   \x20   sampler := 'explicit', anchors := [{x: 10.2, y: 54.3}, {x: -179.5, y: 89.5}]);",
             rows: &["0\t1\t16", "1\t0\t0"],
         },
+        Example {
+            title: "Windows of a variable in three dimensions, as read_array takes them",
+            sql: "SELECT patch_id, isel, round(list_avg(read_array(path, variable, {isel: isel}).data), 3) AS mean\n\
+                  FROM geo_patch_grid('test/data/small/sst.nc', variable := 'sst', size := {time: 2, lat: 9, lon: 18}) LIMIT 2;",
+            rows: &[
+                "0\t{'time': [0, 1], 'lat': [0, 8], 'lon': [0, 17]}\t11.656",
+                "1\t{'time': [0, 1], 'lat': [0, 8], 'lon': [18, 35]}\t10.531",
+            ],
+        },
     ],
     references: &[
         "The production grid: PyPI depth-recon, dataset_grid_utils.py",
@@ -188,8 +217,16 @@ static DOC: FunctionDoc = FunctionDoc {
     ],
 };
 
-/// What a call knows before any row: its constant arguments, and the user's bounds.
-pub struct Bound {
+/// What a call knows before any row.
+pub enum Bound {
+    /// Patches of pixels.
+    Pixels(Box<Pixels>),
+    /// Windows of a variable.
+    Array(Arc<ArrayGrid>),
+}
+
+/// The constant arguments, and the user's bounds.
+pub struct Pixels {
     lattice: Lattice,
     options: GridOptions,
     sampler: Sampler,
@@ -202,7 +239,15 @@ pub struct Bound {
 }
 
 /// A scan under way.
-pub struct Scan {
+pub enum Scan {
+    /// Of patches of pixels.
+    Pixels(Patches),
+    /// Of windows of a variable.
+    Array(Arc<ArrayGrid>, ArrayScan),
+}
+
+/// Patches as they come.
+pub struct Patches {
     batches: Mutex<Batches>,
     crs: String,
     regions: Vec<String>,
@@ -223,6 +268,10 @@ impl TableFunction for GeoPatchGrid {
     type Scan = Scan;
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound>> {
+        if let Some(grid) = ArrayGrid::read(args, &DOC)? {
+            let (columns, rows) = (grid.columns(&DOC)?, Some(grid.len() as u64));
+            return Ok(Plan { columns, rows, bound: Bound::Array(Arc::new(grid)) });
+        }
         let size = args.pair("size", 1, MAX_SIDE)?.unwrap_or((128, 128));
         let stride = args.pair("stride", 1, MAX_SIDE)?.unwrap_or(size);
         let edge = args.choice("edge", "an edge rule", &EDGES)?.unwrap_or(Edge::Snap);
@@ -246,20 +295,22 @@ impl TableFunction for GeoPatchGrid {
         let options = GridOptions { size, stride, edge, max_land_fraction, regions, include_rejected };
         let sampler = sampler_arguments::read(args, &lattice, &options)?;
         let spots = sampler.spots(&lattice, &options).map_err(args.blame("size"))?;
-        let columns = DOC.schema()?;
+        let of_a_variable = ["isel", "path", "variable"];
+        let columns = DOC.schema_with(|name, ty| (!of_a_variable.contains(&name)).then_some(ty))?;
         let rows = match sampler {
             Sampler::Random { n, .. } => Some(n as u64),
             Sampler::PoissonDisk { n, .. } => n.map(|n| n as u64),
             _ => Some(spots.len() as u64),
         };
-        Ok(Plan {
-            columns,
-            rows,
-            bound: Bound { lattice, options, sampler, spots, source, mask, rule, limits },
-        })
+        let pixels = Pixels { lattice, options, sampler, spots, source, mask, rule, limits };
+        Ok(Plan { columns, rows, bound: Bound::Pixels(Box::new(pixels)) })
     }
 
     fn start(bound: &Arc<Bound>, _wanted: &[usize]) -> Result<Scan> {
+        let bound = match &**bound {
+            Bound::Pixels(pixels) => pixels,
+            Bound::Array(grid) => return Ok(Scan::Array(grid.clone(), ArrayGrid::start())),
+        };
         let land = match (bound.rule, &bound.mask, &bound.source) {
             (None, _, _) => LandSource::None,
             (Some(rule), Some(mask), _) => LandSource::Other(Mask::open(mask, rule)?),
@@ -278,14 +329,24 @@ impl TableFunction for GeoPatchGrid {
         let work = move |from: usize| grid.patches(from, from + BATCH);
         let pool = Ordered::start(jobs, bound.limits.threads, 8, work)?;
         let batches = Batches { pool, left: Vec::new().into_iter() };
-        Ok(Scan { batches: Mutex::new(batches), crs, regions })
+        Ok(Scan::Pixels(Patches { batches: Mutex::new(batches), crs, regions }))
     }
 
     fn threads(bound: &Bound) -> usize {
-        bound.limits.threads
+        match bound {
+            Bound::Pixels(pixels) => pixels.limits.threads,
+            Bound::Array(_) => 1,
+        }
     }
 
     fn next(scan: &Scan, out: &mut Chunk<'_>) -> Result<()> {
+        let scan = match scan {
+            Scan::Pixels(patches) => patches,
+            Scan::Array(grid, scan) => {
+                grid.next(scan, out);
+                return Ok(());
+            }
+        };
         let patches = take(scan, out.capacity())?;
         write_rows(scan, &patches, out)?;
         out.set_rows(patches.len());
@@ -294,7 +355,7 @@ impl TableFunction for GeoPatchGrid {
 }
 
 /// The patches of one chunk. What follows, the writing, needs no lock.
-fn take(scan: &Scan, capacity: usize) -> Result<Vec<Patch>> {
+fn take(scan: &Patches, capacity: usize) -> Result<Vec<Patch>> {
     let mut batches = scan.batches.lock().unwrap_or_else(PoisonError::into_inner);
     let mut patches = Vec::with_capacity(capacity);
     loop {
@@ -379,7 +440,7 @@ fn regions(args: &Args) -> Result<Vec<Region>> {
     items.iter().enumerate().map(region).collect::<Result<_>>().map_err(at)
 }
 
-fn write_rows(scan: &Scan, patches: &[Patch], out: &mut Chunk<'_>) -> Result<()> {
+fn write_rows(scan: &Patches, patches: &[Patch], out: &mut Chunk<'_>) -> Result<()> {
     for (index, column) in DOC.columns.iter().enumerate() {
         if let Some(vector) = out.column(index) {
             write_column(scan, column.name, patches, vector)?;
@@ -388,7 +449,7 @@ fn write_rows(scan: &Scan, patches: &[Patch], out: &mut Chunk<'_>) -> Result<()>
     Ok(())
 }
 
-fn write_column(scan: &Scan, name: &str, patches: &[Patch], vector: &mut Vector<'_>) -> Result<()> {
+fn write_column(scan: &Patches, name: &str, patches: &[Patch], vector: &mut Vector<'_>) -> Result<()> {
     fn each<T: Cell>(patches: &[Patch], vector: &mut Vector<'_>, of: impl Fn(&Patch) -> T) -> Result<()> {
         patches.iter().enumerate().try_for_each(|(row, patch)| of(patch).write(vector, row))
     }

@@ -8,6 +8,7 @@ use crate::grid::sampler::{MAX_PLACES, Sampler};
 use crate::grid::{GridOptions, Lattice};
 use crate::map::geometry;
 use crate::projection;
+use crate::projection::geometry::from_wkt;
 use crate::sql::shared::crs::asked_crs;
 use crate::value::Value;
 use geo::Geometry;
@@ -212,34 +213,21 @@ fn on_grid(lattice: &Lattice, x: f64, y: f64) -> Option<(f64, f64)> {
     })
 }
 
+fn point(wkb: &[u8]) -> Result<Option<Anchor>> {
+    Ok(match geometry::read(wkb)? {
+        Some(Geometry::Point(point)) => Some(Anchor::Point(point.x(), point.y())),
+        _ => None,
+    })
+}
+
 fn anchor(item: &Value, options: &GridOptions) -> Result<Anchor> {
     let bad = || Error::invalid(item, MUST);
     match item {
-        Value::Bytes(wkb) => match geometry::read(wkb)? {
-            Some(Geometry::Point(point)) => Ok(Anchor::Point(point.x(), point.y())),
-            _ => Err(bad()),
+        Value::Bytes(wkb) | Value::Geometry(wkb, _) => point(wkb)?.ok_or_else(bad),
+        Value::Text(text) => match from_wkt(text).map_err(|_| bad())? {
+            Some(wkb) => point(&wkb)?.ok_or_else(bad),
+            None => Err(bad()),
         },
-        // A GEOMETRY within a list comes as its text.
-        Value::Text(text) | Value::Other(text) => {
-            let numbers = text
-                .split("'::GEOMETRY")
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches('\'')
-                .trim()
-                .strip_prefix("POINT")
-                .map(str::trim)
-                .and_then(|t| t.strip_prefix('(')?.strip_suffix(')'));
-            let numbers: Vec<Option<f64>> = numbers
-                .unwrap_or_default()
-                .split_whitespace()
-                .map(|n| n.parse().ok().filter(|n: &f64| n.is_finite()))
-                .collect();
-            match numbers.as_slice() {
-                [Some(x), Some(y)] => Ok(Anchor::Point(*x, *y)),
-                _ => Err(bad()),
-            }
-        }
         Value::Struct(fields) => {
             let get =
                 |name: &str| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v);

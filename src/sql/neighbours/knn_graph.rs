@@ -1,7 +1,7 @@
 //! The edges from each point to its k nearest.
 
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter};
-use crate::sql::shared::graphs::{ANCHORS, EDGES, METRIC, NULLS, OWN, POINTS};
+use crate::sql::neighbours::graphs::{ANCHORS, EDGES, METRIC, NULLS, OWN, POINTS};
 
 /// The statement that creates the macro.
 pub const SQL: &str = include_str!("../../../sql/knn_graph.sql");

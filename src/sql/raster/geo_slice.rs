@@ -17,6 +17,7 @@ use crate::slice::Slice;
 use crate::sql::shared::crs::asked_crs;
 use crate::sql::shared::shapes::{self, BOX};
 use crate::sql::shared::slice_value::{SLICE, SliceRow};
+use crate::sql::shared::windows::{self, WIN};
 use crate::value::Value;
 use crate::window::Window;
 
@@ -34,9 +35,9 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "shape",
-            types: text![BOX, " | GEOMETRY | VARCHAR | BIGINT[]"],
+            types: text![BOX, " | ", WIN, " | GEOMETRY | VARCHAR | BIGINT[]"],
             given: Given::AsItIs,
-            meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, or `[height, width]` of a catalog's row.",
+            meaning: "The area: a box, or a geometry (WKT too), whose envelope is taken. A point, or a side of no length, becomes one pixel, in whose middle it lies. A lon/lat box with xmin > xmax crosses the antimeridian. Or the pixels of a grid that is there: the `shape` of a read, `[height, width]` of a catalog's row, or a window of it.",
         },
         Parameter {
             name: "resolution",
@@ -121,6 +122,11 @@ static DOC: FunctionDoc = FunctionDoc {
                   \x20   SELECT geo_slice([height, width], transform, crs) AS s FROM geo_catalog_build('test/data/small/land.tif'));",
             rows: &["36\t18\t-180.0\t90.0\tEPSG:4326"],
         },
+        Example {
+            title: "A window of a file as a slice, which any other file can be read onto",
+            sql: "SELECT geo_slice({row_off: 3, col_off: 16, height: 2, width: 3}, transform, crs).bbox AS bbox FROM geo_catalog_build('test/data/small/land.tif');",
+            rows: &["{'xmin': -20.0, 'ymin': 40.0, 'xmax': 10.0, 'ymax': 60.0}"],
+        },
     ],
     references: &["rasterio.merge.merge: bounds and res", "odc.geo.geobox.GeoBox.from_bbox: anchor = 'edge'"],
 };
@@ -132,6 +138,8 @@ pub struct Bound {
     /// Where it is not the slice's own.
     shape_crs: Option<Crs>,
     aligned: bool,
+    /// The shape is a window.
+    is_window: bool,
 }
 
 impl ScalarFunction for GeoSlice {
@@ -142,7 +150,8 @@ impl ScalarFunction for GeoSlice {
         let args = call.options()?;
         let shape_crs = asked_crs(&args, "shape_crs", call.crs(0)?)?;
         let times = call.arguments() - REQUIRED - usize::from(call.options_index()?.is_some());
-        Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false) })
+        let is_window = call.fields(0)?.iter().any(|(name, _)| name.eq_ignore_ascii_case("row_off"));
+        Ok(Bound { times, shape_crs, aligned: args.flag("aligned")?.unwrap_or(false), is_window })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -177,9 +186,20 @@ fn slice<'a>(bound: &Bound, input: &'a Input<'_>, row: usize) -> Result<Option<(
         false => Some(vec![input.column(1).get::<f64>(row)]),
     };
     let Some(sides) = sides else { return Ok(None) };
+    if bound.is_window {
+        let window = windows::read(input.column(0), row).map_err(blame("shape"))?;
+        let Some(window) = window else { return Ok(None) };
+        return grid(bound, Ok(window), &sides, crs, times).map(|slice| Some((slice, name)));
+    }
     if let Some(pixels) = pixels(input.column(0), row).map_err(blame("shape"))? {
         let Some(pixels) = pixels else { return Ok(None) };
-        return grid(bound, &pixels, &sides, crs, times).map(|slice| Some((slice, name)));
+        let window = match *pixels.as_slice() {
+            [height, width] | [_, height, width] => Window::new(0, 0, height, width).ok(),
+            _ => None,
+        };
+        let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
+        let window = window.ok_or_else(|| blame("shape")(Error::invalid(format!("{pixels:?}"), must)));
+        return grid(bound, window, &sides, crs, times).map(|slice| Some((slice, name)));
     }
     let resolution = match *sides.as_slice() {
         [side] => (side, side),
@@ -224,7 +244,7 @@ fn interval(times: &Vector<'_>, row: usize) -> Result<Option<Interval>> {
 /// refused, since what is drawn on the slice would lie flipped beside its pixels.
 fn grid(
     bound: &Bound,
-    pixels: &[i64],
+    window: Result<Window>,
     terms: &[f64],
     crs: Crs,
     times: (Option<i64>, Option<i64>),
@@ -233,12 +253,7 @@ fn grid(
         let problem = "a shape of pixels is a grid already";
         return Err(Error::conflict(problem, "Leave shape_crs and aligned out").at("geo_slice(options)"));
     }
-    let window = match *pixels {
-        [height, width] | [_, height, width] => Window::new(0, 0, height, width).ok(),
-        _ => None,
-    };
-    let must = "[rows, columns] or [bands, rows, columns], at least 1 x 1 pixels";
-    let window = window.ok_or_else(|| blame("shape")(Error::invalid(format!("{pixels:?}"), must)))?;
+    let window = window?;
     let affine = Affine::from_terms(terms).map_err(blame("resolution"))?;
     if affine.is_rotated() {
         let must = "a transform without rotation: a slice's rows run along x";

@@ -14,7 +14,7 @@ use crate::grid::registry::Registry;
 use crate::limits::Limits;
 use crate::sql::raster::patch_scan;
 use crate::sql::raster::patch_scan::{Bound, Origin, Scan};
-use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, SCALED};
+use crate::sql::shared::options::{BANDS, BOUNDLESS, FILL, NODATA, SCALED, WITHIN};
 use crate::sql::shared::pixels::{CRS, DATA, DTYPE, DTYPE_AMISS, SHAPE, TRANSFORM, UNDECODED};
 use crate::sql::shared::registries::registry;
 use crate::sql::shared::windows::WIN;
@@ -51,6 +51,9 @@ static DOC: FunctionDoc = FunctionDoc {
         NODATA.named(),
         FILL.named(),
         BOUNDLESS.named(),
+        WITHIN[0].named(),
+        WITHIN[1].named(),
+        WITHIN[2].named(),
         DTYPE,
         named(
             "on_error",

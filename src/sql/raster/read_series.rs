@@ -1,5 +1,7 @@
 //! `read_series(paths, times, slice)`: files lined up in time on the grid of a slice.
 
+use std::sync::Arc;
+
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join, option};
@@ -12,7 +14,8 @@ use crate::read::mosaic::band_count;
 use crate::read::scene::Scene;
 use crate::read::series::{Bin, REDUCES, Reduce, SeriesOptions, Step, axis, read_series};
 use crate::slice::Slice;
-use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
+use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
+use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::{SCENES, count, scenes};
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
@@ -48,7 +51,7 @@ static DOC: FunctionDoc = FunctionDoc {
                 given: Given::AsItIs,
                 meaning: "The grid to fill. Files whose time lies outside its closed interval are left out, and the steps run from its `t_min` to its `t_max`; where those are NULL, from the first file to the last.",
             },
-            OPTIONS,
+            OPTIONS_BY_ROW,
             STEP,
             REDUCE,
         ],
@@ -178,7 +181,7 @@ pub fn plan_series(
 
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
-    options: SeriesOptions,
+    options: ByRow<SeriesOptions>,
     limits: Limits,
 }
 
@@ -188,7 +191,7 @@ impl ScalarFunction for ReadSeries {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        Ok(Bound { options: series_options(&call.options()?)?, limits: call.limits })
+        Ok(Bound { options: ByRow::of(&call, &DOC, series_options)?, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -213,6 +216,7 @@ struct Job {
     /// The slice's CRS, as the user names it.
     crs: String,
     plan: SeriesPlan,
+    options: Arc<SeriesOptions>,
 }
 
 /// `None` where an argument is NULL.
@@ -235,18 +239,19 @@ fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
     let named = Value::of(names, row);
     let given = count(&named);
     let scenes = if given == times.len() { scenes(&named).map_err(blame("paths"))? } else { Vec::new() };
-    let plan = plan_series((&scenes, given), &times, &slice, &bound.options, &bound.limits)?;
-    Ok(Some(Job { scenes, slice, crs, plan }))
+    let options = bound.options.row(input, row)?;
+    let plan = plan_series((&scenes, given), &times, &slice, &options, &bound.limits)?;
+    Ok(Some(Job { scenes, slice, crs, plan, options }))
 }
 
 /// Reads one row's series straight into the result.
 fn read(bound: &Bound, job: &Job, out: &mut Vector<'_>, row: usize) -> Result<()> {
-    let Job { scenes, slice, crs: name, plan: SeriesPlan { bins, bands, pixels } } = job;
+    let Job { scenes, slice, crs: name, plan: SeriesPlan { bins, bands, pixels }, options } = job;
     let [data, shape, steps, transform, crs] =
         out.fields_mut(["data", "shape", "times", "transform", "crs"])?;
     let (child, first) = data.push_list(row, *pixels);
     let part = child.slice_mut::<f32>(first, *pixels);
-    let runs = read_series(scenes, bins, slice, &bound.options, &bound.limits, part)?;
+    let runs = read_series(scenes, bins, slice, options, &bound.limits, part)?;
     child.set_null_runs(first, &runs);
     let sides = [bins.len() as i32, *bands as i32, slice.height as i32, slice.width as i32];
     shape.set_list(row, &sides);

@@ -1,5 +1,7 @@
 //! `read_slice(paths, slice)`: one or many rasters on the grid of a slice.
 
+use std::sync::Arc;
+
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, join};
 use crate::bridge::record::text;
@@ -11,7 +13,8 @@ use crate::limits::Limits;
 use crate::read::mosaic::{SliceOptions, band_count, read_slice};
 use crate::read::scene::Scene;
 use crate::slice::Slice;
-use crate::sql::shared::options::{OPTIONS, SLICE_OPTIONS, slice_options};
+use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
+use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
 use crate::sql::shared::paths::{SCENES, scenes};
 use crate::sql::shared::slice_value;
 use crate::sql::shared::slice_value::SLICE;
@@ -38,7 +41,7 @@ static DOC: FunctionDoc = FunctionDoc {
                 given: Given::AsItIs,
                 meaning: "The grid to fill, as `geo_slice` makes it. Its times choose nothing here: choose files by their times before.",
             },
-            OPTIONS,
+            OPTIONS_BY_ROW,
         ],
         &SLICE_OPTIONS,
     ]),
@@ -55,7 +58,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a band that a file does not have (those it has are listed), or files with different numbers of bands",
         "a whole number, of a file of whole numbers, that FLOAT cannot hold exactly, from 16777217 on, where pixels are copied or picked; a number beyond the largest FLOAT",
         "a slice, or a chunk of them, above geoquilt_max_chunk_mb",
-        "options that are not constant, or an unknown key",
+        "an unknown key; a shape that is empty, or cannot be brought onto the slice",
     ],
     examples: &[
         Example {
@@ -80,7 +83,7 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
-    options: SliceOptions,
+    options: ByRow<SliceOptions>,
     limits: Limits,
 }
 
@@ -91,6 +94,7 @@ struct Job {
     /// The slice's CRS, as the user names it.
     crs: String,
     bands: usize,
+    options: Arc<SliceOptions>,
 }
 
 impl Job {
@@ -105,8 +109,7 @@ impl ScalarFunction for ReadSlice {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let args = call.options()?;
-        Ok(Bound { options: slice_options(&args)?, limits: call.limits })
+        Ok(Bound { options: ByRow::of(&call, &DOC, slice_options)?, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -123,7 +126,7 @@ impl ScalarFunction for ReadSlice {
             job.crs.write(crs, row)?;
         }
         lists_in_parallel(data, &jobs, bound.limits.threads, Job::pixels, |job, pixels: &mut [f32]| {
-            read_slice(&job.scenes, &job.slice, &bound.options, pixels)
+            read_slice(&job.scenes, &job.slice, &job.options, pixels)
         })?;
         let none = jobs.iter().enumerate().filter(|(_, job)| job.is_none());
         none.for_each(|(row, _)| out.set_null(row));
@@ -141,8 +144,9 @@ fn job(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Option<Job>> {
         return Ok(None);
     };
     let scenes = scenes(&Value::of(names, row)).map_err(blame("paths"))?;
-    let bands = band_count(&scenes, &bound.options).map_err(blame("paths"))?;
-    let job = Job { scenes, slice, crs, bands };
+    let options = bound.options.row(input, row)?;
+    let bands = band_count(&scenes, &options).map_err(blame("paths"))?;
+    let job = Job { scenes, slice, crs, bands, options };
     let bytes = job.pixels().saturating_mul(4);
     let what = || Load::Slices(format!("{} of {bands} bands", job.slice));
     bound.limits.allow(bytes, what).map_err(blame("slice"))?;

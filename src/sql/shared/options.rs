@@ -1,13 +1,21 @@
 //! Options that several functions take: how each is documented, and how it is read.
 
+pub mod by_row;
+
+use std::sync::Arc;
+
 use crate::bridge::args::{Args, number};
 use crate::bridge::doc::{Given, Parameter, option};
+use crate::crs::Crs;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::format::LayerName;
+use crate::projection::geometry::from_wkt;
 use crate::read::mosaic::{BitField, MERGES, Merge, QualityMask, SliceOptions};
 use crate::read::patch::{BandName, PatchOptions};
+use crate::read::within::Within;
 use crate::resampling::{RESAMPLINGS, Resampling, Warp};
+use crate::sql::shared::crs::asked_crs;
 use crate::value::Value;
 
 /// The argument that holds the options of a scalar.
@@ -52,8 +60,19 @@ pub const BOUNDLESS: Parameter = option(
     "false",
     "A window wholly outside the raster is all NULL instead of an error.",
 );
+/// The shape that pixels are to lie within.
+pub const WITHIN: [Parameter; 3] = [
+    option(
+        "within",
+        "GEOMETRY | VARCHAR",
+        "NULL",
+        "A shape, or its WKT: pixels whose centre lies outside of it are no pixels. Its parts and holes count. It is brought onto the pixels vertex by vertex, as `geo_rasterize` does.",
+    ),
+    option("within_crs", "VARCHAR", "'OGC:CRS84'", "CRS of a shape whose type has none, in the order x, y."),
+    option("all_touched", "BOOLEAN", "false", "Every pixel that the shape touches lies within."),
+];
 /// What is read onto a slice, and how: see [`slice_options`].
-pub const SLICE_OPTIONS: [Parameter; 14] = [
+pub const SLICE_OPTIONS: [Parameter; 17] = [
     BANDS,
     NODATA,
     option(
@@ -118,9 +137,12 @@ pub const SLICE_OPTIONS: [Parameter; 14] = [
     ),
     FILL,
     option("boundless", "BOOLEAN", "false", "A slice that no file touches is all NULL instead of an error."),
+    WITHIN[0],
+    WITHIN[1],
+    WITHIN[2],
 ];
 
-/// Reads [`BANDS`], [`SCALED`], [`NODATA`], [`FILL`] and [`BOUNDLESS`].
+/// Reads [`BANDS`], [`SCALED`], [`NODATA`], [`FILL`], [`BOUNDLESS`] and [`WITHIN`].
 ///
 /// # Errors
 /// A value of the wrong form.
@@ -153,7 +175,28 @@ pub fn patch_options(args: &Args) -> Result<PatchOptions> {
     let (fill, nodata) = (number_or_nan("fill")?, number_or_nan("nodata")?);
     let scaled = args.flag("scaled")?.unwrap_or(false);
     let boundless = args.flag("boundless")?.unwrap_or(false);
-    Ok(PatchOptions { bands, scaled, nodata, fill, boundless })
+    Ok(PatchOptions { bands, scaled, nodata, fill, boundless, within: within(args)? })
+}
+
+fn within(args: &Args) -> Result<Option<Arc<Within>>> {
+    let must = "a GEOMETRY, or WKT such as 'POLYGON ((0 0, 1 0, 1 1, 0 0))'";
+    let empty = || args.blame("within")(Error::invalid("an empty geometry", "one that has a place"));
+    let (wkb, own) = match args.get("within") {
+        None => {
+            let Some(idle) = ["within_crs", "all_touched"].into_iter().find(|p| args.get(p).is_some()) else {
+                return Ok(None);
+            };
+            let problem = format!("{idle} says something of a shape, and none is given");
+            return Err(args.blame(idle)(Error::conflict(problem, "Give it: {within: geometry}")));
+        }
+        Some(Value::Geometry(wkb, crs)) => (wkb.clone(), crs.clone()),
+        Some(Value::Bytes(wkb)) => (wkb.clone(), None),
+        Some(Value::Text(text)) => (from_wkt(text).map_err(args.blame("within"))?.ok_or_else(empty)?, None),
+        Some(other) => return Err(args.blame("within")(Error::invalid(other, must))),
+    };
+    let crs = asked_crs(args, "within_crs", own)?.unwrap_or_else(Crs::lon_lat);
+    let all_touched = args.flag("all_touched")?.unwrap_or(false);
+    Within::new(&wkb, crs, all_touched).map(|within| Some(Arc::new(within))).map_err(args.blame("within"))
 }
 
 /// Reads [`SLICE_OPTIONS`].

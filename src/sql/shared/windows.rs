@@ -28,6 +28,16 @@ impl From<&Window> for WindowRow {
     }
 }
 
+impl WindowRow {
+    /// The window itself.
+    ///
+    /// # Errors
+    /// As [`Window::new`].
+    pub fn window(&self) -> Result<Window> {
+        Window::new(self.row_off, self.col_off, self.height, self.width)
+    }
+}
+
 fn none(windows: &Vector<'_>, row: usize) -> Error {
     let must = "a window {row_off, col_off, height, width} of whole numbers, as geo_patch_grid gives it";
     Error::invalid(Value::of(windows, row), must)

@@ -1,5 +1,6 @@
 //! `geo_patch_stats`: what a window holds, in a few numbers.
 
+use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::rows::rows;
@@ -10,7 +11,8 @@ use crate::limits::Limits;
 use crate::read::patch::PatchOptions;
 use crate::read::plan::{FileWindow, read_patches};
 use crate::sql::raster::read_patch::file_windows;
-use crate::sql::shared::options::{BANDS, BOUNDLESS, OPTIONS, SCALED, patch_options};
+use crate::sql::shared::options::by_row::{ByRow, OPTIONS_BY_ROW};
+use crate::sql::shared::options::{BANDS, BOUNDLESS, SCALED, WITHIN, patch_options};
 use crate::sql::shared::windows::{WIN, WIN_MEANING};
 use crate::stitch::statistics::{Glance, glance};
 use crate::value::Value;
@@ -33,10 +35,13 @@ static DOC: FunctionDoc = FunctionDoc {
             meaning: "A raster, as that of `read_patch`.",
         },
         Parameter { name: "win", types: WIN, given: Given::AsItIs, meaning: WIN_MEANING },
-        OPTIONS,
+        OPTIONS_BY_ROW,
         BANDS,
         SCALED,
         BOUNDLESS,
+        WITHIN[0],
+        WITHIN[1],
+        WITHIN[2],
     ],
     columns: &[column(
         "bands",
@@ -48,7 +53,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "the file is absent, no raster, or damaged",
         "the window is below 1 x 1, or wholly outside and not boundless",
         "a band that the file does not have (those it has are listed)",
-        "options that are not constant, or an unknown key",
+        "an unknown key; a shape that is empty, or cannot be brought onto the window",
     ],
     examples: &[Example {
         title: "Patches that are half sea or more",
@@ -63,7 +68,7 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
-    options: PatchOptions,
+    options: ByRow<PatchOptions>,
     limits: Limits,
 }
 
@@ -73,11 +78,12 @@ impl ScalarFunction for GeoPatchStats {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let options = PatchOptions { fill: Some(f64::NAN), ..patch_options(&call.options()?)? };
-        Ok(Bound { options, limits: call.limits })
+        Ok(Bound { options: ByRow::of(&call, &DOC, dense_options)?, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        let plain = PatchOptions::default();
+        let options = bound.options.constant().unwrap_or(&plain);
         let windows = file_windows(input, &bound.options, &bound.limits)?;
         let asked: Vec<&FileWindow> = windows.iter().flatten().collect();
         let mut told = Vec::with_capacity(asked.len());
@@ -97,7 +103,7 @@ impl ScalarFunction for GeoPatchStats {
                 rest = after;
             }
             // NaN fills what is no pixel.
-            read_patches(&asked[from..to], parts, &bound.options, bound.limits.threads)?;
+            read_patches(&asked[from..to], parts, options, bound.limits.threads)?;
             let mut rest = pixels.as_slice();
             for window in &asked[from..to] {
                 let (part, after) = rest.split_at(window.pixels());
@@ -110,6 +116,11 @@ impl ScalarFunction for GeoPatchStats {
         let mut told = told.into_iter();
         rows(input, out, |row| Ok(windows[row].as_ref().and_then(|_| told.next())))
     }
+}
+
+/// NaN stands for what is no pixel.
+fn dense_options(args: &Args) -> Result<PatchOptions> {
+    Ok(PatchOptions { fill: Some(f64::NAN), ..patch_options(args)? })
 }
 
 fn entry(glance: &Glance, pixels: usize) -> Value {

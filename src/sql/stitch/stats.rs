@@ -4,13 +4,14 @@ use std::sync::atomic::AtomicUsize;
 
 use crate::bridge::aggregate::AggregateFunction;
 use crate::bridge::chunk::Input;
-use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
-use crate::bridge::pieces::Pieces;
+use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
+use crate::bridge::pieces::{Nulls, Pieces};
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::stitch::statistics::{Bands, Room, Sample, Summary};
+use crate::stitch::distribution::Distribution;
+use crate::stitch::statistics::{Bands, Mask, Room, Sample, Summary};
 use crate::value::Value;
 
 /// The statement that creates the macro.
@@ -18,6 +19,16 @@ pub const SQL: &str = include_str!("../../../sql/stats.sql");
 
 /// The aggregate `geoquilt.stats`.
 pub struct Stats;
+
+/// What statistics of bands are.
+pub const STATS: &str = "STRUCT(n BIGINT, mean DOUBLE, std DOUBLE, \"min\" DOUBLE, \"max\" DOUBLE, percentiles DOUBLE[], sketch STRUCT(points DOUBLE[], counts BIGINT[], rank_error BIGINT))[]";
+/// Whether parts are to tell percentiles of the whole.
+pub const MERGEABLE: Parameter = named(
+    "mergeable",
+    "BOOLEAN",
+    "false",
+    "Also give `sketch`, from which `geoquilt.stats_merge` tells the percentiles of the whole: up to a MiB a band, which a table is not to show unasked.",
+);
 
 static DOC: FunctionDoc = FunctionDoc {
     name: "stats",
@@ -36,11 +47,12 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "Bands, rows, columns: the `shape` of a read; two numbers are rows and columns of one band.",
         },
+        MERGEABLE,
     ],
     columns: &[column(
         "bands",
-        "STRUCT(n BIGINT, mean DOUBLE, std DOUBLE, \"min\" DOUBLE, \"max\" DOUBLE, percentiles DOUBLE[])[]",
-        "An entry a band. `n` counts the pixels that are neither NULL nor NaN; `std` is the population's (ddof 0); `percentiles` are those of 2, 25, 50, 75 and 98 %, between two pixels in proportion. `n`, `mean`, `std`, `min` and `max` do not depend on the order of rows or on threads, to the bit: sums are exact, `mean` is rounded once, `std` is within one unit in its last place. `percentiles` are exact up to 32,768 pixels; beyond, their rank is wrong by at most (levels + 3) / 16384 of `n` for levels = floor(log2(n / 65536)) + 1: 0.07 % of ten million pixels, 0.1 % of a thousand million.",
+        STATS,
+        "An entry a band. `n` counts the pixels that are neither NULL nor NaN; `std` is the population's (ddof 0); `percentiles` are those of 2, 25, 50, 75 and 98 %, between two pixels in proportion. `n`, `mean`, `std`, `min` and `max` do not depend on the order of rows or on threads, to the bit: sums are exact, `mean` is rounded once, `std` is within one unit in its last place. `percentiles` are exact of whole numbers from -32,768 to 65,535, in whatever type, and of up to 32,768 other pixels; beyond, their rank is wrong by at most (levels + 3) / 16384 of those `n` others for levels = floor(log2(n / 65536)) + 1: 0.07 % of ten million pixels, 0.1 % of a thousand million. `sketch` is NULL unless `mergeable`: how the pixels are spread, as values and how many pixels each stands for, and by how much a rank among them may be wrong. Up to 65,536 different values stand for themselves where percentiles are exact, else 4,096 of them for all.",
     )],
     nulls: "Rows whose data or shape is NULL count nothing, which is how rows are left out (`CASE WHEN ... THEN data END`): an aggregate behind a macro takes no FILTER, DISTINCT, ORDER BY or OVER. NULL where no row counts. A band without pixels has n = 0, the rest NULL. An infinite pixel counts: `std` is then NaN.",
     errors: &[
@@ -73,9 +85,17 @@ static DOC: FunctionDoc = FunctionDoc {
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
+/// What is gathered of a group.
+#[derive(Default)]
+pub struct State {
+    gathered: Gathered,
+    /// The sketch is wanted.
+    mergeable: bool,
+}
+
 /// Numbers that a float of 32 bits holds are gathered as such.
 #[derive(Default)]
-pub enum State {
+enum Gathered {
     #[default]
     /// No row yet.
     Empty,
@@ -89,6 +109,7 @@ pub enum State {
 pub struct Rows<'a> {
     data: Pieces<'a>,
     shape: &'a Vector<'a>,
+    mergeable: &'a Vector<'a>,
     single: Room<f32>,
     double: Room<f64>,
 }
@@ -98,6 +119,7 @@ impl AggregateFunction for Stats {
     const ARGUMENTS: &'static [&'static str] = &[
         "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]",
         "BIGINT[]",
+        "BOOLEAN",
     ];
     type State = State;
     type Rows<'a> = Rows<'a>;
@@ -110,6 +132,7 @@ impl AggregateFunction for Stats {
         Ok(Rows {
             data: Pieces::of(input.column(0))?,
             shape: input.column(1),
+            mergeable: input.column(2),
             single: Room::default(),
             double: Room::default(),
         })
@@ -121,43 +144,51 @@ impl AggregateFunction for Stats {
         }
         let (bands, pixels) = layout(rows.shape, row, rows.data.length(row))?;
         let dtype = rows.data.dtype();
-        if matches!(state, State::Empty) {
-            *state = match dtype {
-                Dtype::Float64 => State::Double(Bands::default()),
-                wide if wide.is_wide_integer() => State::Double(Bands::default()),
-                _ => State::Single(Bands::default()),
+        state.mergeable = !rows.mergeable.is_null(row) && rows.mergeable.get(row);
+        if matches!(state.gathered, Gathered::Empty) {
+            state.gathered = match dtype {
+                Dtype::Float64 => Gathered::Double(Bands::default()),
+                wide if wide.is_wide_integer() => Gathered::Double(Bands::default()),
+                _ => Gathered::Single(Bands::default()),
             };
         }
         let Rows { data, single, double, .. } = rows;
-        with_dtype!(dtype, T => match state {
-            State::Single(state) => add::<T, f32>(state, data, row, (bands, pixels), single),
-            State::Double(state) => add::<T, f64>(state, data, row, (bands, pixels), double),
-            State::Empty => Ok(()),
-        })
+        match &mut state.gathered {
+            Gathered::Single(all) => {
+                all.expect(bands).map_err(blame("shape"))?;
+                with_dtype!(dtype, T => add::<T, f32>(all, data, row, pixels, single))
+            }
+            Gathered::Double(all) => {
+                all.expect(bands).map_err(blame("shape"))?;
+                with_dtype!(dtype, T => add::<T, f64>(all, data, row, pixels, double))
+            }
+            Gathered::Empty => Ok(()),
+        }
     }
 
     fn combine(state: &mut State, other: &State) -> Result<()> {
-        if matches!(state, State::Empty) {
-            *state = match other {
-                State::Empty => State::Empty,
-                State::Single(_) => State::Single(Bands::default()),
-                State::Double(_) => State::Double(Bands::default()),
+        state.mergeable |= other.mergeable;
+        if matches!(state.gathered, Gathered::Empty) {
+            state.gathered = match &other.gathered {
+                Gathered::Empty => Gathered::Empty,
+                Gathered::Single(_) => Gathered::Single(Bands::default()),
+                Gathered::Double(_) => Gathered::Double(Bands::default()),
             };
         }
-        let merged = match (state, other) {
-            (State::Single(to), State::Single(from)) => to.merge(from),
-            (State::Double(to), State::Double(from)) => to.merge(from),
-            (_, State::Empty) => Ok(()),
+        let merged = match (&mut state.gathered, &other.gathered) {
+            (Gathered::Single(to), Gathered::Single(from)) => to.merge(from),
+            (Gathered::Double(to), Gathered::Double(from)) => to.merge(from),
+            (_, Gathered::Empty) => Ok(()),
             _ => Err(Error::Bug("a state of another type".into())),
         };
         merged.map_err(blame("shape"))
     }
 
     fn finish(state: &State, out: &mut Vector<'_>, row: usize) -> Result<()> {
-        let summaries = match state {
-            State::Empty => None,
-            State::Single(bands) => Some(bands.summaries()),
-            State::Double(bands) => Some(bands.summaries()),
+        let summaries = match &state.gathered {
+            Gathered::Empty => None,
+            Gathered::Single(bands) => Some(bands.summaries(state.mergeable)),
+            Gathered::Double(bands) => Some(bands.summaries(state.mergeable)),
         };
         let value = summaries.map_or(Value::Null, |all| Value::List(all.iter().map(entry).collect()));
         value.write(out, row);
@@ -165,10 +196,10 @@ impl AggregateFunction for Stats {
     }
 
     fn bytes(state: &State) -> usize {
-        match state {
-            State::Empty => 0,
-            State::Single(bands) => bands.bytes(),
-            State::Double(bands) => bands.bytes(),
+        match &state.gathered {
+            Gathered::Empty => 0,
+            Gathered::Single(bands) => bands.bytes(),
+            Gathered::Double(bands) => bands.bytes(),
         }
     }
 }
@@ -201,23 +232,44 @@ fn layout(shape: &Vector<'_>, row: usize, length: usize) -> Result<(usize, usize
     Ok((bands, pixels))
 }
 
-/// Adds a row's pixels, piece by piece, each to its band.
+/// Adds a row's pixels, piece by piece, each to its band of so many pixels.
 fn add<T: Plain + Pixel, V: Sample>(
     state: &mut Bands<V>,
     data: &mut Pieces<'_>,
     row: usize,
-    (bands, pixels): (usize, usize),
+    pixels: usize,
     room: &mut Room<V>,
 ) -> Result<()> {
-    state.expect(bands).map_err(blame("shape"))?;
+    by_band(data, row, pixels, |band, part: &[T], known| state.add(band, part, known, room))
+}
+
+/// Which pixels of a part of a list are there.
+struct Known<'a> {
+    nulls: Nulls<'a>,
+    from: usize,
+}
+
+impl Mask for Known<'_> {
+    #[inline]
+    fn has(&self, index: usize) -> bool {
+        !self.nulls.is_null(self.from + index)
+    }
+}
+
+/// Gives a row's pixels to `take`, piece by piece: a band, some of its pixels, and, where not all are there, which are.
+fn by_band<T: Plain + Pixel>(
+    data: &mut Pieces<'_>,
+    row: usize,
+    pixels: usize,
+    mut take: impl FnMut(usize, &[T], Option<Known<'_>>),
+) -> Result<()> {
     let mut at = 0;
     data.each::<T>(row, |values, nulls| {
         let mut from = 0;
         while from < values.len() {
             let count = (pixels - at % pixels).min(values.len() - from);
-            let part = &values[from..from + count];
-            let known = (!nulls.none()).then_some(|i: usize| !nulls.is_null(from + i));
-            state.add(at / pixels, part, known, room);
+            let known = (!nulls.none()).then_some(Known { nulls, from });
+            take(at / pixels, &values[from..from + count], known);
             at += count;
             from += count;
         }
@@ -225,8 +277,8 @@ fn add<T: Plain + Pixel, V: Sample>(
     })
 }
 
-/// A band in the order of the result's fields.
-fn entry(summary: &Summary) -> Value {
+/// A band in the order of the fields of [`STATS`].
+pub(super) fn entry(summary: &Summary) -> Value {
     let number = |value: Option<f64>| value.map_or(Value::Null, Value::Double);
     let told = summary.of_values;
     let percentiles = told.map(|t| t.percentiles.into_iter().map(Value::Double).collect());
@@ -237,6 +289,19 @@ fn entry(summary: &Summary) -> Value {
         ("min", number(told.map(|t| t.min))),
         ("max", number(told.map(|t| t.max))),
         ("percentiles", percentiles.map_or(Value::Null, Value::List)),
+        ("sketch", summary.spread.as_ref().map_or(Value::Null, sketch)),
+    ];
+    Value::Struct(fields.map(|(name, value)| (name.to_string(), value)).into())
+}
+
+/// A distribution in the order of its fields in [`STATS`].
+pub(super) fn sketch(spread: &Distribution) -> Value {
+    let points = spread.counts.iter().map(|(value, _)| Value::Double(*value)).collect();
+    let counts = spread.counts.iter().map(|(_, count)| Value::Int(*count as i64)).collect();
+    let fields = [
+        ("points", Value::List(points)),
+        ("counts", Value::List(counts)),
+        ("rank_error", Value::Int(spread.error as i64)),
     ];
     Value::Struct(fields.map(|(name, value)| (name.to_string(), value)).into())
 }

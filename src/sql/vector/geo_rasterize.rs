@@ -10,9 +10,10 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
 use crate::error::{Error, Load, Result};
 use crate::files;
-use crate::label::{self, Feature, Files, LabelOptions, Labels, SliceProjection, TASKS, Task};
+use crate::label::{self, Feature, Files, LabelOptions, Labels, TASKS, Task};
 use crate::limits::Limits;
 use crate::map::geometry;
+use crate::map::onto::SliceProjection;
 use crate::slice::Slice;
 use crate::sql::shared::crs::{CallCrs, crs_of_call};
 use crate::sql::shared::options::layer_name;
@@ -246,9 +247,9 @@ impl What {
                 let blame = |error: Error| blame(given.explain(error));
                 let projection = SliceProjection::new(slice, &given.crs).map_err(blame)?;
                 for (wkb, label) in shapes {
-                    let envelope = geometry::read(wkb).map_err(blame)?.as_ref().and_then(geometry::envelope);
-                    given.check(envelope).map_err(blame)?;
-                    let parts = projection.lay(wkb).map_err(blame)?;
+                    let Some(shape) = geometry::read(wkb).map_err(blame)? else { continue };
+                    given.check(geometry::envelope(&shape)).map_err(blame)?;
+                    let parts = projection.lay(&shape).map_err(blame)?;
                     if !parts.is_empty() {
                         found.push(Feature { parts, label: *label });
                     }

@@ -148,7 +148,13 @@ impl Columns {
                     return Err(Error::invalid(other, must));
                 }
             };
-            target = target.replace(&format!("{{{name}}}"), &text);
+            let braced = format!("{{{name}}}");
+            // What a row holds leads to no other folder than the one that the statement names.
+            if text.contains(['/', '\\']) && !template.starts_with(&braced) || text == ".." {
+                let must = format!("text without slashes for {braced}, which does not begin the file's name");
+                return Err(Error::invalid(value, must));
+            }
+            target = target.replace(&braced, &text);
         }
         Ok(target)
     }

@@ -1,15 +1,18 @@
 //! Lists of pixels as numbers, row by row, and numbers as lists: what functions over pixels share.
 
+use std::ops::Range;
+
 use bytemuck::Pod;
 
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Given, Parameter};
-use crate::bridge::pieces::Pieces;
+use crate::bridge::pieces::{Nulls, Pieces};
 use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
+use crate::read::gaps::GapsBuilder;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::go_on;
@@ -98,16 +101,37 @@ impl Row {
         self.clear();
         self.values.reserve(data.length(row));
         with_dtype!(data.dtype(), T => data.each::<T>(row, |values, nulls| {
-            let before = self.values.len();
-            self.values.extend(values.iter().map(|value| value.f64()));
-            if !nulls.none() {
-                self.valid.resize(before, true);
-                self.valid.extend((0..values.len()).map(|i| !nulls.is_null(i)));
-            } else if !self.valid.is_empty() {
-                self.valid.resize(self.values.len(), true);
-            }
+            self.add(values, nulls);
             Ok(())
         }))
+    }
+
+    /// Reads a part of the list of a row, of some thousand pixels at most.
+    ///
+    /// # Errors
+    /// As [`Row::read`].
+    pub fn read_part(&mut self, data: &mut Pieces<'_>, row: usize, part: Range<usize>) -> Result<()> {
+        self.clear();
+        with_dtype!(data.dtype(), T => data.part::<T>(row, part, |values, nulls| {
+            self.add(values, nulls);
+            Ok(())
+        }))
+    }
+
+    fn add<T: Pixel>(&mut self, values: &[T], nulls: Nulls<'_>) {
+        let before = self.values.len();
+        self.values.extend(values.iter().map(|value| value.f64()));
+        if !nulls.none() {
+            self.valid.resize(before, true);
+            self.valid.extend((0..values.len()).map(|i| !nulls.is_null(i)));
+        } else if !self.valid.is_empty() {
+            self.valid.resize(self.values.len(), true);
+        }
+    }
+
+    /// Which pixels are there, where not all are.
+    pub fn mask(&self) -> Option<&[bool]> {
+        if self.valid.is_empty() { None } else { Some(&self.valid) }
     }
 }
 
@@ -146,7 +170,7 @@ pub fn shape(shape: &Vector<'_>, row: usize, length: usize) -> Result<[usize; 3]
     Err(Error::conflict(problem, "Give data and shape of the same read"))
 }
 
-/// Writes the list of each row that has a length, as `fill` makes it.
+/// Writes the list of each row that has a length, as `fill` makes it whole.
 ///
 /// # Errors
 /// More than a chunk may take, or what `fill` says.
@@ -155,7 +179,56 @@ pub fn write(
     wide: bool,
     lengths: &[Option<usize>],
     limits: &Limits,
-    fill: impl FnMut(usize, &mut Row) -> Result<()>,
+    mut fill: impl FnMut(usize, &mut Row) -> Result<()>,
+) -> Result<()> {
+    let mut numbers = Row::default();
+    write_parts(out, wide, lengths, limits, |row, put| {
+        numbers.clear();
+        fill(row, &mut numbers)?;
+        put.put(0, &numbers.values, numbers.mask())
+    })
+}
+
+/// Where the numbers of a row go, part by part, in any order.
+pub trait Put {
+    /// Takes the numbers from a place on, and which of them are there.
+    ///
+    /// # Errors
+    /// More than the list has, which is a defect.
+    fn put(&mut self, at: usize, values: &[f64], valid: Option<&[bool]>) -> Result<()>;
+}
+
+/// A row's list, and what is missing in it.
+struct PutInto<'a, T> {
+    list: &'a mut [T],
+    gaps: GapsBuilder,
+    count: usize,
+}
+
+impl<T: Pixel> Put for PutInto<'_, T> {
+    fn put(&mut self, at: usize, values: &[f64], valid: Option<&[bool]>) -> Result<()> {
+        let length = self.list.len();
+        let part = self.list.get_mut(at..at + values.len());
+        let part = part.ok_or_else(|| Error::Bug(format!("{} numbers at {at} of {length}", values.len())))?;
+        part.iter_mut().zip(values).for_each(|(to, value)| *to = T::of(*value));
+        self.count += values.len();
+        if let Some(valid) = valid {
+            self.gaps.add_where(valid, at, |valid| !valid);
+        }
+        Ok(())
+    }
+}
+
+/// Writes the list of each row that has a length, as `fill` puts its parts.
+///
+/// # Errors
+/// More than a chunk may take, or what `fill` says.
+pub fn write_parts(
+    out: &mut Vector<'_>,
+    wide: bool,
+    lengths: &[Option<usize>],
+    limits: &Limits,
+    fill: impl FnMut(usize, &mut dyn Put) -> Result<()>,
 ) -> Result<()> {
     let pixels = lengths.iter().flatten().fold(0usize, |sum, length| sum.saturating_add(*length));
     limits.allow(pixels.saturating_mul(if wide { 8 } else { 4 }), || Load::Chunk)?;
@@ -165,30 +238,20 @@ pub fn write(
 fn typed<T: Plain + Pod + Pixel>(
     out: &mut Vector<'_>,
     lengths: &[Option<usize>],
-    mut fill: impl FnMut(usize, &mut Row) -> Result<()>,
+    mut fill: impl FnMut(usize, &mut dyn Put) -> Result<()>,
 ) -> Result<()> {
-    let mut numbers = Row::default();
     let (mut nulls, lists) = out.lists::<T>(lengths);
     let rows = lengths.iter().enumerate().filter(|(_, length)| length.is_some()).map(|(row, _)| row);
     let mut first = 0;
     for (row, list) in rows.zip(lists) {
         go_on()?;
-        numbers.clear();
-        fill(row, &mut numbers)?;
-        if numbers.values.len() != list.len() {
-            return Err(Error::Bug(format!("{} numbers for {}", numbers.values.len(), list.len())));
+        let mut into = PutInto { list, gaps: GapsBuilder::default(), count: 0 };
+        fill(row, &mut into)?;
+        let PutInto { list, gaps, count } = into;
+        if count != list.len() {
+            return Err(Error::Bug(format!("{count} numbers for {}", list.len())));
         }
-        for (to, value) in list.iter_mut().zip(&numbers.values) {
-            *to = T::of(*value);
-        }
-        let (mut from, mut gaps) = (0, Vec::new());
-        for run in numbers.valid.chunk_by(|a, b| a == b) {
-            if !run[0] {
-                gaps.push(from..from + run.len());
-            }
-            from += run.len();
-        }
-        nulls.set_runs(first, &gaps);
+        nulls.set_runs(first, &gaps.finish());
         first += list.len();
     }
     for (row, length) in lengths.iter().enumerate() {

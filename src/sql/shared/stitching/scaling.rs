@@ -8,7 +8,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
-use crate::sql::shared::stitching::numbers::{self, PIXELS, SHAPE, field};
+use crate::sql::shared::stitching::numbers::{self, PIXELS, Row, SHAPE, field};
 use crate::value::Value;
 
 /// What each of the two takes.
@@ -29,6 +29,9 @@ pub const PARAMETERS: [Parameter; 5] = [
         "`zscore`: (x - mean) / std. `minmax`: (x - min) / (max - min), from 0 to 1. `robust`: (x - median) / (p75 - p25). A divisor of 0 counts as 1.",
     ),
 ];
+
+/// Pixels that are scaled together, so that they stay near.
+const RUN: usize = 4096;
 
 /// What is taken off, and what is divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,10 +107,9 @@ pub fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()
         (0..input.rows()).map(|row| (!null(row)).then(|| data.length(row))).collect();
     let wide = data.dtype().worked_out() == crate::dtype::Dtype::Float64;
     let mut known: Option<(Value, Vec<(f64, f64)>)> = None;
-    numbers::write(out, wide, &lengths, &bound.limits, |row, pixels| {
-        pixels.read(&mut data, row)?;
-        let [bands, height, width] =
-            numbers::shape(shapes, row, pixels.values.len()).map_err(blame("shape"))?;
+    let mut part = Row::default();
+    numbers::write_parts(out, wide, &lengths, &bound.limits, |row, put| {
+        let [bands, height, width] = numbers::shape(shapes, row, data.length(row)).map_err(blame("shape"))?;
         let told = Value::of(stats, row);
         if known.as_ref().is_none_or(|(value, _)| *value != told) {
             let scales = scales(bound.method, &told).map_err(blame("stats"))?;
@@ -121,11 +123,15 @@ pub fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()
                 "Gather them from patches of the same bands",
             )));
         }
-        for ((centre, divisor), band) in scales.iter().zip(pixels.values.chunks_mut((height * width).max(1)))
-        {
-            match bound.back {
-                false => band.iter_mut().for_each(|x| *x = (*x - centre) / divisor),
-                true => band.iter_mut().for_each(|x| *x = *x * divisor + centre),
+        let area = height * width;
+        for (band, (centre, divisor)) in scales.iter().enumerate() {
+            for from in (band * area..(band + 1) * area).step_by(RUN) {
+                part.read_part(&mut data, row, from..(from + RUN).min((band + 1) * area))?;
+                match bound.back {
+                    false => part.values.iter_mut().for_each(|x| *x = (*x - centre) / divisor),
+                    true => part.values.iter_mut().for_each(|x| *x = *x * divisor + centre),
+                }
+                put.put(from, &part.values, part.mask())?;
             }
         }
         Ok(())

@@ -3,30 +3,30 @@
 use crate::bridge::doc::{Column, Given, Parameter, column, named};
 
 /// The points.
-pub const POINTS: Parameter = Parameter {
+pub(super) const POINTS: Parameter = Parameter {
     name: "points",
     types: "VARCHAR",
     given: Given::Required,
     meaning: "A relation by name with `id`, each once, and coordinates as `lon` and `lat`, `x` and `y`, or a `geometry` of points. Rows without are left out.",
 };
 /// Whose neighbours are wanted.
-pub const ANCHORS: Parameter = named(
+pub(super) const ANCHORS: Parameter = named(
     "anchors",
     "VARCHAR",
     "NULL",
     "A relation of that form whose neighbours are wanted; the points themselves unless given.",
 );
 /// How far it is.
-pub const METRIC: Parameter = named(
+pub(super) const METRIC: Parameter = named(
     "metric",
     "VARCHAR",
     "'sphere'",
     "`sphere`: coordinates are degrees, and distances kilometres along great circles, on a radius of 6371.0088 km; `plane`: straight lines in the units of the coordinates.",
 );
 /// Loops.
-pub const OWN: Parameter = named("own", "BOOLEAN", "false", "A point is a neighbour of its own.");
+pub(super) const OWN: Parameter = named("own", "BOOLEAN", "false", "A point is a neighbour of its own.");
 /// The edges.
-pub const EDGES: &[Column] = &[
+pub(super) const EDGES: &[Column] = &[
     column("source", "ANY", "The anchor's id."),
     column("target", "ANY", "The neighbour's id."),
     column(
@@ -36,4 +36,4 @@ pub const EDGES: &[Column] = &[
     ),
 ];
 /// Rows that are no points.
-pub const NULLS: &str = "A row whose id or coordinate is NULL is no point.";
+pub(super) const NULLS: &str = "A row whose id or coordinate is NULL is no point.";
