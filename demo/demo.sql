@@ -2,7 +2,7 @@
 --
 -- Run it in the repository's root, after demo/prepare.py has laid out its inputs:
 --     duckdb -unsigned < demo/demo.sql
--- It writes catalog.parquet, grid.parquet, registry.parquet, samples.parquet and split.parquet into demo/out/, which demo/pictures.py draws.
+-- It writes catalog.parquet, grid.parquet, registry.parquet, samples.parquet, split.parquet and seams_*.tif into demo/out/, which demo/pictures.py draws.
 
 LOAD 'build/release/geoquilt.duckdb_extension';
 .maxwidth 110
@@ -82,3 +82,15 @@ COPY (
 SELECT split, cause, count(*) AS patches FROM 'demo/out/split.parquet' GROUP BY ALL ORDER BY ALL;
 -- The proof: no pixel is shared, and nothing of one split lies nearer to another. Two splits that were not kept apart do leak.
 SELECT count(*) AS leaks FROM geoquilt.patch_leakage('demo/out/split.parquet', min_gap := 200000);
+
+.print '9  And back: patches through an operator that knows its patch alone, stitched into one field and a file.'
+-- Each patch is told in deviations of its own, as normalisation inside a model does it, so that neighbours disagree.
+CREATE VIEW answers AS
+SELECT geo_calc(data, shape, '(sst - centre) / spread', {bands: ['sst'], centre: list_avg(data), spread: greatest(list_stddev_pop(data), 0.1)}) AS data, win
+FROM read_patch('demo/out/sst/nemo_201501.tif', size := 128, stride := 64);
+-- Side by side, without a taper, then with each.
+COPY (SELECT data, win FROM answers WHERE win.row_off % 128 = 0 AND win.col_off % 128 = 0) TO 'demo/out/seams_none.tif' (TEMPLATE 'demo/out/sst/nemo_201501.tif');
+COPY (FROM answers) TO 'demo/out/seams_boxcar.tif' (TEMPLATE 'demo/out/sst/nemo_201501.tif', STITCH overlap_add, TAPER boxcar);
+COPY (FROM answers) TO 'demo/out/seams_tukey.tif' (TEMPLATE 'demo/out/sst/nemo_201501.tif', STITCH overlap_add, TAPER tukey);
+COPY (FROM answers) TO 'demo/out/seams_gaussian.tif' (TEMPLATE 'demo/out/sst/nemo_201501.tif', STITCH overlap_add, TAPER gaussian);
+COPY (FROM answers) TO 'demo/out/seams_hann.tif' (TEMPLATE 'demo/out/sst/nemo_201501.tif', STITCH overlap_add, TAPER hann);

@@ -1,5 +1,6 @@
 """Draws what demo.sql made, into demo/out/: world.png, the grid on the globe; patches.png, patches to look at; samplers.png,
-where each sampler draws; split.png, a split with its buffers; calendar.png, the registry's months.
+where each sampler draws; split.png, a split with its buffers; calendar.png, the registry's months; seams.png, a field that was
+stitched of patches with each taper.
 
     python demo/pictures.py [path of geoquilt.duckdb_extension]
 
@@ -209,6 +210,37 @@ def calendar(db):
     print("calendar.png: the registry's months")
 
 
+def seams():
+    """The North Atlantic, as each taper puts it together, and how much more the field steps where patches begin than elsewhere."""
+    rows, cols = slice(340, 690), slice(1000, 1600)
+    with rasterio.open(OUT / "sst/nemo_201501.tif") as raster:
+        sst = raster.read(1, masked=True).filled(np.nan)
+    figure, axes = plt.subplots(2, 3, figsize=(15.6, 8), gridspec_kw={"hspace": 0.24, "wspace": 0.04})
+    figure.subplots_adjust(left=0.012, right=0.988, top=0.85, bottom=0.02)
+    panels = [("the field", "sea surface temperature of January 2015", sst, "plasma", (-2, 32))]
+    told = []
+    for name in ("none", "boxcar", "tukey", "gaussian", "hann"):
+        with rasterio.open(OUT / f"seams_{name}.tif") as raster:
+            field = raster.read(1)
+        steps = abs(np.diff(field[:1664], axis=1))
+        begins = np.arange(1, field.shape[1]) % (128 if name == "none" else 64) == 0
+        ratio = np.nanmean(steps[:, begins]) / np.nanmean(steps[:, ~begins])
+        told.append(f"{name} {ratio:.1f}")
+        title = "side by side" if name == "none" else f"half overlap, {name}"
+        panels.append((title, f"where patches begin it steps {ratio:.1f} times as far as elsewhere", field, "RdBu_r", (-3, 3)))
+    for ax, (title, below, field, colors, (low, high)) in zip(axes.flat, panels):
+        colors = plt.get_cmap(colors).with_extremes(bad=LAND)
+        ax.imshow(field[rows, cols], cmap=colors, vmin=low, vmax=high, interpolation="none")
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(title, fontsize=11.5, weight="bold", loc="left", pad=18)
+        ax.text(0, 1.02, below, transform=ax.transAxes, fontsize=9.5, color=SOFT, va="bottom")
+    figure.suptitle("Patches through an operator that knows its patch alone, and back into one field", fontsize=17, weight="bold", x=0.012, y=0.965, ha="left")
+    figure.text(0.012, 0.905, "COPY (SELECT geo_calc(data, shape, '(sst - centre) / spread', ...), win FROM read_patch(scene, size := 128, stride := 64)) "
+                              "TO 'field.tif' (TEMPLATE scene, STITCH overlap_add, TAPER hann)", fontsize=8.5, family="DejaVu Sans Mono", color=SOFT)
+    figure.savefig(OUT / "seams.png", dpi=80)
+    print(f"seams.png: steps where patches begin, in those elsewhere: {', '.join(told)}")
+
+
 if __name__ == "__main__":
     connection = duckdb.connect(config={"allow_unsigned_extensions": True})
     connection.load_extension(str(EXTENSION))
@@ -217,3 +249,4 @@ if __name__ == "__main__":
     samplers(connection)
     split(connection)
     calendar(connection)
+    seams()

@@ -53,7 +53,9 @@ WITH gq_patches AS (
                         WHERE true OR geo_catalog_check(gq_patch, {place: 'patch_registry(grid)', grid: true})) AS gq_kept) AS gq_known
     WHERE gq_status IS DISTINCT FROM 'rejected'
 ), gq_all_days AS (
-    SELECT *, row_number() OVER () AS gq_day_id FROM geoquilt.main.gq_dated(dates)
+    -- Rows are sorted by two numbers: texts as keys take far longer.
+    SELECT *, row_number() OVER (ORDER BY gq_start ASC NULLS LAST, gq_path ASC NULLS LAST, gq_index_in_time ASC NULLS LAST) AS gq_day_id
+    FROM geoquilt.main.gq_dated(dates)
 ), gq_covers AS (
     SELECT DISTINCT gq_variable, gq_date, gq_start, gq_stop FROM geoquilt.main.gq_dated(coalesce(coverage, dates))
     WHERE coverage IS NOT NULL AND gq_variable IS NOT NULL
@@ -289,4 +291,4 @@ SELECT gq_row.patch_id, gq_row.gq_date AS date,
        COLUMNS(lambda gq_name: lower(gq_name) <> 'patch_id' AND NOT starts_with(gq_name, 'gq_'))
 FROM gq_rows AS gq_row
 WHERE gq_cause IS NULL OR include_rejected
-ORDER BY gq_row.gq_start ASC NULLS LAST, gq_row.gq_path ASC NULLS LAST, gq_row.gq_index_in_time ASC NULLS LAST, gq_row.gq_index ASC NULLS LAST
+ORDER BY gq_row.gq_day_id ASC NULLS LAST, gq_row.gq_index ASC NULLS LAST

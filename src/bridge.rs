@@ -1,7 +1,7 @@
 //! DuckDB's C API: the only room that names its functions. It knows no function of ours.
 //!
 //! `doc` says what a function is; `table`, `scalar`, `aggregate` and `copy` register it and call it, `args` reads its
-//! constant arguments. `vector`, `chunk` and `pieces` carry rows across (`guarded` makes their room), and `layout` says how
+//! constant arguments. `vector`, `chunk` and `pieces` carry rows across (`guarded` makes their room, `flat` tells numbers that may be read where they lie), and `layout` says how
 //! they lie; `rows` goes over them, and `record` is a STRUCT as a type of ours. `value` carries constants, `logical_type`
 //! types. `signpost` says where a macro is, `settings` holds the user's bounds, `file_system` lends DuckDB's file system to
 //! whoever reads a URL, `query` says whose query an aggregate works for, and
@@ -16,6 +16,7 @@ pub mod connection;
 pub mod copy;
 pub mod doc;
 pub mod file_system;
+mod flat;
 pub mod guarded;
 mod interrupt;
 pub mod layout;

@@ -151,11 +151,12 @@ pub fn forget(database: u64) {
 }
 
 impl Limits {
-    /// The limits that nobody set, where so much memory may be used: chunks and caches take a quarter of it each at most.
+    /// The limits that nobody set, where so much memory may be used: chunks, caches and groups take a quarter of it each at most.
     pub fn within(memory: Option<usize>) -> Limits {
         let mut limits = Limits::default();
         let share = memory.map_or(usize::MAX, |memory| (memory / 4).max(1 << 20));
-        for bound in [&mut limits.block_cache, &mut limits.chunk, &mut limits.remote_cache] {
+        let Limits { block_cache, chunk, aggregate, remote_cache, .. } = &mut limits;
+        for bound in [block_cache, chunk, aggregate, remote_cache] {
             *bound = share.min(*bound);
         }
         limits
@@ -198,8 +199,7 @@ mod tests {
     #[test]
     fn caches_and_chunks_take_a_quarter_of_what_memory_there_is_at_most() {
         let small = Limits::within(Some(100 << 20));
-        assert_eq!([small.block_cache, small.chunk, small.remote_cache], [25 << 20; 3]);
-        assert_eq!(small.aggregate, Limits::default().aggregate);
+        assert_eq!([small.block_cache, small.chunk, small.aggregate, small.remote_cache], [25 << 20; 4]);
         assert_eq!(Limits::within(Some(0)).chunk, 1 << 20);
         assert_eq!(Limits::within(Some(64 << 30)), Limits::default());
         assert_eq!(Limits::within(None), Limits::default());

@@ -1,4 +1,4 @@
-// Calls of DuckDB's C interface that allocate. They let C++ exceptions out, which Rust can not catch: here they are caught, and
+// Calls of DuckDB's C interface that allocate, or refuse. They let C++ exceptions out, which Rust can not catch: here they are caught, and
 // leave their words behind.
 
 #include <cstddef>
@@ -36,5 +36,36 @@ bool geoquilt_guarded_assign(void (*call)(void *, uint64_t, const char *, uint64
 
 bool geoquilt_guarded_validity(void (*call)(void *), void *vector, char *words, size_t room) {
 	return done(words, room, [&] { call(vector); });
+}
+
+bool geoquilt_guarded_slice(void (*reference)(void *, void *), void (*slice)(void *, void *, uint64_t), void *own,
+                            void *vector, void *chosen) {
+	char words[64];
+	return done(words, sizeof words, [&] {
+		reference(own, vector);
+		slice(own, chosen, 1);
+	});
+}
+
+bool geoquilt_guarded_has_data(void (*reference)(void *, void *), void *(*data)(void *), void *own, void *vector) {
+	char words[64];
+	bool has = false;
+	done(words, sizeof words, [&] {
+		reference(own, vector);
+		has = data(own) != nullptr;
+	});
+	return has;
+}
+
+bool geoquilt_guarded_takes_mask(void (*reference)(void *, void *), void (*make)(void *), uint64_t *(*mask)(void *),
+                                 void *own, void *vector) {
+	char words[64];
+	bool takes = false;
+	done(words, sizeof words, [&] {
+		reference(own, vector);
+		make(own);
+		takes = mask(own) != nullptr;
+	});
+	return takes;
 }
 }

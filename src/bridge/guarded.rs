@@ -1,10 +1,10 @@
-//! DuckDB's calls that take memory: its C interface lets the C++ exceptions out that say there is none, and an exception
+//! DuckDB's calls that take memory, or refuse: its C interface lets the C++ exceptions out that say there is none, and an exception
 //! that reaches Rust ends the process. guarded.cpp calls them and catches; what they say becomes an error of ours, which
 //! ends the callback as a panic does and is told by [`contain`](super::call::contain).
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::panic::resume_unwind;
 use std::sync::OnceLock;
 
@@ -15,6 +15,10 @@ use crate::error::{Error, Result};
 type Reserve = unsafe extern "C" fn(ffi::duckdb_vector, ffi::idx_t) -> ffi::duckdb_state;
 type Assign = unsafe extern "C" fn(ffi::duckdb_vector, ffi::idx_t, *const c_char, ffi::idx_t);
 type Validity = unsafe extern "C" fn(ffi::duckdb_vector);
+type Reference = unsafe extern "C" fn(ffi::duckdb_vector, ffi::duckdb_vector);
+type Slice = unsafe extern "C" fn(ffi::duckdb_vector, ffi::duckdb_selection_vector, ffi::idx_t);
+type Data = unsafe extern "C" fn(ffi::duckdb_vector) -> *mut c_void;
+type Mask = unsafe extern "C" fn(ffi::duckdb_vector) -> *mut u64;
 
 unsafe extern "C" {
     fn geoquilt_guarded_reserve(
@@ -39,6 +43,26 @@ unsafe extern "C" {
         words: *mut c_char,
         room: usize,
     ) -> bool;
+    fn geoquilt_guarded_slice(
+        reference: Reference,
+        slice: Slice,
+        own: ffi::duckdb_vector,
+        vector: ffi::duckdb_vector,
+        chosen: ffi::duckdb_selection_vector,
+    ) -> bool;
+    fn geoquilt_guarded_has_data(
+        reference: Reference,
+        data: Data,
+        own: ffi::duckdb_vector,
+        vector: ffi::duckdb_vector,
+    ) -> bool;
+    fn geoquilt_guarded_takes_mask(
+        reference: Reference,
+        make: Validity,
+        mask: Mask,
+        own: ffi::duckdb_vector,
+        vector: ffi::duckdb_vector,
+    ) -> bool;
 }
 
 /// DuckDB's own functions: the bindings lend them only through calls from Rust, through which no exception may pass.
@@ -46,6 +70,10 @@ struct Calls {
     reserve: Reserve,
     assign: Assign,
     validity: Validity,
+    reference: Reference,
+    slice: Slice,
+    data: Data,
+    mask: Mask,
 }
 
 static CALLS: OnceLock<Calls> = OnceLock::new();
@@ -72,6 +100,10 @@ pub unsafe fn learn(
             reserve: api.duckdb_list_vector_reserve.ok_or_else(missing)?,
             assign: api.duckdb_vector_assign_string_element_len.ok_or_else(missing)?,
             validity: api.duckdb_vector_ensure_validity_writable.ok_or_else(missing)?,
+            reference: api.duckdb_vector_reference_vector.ok_or_else(missing)?,
+            slice: api.duckdb_slice_vector.ok_or_else(missing)?,
+            data: api.duckdb_vector_get_data.ok_or_else(missing)?,
+            mask: api.duckdb_vector_get_validity.ok_or_else(missing)?,
         }
     };
     let _ = CALLS.set(calls);
@@ -111,6 +143,36 @@ pub(super) unsafe fn ensure_validity(vector: ffi::duckdb_vector, rows: usize) {
     guarded(rows.div_ceil(8), |calls, words| unsafe {
         geoquilt_guarded_validity(calls.validity, vector, words.as_mut_ptr(), words.len())
     });
+}
+
+/// Makes a vector of ours the one row of another that is chosen; false where DuckDB refuses.
+///
+/// # Safety
+/// All three are live, the vectors of one type, and the selection has a row.
+pub(super) unsafe fn slice(
+    own: ffi::duckdb_vector,
+    vector: ffi::duckdb_vector,
+    chosen: ffi::duckdb_selection_vector,
+) -> bool {
+    let Some(calls) = CALLS.get() else { return false };
+    // SAFETY: the caller vouches for them.
+    unsafe { geoquilt_guarded_slice(calls.reference, calls.slice, own, vector, chosen) }
+}
+
+/// Whether a vector, looked at through one of ours that refers to it, has data that may be read, or, `by_mask`, takes a
+/// mask of NULLs.
+///
+/// # Safety
+/// Both are live, and of one type.
+pub(super) unsafe fn is_plain(own: ffi::duckdb_vector, vector: ffi::duckdb_vector, by_mask: bool) -> bool {
+    let Some(calls) = CALLS.get() else { return false };
+    // SAFETY: as above.
+    unsafe {
+        match by_mask {
+            true => geoquilt_guarded_takes_mask(calls.reference, calls.validity, calls.mask, own, vector),
+            false => geoquilt_guarded_has_data(calls.reference, calls.data, own, vector),
+        }
+    }
 }
 
 fn guarded(bytes: usize, call: impl FnOnce(&Calls, &mut [c_char]) -> bool) {

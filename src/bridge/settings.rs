@@ -54,7 +54,7 @@ pub const SETTINGS: [Setting; 6] = [
     },
     Setting {
         name: "geoquilt_aggregate_mb",
-        meaning: "MiB that the groups of an aggregate may take together",
+        meaning: "MiB that the groups of an aggregate may take together, or the part of a field that is not written yet: unless set, 1024, or, of what is no aggregate, a quarter of memory_limit if that is less",
         range: (1, MOST_MIB),
         get: |limits| limits.aggregate as u64 >> 20,
         set: |limits, mb| limits.aggregate = mib(mb),

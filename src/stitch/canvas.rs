@@ -32,6 +32,11 @@ pub struct Span {
     pub window: Window,
 }
 
+/// Where the first pixel of a grid lies, as errors tell it.
+fn corner(grid: &Affine) -> String {
+    format!("({}, {})", grid.0[0], grid.0[3])
+}
+
 /// How far, in pixels, a patch may lie beside the canvas's grid.
 const SLACK: f64 = 0.05;
 
@@ -79,7 +84,7 @@ impl Canvas {
             && Crs::new(a) != Crs::new(b)
             && !projection::same_crs(a, b)?
         {
-            let problem = format!("a patch in {b} on a canvas in {a}");
+            let problem = format!("a patch in {b}, from {} on, on a canvas in {a}", corner(&its));
             return Err(Error::conflict(problem, "Stitch patches of one CRS at a time: GROUP BY crs"));
         }
         let (a, b) = (&own.0, &its.0);
@@ -88,7 +93,8 @@ impl Canvas {
         let turned = own.is_rotated() || its.is_rotated();
         if turned || !same(b[1], a[1], other.width) || !same(b[5], a[5], other.height) {
             let problem = format!(
-                "a patch with pixels of {} x {}{} on a canvas with pixels of {} x {}",
+                "a patch from {} on with pixels of {} x {}{} on a canvas with pixels of {} x {}",
+                corner(&its),
                 b[1],
                 b[5],
                 if turned { ", rotated," } else { "" },
@@ -102,7 +108,8 @@ impl Canvas {
         }
         let (row, col) = own.row_col(b[0], b[3]);
         if (row - row.round()).abs() > SLACK || (col - col.round()).abs() > SLACK {
-            let problem = format!("a patch that begins at row {row}, column {col} of the canvas");
+            let problem =
+                format!("a patch from {} on, which is row {row}, column {col} of the canvas", corner(&its));
             return Err(Error::conflict(problem, "A patch must lie on the pixels of the canvas"));
         }
         Window::new(row.round() as i64, col.round() as i64, other.height as i64, other.width as i64)

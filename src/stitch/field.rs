@@ -3,6 +3,7 @@
 //! Parts of a field are merged in any order. Methods that pick a value, and those that keep every value to the end, give
 //! the same bits whatever the order; sums are those of doubles, kept in pairs where values may need all of a double's bits.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -11,7 +12,7 @@ use crate::dtype::Pixel;
 use crate::error::{Error, Result};
 use crate::stitch::canvas::{Canvas, Span};
 use crate::stitch::taper::{LEAST, Taper};
-use crate::stitch::tile::{COLS, Lay, Method, ROWS, Tile, Told};
+use crate::stitch::tile::{COLS, Inset, Lay, Method, ROWS, Tile, Told};
 use crate::workers::{go_on, go_on_or_leave};
 
 /// What is stitched, and how.
@@ -166,34 +167,86 @@ impl Field {
     ) {
         let window = &patch.span.window;
         let (height, width) = (window.height as usize, window.width as usize);
-        let mut i = 0;
-        while i < values.len() {
-            let (line, col) = ((at + i) / width, (at + i) % width);
-            let run = (width - col).min(values.len() - i);
-            let (outer, row) = (line / height, line % height);
-            let to_row = window.row_off + row as i64;
-            // The part of the run on the canvas.
-            let to_col = window.col_off + col as i64;
-            let skip = (-to_col).clamp(0, run as i64) as usize;
-            let end = (self.plan.canvas.width as i64 - to_col).clamp(0, run as i64) as usize;
-            let on = (0..self.plan.canvas.height as i64).contains(&to_row) && skip < end;
-            if let (true, Some((plane, weight))) = (on, self.plane(patch, outer)) {
-                let base = weight * patch.axes[patch.axes.len() - 2][row] * patch.weight;
-                self.gather(patch, (at + i + skip, col + skip), &values[i + skip..i + end], base);
-                if !self.plan.normalise && !self.plan.tapered {
-                    self.weigh_by_zero(patch, (outer, row, col + skip));
+        let (plane_size, end) = (height * width, at + values.len());
+        let rows = on_canvas(window.row_off, height, self.plan.canvas.height);
+        let cols = on_canvas(window.col_off, width, self.plan.canvas.width);
+        for outer in at / plane_size..end.div_ceil(plane_size) {
+            let Some((plane, weight)) = self.plane(patch, outer) else { continue };
+            let first = outer * plane_size;
+            // Rows of the plane that the values are of, in part at least.
+            let from = rows.start.max(at.saturating_sub(first) / width);
+            let to = rows.end.min((end - first).div_ceil(width));
+            let held = Held { values, at, valid: valid.as_ref(), first, weight };
+            for rows in pieces(from..to, window.row_off, ROWS) {
+                for cols in pieces(cols.clone(), window.col_off, COLS) {
+                    self.lay_block(patch, plane, &held, (rows.clone(), cols));
                 }
-                if let Some(valid) = &valid {
-                    for j in 0..end - skip {
-                        if !valid(i + skip + j) {
-                            (self.values[j], self.weights[j]) = (0.0, 0.0);
-                        }
+            }
+        }
+    }
+
+    /// Lays what lies on one tile.
+    fn lay_block<T: Pixel, V: Fn(usize) -> bool>(
+        &mut self,
+        patch: &Patch<'_>,
+        plane: usize,
+        held: &Held<'_, T, V>,
+        (rows, cols): (Range<usize>, Range<usize>),
+    ) {
+        let Field { plan, tiles, bytes, values, weights, .. } = self;
+        let Plan { method, wide, tapered, normalise, skip_nan, .. } = **plan;
+        go_on_or_leave();
+        let lay = Lay { method, wide, tapered, rank: patch.rank };
+        let window = &patch.span.window;
+        let to_row = (window.row_off + rows.start as i64) as usize;
+        let to_col = (window.col_off + cols.start as i64) as usize;
+        let (tile_rows, tile_cols) = tile_size(&plan.canvas, to_row / ROWS, to_col / COLS);
+        let key = key(&plan.canvas, plane, to_row / ROWS, to_col / COLS);
+        let tile = tiles.entry(key).or_insert_with(|| {
+            let tile = Tile::new(method, wide, tile_rows * tile_cols);
+            *bytes += tile.bytes();
+            Arc::new(tile)
+        });
+        let tile = Arc::make_mut(tile);
+        let before = tile.bytes();
+        let [.., of_rows, of_cols] = patch.axes.as_slice() else { return };
+        // Sums that are not divided are those of weights as they are: what is laid with the least one has the weight zero.
+        let as_they_are = !normalise && !tapered;
+        let plain = held.valid.is_none() && patch.each.is_none() && !skip_nan && !as_they_are;
+        for row in rows.clone() {
+            let index = held.first + row * window.width as usize + cols.start;
+            let from = index.max(held.at);
+            let to = (index + cols.len()).min(held.at + held.values.len());
+            if from >= to {
+                continue;
+            }
+            let skip = from - index;
+            let run = &held.values[from - held.at..to - held.at];
+            let taper = &of_cols[cols.start + skip..][..run.len()];
+            let base = held.weight * of_rows[row] * patch.weight;
+            let slot = (to_row % ROWS + row - rows.start) * tile_cols + to_col % COLS + skip;
+            if plain && tile.add(&lay, slot, run, (base, taper)) {
+                continue;
+            }
+            gather((run, taper, base), patch.each.map(|each| (each, from)), skip_nan, values, weights);
+            if as_they_are {
+                let is_least = held.weight <= LEAST || of_rows[row] <= LEAST;
+                for (value, weight) in values.iter_mut().zip(taper) {
+                    if is_least || *weight <= LEAST {
+                        *value *= 0.0;
                     }
                 }
-                self.put(patch, plane, to_row as usize, (to_col + skip as i64) as usize);
             }
-            i += run;
+            if let Some(valid) = held.valid {
+                for (j, (value, weight)) in values.iter_mut().zip(weights.iter_mut()).enumerate() {
+                    if !valid(from - held.at + j) {
+                        (*value, *weight) = (0.0, 0.0);
+                    }
+                }
+            }
+            tile.lay(&lay, slot, values, weights);
         }
+        *bytes += tile.bytes() - before;
     }
 
     /// The plane of a canvas that a plane of a patch lies on, and its weight; `None` off the canvas.
@@ -207,73 +260,6 @@ impl Field {
             weight *= weights[index];
         }
         (rest < patch.bands).then_some((plane + rest * stride, weight))
-    }
-
-    /// Values and weights of a run as doubles.
-    fn gather<T: Pixel>(&mut self, patch: &Patch<'_>, (at, col): (usize, usize), run: &[T], base: f64) {
-        self.values.clear();
-        self.values.extend(run.iter().map(|value| value.f64()));
-        self.weights.clear();
-        let taper = &patch.axes[patch.axes.len() - 1][col..col + run.len()];
-        self.weights.extend(taper.iter().map(|weight| base * weight));
-        if let Some(each) = patch.each {
-            let from = at % each.len();
-            for (weight, each) in self.weights.iter_mut().zip(&each[from..from + run.len()]) {
-                *weight *= each;
-            }
-            for (value, weight) in self.values.iter_mut().zip(&self.weights) {
-                *value = if *weight == 0.0 { 0.0 } else { *value };
-            }
-        }
-        if self.plan.skip_nan {
-            for (value, weight) in self.values.iter_mut().zip(&mut self.weights) {
-                if value.is_nan() {
-                    (*value, *weight) = (0.0, 0.0);
-                }
-            }
-        }
-    }
-
-    /// Sums that are not divided are those of weights as they are: what is laid with the least one has the weight zero.
-    fn weigh_by_zero(&mut self, patch: &Patch<'_>, (outer, row, col): (usize, usize, usize)) {
-        let [lead @ .., rows, cols] = patch.axes.as_slice() else { return };
-        let mut rest = outer;
-        let mut is_least = rows[row] <= LEAST;
-        for weights in lead.iter().rev() {
-            is_least |= weights[rest % weights.len()] <= LEAST;
-            rest /= weights.len();
-        }
-        for (value, weight) in self.values.iter_mut().zip(&cols[col..]) {
-            if is_least || *weight <= LEAST {
-                *value *= 0.0;
-            }
-        }
-    }
-
-    /// Lays what was gathered on the tiles of a row.
-    fn put(&mut self, patch: &Patch<'_>, plane: usize, row: usize, col: usize) {
-        let Field { plan, tiles, bytes, values, weights, .. } = self;
-        let Plan { method, wide, tapered, .. } = **plan;
-        let lay = Lay { method, wide, tapered, rank: patch.rank };
-        let mut done = 0;
-        while done < values.len() {
-            let at = col + done;
-            let (strip, tile_col) = (row / ROWS, at / COLS);
-            let (rows, cols) = tile_size(&plan.canvas, strip, tile_col);
-            let run = (tile_col * COLS + cols - at).min(values.len() - done);
-            let key = key(&plan.canvas, plane, strip, tile_col);
-            let tile = tiles.entry(key).or_insert_with(|| {
-                let tile = Tile::new(method, wide, rows * cols);
-                *bytes += tile.bytes();
-                Arc::new(tile)
-            });
-            let tile = Arc::make_mut(tile);
-            let before = tile.bytes();
-            let from = (row % ROWS) * cols + at % COLS;
-            tile.lay(&lay, from, &values[done..done + run], &weights[done..done + run]);
-            *bytes += tile.bytes() - before;
-            done += run;
-        }
     }
 
     /// Lays what lies on another part of the same field.
@@ -312,33 +298,68 @@ impl Field {
         self.plan.canvas.height.div_ceil(ROWS)
     }
 
-    /// What is told of a strip of a plane of a band, row by row, and where something was laid. The bands of deviations
-    /// stand behind those of means.
-    pub fn strip(&self, (band, plane): (usize, usize), strip: usize, told: Told, out: &mut Strip) {
+    /// Which plane of tiles a plane of a band is.
+    fn plane_of(&self, band: usize, plane: usize) -> usize {
+        band % self.bands.max(1) * self.plan.canvas.planes() + plane
+    }
+
+    /// Whether a tile lies on a strip of a plane of a band.
+    pub fn lies_on(&self, (band, plane): (usize, usize), strip: usize) -> bool {
         let canvas = &self.plan.canvas;
-        let rows = ROWS.min(canvas.height - strip * ROWS);
-        out.values.clear();
-        out.values.resize(rows * canvas.width, 0.0);
-        out.laid.clear();
-        out.laid.resize(rows * canvas.width, false);
-        if self.bands == 0 {
-            return;
+        let plane = self.plane_of(band, plane);
+        let mut tiles = (0..canvas.width.div_ceil(COLS)).map(|tile_col| key(canvas, plane, strip, tile_col));
+        tiles.any(|key| self.tiles.contains_key(&key))
+    }
+
+    /// What is told of a strip of a plane of a band, row by row; `gap` hears of runs on which nothing was laid. The bands of
+    /// deviations stand behind those of means.
+    pub fn tell<T: Pixel>(
+        &self,
+        (band, plane): (usize, usize),
+        strip: usize,
+        told: Told,
+        out: &mut [T],
+        gap: &mut dyn FnMut(Range<usize>),
+    ) {
+        if !self.lies_on((band, plane), strip) {
+            out.fill(T::default());
+            return gap(0..out.len());
         }
+        let canvas = &self.plan.canvas;
         let told = if told == Told::Value && band >= self.bands { Told::Deviation } else { told };
-        let plane = band % self.bands * canvas.planes() + plane;
-        let (mut values, mut laid) = (vec![0.0; ROWS * COLS], vec![false; ROWS * COLS]);
+        let plane = self.plane_of(band, plane);
         for tile_col in 0..canvas.width.div_ceil(COLS) {
-            let Some(tile) = self.tiles.get(&key(canvas, plane, strip, tile_col)) else { continue };
+            let first = tile_col * COLS;
             let (rows, cols) = tile_size(canvas, strip, tile_col);
-            let (values, laid) = (&mut values[..rows * cols], &mut laid[..rows * cols]);
-            go_on_or_leave();
-            tile.finish(self.plan.method, self.plan.normalise, told, values, laid);
-            for row in 0..rows {
-                let to = row * canvas.width + tile_col * COLS;
-                out.values[to..to + cols].copy_from_slice(&values[row * cols..][..cols]);
-                out.laid[to..to + cols].copy_from_slice(&laid[row * cols..][..cols]);
+            match self.tiles.get(&key(canvas, plane, strip, tile_col)) {
+                Some(tile) => {
+                    go_on_or_leave();
+                    let inset = Inset { first, cols, stride: canvas.width };
+                    tile.finish(self.plan.method, self.plan.normalise, told, &inset, out, gap);
+                }
+                None => {
+                    for row in 0..rows {
+                        let run = row * canvas.width + first..row * canvas.width + first + cols;
+                        out[run.clone()].fill(T::default());
+                        gap(run);
+                    }
+                }
             }
         }
+    }
+
+    /// The pixels of a strip of a plane.
+    pub fn strip_pixels(&self, strip: usize) -> usize {
+        ROWS.min(self.plan.canvas.height - strip * ROWS) * self.plan.canvas.width
+    }
+
+    /// The same in doubles, with what was laid pixel by pixel.
+    pub fn strip(&self, at: (usize, usize), strip: usize, told: Told, out: &mut Strip) {
+        let Strip { values, laid } = out;
+        values.resize(self.strip_pixels(strip), 0.0);
+        laid.clear();
+        laid.resize(values.len(), true);
+        self.tell(at, strip, told, values, &mut |run| laid[run].fill(false));
     }
 
     /// Gives up the tiles of a strip in all planes, which are not needed any more.
@@ -349,6 +370,70 @@ impl Field {
                 if let Some(tile) = self.tiles.remove(&key(&self.plan.canvas, plane, strip, tile_col)) {
                     self.bytes -= tile.bytes();
                 }
+            }
+        }
+    }
+}
+
+/// Values of a patch that are at hand, and what they are of.
+struct Held<'a, T, V> {
+    values: &'a [T],
+    /// Which of the patch's values is the first.
+    at: usize,
+    /// Which are values.
+    valid: Option<&'a V>,
+    /// The first value of the plane in hand.
+    first: usize,
+    /// The plane's weight.
+    weight: f64,
+}
+
+/// The part of an axis of a window, from its first pixel on, that lies on the canvas.
+fn on_canvas(offset: i64, size: usize, side: usize) -> Range<usize> {
+    let from = offset.saturating_neg().clamp(0, size as i64) as usize;
+    let to = (side as i64).saturating_sub(offset).clamp(0, size as i64) as usize;
+    from..to.max(from)
+}
+
+/// The parts of a range of a window that lie on one tile each.
+fn pieces(range: Range<usize>, offset: i64, side: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut next = range.start;
+    std::iter::from_fn(move || {
+        if next >= range.end {
+            return None;
+        }
+        let on = (offset + next as i64) as usize;
+        let piece = next..range.end.min(next + side - on % side);
+        next = piece.end;
+        Some(piece)
+    })
+}
+
+/// Values and weights of a run as doubles.
+fn gather<T: Pixel>(
+    (run, taper, base): (&[T], &[f64], f64),
+    each: Option<(&[f64], usize)>,
+    skip_nan: bool,
+    values: &mut Vec<f64>,
+    weights: &mut Vec<f64>,
+) {
+    values.clear();
+    values.extend(run.iter().map(|value| value.f64()));
+    weights.clear();
+    weights.extend(taper.iter().map(|weight| base * weight));
+    if let Some((each, at)) = each {
+        let from = at % each.len();
+        for (weight, each) in weights.iter_mut().zip(&each[from..from + run.len()]) {
+            *weight *= each;
+        }
+        for (value, weight) in values.iter_mut().zip(weights.iter()) {
+            *value = if *weight == 0.0 { 0.0 } else { *value };
+        }
+    }
+    if skip_nan {
+        for (value, weight) in values.iter_mut().zip(weights.iter_mut()) {
+            if value.is_nan() {
+                (*value, *weight) = (0.0, 0.0);
             }
         }
     }

@@ -1,5 +1,8 @@
 //! A part of a plane of a canvas, and what was laid on it.
 
+use std::ops::Range;
+
+use crate::dtype::Pixel;
 use crate::stitch::double::Double;
 use crate::workers::Steps;
 
@@ -73,6 +76,11 @@ impl Method {
         matches!(self, Method::Median | Method::Variance | Method::Mode | Method::Vote | Method::MeanStd)
     }
 
+    /// Whether values are summed, weighted or not.
+    fn sums(self) -> bool {
+        !self.keeps() && !matches!(self, Method::Min | Method::Max | Method::First | Method::Last)
+    }
+
     /// How many bands come of one.
     pub fn parts(self) -> usize {
         if self == Method::MeanStd { 2 } else { 1 }
@@ -124,6 +132,17 @@ pub enum Told {
     Deviation,
     /// The weights that came together.
     Weight,
+}
+
+/// Where the rows of a tile lie in those of a strip.
+#[derive(Debug, Clone, Copy)]
+pub struct Inset {
+    /// The first column.
+    pub first: usize,
+    /// How many columns.
+    pub cols: usize,
+    /// Columns of the strip.
+    pub stride: usize,
 }
 
 impl Tile {
@@ -184,6 +203,29 @@ impl Tile {
         }
     }
 
+    /// Adds values, each times its weight `base * taper`, where values are doubles that are summed: as [`Tile::lay`], in one
+    /// pass. False where they are laid in another way.
+    pub fn add<T: Pixel>(
+        &mut self,
+        lay: &Lay,
+        from: usize,
+        values: &[T],
+        (base, taper): (f64, &[f64]),
+    ) -> bool {
+        let Tile::Slots { value, weight, rest: None } = self else { return false };
+        if !lay.method.sums() || lay.tapered {
+            return false;
+        }
+        let to = from + values.len();
+        let slots = value[from..to].iter_mut().zip(&mut weight[from..to]);
+        for ((value, weight), (x, taper)) in slots.zip(values.iter().zip(taper)) {
+            let w = base * taper;
+            *value += w * x.f64();
+            *weight += w;
+        }
+        true
+    }
+
     /// Lays what lies on another tile of the same pixels.
     pub fn merge(&mut self, method: Method, other: &Tile) {
         match (self, other) {
@@ -234,27 +276,51 @@ impl Tile {
         }
     }
 
-    /// What is told of each pixel, NaN where nothing was laid, which `laid` says.
-    pub fn finish(&self, method: Method, normalise: bool, told: Told, values: &mut [f64], laid: &mut [bool]) {
-        laid.fill(false);
+    /// What is told of each pixel, written into the rows of a strip where the tile lies; `gap` hears of runs on which nothing was
+    /// laid.
+    pub fn finish<T: Pixel>(
+        &self,
+        method: Method,
+        normalise: bool,
+        told: Told,
+        inset: &Inset,
+        out: &mut [T],
+        gap: &mut dyn FnMut(Range<usize>),
+    ) {
         match self {
             Tile::Slots { value, weight, rest } => {
                 let ranked = matches!(method, Method::First | Method::Last);
-                for i in 0..values.len().min(value.len()) {
-                    let (x, w) = (value[i], weight[i]);
-                    laid[i] = if ranked { !w.is_nan() && told == Told::Value } else { w != 0.0 };
-                    values[i] = match (method, told) {
-                        (_, Told::Weight) | (Method::Count, _) => w,
-                        (Method::OverlapAdd, _) if !normalise => x,
-                        (Method::Min | Method::Max | Method::First | Method::Last | Method::Sum, _) => x,
+                let cols = inset.cols;
+                let rows = value.chunks_exact(cols).zip(weight.chunks_exact(cols)).enumerate();
+                for (row, (value, weight)) in rows {
+                    let first = row * inset.stride + inset.first;
+                    let to = &mut out[first..first + cols];
+                    match (method, told) {
+                        (_, Told::Weight) | (Method::Count, _) => copy(to, weight),
+                        (Method::Min | Method::Max | Method::First | Method::Last | Method::Sum, _) => {
+                            copy(to, value);
+                        }
+                        (Method::OverlapAdd, _) if !normalise => copy(to, value),
                         _ => match rest {
                             Some(rest) => {
-                                let sum = Double { high: x, low: rest[i].0 };
-                                sum.over(Double { high: w, low: rest[i].1 })
+                                let slots = value.iter().zip(weight).zip(&rest[row * cols..]);
+                                for (to, ((x, w), rest)) in to.iter_mut().zip(slots) {
+                                    let sum = Double { high: *x, low: rest.0 };
+                                    *to = T::of(sum.over(Double { high: *w, low: rest.1 }));
+                                }
                             }
-                            None => x / w,
+                            None => {
+                                for (to, (x, w)) in to.iter_mut().zip(value.iter().zip(weight)) {
+                                    *to = T::of(x / w);
+                                }
+                            }
                         },
-                    };
+                    }
+                    match ranked {
+                        true if told == Told::Weight => gap(first..first + cols),
+                        true => gaps(weight, |w| w.is_nan(), first, to, gap),
+                        false => gaps(weight, |w| *w == 0.0, first, to, gap),
+                    }
                 }
             }
             Tile::Kept { index, value, weight } => {
@@ -270,18 +336,52 @@ impl Tile {
                     let ((ia, va, wa), (ib, vb, wb)) = (key(a), key(b));
                     ia.cmp(&ib).then(va.total_cmp(&vb)).then(wa.total_cmp(&wb))
                 });
+                let rows = (out.len() - inset.first).div_ceil(inset.stride);
+                let mut laid = vec![false; rows * inset.cols];
                 let mut pixel = Vec::new();
                 for run in order.chunk_by(|a, b| index[*a as usize] == index[*b as usize]) {
                     pixel.clear();
                     pixel.extend(run.iter().map(|at| (key(at).1, key(at).2)));
                     let at = index[run[0] as usize] as usize;
-                    if at < values.len() {
+                    if at < laid.len() {
                         laid[at] = true;
-                        values[at] = of_pixel(method, told, &pixel);
+                        let (row, col) = (at / inset.cols, at % inset.cols);
+                        out[row * inset.stride + inset.first + col] = T::of(of_pixel(method, told, &pixel));
                     }
+                }
+                for (row, laid) in laid.chunks_exact(inset.cols).enumerate() {
+                    let first = row * inset.stride + inset.first;
+                    gaps(laid, |laid| !laid, first, &mut out[first..first + inset.cols], gap);
                 }
             }
         }
+    }
+}
+
+fn copy<T: Pixel>(to: &mut [T], from: &[f64]) {
+    for (to, value) in to.iter_mut().zip(from) {
+        *to = T::of(*value);
+    }
+}
+
+/// Tells the runs of a row on which nothing was laid, and leaves nothing there.
+fn gaps<T: Pixel, S>(
+    row: &[S],
+    bare: impl Fn(&S) -> bool,
+    first: usize,
+    to: &mut [T],
+    gap: &mut dyn FnMut(Range<usize>),
+) {
+    if row.iter().filter(|slot| bare(slot)).count() == 0 {
+        return;
+    }
+    let mut from = 0;
+    for run in row.chunk_by(|a, b| bare(a) == bare(b)) {
+        if bare(&run[0]) {
+            to[from..from + run.len()].fill(T::default());
+            gap(first + from..first + from + run.len());
+        }
+        from += run.len();
     }
 }
 
@@ -385,9 +485,10 @@ mod tests {
             tile.lay(&Lay { method, wide, tapered: false, rank: *rank }, 0, &[*x], &[*w]);
         }
         let tell = |told| {
-            let (mut values, mut laid) = ([0.0], [false]);
-            tile.finish(method, true, told, &mut values, &mut laid);
-            laid[0].then_some(values[0])
+            let (mut values, mut laid) = ([0.0], true);
+            let inset = Inset { first: 0, cols: 1, stride: 1 };
+            tile.finish(method, true, told, &inset, &mut values, &mut |_| laid = false);
+            laid.then_some(values[0])
         };
         (tell(Told::Value), tell(if method == Method::MeanStd { Told::Deviation } else { Told::Weight }))
     }

@@ -101,6 +101,9 @@ pub fn write(staging: Staging, canvas: &Canvas, options: &Options, alone: bool) 
     staging.commit()
 }
 
+/// The most pixels of a canvas of patches: a file of more would be written for hours.
+const MOST: usize = 1 << 38;
+
 /// A file that takes strips: a draft of blocks beside it, of which it is made at the end.
 pub struct Strips {
     staging: Staging,
@@ -110,7 +113,7 @@ pub struct Strips {
 
 impl Strips {
     /// # Errors
-    /// A canvas of more than two axes, which a GeoTIFF does not have.
+    /// A canvas of more than two axes, which a GeoTIFF does not have, or of too many pixels.
     pub fn new(staging: Staging, canvas: &StitchCanvas, options: Arc<Options>) -> Result<Strips> {
         if !canvas.lead.is_empty() {
             let problem = format!("a canvas {canvas} in a GeoTIFF");
@@ -118,6 +121,10 @@ impl Strips {
                 problem,
                 "Its axes are rows and columns; other axes may be its bands",
             ));
+        }
+        if canvas.pixels() > MOST {
+            let problem = format!("a canvas {canvas} in one file, which may have {MOST} pixels");
+            return Err(Error::conflict(problem, "Write a file for each part of it"));
         }
         Ok(Strips { staging, options, draft: None })
     }
@@ -152,10 +159,11 @@ impl Target for Strips {
         let mut strip = Strip::default();
         let mut valid: Option<Vec<bool>> = None;
         for band in 0..field.out_bands() {
-            field.strip((band, 0), index, Told::Value, &mut strip);
-            if !strip.laid.contains(&true) && nodata.is_some() {
+            // What was never written is no pixel in the file either.
+            if !field.lies_on((band, 0), index) && nodata.is_some() {
                 continue;
             }
+            field.strip((band, 0), index, Told::Value, &mut strip);
             with_dtype!(dtype, T => self.band::<T>(&mut draft, (band, row), width, &strip))?;
             if masked {
                 match &valid {

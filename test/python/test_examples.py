@@ -167,6 +167,16 @@ def test_c_monthly_means_of_reflectance(page):
         assert (ds.boa.rio.crs, ds.boa.rio.transform()) == ("EPSG:32629", UTM)
 
 
+def test_c_a_file_a_month_by_numbers_of_each_scene(page):
+    sun = {"20230603": (24.1, 0.012), "20230613": (22.8, 0.020), "20230702": (23.5, 0.008)}
+    for month, days in (("2023-06", ["20230603", "20230613"]), ("2023-07", ["20230702"])):
+        scenes = [(clear(f"s2/T29SND_{day}") * 0.0001 - 0.1 - sun[day][1]) / np.cos(np.radians(sun[day][0])) for day in days]
+        want = np.ma.masked_invalid(scenes).mean(0).filled(np.nan)
+        with rasterio.open(f"archive/boa_{month}.tif") as src:
+            np.testing.assert_allclose(src.read(), want, rtol=1e-5, atol=1e-6)
+            assert (src.descriptions, src.transform, src.crs) == (("B02", "B03", "B04", "B08"), UTM, "EPSG:32629")
+
+
 def test_d_bands_of_sentinel_2(page):
     cube = read("enmap/ENMAP_L2A_20230613")
     weights = {row["band"]: row["weights"] for row in json.loads(Path("archive/enmap/srf.json").read_text())}
@@ -181,25 +191,59 @@ def test_d_bands_of_sentinel_2(page):
         assert (src.transform, src.crs, src.dtypes[0]) == (own.transform, own.crs, "float32")
 
 
-def test_e_stitched_predictions_and_their_anomalies(page):
+def starts(n, size, stride):
+    return sorted({*range(0, n - size + 1, stride), n - size})
+
+
+def test_e_stitched_answers_and_their_anomalies(page):
+    got = geopandas.read_parquet("archive/anomalies.parquet")
+    assert got.crs == "OGC:CRS84" and got.path.nunique() == 4
+    for path, data, shape in page.con.execute("SELECT path, field.data, field.shape FROM stitched").fetchall():
+        with rasterio.open(path) as src:
+            blue, grid = src.read(1).astype("float64"), src.transform
+        total, count = np.zeros((2, 200, 200)), np.zeros((200, 200))
+        for row in starts(200, 64, 48):
+            for col in starts(200, 64, 48):
+                chip = blue[row:row + 64, col:col + 64]
+                level = 2.5 * np.median(chip)
+                answer = np.stack([1 / (1 + np.exp((level - chip) / 500)), abs(chip - level) / (chip + level)])
+                total[:, row:row + 64, col:col + 64] += answer.astype("float32")
+                count[row:row + 64, col:col + 64] += 1
+        field = np.reshape(data, shape)
+        np.testing.assert_allclose(field, total / count, rtol=1e-6)
+        flags = (field[0] > 0.7) & (field[1] > 0.2)
+        want = [shapely.geometry.shape(shape) for shape, _ in features.shapes(flags.astype("uint8"), flags, transform=grid)]
+        want, own = geopandas.GeoSeries(want, crs="EPSG:32629").to_crs("OGC:CRS84"), got[got.path == path].geometry
+        assert len(own) == len(want) > 3
+        assert own.union_all().symmetric_difference(want.union_all()).area < 1e-9 * want.union_all().area
+
+
+def test_e_what_a_model_wrote_is_laid_together(page):
     chips = sorted(Path("archive/model").glob("*.tif"))
     total, count = merge(chips, method="sum")[0], merge(chips, method="count")[0]
-    mu, sigma = total / count
-    np.testing.assert_allclose(pixels(page.con, "SELECT mu.data, mu.shape FROM stitched")[0], mu, rtol=1e-6)
-    np.testing.assert_allclose(pixels(page.con, "SELECT sigma.data, sigma.shape FROM stitched")[0], sigma, rtol=1e-6)
-    stitched = [pixels(page.con, f"SELECT {name}.data, {name}.shape FROM stitched")[0] for name in ("mu", "sigma")]
-    flags = (stitched[0] > 0.7) & (stitched[1] > 0.2)
-    want = [shapely.geometry.shape(shape) for shape, _ in features.shapes(flags.astype("uint8"), flags, transform=UTM)]
-    want = geopandas.GeoSeries(want, crs="EPSG:32629").to_crs("OGC:CRS84")
-    got = geopandas.read_parquet("archive/anomalies.parquet").geometry
-    assert len(got) == len(want) > 3 and got.crs == want.crs
-    assert got.union_all().symmetric_difference(want.union_all()).area < 1e-9 * want.union_all().area
+    np.testing.assert_allclose(pixels(page.con, "SELECT field.data, field.shape FROM written"), total / count, rtol=1e-6)
 
 
 def test_f_both_epochs_on_their_shared_area(page):
-    for name, want in (("before", read("before/S2_20230815")[:, :, 10:]), ("after", read("after/S2_20230920")[:, :, :10])):
-        got = pixels(page.con, f"SELECT r.data, r.shape FROM (SELECT read_slice({name}, place) AS r FROM change)")
-        np.testing.assert_array_equal(got, want)
+    epochs = {"before": read("before/S2_20230815")[:, :, 10:], "after": read("after/S2_20230920")[:, :, :10]}
+    for patch in range(8):
+        row, col = patch // 2 * 5, patch % 2 * 5
+        for name, want in epochs.items():
+            got = pixels(page.con, f"SELECT r.data, r.shape FROM (SELECT read_slice({name}, place) AS r FROM change WHERE patch_id = {patch})")
+            np.testing.assert_array_equal(got, want[:, row:row + 5, col:col + 5])
+    np.testing.assert_array_equal(read("change"), epochs["after"] - epochs["before"])
+
+
+def test_f_the_most_that_any_chip_says(page):
+    before, after = read("before/S2_20230815")[0, :, 10:].astype("float64"), read("after/S2_20230920")[0, :, :10].astype("float64")
+    want = np.full((20, 10), -np.inf)
+    for row in starts(20, 8, 6):
+        for col in starts(10, 8, 6):
+            at = np.s_[row:row + 8, col:col + 8]
+            want[at] = np.maximum(want[at], abs(after[at] - before[at]) / before[at].mean())
+    with rasterio.open("archive/change.tif") as src:
+        np.testing.assert_allclose(src.read(1), want, rtol=1e-6)
+        assert (src.descriptions, src.transform, src.crs) == (("change",), from_origin(520000, 4040000, 2000, 2000), "EPSG:32629")
 
 
 def test_g_masks_on_the_grid_of_each_tile(page):
@@ -254,6 +298,20 @@ def test_a_scene_goes_through_a_model_and_comes_back(page):
             row, col = chip // 2 * 100, chip % 2 * 100
             np.testing.assert_array_equal(src.read(), data[:, row:row + 100, col:col + 100])
             assert src.transform == UTM * Affine.translation(col, row)
+
+
+def test_a_model_in_python_takes_batches_and_its_answers_are_stitched(page):
+    hann = np.maximum(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(64) / 64), 2.0**-100)
+    with rasterio.open("archive/s2/T29SND_20230613.tif") as src, rasterio.open("archive/smooth.tif") as got:
+        x = src.read([3, 4]).astype("float32")
+        total, weights = np.zeros((200, 200)), np.zeros((200, 200))
+        for row in starts(200, 64, 32):
+            for col in starts(200, 64, 32):
+                at, taper = np.s_[row:row + 64, col:col + 64], np.outer(hann, hann)
+                total[at] += taper * page.names["model"](x[None, :, *at])[0]
+                weights[at] += taper
+        np.testing.assert_allclose(got.read(1), total / weights, rtol=1e-6)
+        assert (got.transform, got.crs, got.tags(ns="IMAGE_STRUCTURE")["LAYOUT"]) == (src.transform, src.crs, "COG")
 
 
 def test_h_labels_on_the_grid_of_their_image(page):

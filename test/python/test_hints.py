@@ -122,11 +122,11 @@ def test_jpeg_2000_is_named(con, tmp_path):
 
 
 def test_the_rows_of_an_array_are_counted_while_they_stream(con, tmp_path):
-    xr.Dataset({"v": (("t", "y", "x"), np.ones((3000, 32, 32), "float32"))}).to_netcdf(tmp_path / "a.nc")
+    xr.Dataset({"v": (("t", "y", "x"), np.ones((20000, 32, 32), "float32"))}).to_netcdf(tmp_path / "a.nc")
     batches = con.sql(f"SELECT data FROM read_array('{tmp_path}/a.nc', 'v')").to_arrow_reader(64)
     next(iter(batches))
     function, done, total = con.cursor().execute("SELECT \"function\", done, total FROM geoquilt_progress()").fetchone()
-    assert function == "read_array" and 0 < done < total == 3000
+    assert function == "read_array" and 0 < done < total == 20000
 
 
 def test_arrays_are_written_as_lists_are(con, tmp_path):

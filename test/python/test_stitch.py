@@ -203,6 +203,63 @@ def test_a_raster_that_was_split_comes_back(con, raster, rng, edge):
             np.testing.assert_array_equal(got[~got.mask].data, want[~got.mask].data)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"])
+def test_a_raster_of_any_type_that_was_split_comes_back_however_it_was_split(con, raster, rng, dtype):
+    if dtype.startswith("float"):
+        data = rng.normal(280, 10, (2, 90, 300)).astype(dtype)
+    else:
+        info = np.iinfo(dtype)
+        data = rng.integers(max(info.min, -2**52), min(info.max, 2**52), (2, 90, 300), dtype=dtype, endpoint=True)
+    nodata = data[0, 0, 0]
+    data[:, rng.random((90, 300)) < 0.1] = nodata
+    path = raster("a.tif", data, nodata=nodata)
+    want = np.ma.masked_equal(data, nodata)
+    # Whole numbers of 32 and 64 bits and DOUBLE come back as DOUBLE, which holds them.
+    for edge, size, stride in (("overflow", 64, 32), ("center", 50, 20), ("pad", 33, 16), ("snap", 90, 45)):
+        for options in ("taper := 'hann'", "taper := 'hann', periodic := false", "taper := 'tukey', alpha := 0.9", "taper := 'gaussian', sigma := 0.1",
+                        f"taper := {[i % 3 + 0.5 for i in range(size)]}", "method := 'mean'", "method := 'median'", "method := 'max'"):
+            got = con.execute(f"SELECT geoquilt.stitch(data, win, [90, 300], {options}) FROM read_patch('{path}', size := {size}, stride := {stride}, edge := '{edge}')").fetchall()[0][0]
+            got = array(got)
+            np.testing.assert_array_equal(got.mask, np.ma.getmaskarray(want))
+            np.testing.assert_array_equal(got.compressed(), want.compressed().astype("float64"), err_msg=f"{edge} {options}")
+
+
+def test_lists_are_read_as_they_lie_in_memory(con, rng):
+    """A list's numbers may lie one after another, or be one that stands for all, or be chosen among others."""
+    values = rng.normal(0, 1, 16).astype("float32")
+    nulls = pa.array([None if i % 5 == 0 else float(v) for i, v in enumerate(values)], pa.float32())
+    buffer = pa.py_buffer(b"\0\0" + values.tobytes())
+    askew = pa.Array.from_buffers(pa.float32(), 16, [None, pa.foreign_buffer(buffer.address + 2, 64, buffer)])
+    lists = {
+        "flat": pa.ListArray.from_arrays([0, 4, 8, 12, 16], pa.array(values)),
+        "nulls": pa.ListArray.from_arrays([0, 4, 8, 12, 16], nulls),
+        "behind": pa.ListArray.from_arrays([0, 4, 8, 12, 16], pa.concat_arrays([pa.array([9.0] * 7, pa.float32()), nulls]).slice(7)),
+        "chosen": pa.ListArray.from_arrays([0, 4, 8, 12, 16], nulls.dictionary_encode()),
+        "askew": pa.ListArray.from_arrays([0, 4, 8, 12, 16], askew),
+    }
+    win = "{row_off: 0, col_off: 4 * i, height: 1, width: 4}"
+    for name, column in lists.items():
+        con.register("a", pa.table({"i": range(4), "data": column}))
+        got = con.execute(f"SELECT geoquilt.stitch(data, {win}, [1, 16]).data FROM a").fetchall()[0][0]
+        assert got == [v for row in column.to_pylist() for v in row], name
+    for sql, want in (("[7, 7, 7, 7]::FLOAT[]", [7.0] * 16), ("[NULL, NULL, NULL, NULL]::FLOAT[]", [None] * 16), ("[i, i, NULL, 1]::FLOAT[]", [v for i in range(4) for v in (i, i, None, 1)]),
+                      ("(SELECT list(x::FLOAT ORDER BY x) FROM range(4) t(x))", [0, 1, 2, 3] * 4), ("[x + i FOR x IN [1, NULL, 3, 4]]::FLOAT[]", [v for i in range(4) for v in (1 + i, None, 3 + i, 4 + i)]),
+                      ("list_reverse([i, 2, 3, 4])::FLOAT[]", [v for i in range(4) for v in (4, 3, 2, i)]), ("[1, 2, 3, 4, 5, 6][2:5]::FLOAT[]", [2, 3, 4, 5] * 4)):
+        assert con.execute(f"SELECT geoquilt.stitch({sql}, {win}, [1, 16]).data FROM range(4) t(i)").fetchall()[0][0] == want, sql
+
+
+def test_order_moves_a_float_by_a_unit_in_its_last_place_at_most(con, rng):
+    rows = draw(rng, "float32", 1, 3000, (100, 300), nulls=0)
+    told = []
+    for seed in range(4):
+        patches(con, [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))])
+        for threads in (1, 4):
+            con.execute(f"SET threads = {threads}")
+            told.append(field(con, "[100, 300]", source="(FROM t UNION ALL FROM t)").filled(-1).astype("float32"))
+    bits = np.stack([one.view("int32") for one in told])
+    assert (bits.max(0) - bits.min(0)).max() <= 1 and (bits.max(0) != bits.min(0)).mean() < 1e-4
+
+
 def test_order_threads_and_parts_change_no_bit(con, rng):
     rows = draw(rng, "float64", 1, 800, (100, 300), nulls=0)
     for dtype in ("float64", "int16"):
@@ -329,7 +386,10 @@ def test_a_patch_beside_the_grid_is_named(con, patch, words):
     canvas = "{height: 100, width: 100, transform: [500000, 10, 0, 4000000, 0, -10]::DOUBLE[], crs: 'EPSG:32629'}"
     with pytest.raises(Exception) as error:
         con.execute(f"SELECT geoquilt.stitch([1, 2, 3, 4]::FLOAT[], {patch}, {canvas})").fetchall()
-    assert all(word in str(error.value) for word in ["geoquilt.stitch(win)", *words]), error.value
+    # Which patch it is, is told by where it lies.
+    x = 500003 if "500003" in patch else 500000
+    named = [f"a patch{' in EPSG:32630,' if '32630' in patch else ''} from ({x}, 4000000) on"] if "transform" in patch else []
+    assert all(word in str(error.value) for word in ["geoquilt.stitch(win)", *named, *words]), error.value
 
 
 def test_rows_that_differ_are_named(con):

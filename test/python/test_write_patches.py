@@ -1,11 +1,14 @@
 """COPY of patches of one canvas, of files a row, and the options of the format geotiff, read back by rasterio."""
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import rasterio
+from conftest import EXTENSION
 from fields import array, draw, patches
 from rasterio.transform import from_origin
 from rio_cogeo import cogeo
@@ -139,6 +142,59 @@ def test_layout_and_overviews(con, rng, tmp_path):
             assert (src.overviews(1), src.tags(ns="IMAGE_STRUCTURE").get("LAYOUT"), src.profile["tiled"], src.block_shapes) == (overviews, layout, True, [(128, 128)]), options
             np.testing.assert_array_equal(src.read(1), data.reshape(900, 700))
     assert os.listdir(tmp_path) == ["x.tif"]
+
+
+def test_a_stitched_field_is_a_canvas(con, rng, tmp_path):
+    patches(con, draw(rng, "float32", 2, 80, (50, 60)))
+    canvas = "{height: 50, width: 60, transform: [500000, 10, 0, 4600000, 0, -10]::DOUBLE[], crs: 'EPSG:32629'}"
+    for weights in ("false", "true"):
+        con.execute(f"COPY (SELECT geoquilt.stitch(data, win, {canvas}, weights := {weights}) FROM t) TO '{tmp_path}/x.tif'")
+        want = array(con.execute(f"SELECT geoquilt.stitch(data, win, {canvas}) FROM t").fetchall()[0][0])
+        got, profile, _, _ = read(tmp_path / "x.tif")
+        np.testing.assert_array_equal(got.filled(-1), want.filled(-1).astype("float32"))
+        assert (profile["transform"], profile["crs"]) == (from_origin(500000, 4600000, 10, 10), "EPSG:32629")
+
+
+def test_a_file_may_be_stitched_of_its_own_patches(con, raster, rng):
+    data = rng.normal(280, 10, (1, 700, 300)).astype("float32")
+    path = raster("a.tif", data)
+    con.execute("SET geoquilt_aggregate_mb = 1")
+    con.execute(f"COPY (SELECT [x + 1 FOR x IN data] AS data, win FROM read_patch('{path}', size := 64, stride := 32)) TO '{path}' (TEMPLATE '{path}', STITCH overlap_add)")
+    np.testing.assert_array_equal(read(path)[0], data + np.float32(1))
+    assert [name for name in os.listdir(os.path.dirname(path)) if "geoquilt" in name] == []
+
+
+def test_a_canvas_of_a_million_by_a_million_pixels_is_refused(con, tmp_path):
+    one = "SELECT [1::FLOAT], {row_off: 0, col_off: 0, height: 1, width: 1}"
+    with pytest.raises(Exception, match="1000000 x 1000000.*\n.*for each part"):
+        con.execute(f"COPY ({one}) TO '{tmp_path}/x.tif' (CANVAS [1000000, 1000000])")
+    con.execute(f"COPY ({one}) TO '{tmp_path}/x.tif' (CANVAS [64, 1000000], OVERVIEWS none)")
+    with rasterio.open(tmp_path / "x.tif") as src:
+        assert src.shape == (64, 1000000) and src.read(1, window=((0, 1), (0, 3))).tolist()[0][0] == 1
+    assert os.listdir(tmp_path) == ["x.tif"]
+
+
+BAND = """
+import sys, duckdb
+source, target = sys.argv[2:4]
+con = duckdb.connect(config={"allow_unsigned_extensions": "true", "threads": "2", "memory_limit": "128MB"})
+con.execute(f"LOAD '{sys.argv[1]}'")
+con.execute("SET enable_progress_bar = false")
+con.execute(f"COPY (SELECT data, win FROM read_patch('{source}', size := 64, stride := 32) LIMIT 1) TO '{target}' (CANVAS [64, 64], STITCH overlap_add)")
+peak = lambda: int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
+before = peak()
+con.execute(f"COPY (SELECT data, win FROM read_patch('{source}', size := 64, stride := 32)) TO '{target}' (TEMPLATE '{source}', STITCH overlap_add, TAPER hann)")
+print(peak() - before)
+"""
+
+
+def test_patches_in_the_order_of_their_windows_take_the_memory_of_a_band(raster, rng, tmp_path):
+    data = np.cumsum(rng.normal(0, 1, (1, 6000, 4000)), 2).astype("float32")
+    path = raster("a.tif", data, tiled=True, blockxsize=256, blockysize=256)
+    grown = subprocess.run([sys.executable, "-c", BAND, EXTENSION, path, str(tmp_path / "x.tif")], capture_output=True, text=True, check=True, timeout=300)
+    # The field whole would take 384 MB beside DuckDB's own.
+    assert float(grown.stdout) < 200, grown.stdout
+    np.testing.assert_array_equal(read(tmp_path / "x.tif")[0], data)
 
 
 def test_a_file_a_row(con, tmp_path):

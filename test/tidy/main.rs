@@ -58,6 +58,7 @@ const UNSAFE: &[&str] = &[
     "bridge/connection.rs",
     "bridge/copy.rs",
     "bridge/file_system.rs",
+    "bridge/flat.rs",
     "bridge/guarded.rs",
     "bridge/interrupt.rs",
     "bridge/load.rs",

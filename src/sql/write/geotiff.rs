@@ -38,7 +38,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "data",
             types: "ANY[]",
             given: Given::Required,
-            meaning: "Pixels in the order [band, row, col], a list of numbers. Columns go by their order: `data, shape, transform, crs` are a canvas, `data, win` a patch of one. One STRUCT with these as fields, such as `read_slice(...)`, does as well.",
+            meaning: "Pixels in the order [band, row, col], a list of numbers. Columns go by their order: `data, shape, transform, crs` are a canvas, `data, win` a patch of one. One STRUCT with these as fields does as well, such as `read_slice(...)` or `geoquilt.stitch(...)`, whose weights are left out.",
         },
         Parameter {
             name: "shape",

@@ -39,6 +39,9 @@ const PARTS: [(&str, Part); 8] = [
     ("rank", Part::Rank),
 ];
 
+/// What a stitched field has beside its pixels, and no file takes.
+const WEIGHTS: &str = "weights";
+
 /// Where the parts are: columns by their order, since the C API does not tell their names, or fields of one STRUCT.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Columns {
@@ -61,6 +64,7 @@ impl Columns {
                 for (index, (name, _)) in fields.iter().enumerate() {
                     match PARTS.iter().position(|(part, _)| part.eq_ignore_ascii_case(name)) {
                         Some(part) => indices[part] = Some(index),
+                        None if name.eq_ignore_ascii_case(WEIGHTS) => {}
                         None => others.push((name.clone(), index)),
                     }
                 }
@@ -188,6 +192,7 @@ mod tests {
             &["UTINYINT[]", "BIGINT[]", "DOUBLE[]"],
             &["DOUBLE[]", "BIGINT[]", "DOUBLE[]", "VARCHAR"],
             &["STRUCT(crs VARCHAR, data FLOAT[], shape BIGINT[])"],
+            &["STRUCT(data FLOAT[], shape BIGINT[], transform DOUBLE[], crs VARCHAR, weights FLOAT[])"],
         ] {
             assert!(!of(types).unwrap().is_patch(), "{types:?}");
         }

@@ -1,5 +1,7 @@
 //! Patches out of DuckDB's vectors onto a field, and the field into one.
 
+use std::ops::Range;
+
 use bytemuck::Pod;
 
 use crate::bridge::args::number;
@@ -10,7 +12,7 @@ use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Load, Result};
 use crate::sql_type::SqlType;
 use crate::stitch::canvas::Span;
-use crate::stitch::field::{Field, Own, Plan, Strip};
+use crate::stitch::field::{Field, Own, Plan};
 use crate::stitch::tile::{Method, Told};
 use crate::value::Value;
 
@@ -207,26 +209,16 @@ fn list<T: Plain + Pod + Pixel>(field: &Field, told: Told, out: &mut Vector<'_>,
     let canvas = &field.plan().canvas;
     let bands = if told == Told::Weight { field.bands() } else { field.out_bands() };
     let (items, first) = out.push_list(row, canvas.pixels() * bands);
-    let (mut strip, mut gaps, mut at) = (Strip::default(), Vec::<std::ops::Range<usize>>::new(), 0);
+    let (mut gaps, mut at) = (Vec::<Range<usize>>::new(), 0);
     for band in 0..bands {
         for plane in 0..canvas.planes() {
             for index in 0..field.strips() {
-                field.strip((band, plane), index, told, &mut strip);
-                let part = items.slice_mut::<T>(first + at, strip.values.len());
-                for (pixel, value) in part.iter_mut().zip(&strip.values) {
-                    *pixel = T::of(*value);
-                }
-                let mut from = 0;
-                for run in strip.laid.chunk_by(|a, b| a == b) {
-                    let to = from + run.len();
-                    match gaps.last_mut() {
-                        _ if run[0] => {}
-                        Some(last) if last.end == at + from => last.end = at + to,
-                        _ => gaps.push(at + from..at + to),
-                    }
-                    from = to;
-                }
-                at += strip.values.len();
+                let part = items.slice_mut::<T>(first + at, field.strip_pixels(index));
+                field.tell((band, plane), index, told, part, &mut |run| match gaps.last_mut() {
+                    Some(last) if last.end == at + run.start => last.end = at + run.end,
+                    _ => gaps.push(at + run.start..at + run.end),
+                });
+                at += part.len();
             }
         }
     }
