@@ -18,6 +18,7 @@ import rasterio
 from conftest import EXTENSION, ROOT, connect, write_raster
 from shapely.geometry import Point
 from test_arrays import write_grib
+from test_interrupts import endless
 
 WIN = "{row_off: 0, col_off: 0, height: 2, width: 2}"
 FORBIDDEN = "this database forbids it"
@@ -695,3 +696,18 @@ def test_a_file_is_written_only_where_the_database_allows(data, tmp_path):
     con.execute("SET enable_external_access = false")
     assert said(con, sql.format(tmp_path / "out.tif")) is not None
     assert not (tmp_path / "out.tif").exists() and sorted(os.listdir(tmp_path)) == ["data"]
+
+
+def test_features_of_a_view_without_an_end_take_no_more_than_a_share_of_memory(tmp_path):
+    endless(tmp_path / "a.gpkg", "endless")
+    slice = "geo_slice({xmin: 8, ymin: 44, xmax: 10, ymax: 46}, 1, 'OGC:CRS84')"
+    error = apart(f"SELECT geo_rasterize('{tmp_path}/a.gpkg', {slice}, {{layer: 'endless'}})", before="con.execute(\"SET memory_limit = '200MB'\")")
+    assert 'no memory for the features of layer "endless"' in error, error
+    # One value is bounded, and one pattern: what is a step to SQLite may take long.
+    for name, value, words in (("long", "zeroblob(1000000000)", "too big"), ("pattern", f"CASE WHEN 'a' GLOB '{'*a' * 300}' THEN 1 END", "too complex")):
+        endless(tmp_path / f"{name}.gpkg", "one")
+        con = sqlite3.connect(tmp_path / f"{name}.gpkg")
+        con.executescript(f"DROP VIEW one; CREATE VIEW one AS SELECT 1 AS fid, x'47500001e6100000010100000000000000000022400000000000804640' AS geom, {value} AS value;")
+        con.close()
+        error = apart(f"SELECT count(value) FROM read_features('{tmp_path}/{name}.gpkg', layer := 'one')")
+        assert words in error, error

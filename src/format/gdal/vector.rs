@@ -265,7 +265,7 @@ impl VectorSource {
             Some(e) => Some(Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).map_err(|e| unreadable(e.into()))?),
             None => None,
         };
-        let crs = self.crs_of(&layer, extent.as_ref());
+        let crs = self.crs_of(&layer, || extent);
         let name = layer.name();
         Ok(LayerHeader { layer: Layer { name, geometry_type, features }, crs, extent })
     }
@@ -277,22 +277,28 @@ impl VectorSource {
     pub fn layer_crs(&self, layer_index: usize) -> Result<Option<String>> {
         let read = || {
             let layer = self.dataset.layer(layer_index).ok()?;
-            let extent = layer.get_extent().ok();
-            let extent = extent.and_then(|e| Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok());
-            self.crs_of(&layer, extent.as_ref())
+            self.crs_of(&layer, || {
+                let e = layer.get_extent().ok()?;
+                Bbox::new(e.MinX, e.MinY, e.MaxX, e.MaxY).ok()
+            })
         };
         // The CRS of a Shapefile is a file of its own.
         vsi::watched(&self.location, || Ok(read()))
     }
 
-    /// TopoJSON has no field for a CRS, and is in lon/lat unless it was projected for a screen.
-    fn crs_of(&self, layer: &gdal::vector::Layer<'_>, extent: Option<&Bbox>) -> Option<String> {
+    /// TopoJSON has no field for a CRS, and is in lon/lat unless it was projected for a screen. Of other files the extent is not
+    /// asked, which may take a pass.
+    fn crs_of(
+        &self,
+        layer: &gdal::vector::Layer<'_>,
+        extent: impl FnOnce() -> Option<Bbox>,
+    ) -> Option<String> {
         let own = layer.spatial_ref().and_then(|mut srs| name_of(&mut srs));
         own.or_else(|| {
-            let degrees =
-                |b: &&Bbox| b.xmin >= -180.0 && b.xmax <= 180.0 && b.ymin >= -90.0 && b.ymax <= 90.0;
+            let degrees = |b: &Bbox| b.xmin >= -180.0 && b.xmax <= 180.0 && b.ymin >= -90.0 && b.ymax <= 90.0;
             let topology = self.dataset.driver().short_name() == "TopoJSON";
-            extent.filter(|b| topology && degrees(b)).map(|_| "EPSG:4326".to_string())
+            let extent = if topology { extent() } else { None };
+            extent.filter(degrees).map(|_| "EPSG:4326".to_string())
         })
     }
 
