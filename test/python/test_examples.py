@@ -234,18 +234,6 @@ def test_f_both_epochs_on_their_shared_area(page):
     np.testing.assert_array_equal(read("change"), epochs["after"] - epochs["before"])
 
 
-def test_f_the_most_that_any_chip_says(page):
-    before, after = read("before/S2_20230815")[0, :, 10:].astype("float64"), read("after/S2_20230920")[0, :, :10].astype("float64")
-    want = np.full((20, 10), -np.inf)
-    for row in starts(20, 8, 6):
-        for col in starts(10, 8, 6):
-            at = np.s_[row:row + 8, col:col + 8]
-            want[at] = np.maximum(want[at], abs(after[at] - before[at]) / before[at].mean())
-    with rasterio.open("archive/change.tif") as src:
-        np.testing.assert_allclose(src.read(1), want, rtol=1e-6)
-        assert (src.descriptions, src.transform, src.crs) == (("change",), from_origin(520000, 4040000, 2000, 2000), "EPSG:32629")
-
-
 def test_g_masks_on_the_grid_of_each_tile(page):
     rows = page.con.execute("SELECT path, sidecar, shape, transform, crs, cloud FROM masks").fetchall()
     assert len(rows) == 4
