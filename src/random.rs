@@ -112,7 +112,7 @@ impl Pcg64 {
         let mut taken = FxHashSet::with_capacity_and_hasher(size as usize, rustc_hash::FxBuildHasher);
         let mut chosen: Vec<u64> = Vec::with_capacity(size as usize);
         for last in n - size..n {
-            if chosen.len() % STRIDE == 0 {
+            if chosen.len().is_multiple_of(STRIDE) {
                 go_on_or_leave();
             }
             let draw = self.integer(last);

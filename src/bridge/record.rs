@@ -101,7 +101,7 @@ impl<T: Read> Read for Vec<T> {
         }
         let list = column.list(row);
         let read = |item: usize| {
-            if item % STRIDE == 0 {
+            if item.is_multiple_of(STRIDE) {
                 go_on()?;
             }
             T::read(list.items(), item)

@@ -124,7 +124,7 @@ impl Value {
         let layout = vector.layout();
         let items = |child: &Vector<'_>, rows: std::ops::Range<usize>| {
             let item = |row: usize| {
-                if row % STRIDE == 0 {
+                if row.is_multiple_of(STRIDE) {
                     go_on_or_leave();
                 }
                 Value::of(child, row)

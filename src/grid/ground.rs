@@ -293,7 +293,7 @@ fn cover(shapes: &[Shape], transform: &Affine) -> Option<Cover> {
             _ => {}
         }
     }
-    (!parts.is_empty()).then(|| Cover::Polygons(MultiPolygon(parts)))
+    (!parts.is_empty()).then_some(Cover::Polygons(MultiPolygon(parts)))
 }
 
 #[cfg(test)]

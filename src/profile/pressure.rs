@@ -4,7 +4,7 @@
 /// The standard ocean's specific enthalpy at a pressure in decibars, less that of no pressure: J / kg.
 fn enthalpy(pressure: f64) -> f64 {
     const TERMS: [f64; 7] = [
-        9.726613854843870e-4,
+        9.72661385484387e-4,
         -2.252956605630465e-5,
         2.376909655387404e-6,
         -1.664294869986011e-7,

@@ -216,7 +216,7 @@ fn check_exact(path: &str, variable: &Variable, values: &[f64]) -> Result<()> {
 /// Refuses numbers that would be taken for none, and puts that which stands for none into the gaps.
 fn close_gaps(path: &str, variable: &Variable, values: &mut [f64], gaps: &Gaps) -> Result<()> {
     let mut from = 0;
-    for gap in gaps.iter().cloned().chain([values.len()..values.len()]) {
+    for gap in gaps.iter().cloned().chain(std::iter::once(values.len()..values.len())) {
         let there = values.get(from..gap.start).unwrap_or_default();
         if let Some(value) = there.iter().find(|value| value.is_finite() && **value < LOWEST) {
             let reason = format!(

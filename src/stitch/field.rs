@@ -335,7 +335,7 @@ impl Field {
                 Some(tile) => {
                     go_on_or_leave();
                     let inset = Inset { first, cols, stride: canvas.width };
-                    tile.finish(self.plan.method, self.plan.normalise, told, &inset, out, gap);
+                    tile.finish((self.plan.method, self.plan.normalise, told), &inset, out, gap);
                 }
                 None => {
                     for row in 0..rows {

@@ -450,7 +450,7 @@ mod tests {
         for (part, half) in pixels.chunks(7000).enumerate() {
             let mut own = Bands::<f32>::default();
             own.expect(1).unwrap();
-            own.add(0, half, Some(|at: usize| (at + part * 7000) % 5 != 0), &mut room);
+            own.add(0, half, Some(|at: usize| !(at + part * 7000).is_multiple_of(5)), &mut room);
             bands.merge(&own).unwrap();
         }
         bands.add(0, &others, Some(|_: usize| true), &mut room);

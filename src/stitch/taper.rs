@@ -63,7 +63,7 @@ impl Taper {
         // From the first weight to the one behind the last, which a periodic taper leaves out.
         let length = if self.symmetric { n - 1 } else { n } as f64;
         let weight = |i: usize| {
-            if i % STRIDE == 0 {
+            if i.is_multiple_of(STRIDE) {
                 go_on()?;
             }
             Ok(self.at(i as f64, length))

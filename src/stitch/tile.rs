@@ -280,9 +280,7 @@ impl Tile {
     /// laid.
     pub fn finish<T: Pixel>(
         &self,
-        method: Method,
-        normalise: bool,
-        told: Told,
+        (method, normalise, told): (Method, bool, Told),
         inset: &Inset,
         out: &mut [T],
         gap: &mut dyn FnMut(Range<usize>),
@@ -487,7 +485,7 @@ mod tests {
         let tell = |told| {
             let (mut values, mut laid) = ([0.0], true);
             let inset = Inset { first: 0, cols: 1, stride: 1 };
-            tile.finish(method, true, told, &inset, &mut values, &mut |_| laid = false);
+            tile.finish((method, true, told), &inset, &mut values, &mut |_| laid = false);
             laid.then_some(values[0])
         };
         (tell(Told::Value), tell(if method == Method::MeanStd { Told::Deviation } else { Told::Weight }))

@@ -211,13 +211,11 @@ fn jobs(bound: &Bound, input: &Input<'_>) -> Result<Vec<Option<Job>>> {
     Ok(jobs)
 }
 
+/// Flags of a row's values, and those that are good.
+type Flags = (Option<Vec<Option<u8>>>, Vec<u8>);
+
 /// A row's flags, and those that are good. Without options none at all.
-fn flags(
-    bound: &Bound,
-    input: &Input<'_>,
-    row: usize,
-    count: usize,
-) -> Result<(Option<Vec<Option<u8>>>, Vec<u8>)> {
+fn flags(bound: &Bound, input: &Input<'_>, row: usize, count: usize) -> Result<Flags> {
     let [Some(qc), accept] = bound.fields else { return Ok((None, Vec::new())) };
     let options = input.column(3);
     let all = |field: usize, parameter: &str| {

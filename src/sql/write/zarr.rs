@@ -207,7 +207,7 @@ enum Form {
     /// Steps along an axis, or one canvas.
     Rows { fields: Fields, packings: Vec<Packing>, axis: Option<String>, append: bool },
     /// Patches of one canvas, or of a part of one.
-    Patches { columns: Columns, plan: Arc<Plan>, name: String, packing: Packing, part: Option<Part> },
+    Patches { columns: Box<Columns>, plan: Arc<Plan>, name: String, packing: Packing, part: Option<Part> },
 }
 
 /// A store that is being written.
@@ -350,7 +350,7 @@ fn patches(call: &CopyCall) -> Result<Form> {
     };
     let packing = options::packing(args, options::result_type(&plan, columns.dtype), false, FORMAT)?;
     let name = args.text("NAME")?.unwrap_or_else(|| "data".into());
-    Ok(Form::Patches { columns, plan: Arc::new(plan), name, packing, part })
+    Ok(Form::Patches { columns: Box::new(columns), plan: Arc::new(plan), name, packing, part })
 }
 
 /// A window of a canvas, and the canvas that it is by itself.

@@ -99,7 +99,7 @@ impl Strips {
     fn check_region(&self, field: &Field, (shape, file): (&[u64], &[u64])) -> Result<()> {
         let ([.., height, width], [.., tall, wide]) = (shape, file) else { return Ok(()) };
         let [top, bottom, left, right] = self.region(field);
-        let ends = |end: u64, side: u64, all: u64| end % side == 0 || end == all;
+        let ends = |end: u64, side: u64, all: u64| end.is_multiple_of(side) || end == all;
         if top % tall == 0 && left % wide == 0 && ends(bottom, *tall, *height) && ends(right, *wide, *width) {
             return Ok(());
         }

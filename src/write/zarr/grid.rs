@@ -133,8 +133,8 @@ impl Grid {
         let metres = self.crs.as_deref().map(projection::crs_of).transpose()?.and_then(|crs| crs.metres);
         let degrees = facts.as_ref().is_some_and(|facts| facts.unit == "degree");
         let unit = match metres {
-            Some(metres) if metres == 1.0 => Some("m"),
-            Some(metres) if metres == 1000.0 => Some("km"),
+            Some(1.0) => Some("m"),
+            Some(1000.0) => Some("km"),
             _ => facts.as_ref().filter(|_| !degrees).map(|facts| facts.unit.as_str()),
         };
         let geographic = facts.as_ref().is_some_and(|facts| facts.geographic);
