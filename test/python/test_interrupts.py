@@ -161,7 +161,7 @@ JOBS = {
         f"SELECT len(geoquilt.stitch(data, {WIN}, [2000, 2000]).data) FROM {{pixels}}, range(2000)",
         f"SELECT len(geoquilt.stitch(data, {WIN}, [2000, 2000], method := 'median').data) FROM {{pixels}}, range(24)",
     ],
-    "geo_stitch_list": [f"SELECT len(geo_stitch_list((SELECT list(data) FROM {{pixels}}, range(20)), (SELECT list({WIN}) FROM range(20)), [2000, 2000], {{method: 'median'}}).data)"],
+    "geo_stitch_list": [f"SELECT len(geo_stitch_list((SELECT list(data) FROM {{pixels}}, range(8)), (SELECT list({WIN}) FROM range(8)), [2000, 2000], {{method: 'median'}}).data)"],
     "geoquilt.stats": ["SELECT geoquilt.stats(data, [2000, 2000]) FROM {pixels}, range(2000)"],
     "geoquilt.stats_merge": [f"SELECT geoquilt.stats_merge({PART}) FROM range(2500000) t(i)"],
     "geo_neighbours": [
@@ -188,9 +188,9 @@ JOBS = {
     ],
     "geo_catalog_build": ["FROM geo_catalog_build('{folder}/{view}.gpkg')".replace("{view}", view) for view in ("endless", "silent")],
     "read_features": ["SELECT count(*) FROM read_features('{folder}/{view}.gpkg', layer := '{view}')".replace("{view}", view) for view in ("endless", "silent")],
-    "geo_train_queries": [f"SELECT count(*) FROM geo_train_queries(500000, size := 0.1, bbox := {GLOBE}, t_min := '2020-01-01', t_max := '2020-01-02', max_spatial_overlap := 0.1, max_land_fraction := 1)"],
-    "geo_eval_queries": [f"SELECT count(*) FROM geo_eval_queries(size := 0.05, bbox := {{xmin: -20, ymin: -20, xmax: 20, ymax: 20}}, t_min := '2020-01-01', t_max := '2020-01-02', mask := '{ROOT}/test/data/small/land.tif')"],
-    "geo_align_depth": ["SELECT sum(len(geo_align_depth(list_transform(range(2000), lambda x: x::DOUBLE), list_transform(range(2000), lambda x: (x % 30)::FLOAT), list_transform(range(20000), lambda x: x / 10 + i)))) FROM range(20000) t(i)"],
+    "geo_train_queries": [f"SELECT count(*) FROM geo_train_queries(500000, size := 0.1, bbox := {GLOBE}, t_min := '2020-01-01', t_max := '2020-01-02', max_spatial_overlap := 0.1)"],
+    "geo_eval_queries": [f"SELECT count(*) FROM geo_eval_queries(size := 15, spatial_overlap := 0.99, bbox := {{xmin: -150, ymin: -60, xmax: 150, ymax: 60}}, t_min := '2020-01-01', t_max := '2020-01-02', mask := '{ROOT}/test/data/small/land.tif')"],
+    "geo_align_depth": ["SELECT sum(len(geo_align_depth(axis, axis::FLOAT[], axis))) FROM (SELECT list(i::DOUBLE) AS axis FROM range(30000) t(i)), range(20000)"],
     "geoquilt.rasterize_points": ["SELECT geoquilt.rasterize_points(0, 0, v, {row_off: 0, col_off: 0, height: 1, width: 1}).counts[1] FROM (SELECT list((hash(i) % 9)::FLOAT) AS v FROM range(100000) t(i)), range(40000)"],
     "geotiff": [
         "COPY (SELECT list((hash(i) % 65521)::FLOAT) AS data, [1, 6000, 6000] AS shape FROM range(36000000) t(i)) TO '{folder}/out.tif' (FORMAT geotiff, COMPRESS 'deflate')",

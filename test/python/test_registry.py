@@ -310,10 +310,7 @@ def test_types_of_a_parquet_registry_are_kept(con, tmp_path, raster):
     # The same rows as a list.
     con.execute(f"SET VARIABLE rows = (SELECT list(r) FROM (SELECT * EXCLUDE (clock) FROM '{tmp_path}/r.parquet') AS r)")
     ask = ask.replace("typeof(clock), clock::VARCHAR, ", "")
-    want = want[:8] + want[10:]
-    assert con.execute(ask + "read_patch(getvariable('rows'))").fetchone() == want
-    empty = con.execute(ask + "read_patch(getvariable('rows')) WHERE false")
-    assert empty.fetchall() == []
+    assert con.execute(ask + "read_patch(getvariable('rows'))").fetchone() == want[:8] + want[10:]
     assert want[0].startswith("GEOMETRY") and want[2].startswith("GEOMETRY") and want[6] == "JSON" and want[8] == "TIME WITH TIME ZONE"
 
 

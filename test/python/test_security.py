@@ -168,10 +168,11 @@ def test_why_values_outside_of_an_hdf5_file_are_not_read_is_told(con, tmp_path, 
     os.symlink("pipe", "inbox/pipe_by_a_link")
     os.symlink("none", "inbox/nowhere_by_a_link")
     file = {"device": "/dev/zero", "elsewhere": f"{tmp_path}/secret.key"}.get(kind, f"{tmp_path}/inbox/{kind}")
-    external("inbox/a.h5", file)
-    for sql in ("SELECT read_array('inbox/a.h5', 'd')", f"SELECT read_patch('inbox/a.h5', {WIN})", f"SELECT read_patch('HDF5:\"inbox/a.h5\"://d', {WIN})"):
+    external(f"inbox/{kind}.h5", file)
+    for sql in (f"SELECT read_array('inbox/{kind}.h5', 'd')", f"SELECT read_patch('inbox/{kind}.h5', {WIN})", f"SELECT read_patch('HDF5:\"inbox/{kind}.h5\"://d', {WIN})"):
         error = said(con, sql) or ""
-        assert words in error and file in error, error
+        # HDF5 opens what a link leads to.
+        assert words in error and (file in error or os.path.realpath(file) in error), error
     # A link to a file of the same folder is that file.
     (tmp_path / "inbox/raw.bin").write_bytes(bytes(range(44)))
     os.symlink("raw.bin", "inbox/link.bin")

@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::format::gdal::system;
-use crate::workers::go_on;
+use crate::workers::is_interrupted;
 
 unsafe extern "C" {
     fn openat(folder: c_int, name: *const c_char, flags: c_int, ...) -> c_int;
@@ -24,6 +24,7 @@ unsafe extern "C" {
     fn unlinkat(folder: c_int, name: *const c_char, flags: c_int) -> c_int;
     fn renameat(folder: c_int, from: *const c_char, to_folder: c_int, to: *const c_char) -> c_int;
     fn __errno_location() -> *mut c_int;
+    fn fseeko(stream: *mut c_void, offset: i64, from: c_int) -> c_int;
     fn __real_read(file: c_int, out: *mut c_void, count: usize) -> isize;
     fn __real_pread(file: c_int, out: *mut c_void, count: usize, at: i64) -> isize;
     fn __real_pread64(file: c_int, out: *mut c_void, count: usize, at: i64) -> isize;
@@ -40,6 +41,8 @@ const APPEND: c_int = 0o2000;
 const NO_WAIT: c_int = 0o4000;
 const CLOSE_ON_EXEC: c_int = 0o2_000_000;
 const FOLDER: c_int = 0x200;
+/// SEEK_END.
+const END: c_int = 2;
 /// EIO, EACCES, EINVAL, EROFS.
 const FAILED: c_int = 5;
 const FORBIDDEN: c_int = 13;
@@ -124,7 +127,7 @@ unsafe fn open_stream(name: *const c_char, mode: *const c_char) -> *mut c_void {
 /// Whether a library is to read no further: it may go through a whole file in one call. What it makes of that is no answer
 /// (`super::vsi::watched`).
 fn is_to_end() -> bool {
-    system::contain(false, || system::is_reading() && go_on().is_err())
+    system::contain(false, || system::is_reading() && is_interrupted())
 }
 
 #[unsafe(no_mangle)]
@@ -147,12 +150,13 @@ unsafe extern "C" fn __wrap_pread64(file: c_int, out: *mut c_void, count: usize,
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __wrap_fread(out: *mut c_void, size: usize, count: usize, stream: *mut c_void) -> usize {
-    if is_to_end() {
-        fail(FAILED);
-        return 0;
+    // SAFETY: as in `__wrap_read`; whoever reads until the file's end finds it here.
+    unsafe {
+        if is_to_end() {
+            fseeko(stream, 0, END);
+        }
+        __real_fread(out, size, count, stream)
     }
-    // SAFETY: as in `__wrap_read`.
-    unsafe { __real_fread(out, size, count, stream) }
 }
 
 #[unsafe(no_mangle)]
