@@ -257,7 +257,7 @@ fn files_are_opened_side_by_side() {
     let script = Arc::new(Script { wait: Duration::from_millis(20), ..Script::default() });
     with(&script, &content(1000), || {
         let mut urls: Vec<String> = (0..40).map(|i| format!("x://side{i}")).collect();
-        workers::each_waiting(&mut urls, threads(1, ["x://a"].into_iter()), |url| open(url).map(|_| ()))
+        workers::each_waiting(&mut urls, threads(1, ["http://a"].into_iter()), |url| open(url).map(|_| ()))
             .unwrap();
     });
     assert!(script.most.load(Relaxed) > 8);

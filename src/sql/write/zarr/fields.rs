@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn types_that_no_array_holds_are_refused_with_what_would_do() {
         for (ty, words) in [
-            ("GEOMETRY", "ST_AsText"),
+            ("GEOMETRY", "a text"),
             ("FLOAT[3]", "::FLOAT[]"),
             ("VARCHAR[]", "shape"),
             ("BLOB", "leave it out"),
