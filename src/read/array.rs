@@ -160,7 +160,9 @@ impl ArraySource {
         };
         let origin = vec![0; variable.shape.len()];
         let file = self.file()?;
-        let join = file.state(index, &origin).is_none();
+        // Joined chunks are read one after another, which is slow where each is a request.
+        let join =
+            file.state(index, &origin).is_none() && !(file.is_in_parts() && remote::is_remote(self.path()));
         let sides = block(variable, dtype, join).map_err(fail)?;
         let slab = Hyperslab::new(&variable.shape, &sides, Edge::Cut, runs)?;
         let blocks = Blocks { source: self, file: &*file, index, variable, sides: &sides };

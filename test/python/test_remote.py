@@ -476,21 +476,21 @@ def many(tmp_path_factory):
     return folder
 
 
-WAYS = {
+SIDE_BY_SIDE = {
     "catalog": "SELECT * EXCLUDE (path, modified) FROM geo_catalog_build({list})",
     "scalar": "SELECT read_patch(path, {{row_off: 8, col_off: 3, height: 20, width: 20}}) FROM (SELECT unnest({list}) AS path)",
     "stream": "SELECT win, data FROM read_patch({list}, size := 32)",
-    "slices": """SELECT read_slice(path, geo_slice('{first}', {{row_off: 4, col_off: 4, height: 9, width: 9}})) FROM (SELECT unnest({list}) AS path)""",
-    "merge": "SELECT read_slice({list}, geo_slice('{first}', {{row_off: 4, col_off: 0, height: 9, width: 9}}), {{merge: 'sum'}})",
+    "slices": """SELECT read_slice(path, geo_slice({{xmin: 500040, ymin: 4599870, xmax: 500130, ymax: 4599960}}, 10, 'EPSG:32629')) FROM (SELECT unnest({list}) AS path)""",
+    "merge": "SELECT read_slice({list}, geo_slice({{xmin: 500000, ymin: 4599870, xmax: 500090, ymax: 4599960}}, 10, 'EPSG:32629'), {{merge: 'sum'}})",
     "series": """SELECT read_series({list}, list_transform(range(40), lambda d: TIMESTAMP '2024-01-01' + to_days(d::INTEGER)),
-                 geo_slice('{first}', {{row_off: 4, col_off: 4, height: 1, width: 1}}))""",
-    "statistics": """SELECT geo_zonal_stats(path, {{xmin: 500000.0, ymin: 4599500.0, xmax: 500300.0, ymax: 4600000.0}}::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE))
+                 geo_slice({{xmin: 500040, ymin: 4599950, xmax: 500050, ymax: 4599960}}, 10, 'EPSG:32629'))""",
+    "statistics": """SELECT geo_zonal_stats(path, 'POLYGON ((500000 4599500, 500300 4599500, 500300 4600000, 500000 4600000))'::GEOMETRY, {{crs: 'EPSG:32629'}})
                      FROM (SELECT unnest({list}) AS path)""",
     "chunks": "SELECT read_array('{base}cube.zarr', 'v')",
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", SIDE_BY_SIDE)
 def test_files_behind_urls_are_waited_for_side_by_side_and_say_what_they_say_on_disk(many, way):
     slow = Slow()
     server = RangeServer(many, slow)
@@ -501,14 +501,14 @@ def test_files_behind_urls_are_waited_for_side_by_side_and_say_what_they_say_on_
         rows = {}
         for base in (f"{many}/", server.url("")):
             names = [f"{base}{day:02}.tif" for day in range(40)]
-            rows[base] = con.execute(WAYS[way].format(list=names, first=f"{many}/00.tif", base=base)).fetchall()
+            rows[base] = con.execute(SIDE_BY_SIDE[way].format(list=names, first=f"{many}/00.tif", base=base)).fetchall()
         local, remote = rows.values()
         assert remote == local
         assert slow.most >= 8, f"{slow.most} requests at once"
         con.execute("SET geoquilt_remote_concurrency = 2")
         slow.most = 0
         names = [f"{server.url('')}{day:02}.tif" for day in range(6)]
-        con.execute(WAYS[way].format(list=names, first=f"{many}/00.tif", base=server.url("")).replace("range(40)", "range(6)")).fetchall()
+        con.execute(SIDE_BY_SIDE[way].format(list=names, first=f"{many}/00.tif", base=server.url("")).replace("range(40)", "range(6)")).fetchall()
         assert 1 <= slow.most <= 2
     finally:
         con.close()
