@@ -1,8 +1,9 @@
 //! The drivers that files are opened with: what users of rasters, arrays and vectors meet.
 //!
-//! The others that are built in are taken out before any file is opened. Some write while they read (MRF keeps a cache
-//! wherever a file says), some show the bytes of any file that a text names (ERS, PCIDSK, the raw formats of old sensors,
-//! virtual vector files), and one runs what a file tells it to (GDALG).
+//! Most others are left out of the build (Cargo.toml): some write while they read (MRF keeps a cache wherever a file says), some
+//! show the bytes of any file that a text names (ERS, PCIDSK, virtual vector files), and one runs what a file tells it to
+//! (GDALG). Those that come with one that stays, such as the raw formats of old sensors beside ENVI, are taken out before any
+//! file is opened.
 
 use gdal::DriverManager;
 
