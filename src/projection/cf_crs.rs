@@ -65,15 +65,16 @@ const OF_CF: [&str; 13] = [
 ];
 
 /// The grid mapping that a CRS is written as: its attributes by CF's names where CF has the projection, and `crs_wkt` in any
-/// case, in WKT2. Lists of numbers have commas.
+/// case, in WKT2 of 2015. Lists of numbers have commas.
 ///
 /// # Errors
 /// [`Error::BadCrs`].
 pub fn cf_attributes(definition: &str) -> Result<Vec<(String, String)>> {
     let srs = spatial_ref(definition)?;
     const FORMAT: &str = "OSR_WKT_FORMAT";
-    // Neither key nor value holds a zero byte, the one thing that could be refused.
-    let _ = gdal::config::set_thread_local_config_option(FORMAT, "WKT2_2019");
+    // CF asks for WKT2 of 2015. That of 2019 tells an ensemble of datums from a datum, of which PROJ gives the one or the other by
+    // what its thread looked up before. Neither key nor value holds a zero byte, the one thing that could be refused.
+    let _ = gdal::config::set_thread_local_config_option(FORMAT, "WKT2_2015");
     let mut told = exported(&srs);
     let wkt = srs.to_wkt();
     let _ = gdal::config::clear_thread_local_config_option(FORMAT);

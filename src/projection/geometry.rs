@@ -62,7 +62,23 @@ pub fn project_geometry(wkb: &[u8], from: &str, to: &str) -> Result<Option<(Vec<
     Ok(Some((geometry.wkb().map_err(bad)?, bbox)))
 }
 
-/// A geometry written as WKT, as WKB; `None` of an empty one, which GDAL would write as the point (0, 0).
+/// A geometry without its empty parts: GDAL would write an empty point as the point (0, 0).
+fn filled(geometry: &gdal::vector::Geometry) -> gdal::errors::Result<gdal::vector::Geometry> {
+    // Codes of many points and of a collection, whatever further dimensions they have.
+    if ![4, 7].contains(&((geometry.geometry_type() & 0x7fff_ffff) % 1000)) {
+        return Ok(geometry.clone());
+    }
+    let mut whole = gdal::vector::Geometry::empty(geometry.geometry_type())?;
+    for index in 0..geometry.geometry_count() {
+        let part = geometry.get_geometry(index);
+        if !part.is_empty() {
+            whole.add_geometry(filled(&part)?)?;
+        }
+    }
+    Ok(whole)
+}
+
+/// A geometry written as WKT, as WKB without its empty parts; `None` of one that is all empty.
 ///
 /// # Errors
 /// It is none.
@@ -70,7 +86,10 @@ pub fn from_wkt(text: &str) -> Result<Option<Vec<u8>>> {
     start();
     let bad = |_| Error::invalid(format!("\"{text}\""), "WKT such as 'POINT (10.3 50.2)'");
     let geometry = gdal::vector::Geometry::from_wkt(text).map_err(bad)?;
-    if geometry.is_empty() { Ok(None) } else { geometry.wkb().map(Some).map_err(bad) }
+    if geometry.is_empty() {
+        return Ok(None);
+    }
+    filled(&geometry).and_then(|geometry| geometry.wkb()).map(Some).map_err(bad)
 }
 
 /// A geometry written as GeoJSON, as WKB.
@@ -80,5 +99,6 @@ pub fn from_wkt(text: &str) -> Result<Option<Vec<u8>>> {
 pub fn from_geojson(text: &str) -> Result<Vec<u8>> {
     start();
     let bad = |e: GdalError| Error::invalid("the geometry", format!("GeoJSON ({})", reason(&e, "")));
-    gdal::vector::Geometry::from_geojson(text).and_then(|geometry| geometry.wkb()).map_err(bad)
+    let geometry = gdal::vector::Geometry::from_geojson(text).map_err(bad)?;
+    filled(&geometry).and_then(|geometry| geometry.wkb()).map_err(bad)
 }

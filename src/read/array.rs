@@ -3,18 +3,19 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::cf::{self, Axes};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Cause, Error, ReasonResult, Result};
-use crate::files::{self, Sight, Stamp, remote};
+use crate::files::{Sight, remote};
 use crate::format::array::{ABSENT, ArrayFile, ArrayHeader, Variable};
 use crate::format::hyperslab::{Edge, Hyperslab, Run, typed};
 use crate::format::open;
 use crate::kept::Shared;
 use crate::memory::{ask_room, room};
+use crate::read::array_handles;
 use crate::read::axis::Axis;
 use crate::read::block_cache::{Key, Owner};
 use crate::read::source::{Source, block_cache};
@@ -43,41 +44,7 @@ pub struct ArraySource {
 
 /// Array files whose headers and axes are kept.
 const KEPT_FILES: usize = 1024;
-/// Array files that stay open when nobody reads them.
-const MOST_OPEN: usize = 64;
-
 static KNOWN: Shared<String, Arc<ArraySource>> = Shared::new(KEPT_FILES);
-static OPEN: LazyLock<Shared<String, Open>> = LazyLock::new(|| Shared::new(most_open()));
-
-/// A part of the files that the process may have open: GDAL and the netCDF library open a file twice.
-fn most_open() -> usize {
-    (files::most_open() / 16).clamp(2, MOST_OPEN)
-}
-
-/// Closes the array files that nobody reads now.
-pub fn close_idle() {
-    let gone: Vec<Open> = OPEN.lock().drain().collect();
-    drop(gone);
-}
-
-/// An open file, and the state that it was opened in.
-type Open = (Stamp, Arc<dyn ArrayFile>);
-
-/// The file at `path`, opened unless it already is. One that was replaced meanwhile, as its stamp tells, is opened anew.
-fn opened(
-    path: &str,
-    stamp: Stamp,
-    make: impl FnOnce() -> Result<Arc<dyn ArrayFile>>,
-) -> Result<Arc<dyn ArrayFile>> {
-    let same = |(then, _): &Open| *then == stamp;
-    if let Some((_, file)) = OPEN.get(path).filter(same) {
-        return Ok(file);
-    }
-    // Opened without the lock: another thread may open it too, and then its file is the one to share.
-    let file = make()?;
-    Ok(OPEN.share(path.to_string(), (stamp, file), same).1)
-}
-
 impl ArraySource {
     /// The array file at `path`, opened unless it is known.
     ///
@@ -91,7 +58,7 @@ impl ArraySource {
         }
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Source::close_earlier(&sight);
-        let file = opened(sight.path(), sight.stamp(), || open::open(&sight))?;
+        let file = array_handles::opened(sight.path(), sight.stamp(), || open::open(&sight))?;
         let (id, header) = (NEXT.fetch_add(1, Relaxed), file.header().clone());
         let meanings = header.variables.iter().map(|_| OnceLock::new()).collect();
         let source =
@@ -110,7 +77,7 @@ impl ArraySource {
     /// It cannot be opened any more, or is another by now.
     pub(super) fn file(&self) -> Result<Arc<dyn ArrayFile>> {
         let then = self.sight.stamp();
-        opened(self.path(), then, || {
+        array_handles::opened(self.path(), then, || {
             let sight = Sight::of(self.sight.location().clone())?;
             let now = sight.stamp();
             // Of a remote file nothing but its size tells one query what another saw.

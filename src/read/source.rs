@@ -11,6 +11,7 @@ use crate::files::{self, Sight, remote};
 use crate::format::gdal::Raster;
 use crate::format::{Header, Kind, geotiff, open, vrt};
 use crate::kept::{Idle, Shared};
+use crate::read::array_handles;
 use crate::read::block_cache::{BlockCache, Key, Owner};
 use crate::workers::{each_waiting, is_interrupted};
 
@@ -164,6 +165,7 @@ impl Source {
         let (file, stamp) = (sight.location().file(), sight.stamp());
         let earlier =
             |s: &Arc<Source>| (s.sight.stamp() != stamp && s.sight.location().file() == file).then_some(s.id);
+        array_handles::close_earlier(file, stamp);
         let ids: Vec<u64> = KNOWN.lock().values().filter_map(earlier).collect();
         ids.iter().for_each(|id| HANDLES.forget(id));
     }

@@ -10,7 +10,7 @@ use crate::files::ranges;
 use crate::format::gdal;
 use crate::limits::when_lowered;
 use crate::memory;
-use crate::read::array;
+use crate::read::array_handles;
 use crate::read::source::{self, block_cache};
 use crate::sql::shared::{catalog_crs, remedies};
 use crate::sql::{functions, replacement};
@@ -29,7 +29,7 @@ fn register(connection: &Connection) -> Result<()> {
     });
     when_closed(|| {
         source::close_idle();
-        array::close_idle();
+        array_handles::close_idle();
     });
     settings::register(connection)?;
     catalog_crs::load(connection)?;

@@ -2,6 +2,7 @@
 import re
 import datetime
 
+import h5py
 import netCDF4
 import numpy as np
 import pyproj
@@ -587,3 +588,35 @@ def test_a_scene_and_a_cube_of_the_same_field_come_out_aligned(con, box, resolut
     seam = np.isnan(theirs) & ~np.isnan(ours)
     assert not (np.isnan(ours) & ~np.isnan(theirs)).any() and seam.mean() < 0.05
     np.testing.assert_allclose(ours[~seam], theirs[~seam], rtol=1e-4)
+
+
+def h5(path, value):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("d", data=np.full((2, 2), value, "i4"))
+
+
+def netcdf(kind):
+    def write(path, value):
+        with netCDF4.Dataset(path, "w", format=kind) as file:
+            for name in ("y", "x"):
+                file.createDimension(name, 2)
+            file.createVariable("d", "i4", ("y", "x"))[:] = value
+    return write
+
+
+@pytest.mark.parametrize("first", ["read_array('inbox/a.nc', 'd').data", "read_patch('{}', {{row_off: 0, col_off: 0, height: 2, width: 2}})"])
+@pytest.mark.parametrize("write", [h5, netcdf("NETCDF4"), netcdf("NETCDF3_CLASSIC")])
+def test_a_name_is_the_file_that_it_names_now(con, tmp_path, monkeypatch, write, first):
+    """Another folder, and another file of that name: the libraries hand out what they have open by a name."""
+    raster = "HDF5:\"inbox/a.nc\"://d" if write is h5 else "NETCDF:\"inbox/a.nc\":d"
+    calls = [first.format(raster), "read_array('inbox/a.nc', 'd').data"]
+    value = 0
+    for folder in ("one", "two", "one"):
+        (tmp_path / folder / "inbox").mkdir(parents=True, exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        for _ in range(2):
+            value += 1
+            (tmp_path / folder / "inbox/a.nc").unlink(missing_ok=True)
+            write("inbox/a.nc", value)
+            for call in calls + calls[::-1]:
+                assert con.execute(f"SELECT {call}").fetchone()[0] == [value] * 4, (folder, call)

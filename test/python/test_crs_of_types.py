@@ -25,7 +25,9 @@ SEEN = {
     "geo_slice": "SELECT geo_slice({shape}, 0.001, 'OGC:CRS84'{slice_options}).bbox",
 }
 # Those that are told the CRS, or ask nothing that hangs on it.
-TOLD = {"geo_project", "geo_block", "geo_query_area", "geo_set_crs", "catalog_query"}
+TOLD = {"geo_project", "geo_block", "geo_query_area", "geo_set_crs", "catalog_query", "geo_footprint_places", "geo_footprint_room", "geo_footprint_windows"}
+# Whose shape is an option, `within`: test_within.py.
+WITHIN = {"read_patch", "read_slice", "read_series", "geo_patch_stats"}
 # In FROM: its anchors may be points.
 FROM = {"geo_patch_grid"}
 PLAIN = {"geo_bbox", "geo_intersects", "geo_intersection", "geo_difference"}
@@ -46,7 +48,7 @@ def ask(con, call, raster, shape, crs=None):
 def test_every_function_that_takes_geometries_is_here(con):
     named = "SELECT DISTINCT name FROM (SELECT name, unnest(parameters) AS p FROM geoquilt_functions()) WHERE p.type LIKE '%GEOMETRY%'"
     takes = {name.removeprefix("geoquilt.") for name, in con.execute(named).fetchall()}
-    assert takes == {call.split()[0] for call in SEEN} | TOLD | PLAIN | FROM
+    assert takes == {call.split()[0] for call in SEEN} | TOLD | PLAIN | FROM | WITHIN
 
 
 @pytest.mark.parametrize("how", TYPED)

@@ -567,13 +567,16 @@ PATHS = {
     "geo_eval_queries.mask table": ["FROM geo_eval_queries(size := 30, t_min := '2020', t_max := '2020', mask := '{}/world.tif')"],
     "geo_replay_queries.source table": ["FROM geo_replay_queries('{}/queries.parquet')", "FROM geo_replay_queries({{kind: 'eval', size: 30, t_min: '2020', t_max: '2020', mask: '{}/world.tif'}})"],
     "read_profiles.paths table": ["FROM read_profiles('{}/cast.nc')", "FROM read_profiles('{}/casts.parquet')"],
+    "geo_class_fractions.path scalar": ["SELECT geo_class_fractions('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")", "SELECT geo_class_fractions('{}/a.tif', " + ESCAPED + ")"],
+    "geo_content_hash.path scalar": ["SELECT geo_content_hash('{}/a.tif')", "SELECT geo_content_hash('{}/c.zarr')"],
     "geo_patch_stats.path scalar": ["SELECT geo_patch_stats('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")"],
 }
 # Texts that name no file, by parameter.
 NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_format", "crs", "on_error", "assets", "bands", "dtype", "edge", "shuffle", "outside", "resampling", "merge",
             "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
             "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "nodata", "undecoded", "taper", "slice", "classes", "to_crs",
-            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression", "metric", "anchors_crs", "sampler", "geometry", "unit", "mode", "depth"}
+            "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression", "metric", "anchors_crs", "sampler", "geometry", "unit", "mode", "depth",
+            "win", "entry", "noun", "words", "crss", "within", "within_crs", "along", "TIME", "NAMES", "AXIS", "NAME", "DIMS", "SHARDS", "APPEND_DIM"}
 
 
 @pytest.fixture

@@ -524,3 +524,15 @@ def test_a_stitched_field_and_a_store_that_the_same_query_reads(con, rng, tmp_pa
     con.execute(f"COPY (SELECT [x * 2 FOR x IN data]::FLOAT[], shape, place FROM read_array('{tmp_path}/x.zarr', 'data')) TO '{tmp_path}/x.zarr' (FORMAT zarr, NAMES ['twice', 'shape', 'place'])")
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "x.zarr", mode="r")["twice"][:], 2 * want)
     assert left(tmp_path) == ["x.zarr"]
+
+
+def test_the_words_of_a_crs_do_not_hang_on_what_was_asked_before(con, tmp_path):
+    con.execute("SET threads = 1")
+    told = []
+    for name in ("before", "after"):
+        con.execute(f"""COPY (SELECT [1, 2, 3, 4]::FLOAT[] AS data, [1, 2, 2] AS shape, [500000, 10, 0, 4600000, 0, -10]::DOUBLE[] AS transform, 'EPSG:32629' AS crs)
+            TO '{tmp_path}/{name}.zarr' (FORMAT zarr)""")
+        told.append((tmp_path / f"{name}.zarr/zarr.json").read_text())
+        write_raster(tmp_path / "a.tif", np.ones((4, 4), "uint8"), crs="EPSG:32629")
+        con.execute(f"SELECT geo_zonal_stats('{tmp_path}/a.tif', 'POLYGON ((500000 4599970, 500020 4599970, 500020 4600000, 500000 4600000))'::GEOMETRY, {{crs: 'EPSG:32629'}})")
+    assert told[0] == told[1]

@@ -7,7 +7,7 @@ use std::ffi::{c_char, c_int, c_void};
 use gdal::DriverManager;
 use gdal::errors::GdalError;
 use gdal::raster::{Buffer, RasterizeOptions};
-use gdal::vector::{Geometry, LayerAccess, LayerOptions, OGRFieldType, OGRwkbGeometryType};
+use gdal::vector::{Feature, Geometry, Layer, LayerAccess, LayerOptions, OGRFieldType, OGRwkbGeometryType};
 
 use crate::affine::Affine;
 use crate::error::{Error, Result};
@@ -82,7 +82,7 @@ pub fn polygonize(
     let mut vectors = memory.create_vector_only("").map_err(failed)?;
     let options =
         LayerOptions { name: "regions", ty: OGRwkbGeometryType::wkbPolygon, ..LayerOptions::default() };
-    let mut layer = vectors.create_layer(options).map_err(failed)?;
+    let layer = vectors.create_layer(options).map_err(failed)?;
     layer.create_defn_fields(&[("code", OGRFieldType::OFTInteger)]).map_err(failed)?;
     let (band, mask) = (raster.rasterband(1).map_err(failed)?, raster.rasterband(2).map_err(failed)?);
     let mut settings = gdal::cpl::CslStringList::new();
@@ -108,13 +108,47 @@ pub fn polygonize(
         return Err(Error::Bug("polygons cannot be made".into()));
     }
     let mut found = Vec::new();
-    for feature in layer.features() {
-        go_on()?;
-        let Some(geometry) = feature.geometry() else { continue };
+    each_feature(&layer, |feature| {
+        let Some(geometry) = feature.geometry() else { return Ok(()) };
         let code = feature.field_as_integer(0).map_err(failed)?.unwrap_or(0);
         found.push((geometry.wkb().map_err(failed)?, code));
-    }
+        Ok(())
+    })?;
     Ok(found)
+}
+
+/// Visits the features of a layer, from the first. The library's own iterator counts them before, which of a view takes a pass
+/// that may never end.
+///
+/// # Errors
+/// What `visit` returns; the query was interrupted.
+pub(super) fn each_feature<'a>(
+    layer: &'a Layer<'a>,
+    mut visit: impl FnMut(&Feature<'a>) -> Result<()>,
+) -> Result<()> {
+    let rewind = || {
+        // SAFETY: the layer is open.
+        unsafe { gdal_sys::OGR_L_ResetReading(layer.c_layer()) }
+    };
+    rewind();
+    let next = || {
+        go_on()?;
+        // SAFETY: as above; a feature that is given is the caller's, who destroys it.
+        let feature = unsafe {
+            let feature = gdal_sys::OGR_L_GetNextFeature(layer.c_layer());
+            (!feature.is_null()).then(|| Feature::from_c_feature(layer.defn(), feature))
+        };
+        Ok(feature)
+    };
+    let mut walk = || {
+        while let Some(feature) = next()? {
+            visit(&feature)?;
+        }
+        Ok(())
+    };
+    let outcome = walk();
+    rewind();
+    outcome
 }
 
 /// The box around a feature's geometry; `None` where that is absent or empty.

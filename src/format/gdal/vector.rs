@@ -16,7 +16,6 @@ use crate::format::{Layer, LayerName, Tags};
 use crate::memory;
 use crate::projection::library::{cause, failure_of};
 use crate::projection::name_of;
-use crate::workers::go_on;
 
 /// An open vector file. One thread uses it at a time.
 pub struct VectorSource {
@@ -337,9 +336,8 @@ impl VectorSource {
         }
         let (mut found, mut held, layer_name) = (Vec::new(), 0usize, layer.name());
         let (outcome, failure) = failure_of(|| {
-            for feature in layer.features() {
-                go_on()?;
-                let Some(geometry) = feature.geometry() else { continue };
+            burn::each_feature(&layer, |feature| {
+                let Some(geometry) = feature.geometry() else { return Ok(()) };
                 let wkb = match burn::straightened(geometry) {
                     Some(wkb) => wkb,
                     None => geometry.wkb().map_err(|e| unreadable(cause(e, self.location.text())))?,
@@ -361,8 +359,8 @@ impl VectorSource {
                     return Err(Error::NoRoom { what, needed: held as u64, reason: "".into() });
                 }
                 found.push((feature.fid(), wkb, value));
-            }
-            Ok(())
+                Ok(())
+            })
         });
         layer.clear_spatial_filter();
         outcome?;
@@ -395,10 +393,9 @@ fn count(layer: &mut gdal::vector::Layer<'_>, spatial: bool) -> Result<(u64, Opt
         return Ok((features, extent));
     }
     let (mut features, mut around) = (0, None::<gdal_sys::OGREnvelope>);
-    for feature in layer.features() {
-        go_on()?;
+    burn::each_feature(layer, |feature| {
         features += 1;
-        let Some(own) = feature.geometry().and_then(burn::envelope) else { continue };
+        let Some(own) = feature.geometry().and_then(burn::envelope) else { return Ok(()) };
         around = Some(match around {
             None => own,
             Some(all) => gdal_sys::OGREnvelope {
@@ -408,7 +405,8 @@ fn count(layer: &mut gdal::vector::Layer<'_>, spatial: bool) -> Result<(u64, Opt
                 MaxY: all.MaxY.max(own.MaxY),
             },
         });
-    }
+        Ok(())
+    })?;
     Ok((features, around.filter(|_| spatial)))
 }
 
