@@ -4,8 +4,9 @@
 //! `patch` copies a window out of blocks, `plan` many windows, and `stream` reads windows ahead of whoever takes them;
 //! `steps` are the bands of one time.
 //! `warp` brings a band onto a slice's grid, `globe` keeps it whole around the globe, `mosaic` merges files there, `series`
-//! lines them up in time. `axis` finds the indices that a selection names, `array` reads them (`array_handles` are its open files), `array_stream` one after
-//! another, and `values` makes numbers of what is stored. `gaps` are the runs of pixels without one, `within` those outside of a shape.
+//! lines them up in time. `axis` finds the indices that a selection names, `array` reads them out of `array_handles`,
+//! `array_stream` one after another, and `values` makes numbers of what is stored. `gaps` are the runs of pixels without one,
+//! `within` those outside of a shape.
 
 pub mod array;
 pub mod array_handles;
