@@ -1,12 +1,13 @@
 //! Stitching: many patches into one field, or into a few numbers.
 //!
-//! A `field` is laid of patches on the `canvas`, tile by `tile`, weighted by a `taper`; where a double does not hold a sum,
-//! it is a `double`. `statistics` are exact `moments` and a `sketch` of ranks.
+//! A `field` is laid of patches on the `canvas`, tile by `tile`, weighted by a `taper`, as far as their `positions` do not say
+//! what they weigh; where a double does not hold a sum, it is a `double`. `statistics` are exact `moments` and a `sketch` of ranks.
 
 pub mod canvas;
 pub mod double;
 pub mod field;
 pub mod moments;
+pub mod positions;
 pub mod sketch;
 pub mod statistics;
 pub mod taper;
