@@ -11,8 +11,9 @@ use rustc_hash::FxHashMap;
 use crate::dtype::Pixel;
 use crate::error::{Error, Result};
 use crate::stitch::canvas::{Canvas, Span};
+use crate::stitch::positions::Positions;
 use crate::stitch::taper::{LEAST, Taper};
-use crate::stitch::tile::{COLS, Inset, Lay, Method, ROWS, Tile, Told};
+use crate::stitch::tile::{COLS, Inset, Lay, Method, ROWS, Tile, Told, pieces};
 use crate::workers::{go_on, go_on_or_leave};
 
 /// What is stitched, and how.
@@ -34,6 +35,23 @@ pub struct Plan {
     pub wide: bool,
 }
 
+impl Plan {
+    /// The weights of a window's pixels along an axis.
+    ///
+    /// # Errors
+    /// A taper of one's own, of another length.
+    fn weights(&self, n: usize) -> Result<Vec<f64>> {
+        let taper = if self.method.is_tapered() { &self.taper } else { &Taper::BOXCAR };
+        if self.tapered { taper.weights(n) } else { taper.laid(n) }
+    }
+
+    /// Whether patches without a NULL are added as they are: sums of doubles, divided by what they were laid with.
+    fn is_plain(&self) -> bool {
+        let Plan { tapered, normalise, skip_nan, wide, .. } = *self;
+        self.method.sums() && normalise && !(wide || tapered || skip_nan)
+    }
+}
+
 /// One patch, made ready to be laid piece by piece.
 pub struct Patch<'a> {
     span: &'a Span,
@@ -45,7 +63,14 @@ pub struct Patch<'a> {
     each: Option<&'a [f64]>,
     rank: f64,
     bands: usize,
+    /// A weight is 0, which leaves out.
+    leaves_out: bool,
 }
+
+/// Patches of fewer pixels have their weights laid pixel by pixel.
+const LARGE: usize = 64;
+/// Patches on a strip before it is asked whether their weights take less room pixel by pixel.
+const CROWD: usize = 4096;
 
 /// A field under way.
 #[derive(Debug, Clone)]
@@ -54,6 +79,8 @@ pub struct Field {
     bands: usize,
     /// By plane and place.
     tiles: FxHashMap<u64, Arc<Tile>>,
+    /// Patches without a NULL, whose weights are laid on no tile.
+    positions: Positions,
     bytes: usize,
     /// Weights of windows by their size.
     tapers: FxHashMap<usize, Arc<[f64]>>,
@@ -80,6 +107,7 @@ impl Field {
             plan,
             bands: 0,
             tiles: FxHashMap::default(),
+            positions: Positions::default(),
             bytes: 0,
             tapers: FxHashMap::default(),
             values,
@@ -104,7 +132,7 @@ impl Field {
 
     /// What is held on the heap.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.positions.bytes()
     }
 
     /// Makes ready for a patch of so many values.
@@ -139,17 +167,16 @@ impl Field {
         let window = &span.window;
         let sizes = span.lead.iter().map(|(_, size)| *size);
         let sizes = sizes.chain([window.height as usize, window.width as usize]);
-        let axes = sizes.map(|n| self.axis(n)).collect::<Result<_>>()?;
-        Ok(Patch { span, axes, weight, each: own.each, rank: own.rank.unwrap_or(0.0), bands })
+        let axes = sizes.map(|n| self.axis(n)).collect::<Result<Vec<_>>>()?;
+        let leaves_out = weight == 0.0 || axes.iter().any(|axis| axis.contains(&0.0));
+        Ok(Patch { span, axes, weight, each: own.each, rank: own.rank.unwrap_or(0.0), bands, leaves_out })
     }
 
     fn axis(&mut self, n: usize) -> Result<Arc<[f64]>> {
         if let Some(known) = self.tapers.get(&n) {
             return Ok(known.clone());
         }
-        let taper = if self.plan.method.is_tapered() { &self.plan.taper } else { &Taper::BOXCAR };
-        let weights = if self.plan.tapered { taper.weights(n)? } else { taper.laid(n)? };
-        let weights: Arc<[f64]> = weights.into();
+        let weights: Arc<[f64]> = self.plan.weights(n)?.into();
         // Windows of one query have few sizes.
         if self.tapers.len() < 64 {
             self.tapers.insert(n, weights.clone());
@@ -168,6 +195,9 @@ impl Field {
         let window = &patch.span.window;
         let (height, width) = (window.height as usize, window.width as usize);
         let (plane_size, end) = (height * width, at + values.len());
+        let is_whole = at == 0 && end == patch.bands * plane_size;
+        let plain = valid.is_none() && self.plan.is_plain() && patch.each.is_none() && !patch.leaves_out;
+        let known = plain && is_whole && self.plan.canvas.lead.is_empty() && plane_size >= LARGE;
         let rows = on_canvas(window.row_off, height, self.plan.canvas.height);
         let cols = on_canvas(window.col_off, width, self.plan.canvas.width);
         for outer in at / plane_size..end.div_ceil(plane_size) {
@@ -176,13 +206,51 @@ impl Field {
             // Rows of the plane that the values are of, in part at least.
             let from = rows.start.max(at.saturating_sub(first) / width);
             let to = rows.end.min((end - first).div_ceil(width));
-            let held = Held { values, at, valid: valid.as_ref(), first, weight };
+            let held = Held { values, at, valid: valid.as_ref(), first, weight, plain, known };
             for rows in pieces(from..to, window.row_off, ROWS) {
                 for cols in pieces(cols.clone(), window.col_off, COLS) {
                     self.lay_block(patch, plane, &held, (rows.clone(), cols));
                 }
             }
         }
+        if known {
+            for rows in pieces(rows, window.row_off, ROWS) {
+                let strip = (window.row_off + rows.start as i64) as usize / ROWS;
+                let crowd = self.positions.add(strip, *window, patch.weight);
+                if crowd >= CROWD && crowd.is_power_of_two() {
+                    self.lay_known_weights(strip);
+                }
+            }
+        }
+    }
+
+    /// Lays the weights of the patches on a strip pixel by pixel, where that takes less room than where they lie.
+    fn lay_known_weights(&mut self, strip: usize) {
+        let canvas = &self.plan.canvas;
+        let planes = 0..self.bands * canvas.planes();
+        let keys = |tile_col| planes.clone().map(move |plane| key(canvas, plane, strip, tile_col));
+        let tile_cols = 0..canvas.width.div_ceil(COLS);
+        let held = |tile_col| keys(tile_col).filter(|key| self.tiles.contains_key(key)).count();
+        let pixels = |tile_col| {
+            let (rows, cols) = tile_size(canvas, strip, tile_col);
+            held(tile_col) * rows * cols
+        };
+        let laid = tile_cols.clone().map(pixels).sum::<usize>() * size_of::<f64>();
+        if self.positions.bytes_on(strip) <= laid {
+            return;
+        }
+        let known = self.positions.weights(strip, |n| self.plan.weights(n).unwrap_or_default());
+        for tile_col in tile_cols {
+            let weights = known.of_tile(tile_size(canvas, strip, tile_col), tile_col * COLS);
+            for key in keys(tile_col) {
+                if let Some(tile) = self.tiles.get_mut(&key) {
+                    let before = tile.bytes();
+                    Arc::make_mut(tile).weigh(&weights);
+                    self.bytes += tile.bytes() - before;
+                }
+            }
+        }
+        self.positions.forget(strip);
     }
 
     /// Lays what lies on one tile.
@@ -212,7 +280,6 @@ impl Field {
         let [.., of_rows, of_cols] = patch.axes.as_slice() else { return };
         // Sums that are not divided are those of weights as they are: what is laid with the least one has the weight zero.
         let as_they_are = !normalise && !tapered;
-        let plain = held.valid.is_none() && patch.each.is_none() && !skip_nan && !as_they_are;
         for row in rows.clone() {
             let index = held.first + row * window.width as usize + cols.start;
             let from = index.max(held.at);
@@ -225,7 +292,8 @@ impl Field {
             let taper = &of_cols[cols.start + skip..][..run.len()];
             let base = held.weight * of_rows[row] * patch.weight;
             let slot = (to_row % ROWS + row - rows.start) * tile_cols + to_col % COLS + skip;
-            if plain && tile.add(&lay, slot, run, (base, taper)) {
+            if held.plain {
+                tile.add(slot, run, (base, taper), held.known);
                 continue;
             }
             gather((run, taper, base), patch.each.map(|each| (each, from)), skip_nan, values, weights);
@@ -235,6 +303,12 @@ impl Field {
                     if is_least || *weight <= LEAST {
                         *value *= 0.0;
                     }
+                }
+            }
+            // What weighs nothing adds nothing, not even NaN.
+            if !tapered && (patch.leaves_out || patch.each.is_some()) {
+                for (value, weight) in values.iter_mut().zip(weights.iter()) {
+                    *value = if *weight == 0.0 { 0.0 } else { *value };
                 }
             }
             if let Some(valid) = held.valid {
@@ -290,6 +364,11 @@ impl Field {
                 }
             }
         }
+        self.positions.merge(&other.positions);
+        for strip in self.positions.crowded(CROWD) {
+            go_on()?;
+            self.lay_known_weights(strip);
+        }
         Ok(())
     }
 
@@ -328,6 +407,8 @@ impl Field {
         let canvas = &self.plan.canvas;
         let told = if told == Told::Value && band >= self.bands { Told::Deviation } else { told };
         let plane = self.plane_of(band, plane);
+        // Sizes of windows were seen as they were laid, so that each has weights.
+        let known = self.positions.weights(strip, |n| self.plan.weights(n).unwrap_or_default());
         for tile_col in 0..canvas.width.div_ceil(COLS) {
             let first = tile_col * COLS;
             let (rows, cols) = tile_size(canvas, strip, tile_col);
@@ -335,7 +416,9 @@ impl Field {
                 Some(tile) => {
                     go_on_or_leave();
                     let inset = Inset { first, cols, stride: canvas.width };
-                    tile.finish((self.plan.method, self.plan.normalise, told), &inset, out, gap);
+                    let known = known.of_tile((rows, cols), first);
+                    let how = (self.plan.method, self.plan.normalise, told);
+                    tile.finish(how, &known, &inset, out, gap);
                 }
                 None => {
                     for row in 0..rows {
@@ -364,6 +447,7 @@ impl Field {
 
     /// Gives up the tiles of a strip in all planes, which are not needed any more.
     pub fn forget(&mut self, strip: usize) {
+        self.positions.forget(strip);
         let planes = self.bands * self.plan.canvas.planes();
         for plane in 0..planes {
             for tile_col in 0..self.plan.canvas.width.div_ceil(COLS) {
@@ -386,6 +470,10 @@ struct Held<'a, T, V> {
     first: usize,
     /// The plane's weight.
     weight: f64,
+    /// They are added, each with the weight of its place.
+    plain: bool,
+    /// Their weights are known from where the patch lies.
+    known: bool,
 }
 
 /// The part of an axis of a window, from its first pixel on, that lies on the canvas.
@@ -393,20 +481,6 @@ fn on_canvas(offset: i64, size: usize, side: usize) -> Range<usize> {
     let from = offset.saturating_neg().clamp(0, size as i64) as usize;
     let to = (side as i64).saturating_sub(offset).clamp(0, size as i64) as usize;
     from..to.max(from)
-}
-
-/// The parts of a range of a window that lie on one tile each.
-fn pieces(range: Range<usize>, offset: i64, side: usize) -> impl Iterator<Item = Range<usize>> {
-    let mut next = range.start;
-    std::iter::from_fn(move || {
-        if next >= range.end {
-            return None;
-        }
-        let on = (offset + next as i64) as usize;
-        let piece = next..range.end.min(next + side - on % side);
-        next = piece.end;
-        Some(piece)
-    })
 }
 
 /// Values and weights of a run as doubles.
@@ -425,9 +499,6 @@ fn gather<T: Pixel>(
         let from = at % each.len();
         for (weight, each) in weights.iter_mut().zip(&each[from..from + run.len()]) {
             *weight *= each;
-        }
-        for (value, weight) in values.iter_mut().zip(weights.iter()) {
-            *value = if *weight == 0.0 { 0.0 } else { *value };
         }
     }
     if skip_nan {
@@ -594,6 +665,106 @@ mod tests {
                         }
                     });
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn weights_known_from_places_are_those_laid_pixel_by_pixel_in_any_order() {
+        let mut draw = Draw::new(4);
+        for taper in
+            tapers().into_iter().chain([Taper { curve: Curve::Own(vec![0.0, 1.0, 2.0]), symmetric: false }])
+        {
+            for method in [Method::OverlapAdd, Method::Mean, Method::Sum, Method::Count, Method::Weighted] {
+                let plan = plan(&[150, 400], method, taper.clone(), false);
+                let own_taper = matches!(plan.taper.curve, Curve::Own(_));
+                let windows: Vec<Window> = (0..40)
+                    .map(|_| {
+                        let (height, width) =
+                            if own_taper { (3, 3) } else { (draw.between(5, 90), draw.between(20, 300)) };
+                        Window::new(
+                            draw.between(1 - height, 149),
+                            draw.between(1 - width, 399),
+                            height,
+                            width,
+                        )
+                        .unwrap()
+                    })
+                    .collect();
+                let rows: Vec<Vec<f32>> = windows
+                    .iter()
+                    .map(|window| (0..2 * window.area()).map(|_| draw.number(-9.0, 9.0) as f32).collect())
+                    .collect();
+                let lay = |field: &mut Field, at: usize, piece: usize| {
+                    let span = Span { lead: Vec::new(), window: windows[at] };
+                    let weight = (method == Method::Weighted).then(|| 0.3 + at as f64 % 4.0);
+                    let patch = field.begin(&span, rows[at].len(), Own { weight, ..Own::default() }).unwrap();
+                    for (i, values) in rows[at].chunks(piece).enumerate() {
+                        field.lay(&patch, i * piece, values, None::<fn(usize) -> bool>);
+                    }
+                };
+                let field = |order: &mut dyn Iterator<Item = usize>, whole: &dyn Fn(usize) -> bool| {
+                    let mut field = Field::new(plan.clone());
+                    order.for_each(|at| lay(&mut field, at, if whole(at) { usize::MAX } else { 77 }));
+                    field
+                };
+                let by_pixel = field(&mut (0..40), &|_| false);
+                let mut merged = field(&mut (0..13), &|_| true);
+                merged.merge(&field(&mut (13..40).rev(), &|_| true)).unwrap();
+                let close = |a: Option<f64>, b: Option<f64>| match (a, b) {
+                    (Some(a), Some(b)) => (a - b).abs() <= 1e-12 * (1.0 + a.abs()),
+                    (a, b) => a.is_none() && b.is_none(),
+                };
+                for what in [Told::Value, Told::Weight] {
+                    let want = told(&by_pixel, what);
+                    for other in
+                        [&merged, &field(&mut (0..40), &|_| true), &field(&mut (0..40), &|at| at % 3 > 0)]
+                    {
+                        let got = told(other, what);
+                        assert!(
+                            want.iter().zip(&got).all(|(a, b)| close(*a, *b)),
+                            "{method:?} {what:?} {taper:?}"
+                        );
+                    }
+                }
+                assert_eq!(told(&merged, Told::Weight), told(&field(&mut (0..40), &|_| true), Told::Weight));
+            }
+        }
+    }
+
+    #[test]
+    fn many_patches_on_few_pixels_take_the_room_of_the_pixels() {
+        let mut draw = Draw::new(8);
+        let plan = plan(&[40, 40], Method::OverlapAdd, Taper { curve: Curve::Hann, symmetric: false }, false);
+        let windows: Vec<Window> = (0..3 * CROWD)
+            .map(|_| Window::new(draw.between(-7, 39), draw.between(-7, 39), 8, 8).unwrap())
+            .collect();
+        let values: Vec<f32> = (0..64).map(|_| draw.number(-9.0, 9.0) as f32).collect();
+        let lay = |windows: &[Window], piece: usize| {
+            let mut field = Field::new(plan.clone());
+            for window in windows {
+                let span = Span { lead: Vec::new(), window: *window };
+                let patch = field.begin(&span, 64, Own::default()).unwrap();
+                for (i, values) in values.chunks(piece).enumerate() {
+                    field.lay(&patch, i * piece, values, None::<fn(usize) -> bool>);
+                }
+            }
+            field
+        };
+        let (whole, by_pixel) = (lay(&windows, 64), lay(&windows, 63));
+        let mut parts = lay(&windows[..CROWD - 1], 64);
+        let pixels = 40 * 40 * 16;
+        assert_eq!(by_pixel.bytes(), pixels);
+        assert!(parts.bytes() > pixels);
+        parts.merge(&lay(&windows[CROWD - 1..], 64)).unwrap();
+        assert!(parts.bytes() == pixels && whole.bytes() <= pixels + CROWD * 64, "{}", whole.bytes());
+        for what in [Told::Value, Told::Weight] {
+            let want = told(&by_pixel, what);
+            for got in [&whole, &parts].map(|field| told(field, what)) {
+                let close = |(a, b): (&Option<f64>, &Option<f64>)| {
+                    (a.unwrap() - b.unwrap()).abs() < 1e-10 * a.unwrap().abs().max(1.0)
+                };
+                assert!(want.iter().zip(&got).all(close), "{what:?}");
             }
         }
     }

@@ -77,7 +77,7 @@ impl Method {
     }
 
     /// Whether values are summed, weighted or not.
-    fn sums(self) -> bool {
+    pub fn sums(self) -> bool {
         !self.keeps() && !matches!(self, Method::Min | Method::Max | Method::First | Method::Last)
     }
 
@@ -107,7 +107,8 @@ pub enum Tile {
     Slots {
         /// A sum, or one value.
         value: Vec<f64>,
-        /// The sum of weights; of the first and last, the rank.
+        /// The sum of weights, as far as they are not known from where patches lie: empty while all are. Of the first and last,
+        /// the rank.
         weight: Vec<f64>,
         /// What both lack of the exact sums, where they are kept in pairs.
         rest: Option<Vec<(f64, f64)>>,
@@ -152,18 +153,21 @@ impl Tile {
             return Tile::Kept { index: Vec::new(), value: Vec::new(), weight: Vec::new() };
         }
         let ranked = matches!(method, Method::First | Method::Last);
-        let sums = wide && !ranked && !matches!(method, Method::Min | Method::Max | Method::Count);
-        Tile::Slots {
-            value: vec![0.0; pixels],
-            weight: vec![if ranked { f64::NAN } else { 0.0 }; pixels],
-            rest: sums.then(|| vec![(0.0, 0.0); pixels]),
-        }
+        let rest = (wide && method.sums() && method != Method::Count).then(|| vec![(0.0, 0.0); pixels]);
+        let weight = match () {
+            () if ranked => vec![f64::NAN; pixels],
+            () if method.sums() && rest.is_none() => Vec::new(),
+            () => vec![0.0; pixels],
+        };
+        Tile::Slots { value: vec![0.0; pixels], weight, rest }
     }
 
     /// What it holds on the heap.
     pub fn bytes(&self) -> usize {
         match self {
-            Tile::Slots { value, rest, .. } => value.len() * if rest.is_some() { 32 } else { 16 },
+            Tile::Slots { value, weight, rest } => {
+                (value.len() + weight.len()) * 8 + rest.as_ref().map_or(0, |rest| rest.len() * 16)
+            }
             Tile::Kept { index, value, weight } => {
                 index.capacity() * 2 + (value.capacity() + weight.capacity()) * 8
             }
@@ -186,6 +190,7 @@ impl Tile {
                 }
             }
             Tile::Slots { value, weight, rest: None } => {
+                weight.resize(value.len(), 0.0);
                 let (value, weight) = (&mut value[from..to], &mut weight[from..to]);
                 lay_slots(lay, value, weight, values, weights);
             }
@@ -203,27 +208,27 @@ impl Tile {
         }
     }
 
-    /// Adds values, each times its weight `base * taper`, where values are doubles that are summed: as [`Tile::lay`], in one
-    /// pass. False where they are laid in another way.
-    pub fn add<T: Pixel>(
-        &mut self,
-        lay: &Lay,
-        from: usize,
-        values: &[T],
-        (base, taper): (f64, &[f64]),
-    ) -> bool {
-        let Tile::Slots { value, weight, rest: None } = self else { return false };
-        if !lay.method.sums() || lay.tapered {
-            return false;
-        }
+    /// Adds values, each times its weight `base * taper`, where values are doubles that are summed; and their weights, unless
+    /// those are known from where the patch lies.
+    pub fn add<T: Pixel>(&mut self, from: usize, values: &[T], (base, taper): (f64, &[f64]), known: bool) {
+        let Tile::Slots { value, weight, rest: None } = self else { return };
         let to = from + values.len();
-        let slots = value[from..to].iter_mut().zip(&mut weight[from..to]);
-        for ((value, weight), (x, taper)) in slots.zip(values.iter().zip(taper)) {
-            let w = base * taper;
-            *value += w * x.f64();
-            *weight += w;
+        for (value, (x, taper)) in value[from..to].iter_mut().zip(values.iter().zip(taper)) {
+            *value += base * taper * x.f64();
         }
-        true
+        if !known {
+            weight.resize(value.len(), 0.0);
+            for (weight, taper) in weight[from..to].iter_mut().zip(taper) {
+                *weight += base * taper;
+            }
+        }
+    }
+
+    /// Adds weights, pixel by pixel.
+    pub fn weigh(&mut self, weights: &[f64]) {
+        let Tile::Slots { value, weight, rest: None } = self else { return };
+        weight.resize(value.len(), 0.0);
+        add(weight, weights);
     }
 
     /// Lays what lies on another tile of the same pixels.
@@ -242,6 +247,15 @@ impl Tile {
                     rest[i] = (sum.low, weights.low);
                 }
             }
+            (Tile::Slots { value, weight, .. }, Tile::Slots { value: its_value, weight: its_weight, .. })
+                if method.sums() =>
+            {
+                add(value, its_value);
+                match weight.is_empty() {
+                    true => weight.clone_from(its_weight),
+                    false => add(weight, its_weight),
+                }
+            }
             (Tile::Slots { value, weight, .. }, Tile::Slots { value: its_value, weight: its_weight, .. }) => {
                 let its = its_value.iter().zip(its_weight);
                 for ((value, weight), (x, w)) in value.iter_mut().zip(weight.iter_mut()).zip(its) {
@@ -252,14 +266,10 @@ impl Tile {
                                 *weight += w;
                             }
                         }
-                        Method::First | Method::Last => {
+                        _ => {
                             if !w.is_nan() {
                                 rank(method, (value, weight), *x, *w);
                             }
-                        }
-                        _ => {
-                            *value += x;
-                            *weight += w;
                         }
                     }
                 }
@@ -277,10 +287,11 @@ impl Tile {
     }
 
     /// What is told of each pixel, written into the rows of a strip where the tile lies; `gap` hears of runs on which nothing was
-    /// laid.
+    /// laid. `known` are weights beside the tile's own, pixel by pixel, if there are.
     pub fn finish<T: Pixel>(
         &self,
         (method, normalise, told): (Method, bool, Told),
+        known: &[f64],
         inset: &Inset,
         out: &mut [T],
         gap: &mut dyn FnMut(Range<usize>),
@@ -289,6 +300,19 @@ impl Tile {
             Tile::Slots { value, weight, rest } => {
                 let ranked = matches!(method, Method::First | Method::Last);
                 let cols = inset.cols;
+                let mut sums = Vec::new();
+                let weight = match (known.is_empty(), weight.is_empty()) {
+                    (false, true) => known,
+                    (false, false) => {
+                        sums.extend(weight.iter().zip(known).map(|(own, known)| own + known));
+                        &sums
+                    }
+                    (true, false) => weight.as_slice(),
+                    (true, true) => {
+                        sums.resize(value.len(), 0.0);
+                        &sums
+                    }
+                };
                 let rows = value.chunks_exact(cols).zip(weight.chunks_exact(cols)).enumerate();
                 for (row, (value, weight)) in rows {
                     let first = row * inset.stride + inset.first;
@@ -356,6 +380,12 @@ impl Tile {
     }
 }
 
+fn add(to: &mut [f64], its: &[f64]) {
+    for (to, value) in to.iter_mut().zip(its) {
+        *to += value;
+    }
+}
+
 fn copy<T: Pixel>(to: &mut [T], from: &[f64]) {
     for (to, value) in to.iter_mut().zip(from) {
         *to = T::of(*value);
@@ -381,6 +411,20 @@ fn gaps<T: Pixel, S>(
         }
         from += run.len();
     }
+}
+
+/// The parts of a range of a window that lie on one tile each.
+pub fn pieces(range: Range<usize>, offset: i64, side: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut next = range.start;
+    std::iter::from_fn(move || {
+        if next >= range.end {
+            return None;
+        }
+        let on = (offset + next as i64) as usize;
+        let piece = next..range.end.min(next + side - on % side);
+        next = piece.end;
+        Some(piece)
+    })
 }
 
 fn lay_slots(lay: &Lay, value: &mut [f64], weight: &mut [f64], values: &[f64], weights: &[f64]) {
@@ -485,7 +529,7 @@ mod tests {
         let tell = |told| {
             let (mut values, mut laid) = ([0.0], true);
             let inset = Inset { first: 0, cols: 1, stride: 1 };
-            tile.finish((method, true, told), &inset, &mut values, &mut |_| laid = false);
+            tile.finish((method, true, told), &[], &inset, &mut values, &mut |_| laid = false);
             laid.then_some(values[0])
         };
         (tell(Told::Value), tell(if method == Method::MeanStd { Told::Deviation } else { Told::Weight }))

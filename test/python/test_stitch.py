@@ -74,6 +74,11 @@ def test_a_taper_of_ones_own(con):
     assert got[0, 1, [1, 3]].tolist() == [4, 14]
     with pytest.raises(Exception, match=r"geoquilt\.stitch\(data\): a taper of 2 weights for a window of 3 pixels\n"):
         field(con, "[3, 5]", ", taper := [1, 1]")
+    # What weighs nothing adds nothing, not even NaN.
+    for dtype in ("float32", "float64"):
+        patches(con, [(np.array([1, np.nan, np.nan], dtype), (0, 0, 1, 3)), (np.array([3, 5, np.nan], dtype), (0, 1, 1, 3))], dtype)
+        got = field(con, "[1, 4]", ", method := 'weighted', weight := [1, 0, 0]")
+        assert got.mask.tolist() == [[[False, False, True, True]]] and got[0, 0, :2].tolist() == [1, 3]
 
 
 def test_at_distances_from_the_middle_of_a_cap(con):
