@@ -6,14 +6,14 @@ WITH gq_rows AS (
     FROM query_table(registry) AS gq_row
     WHERE gq_row.split = split
 ),
-gq_read AS (
-    SELECT read_patch(gq_path, gq_win) AS gq_data, gq_win.height::BIGINT AS gq_height, gq_win.width::BIGINT AS gq_width FROM gq_rows WHERE NOT once
-    UNION ALL
-    -- What is left of a window that hangs over may lie beyond the raster.
-    SELECT read_patch(gq_path, {row_off: gq_part.row_off, col_off: gq_part.col_off, height: gq_part.height, width: gq_part.width, step: TRY_CAST(gq_step AS BIGINT)}, {boundless: true}),
-           gq_part.height::BIGINT, gq_part.width::BIGINT
+gq_parts AS (
+    SELECT gq_path, {row_off: gq_part.row_off, col_off: gq_part.col_off, height: gq_part.height, width: gq_part.width, step: TRY_CAST(gq_step AS BIGINT)} AS gq_win
     FROM (SELECT gq_path, gq_step, unnest(geo_distinct_windows(list({row_off: gq_win.row_off::BIGINT, col_off: gq_win.col_off::BIGINT, height: gq_win.height::BIGINT, width: gq_win.width::BIGINT}))) AS gq_part
           FROM gq_rows WHERE once GROUP BY gq_path, gq_step)
 )
-SELECT geoquilt.main.stats(gq_data, [len(gq_data) // (gq_height * gq_width), gq_height, gq_width], mergeable := mergeable) AS stats
-FROM gq_read
+SELECT coalesce(
+    (SELECT gq_patch_stats(gq_path, gq_win, false, mergeable, current_setting('geoquilt_threads')::UBIGINT, current_setting('geoquilt_aggregate_mb')::UBIGINT, gq_query())
+     FROM gq_rows WHERE NOT once),
+    -- What is left of a window that hangs over may lie beyond the raster.
+    (SELECT gq_patch_stats(gq_path, gq_win, true, mergeable, current_setting('geoquilt_threads')::UBIGINT, current_setting('geoquilt_aggregate_mb')::UBIGINT, gq_query())
+     FROM gq_parts)) AS stats

@@ -10,7 +10,7 @@ group! {
     scalar geo_taper::GeoTaper,
     aggregate stats::Stats,
     aggregate stats_merge::StatsMerge,
-    table_macro patch_stats,
+    aggregate patch_stats::PatchStats,
     scalar geo_patch_stats::GeoPatchStats,
     scalar geo_normalise::GeoNormalise,
     scalar geo_denormalise::GeoDenormalise,

@@ -272,6 +272,25 @@ fn linked(target: &Path) -> std::result::Result<PathBuf, Cause> {
     Err("it is a link that leads back to itself".into())
 }
 
+/// An error of a file on its way, told of the target that it was to be.
+#[must_use]
+pub fn of_target(error: Error) -> Error {
+    match error {
+        Error::At { blamed, error } => Error::At { blamed, error: Box::new(of_target(*error)) },
+        Error::Unwritable { path, reason } => Error::unwritable(target_of(&path).unwrap_or(path), reason),
+        other => other,
+    }
+}
+
+/// The target of a file in a folder of ours.
+fn target_of(path: &str) -> Option<String> {
+    let folder = Path::new(path)
+        .ancestors()
+        .find(|folder| folder.file_name().and_then(|name| name.to_str()).is_some_and(is_ours))?;
+    let (name, _) = folder.file_name()?.to_str()?.strip_prefix('.')?.rsplit_once(MARK)?;
+    Some(named(&folder.with_file_name(name)))
+}
+
 /// Between the name of a target and what tells one writer of it from another.
 const MARK: &str = ".geoquilt-";
 

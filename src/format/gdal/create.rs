@@ -16,7 +16,7 @@ use crate::dtype::{with_dtype, with_pixels};
 use crate::error::{Error, Result};
 use crate::format::gdal::burn::progress;
 use crate::format::gdal::start;
-use crate::projection::library::{failure_of, reason};
+use crate::projection::library::{failure_of, reason, said_of_disk};
 use crate::projection::spatial_ref;
 use crate::workers::is_interrupted;
 
@@ -76,12 +76,11 @@ pub fn whole(
     layout: &Layout,
 ) -> Result<()> {
     start();
-    let name = path.to_string_lossy().into_owned();
-    let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
+    let failed = failing(path);
     let mut memory = in_memory(head, pixels, &failed)?;
     describe(&mut memory, head, &failed)?;
     if let (true, Some(valid)) = (head.masked, valid) {
-        write_mask(&memory, (0, 0), (head.width, head.height), valid.to_vec()).map_err(failed)?;
+        write_mask(&memory, (0, 0), (head.width, head.height), valid.to_vec()).map_err(&failed)?;
     }
     copy(&memory, path, head, layout, &failed)
 }
@@ -92,13 +91,12 @@ pub fn whole(
 /// The file cannot be written.
 pub fn picture(path: &Path, head: &Head<'_>, pixels: &Pixels) -> Result<()> {
     start();
-    let name = path.to_string_lossy().into_owned();
-    let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
+    let failed = failing(path);
     let mut memory = in_memory(head, pixels, &failed)?;
     describe(&mut memory, head, &failed)?;
-    let driver = DriverManager::get_driver_by_name("PNG").map_err(failed)?;
-    let file = memory.create_copy(&driver, path, &RasterCreationOptions::new()).map_err(failed)?;
-    file.close().map_err(failed)
+    let driver = DriverManager::get_driver_by_name("PNG").map_err(&failed)?;
+    let file = memory.create_copy(&driver, path, &RasterCreationOptions::new()).map_err(&failed)?;
+    file.close().map_err(&failed)
 }
 
 /// A raster that is written part by part, in a file of its own beside the one that it becomes.
@@ -117,8 +115,7 @@ impl Draft {
     /// The CRS is unknown, or the file cannot be written.
     pub fn new(path: &Path, head: &Head<'_>) -> Result<Draft> {
         start();
-        let name = path.to_string_lossy().into_owned();
-        let failed = |e: GdalError| Error::unwritable(&name, reason(&e, &name));
+        let failed = failing(path);
         let mut options = RasterCreationOptions::new();
         let (rows, cols) = DRAFT_BLOCK;
         for (key, value) in [
@@ -129,20 +126,15 @@ impl Draft {
             ("INTERLEAVE", "BAND".into()),
             ("BIGTIFF", "IF_SAFER".to_string()),
         ] {
-            options.set_name_value(key, &value).map_err(failed)?;
+            options.set_name_value(key, &value).map_err(&failed)?;
         }
-        let driver = DriverManager::get_driver_by_name("GTiff").map_err(failed)?;
+        let driver = DriverManager::get_driver_by_name("GTiff").map_err(&failed)?;
         let (width, height, bands) = (head.width, head.height, head.bands);
         let mut dataset = with_dtype!(head.dtype, T => {
-            driver.create_with_band_type_with_options::<T, _>(path, width, height, bands, &options).map_err(failed)?
+            driver.create_with_band_type_with_options::<T, _>(path, width, height, bands, &options).map_err(&failed)?
         });
         describe(&mut dataset, head, &failed)?;
         Ok(Draft { dataset, path: path.into() })
-    }
-
-    fn failed(&self) -> impl Fn(GdalError) -> Error + use<> {
-        let name = self.path.to_string_lossy().into_owned();
-        move |e| Error::unwritable(&name, reason(&e, &name))
     }
 
     /// Writes rows of a band, from the left edge on.
@@ -150,7 +142,7 @@ impl Draft {
     /// # Errors
     /// The disk is full, say.
     pub fn write(&mut self, band: usize, row: usize, width: usize, pixels: Pixels) -> Result<()> {
-        let failed = self.failed();
+        let failed = failing(&self.path);
         let rows = pixels.len() / width.max(1);
         let mut band = self.dataset.rasterband(band + 1).map_err(&failed)?;
         with_pixels!(pixels, pixels => {
@@ -166,7 +158,7 @@ impl Draft {
     /// As [`Draft::write`].
     pub fn write_mask(&mut self, row: usize, width: usize, valid: Vec<u8>) -> Result<()> {
         let rows = valid.len() / width.max(1);
-        write_mask(&self.dataset, (0, row as isize), (width, rows), valid).map_err(self.failed())
+        write_mask(&self.dataset, (0, row as isize), (width, rows), valid).map_err(failing(&self.path))
     }
 
     /// Makes of the draft the file that it is to be.
@@ -174,9 +166,29 @@ impl Draft {
     /// # Errors
     /// As [`Draft::write`].
     pub fn finish(mut self, path: &Path, head: &Head<'_>, layout: &Layout) -> Result<()> {
-        let failed = self.failed();
+        let failed = failing(&self.path);
         self.dataset.flush_cache().map_err(&failed)?;
         copy(&self.dataset, path, head, layout, &failed)
+    }
+}
+
+/// A disk of no more free blocks is full.
+const LEFT: u64 = 16;
+
+/// How GDAL's errors tell of a file that could not be written.
+fn failing(path: &Path) -> impl Fn(GdalError) -> Error + use<> {
+    let (name, folder) = (path.to_string_lossy().into_owned(), path.parent().map(Path::to_path_buf));
+    // What was said before is of another file.
+    let _ = said_of_disk();
+    move |e| {
+        let is_full = || {
+            let disk = folder.as_ref().and_then(|folder| rustix::fs::statvfs(folder).ok());
+            disk.is_some_and(|disk| disk.f_bavail < LEFT)
+        };
+        match said_of_disk().or_else(|| is_full().then_some("No space left on device")) {
+            Some(said) => Error::unwritable(&name, said),
+            None => Error::unwritable(&name, reason(&e, &name)),
+        }
     }
 }
 

@@ -127,7 +127,7 @@ impl CanvasFiles {
                     bytes += canvas.pixels.bytes();
                     lot.push(Some((target, canvas)));
                     if bytes > LOT || row + 1 == input.rows() {
-                        write(&mut lot, (template, format), threads)?;
+                        write(&mut lot, (template, format), threads).map_err(staging::of_target)?;
                         (lot, bytes) = (Vec::new(), 0);
                     }
                 }
@@ -145,7 +145,7 @@ impl CanvasFiles {
             CanvasFiles::Whole { staging, canvas } => {
                 let remedy = "One file takes one canvas, which is one row";
                 let missing = || Error::conflict("the query has no row", remedy);
-                format.write(staging, canvas.ok_or_else(missing)?, true)
+                format.write(staging, canvas.ok_or_else(missing)?, true).map_err(staging::of_target)
             }
             CanvasFiles::Each { .. } => Ok(()),
         }

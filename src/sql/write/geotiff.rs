@@ -21,7 +21,7 @@ use crate::write::geotiff::{
 };
 use crate::write::pack::{Format, Packing};
 use crate::write::patches::Patches;
-use crate::write::staging::Staging;
+use crate::write::staging::{Staging, of_target};
 
 /// The format `geotiff` of COPY.
 pub struct Geotiff;
@@ -238,7 +238,7 @@ impl CopyFunction for Geotiff {
                 files.sink(&bound.columns, bound.as_ref(), bound.options.layout.threads, input)
             }
             Writer::Patches(bound, patches, rows) => {
-                options::lay((DOC.name, &bound.columns), None, patches, rows, input)
+                options::lay((DOC.name, &bound.columns), None, patches, rows, input).map_err(of_target)
             }
         }
     }
@@ -246,7 +246,7 @@ impl CopyFunction for Geotiff {
     fn finish(writer: Writer) -> Result<()> {
         match writer {
             Writer::Canvases(bound, files) => files.finish(bound.as_ref()),
-            Writer::Patches(_, patches, _) => patches.finish(),
+            Writer::Patches(_, patches, _) => patches.finish().map_err(of_target),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::stitch::field::Plan;
 use crate::value::Value;
 use crate::write::pack::{Format, Packing};
 use crate::write::patches::Patches;
-use crate::write::staging::Staging;
+use crate::write::staging::{Staging, of_target};
 use crate::write::zarr::Options;
 use crate::write::zarr::field::{Part, Strips};
 use crate::write::zarr::layout::Shards;
@@ -270,7 +270,7 @@ impl CopyFunction for Zarr {
     }
 
     fn sink(writer: &mut Writer, input: &Input<'_>) -> Result<()> {
-        match writer {
+        let done = match writer {
             Writer::Rows(bound, rows) => match &bound.form {
                 Form::Rows { fields, packings, .. } => {
                     (0..input.rows()).try_for_each(|row| rows.push(read(fields, packings, input, row)?))
@@ -284,14 +284,16 @@ impl CopyFunction for Zarr {
                 }
                 Form::Rows { .. } => Err(Error::Bug("patches of rows".into())),
             },
-        }
+        };
+        done.map_err(of_target)
     }
 
     fn finish(writer: Writer) -> Result<()> {
-        match writer {
+        let done = match writer {
             Writer::Rows(_, rows) => rows.finish(),
             Writer::Patches(_, patches, _) => patches.finish(),
-        }
+        };
+        done.map_err(of_target)
     }
 }
 
