@@ -1,5 +1,5 @@
 //! Compiles what catches DuckDB's exceptions (src/bridge/guarded.rs), and has the linker send calls of the C libraries inside
-//! to src/format/gdal: to calls.rs what opens, reads, makes and takes away files, and what prints to standard output, which belongs to
+//! to src/format/gdal: to calls.rs what opens, reads, writes, makes and takes away files, and what prints to standard output, which belongs to
 //! the program; to hdf5.rs what reads attributes of HDF5, opens its groups, and reads values that may stand in each other; to
 //! sqlite.rs what opens databases.
 
@@ -11,6 +11,7 @@ fn main() {
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
         let opens = ["open", "open64", "fopen", "fopen64"];
         let reads = ["read", "pread", "pread64", "fread"];
+        let writes = ["fwrite", "fclose"];
         let changes = ["mkdir", "rmdir", "unlink", "rename"];
         let prints = ["printf", "__printf_chk", "puts", "putchar"];
         let attributes =
@@ -18,7 +19,8 @@ fn main() {
         let circles = ["H5Gopen1", "H5Gopen2", "H5D__read"];
         let queries = ["sqlite3_open_v2"];
         let formats = attributes.iter().chain(&circles).chain(&queries);
-        for function in opens.iter().chain(&reads).chain(&changes).chain(&prints).chain(formats) {
+        let files = opens.iter().chain(&reads).chain(&writes).chain(&changes);
+        for function in files.chain(&prints).chain(formats) {
             println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
         }
     }

@@ -1,6 +1,6 @@
 //! GDAL as a library: started once for the process, and what it says on failure.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Once;
 
 use gdal::errors::{CplErrType, GdalError};
@@ -14,9 +14,6 @@ pub fn start() {
         // What GDAL says would go to the terminal of whoever runs the query. Errors come back as results, but for
         // a few, which `failure_of` asks for.
         gdal::config::set_error_handler(|class, _, text| {
-            if let Some(reason) = OF_DISKS.into_iter().find(|reason| text.contains(reason)) {
-                let _ = DISK.try_with(|disk| disk.set(Some(reason)));
-            }
             if matches!(class, CplErrType::Failure | CplErrType::Fatal) {
                 let _ = FAILURE.try_with(|failure| *failure.borrow_mut() = Some(text.to_string()));
             }
@@ -27,17 +24,6 @@ pub fn start() {
 thread_local! {
     /// The last failure that GDAL told of on this thread.
     static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
-    /// What the system last said of a disk, through GDAL, on this thread.
-    static DISK: Cell<Option<&'static str>> = const { Cell::new(None) };
-}
-
-/// What the system says of a disk that takes no more.
-const OF_DISKS: [&str; 3] = ["No space left on device", "Disk quota exceeded", "File too large"];
-
-/// What the system said, since this was last asked on this thread, of a disk that GDAL was writing to: GDAL's own error tells what it
-/// was writing.
-pub fn said_of_disk() -> Option<&'static str> {
-    DISK.take()
 }
 
 /// Runs something that may fail without returning an error, and gives what GDAL said of it.

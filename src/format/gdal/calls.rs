@@ -1,4 +1,4 @@
-//! Calls of the libraries inside that the linker sends here (build.rs): what opens, reads, makes and takes away files, and what
+//! Calls of the libraries inside that the linker sends here (build.rs): what opens, reads, writes, makes and takes away files, and what
 //! prints. `super::system` says what they may do.
 //!
 //! Numbers are Linux's. Nothing here calls what it stands for by its own name, since the linker would send that here too.
@@ -29,6 +29,9 @@ unsafe extern "C" {
     fn __real_pread(file: c_int, out: *mut c_void, count: usize, at: i64) -> isize;
     fn __real_pread64(file: c_int, out: *mut c_void, count: usize, at: i64) -> isize;
     fn __real_fread(out: *mut c_void, size: usize, count: usize, stream: *mut c_void) -> usize;
+    fn ferror(stream: *mut c_void) -> c_int;
+    fn __real_fwrite(data: *const c_void, size: usize, count: usize, stream: *mut c_void) -> usize;
+    fn __real_fclose(stream: *mut c_void) -> c_int;
 }
 
 const HERE: c_int = -100;
@@ -157,6 +160,42 @@ unsafe extern "C" fn __wrap_fread(out: *mut c_void, size: usize, count: usize, s
         }
         __real_fread(out, size, count, stream)
     }
+}
+
+/// Notes why the last call wrote nothing, or not all.
+fn note_unwritten() {
+    let error = io::Error::last_os_error();
+    let number = error.raw_os_error().unwrap_or(FAILED);
+    system::note_unwritten(error);
+    // Whoever called looks at it, too.
+    fail(number);
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_fwrite(
+    data: *const c_void,
+    size: usize,
+    count: usize,
+    stream: *mut c_void,
+) -> usize {
+    // SAFETY: the library's own call.
+    let written = unsafe { __real_fwrite(data, size, count, stream) };
+    if written < count && size > 0 {
+        note_unwritten();
+    }
+    written
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __wrap_fclose(stream: *mut c_void) -> c_int {
+    // SAFETY: the library's own call, of a stream that is open until then.
+    let (had_failed, closed) = unsafe { (!stream.is_null() && ferror(stream) != 0, __real_fclose(stream)) };
+    if closed != 0 {
+        note_unwritten();
+    } else if had_failed {
+        system::note_unwritten(io::Error::from_raw_os_error(FAILED));
+    }
+    closed
 }
 
 #[unsafe(no_mangle)]

@@ -15,8 +15,8 @@ use crate::dtype::{Dtype, Nodata, Pixels};
 use crate::dtype::{with_dtype, with_pixels};
 use crate::error::{Error, Result};
 use crate::format::gdal::burn::progress;
-use crate::format::gdal::start;
-use crate::projection::library::{failure_of, reason, said_of_disk};
+use crate::format::gdal::{start, system};
+use crate::projection::library::{failure_of, reason};
 use crate::projection::spatial_ref;
 use crate::workers::is_interrupted;
 
@@ -82,7 +82,7 @@ pub fn whole(
     if let (true, Some(valid)) = (head.masked, valid) {
         write_mask(&memory, (0, 0), (head.width, head.height), valid.to_vec()).map_err(&failed)?;
     }
-    copy(&memory, path, head, layout, &failed)
+    writing(path, || copy(&memory, path, head, layout, &failed))
 }
 
 /// Writes pixels in the order [band, row, col] into a PNG, which has neither transform nor CRS.
@@ -95,8 +95,10 @@ pub fn picture(path: &Path, head: &Head<'_>, pixels: &Pixels) -> Result<()> {
     let mut memory = in_memory(head, pixels, &failed)?;
     describe(&mut memory, head, &failed)?;
     let driver = DriverManager::get_driver_by_name("PNG").map_err(&failed)?;
-    let file = memory.create_copy(&driver, path, &RasterCreationOptions::new()).map_err(&failed)?;
-    file.close().map_err(&failed)
+    writing(path, || {
+        let file = memory.create_copy(&driver, path, &RasterCreationOptions::new()).map_err(&failed)?;
+        file.close().map_err(&failed)
+    })
 }
 
 /// A raster that is written part by part, in a file of its own beside the one that it becomes.
@@ -130,11 +132,13 @@ impl Draft {
         }
         let driver = DriverManager::get_driver_by_name("GTiff").map_err(&failed)?;
         let (width, height, bands) = (head.width, head.height, head.bands);
-        let mut dataset = with_dtype!(head.dtype, T => {
-            driver.create_with_band_type_with_options::<T, _>(path, width, height, bands, &options).map_err(&failed)?
-        });
-        describe(&mut dataset, head, &failed)?;
-        Ok(Draft { dataset, path: path.into() })
+        writing(path, || {
+            let mut dataset = with_dtype!(head.dtype, T => {
+                driver.create_with_band_type_with_options::<T, _>(path, width, height, bands, &options).map_err(&failed)?
+            });
+            describe(&mut dataset, head, &failed)?;
+            Ok(Draft { dataset, path: path.into() })
+        })
     }
 
     /// Writes rows of a band, from the left edge on.
@@ -144,12 +148,14 @@ impl Draft {
     pub fn write(&mut self, band: usize, row: usize, width: usize, pixels: Pixels) -> Result<()> {
         let failed = failing(&self.path);
         let rows = pixels.len() / width.max(1);
-        let mut band = self.dataset.rasterband(band + 1).map_err(&failed)?;
-        with_pixels!(pixels, pixels => {
-            let mut buffer = Buffer::new((width, rows), pixels);
-            band.write((0, row as isize), (width, rows), &mut buffer)
+        writing(&self.path, || {
+            let mut band = self.dataset.rasterband(band + 1).map_err(&failed)?;
+            with_pixels!(pixels, pixels => {
+                let mut buffer = Buffer::new((width, rows), pixels);
+                band.write((0, row as isize), (width, rows), &mut buffer)
+            })
+            .map_err(&failed)
         })
-        .map_err(&failed)
     }
 
     /// Writes rows of the mask: 255 where there is a pixel.
@@ -158,7 +164,9 @@ impl Draft {
     /// As [`Draft::write`].
     pub fn write_mask(&mut self, row: usize, width: usize, valid: Vec<u8>) -> Result<()> {
         let rows = valid.len() / width.max(1);
-        write_mask(&self.dataset, (0, row as isize), (width, rows), valid).map_err(failing(&self.path))
+        writing(&self.path, || {
+            write_mask(&self.dataset, (0, row as isize), (width, rows), valid).map_err(failing(&self.path))
+        })
     }
 
     /// Makes of the draft the file that it is to be.
@@ -167,28 +175,26 @@ impl Draft {
     /// As [`Draft::write`].
     pub fn finish(mut self, path: &Path, head: &Head<'_>, layout: &Layout) -> Result<()> {
         let failed = failing(&self.path);
-        self.dataset.flush_cache().map_err(&failed)?;
-        copy(&self.dataset, path, head, layout, &failed)
+        writing(path, || {
+            self.dataset.flush_cache().map_err(&failed)?;
+            copy(&self.dataset, path, head, layout, &failed)
+        })
     }
 }
 
-/// A disk of no more free blocks is full.
-const LEFT: u64 = 16;
-
 /// How GDAL's errors tell of a file that could not be written.
 fn failing(path: &Path) -> impl Fn(GdalError) -> Error + use<> {
-    let (name, folder) = (path.to_string_lossy().into_owned(), path.parent().map(Path::to_path_buf));
-    // What was said before is of another file.
-    let _ = said_of_disk();
-    move |e| {
-        let is_full = || {
-            let disk = folder.as_ref().and_then(|folder| rustix::fs::statvfs(folder).ok());
-            disk.is_some_and(|disk| disk.f_bavail < LEFT)
-        };
-        match said_of_disk().or_else(|| is_full().then_some("No space left on device")) {
-            Some(said) => Error::unwritable(&name, said),
-            None => Error::unwritable(&name, reason(&e, &name)),
+    let name = path.to_string_lossy().into_owned();
+    move |e| Error::unwritable(&name, reason(&e, &name))
+}
+
+/// Runs work that writes a file, and fails where the system did not take all that was written.
+fn writing<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match system::writing(work) {
+        (Ok(_) | Err(Error::Unwritable { .. }), Some(error)) => {
+            Err(Error::unwritable(path.to_string_lossy(), error))
         }
+        (done, _) => done,
     }
 }
 

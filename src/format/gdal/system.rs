@@ -33,6 +33,8 @@ thread_local! {
     static PASSED_OVER: RefCell<Option<(PathBuf, Cause)>> = const { RefCell::new(None) };
     /// What kept a library from a file first.
     static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
+    /// What kept a library from writing first.
+    static UNWRITTEN: RefCell<Option<io::Error>> = const { RefCell::new(None) };
     /// Files outside of the root's folder that are what they should be, without their extensions: their side files are theirs.
     static ELSEWHERE: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
 }
@@ -80,6 +82,22 @@ pub(super) fn reading<T>(file: &str, work: impl FnOnce() -> T) -> (T, Option<Err
     ELSEWHERE.set(outer.2);
     GROUPS.set(groups);
     (result, FAILURE.replace(outer.1))
+}
+
+/// Runs work in which libraries write files. Gives the first failure of the operating system too: libraries tell what they were
+/// writing and not why, and some pass over what fails as a file is closed.
+pub(super) fn writing<T>(work: impl FnOnce() -> T) -> (T, Option<io::Error>) {
+    let outer = UNWRITTEN.take();
+    let result = work();
+    (result, UNWRITTEN.replace(outer))
+}
+
+/// Keeps the first failure of a write.
+pub(super) fn note_unwritten(error: io::Error) {
+    // A thread that ends has nobody who asks.
+    let _ = UNWRITTEN.try_with(|kept| {
+        kept.borrow_mut().get_or_insert(error);
+    });
 }
 
 /// The path or the URL of the file in work.

@@ -97,9 +97,9 @@ impl ScalarFunction for GeoResize {
         };
         let lengths: Vec<Option<usize>> = asked.iter().map(|asked| asked.as_ref().map(length)).collect();
         let wide = data.dtype().worked_out().size() == 8;
-        let mut pixels = Row::default();
+        let (mut pixels, mut dense) = (Row::default(), Vec::new());
         let mut axes: Option<([usize; 4], Axis, Axis)> = None;
-        numbers::write(out, wide, &lengths, &bound.limits, |row, result| {
+        numbers::write_parts(out, wide, &lengths, &bound.limits, |row, result| {
             let Some(([bands, height, width], (rows, cols))) = asked[row] else { return Ok(()) };
             pixels.read(&mut data, row)?;
             let sides = [height, width, rows, cols];
@@ -109,12 +109,24 @@ impl ScalarFunction for GeoResize {
                 axes = Some((sides, by_row, by_col));
             }
             let Some((_, by_row, by_col)) = &axes else { return Ok(()) };
-            let missing = if pixels.valid.is_empty() { Some(f64::NAN) } else { None };
+            let mut at = 0;
             for band in 0..bands {
-                let from = band * height * width;
-                let values = &pixels.values[from..from + height * width];
-                let has = |at: usize| pixels.has(from + at) && !values[at].is_nan();
-                plane(values, width, has, (by_row, by_col), |value| result.push(value.or(missing)))?;
+                let of_band = band * height * width..(band + 1) * height * width;
+                let valid = pixels.mask().map(|valid| &valid[of_band.clone()]);
+                plane(&pixels.values[of_band], width, valid, (by_row, by_col), |values, there| {
+                    if valid.is_some() {
+                        result.put(at, values, Some(there))?;
+                    } else {
+                        // What is missing is NaN where nothing is NULL.
+                        dense.clear();
+                        dense.extend(
+                            values.iter().zip(there).map(|(v, there)| if *there { *v } else { f64::NAN }),
+                        );
+                        result.put(at, &dense, None)?;
+                    }
+                    at += values.len();
+                    Ok(())
+                })?;
             }
             Ok(())
         })
