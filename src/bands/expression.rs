@@ -224,9 +224,9 @@ impl Program {
                     let valid = any.then(|| {
                         (0..count).map(|i| has(condition, i) && has(picked(i), i)).collect::<Vec<bool>>()
                     });
-                    for i in 0..count {
-                        let of = if condition.values[i] != 0.0 { then.values[i] } else { other.values[i] };
-                        condition.values[i] = of;
+                    let either = then.values.iter().zip(&other.values);
+                    for (value, (then, other)) in condition.values[..count].iter_mut().zip(either) {
+                        *value = if *value != 0.0 { *then } else { *other };
                     }
                     condition.valid = valid;
                     top -= 2;
@@ -299,7 +299,7 @@ fn joined(ops: Vec<Op>) -> Vec<Op> {
 }
 
 fn truth(is: bool) -> f64 {
-    f64::from(u8::from(is))
+    if is { 1.0 } else { 0.0 }
 }
 
 impl One {

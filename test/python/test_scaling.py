@@ -187,6 +187,36 @@ def test_statistics_of_the_training_rows(con, raster, rng, tmp_path):
     assert con.execute("FROM geoquilt.patch_stats('r', split := 'none')").fetchall() == [(None,)]
 
 
+def test_a_registry_of_more_windows_than_a_chunk_holds(con, raster, rng, tmp_path):
+    """Windows are read as they are counted: neither the scalar's bound nor its lists are in the way."""
+    data = rng.integers(0, 9000, (3, 500, 700)).astype("uint16")
+    path = raster("a.tif", data, nodata=0, tiled=True, blockxsize=64, blockysize=64)
+    con.execute("SET geoquilt_max_chunk_mb = 1")
+    con.execute(f"CREATE TABLE r AS SELECT '{path}' AS path, win, 'train' AS split FROM geo_patch_grid('{path}', size := 64, stride := 11)")
+    con.execute("INSERT INTO r VALUES (NULL, {row_off: 0, col_off: 0, height: 1, width: 1}, 'train'), ('" + path + "', NULL, 'train')")
+    wins = con.execute("SELECT win FROM r WHERE path IS NOT NULL AND win IS NOT NULL").fetchall()
+    assert len(wins) > 2048
+    with pytest.raises(Exception, match="geoquilt_max_chunk_mb"):
+        con.execute("SELECT max(len(read_patch(path, win))) FROM r").fetchall()
+    weights = np.zeros((500, 700), np.int64)
+    for (w,) in wins:
+        weights[w["row_off"]:w["row_off"] + 64, w["col_off"]:w["col_off"] + 64] += 1
+    for threads in (1, 3):
+        con.execute(f"SET geoquilt_threads = {threads}")
+        got = con.execute("SELECT stats FROM geoquilt.patch_stats('r', mergeable := true)").fetchall()[0][0]
+        once = con.execute("SELECT stats FROM geoquilt.patch_stats('r', once := true)").fetchall()[0][0]
+        for band, told, single in zip(data, got, once):
+            held = (weights > 0) & (band > 0)
+            values, counts = band[held].astype("float64"), weights[held]
+            mean = (values * counts).sum() / counts.sum()
+            assert (told["n"], told["min"], told["max"]) == (counts.sum(), values.min(), values.max())
+            assert told["mean"] == pytest.approx(mean, rel=1e-12)
+            assert told["std"] == pytest.approx((((values - mean) ** 2 * counts).sum() / counts.sum()) ** 0.5, rel=1e-12)
+            assert sum(told["sketch"]["counts"]) == counts.sum() and told["sketch"]["rank_error"] == 0
+            assert (single["n"], single["mean"]) == (held.sum(), pytest.approx(values.mean(), rel=1e-12))
+            np.testing.assert_allclose(single["percentiles"], np.percentile(values, (2, 25, 50, 75, 98)), rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
 def test_what_a_window_holds(con, raster, rng, dtype):
     data = rng.integers(0, 200, (3, 120, 150)).astype(dtype)
