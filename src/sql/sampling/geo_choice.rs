@@ -142,7 +142,7 @@ fn alike(there: i64, n: i64, replace: bool, rng: &mut Pcg64, noun: &str) -> Resu
     let drawn: Vec<u64> = match replace {
         true => {
             let draw = |done: i64| {
-                if done as usize % STRIDE == 0 {
+                if (done as usize).is_multiple_of(STRIDE) {
                     go_on_or_leave();
                 }
                 rng.integer(there as u64 - 1)
