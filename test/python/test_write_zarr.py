@@ -198,6 +198,19 @@ def test_embeddings_with_their_boxes(con, rng, tmp_path):
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "y.zarr", mode="r")["vector"][:], emb[:10])
 
 
+def test_arrays_are_taken_as_lists_are(con, tmp_path):
+    """Embeddings are often of a type like FLOAT[512]."""
+    read = {}
+    for ty, shape in (("FLOAT[6]", "INTEGER[3]"), ("FLOAT[]", "INTEGER[]")):
+        con.execute(f"""COPY (SELECT {{emb: [i, i + 1, if(i = 2, NULL, i), 4, 5, 6]::{ty}, data: [i, 0, 0, 0, 0, i]::{ty}, shape: [1, 2, 3]::{shape}, id: i}} FROM range(10) t(i))
+            TO '{tmp_path}/x.zarr' (FORMAT zarr)""")
+        read[ty] = {name: array[:] for name, array in zarr.open_group(tmp_path / "x.zarr", mode="r").arrays()}
+    assert read["FLOAT[6]"].keys() == read["FLOAT[]"].keys() >= {"emb", "data", "id"}
+    for name, values in read["FLOAT[6]"].items():
+        np.testing.assert_array_equal(values, read["FLOAT[]"][name])
+    assert np.isnan(read["FLOAT[6]"]["emb"][2].ravel()[2]) and read["FLOAT[6]"]["data"][3].ravel()[[0, 5]].tolist() == [3, 3]
+
+
 def test_patches_of_a_raster_come_back_as_read_patch_gives_them_and_the_scene_by_stitch(con, raster, rng, tmp_path):
     data = rng.normal(0, 1, (2, 100, 90)).astype("float32")
     data[:, rng.random((100, 90)) < 0.1] = -9999
@@ -350,7 +363,7 @@ BAD = [
     ("SELECT []::FLOAT[], 1", "NAMES ['a', 'b']", "a without a value is not valid"),
     ("SELECT [1]::FLOAT[], 'a' UNION ALL SELECT [1], NULL", "NAMES ['a', 'b']", "b of row 2 is NULL, and no text and no BOOLEAN stands for that\nGive another value: coalesce(b, ...)"),
     ("SELECT [1]::FLOAT[], (-128)::TINYINT UNION ALL SELECT [1], NULL", "NAMES ['a', 'b']", "b has NULL, and -128, which would stand for it\nWiden its type"),
-    ("SELECT [1]::FLOAT[3], 1", "NAMES ['a', 'b']", "a is FLOAT[3], which no array holds\nCast it to a list: a::FLOAT[]"),
+    ("SELECT ['x'], 1", "NAMES ['a', 'b']", "a is VARCHAR[], which no array holds\nGive a list of numbers, and its shape"),
     ("SELECT 'POINT (0 0)'::GEOMETRY", "NAMES 'g'", "g is GEOMETRY, which no array holds\nCast it to a number, a text or a TIMESTAMP, or leave it out"),
     ("SELECT [1]::FLOAT[], [1, 1], [0, 1, 0, 0, 0]::DOUBLE[]", "", "zarr(transform): [0.0, 1.0, 0.0, 0.0, 0.0] is not valid"),
     ("SELECT [1]::FLOAT[], [1, 1], [0, 1, 0, 0, 0, 1]::DOUBLE[], 'EPSG:1'", "", 'zarr(crs): "EPSG:1" is not a coordinate reference system'),

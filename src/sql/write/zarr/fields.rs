@@ -80,18 +80,19 @@ impl Fields {
         let item = ty.item().and_then(SqlType::dtype);
         let top = |wanted: &str| name.eq_ignore_ascii_case(wanted);
         match ty {
-            SqlType::List(_) if top("shape") && item.is_some_and(|dtype| !dtype.is_float()) => {
+            SqlType::List(_) | SqlType::Array(..)
+                if top("shape") && item.is_some_and(|dtype| !dtype.is_float()) =>
+            {
                 self.shape = Some(way);
             }
-            SqlType::List(_) if top("transform") && item.is_some() => self.transform = Some(way),
+            SqlType::List(_) | SqlType::Array(..) if top("transform") && item.is_some() => {
+                self.transform = Some(way);
+            }
             SqlType::Varchar if top("crs") => self.crs = Some(way),
-            SqlType::List(_) => match item {
+            SqlType::List(_) | SqlType::Array(..) => match item {
                 Some(dtype) => self.variables.push((name.to_string(), dtype, way)),
                 None => return Err(unfit(name, ty, "Give a list of numbers, and its shape")),
             },
-            SqlType::Array(..) => {
-                return Err(unfit(name, ty, &format!("Cast it to a list: {name}::FLOAT[]")));
-            }
             SqlType::Struct(nested) => {
                 for (index, (inner, ty)) in nested.iter().enumerate() {
                     let way = way.iter().copied().chain([index]).collect();
