@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
+use crate::files::web::address::unsigned;
 use crate::files::{self, Sight, remote};
 use crate::format::gdal::Raster;
 use crate::format::{Header, Kind, geotiff, open, vrt};
@@ -101,7 +102,7 @@ impl Source {
     }
 
     fn of(sight: Sight) -> Result<Arc<Source>> {
-        let known = KNOWN.get(sight.path());
+        let known = KNOWN.get(&*unsigned(sight.path()));
         if let Some(source) =
             known.filter(|s| s.sight.stamp() == sight.stamp() && s.parts_state == files::state(&s.parts))
         {
@@ -115,7 +116,7 @@ impl Source {
         }
         // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
         let same = |other: &Arc<Source>| other.sight.stamp() == stamp && other.parts_state == parts_state;
-        Ok(KNOWN.share(source.path().to_string(), Arc::new(source), same))
+        Ok(KNOWN.share(unsigned(source.path()).into_owned(), Arc::new(source), same))
     }
 
     /// Reads a header, and gives the raster too where GDAL had to open it.
