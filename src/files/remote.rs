@@ -604,11 +604,9 @@ impl RemoteFile {
     ///
     /// # Errors
     /// As [`RemoteFile::read_at`].
-    pub fn prefetch(self: &Arc<Self>, mut wanted: Vec<Range<u64>>) -> Result<()> {
+    pub fn prefetch(self: &Arc<Self>, wanted: Vec<Range<u64>>) -> Result<()> {
         let (file, session) = (self.now()?, session()?);
-        wanted.iter_mut().for_each(|range| range.end = range.end.min(file.size));
-        wanted.retain(|range| range.start < range.end && !file.holds(range));
-        let merged = merged(wanted, if file.web.is_some() { native::NEAR } else { NEAR });
+        let merged = file.missing(wanted)?;
         // More than the cache holds would be gone before it is read: the rest comes when its turn does.
         let mut room = crate::limits::remote_cache_bytes() as u64 / 4;
         let fits = merged.into_iter().take_while(|range| {
@@ -623,16 +621,34 @@ impl RemoteFile {
         workers::each_waiting(&mut fits, threads, |range| file.walk(&session, range.clone(), true, |_, _| ()))
     }
 
-    /// Whether every byte of a range is in memory.
-    fn holds(&self, range: &Range<u64>) -> bool {
+    /// The ranges to be fetched for a reader who asks for some, neighbours as one.
+    ///
+    /// # Errors
+    /// As [`RemoteFile::read_at`].
+    pub fn missing(self: &Arc<Self>, mut wanted: Vec<Range<u64>>) -> Result<Vec<Range<u64>>> {
+        let file = self.now()?;
+        wanted.iter_mut().for_each(|range| range.end = range.end.min(file.size));
+        wanted.retain(|range| range.start < range.end && !file.holds(range));
+        // What is held of the first is not fetched again: the page of the header, say.
+        wanted.iter_mut().for_each(|range| range.start = file.held_until(range));
+        Ok(merged(wanted, if file.web.is_some() { native::NEAR } else { NEAR }))
+    }
+
+    /// Where the bytes of a range end that are in memory.
+    fn held_until(&self, range: &Range<u64>) -> u64 {
         let mut at = range.start;
         while at < range.end {
             match ranges::find(self.id, at) {
                 Found::Bytes(bytes, skip) => at += (bytes.len() - skip) as u64,
-                Found::Gap { .. } => return false,
+                Found::Gap { .. } => break,
             }
         }
-        true
+        at.min(range.end)
+    }
+
+    /// Whether every byte of a range is in memory.
+    fn holds(&self, range: &Range<u64>) -> bool {
+        self.held_until(range) == range.end
     }
 
     /// Visits the bytes of a range in order, fetching those that are not in memory.

@@ -32,6 +32,28 @@ pub struct Source {
     siblings: Option<Vec<String>>,
 }
 
+/// What reading some blocks would cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Blocks of bands.
+    pub blocks: u64,
+    /// Those that are decoded already.
+    pub decoded: u64,
+    /// What the others cost; nothing where the format does not tell where they lie.
+    pub stored: Option<Stored>,
+}
+
+/// What blocks cost that are yet to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// Their bytes in the file.
+    pub bytes: u64,
+    /// Ranges to be fetched over the network.
+    pub requests: u64,
+    /// The bytes of these.
+    pub fetched: u64,
+}
+
 static CACHE: LazyLock<BlockCache> = LazyLock::new(BlockCache::default);
 /// Idle handles of open rasters by their source: each is an open file and what its driver keeps in memory.
 static HANDLES: LazyLock<Idle<u64, Raster>> = LazyLock::new(|| Idle::new(most_handles()));
@@ -260,6 +282,34 @@ impl Source {
         let fetched = raster.prefetch(&blocks);
         HANDLES.give_back(self.id, raster);
         fetched
+    }
+
+    /// What it would cost to read some blocks, sorted, each once.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn cost(&self, keys: &[Key]) -> Result<Cost> {
+        let (decoded, missing): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(|key| CACHE.holds(**key));
+        let cost = Cost { blocks: keys.len() as u64, decoded: decoded.len() as u64, stored: None };
+        let blocks: Vec<_> = missing
+            .iter()
+            .filter(|key| !key.mask)
+            .map(|key| (key.band as usize, key.row as usize, key.col as usize))
+            .collect();
+        let raster = self.borrow()?;
+        let ranges = raster.stored(&blocks);
+        HANDLES.give_back(self.id, raster);
+        let Some(mut ranges) = ranges? else { return Ok(cost) };
+        // Where bands lie together, they share their blocks.
+        ranges.sort_unstable_by_key(|range| (range.start, range.end));
+        ranges.dedup();
+        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+        let planned = match self.sight.location().address() {
+            files::Address::Url(url) => remote::open(url)?.missing(ranges)?,
+            files::Address::Local(_) => Vec::new(),
+        };
+        let fetched = planned.iter().map(|range| range.end - range.start).sum();
+        Ok(Cost { stored: Some(Stored { bytes, requests: planned.len() as u64, fetched }), ..cost })
     }
 
     fn borrow(&self) -> Result<Raster> {

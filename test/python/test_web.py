@@ -454,3 +454,36 @@ print(right, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     done = run_python(code, timeout=60)
     assert done.stdout.strip() == "True 0", done.stdout + done.stderr
+
+
+def test_a_plan_tells_what_a_read_then_costs(folder, server):
+    """The server sees the ranges that were planned, and rasterio the blocks and their bytes."""
+    con = native()
+    wins = [(i * 37 % 900, i * 91 % 900) for i in range(30)]
+    rows = [{"path": server.url(name), "win": {"row_off": row, "col_off": col, "height": 60, "width": 60}}
+            for i, (row, col) in enumerate(wins) for name in (("scene.tif", "plain.tif")[i % 2],)]
+    con.execute("CREATE TABLE rows AS SELECT unnest(?, recursive := false) AS r", [rows])
+    con.execute("SET VARIABLE rows = (SELECT list(r) FROM rows)")
+    plan = con.execute("SELECT parse_filename(path), host, windows, blocks, decoded, bytes, requests, fetched FROM read_plan(getvariable('rows'))").fetchall()
+    assert [r.first for r in server.requests] == [0] * len(server.requests), "headers alone"
+    for name, host, windows, blocks, decoded, size, _, _ in plan:
+        touched = set()
+        for i, (row, col) in enumerate(wins):
+            if ("scene.tif", "plain.tif")[i % 2] == name:
+                touched |= {(r, c) for r in range(row // 256, (row + 59) // 256 + 1) for c in range(col // 256, (col + 59) // 256 + 1)}
+        with rasterio.open(folder / name) as file:
+            expected = sum(int(file.get_tag_item(f"BLOCK_SIZE_{c}_{r}", "TIFF", 1)) for r, c in touched)
+        assert (host, windows, blocks, decoded, size) == (server.host, 15, len(touched), 0, expected)
+    # One thread reads all windows of one chunk at once, as the plan has them.
+    server.requests.clear()
+    con.execute("SET threads = 1")
+    got = con.execute("SELECT read_patch(r.path, r.win) FROM rows").fetchall()
+    assert [row for row, in got] == [pixels(folder / r["path"].rsplit("/", 1)[1], **r["win"]) for r in rows]
+    tiles = [r for r in server.requests if r.first > 0]
+    assert len(tiles) == sum(row[6] for row in plan) > 0
+    assert sum(r.last - r.first + 1 for r in tiles) == sum(row[7] for row in plan)
+    # What is decoded costs nothing, on disk too.
+    for path in (str(folder / "scene.tif"),):
+        con.execute(f"SELECT count(data) FROM read_patch('{path}', size := 300)").fetchall()
+        assert con.execute(f"SELECT blocks, decoded, bytes, requests FROM read_plan('{path}', size := 300)").fetchone() == (16, 16, 0, 0)
+    con.close()
