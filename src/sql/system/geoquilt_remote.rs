@@ -15,7 +15,11 @@ static DOC: FunctionDoc = FunctionDoc {
     summary: "Counts what was read from URLs since the process began.",
     parameters: &[],
     columns: &[
-        column("opens", "UBIGINT", "Handles of DuckDB's file system opened; over HTTP each one asks for the size. geoquilt's own way needs none."),
+        column(
+            "opens",
+            "UBIGINT",
+            "Handles of DuckDB's file system opened; over HTTP each one asks for the size. geoquilt's own way needs none.",
+        ),
         column("requests", "UBIGINT", "Ranges read, those tried again included."),
         column("bytes", "UBIGINT", "Bytes that came."),
         column("retries", "UBIGINT", "Reads and opens tried again."),
