@@ -464,7 +464,7 @@ def test_an_index_over_a_read_is_refused_rather_than_kept_beyond_its_connection(
         con.execute("CREATE INDEX i ON t (st_land_fraction(b, 'memory://land.tif'))")
 
 
-DELAY = 0.05
+DELAY = 0.15
 
 
 class Slow:
