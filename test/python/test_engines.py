@@ -251,8 +251,8 @@ def test_an_interrupt_is_seen_soon(heavy, sql):
     stopper.start()
     try:
         con.execute(sql.format(heavy)).fetchall()
-    except duckdb.InterruptException:
-        pass
+    except duckdb.Error as error:  # DuckDB's word, or the function's where that came first
+        assert "interrupt" in str(error).lower()
     took = time.monotonic() - start
     assert took < 8, f"{took:.1f} s"
     assert con.execute("SELECT 1").fetchone() == (1,)
@@ -289,7 +289,7 @@ start = time.monotonic()
 try:
     {work}
     print('it ended by itself')
-except (duckdb.InterruptException, OSError) as error:
+except (duckdb.Error, OSError) as error:
     assert 'nterrupt' in str(error), error
     print('stopped', time.monotonic() - start, con.cursor().execute('SELECT 1').fetchone()[0])
 """
