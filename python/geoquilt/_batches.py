@@ -152,7 +152,7 @@ def _settings(rows: Any) -> dict[str, Any]:
     for names in (_SETTINGS, _SETTINGS[:2]):
         try:
             asked = ", ".join(f"current_setting('{name}')" for name in names)
-            found = dict(zip(names, rows.limit(0).aggregate(f"count(*), {asked}").fetchone()[1:]))
+            found = dict(zip(names, rows.limit(0).aggregate(f"count(*), {asked}").fetchall()[0][1:]))
             break
         except duckdb.Error:
             # A connection without geoquilt has no such settings; one that is closed says so where the rows are asked for.

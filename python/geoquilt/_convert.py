@@ -91,6 +91,6 @@ def to_geopandas(relation: Any) -> Any:
         crs = kind[kind.index("(") + 1 : -1].strip("'\"") if "(" in kind else None
         if crs and crs.startswith("{"):
             crs = json.loads(crs)
-        shapes = shapely.from_wkb([None if value is None or value is not value else bytes(value) for value in frame[name]])
+        shapes = shapely.from_wkb([bytes(value) if isinstance(value, (bytes, bytearray, memoryview)) else None for value in frame[name]])
         frame[name] = gpd.GeoSeries(shapes, crs=crs, index=frame.index)
     return gpd.GeoDataFrame(frame, geometry=found[0])

@@ -267,7 +267,7 @@ def test_memory_of_batches_is_taken_again(scenes):
 def test_both_doors_are_one_library_with_one_block_cache(con, tmp_path):
     path = scene(tmp_path, "fresh.tif", tiled=True, blockxsize=32, blockysize=32)
     rows = windows([path], count=12)
-    counters = lambda: con.execute("SELECT hits, misses, opened FROM geoquilt_cache()").fetchone()  # noqa: E731
+    counters = lambda: con.execute("SELECT hits, misses, opened FROM geoquilt_cache()").fetchall()[0]  # noqa: E731
     before = counters()
     through_door = all_of(geoquilt.batches(rows, size=12))
     after_door = counters()

@@ -64,7 +64,7 @@ def test_an_hour_begins_with_three_lines(fresh):
         begun = time.perf_counter()
         import geoquilt
         con = geoquilt.connect()
-        row = con.sql("SELECT read_patch('{SST}', {{row_off: 8, col_off: 2, height: 2, width: 2}})").fetchone()[0]
+        row = con.sql("SELECT read_patch('{SST}', {{row_off: 8, col_off: 2, height: 2, width: 2}})").fetchall()[0][0]
         print(row, geoquilt.extension_path().endswith("geoquilt/geoquilt.duckdb_extension"), geoquilt.__version__)
         print(time.perf_counter() - begun)
     """
@@ -86,9 +86,9 @@ def test_batches_and_sql_share_the_cache_of_the_installed_file(fresh):
         con = geoquilt.connect()
         con.sql("CREATE TABLE registry AS SELECT '{SST}' AS path, {{'row_off': 0, 'col_off': i, 'height': 4, 'width': 5}} AS win, i FROM range(6) t(i)")
         batch, = geoquilt.batches(con.table("registry"), size=6)
-        missed = con.sql("SELECT misses FROM geoquilt_cache()").fetchone()
+        missed = con.sql("SELECT misses FROM geoquilt_cache()").fetchall()
         lists = con.sql("SELECT read_patch(path, win, {{fill: 'nan'}}) FROM registry ORDER BY i").fetchall()
-        print(batch["data"].shape, (batch["data"].reshape(6, 20) == [row[0] for row in lists]).all(), missed == con.sql("SELECT misses FROM geoquilt_cache()").fetchone())
+        print(batch["data"].shape, (batch["data"].reshape(6, 20) == [row[0] for row in lists]).all(), missed == con.sql("SELECT misses FROM geoquilt_cache()").fetchall())
     """
     answer = run(fresh, code)
     assert answer.stdout.strip() == "(6, 1, 4, 5) True True", answer.stderr
@@ -99,7 +99,7 @@ def test_a_connection_of_the_programs_own_is_loaded(fresh):
         import duckdb, geoquilt
         con = duckdb.connect(config={"allow_unsigned_extensions": "true"})
         assert geoquilt.load(con) is con
-        print(con.sql("SELECT count(*) > 100 FROM geoquilt_functions()").fetchone()[0])
+        print(con.sql("SELECT count(*) > 100 FROM geoquilt_functions()").fetchall()[0][0])
         try:
             geoquilt.load(duckdb.connect())
         except duckdb.Error as error:
@@ -136,7 +136,7 @@ def test_nothing_collides_in_one_process(first):
         con.sql("CREATE OR REPLACE TABLE registry AS SELECT '{SST}' AS path, {{'row_off': 0, 'col_off': 0, 'height': 4, 'width': 5}} AS win")
         batch, = geoquilt.batches(con.table("registry"))
         assert batch["data"].shape == (1, 1, 4, 5)
-        assert con.sql("SELECT len(read_slice('{SST}', geo_slice({{xmin: 0, ymin: 0, xmax: 10, ymax: 10}}, 5, 'EPSG:4326')).data)").fetchone() == (4,)
+        assert con.sql("SELECT len(read_slice('{SST}', geo_slice({{xmin: 0, ymin: 0, xmax: 10, ymax: 10}}, 5, 'EPSG:4326')).data)").fetchall() == [(4,)]
     """
     ours = textwrap.dedent(ours).strip()
     for order in itertools.islice(itertools.permutations(OTHERS.values()), 0, 120, 40):
