@@ -1,6 +1,7 @@
 """Batches of tensors beside rasterio and NumPy, one handle a file, beside a DataLoader of torch over rasterio, and beside copying the same bytes."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -98,8 +99,8 @@ def loaders(table, fresh, what):
     for _ in range(table.repeats):
         for who in runs:
             rows, = fresh()
-            answer = subprocess.run([str(TORCH), str(HERE / "tensors.py"), who], input=json.dumps(rows), capture_output=True, text=True, env={
-                "GEOQUILT_EXTENSION": EXTENSION, "PATH": "/usr/bin:/bin", "HOME": str(Path.home())})
+            answer = subprocess.run([str(TORCH), str(HERE / "tensors.py"), who], input=json.dumps(rows), capture_output=True, text=True,
+                                    env={**os.environ, "GEOQUILT_EXTENSION": EXTENSION})
             assert answer.returncode == 0, answer.stderr
             runs[who].append(json.loads(answer.stdout.splitlines()[-1]))
     sums = {run["sum"] for found in runs.values() for run in found}

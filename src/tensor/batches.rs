@@ -297,7 +297,7 @@ impl Batches {
     /// The next batch, which stays the next.
     ///
     /// # Errors
-    /// As [`Batches::next`].
+    /// As [`Batches::take`].
     pub fn peek(&mut self) -> Result<Option<&Batch>> {
         if self.next.is_none() {
             self.next = self.fetch()?;
@@ -309,7 +309,7 @@ impl Batches {
     ///
     /// # Errors
     /// A row that cannot be read, where such stop the stream, or whose shape is not that of the rows before.
-    pub fn next(&mut self) -> Result<Option<Batch>> {
+    pub fn take(&mut self) -> Result<Option<Batch>> {
         match self.next.take() {
             Some(batch) => Ok(Some(batch)),
             None => self.fetch(),

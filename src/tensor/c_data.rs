@@ -546,6 +546,7 @@ mod tests {
     struct OneBatch(Option<(CSchema, CArray)>);
 
     unsafe extern "C" fn schema(stream: *mut CStream, out: *mut CSchema) -> c_int {
+        // SAFETY: the stream is one of `read`, which outlives it.
         unsafe {
             let (schema, _) = (*(*stream).private_data.cast::<OneBatch>()).0.as_mut().unwrap();
             std::ptr::write(out, std::mem::replace(schema, CSchema::EMPTY));
@@ -554,6 +555,7 @@ mod tests {
     }
 
     unsafe extern "C" fn next(stream: *mut CStream, out: *mut CArray) -> c_int {
+        // SAFETY: as above.
         unsafe {
             let taken = (*(*stream).private_data.cast::<OneBatch>()).0.take();
             std::ptr::write(out, taken.map_or(CArray::EMPTY, |(_, array)| array));
@@ -562,6 +564,7 @@ mod tests {
     }
 
     unsafe extern "C" fn release(stream: *mut CStream) {
+        // SAFETY: as above.
         unsafe { (*stream).release = None };
     }
 
@@ -574,6 +577,7 @@ mod tests {
             release: Some(release),
             private_data: (&raw mut own).cast(),
         };
+        // SAFETY: the stream is live, and not used afterwards.
         unsafe { rows(&mut stream) }
     }
 

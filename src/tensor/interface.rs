@@ -229,7 +229,7 @@ unsafe extern "C" fn get_next(stream: *mut CStream, out: *mut CArray) -> c_int {
     let own = unsafe { &mut *(*stream).private_data.cast::<Stream>() };
     let array = own.keep(|batches| {
         let pads = batches.reader().pads();
-        Ok(match batches.next()? {
+        Ok(match batches.take()? {
             Some(batch) => export_array(values(batch, pads)?),
             None => CArray::EMPTY,
         })
