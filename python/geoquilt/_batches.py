@@ -165,8 +165,8 @@ def _settings(rows: Any) -> dict[str, Any]:
     return {key: int(value) for key, value in limits.items() if value}
 
 
-def _closed(reader: int) -> None:
-    library().geoquilt_close(reader)
+def _closed(close: Any, reader: int) -> None:
+    close(reader)
 
 
 def _ended(stream: CStream) -> None:
@@ -302,7 +302,7 @@ class Batches:
             reader = ctypes.c_void_p()
             call("geoquilt_open", ctypes.addressof(stream), json.dumps(spec).encode(), ctypes.byref(reader))
             self._open = reader.value
-            weakref.finalize(self, _closed, self._open)
+            weakref.finalize(self, _closed, library().geoquilt_close, self._open)
         return self._open
 
     def _read_columns(self) -> pa.Table:

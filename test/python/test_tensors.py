@@ -333,7 +333,7 @@ def python(code, timeout=60, **env):
 
 ENDLESS = """
 import geoquilt, numpy as np, pyarrow as pa, os, signal, threading, time
-n = 2_000_000
+n = 500_000
 wins = pa.StructArray.from_arrays([pa.array(np.arange(n) % 100), pa.array(np.arange(n) % 90), pa.array(np.full(n, 64)), pa.array(np.full(n, 64))], ["row_off", "col_off", "height", "width"])
 rows = pa.table({"path": pa.array([PATH]).take(pa.array(np.zeros(n, int))), "win": wins})
 """
