@@ -125,18 +125,20 @@ impl Pcg64 {
     }
 
     /// `choice(len(weights), size, replace=replace, p=weights / sum(weights))`: places, each as likely as its weight says.
-    /// Weights are finite and not negative, and without replacement at least `size` of them are above 0; `None` where
-    /// they are not.
+    /// Weights are finite and not negative, and without replacement at least `size` of them have a share above 0; `None`
+    /// where they are not.
     pub fn weighted(&mut self, weights: &[f64], size: usize, replace: bool) -> Option<Vec<u64>> {
         let total: f64 = weights.iter().sum();
         let sound = weights.iter().all(|w| w.is_finite() && *w >= 0.0) && total.is_finite() && total > 0.0;
-        if !sound || !replace && weights.iter().filter(|w| **w > 0.0).count() < size {
+        // A share that rounds to 0 is never drawn.
+        if !sound || !replace && weights.iter().filter(|w| **w / total > 0.0).count() < size {
             return None;
         }
         let mut shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
         let mut found = Vec::with_capacity(size);
         let mut taken = FxHashSet::default();
         while found.len() < size {
+            go_on_or_leave();
             let draws: Vec<f64> = (0..size - found.len()).map(|_| self.double()).collect();
             let mut sum = 0.0;
             let mut steps = shares.clone();
@@ -145,7 +147,10 @@ impl Pcg64 {
                 *step = sum;
             }
             steps.iter_mut().for_each(|step| *step /= sum);
-            for draw in draws {
+            for (done, draw) in draws.into_iter().enumerate() {
+                if done.is_multiple_of(STRIDE) {
+                    go_on_or_leave();
+                }
                 let index = steps.partition_point(|step| *step <= draw).min(weights.len() - 1);
                 if replace || taken.insert(index) {
                     found.push(index as u64);
@@ -302,6 +307,7 @@ mod tests {
             assert!(Pcg64::new(7).weighted(&bad, 1, true).is_none(), "{bad:?}");
         }
         assert!(Pcg64::new(7).weighted(&[], 1, true).is_none());
+        assert!(Pcg64::new(7).weighted(&[1e308, 1e-20], 2, false).is_none());
         // default_rng([7, 3]).random(), default_rng([2**40 + 1, 9]).random()
         assert_eq!(Pcg64::member(7, 3).double(), 0.9750335537195014);
         assert_eq!(Pcg64::member((1 << 40) + 1, 9).double(), 0.16394756908050445);

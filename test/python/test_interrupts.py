@@ -138,6 +138,7 @@ GLOBE = "{xmin: -180, ymin: -90, xmax: 180, ymax: 90}"
 WIN = "{row_off: 0, col_off: 0, height: 2000, width: 2000}"
 STATS = "[{n: 1, mean: 1.0::DOUBLE, std: 2.0::DOUBLE, min: 0.0::DOUBLE, max: 9.0::DOUBLE, percentiles: [1.0, 2, 3, 4, 5]::DOUBLE[]}]"
 PART = "[{n: 9, mean: (hash(i) % 97)::DOUBLE, std: 2.0::DOUBLE, min: 0.0::DOUBLE, max: 9.0::DOUBLE, percentiles: [1.0, 2, 3, 4, 5]::DOUBLE[]}]"
+PLACED = "bbox: {xmin: hash(i) % 1000, ymin: hash(i + 1) % 1000, xmax: hash(i) % 1000 + 30, ymax: hash(i + 1) % 1000 + 30}, win: {row_off: 0, col_off: 0, height: 1, width: 1}"
 DAY = "INTERVAL 1 DAY"
 
 # A job of a minute or so, mostly in one row or one chunk, where DuckDB itself does not look. {pixels} is a table of one list of
@@ -155,8 +156,8 @@ JOBS = {
     "geo_calc": ["SELECT sum(len(geo_calc(data, [2000, 2000], '" + " + ".join(["sin(b1) ** 0.3"] * 60) + "'))) FROM {pixels}, range(20)"],
     "geo_bands": ["SELECT sum(len(geo_bands(data, [400, 100, 100], (SELECT list(w) FROM (SELECT list(i / j) AS w FROM range(400) a(i), range(1, 401) b(j) GROUP BY j))))) FROM {pixels}, range(30)"],
     "geo_resize": ["SELECT sum(len(geo_resize(data, [2000, 2000], [4000, 4000], {method: '" + method + "'}))) FROM {pixels}, range(8)" for method in ("bilinear", "average")],
-    "geo_normalise": [f"SELECT sum(len(geo_normalise(data, [2000, 2000], {STATS}))) FROM {{pixels}}, range(30)"],
-    "geo_denormalise": [f"SELECT sum(len(geo_denormalise(data, [2000, 2000], {STATS}))) FROM {{pixels}}, range(30)"],
+    "geo_normalise": [f"SELECT sum(len(geo_normalise(data, [2000, 2000], {STATS}))) FROM {{pixels}}, range(120)"],
+    "geo_denormalise": [f"SELECT sum(len(geo_denormalise(data, [2000, 2000], {STATS}))) FROM {{pixels}}, range(120)"],
     "geoquilt.stitch": [
         f"SELECT len(geoquilt.stitch(data, {WIN}, [2000, 2000]).data) FROM {{pixels}}, range(2000)",
         f"SELECT len(geoquilt.stitch(data, {WIN}, [2000, 2000], method := 'median').data) FROM {{pixels}}, range(24)",
@@ -184,14 +185,39 @@ JOBS = {
     "geo_patch_stats": ["SELECT sum(geo_patch_stats('{folder}/land.tif', {row_off: 0, col_off: 0, height: 6000, width: 6000})[1].mean) FROM range(60)"],
     "geo_rasterize": [
         "SELECT len(geo_rasterize(list(geo_box({xmin: 0, ymin: 0, xmax: 1000 + i % 7, ymax: 1000})), geo_slice({xmin: 0, ymin: 0, xmax: 2000, ymax: 2000}, 1, 'EPSG:32632'), {crs: 'EPSG:32632'}).data) FROM range(100000) t(i)",
-        "SELECT len(geo_rasterize('{folder}/endless.gpkg', geo_slice({xmin: -9, ymin: -9, xmax: -8, ymax: -8}, 1, 'OGC:CRS84'), {layer: 'endless'}).data)",
+        "SELECT len(geo_rasterize('{folder}/endless.gpkg', geo_slice({xmin: 8, ymin: 44, xmax: 10, ymax: 46}, 1, 'OGC:CRS84'), {layer: 'endless'}).data)",
     ],
     "geo_catalog_build": ["FROM geo_catalog_build('{folder}/{view}.gpkg')".replace("{view}", view) for view in ("endless", "silent")],
     "read_features": ["SELECT count(*) FROM read_features('{folder}/{view}.gpkg', layer := '{view}')".replace("{view}", view) for view in ("endless", "silent")],
     "geo_train_queries": [f"SELECT count(*) FROM geo_train_queries(500000, size := 0.1, bbox := {GLOBE}, t_min := '2020-01-01', t_max := '2020-01-02', max_spatial_overlap := 0.1)"],
-    "geo_eval_queries": [f"SELECT count(*) FROM geo_eval_queries(size := 15, spatial_overlap := 0.99, bbox := {{xmin: -150, ymin: -60, xmax: 150, ymax: 60}}, t_min := '2020-01-01', t_max := '2020-01-02', mask := '{ROOT}/test/data/small/land.tif')"],
-    "geo_align_depth": ["SELECT sum(len(geo_align_depth(axis, axis::FLOAT[], axis))) FROM (SELECT list(i::DOUBLE) AS axis FROM range(30000) t(i)), range(20000)"],
+    "geo_eval_queries": [f"SELECT count(*) FROM geo_eval_queries(size := 15, spatial_overlap := 0.99, bbox := {{xmin: -150, ymin: -60, xmax: 150, ymax: 60}}, t_min := '2020-01-01', t_max := '2020-12-31', mask := '{ROOT}/test/data/small/land.tif')"],
+    "geo_align_depth": ["SELECT sum(len(geo_align_depth(axis, axis::FLOAT[], list_prepend(-1.0 - j, axis)))) FROM (SELECT list(i::DOUBLE) AS axis FROM range(30000) t(i)), range(20000) s(j)"],
     "geoquilt.rasterize_points": ["SELECT geoquilt.rasterize_points(0, 0, v, {row_off: 0, col_off: 0, height: 1, width: 1}).counts[1] FROM (SELECT list((hash(i) % 9)::FLOAT) AS v FROM range(100000) t(i)), range(40000)"],
+    "geo_fill_gaps": [
+        "SELECT sum(len(geo_fill_gaps(holed, [2000, 2000], {distance: 100}).data)) FROM (SELECT [CASE WHEN x > 125 THEN NULL ELSE x END FOR x IN data] AS holed FROM {pixels}), range(20)",
+        "SELECT sum(len(geo_fill_gaps(holed, [400, 100, 100], times).data)) FROM (SELECT [CASE WHEN x > 125 THEN NULL ELSE x END FOR x IN data] AS holed FROM {pixels}), (SELECT list(TIMESTAMP '2020-01-01' + INTERVAL (i) DAY) AS times FROM range(400) t(i)), range(100)",
+    ],
+    "geo_class_fractions": ["SELECT sum(cardinality(geo_class_fractions('{folder}/land.tif', {row_off: 0, col_off: 0, height: 12000, width: 12000}))) FROM range(60)"],
+    "geo_balance": ["SELECT sum(len(geo_balance((SELECT list((hash(i) % 97) / 97) FROM range(6000000) t(i)), 20, 100000, j))) FROM range(500) s(j)"],
+    "geo_choice": [
+        "SELECT sum(len(geo_choice(100000000, 50000000, i, true))) FROM range(60) t(i)",
+        "SELECT sum(len(geo_choice(w, 1000000, j, j % 2 = 0))) FROM (SELECT list((hash(i) % 97)::DOUBLE) AS w FROM range(2000000) t(i)), range(200) s(j)",
+    ],
+    "geo_draw": ["SELECT sum(len(geo_draw(20000000, 20000000, i))) FROM range(200) t(i)"],
+    "geo_deal": ["SELECT sum(len(geo_deal(w, 1000000, j))) FROM (SELECT list((hash(i) % 97)::DOUBLE) AS w FROM range(2000000) t(i)), range(200) s(j)"],
+    "geo_content_hash": ["SELECT geo_content_hash('{folder}/hole.bin')"],
+    "geo_distinct_windows": ["SELECT sum(len(geo_distinct_windows(w || [{row_off: j, col_off: 0, height: 1, width: 1}]))) FROM (SELECT list({row_off: (hash(i) % 1000000)::BIGINT, col_off: (hash(i + 1) % 100000)::BIGINT, height: 1 + (hash(i) % 30)::BIGINT, width: 1 + (hash(i) % 300)::BIGINT}) AS w FROM range(100000) t(i)), range(40) s(j)"],
+    "geo_near_boxes": [f"SELECT len(geo_near_boxes(list({{{PLACED}, crs: 1, part: i % 2}}), ['EPSG:32632'], 100)) FROM range(200000) t(i)"],
+    "geo_patch_split": [f"SELECT len(geo_patch_split(list({{{PLACED}, block: i}}), 'EPSG:32632', {{val_fraction: 0.3, test_fraction: 0.2, folds: NULL::BIGINT, min_gap: 100.0, seed: 1}})) FROM range(200000) t(i)"],
+    "npy": ["COPY (SELECT {data: data, shape: [2000, 2000], i: i} FROM {pixels}, range(4000) t(i)) TO '{folder}/out{i}.npy' (FORMAT npy)"],
+    "png": [
+        "COPY (SELECT list(hash(i) % 250) AS data, [6000, 6000] AS shape FROM range(36000000) t(i)) TO '{folder}/out.png' (FORMAT png, DTYPE 'uint8')",
+        "COPY (SELECT {data: data, shape: [2000, 2000], i: i} FROM {pixels}, range(400) t(i)) TO '{folder}/out{i}.png' (FORMAT png, DTYPE 'uint8')",
+    ],
+    "zarr": [
+        "COPY (SELECT list((hash(i) % 65521)::FLOAT) AS data, [1, 6000, 6000] AS shape FROM range(36000000) t(i)) TO '{folder}/out.zarr' (FORMAT zarr)",
+        f"COPY (SELECT data, {WIN} AS win FROM {{pixels}}, range(2000)) TO '{{folder}}/stitched.zarr' (FORMAT zarr, CANVAS [2000, 2000])",
+    ],
     "geotiff": [
         "COPY (SELECT list((hash(i) % 65521)::FLOAT) AS data, [1, 6000, 6000] AS shape FROM range(36000000) t(i)) TO '{folder}/out.tif' (FORMAT geotiff, COMPRESS 'deflate')",
         f"COPY (SELECT data, {WIN} AS win FROM {{pixels}}, range(2000)) TO '{{folder}}/out.tif' (FORMAT geotiff, CANVAS [2000, 2000])",
@@ -203,15 +229,11 @@ TOLD = {"read_stac", "read_slice", "geo_polygonize", "geo_zonal_stats", "read_ar
 ROWS = {
     "geo_catalog_check", "geo_catalog_problems", "geo_query_area", "geo_box_levels", "geo_box_cells", "geo_bbox", "geo_box", "geo_project", "geo_crs_definition",
     "geo_intersects", "geo_intersection", "geo_difference", "geo_block", "geo_windows_overlap", "geo_time_weights", "geo_slice", "read_times", "read_variables",
-    "geo_patch_degrees", "geo_replay_queries",
+    "geo_patch_degrees", "geo_replay_queries", "geo_project_slice", "geo_row_number", "geo_row_shares", "geo_window",
     "geoquilt_functions", "geoquilt_progress", "geoquilt_cache", "geoquilt_remote", "geoquilt_version", "read_series",
 }
-# These work by loops that have a test here under another name: draws of NumPy's stream, distances between boxes, files and windows one by one,
-# canvases on their way to a file. Reads of series are those of slices.
-ALIKE = {
-    "geo_balance", "geo_choice", "geo_deal", "geo_draw", "geo_class_fractions", "geo_content_hash", "geo_distinct_windows", "geo_fill_gaps", "geo_footprint_places",
-    "geo_footprint_room", "geo_footprint_windows", "geo_near_boxes", "geo_patch_split", "geo_project_slice", "geo_row_number", "geo_row_shares", "geo_window", "read_profiles", "npy", "png", "zarr",
-}
+# These work by loops that have a test here under another name: draws and windows one by one, arrays and grids.
+ALIKE = {"geo_footprint_places", "geo_footprint_room", "geo_footprint_windows", "read_profiles"}
 LONG = [(name, sql) for name, jobs in JOBS.items() for sql in jobs]
 
 
@@ -238,6 +260,8 @@ def files(folder):
     write_raster(folder / "land.tif", values, compress="deflate", zlevel=1, tiled=True)
     for view in ("endless", "silent"):
         endless(folder / f"{view}.gpkg", view)
+    with open(folder / "hole.bin", "wb") as file:
+        file.truncate(40 << 30)
     return folder
 
 

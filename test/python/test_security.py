@@ -426,8 +426,8 @@ def test_a_side_file_that_is_a_pipe_holds_up_no_function(data, end):
     assert len(asked) > 10
     for sql, said in zip(asked, walk(asked)):
         assert said is None or "not a regular file" in said, f"{sql}: {said}"
-        # What says where its pixels are, or which it has, is not passed over.
-        assert said or end not in (".tif.aux.xml", ".tif.msk"), sql
+        # What says where its pixels are, or which it has, is not passed over. A file's own bytes are without it.
+        assert said or end not in (".tif.aux.xml", ".tif.msk") or "geo_content_hash" in sql, sql
 
 
 @pytest.mark.parametrize("name, side", [("a.shp", "a.dbf"), ("a.shp", "a.shx"), ("a.shp", "a.prj"), ("a.shp", "a.cpg"), ("a.shp", "a.qix"), ("a.shp", "a.sbn"), ("a.gpkg", "a.gpkg-journal"), ("a.gpkg", "a.gpkg-wal"),

@@ -15,7 +15,7 @@ import pytest
 import rioxarray  # noqa: F401  (xarray's .rio)
 import xarray as xr
 import zarr
-from conftest import EXTENSION, OPEN_EXTENSION, connect, run_python
+from conftest import EXTENSION, OPEN_EXTENSION, connect, run_python, write_raster
 from fields import array, draw, patches
 from rasterio.transform import Affine
 

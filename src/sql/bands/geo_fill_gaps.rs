@@ -91,7 +91,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Example {
             title: "Half the gaps have a pixel near enough",
             sql: "SELECT g.data, g.filled FROM (SELECT geo_fill_gaps([1, NULL, NULL, 4, NULL, NULL, NULL]::FLOAT[], [1, 7], {distance: 2, mask: true}) AS g);",
-            rows: &["[1.0, 2.0, 3.0, 4.0, 4.0, 4.0, NULL]\t[False, True, True, False, True, True, False]"],
+            rows: &["[1.0, 2.0, 3.0, 4.0, 4.0, 4.0, NULL]\t[false, true, true, false, true, true, false]"],
         },
         Example {
             title: "A series by its own times: the gap lies a day after the first, and three days before the last",

@@ -7,6 +7,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
 use crate::error::{Error, Result};
 use crate::random::Pcg64;
+use crate::workers::{STRIDE, go_on_or_leave};
 
 /// The scalar `geo_choice`.
 pub struct GeoChoice;
@@ -112,12 +113,13 @@ impl ScalarFunction for GeoChoice {
                 return alike(there, n, replace, &mut rng, &bound.noun).map_err(blame("n")).map(Some);
             }
             let weights = weights(input.column(0), row).map_err(blame("weight"))?;
-            let above = weights.iter().filter(|weight| **weight > 0.0).count();
-            if n > 0 && above == 0 {
+            let total: f64 = weights.iter().sum();
+            let above = weights.iter().filter(|weight| **weight / total > 0.0).count();
+            if n > 0 && total.is_finite() && above == 0 {
                 let problem = format!("all {} {} have a weight of 0", weights.len(), bound.noun);
                 return Err(blame("weight")(Error::conflict(problem, "Give one of them more at least")));
             }
-            if !replace && n > above as i64 {
+            if !replace && total.is_finite() && n > above as i64 {
                 return Err(blame("n")(too_many(n, above as i64, &bound.noun)));
             }
             let drawn = rng.weighted(&weights, n as usize, replace);
@@ -138,7 +140,15 @@ fn alike(there: i64, n: i64, replace: bool, rng: &mut Pcg64, noun: &str) -> Resu
         return Err(too_many(n, there.max(0), noun));
     }
     let drawn: Vec<u64> = match replace {
-        true => (0..n).map(|_| rng.integer(there as u64 - 1)).collect(),
+        true => {
+            let draw = |done: i64| {
+                if (done as usize).is_multiple_of(STRIDE) {
+                    go_on_or_leave();
+                }
+                rng.integer(there as u64 - 1)
+            };
+            (0..n).map(draw).collect()
+        }
         false => rng.choice(there.max(0) as u64, n as u64),
     };
     Ok(Numbers(drawn.into_iter().map(|index| index as i64).collect()))

@@ -41,7 +41,7 @@ pub fn check(crs: &Crs) -> Result<()> {
         return Ok(());
     }
     Err(Error::conflict(
-        format!("{crs} is not a CRS that a catalog can be built in"),
+        format!("\"{crs}\" is not a CRS that a catalog can be built in"),
         "One of: OGC:CRS84, EPSG:326xx and EPSG:327xx (UTM), EPSG:3857, 3031, 3413, 3035, 6933, 8857, 5070, \
          and the others that geoquilt_version() lists",
     ))

@@ -111,7 +111,7 @@ fn mistaken(value: &Value) -> Option<Error> {
         Value::Struct(fields) if fields.iter().any(|(name, _)| !known.contains(&name.as_str())) => {
             Some(none(value))
         }
-        Value::Other(_) => make("geometry"),
+        Value::Geometry(..) | Value::Bytes(_) | Value::Other(_) => make("geometry"),
         _ => None,
     }
 }
