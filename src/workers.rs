@@ -314,7 +314,8 @@ impl<T> Ordered<T> {
             return true;
         }
         let is_missing = |state: &mut State<T>| {
-            !state.done.contains_key(&state.next) && !(state.ended && state.next >= state.taken)
+            let is_over = state.ended && state.next >= state.taken;
+            !(is_over || state.done.contains_key(&state.next))
         };
         let state = self.shared.lock();
         let waited = self.shared.changed.wait_timeout_while(state, at_most, is_missing);
