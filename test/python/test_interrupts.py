@@ -181,6 +181,7 @@ JOBS = {
         "SELECT sum(len(read_patch('{folder}/land.tif', {row_off: 0, col_off: 0, height: 2000, width: 12000}))) FROM range(20)",
         "SELECT sum(len(data)) FROM read_patch('{folder}/land.tif', size := 2000, stride := 100)",
     ],
+    "read_plan": ["FROM read_plan('{folder}/land.tif', size := 16, stride := 2)"],
     "read_blocks": ["SELECT sum(len(data)) FROM (" + " UNION ALL ".join(["FROM read_blocks('{folder}/land.tif')"] * 40) + ")"],
     "geo_patch_stats": ["SELECT sum(geo_patch_stats('{folder}/land.tif', {row_off: 0, col_off: 0, height: 6000, width: 6000})[1].mean) FROM range(60)"],
     "geo_rasterize": [
