@@ -276,7 +276,10 @@ pub fn waiting() -> usize {
 }
 
 fn session() -> Result<Arc<Session>> {
-    current().ok_or_else(|| Error::Bug("a URL was read while no query runs".into()))
+    current().ok_or_else(|| {
+        let problem = "URLs are opened by the file system of a query, and this reads beside one";
+        Error::conflict(problem, "Read it in a query of SQL, or copy the files to a disk")
+    })
 }
 
 impl Carry for Session {
