@@ -4,6 +4,7 @@
 # make check  fmt, clippy, tidy, docs fresh, LOAD on every engine
 # make loop   while working: a quick build, then the tests that T names (T='test/python/test_grid.py -k snap')
 # make tidy   the invariants of docs/architecture.md, on the text of src/ alone
+# make wheel  dist/geoquilt-*.whl: Python's package, with the extension inside
 # make bench  ours against theirs, in one run; with BEFORE=an earlier geoquilt.duckdb_extension, that beside this
 # make docs   writes docs/reference.md and the example tests from the functions' own documentation
 
@@ -38,7 +39,7 @@ SQLLOGICTEST := $(KEEP)/tools/bin/sqllogictest
 export GEOQUILT_EXTENSION := $(CURDIR)/$(EXTENSION)
 export GEOQUILT_TEST_CACHE := $(KEEP)/test
 
-.PHONY: release setup demo test check loop tidy bench docs test-rust test-sql test-python clean
+.PHONY: release setup demo test check loop tidy wheel bench docs test-rust test-sql test-python clean
 
 release: setup
 	$(CARGO) build $(RELEASE)
@@ -101,10 +102,13 @@ loop: tidy $(VENVS)
 docs:
 	GEOQUILT_WRITE_DOCS=1 $(CARGO) test $(RELEASE) --test docs
 
+wheel: release
+	python3 python/make_wheel.py $(EXTENSION) dist
+
 bench: release
 	python3 -m venv $(KEEP)/venv-bench
 	$(KEEP)/venv-bench/bin/pip install --quiet -r bench/requirements.txt
 	$(KEEP)/venv-bench/bin/python $(if $(BEFORE),bench/compare.py $(BEFORE) $(EXTENSION),bench/bench.py) $(BENCH)
 
 clean:
-	rm -rf build demo/out
+	rm -rf build dist demo/out

@@ -33,6 +33,7 @@ from common import HERE, SIDE, Table, connect, peak_mib, write_raster
 from bands import bands
 from fields import fields
 from slices import slices
+from tensors import tensors
 from vectors import vectors
 
 CACHE = Path.home() / ".cache/geoquilt/test"
@@ -550,7 +551,7 @@ def growth(table, work, quick):
             table.add(text, None, best, None, "count, pixels, first pixels")
 
 
-ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "t": fields, "h": arrays, "i": algebra, "s": slices, "v": vectors, "n": bands, "r": bucket}
+ROWS = {"a": catalog, "b": patches, "e": grid, "f": growth, "t": fields, "h": arrays, "i": algebra, "s": slices, "v": vectors, "n": bands, "r": bucket, "x": tensors}
 
 
 def main():

@@ -90,10 +90,11 @@ class Server:
         self.process.wait()
 
 
-def remote_connection():
+def remote_connection(transport):
     con = connect()
     client = {"timeout": aiohttp.ClientTimeout(total=120)}
     con.register_filesystem(HTTPFileSystem(cache_type="none", client_kwargs=client, skip_instance_cache=True))
+    con.execute(f"SET geoquilt_transport = '{transport}'")
     return con
 
 
@@ -135,11 +136,15 @@ def async_windows(root, wanted):
     return asyncio.run(all_of_them())
 
 
-def windows_row(table, server, con, name, wanted, aim):
+def windows_query(con, wanted):
     con.execute("CREATE OR REPLACE TABLE wanted AS SELECT unnest(?) AS name, unnest(?) AS row_off, unnest(?) AS col_off",
                 [[w[i] for w in wanted] for i in range(3)])
-    query = f"""SELECT sum(list_sum(read_patch(? || '/' || name,
+    return f"""SELECT sum(list_sum(read_patch(? || '/' || name,
         {{row_off: row_off, col_off: col_off, height: {SIDE}::INTEGER, width: {SIDE}::INTEGER}}))) FROM wanted"""
+
+
+def windows_row(table, server, con, name, wanted, aim):
+    query = windows_query(con, wanted)
     ours = lambda root: con.execute(query, [root]).fetchone()[0]
     ways = {
         "rasterio in a loop": lambda root: rasterio_windows(root, wanted, 1),
@@ -205,7 +210,7 @@ def headers_row(table, server, con, count):
 def bucket(table, work, quick):
     server = Server(work)
     try:
-        con = remote_connection()
+        con = remote_connection("auto")
         for i in range(15):
             write_scene(work / f"scene_{i:02}.tif", i, 1024)
         rng = np.random.default_rng(0)
@@ -220,6 +225,23 @@ def bucket(table, work, quick):
             os.link(small, work / f"header_{i:04}.tif")
         headers_row(table, server, con, count)
         registry_row(table, server, con)
+        # The same by DuckDB's file system, here fsspec's, against geoquilt's own way.
+        slow = remote_connection("duckdb")
+        shapes = "SELECT count(*), sum(height) FROM geo_catalog_build(?)"
+        paths = lambda root: [[f"{root}/header_{i:04}.tif" for i in range(count)]]
+        for name, work in {
+            "15 COGs, one window each": lambda con: lambda root: con.execute(windows_query(con, one_each), [root]).fetchone(),
+            "60 windows of 12 COGs": lambda con: lambda root: con.execute(windows_query(con, many), [root]).fetchone(),
+            f"{count:,} headers": lambda con: lambda root: con.execute(shapes, paths(root)).fetchone(),
+        }.items():
+            by_files, ours = work(slow), work(con)
+            assert by_files(*server.run()) == ours(*server.run()), name
+            costs = []
+            for way in (by_files, ours):
+                server.counts()
+                way(*server.run())
+                costs.append("{0} requests, {1:,} bytes".format(*server.counts()))
+            table.race(f"r  {name}: DuckDB's file system by fsspec ({costs[0]}) | geoquilt's own way ({costs[1]})", by_files, ours, ("x", 2), "rows", before=server.run, repeats=3)
     finally:
         server.close()
 

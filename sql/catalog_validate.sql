@@ -3,9 +3,10 @@
 -- A relation without a column path sees the NULL of the same name in gq_absent.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_validate(catalog) AS TABLE
 WITH gq_entries AS (
-    SELECT row_number() OVER () - 1 AS gq_index, gq_found.gq_path::VARCHAR AS gq_path, gq_found.gq_problems AS gq_problems
+    SELECT gq_found.gq_index, gq_found.gq_path::VARCHAR AS gq_path, gq_found.gq_problems AS gq_problems
     FROM (SELECT NULL::VARCHAR AS path) AS gq_absent,
-         LATERAL (SELECT path AS gq_path, geo_catalog_problems(gq_entry) AS gq_problems FROM query_table(catalog) AS gq_entry) AS gq_found
+         LATERAL (SELECT gq_index, path AS gq_path, geo_catalog_problems(gq_entry) AS gq_problems
+                  FROM (SELECT *, row_number() OVER () - 1 AS gq_index FROM query_table(catalog)) AS gq_entry) AS gq_found
 ), gq_twice AS (
     SELECT gq_index, gq_path, 'stands in ' || count(*) OVER (PARTITION BY encode(gq_path)) || ' rows' AS gq_problem, count(*) OVER (PARTITION BY encode(gq_path)) AS gq_times
     FROM gq_entries

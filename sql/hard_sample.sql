@@ -3,7 +3,7 @@ CREATE OR REPLACE MACRO geoquilt.main.hard_sample(registry, regions, hard_fracti
 WITH gq_regions AS (
     SELECT unnest(regions::STRUCT(name VARCHAR, xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE, max_land_fraction DOUBLE)[]) AS gq_region
 ), gq_rows AS (
-    SELECT gq_known.* EXCLUDE (gq_lon), row_number() OVER () AS gq_place,
+    SELECT gq_known.* EXCLUDE (gq_lon),
            -- A closed box; longitudes in [-180, 180), so that a box with xmin > xmax crosses the antimeridian.
            gq_part = 'train' AND EXISTS (
                FROM (SELECT gq_region.*, (gq_region.xmin + 180) - 360 * floor((gq_region.xmin + 180) / 360) - 180 AS gq_west,
@@ -15,7 +15,7 @@ WITH gq_regions AS (
     FROM (SELECT NULL::DOUBLE AS land_fraction, NULL::VARCHAR AS force_region) AS gq_absent,
          LATERAL (SELECT gq_row.*, gq_row.split::VARCHAR AS gq_part, gq_row.lat_center::DOUBLE AS gq_lat, land_fraction::DOUBLE AS gq_land, force_region::VARCHAR AS gq_forced,
                          (gq_row.lon_center + 180) - 360 * floor((gq_row.lon_center + 180) / 360) - 180 AS gq_lon
-                  FROM query_table(registry) AS gq_row) AS gq_known
+                  FROM (SELECT *, row_number() OVER () AS gq_place FROM query_table(registry)) AS gq_row) AS gq_known
 ), gq_counts AS (
     SELECT count(*) FILTER (gq_hard) AS gq_n_hard, count(*) FILTER (gq_part = 'train' AND NOT gq_hard) AS gq_n_easy, count(*) FILTER (gq_part = 'train') AS gq_n_train
     FROM gq_rows

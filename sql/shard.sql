@@ -1,12 +1,12 @@
 -- shard(registry, k, n): the k-th of n parts of a registry. Documented in src/sql/splits/shard.rs.
 CREATE OR REPLACE MACRO geoquilt.main.shard(registry, k, n) AS TABLE
 WITH gq_rows AS (
-    SELECT gq_known.*, row_number() OVER () AS gq_place
+    SELECT gq_known.*
     FROM (SELECT NULL::BIGINT AS block, NULL::VARCHAR AS path,
                  NULL::STRUCT(row_off BIGINT, col_off BIGINT, height BIGINT, width BIGINT) AS win) AS gq_absent,
          LATERAL (SELECT gq_row.*, CASE WHEN block IS NOT NULL THEN 'block ' || block ELSE path::VARCHAR END AS gq_unit,
                          coalesce(win.height::DOUBLE * win.width, 1) AS gq_pixels
-                  FROM query_table(registry) AS gq_row) AS gq_known
+                  FROM (SELECT *, row_number() OVER () AS gq_place FROM query_table(registry)) AS gq_row) AS gq_known
 ), gq_units AS (
     SELECT gq_unit, sum(gq_pixels) AS gq_weight FROM gq_rows GROUP BY gq_unit
 ), gq_listed AS (

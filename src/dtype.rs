@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytemuck::Pod;
+
 /// A real pixel type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dtype {
@@ -144,7 +146,7 @@ impl Nodata {
 }
 
 /// A Rust type that pixels are held in.
-pub trait Pixel: Copy + PartialEq + Default + Send + Sync + 'static {
+pub trait Pixel: Pod + PartialEq + Default + Send + Sync {
     /// Which type this is.
     const DTYPE: Dtype;
     /// The nearest float of 32 bits.

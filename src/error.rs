@@ -8,6 +8,7 @@ mod about;
 mod cause;
 mod crs_name;
 mod nearest;
+mod secrets;
 
 use std::fmt;
 
@@ -155,7 +156,16 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        f.write_str(&secrets::hide(&Plain(self).to_string()))
+    }
+}
+
+/// An error with all that it knows.
+struct Plain<'a>(&'a Error);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
             Error::NotOneOf { value, noun, choices } => {
                 write!(f, "\"{value}\" is not {noun}{}", nearest::suggestion(value, choices))
             }

@@ -19,6 +19,7 @@ pub mod reader;
 pub mod remote;
 pub mod sight;
 pub mod text;
+pub mod web;
 
 pub use beside::{Listings, beside, own_side_files, side_files};
 pub use expand::expand;

@@ -22,6 +22,7 @@
 //! - [`write`](mod@write): fields into files
 //! - [`bridge`]: DuckDB's C API
 //! - [`sql`]: the functions of DuckDB over all of it
+//! - [`tensor`]: rows of Arrow into batches of tensors, for a program in the same process
 //!
 //! [`workers`] lends threads to whoever has much to do, [`progress`] tells how far it is, and [`random`] is NumPy's
 //! random stream. See `docs/architecture.md`.
@@ -56,6 +57,7 @@ pub mod slice;
 pub mod sql;
 pub mod sql_type;
 pub mod stitch;
+pub mod tensor;
 #[cfg(test)]
 mod testing;
 pub mod time;

@@ -25,6 +25,24 @@ pub struct Limits {
     pub remote_concurrency: usize,
     /// What the requests under way may bring, in bytes.
     pub remote_inflight: usize,
+    /// Which way URLs of the web are read.
+    pub transport: Transport,
+    /// Seconds for which a server that we ask ourselves may say nothing.
+    pub remote_timeout: u32,
+    /// Seconds for which what is known of a file of such a server is taken to hold.
+    pub remote_trust: u32,
+}
+
+/// Which way URLs of the web are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// By ourselves where DuckDB's file system could and nothing limits it, else by that.
+    #[default]
+    Auto,
+    /// By DuckDB's file system.
+    DuckDb,
+    /// By ourselves wherever the database limits nothing.
+    Native,
 }
 
 impl Default for Limits {
@@ -39,6 +57,9 @@ impl Default for Limits {
             remote_retries: 3,
             remote_concurrency: 64,
             remote_inflight: 64 << 20,
+            transport: Transport::Auto,
+            remote_timeout: 30,
+            remote_trust: 0,
         }
     }
 }

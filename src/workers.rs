@@ -307,6 +307,22 @@ impl<T: Send + 'static> Ordered<T> {
     }
 }
 
+impl<T> Ordered<T> {
+    /// Whether the next result, or the end, can be had at once; waits for it so long at most.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        if self.process != std::process::id() || is_interrupted() {
+            return true;
+        }
+        let is_missing = |state: &mut State<T>| {
+            let is_over = state.ended && state.next >= state.taken;
+            !(is_over || state.done.contains_key(&state.next))
+        };
+        let state = self.shared.lock();
+        let waited = self.shared.changed.wait_timeout_while(state, at_most, is_missing);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+}
+
 /// The next job, its index and its cost. Jobs are taken one worker at a time, so indices follow their order.
 fn take<T, J>(
     shared: &Shared<T>,

@@ -100,7 +100,8 @@ unsafe extern "C" fn bind<F: CopyFunction>(info: ffi::duckdb_copy_function_bind_
         let given = RawValue(ffi::duckdb_copy_function_bind_get_options(info));
         let options = options(F::DOC, Value::read(&given))?;
         let context = ffi::duckdb_copy_function_bind_get_client_context(info);
-        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), Manners::from(&limits)));
+        let session =
+            Arc::new(Session::new(Arc::new(DuckFiles::new(context, database)), Manners::from(&limits)));
         let bound = Arc::new(reading(&session, || F::bind(CopyCall { columns, options, limits }))?);
         let data = Box::into_raw(Box::new(bound)).cast();
         ffi::duckdb_copy_function_bind_set_bind_data(info, data, Some(drop_box::<Arc<F::Bound>>));
@@ -132,7 +133,7 @@ unsafe extern "C" fn open<F: CopyFunction>(info: ffi::duckdb_copy_function_globa
         let path = ffi::duckdb_copy_function_global_init_get_file_path(info);
         let path = if path.is_null() { "".into() } else { CStr::from_ptr(path).to_string_lossy() };
         let context = ffi::duckdb_copy_function_global_init_get_client_context(info);
-        let files = Arc::new(DuckFiles::new(context));
+        let files = Arc::new(DuckFiles::new(context, 0));
         let session =
             Arc::new(Session::new(files, Manners { retries: 0, ..Manners::from(&Limits::default()) }));
         let writer = reading(&session, || F::open(bound, Path::new(path.as_ref())))?;

@@ -9,6 +9,7 @@
 use std::ffi::CStr;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use duckdb::ffi;
 
@@ -17,12 +18,16 @@ use crate::bridge::settings;
 use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
 use crate::error::ReasonResult;
-use crate::files::remote::{RemoteFiles, RemoteHandle};
+use crate::files::remote::{Permit, RemoteFiles, RemoteHandle};
+use crate::kept::Shared;
+use crate::limits::Transport;
 use crate::value::Value;
 
 /// The file system of a connection.
 pub struct DuckFiles {
     context: ffi::duckdb_client_context,
+    /// The number of its database; 0 where it is not known.
+    database: u64,
     /// The database may keep queries from some files, or from all.
     guarded: OnceLock<bool>,
     /// What a query may use, once it was asked.
@@ -37,8 +42,8 @@ unsafe impl Sync for DuckFiles {}
 impl DuckFiles {
     /// # Safety
     /// `context` is live and owned by the caller, who gives it away; the value must not outlive the connection.
-    pub unsafe fn new(context: ffi::duckdb_client_context) -> DuckFiles {
-        DuckFiles { context, guarded: OnceLock::new(), memory: OnceLock::new() }
+    pub unsafe fn new(context: ffi::duckdb_client_context, database: u64) -> DuckFiles {
+        DuckFiles { context, database, guarded: OnceLock::new(), memory: OnceLock::new() }
     }
 }
 
@@ -54,11 +59,13 @@ struct Refusal {
     said: String,
     /// By the database's settings, rather than by what the file is.
     forbidden: bool,
+    /// No file system opens such a URL.
+    is_strange: bool,
 }
 
 impl DuckFiles {
     fn try_open(&self, url: &str) -> std::result::Result<DuckHandle, Refusal> {
-        let other = |said: String| Refusal { said, forbidden: false };
+        let other = |said: String| Refusal { said, forbidden: false, is_strange: false };
         let path = text(url).map_err(|e| other(e.to_string()))?;
         // SAFETY: the context is live; the file system and the options are made and destroyed here, and the handle is
         // owned by the value returned.
@@ -125,6 +132,35 @@ impl RemoteFiles for DuckFiles {
         })
     }
 
+    fn web(&self, transport: Transport) -> Permit {
+        // A proxy of the database's own is the only way out that it allows.
+        let is_direct = match self.setting("http_proxy") {
+            Value::Null => true,
+            Value::Text(proxy) => proxy.is_empty(),
+            _ => false,
+        };
+        if !is_direct || self.is_guarded() {
+            return Permit::Forbidden;
+        }
+        // DuckDB looks for an extension each time, on the web too, which takes as long as many requests of ours.
+        if transport == Transport::Native
+            && ALONE.get(&self.database).is_some_and(|then| then.elapsed() < A_WHILE)
+        {
+            return Permit::Alone;
+        }
+        // Which file systems are disabled is told by none of the settings, only by trying.
+        match self.try_open(NOWHERE_ON_THE_WEB) {
+            Err(refusal) if refusal.forbidden => Permit::Forbidden,
+            Err(refusal) if refusal.is_strange => {
+                if self.database != 0 {
+                    ALONE.insert(self.database, Instant::now());
+                }
+                Permit::Alone
+            }
+            _ => Permit::Free,
+        }
+    }
+
     fn forbids(&self, path: &Path) -> Option<String> {
         if !self.is_guarded() {
             return None;
@@ -140,6 +176,13 @@ impl RemoteFiles for DuckFiles {
 
 /// The name of no file.
 const NOWHERE: &str = "/dev/null/geoquilt";
+
+/// Databases that had no file system for the web, and when.
+static ALONE: Shared<u64, Instant> = Shared::new(1024);
+const A_WHILE: Duration = Duration::from_secs(60);
+
+/// A URL that no connection is made for: the port is that of no server, and httpfs wants a path.
+const NOWHERE_ON_THE_WEB: &str = "http://0.0.0.0:0";
 
 /// What keeps a query from a file, by the names that DuckDB gives it.
 const FORBIDDEN: &str = "this database forbids it (enable_external_access, allowed_directories, allowed_paths, disabled_filesystems)";
@@ -213,7 +256,15 @@ unsafe fn refusal(error: ffi::duckdb_error_data) -> Refusal {
     // SAFETY: the caller's; the kind is asked before the error is given back.
     unsafe {
         let kind = ffi::duckdb_error_data_error_type(error);
-        Refusal { forbidden: kind == ffi::duckdb_error_type_DUCKDB_ERROR_PERMISSION, said: words(error) }
+        let strange = [
+            ffi::duckdb_error_type_DUCKDB_ERROR_MISSING_EXTENSION,
+            ffi::duckdb_error_type_DUCKDB_ERROR_AUTOLOAD,
+        ];
+        Refusal {
+            forbidden: kind == ffi::duckdb_error_type_DUCKDB_ERROR_PERMISSION,
+            is_strange: strange.contains(&kind),
+            said: words(error),
+        }
     }
 }
 

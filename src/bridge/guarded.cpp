@@ -69,3 +69,46 @@ bool geoquilt_guarded_takes_mask(void (*reference)(void *, void *), void (*make)
 	return takes;
 }
 }
+
+// What the linker sends the calls of the libraries inside to (build.rs) is nobody else's: whoever names a function as hidden hides it, and
+// only DuckDB's entry and what begins with geoquilt_ leave the file.
+#ifdef __linux__
+#define HIDDEN(name) __attribute__((visibility("hidden"))) void name();
+extern "C" {
+HIDDEN(__wrap_H5Aread)
+HIDDEN(__wrap_H5DSget_num_scales)
+HIDDEN(__wrap_H5DSis_scale)
+HIDDEN(__wrap_H5DSiterate_scales)
+HIDDEN(__wrap_H5D__read)
+HIDDEN(__wrap_H5FL_blk_realloc)
+HIDDEN(__wrap_H5Gopen1)
+HIDDEN(__wrap_H5Gopen2)
+HIDDEN(__wrap___printf_chk)
+HIDDEN(__wrap_fopen)
+HIDDEN(__wrap_fopen64)
+HIDDEN(__wrap_fread)
+HIDDEN(__wrap_mkdir)
+HIDDEN(__wrap_open)
+HIDDEN(__wrap_open64)
+HIDDEN(__wrap_pread)
+HIDDEN(__wrap_pread64)
+HIDDEN(__wrap_printf)
+HIDDEN(__wrap_putchar)
+HIDDEN(__wrap_puts)
+HIDDEN(__wrap_read)
+HIDDEN(__wrap_rename)
+HIDDEN(__wrap_rmdir)
+HIDDEN(__wrap_sqlite3_open_v2)
+HIDDEN(__wrap_unlink)
+
+__attribute__((used)) static void (*const geoquilt_hidden[])() = {
+    __wrap_H5Aread, __wrap_H5DSget_num_scales, __wrap_H5DSis_scale, __wrap_H5DSiterate_scales,
+    __wrap_H5D__read, __wrap_H5FL_blk_realloc, __wrap_H5Gopen1, __wrap_H5Gopen2,
+    __wrap___printf_chk, __wrap_fopen, __wrap_fopen64, __wrap_fread,
+    __wrap_mkdir, __wrap_open, __wrap_open64, __wrap_pread,
+    __wrap_pread64, __wrap_printf, __wrap_putchar, __wrap_puts,
+    __wrap_read, __wrap_rename, __wrap_rmdir, __wrap_sqlite3_open_v2,
+    __wrap_unlink,
+};
+}
+#endif

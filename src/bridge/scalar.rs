@@ -163,6 +163,8 @@ pub trait ScalarFunction: 'static {
 struct ScalarBound<B> {
     bound: B,
     manners: Manners,
+    /// The number of the database.
+    database: u64,
     /// The session of the query that runs, while it does.
     session: Mutex<Weak<Session>>,
 }
@@ -193,9 +195,9 @@ unsafe extern "C" fn scalar_bind<F: ScalarFunction>(info: ffi::duckdb_bind_info)
         let limits = settings::read(context, database)?;
         ffi::duckdb_scalar_function_get_client_context(info, &mut context);
         let manners = Manners::from(&limits);
-        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context)), manners));
+        let session = Arc::new(Session::new(Arc::new(DuckFiles::new(context, database)), manners));
         let bound = reading(&session, || F::bind(Call { doc: F::DOC, info, limits }))?;
-        let data = Arc::new(ScalarBound { bound, manners, session: Mutex::default() });
+        let data = Arc::new(ScalarBound { bound, manners, database, session: Mutex::default() });
         let data = Box::into_raw(Box::new(data)).cast();
         ffi::duckdb_scalar_function_set_bind_data(info, data, Some(drop_box::<Arc<ScalarBound<F::Bound>>>));
         ffi::duckdb_scalar_function_set_bind_data_copy(info, Some(copy_arc::<ScalarBound<F::Bound>>));
@@ -240,7 +242,7 @@ unsafe extern "C" fn scalar_init<F: ScalarFunction>(info: ffi::duckdb_init_info)
             &*ffi::duckdb_scalar_function_init_get_bind_data(info).cast::<Arc<ScalarBound<F::Bound>>>();
         let mut context = std::ptr::null_mut();
         ffi::duckdb_scalar_function_init_get_client_context(info, &mut context);
-        let session = Box::new(data.session(DuckFiles::new(context)));
+        let session = Box::new(data.session(DuckFiles::new(context, data.database)));
         ffi::duckdb_scalar_function_init_set_state(
             info,
             Box::into_raw(session).cast(),

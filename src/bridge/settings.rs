@@ -1,4 +1,4 @@
-//! The settings that a user can `SET`: the bounds of memory and threads.
+//! The settings that a user can `SET`: the bounds of memory, threads and requests.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +10,7 @@ use crate::bridge::text::text;
 use crate::bridge::value::RawValue;
 use crate::error::{Error, Result};
 use crate::files::cgroup_memory;
-use crate::limits::{self, Choice, Limits, Scope};
+use crate::limits::{self, Choice, Limits, Scope, Transport};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 
@@ -22,6 +22,8 @@ pub struct Setting {
     pub meaning: &'static str,
     /// The least and the most that it may be.
     pub range: (u64, u64),
+    /// What it may be where it is a word: the number is the word's.
+    pub words: &'static [&'static str],
     get: fn(&Limits) -> u64,
     set: fn(&mut Limits, u64),
 }
@@ -30,11 +32,12 @@ pub struct Setting {
 const MOST_MIB: u64 = u64::MAX >> 20;
 
 /// Every setting of geoquilt.
-pub const SETTINGS: [Setting; 8] = [
+pub const SETTINGS: [Setting; 11] = [
     Setting {
         name: "geoquilt_block_cache_mb",
         meaning: "MiB of decoded blocks kept for the whole process: unless set, 512, or a quarter of memory_limit if that is less",
         range: (0, MOST_MIB),
+        words: &[],
         get: |limits| limits.block_cache as u64 >> 20,
         set: |limits, mb| limits.block_cache = mib(mb),
     },
@@ -42,6 +45,7 @@ pub const SETTINGS: [Setting; 8] = [
         name: "geoquilt_threads",
         meaning: "threads that one call of a function of geoquilt works on",
         range: (1, 1024),
+        words: &[],
         get: |limits| limits.threads as u64,
         set: |limits, n| limits.threads = n as usize,
     },
@@ -49,6 +53,7 @@ pub const SETTINGS: [Setting; 8] = [
         name: "geoquilt_max_chunk_mb",
         meaning: "MiB of pixels that one chunk of a scalar function may take: unless set, 512, or a quarter of memory_limit if that is less",
         range: (1, MOST_MIB),
+        words: &[],
         get: |limits| limits.chunk as u64 >> 20,
         set: |limits, mb| limits.chunk = mib(mb),
     },
@@ -56,6 +61,7 @@ pub const SETTINGS: [Setting; 8] = [
         name: "geoquilt_aggregate_mb",
         meaning: "MiB that the groups of an aggregate may take together, or the part of a field that is not written yet: unless set, 1024, or, of what is no aggregate, a quarter of memory_limit if that is less",
         range: (1, MOST_MIB),
+        words: &[],
         get: |limits| limits.aggregate as u64 >> 20,
         set: |limits, mb| limits.aggregate = mib(mb),
     },
@@ -63,6 +69,7 @@ pub const SETTINGS: [Setting; 8] = [
         name: "geoquilt_remote_cache_mb",
         meaning: "MiB of remote files' bytes kept for the whole process, and the largest NetCDF file read from a URL",
         range: (1, MOST_MIB),
+        words: &[],
         get: |limits| limits.remote_cache as u64 >> 20,
         set: |limits, mb| limits.remote_cache = mib(mb),
     },
@@ -70,6 +77,7 @@ pub const SETTINGS: [Setting; 8] = [
         name: "geoquilt_remote_retries",
         meaning: "how often a remote read that failed is tried again, after 0.1 s, 0.4 s, 1.6 s and so on",
         range: (0, 6),
+        words: &[],
         get: |limits| u64::from(limits.remote_retries),
         set: |limits, n| limits.remote_retries = n as u32,
     },
@@ -77,6 +85,7 @@ pub const SETTINGS: [Setting; 8] = [
         name: "geoquilt_remote_concurrency",
         meaning: "requests for remote files that a query has under way at once, whatever geoquilt_threads is",
         range: (1, 1024),
+        words: &[],
         get: |limits| limits.remote_concurrency as u64,
         set: |limits, n| limits.remote_concurrency = n as usize,
     },
@@ -84,15 +93,51 @@ pub const SETTINGS: [Setting; 8] = [
         name: "geoquilt_remote_inflight_mb",
         meaning: "MiB that the requests of a query that are under way may bring together; one may bring more alone",
         range: (1, MOST_MIB),
+        words: &[],
         get: |limits| limits.remote_inflight as u64 >> 20,
         set: |limits, mb| limits.remote_inflight = mib(mb),
+    },
+    Setting {
+        name: "geoquilt_transport",
+        meaning: "which way http:// and https:// are read: 'duckdb' by its file system, 'native' by geoquilt itself, 'auto' by geoquilt where DuckDB could",
+        range: (0, 2),
+        words: &["auto", "duckdb", "native"],
+        get: |limits| match limits.transport {
+            Transport::Auto => 0,
+            Transport::DuckDb => 1,
+            Transport::Native => 2,
+        },
+        set: |limits, word| {
+            limits.transport = match word {
+                0 => Transport::Auto,
+                1 => Transport::DuckDb,
+                _ => Transport::Native,
+            }
+        },
+    },
+    Setting {
+        name: "geoquilt_remote_timeout",
+        meaning: "seconds for which a server that geoquilt asks itself may say nothing",
+        range: (1, 3600),
+        words: &[],
+        get: |limits| limits.remote_timeout.into(),
+        set: |limits, seconds| limits.remote_timeout = seconds as u32,
+    },
+    Setting {
+        name: "geoquilt_remote_trust",
+        meaning: "seconds for which a file that geoquilt asked a server for itself is taken to be what it was; 0 looks anew in each query",
+        range: (0, 31_536_000),
+        words: &[],
+        get: |limits| limits.remote_trust.into(),
+        set: |limits, seconds| limits.remote_trust = seconds as u32,
     },
 ];
 
 impl Setting {
-    /// The value in force.
-    pub fn value(&self, limits: &Limits) -> u64 {
-        (self.get)(limits)
+    /// The value in force, as it is set.
+    pub fn value(&self, limits: &Limits) -> String {
+        let number = (self.get)(limits);
+        self.words.get(number as usize).map_or_else(|| number.to_string(), |word| (*word).to_string())
     }
 }
 
@@ -105,11 +150,16 @@ fn mib(mb: u64) -> usize {
 pub fn register(connection: &Connection) -> Result<()> {
     let defaults = usual();
     for setting in &SETTINGS {
-        let ty = LogicalType::new(&SqlType::UBigInt)?;
+        let ty =
+            LogicalType::new(if setting.words.is_empty() { &SqlType::UBigInt } else { &SqlType::Varchar })?;
+        let word = text(&setting.value(&defaults))?;
         let (name, meaning) = (text(setting.name)?, text(setting.meaning)?);
         // SAFETY: every handle is made, filled, registered and destroyed here.
         unsafe {
-            let default = RawValue(ffi::duckdb_create_uint64((setting.get)(&defaults)));
+            let default = RawValue(match setting.words.is_empty() {
+                true => ffi::duckdb_create_uint64((setting.get)(&defaults)),
+                false => ffi::duckdb_create_varchar(word.as_ptr()),
+            });
             let mut option = ffi::duckdb_create_config_option();
             ffi::duckdb_config_option_set_name(option, name.as_ptr());
             ffi::duckdb_config_option_set_type(option, ty.raw());
@@ -130,6 +180,16 @@ impl Setting {
     /// A value out of range. DuckDB lets a setting be any number, so that it is seen with the next query only.
     fn read(&self, value: &Value, limits: &mut Limits) -> Result<()> {
         let (least, most) = self.range;
+        if let Value::Text(text) = value {
+            let known = self.words.iter().position(|word| word.eq_ignore_ascii_case(text));
+            let known = known.ok_or_else(|| Error::NotOneOf {
+                value: text.clone(),
+                noun: "a way to read URLs",
+                choices: self.words.iter().map(|word| (*word).to_string()).collect(),
+            });
+            (self.set)(limits, known.map_err(|error| error.at(self.name))? as u64);
+            return Ok(());
+        }
         let number = match value {
             Value::Double(v) if *v >= 0.0 => *v as u64,
             Value::Int(v) => u64::try_from(*v).unwrap_or(0),

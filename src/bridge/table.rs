@@ -155,9 +155,10 @@ unsafe extern "C" fn table_bind<F: TableFunction>(info: ffi::duckdb_bind_info) {
         }
         let mut context = std::ptr::null_mut();
         ffi::duckdb_table_function_get_client_context(info, &mut context);
-        let limits = settings::read(context, database_of(ffi::duckdb_bind_get_extra_info(info)))?;
+        let database = database_of(ffi::duckdb_bind_get_extra_info(info));
+        let limits = settings::read(context, database)?;
         ffi::duckdb_table_function_get_client_context(info, &mut context);
-        let files = Arc::new(DuckFiles::new(context));
+        let files = Arc::new(DuckFiles::new(context, database));
         let manners = Manners::from(&limits);
         let session = Arc::new(Session::new(files.clone(), manners));
         let args = Args::new(F::DOC, values).with_elements(elements).with_crs(crs);

@@ -1,15 +1,43 @@
-//! What a file system says when it fails: why, and whether to try again.
+//! What a file system, or a server, says when it fails: why, and whether to try again.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
+
+use crate::error::Cause;
+use crate::files::web::address::signed_until;
+use crate::files::web::{Kind, Trouble};
 use crate::kept::Shared;
+
+/// What a try ended by.
+#[derive(Debug)]
+pub enum Said {
+    /// A file system's words.
+    Words(Cause),
+    /// What a server answered us.
+    Web(Trouble),
+}
+
+impl From<Cause> for Said {
+    fn from(cause: Cause) -> Said {
+        Said::Words(cause)
+    }
+}
+
+impl From<Trouble> for Said {
+    fn from(trouble: Trouble) -> Said {
+        Said::Web(trouble)
+    }
+}
 
 /// Why an open or a read failed.
 #[derive(Debug)]
 pub struct Failure {
     reason: String,
     tries: u32,
+    /// Of what a server answered us; a file system's words are searched.
+    kind: Option<Kind>,
 }
 
 impl fmt::Display for Failure {
@@ -22,22 +50,57 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Failure {
-    /// From the file system's words about a URL, at the last of some tries.
-    pub fn new(said: &str, url: &str, tries: u32) -> Failure {
-        Failure { reason: reason(said, url), tries }
+    /// From what was said of a URL, at the last of some tries.
+    pub fn new(said: Said, url: &str, tries: u32) -> Failure {
+        let mut failure = match said {
+            Said::Words(words) => Failure { reason: reason(words.text(), url), tries, kind: None },
+            Said::Web(trouble) => Failure { reason: trouble.text, tries, kind: Some(trouble.kind) },
+        };
+        let end = signed_until(url).filter(|end| *end < Utc::now() && failure.is_refused());
+        if let Some(end) = end {
+            let end = end.format("%Y-%m-%d %H:%M:%S");
+            failure.reason +=
+                &format!("; the signature of the URL held until {end} UTC, so it must be signed anew");
+        }
+        failure
     }
 
     /// There is nothing at the URL. Some file systems say so of what is forbidden, too.
     pub fn is_absent(&self) -> bool {
-        self.says(&["404", "410", "FileNotFoundError", "NoSuchKey"]) || self.reason.contains("No such file")
+        match self.kind {
+            Some(kind) => kind == Kind::Absent,
+            None => {
+                self.says(&["404", "410", "FileNotFoundError", "NoSuchKey"])
+                    || self.reason.contains("No such file")
+            }
+        }
+    }
+
+    /// It may not be read, with the rights that there are.
+    fn is_refused(&self) -> bool {
+        match self.kind {
+            Some(kind) => kind == Kind::Refused,
+            None => self.says(&["400", "401", "403", "PermissionError"]),
+        }
     }
 
     /// No retry mends it.
     pub fn is_lasting(&self) -> bool {
+        if let Some(kind) = self.kind {
+            return matches!(kind, Kind::Absent | Kind::Refused | Kind::Lasting);
+        }
         let words = ["it changed", "extension", "disabled by configuration", "support range requests"];
         self.is_absent()
             || self.says(&["401", "403", "405", "PermissionError", "NotImplementedError"])
             || words.iter().any(|word| self.reason.contains(word))
+    }
+
+    /// Whether the server asked for patience, which whoever asks next has, and for how long if it said so.
+    pub fn asks_for_patience(&self) -> Option<Option<Duration>> {
+        match self.kind {
+            Some(Kind::Tired { wait }) => Some(wait),
+            _ => None,
+        }
     }
 
     /// A number or name that stands alone, as in `HTTP 404` or `404, message='Not Found'`.
@@ -112,9 +175,17 @@ mod tests {
             ),
             ("", "the file system gave no reason", false),
         ] {
-            let failure = Failure::new(said, "http://h/a", 1);
+            let failure = Failure::new(Said::Words(said.into()), "http://h/a", 1);
             assert_eq!((failure.to_string().as_str(), failure.is_lasting()), (expected, lasting));
         }
-        assert_eq!(Failure::new("reset", "u", 4).to_string(), "reset (tried 4 times)");
+        let failure = |said: &str, url: &str| Failure::new(Said::Words(said.into()), url, 4).to_string();
+        assert_eq!(failure("reset", "u"), "reset (tried 4 times)");
+        let old = "https://h/a?X-Amz-Date=20240102T030405Z&X-Amz-Expires=60&X-Amz-Signature=0";
+        let until = "the signature of the URL held until 2024-01-02 03:05:05 UTC, so it must be signed anew";
+        assert_eq!(
+            failure("HTTP 403 Forbidden", old),
+            format!("HTTP 403 Forbidden; {until} (tried 4 times)")
+        );
+        assert_eq!(failure("reset", old), "reset (tried 4 times)");
     }
 }

@@ -11,15 +11,19 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Absence, Cause, Error, Part, ReasonResult, Result};
-use crate::files::Location;
-use crate::files::failure::{self, Failure};
+use crate::files::failure::Failure;
 use crate::files::ranges::{self, Found};
+use crate::files::web::address::unsigned;
+use crate::files::{self, Location};
 use crate::kept::{Idle, Kept};
-use crate::limits::Limits;
+use crate::limits::{Limits, Transport};
 use crate::workers::{self, Carry};
+
+mod attempt;
+mod native;
 
 /// What opens URLs. Any thread calls it while its query runs.
 pub trait RemoteFiles: Send + Sync {
@@ -46,6 +50,22 @@ pub trait RemoteFiles: Send + Sync {
     fn memory(&self) -> usize {
         usize::MAX
     }
+
+    /// Whether URLs of the web may be read without this file system, if that is what was chosen.
+    fn web(&self, _transport: Transport) -> Permit {
+        Permit::Forbidden
+    }
+}
+
+/// Whether URLs of the web may be read without the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permit {
+    /// The database limits what is read, or the way to it.
+    Forbidden,
+    /// As the file system would.
+    Free,
+    /// The file system has no way there itself.
+    Alone,
 }
 
 /// An open URL: a cursor that one thread uses at a time.
@@ -85,8 +105,6 @@ const LONGEST: u64 = 8 << 20;
 const KEPT_HANDLES: usize = 32;
 /// URLs whose metadata a session keeps.
 const KEPT_FILES: usize = 4096;
-/// The wait before the first retry; each further one waits four times as long.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// Who waits looks so often whether the query was interrupted.
 const SOON: Duration = Duration::from_millis(50);
 
@@ -134,14 +152,24 @@ pub struct Manners {
     pub concurrency: usize,
     /// What they may bring together, in bytes; one may bring more alone.
     pub inflight: usize,
+    /// Which way URLs of the web are read.
+    pub transport: Transport,
+    /// How long a server may say nothing, where we ask it ourselves.
+    pub patience: Duration,
+    /// How long what is known of a file is taken to hold, where we ask its server ourselves.
+    pub trust: Duration,
 }
 
 impl From<&Limits> for Manners {
     fn from(limits: &Limits) -> Manners {
         Manners {
             retries: limits.remote_retries,
-            concurrency: limits.remote_concurrency,
+            // A request takes a handle, and files beside it have theirs.
+            concurrency: limits.remote_concurrency.min(files::most_open() / 4).max(1),
             inflight: limits.remote_inflight,
+            transport: limits.transport,
+            patience: Duration::from_secs(limits.remote_timeout.into()),
+            trust: Duration::from_secs(limits.remote_trust.into()),
         }
     }
 }
@@ -159,6 +187,7 @@ pub struct Session {
     ended: Condvar,
     /// File systems, by their URLs' schemes, of whose handles it is known that each has a cursor of its own.
     apart: Mutex<Vec<String>>,
+    native: native::Rules,
 }
 
 /// A request under way.
@@ -180,6 +209,8 @@ type Slot = Arc<Mutex<Option<Arc<RemoteFile>>>>;
 /// What a session knows of a URL.
 pub struct RemoteFile {
     id: u64,
+    /// A number of its own.
+    look: u64,
     session: u64,
     url: String,
     size: u64,
@@ -193,6 +224,8 @@ pub struct RemoteFile {
     shared_cursor: AtomicBool,
     /// Two handles were asked whether they share a cursor.
     compared: AtomicBool,
+    /// How it is read without handles.
+    web: Option<native::Web>,
 }
 
 /// Ids of sessions and of files.
@@ -243,7 +276,10 @@ pub fn waiting() -> usize {
 }
 
 fn session() -> Result<Arc<Session>> {
-    current().ok_or_else(|| Error::Bug("a URL was read while no query runs".into()))
+    current().ok_or_else(|| {
+        let problem = "URLs are opened by the file system of a query, and this reads beside one";
+        Error::conflict(problem, "Read it in a query of SQL, or copy the files to a disk")
+    })
 }
 
 impl Carry for Session {
@@ -268,6 +304,7 @@ impl Session {
             under_way: Mutex::default(),
             ended: Condvar::new(),
             apart: Mutex::default(),
+            native: native::Rules::default(),
         }
     }
 
@@ -312,14 +349,14 @@ impl Session {
 
     /// Whether the session has opened a URL.
     pub fn knows(&self, url: &str) -> bool {
-        let slot = lock(&self.open).get(url).cloned();
+        let slot = lock(&self.open).get(&*unsigned(url)).cloned();
         slot.is_some_and(|slot| lock(&slot).is_some())
     }
 
     fn file(&self, url: &str) -> Result<Arc<RemoteFile>> {
         let slot = {
             let Ok(slot) = lock(&self.open)
-                .get_or_make(url.to_string(), || Ok::<_, Infallible>(Slot::default()))
+                .get_or_make(unsigned(url).into_owned(), || Ok::<_, Infallible>(Slot::default()))
                 .cloned();
             slot
         };
@@ -327,6 +364,15 @@ impl Session {
         if let Some(file) = known.as_ref() {
             return Ok(file.clone());
         }
+        let file = match self.open_native(url) {
+            Some(opened) => opened?,
+            None => self.open_by_handle(url)?,
+        };
+        *known = Some(file.clone());
+        Ok(file)
+    }
+
+    fn open_by_handle(&self, url: &str) -> Result<Arc<RemoteFile>> {
         // To open a file in fsspec's memory moves the cursor of those who read it.
         let alone = || MEMORY_CURSOR.write().unwrap_or_else(PoisonError::into_inner);
         let opened = self.attempt(url, || {
@@ -335,53 +381,15 @@ impl Session {
             let mut handle = self.open_handle(url)?;
             Ok((handle.size()?, handle))
         });
-        let (size, handle) = opened.map_err(|failure| match failure.is_absent() {
-            true => Error::Absent { path: url.into(), how: Absence::Remote(Cause::of(failure)) },
-            false => Error::unreadable(url, Cause::of(failure)),
-        })?;
+        let (size, handle) = opened.map_err(|failure| unopened(url, failure))?;
         let file = Arc::new(RemoteFile::new(self.id, url, size));
         self.rest(&file, handle);
-        *known = Some(file.clone());
         Ok(file)
     }
 
     fn open_handle(&self, url: &str) -> ReasonResult<Box<dyn RemoteHandle>> {
         OPENS.fetch_add(1, Relaxed);
         self.files.open(url)
-    }
-
-    /// Tries again, a bounded number of times, what may work later.
-    fn attempt<T>(
-        &self,
-        url: &str,
-        mut work: impl FnMut() -> ReasonResult<T>,
-    ) -> std::result::Result<T, Failure> {
-        let mut wait = FIRST_WAIT;
-        let retries = if failure::is_recent(url) { 0 } else { self.manners.retries };
-        let mut tries = 1;
-        loop {
-            let said = match work() {
-                Ok(done) => return Ok(done),
-                Err(said) => said,
-            };
-            let failure = Failure::new(said.text(), url, tries);
-            if tries > retries || failure.is_lasting() {
-                if tries > 1 {
-                    failure::remember(url);
-                }
-                return Err(failure);
-            }
-            RETRIES.fetch_add(1, Relaxed);
-            let until = Instant::now() + wait;
-            while Instant::now() < until {
-                if self.files.is_interrupted() {
-                    return Err(failure);
-                }
-                std::thread::sleep(SOON.min(until.saturating_duration_since(Instant::now())));
-            }
-            wait *= 4;
-            tries += 1;
-        }
     }
 
     /// A handle that nobody uses.
@@ -395,13 +403,19 @@ impl Session {
 
     /// Reads a range from the file system.
     fn fetch(&self, file: &RemoteFile, range: &Range<u64>) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; (range.end - range.start) as usize];
-        let read = self.attempt(&file.url, || {
-            let _under_way = self.enter(bytes.len())?;
-            REQUESTS.fetch_add(1, Relaxed);
-            self.fetch_once(file, range.start, &mut bytes)
-        });
-        read.map_err(|failure| Error::Unreadable {
+        let read = match &file.web {
+            Some(web) => self.fetch_natively(file, web, range),
+            None => {
+                let mut bytes = vec![0; (range.end - range.start) as usize];
+                let read = self.attempt(&file.url, || {
+                    let _under_way = self.enter(bytes.len())?;
+                    REQUESTS.fetch_add(1, Relaxed);
+                    Ok(self.fetch_once(file, range.start, &mut bytes)?)
+                });
+                read.map(|()| bytes)
+            }
+        };
+        let bytes = read.map_err(|failure| Error::Unreadable {
             path: file.url.clone(),
             part: Part::Bytes { first: range.start, last: range.end - 1 },
             reason: Cause::of(failure),
@@ -473,7 +487,8 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         for slot in lock(&self.open).drain() {
-            if let Some(file) = lock(&slot).as_ref() {
+            // What is known to be the same file the next time is kept, within the cache's bound.
+            if let Some(file) = lock(&slot).as_ref().filter(|file| !file.is_lasting()) {
                 ranges::forget(file.id);
             }
         }
@@ -483,8 +498,10 @@ impl Drop for Session {
 impl RemoteFile {
     fn new(session: u64, url: &str, size: u64) -> RemoteFile {
         let memory = is_memory(url);
+        let number = NEXT.fetch_add(1, Relaxed);
         RemoteFile {
-            id: NEXT.fetch_add(1, Relaxed),
+            id: number,
+            look: number,
             session,
             url: url.into(),
             size,
@@ -494,12 +511,27 @@ impl RemoteFile {
             cursor: if memory { MEMORY_CURSOR.clone() } else { Arc::default() },
             shared_cursor: AtomicBool::new(memory),
             compared: AtomicBool::new(memory),
+            web: None,
         }
+    }
+
+    /// Whether its number is the same in every query, as long as its server says that it has not changed.
+    fn is_lasting(&self) -> bool {
+        self.web.as_ref().is_some_and(native::Web::is_lasting)
     }
 
     /// Tells this state of the file from any other that a query saw.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Tells what a raster or an array was made of. Only a TIFF is all that it is made of: its number holds for the next
+    /// query too, if its server says that it has not changed; whatever may name other files is looked at anew.
+    pub fn identity(self: &Arc<Self>) -> u64 {
+        const TIFF: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+        // The first bytes are in memory.
+        let is_tiff = || self.head(4).is_ok_and(|head| TIFF.contains(&head.as_slice()));
+        if self.is_lasting() && is_tiff() { self.id } else { self.look }
     }
 
     /// Its URL.
@@ -526,6 +558,9 @@ impl RemoteFile {
             let reason =
                 format!("it changed from {} to {} bytes since the query was prepared", self.size, file.size);
             return Err(Error::unreadable(&self.url, reason));
+        }
+        if self.is_lasting() && file.is_lasting() && file.id != self.id {
+            return Err(Error::unreadable(&self.url, "it changed since the query was prepared"));
         }
         Ok(file)
     }
@@ -572,20 +607,9 @@ impl RemoteFile {
     ///
     /// # Errors
     /// As [`RemoteFile::read_at`].
-    pub fn prefetch(self: &Arc<Self>, mut wanted: Vec<Range<u64>>) -> Result<()> {
+    pub fn prefetch(self: &Arc<Self>, wanted: Vec<Range<u64>>) -> Result<()> {
         let (file, session) = (self.now()?, session()?);
-        wanted.iter_mut().for_each(|range| range.end = range.end.min(file.size));
-        wanted.retain(|range| range.start < range.end && !file.holds(range));
-        wanted.sort_unstable_by_key(|range| range.start);
-        let mut merged: Vec<Range<u64>> = Vec::new();
-        for range in wanted {
-            match merged.last_mut() {
-                Some(last) if range.start <= last.end + NEAR && range.end - last.start <= LONGEST => {
-                    last.end = last.end.max(range.end);
-                }
-                _ => merged.push(range),
-            }
-        }
+        let merged = file.missing(wanted)?;
         // More than the cache holds would be gone before it is read: the rest comes when its turn does.
         let mut room = crate::limits::remote_cache_bytes() as u64 / 4;
         let fits = merged.into_iter().take_while(|range| {
@@ -595,20 +619,39 @@ impl RemoteFile {
         });
         let mut fits: Vec<Range<u64>> = fits.collect();
         // Each further thread opens a handle, which is a request too.
-        let threads = session.manners.concurrency.min(fits.len() / RANGES_A_HANDLE);
+        let worth = if file.web.is_some() { fits.len() } else { fits.len() / RANGES_A_HANDLE };
+        let threads = session.manners.concurrency.min(worth);
         workers::each_waiting(&mut fits, threads, |range| file.walk(&session, range.clone(), true, |_, _| ()))
     }
 
-    /// Whether every byte of a range is in memory.
-    fn holds(&self, range: &Range<u64>) -> bool {
+    /// The ranges to be fetched for a reader who asks for some, neighbours as one.
+    ///
+    /// # Errors
+    /// As [`RemoteFile::read_at`].
+    pub fn missing(self: &Arc<Self>, mut wanted: Vec<Range<u64>>) -> Result<Vec<Range<u64>>> {
+        let file = self.now()?;
+        wanted.iter_mut().for_each(|range| range.end = range.end.min(file.size));
+        wanted.retain(|range| range.start < range.end && !file.holds(range));
+        // What is held of the first is not fetched again: the page of the header, say.
+        wanted.iter_mut().for_each(|range| range.start = file.held_until(range));
+        Ok(merged(wanted, if file.web.is_some() { native::NEAR } else { NEAR }))
+    }
+
+    /// Where the bytes of a range end that are in memory.
+    fn held_until(&self, range: &Range<u64>) -> u64 {
         let mut at = range.start;
         while at < range.end {
             match ranges::find(self.id, at) {
                 Found::Bytes(bytes, skip) => at += (bytes.len() - skip) as u64,
-                Found::Gap { .. } => return false,
+                Found::Gap { .. } => break,
             }
         }
-        true
+        at.min(range.end)
+    }
+
+    /// Whether every byte of a range is in memory.
+    fn holds(&self, range: &Range<u64>) -> bool {
+        self.held_until(range) == range.end
     }
 
     /// Visits the bytes of a range in order, fetching those that are not in memory.
@@ -660,7 +703,9 @@ impl RemoteFile {
             let ends = flight.iter().map(|other| other.end).filter(|end| *end <= range.start);
             let starts = flight.iter().map(|other| other.start).filter(|start| *start > range.start);
             let room = ends.fold(before, u64::max)..starts.fold(after, u64::min).min(self.size);
-            let claim = if exact || range.end - range.start >= PAGE {
+            let claim = if self.web.as_ref().is_some_and(native::Web::is_whole) {
+                0..self.size
+            } else if exact || range.end - range.start >= PAGE {
                 range.start..range.end.min(room.end).min(range.start + LONGEST)
             } else {
                 self.page(&range, &room)
@@ -679,8 +724,40 @@ impl RemoteFile {
         let length = if goes_on { (last_length * 2).min(LONGEST_PAGE) } else { PAGE };
         let end = (start / PAGE * PAGE + length).max(range.end.div_ceil(PAGE) * PAGE).min(room.end);
         *pages = (end, length);
+        if let Some(web) = &self.web {
+            web.learn(&(start..end));
+        }
         start..end
     }
+}
+
+/// The error of a URL that does not open.
+fn unopened(url: &str, failure: Failure) -> Error {
+    match failure.is_absent() {
+        true => Error::Absent { path: url.into(), how: Absence::Remote(Cause::of(failure)) },
+        false => Error::unreadable(url, Cause::of(failure)),
+    }
+}
+
+/// Ranges in order, those that lie near each other as one: so many bytes apart at most, and no further than four times of what
+/// was asked for before.
+fn merged(mut wanted: Vec<Range<u64>>, near: u64) -> Vec<Range<u64>> {
+    wanted.sort_unstable_by_key(|range| range.start);
+    let (mut merged, mut asked): (Vec<Range<u64>>, u64) = (Vec::new(), 0);
+    for range in wanted {
+        let reach = near.min(NEAR.max(4 * asked));
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end + reach && range.end - last.start <= LONGEST => {
+                asked += range.end.saturating_sub(last.end.max(range.start));
+                last.end = last.end.max(range.end);
+            }
+            _ => {
+                asked = range.end - range.start;
+                merged.push(range);
+            }
+        }
+    }
+    merged
 }
 
 /// A range that this thread fetches.

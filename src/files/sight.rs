@@ -21,7 +21,7 @@ pub struct Stamp {
     /// Microseconds since 1970, UTC; nothing for a remote file, whose file system does not tell.
     pub modified: Option<i64>,
     /// Inode and time of last status change: a copy that keeps size and time is another file all the same. For a
-    /// remote file a number of its own in every query, since nothing tells whether it changed in between.
+    /// remote file a number of its own in every query, unless its server tells that it has not changed in between.
     pub identity: (u64, i64),
 }
 
@@ -58,7 +58,7 @@ impl Sight {
             Address::Url(url) => {
                 let is_store = location.is_store_url();
                 let file = if is_store { remote_document(url)? } else { remote::open(url)? };
-                let stamp = Stamp { size: file.size(), modified: None, identity: (file.id(), 0) };
+                let stamp = Stamp { size: file.size(), modified: None, identity: (file.identity(), 0) };
                 (if is_store { FileKind::Store } else { FileKind::File }, stamp)
             }
             Address::Local(file) => local(file, location.text())?,

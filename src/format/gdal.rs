@@ -27,6 +27,7 @@ mod vsi;
 pub mod warp;
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -228,6 +229,20 @@ impl Raster {
     /// The bytes cannot be read.
     pub fn prefetch(&self, blocks: &[(usize, usize, usize)]) -> Result<()> {
         let Some(remote) = &self.gdal_file.remote else { return Ok(()) };
+        match self.stored(blocks)? {
+            Some(ranges) => remote.prefetch(ranges),
+            None => Ok(()),
+        }
+    }
+
+    /// Where in the file such blocks lie, without those that are not stored; `None` where the format does not tell.
+    ///
+    /// # Errors
+    /// The bytes that tell it cannot be read.
+    pub fn stored(&self, blocks: &[(usize, usize, usize)]) -> Result<Option<Vec<Range<u64>>>> {
+        if self.header.driver != "GTiff" && self.header.driver != "COG" {
+            return Ok(None);
+        }
         vsi::watched(&self.location, || {
             let number = |band: &RasterBand<'_>, key: &str, (row, col): (usize, usize)| {
                 band.metadata_item(&format!("{key}_{col}_{row}"), "TIFF")?.parse::<u64>().ok()
@@ -237,7 +252,7 @@ impl Raster {
                 let first = number(&band, "BLOCK_OFFSET", (row, col))?;
                 Some(first..first.saturating_add(number(&band, "BLOCK_SIZE", (row, col))?))
             };
-            remote.prefetch(blocks.iter().filter_map(byte_range).collect())
+            Ok(Some(blocks.iter().filter_map(byte_range).collect()))
         })
     }
 

@@ -190,6 +190,19 @@ fn crs_name(projjson: &Json) -> Option<String> {
     Some(format!("{}:{code}", id.get("authority")?.as_str()?))
 }
 
+/// Marks what Arrow itself tells of geometries: the CRS that is noted beside them, by its name.
+pub fn with_crs(mut marks: HashMap<String, String>) -> HashMap<String, String> {
+    const NOTED: &str = "ARROW:extension:metadata";
+    let noted: Option<Json> = marks
+        .get(NOTED)
+        .filter(|_| marks.get(TYPE).is_some_and(|name| name == GEOMETRY))
+        .and_then(|text| serde_json::from_str(text).ok());
+    let crs = noted.as_ref().and_then(|noted| noted.get("crs"));
+    let name = crs.and_then(|crs| crs.as_str().map(str::to_string).or_else(|| crs_name(crs)));
+    marks.extend(name.map(|name| (CRS.into(), name)));
+    marks
+}
+
 fn is_marked(field: &Field, name: &str) -> bool {
     field.metadata().get(TYPE).is_some_and(|mark| mark == name)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::window::Window;
+use crate::workers::go_on_or_leave;
 
 /// True when any two of the windows share a pixel. Every window is filed under the cells, as large as the
 /// largest window, that it touches: two that share a pixel share a cell. The first shared pixel ends the search,
@@ -12,6 +13,7 @@ pub fn any_overlap(windows: &[Window]) -> bool {
     let width = windows.iter().map(|w| i64::from(w.width)).max().unwrap_or(1);
     let mut cells: HashMap<(i64, i64), Vec<&Window>> = HashMap::new();
     for window in windows {
+        go_on_or_leave();
         for row in window.row_off.div_euclid(height)..=(window.row_end() - 1).div_euclid(height) {
             for col in window.col_off.div_euclid(width)..=(window.col_end() - 1).div_euclid(width) {
                 let there = cells.entry((row, col)).or_default();
@@ -41,6 +43,7 @@ pub fn distinct(windows: &[Window]) -> Vec<Window> {
     let (mut next, mut active, mut found) =
         (by_row.into_iter().peekable(), Vec::<&Window>::new(), Vec::new());
     for pair in edges.windows(2) {
+        go_on_or_leave();
         let [top, bottom] = *pair else { continue };
         active.retain(|w| w.row_end() > top);
         let before = active.len();

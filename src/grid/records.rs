@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 use crate::format::parquet::{Table, always_has_value, sql_type, value};
@@ -27,6 +27,7 @@ pub struct Records {
 enum Origin {
     Parquet,
     List(Arc<Vec<Value>>),
+    Batches(Arc<[Arc<RecordBatch>]>),
 }
 
 /// One row's columns, as they lie in the registry.
@@ -40,6 +41,11 @@ pub(super) enum Columns {
 }
 
 impl Record {
+    /// A row of a batch.
+    pub fn of_batch(batch: &Arc<RecordBatch>, row: usize) -> Record {
+        Record(Columns::Arrow(batch.clone(), row))
+    }
+
     /// The value of a column; NULL for one that there is not.
     pub fn value(&self, column: usize) -> Cow<'_, Value> {
         let found = match &self.0 {
@@ -94,6 +100,35 @@ impl Records {
         Ok(Records { name, columns, rows: items.len() as u64, source })
     }
 
+    /// Rows that lie in memory. A column of a type that is not carried along has no name: who asks for it does not find it.
+    pub fn batches(name: &str, schema: &SchemaRef, batches: Arc<[Arc<RecordBatch>]>) -> Records {
+        let column = |field: &Arc<Field>| match sql_type(field) {
+            Some(ty) => (field.name().clone(), ty),
+            None => (String::new(), SqlType::Varchar),
+        };
+        let columns = schema.fields().iter().map(column).collect();
+        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        Records { name: name.into(), columns, rows, source: Origin::Batches(batches) }
+    }
+
+    /// The same rows, some of whose columns go by other names: pairs of a name and the column that has it. No other column
+    /// keeps such a name.
+    ///
+    /// # Errors
+    /// A column that there is not.
+    pub fn renamed(&self, names: &[(&str, &str)]) -> Result<Records> {
+        let mut renamed = self.clone();
+        let taken = |name: &str| names.iter().any(|(new, _)| new.eq_ignore_ascii_case(name));
+        renamed.columns.iter_mut().filter(|(name, _)| taken(name)).for_each(|(name, _)| name.clear());
+        for (new, column) in names {
+            let at = self.find(column).ok_or_else(|| self.bad(&format!("there is no column {column}:")))?;
+            if let Some((name, _)) = renamed.columns.get_mut(at) {
+                *name = (*new).to_string();
+            }
+        }
+        Ok(renamed)
+    }
+
     /// The rows from the beginning.
     ///
     /// # Errors
@@ -107,6 +142,10 @@ impl Records {
                     Ok(batch) => own.of_batch(&Arc::new(batch)),
                     Err(error) => vec![Err(error)],
                 }))
+            }
+            Origin::Batches(batches) => {
+                let batches = batches.to_vec();
+                Box::new(batches.into_iter().flat_map(move |batch| own.of_batch(&batch)))
             }
             Origin::List(items) => {
                 let items = items.clone();

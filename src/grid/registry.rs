@@ -62,18 +62,25 @@ impl Registry {
     /// The file can no longer be read.
     pub fn read(&self) -> Result<Rows> {
         let registry = self.clone();
-        let mut paths = Paths(Kept::new(MAX_PATHS));
+        let mut paths = Paths::default();
         Ok(Box::new(self.records.records()?.map(move |record| {
             let record = record?;
-            let target = match &record.0 {
-                Columns::Arrow(batch, row) => registry.target_of_row(batch, *row, &mut paths),
-                Columns::Item(items, index) => match items.get(*index) {
-                    Some(Value::Struct(fields)) => registry.target_of_item(fields, &mut paths),
-                    _ => Err(registry.no_target()),
-                },
-            };
-            Ok(Row { target, carried: record })
+            Ok(Row { target: registry.target(&record, &mut paths), carried: record })
         })))
+    }
+
+    /// What a row names.
+    ///
+    /// # Errors
+    /// A row without a path or a window.
+    pub fn target(&self, record: &Record, paths: &mut Paths) -> Result<Target> {
+        match &record.0 {
+            Columns::Arrow(batch, row) => self.target_of_row(batch, *row, paths),
+            Columns::Item(items, index) => match items.get(*index) {
+                Some(Value::Struct(fields)) => self.target_of_item(fields, paths),
+                _ => Err(self.no_target()),
+            },
+        }
     }
 
     fn target_of_row(&self, batch: &RecordBatch, row: usize, paths: &mut Paths) -> Result<Target> {
@@ -138,10 +145,16 @@ impl Registry {
 }
 
 /// The paths that were met, each held once for all of its rows.
-struct Paths(Kept<Arc<str>, Arc<str>>);
+pub struct Paths(Kept<Arc<str>, Arc<str>>);
 
 /// Paths that are known at once; more are held anew where they come again.
 const MAX_PATHS: usize = 1 << 16;
+
+impl Default for Paths {
+    fn default() -> Paths {
+        Paths(Kept::new(MAX_PATHS))
+    }
+}
 
 impl Paths {
     fn get(&mut self, path: &str) -> Arc<str> {

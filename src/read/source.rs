@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use crate::cf;
 use crate::dtype::Pixels;
 use crate::error::{Error, Result};
+use crate::files::web::address::unsigned;
 use crate::files::{self, Sight, remote};
 use crate::format::gdal::Raster;
 use crate::format::{Header, Kind, geotiff, open, vrt};
@@ -29,6 +30,28 @@ pub struct Source {
     header: Arc<Header>,
     /// Names beside it that begin like its stem, where they are all that its driver looks for.
     siblings: Option<Vec<String>>,
+}
+
+/// What reading some blocks would cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Blocks of bands.
+    pub blocks: u64,
+    /// Those that are decoded already.
+    pub decoded: u64,
+    /// What the others cost; nothing where the format does not tell where they lie.
+    pub stored: Option<Stored>,
+}
+
+/// What blocks cost that are yet to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// Their bytes in the file.
+    pub bytes: u64,
+    /// Ranges to be fetched over the network.
+    pub requests: u64,
+    /// The bytes of these.
+    pub fetched: u64,
 }
 
 static CACHE: LazyLock<BlockCache> = LazyLock::new(BlockCache::default);
@@ -101,7 +124,7 @@ impl Source {
     }
 
     fn of(sight: Sight) -> Result<Arc<Source>> {
-        let known = KNOWN.get(sight.path());
+        let known = KNOWN.get(&*unsigned(sight.path()));
         if let Some(source) =
             known.filter(|s| s.sight.stamp() == sight.stamp() && s.parts_state == files::state(&s.parts))
         {
@@ -115,7 +138,7 @@ impl Source {
         }
         // Another thread may have opened it meanwhile: its source and its blocks are the ones to share.
         let same = |other: &Arc<Source>| other.sight.stamp() == stamp && other.parts_state == parts_state;
-        Ok(KNOWN.share(source.path().to_string(), Arc::new(source), same))
+        Ok(KNOWN.share(unsigned(source.path()).into_owned(), Arc::new(source), same))
     }
 
     /// Reads a header, and gives the raster too where GDAL had to open it.
@@ -259,6 +282,34 @@ impl Source {
         let fetched = raster.prefetch(&blocks);
         HANDLES.give_back(self.id, raster);
         fetched
+    }
+
+    /// What it would cost to read some blocks, sorted, each once.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn cost(&self, keys: &[Key]) -> Result<Cost> {
+        let (decoded, missing): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(|key| CACHE.holds(**key));
+        let cost = Cost { blocks: keys.len() as u64, decoded: decoded.len() as u64, stored: None };
+        let blocks: Vec<_> = missing
+            .iter()
+            .filter(|key| !key.mask)
+            .map(|key| (key.band as usize, key.row as usize, key.col as usize))
+            .collect();
+        let raster = self.borrow()?;
+        let ranges = raster.stored(&blocks);
+        HANDLES.give_back(self.id, raster);
+        let Some(mut ranges) = ranges? else { return Ok(cost) };
+        // Where bands lie together, they share their blocks.
+        ranges.sort_unstable_by_key(|range| (range.start, range.end));
+        ranges.dedup();
+        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+        let planned = match self.sight.location().address() {
+            files::Address::Url(url) => remote::open(url)?.missing(ranges)?,
+            files::Address::Local(_) => Vec::new(),
+        };
+        let fetched = planned.iter().map(|range| range.end - range.start).sum();
+        Ok(Cost { stored: Some(Stored { bytes, requests: planned.len() as u64, fetched }), ..cost })
     }
 
     fn borrow(&self) -> Result<Raster> {

@@ -128,7 +128,7 @@ impl<C: Send + 'static> PatchStream<C> {
         let first = rows.peek().and_then(|row| Some(row.as_ref().ok()?.target.as_ref().ok()?.path.clone()));
         let waiting = remote::threads(1, first.iter().map(|path| &**path)).min(WAITING_JOBS);
         let jobs = Jobs { rows, bytes_per_pixel: options.dtype.size() * options.bands };
-        let loader = PatchLoader { options: options.clone(), files: Shared::new(MAX_FILES) };
+        let loader = PatchLoader::new(options.clone());
         let threads = options.limits.threads.max(waiting);
         let pool = Ordered::start(jobs, threads, threads * JOBS_AHEAD, move |rows| loader.patches(rows))?;
         let feed = Feed { pool, left: Vec::new().into_iter() };
@@ -216,13 +216,18 @@ impl<C, R: Iterator<Item = Result<Row<C>>>> Iterator for Jobs<R> {
 }
 
 /// Makes the patches of jobs ready.
-struct PatchLoader {
+pub struct PatchLoader {
     options: Arc<StreamOptions>,
     /// By path and step; what cannot be read stays so for the stream.
     files: Shared<(Arc<str>, Option<u64>), Result<File>>,
 }
 
 impl PatchLoader {
+    /// Knows no file yet.
+    pub fn new(options: Arc<StreamOptions>) -> PatchLoader {
+        PatchLoader { options, files: Shared::new(MAX_FILES) }
+    }
+
     fn patches<C>(&self, rows: Vec<Result<Row<C>>>) -> Result<Vec<Patch<C>>> {
         self.look_ahead(&rows);
         let mut patches: Vec<Patch<C>> = rows.into_iter().map(|row| self.patch(row)).collect();
@@ -265,7 +270,11 @@ impl PatchLoader {
         }
     }
 
-    fn window(&self, target: &Target) -> Result<FileWindow> {
+    /// The window of a file that is looked at once.
+    ///
+    /// # Errors
+    /// A file that cannot be opened or has other bands or pixels, or a window above what a patch may take.
+    pub fn window(&self, target: &Target) -> Result<FileWindow> {
         let File { source, bands } = self.file(target)?;
         let (window, options) = (target.window, &self.options);
         check_patch(&window, bands.len(), options.dtype.size(), &options.limits)?;

@@ -20,7 +20,8 @@ use crate::workers;
 pub const EXTENSION: Extension =
     Extension { register, replacement: replacement::function, tell: remedies::told };
 
-fn register(connection: &Connection) -> Result<()> {
+/// What the engine needs before any file is read; once is enough, and more does no harm.
+pub fn start() {
     gdal::start();
     memory::limit_by(workers::memory);
     when_lowered(|| {
@@ -31,6 +32,10 @@ fn register(connection: &Connection) -> Result<()> {
         source::close_idle();
         array_handles::close_idle();
     });
+}
+
+fn register(connection: &Connection) -> Result<()> {
+    start();
     settings::register(connection)?;
     catalog_crs::load(connection)?;
     query::register(connection)?;

@@ -10,6 +10,7 @@ group! {
     scalar read_patch::ReadPatch,
     table read_patch_table::ReadPatchTable,
     table read_blocks::ReadBlocks,
+    table read_plan::ReadPlan,
     scalar read_slice::ReadSlice,
     table read_slice_table::ReadSliceTable,
     scalar read_series::ReadSeries,

@@ -16,6 +16,9 @@ from rasterio.transform import from_origin
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXTENSION = os.environ.get("GEOQUILT_EXTENSION", str(ROOT / "build/release/geoquilt.duckdb_extension"))
 CACHE = pathlib.Path(os.environ.get("GEOQUILT_TEST_CACHE", pathlib.Path.home() / ".cache/geoquilt/test"))
+# The package as it lies here, over the file under test.
+sys.path.insert(0, str(ROOT / "python"))
+os.environ["GEOQUILT_EXTENSION"] = EXTENSION
 DEPTH_RECON = "depth-recon==0.0.1a12"
 
 

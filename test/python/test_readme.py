@@ -68,6 +68,24 @@ def test_the_readme_python_reads_every_patch(tmp_path, monkeypatch, con):
     np.testing.assert_array_equal(got, want)
 
 
+def test_the_readme_batches_are_the_patches_of_the_registry(tmp_path, monkeypatch, con):
+    small = ROOT / "test/data/small"
+    con.execute(f"""
+        CREATE TABLE grid AS FROM geo_patch_grid('{small}/land.tif', size := 6);
+        CREATE TABLE files AS FROM geo_catalog_build('{small}/sst*.tif', filename_regex := '(?P<date>\\d{{8}})');
+        COPY (FROM geoquilt.patch_registry('grid', 'files', val_year := 2019)) TO '{tmp_path}/registry.parquet'""")
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"<!-- batches -->\n```python\n(.*?)```", README, re.S).group(1)
+    seen = []
+    exec(code.replace('batch["patch_id"], batch["date"]', 'seen.append((batch["data"], batch["patch_id"], batch["date"]))'), {"seen": seen})
+    rows = con.execute(f"SELECT path, win.row_off, win.col_off, patch_id, date FROM '{tmp_path}/registry.parquet'").fetchall()
+    want = np.stack([rasterio.open(p).read(masked=True)[:, r:r + 6, c:c + 6].filled(np.nan) for p, r, c, _, _ in rows])
+    assert [len(data) for data, _, _ in seen] == [16, 16, 16, 6]
+    np.testing.assert_array_equal(np.concatenate([data for data, _, _ in seen]), want)
+    assert np.concatenate([ids for _, ids, _ in seen]).tolist() == [row[3] for row in rows]
+    assert np.concatenate([dates for _, _, dates in seen]).astype("datetime64[D]").tolist() == [row[4] for row in rows]
+
+
 def test_the_table_of_patches_reads_no_pixel(monkeypatch, con):
     monkeypatch.chdir(ROOT)
     decoded = lambda: con.execute("SELECT misses FROM geoquilt_cache()").fetchall()[0][0]

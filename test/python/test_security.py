@@ -545,6 +545,7 @@ PATHS = {
     "read_patch.path scalar": ["SELECT read_patch('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")"],
     "read_patch.source table": ["FROM read_patch('{}/a.tif', size := 2)", "FROM read_patch('{}/*.tif', size := 2)", "FROM read_patch('{}/registry.parquet')",
                                 "FROM read_patch([{{path: '{}/a.tif', win: " + WIN.replace("{", "{{").replace("}", "}}") + "}}])"],
+    "read_plan.source table": ["FROM read_plan('{}/a.tif', size := 2)", "FROM read_plan('{}/registry.parquet')"],
     "read_blocks.source table": ["FROM read_blocks('{}/a.tif')", "FROM '{}/a.tif'"],
     "geo_zonal_stats.path scalar": ["SELECT geo_zonal_stats('{}/a.tif', 'POLYGON ((-8.99988 41.55140, -8.99964 41.55140, -8.99964 41.55157, -8.99988 41.55140))'::GEOMETRY)"],
     "geo_zonal_stats.weights scalar": ["SELECT geo_zonal_stats('{}/a.tif', 'POLYGON ((-8.99988 41.55140, -8.99964 41.55140, -8.99964 41.55157, -8.99988 41.55140))'::GEOMETRY, {{weights: '{}/a.tif'}})"],

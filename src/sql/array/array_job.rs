@@ -37,6 +37,16 @@ impl ArrayJob {
         Ok(ArrayJob { parts, decoding: request.decoding, onto, dims, shape, values })
     }
 
+    /// Sizes of the dimensions that stay.
+    pub fn shape(&self) -> Vec<usize> {
+        self.shape.iter().map(|size| usize::try_from(*size).unwrap_or(usize::MAX)).collect()
+    }
+
+    /// Takes the fill value away, so that gaps are told instead.
+    pub fn take_fill(&mut self) -> Option<f64> {
+        self.decoding.fill.take()
+    }
+
     /// The variable's name.
     ///
     /// # Errors

@@ -110,6 +110,26 @@ impl ArrayReader {
         self.dtype
     }
 
+    /// What a row asks for, if its values are those that all rows have.
+    ///
+    /// # Errors
+    /// As [`ArrayJob::new`]; values of another type, or more than a chunk may take.
+    pub fn checked_job(&self, record: &Record) -> Result<ArrayJob> {
+        let job = self.sized_job(record)?;
+        let own = job.dtype()?;
+        if own != self.dtype && !self.dtype.is_float() {
+            let problem = format!("its values are {own}, and those of the rows before {}", self.dtype);
+            return Err(Error::conflict(problem, "Ask for float32 or float64").at("read_array(dtype)"));
+        }
+        Ok(job)
+    }
+
+    fn sized_job(&self, record: &Record) -> Result<ArrayJob> {
+        let job = self.job(record, &mut Opened::default())?;
+        check_size(job.variable()?, job.values as u64, self.dtype.size(), &self.limits)?;
+        Ok(job)
+    }
+
     fn job(&self, record: &Record, opened: &mut Opened) -> Result<ArrayJob> {
         let paths = self.paths.read(record).map_err(|error| error.at("read_array(paths)"))?;
         let mut request = self.base.clone();
@@ -150,24 +170,16 @@ impl RowReader for ArrayReader {
     }
 
     fn read(&self, record: &Record, with_values: bool) -> Result<RowRead> {
-        let job = self.job(record, &mut Opened::default())?;
-        check_size(job.variable()?, job.values as u64, self.dtype.size(), &self.limits)?;
+        let job = match with_values {
+            true => self.checked_job(record)?,
+            false => self.sized_job(record)?,
+        };
         let values = match with_values {
-            true => {
-                let own = job.dtype()?;
-                if own != self.dtype && !self.dtype.is_float() {
-                    let problem =
-                        format!("its values are {own}, and those of the rows before {}", self.dtype);
-                    return Err(
-                        Error::conflict(problem, "Ask for float32 or float64").at("read_array(dtype)")
-                    );
-                }
-                with_dtype!(self.dtype, T => {
-                    let mut values = vec![T::default(); job.values];
-                    let gaps = job.read(&mut values, 1)?;
-                    Some((<T as Pixel>::pixels(values) as Pixels, gaps))
-                })
-            }
+            true => with_dtype!(self.dtype, T => {
+                let mut values = vec![T::default(); job.values];
+                let gaps = job.read(&mut values, 1)?;
+                Some((<T as Pixel>::pixels(values) as Pixels, gaps))
+            }),
             false => None,
         };
         Ok(RowRead { values, others: job.rest().to_vec() })

@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::read::patch::{PatchOptions, common_dtype};
 use crate::read::source::{Source, open_ahead};
 use crate::read::steps::bands_at;
-use crate::read::stream::{Patch, PatchStream, ReadyPatch, Row, StreamOptions};
+use crate::read::stream::{Patch, PatchStream, ReadyPatch, Row, StreamOptions, Target};
 use crate::sql::shared::options::patch_options;
 use crate::sql::shared::remedies::told;
 use crate::sql::shared::windows::WindowRow;
@@ -266,12 +266,24 @@ type Rows = Box<dyn Iterator<Item = Result<Row<Carried>>> + Send>;
 
 /// The patches to read, in order, made as they are asked for.
 fn rows(bound: &Bound) -> Result<Rows> {
-    match &bound.origin {
+    rows_of(&bound.origin, bound.options.on_error, bound.function)
+}
+
+/// The files and windows of an origin, in order.
+///
+/// # Errors
+/// The registry can no longer be read.
+pub fn targets(origin: &Origin) -> Result<Box<dyn Iterator<Item = Result<Target>> + Send>> {
+    Ok(Box::new(rows_of(origin, OnError::Fail, "read_plan")?.map(|row| row?.target)))
+}
+
+fn rows_of(origin: &Origin, on_error: OnError, function: &'static str) -> Result<Rows> {
+    match origin {
         Origin::Registry(registry) => {
             Ok(Box::new(registry.read()?.map(|row| row.map(|row| row.map(Carried::Registry)))))
         }
         Origin::Rasters { paths, cut } => {
-            let (cut, on_error, function) = (*cut, bound.options.on_error, bound.function);
+            let cut = *cut;
             let of = move |path: String| -> Rows {
                 match cut.rows(&path, on_error) {
                     Ok(rows) => Box::new(rows.map(|row| row.map(|row| row.map(Carried::Raster)))),

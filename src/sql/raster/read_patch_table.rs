@@ -134,7 +134,11 @@ impl TableFunction for ReadPatchTable {
     }
 }
 
-fn origin(args: &Args) -> Result<Origin> {
+/// What is read: rasters that are cut, or a registry.
+///
+/// # Errors
+/// It is neither, or is not there.
+pub fn origin(args: &Args) -> Result<Origin> {
     let must =
         "a raster's path, a glob, a list of those, or a registry (a .parquet path, or a list of structs)";
     let source = args.required("source", must)?;

@@ -10,7 +10,10 @@ use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::grid::records::{Record, Records};
 use crate::limits::Limits;
+use crate::read::gaps::Gaps;
+use crate::read::scene::Scene;
 use crate::read::series::{SeriesOptions, read_series};
+use crate::slice::Slice;
 use crate::sql::raster::read_series::{REDUCE, STEP, SeriesPlan, plan_series, series_options};
 use crate::sql::raster::read_slice_table::{NAMED_SLICE_OPTIONS, SliceColumn, transform, whole};
 use crate::sql::shared::options::SLICE_OPTIONS;
@@ -79,11 +82,74 @@ pub struct SeriesReader {
     slice: SliceColumn,
     options: RowOptions,
     /// Where rows have no options of their own.
-    plain: Option<SeriesOptions>,
+    plain: Option<Arc<SeriesOptions>>,
     limits: Limits,
 }
 
+/// What a row asks for.
+pub struct SeriesJob {
+    /// How it is read.
+    pub options: Arc<SeriesOptions>,
+    scenes: Vec<Scene>,
+    slice: Slice,
+    /// The slice's CRS, as the user names it.
+    crs: String,
+    plan: SeriesPlan,
+    limits: Limits,
+}
+
+impl SeriesJob {
+    /// Steps, bands, rows and columns.
+    pub fn shape(&self) -> [usize; 4] {
+        let slice = &self.slice;
+        [self.plan.bins.len(), self.plan.bands, slice.height as usize, slice.width as usize]
+    }
+
+    /// Reads the pixels, `[time, band, row, col]`; gives the runs without one.
+    ///
+    /// # Errors
+    /// As [`read_series`].
+    pub fn read(&self, out: &mut [f32]) -> Result<Gaps> {
+        // The rows themselves are what several threads share.
+        let alone = Limits { threads: 1, ..self.limits };
+        read_series(&self.scenes, &self.plan.bins, &self.slice, &self.options, &alone, out)
+    }
+}
+
 impl SeriesReader {
+    /// # Errors
+    /// A registry without paths, times or slices, or options that are wrong for all rows.
+    pub fn new(args: &Args, records: &Records, limits: Limits) -> Result<SeriesReader> {
+        let (paths, slice) = (ScenesColumn::of(records)?, SliceColumn::of(records)?);
+        let is_list = |index: &usize| matches!(records.columns.get(*index), Some((_, SqlType::List(_))));
+        let times = records.find("times").filter(is_list);
+        let times =
+            times.ok_or_else(|| records.bad("a registry of series has a column times TIMESTAMP[]"))?;
+        let known =
+            [STEP.name, REDUCE.name].into_iter().chain(SLICE_OPTIONS.iter().map(|option| option.name));
+        let options = RowOptions::of(&DOC, args, known, records);
+        let plain = if options.differ() { None } else { Some(Arc::new(series_options(args)?)) };
+        Ok(SeriesReader { paths, times, slice, options, plain, limits })
+    }
+
+    /// What a row asks for.
+    ///
+    /// # Errors
+    /// A row without paths, times or a slice, a first file that cannot be opened, or a series above what a chunk may take.
+    pub fn job(&self, record: &Record) -> Result<SeriesJob> {
+        let blame =
+            |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
+        let (given, scenes) = self.paths.read(record).map_err(blame("paths"))?;
+        let times = self.times(record).map_err(blame("times"))?;
+        let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
+        let options = match &self.plain {
+            Some(plain) => plain.clone(),
+            None => Arc::new(series_options(&self.options.of_row(record)?)?),
+        };
+        let plan = plan_series((&scenes, given), &times, &slice, &options, &self.limits)?;
+        Ok(SeriesJob { options, scenes, slice, crs, plan, limits: self.limits })
+    }
+
     fn times(&self, record: &Record) -> Result<Vec<i64>> {
         const DAY: i64 = 86_400_000_000;
         let value = record.value(self.times);
@@ -112,33 +178,19 @@ impl RowReader for SeriesReader {
     }
 
     fn read(&self, record: &Record, with_values: bool) -> Result<RowRead> {
-        let blame =
-            |parameter: &'static str| move |error: Error| error.at(format!("read_series({parameter})"));
-        let (given, scenes) = self.paths.read(record).map_err(blame("paths"))?;
-        let times = self.times(record).map_err(blame("times"))?;
-        let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
-        let own = match &self.plain {
-            Some(_) => None,
-            None => Some(series_options(&self.options.of_row(record)?)?),
-        };
-        let Some(options) = self.plain.as_ref().or(own.as_ref()) else {
-            return Err(Error::Bug("a row without options".into()));
-        };
-        let SeriesPlan { bins, bands, pixels } =
-            plan_series((&scenes, given), &times, &slice, options, &self.limits)?;
+        let job = self.job(record)?;
         let values = match with_values {
             true => {
-                // The rows themselves are what several threads share.
-                let alone = Limits { threads: 1, ..self.limits };
-                let mut data = vec![0f32; pixels];
-                let gaps = read_series(&scenes, &bins, &slice, options, &alone, &mut data)?;
+                let mut data = vec![0f32; job.plan.pixels];
+                let gaps = job.read(&mut data)?;
                 Some((Pixels::Float32(data), gaps))
             }
             false => None,
         };
-        let sides = [bins.len() as i64, bands as i64, slice.height.into(), slice.width.into()];
-        let steps = Value::List(bins.iter().map(|bin| Value::Timestamp(bin.time)).collect());
-        Ok(RowRead { values, others: vec![whole(&sides), steps, transform(&slice), Value::Text(crs)] })
+        let steps = Value::List(job.plan.bins.iter().map(|bin| Value::Timestamp(bin.time)).collect());
+        let sides = whole(&job.shape().map(|side| side as i64));
+        let others = vec![sides, steps, transform(&job.slice), Value::Text(job.crs)];
+        Ok(RowRead { values, others })
     }
 }
 
@@ -149,7 +201,7 @@ impl TableFunction for ReadSeriesTable {
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound<SeriesReader>>> {
         let records = only_registry(args, "registry")?;
-        let reader = reader(args, &records, limits).map_err(|error| match error {
+        let reader = SeriesReader::new(args, &records, limits).map_err(|error| match error {
             Error::BadRegistry { .. } => args.blame("registry")(error),
             other => other,
         })?;
@@ -167,15 +219,4 @@ impl TableFunction for ReadSeriesTable {
     fn next(scan: &Scan<SeriesReader>, out: &mut Chunk<'_>) -> Result<()> {
         row_scan::next(scan, out)
     }
-}
-
-fn reader(args: &Args, records: &Records, limits: Limits) -> Result<SeriesReader> {
-    let (paths, slice) = (ScenesColumn::of(records)?, SliceColumn::of(records)?);
-    let is_list = |index: &usize| matches!(records.columns.get(*index), Some((_, SqlType::List(_))));
-    let times = records.find("times").filter(is_list);
-    let times = times.ok_or_else(|| records.bad("a registry of series has a column times TIMESTAMP[]"))?;
-    let known = [STEP.name, REDUCE.name].into_iter().chain(SLICE_OPTIONS.iter().map(|option| option.name));
-    let options = RowOptions::of(&DOC, args, known, records);
-    let plain = if options.differ() { None } else { Some(series_options(args)?) };
-    Ok(SeriesReader { paths, times, slice, options, plain, limits })
 }

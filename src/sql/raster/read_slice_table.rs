@@ -10,7 +10,9 @@ use crate::dtype::Pixels;
 use crate::error::{Error, Load, Result};
 use crate::grid::records::{Record, Records};
 use crate::limits::Limits;
+use crate::read::gaps::Gaps;
 use crate::read::mosaic::{SliceOptions, band_count, read_slice};
+use crate::read::scene::Scene;
 use crate::slice::Slice;
 use crate::sql::shared::options::{SLICE_OPTIONS, slice_options};
 use crate::sql::shared::registries::only_registry;
@@ -84,7 +86,7 @@ pub struct SliceReader {
     slice: SliceColumn,
     options: RowOptions,
     /// Where rows have no options of their own.
-    plain: Option<SliceOptions>,
+    plain: Option<Arc<SliceOptions>>,
     /// How many bands the first row gives: what a row costs is reckoned with it.
     bands: usize,
     limits: Limits,
@@ -120,6 +122,69 @@ impl SliceColumn {
     }
 }
 
+/// What a row asks for.
+pub struct SliceJob {
+    /// How it is read.
+    pub options: Arc<SliceOptions>,
+    scenes: Vec<Scene>,
+    slice: Slice,
+    /// The slice's CRS, as the user names it.
+    crs: String,
+    bands: usize,
+}
+
+impl SliceJob {
+    /// Bands, rows and columns.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.bands, self.slice.height as usize, self.slice.width as usize]
+    }
+
+    /// Reads the pixels, `[band, row, col]`; gives the runs without one.
+    ///
+    /// # Errors
+    /// As [`read_slice`].
+    pub fn read(&self, out: &mut [f32]) -> Result<Gaps> {
+        read_slice(&self.scenes, &self.slice, &self.options, out)
+    }
+}
+
+impl SliceReader {
+    /// # Errors
+    /// A registry without paths or slices, or options that are wrong for all rows.
+    pub fn new(args: &Args, records: &Records, limits: Limits) -> Result<SliceReader> {
+        let (paths, slice) = (ScenesColumn::of(records)?, SliceColumn::of(records)?);
+        let options = RowOptions::of(&DOC, args, SLICE_OPTIONS.iter().map(|option| option.name), records);
+        // What is missing for all rows, each may have.
+        let plain = if options.differ() { None } else { Some(Arc::new(slice_options(args)?)) };
+        let first = records.records()?.next().and_then(Result::ok);
+        let bands = first.and_then(|record| {
+            let own = slice_options(&options.of_row(&record).ok()?).ok()?;
+            band_count(&paths.read(&record).ok()?.1, &own).ok()
+        });
+        Ok(SliceReader { paths, slice, options, plain, bands: bands.unwrap_or(1), limits })
+    }
+
+    /// What a row asks for.
+    ///
+    /// # Errors
+    /// A row without paths or a slice, a first file that cannot be opened, or a slice above what a chunk may take.
+    pub fn job(&self, record: &Record) -> Result<SliceJob> {
+        let blame =
+            |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
+        let (_, scenes) = self.paths.read(record).map_err(blame("paths"))?;
+        let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
+        let options = match &self.plain {
+            Some(plain) => plain.clone(),
+            None => Arc::new(slice_options(&self.options.of_row(record)?)?),
+        };
+        let bands = band_count(&scenes, &options).map_err(blame("paths"))?;
+        let what = || Load::Slices(format!("{slice} of {bands} bands"));
+        let bytes = slice.area().saturating_mul(bands).saturating_mul(size_of::<f32>());
+        self.limits.allow(bytes, what).map_err(blame("slice"))?;
+        Ok(SliceJob { options, scenes, slice, crs, bands })
+    }
+}
+
 impl RowReader for SliceReader {
     const OTHERS: &'static [&'static str] = &["shape", "transform", "crs"];
 
@@ -128,31 +193,18 @@ impl RowReader for SliceReader {
     }
 
     fn read(&self, record: &Record, with_values: bool) -> Result<RowRead> {
-        let blame =
-            |parameter: &'static str| move |error: Error| error.at(format!("read_slice({parameter})"));
-        let (_, scenes) = self.paths.read(record).map_err(blame("paths"))?;
-        let (slice, crs) = self.slice.read(record).map_err(blame("slice"))?;
-        let own = match &self.plain {
-            Some(_) => None,
-            None => Some(slice_options(&self.options.of_row(record)?)?),
-        };
-        let Some(options) = self.plain.as_ref().or(own.as_ref()) else {
-            return Err(Error::Bug("a row without options".into()));
-        };
-        let bands = band_count(&scenes, options).map_err(blame("paths"))?;
-        let length = slice.area().saturating_mul(bands);
-        let what = || Load::Slices(format!("{slice} of {bands} bands"));
-        self.limits.allow(length.saturating_mul(size_of::<f32>()), what).map_err(blame("slice"))?;
+        let job = self.job(record)?;
+        let sides = job.shape();
         let values = match with_values {
             true => {
-                let mut pixels = vec![0f32; length];
-                let gaps = read_slice(&scenes, &slice, options, &mut pixels)?;
+                let mut pixels = vec![0f32; sides.iter().product()];
+                let gaps = job.read(&mut pixels)?;
                 Some((Pixels::Float32(pixels), gaps))
             }
             false => None,
         };
-        let sides = [bands as i64, slice.height.into(), slice.width.into()];
-        Ok(RowRead { values, others: vec![whole(&sides), transform(&slice), Value::Text(crs)] })
+        let others = vec![whole(&sides.map(|side| side as i64)), transform(&job.slice), Value::Text(job.crs)];
+        Ok(RowRead { values, others })
     }
 }
 
@@ -173,20 +225,10 @@ impl TableFunction for ReadSliceTable {
 
     fn bind(args: &Args, limits: Limits) -> Result<Plan<Bound<SliceReader>>> {
         let records = only_registry(args, "registry")?;
-        let (paths, slice) = (
-            ScenesColumn::of(&records).map_err(args.blame("registry"))?,
-            SliceColumn::of(&records).map_err(args.blame("registry"))?,
-        );
-        let options = RowOptions::of(&DOC, args, SLICE_OPTIONS.iter().map(|option| option.name), &records);
-        // What is missing for all rows, each may have.
-        let plain = if options.differ() { None } else { Some(slice_options(args)?) };
-        let first = records.records()?.next().and_then(Result::ok);
-        let bands = first.and_then(|record| {
-            let own = slice_options(&options.of_row(&record).ok()?).ok()?;
-            band_count(&paths.read(&record).ok()?.1, &own).ok()
-        });
-        let bands = bands.unwrap_or(1);
-        let reader = SliceReader { paths, slice, options, plain, bands, limits };
+        let reader = SliceReader::new(args, &records, limits).map_err(|error| match error {
+            Error::BadRegistry { .. } => args.blame("registry")(error),
+            other => other,
+        })?;
         row_scan::plan(&DOC, (records, reader), SqlType::Float, row_scan::on_error(args)?, limits)
     }
 

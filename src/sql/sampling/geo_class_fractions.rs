@@ -21,6 +21,7 @@ use crate::sql::shared::paths::scenes;
 use crate::sql::shared::slice_value::{self, SLICE};
 use crate::sql::shared::windows::WIN;
 use crate::value::Value;
+use crate::workers::{STRIDE, go_on};
 
 /// The scalar `geo_class_fractions`.
 pub struct GeoClassFractions;
@@ -189,7 +190,10 @@ fn shares(pixels: impl ExactSizeIterator<Item = f64>) -> Result<Value> {
         }
         Ok(())
     };
-    for pixel in pixels {
+    for (index, pixel) in pixels.enumerate() {
+        if index.is_multiple_of(STRIDE) {
+            go_on()?;
+        }
         if pixel == last {
             run += 1;
         } else {

@@ -1,4 +1,4 @@
-//! `geoquilt_remote`: what was read over DuckDB's file system.
+//! `geoquilt_remote`: what was read from URLs.
 
 use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
 use crate::bridge::table::Listing;
@@ -15,7 +15,11 @@ static DOC: FunctionDoc = FunctionDoc {
     summary: "Counts what was read from URLs since the process began.",
     parameters: &[],
     columns: &[
-        column("opens", "UBIGINT", "Handles opened; over HTTP each one asks for the size."),
+        column(
+            "opens",
+            "UBIGINT",
+            "Handles of DuckDB's file system opened; over HTTP each one asks for the size. geoquilt's own way needs none.",
+        ),
         column("requests", "UBIGINT", "Ranges read, those tried again included."),
         column("bytes", "UBIGINT", "Bytes that came."),
         column("retries", "UBIGINT", "Reads and opens tried again."),

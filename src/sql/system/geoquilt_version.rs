@@ -23,7 +23,7 @@ static DOC: FunctionDoc = FunctionDoc {
         Column { name: "catalog_crs", types: "VARCHAR[]", meaning: "CRSs that a catalog can be built in." },
         Column {
             name: "settings",
-            types: "STRUCT(name VARCHAR, value UBIGINT, meaning VARCHAR)[]",
+            types: "STRUCT(name VARCHAR, value VARCHAR, meaning VARCHAR)[]",
             meaning: "Settings in force; change one with SET.",
         },
         Column {
@@ -57,7 +57,7 @@ fn row(limits: &Limits) -> Vec<Value> {
     let setting = |s: &crate::bridge::settings::Setting| {
         Value::Struct(vec![
             field("name", Value::Text(s.name.into())),
-            field("value", Value::Int(s.value(limits) as i64)),
+            field("value", Value::Text(s.value(limits))),
             field("meaning", Value::Text(s.meaning.into())),
         ])
     };

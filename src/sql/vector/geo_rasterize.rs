@@ -145,29 +145,34 @@ static DOC: FunctionDoc = FunctionDoc {
 
 /// What a call knows before any row: its constant arguments, and the user's bounds.
 pub struct Bound {
-    options: LabelOptions,
+    drawing: Drawing,
+    limits: Limits,
+}
+
+/// How features are drawn, and the files that are open for it.
+pub struct Drawing {
+    /// What the labels are, and where their classes come from.
+    pub options: LabelOptions,
     /// Of geometries in a list.
     given: CallCrs,
     labels: Option<Vec<i32>>,
     files: Files,
-    limits: Limits,
 }
 
-impl ScalarFunction for GeoRasterize {
-    const DOC: &'static FunctionDoc = &DOC;
-    const VOLATILE: bool = true;
-    type Bound = Bound;
-
-    fn bind(call: Call) -> Result<Bound> {
-        let args = call.options()?;
-        let given = crs_of_call(&args, call.crs(0)?)?;
+impl Drawing {
+    /// `own` is the CRS that the type of the geometries carries.
+    ///
+    /// # Errors
+    /// A value of the wrong form, or classes without a field that holds them.
+    pub fn of(args: &Args, own: Option<String>) -> Result<Drawing> {
+        let given = crs_of_call(args, own)?;
         let options = LabelOptions {
             task: args.choice("task", "a task", &TASKS)?.unwrap_or(Task::Semantic),
             all_touched: args.flag("all_touched")?.unwrap_or(false),
             background: args.integer("background", i32::MIN.into(), i32::MAX.into())?.unwrap_or(0) as i32,
             field: args.text("label_field")?,
-            classes: classes(&args)?,
-            layer: layer_name(&args)?,
+            classes: classes(args)?,
+            layer: layer_name(args)?,
             crs: args.text("crs")?.map(|_| given.crs.clone()),
         };
         if !options.classes.is_empty() && options.field.is_none() {
@@ -177,7 +182,78 @@ impl ScalarFunction for GeoRasterize {
                 "Name the field that holds them: {label_field: 'class'}",
             )));
         }
-        Ok(Bound { options, given, labels: labels(&args)?, files: Files::default(), limits: call.limits })
+        Ok(Drawing { options, given, labels: labels(args)?, files: Files::default() })
+    }
+
+    /// Draws what a value names on a slice: paths, geometries, or geometries with their classes.
+    ///
+    /// # Errors
+    /// A value of another form, files that cannot be read, or features that cannot be projected.
+    pub fn draw(&self, features: &Value, slice: &Slice) -> Result<Labels> {
+        let found = self.what(features)?.features(self, slice)?;
+        label::draw(&found, slice, &self.options)
+    }
+
+    fn what(&self, features: &Value) -> Result<What> {
+        let bad = || blame(Error::invalid(features, FEATURES));
+        let items = match features {
+            Value::Text(path) => return of_files(self, vec![path.clone()]),
+            Value::List(items) => items,
+            _ => return Err(bad()),
+        };
+        let there = || items.iter().filter(|item| **item != Value::Null);
+        let text = |item: &Value| match item {
+            Value::Text(path) => Some(path.clone()),
+            _ => None,
+        };
+        if there().any(|item| text(item).is_some()) {
+            return of_files(self, there().map(text).collect::<Option<_>>().ok_or_else(bad)?);
+        }
+        check_bare(&self.options)?;
+        check_labels(self, items.len())?;
+        let mut shapes = Vec::with_capacity(items.len());
+        for (at, item) in items.iter().enumerate().filter(|(_, item)| **item != Value::Null) {
+            let (geometry, value) = match item {
+                Value::Struct(fields) => {
+                    let field =
+                        |name: &str| fields.iter().find(|(have, _)| have == name).map(|(_, value)| value);
+                    (field("geometry").ok_or_else(bad)?, Some(field("value").ok_or_else(bad)?))
+                }
+                bare => (bare, None),
+            };
+            let Some(label) = self.label(at, value)? else { continue };
+            match geometry {
+                Value::Null => {}
+                Value::Geometry(wkb, _) => shapes.push((wkb.clone(), label)),
+                _ => return Err(bad()),
+            }
+        }
+        Ok(What::Shapes(shapes))
+    }
+
+    /// The class of a geometry in a list; `None` where its own is NULL.
+    fn label(&self, at: usize, value: Option<&Value>) -> Result<Option<i32>> {
+        let bad = |value: &Value| blame(Error::invalid(value, FEATURES));
+        match (&self.labels, value) {
+            (Some(labels), _) => Ok(Some(labels.get(at).copied().unwrap_or(1))),
+            (None, None) => Ok(Some(1)),
+            (None, Some(Value::Null)) => Ok(None),
+            (None, Some(value)) => {
+                let number = number(value).ok_or_else(|| bad(value))?;
+                label::whole(number).map(Some).map_err(blame)
+            }
+        }
+    }
+}
+
+impl ScalarFunction for GeoRasterize {
+    const DOC: &'static FunctionDoc = &DOC;
+    const VOLATILE: bool = true;
+    type Bound = Bound;
+
+    fn bind(call: Call) -> Result<Bound> {
+        let drawing = Drawing::of(&call.options()?, call.crs(0)?)?;
+        Ok(Bound { drawing, limits: call.limits })
     }
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
@@ -195,15 +271,15 @@ impl ScalarFunction for GeoRasterize {
         let job = |row: usize| {
             let Some(slice) = slice(row)? else { return Ok(None) };
             let what = match features.holds() {
-                Holds::List => what(bound, &features.list(row))?,
-                Holds::Text => of_files(bound, vec![features.str(row)?.to_string()])?,
+                Holds::List => what(&bound.drawing, &features.list(row))?,
+                Holds::Text => of_files(&bound.drawing, vec![features.str(row)?.to_string()])?,
                 _ => return Err(blame(Error::invalid(Value::of(features, row), FEATURES))),
             };
             Ok(Some(Job { slice, what }))
         };
         let work = |job: &Job| {
-            let features = job.what.features(bound, &job.slice)?;
-            label::draw(&features, &job.slice, &bound.options)
+            let features = job.what.features(&bound.drawing, &job.slice)?;
+            label::draw(&features, &job.slice, &bound.drawing.options)
         };
         // A few rows for each thread at a time: their labels wait to be written.
         let parallel = Parallel { threads, at_once: 4 * threads.max(1) };
@@ -234,16 +310,16 @@ fn blame(error: Error) -> Error {
 }
 
 impl What {
-    fn features(&self, bound: &Bound, slice: &Slice) -> Result<Vec<Feature>> {
+    fn features(&self, drawing: &Drawing, slice: &Slice) -> Result<Vec<Feature>> {
         let mut found = Vec::new();
         match self {
             What::Files(patterns) => {
                 for path in files::expand(patterns).map_err(blame)? {
-                    found.extend(bound.files.features(&path, slice, &bound.options).map_err(blame)?);
+                    found.extend(drawing.files.features(&path, slice, &drawing.options).map_err(blame)?);
                 }
             }
             What::Shapes(shapes) => {
-                let given = &bound.given;
+                let given = &drawing.given;
                 let blame = |error: Error| blame(given.explain(error));
                 let projection = SliceProjection::new(slice, &given.crs).map_err(blame)?;
                 for (wkb, label) in shapes {
@@ -290,8 +366,8 @@ fn labels(args: &Args) -> Result<Option<Vec<i32>>> {
 
 /// # Errors
 /// Labels, which are those of bare geometries.
-fn of_files(bound: &Bound, patterns: Vec<String>) -> Result<What> {
-    if bound.labels.is_none() {
+fn of_files(drawing: &Drawing, patterns: Vec<String>) -> Result<What> {
+    if drawing.labels.is_none() {
         return Ok(What::Files(patterns));
     }
     let problem = "labels are those of a list of geometries, and files are given";
@@ -309,18 +385,23 @@ fn check_bare(options: &LabelOptions) -> Result<()> {
     Err(Error::conflict(problem, remedy).at(format!("geo_rasterize({name})")))
 }
 
-fn what(bound: &Bound, list: &List) -> Result<What> {
+/// # Errors
+/// Labels that are not as many as the geometries.
+fn check_labels(drawing: &Drawing, count: usize) -> Result<()> {
+    let Some(labels) = drawing.labels.as_ref().filter(|labels| labels.len() != count) else { return Ok(()) };
+    let problem = format!("{} labels for {count} geometries", labels.len());
+    Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"))
+}
+
+fn what(drawing: &Drawing, list: &List) -> Result<What> {
     let (items, rows) = (list.items(), list.rows());
     let kind = items.holds();
     if kind == Holds::Text {
         let patterns = rows.filter(|at| !items.is_null(*at)).map(|at| items.str(at).map(str::to_string));
-        return of_files(bound, patterns.collect::<Result<_>>()?);
+        return of_files(drawing, patterns.collect::<Result<_>>()?);
     }
-    check_bare(&bound.options)?;
-    if let Some(labels) = bound.labels.as_ref().filter(|labels| labels.len() != rows.len()) {
-        let problem = format!("{} labels for {} geometries", labels.len(), rows.len());
-        return Err(Error::conflict(problem, "Give one label for each geometry").at("geo_rasterize(labels)"));
-    }
+    check_bare(&drawing.options)?;
+    check_labels(drawing, rows.len())?;
     let mut shapes = Vec::with_capacity(rows.len());
     let classed = items.named_fields(["geometry", "value"]);
     for at in rows.filter(|at| !items.is_null(*at)) {
@@ -329,12 +410,7 @@ fn what(bound: &Bound, list: &List) -> Result<What> {
             Some([geometry, value]) => (geometry, Some(Value::of(value, at))),
             None => (items, None),
         };
-        let label = match (&bound.labels, value) {
-            (Some(labels), _) => labels.get(at).copied().unwrap_or(1),
-            (None, None) => 1,
-            (None, Some(Value::Null)) => continue,
-            (None, Some(value)) => label::whole(number(&value).ok_or_else(bad)?).map_err(blame)?,
-        };
+        let Some(label) = drawing.label(at, value.as_ref())? else { continue };
         match geometry.holds() {
             _ if geometry.is_null(at) => {}
             Holds::Geometry => shapes.push((geometry.bytes(at).to_vec(), label)),
