@@ -220,7 +220,7 @@ fn a_new_session_looks_anew_and_an_old_file_of_another_size_is_refused() {
     with(&script, &content(1000), || assert_eq!(old.read(0..10).unwrap(), content(1000)[..10]));
     let error = with(&script, &content(999), || old.read(0..10).unwrap_err());
     assert!(error.to_string().contains("changed from 1000 to 999 bytes"), "{error}");
-    assert!(matches!(old.read(0..10), Err(Error::Bug(_))), "no session, no file system");
+    assert!(matches!(old.read(0..10), Err(Error::Conflict { .. })), "no session, no file system");
 }
 
 /// A file of so many ranges that are far from each other, fetched at once, and how many requests were under way at most.

@@ -102,6 +102,24 @@ impl Mask {
         Ok(sum)
     }
 
+    /// As [`Mask::in_box`] of a box that the mask covers and has pixels in. What lies beyond the poles is not asked for, as half a
+    /// cell of a grid does whose points lie on them.
+    ///
+    /// # Errors
+    /// As [`Mask::in_box`], or no pixel of the mask has its centre in the box.
+    pub fn in_covered(&self, bbox: &Bbox, crs: &str) -> Result<Fractions> {
+        let mut asked = *bbox;
+        if self.geographic && same_crs(crs, &self.crs) {
+            (asked.ymin, asked.ymax) = (bbox.ymin.max(-90.0), bbox.ymax.min(90.0));
+        }
+        let found = self.in_box(&asked, crs, Outside::Error)?;
+        if found.total > 0 {
+            return Ok(found);
+        }
+        let problem = format!("the mask has no pixel in the {bbox}");
+        Err(Error::conflict(problem, "Give a finer mask, or larger boxes"))
+    }
+
     /// As [`Mask::in_box`] for a polygon or multipolygon (WKB in `crs`); `None` when it is empty.
     ///
     /// # Errors
