@@ -23,7 +23,7 @@ use crate::window::Window;
 use crate::workers::go_on;
 use edge::Edge;
 use land::{Fractions, SummedRows};
-use mask::{Mask, Outside};
+use mask::Mask;
 use region::Region;
 use sampler::{Places, Sampler};
 
@@ -300,7 +300,7 @@ impl Grid {
             LandSource::Own(rows) => rows.fractions(&patch.window),
             LandSource::Other(mask) => {
                 go_on()?;
-                mask.in_box(&patch.bbox, &self.lattice.crs, Outside::Error)?
+                mask.in_covered(&patch.bbox, &self.lattice.crs)?
             }
         };
         let land = fractions.land();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::grid::land::{LandRule, SummedRows};
-use crate::grid::mask::{Mask, Outside};
+use crate::grid::mask::Mask;
 use crate::query::Mode;
 use crate::query::area::Area;
 use crate::read::source::Source;
@@ -80,11 +80,7 @@ impl Land {
         match self {
             Land::Unasked => Ok(None),
             Land::Mask(mask) => {
-                let found = mask.in_box(&area.bbox()?, crate::crs::CRS84, Outside::Error)?;
-                if found.total == 0 {
-                    let problem = format!("the mask has no pixel in the box {area}");
-                    return Err(Error::conflict(problem, "Give a finer mask, or larger boxes"));
-                }
+                let found = mask.in_covered(&area.bbox()?, crate::crs::CRS84)?;
                 Ok(Some(found.land()))
             }
             Land::Quarter(sums, south_up) => {

@@ -1,4 +1,5 @@
 """st_land_fraction against rasterio.features.rasterize and brute force."""
+import duckdb
 import numpy as np
 import pyproj
 import pytest
@@ -192,3 +193,22 @@ def test_many_rows_with_many_masks(con, land, tmp_path):
     for fraction, i in rows[::97]:
         part = data[20:340, 2 * (i % 300):2 * (i % 300) + 20].mean()
         assert fraction == pytest.approx(part if i % 2 == 0 else 1 - part, abs=1e-12)
+
+
+def test_a_grid_whose_points_lie_on_the_poles_is_covered(con, land, tmp_path):
+    path, data = land
+    grid = write_raster(tmp_path / "era.tif", np.zeros((37, 72), "f4"), crs="EPSG:4326", transform=from_origin(-2.5, 92.5, 5, 5))
+    x, y = centres(data.shape, from_origin(-180, 90, 0.5, 0.5))
+    rows = con.execute(f"SELECT bbox, land_fraction FROM geo_patch_grid('{grid}', size := 6, edge := 'drop', mask := '{path}', max_land_fraction := 1)").fetchall()
+    assert len(rows) == 6 * 12 and max(box["ymax"] for box, _ in rows) == 92.5
+    for box, fraction in rows:
+        hit = ((x - box["xmin"]) % 360 < box["xmax"] - box["xmin"]) & (y >= box["ymin"]) & (y < box["ymax"])
+        assert fraction == pytest.approx(data[hit].mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("sampler", ["regular", "random"])
+def test_a_mask_without_a_pixel_in_a_patch_is_refused(con, land, sampler):
+    n = ", n := 5" if sampler == "random" else ""
+    sql = f"FROM geo_patch_grid({{xmin: 0, ymin: 0, xmax: 10, ymax: 10}}, resolution := 0.1, size := 2, mask := '{land[0]}', max_land_fraction := 0, sampler := '{sampler}'{n})"
+    with pytest.raises(duckdb.Error, match=r"the mask has no pixel in the box \(.*\)\s+Give a finer mask, or larger boxes"):
+        con.execute(sql)

@@ -282,3 +282,9 @@ def test_an_interrupt_ends_it(con):
         con.execute("SELECT geoquilt.stats(list_transform(range(1000), lambda x: (x * i)::FLOAT), [1, 1000]) FROM range(10000000) t(i)").fetchall()
     assert time.monotonic() - start < 20
     assert stats(con, "SELECT geoquilt.stats([1], [1, 1])")[0]["n"] == 1
+
+
+def test_data_in_the_place_of_its_shape_is_told_briefly(con):
+    with pytest.raises(duckdb.Error) as caught:
+        con.execute("SELECT geoquilt.stats([1, 2, 3], list(i)) FROM range(90000) t(i)").fetchall()
+    assert "... 90000 in all]" in str(caught.value) and len(str(caught.value)) < 400

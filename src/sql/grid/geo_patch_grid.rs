@@ -148,7 +148,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "size, stride: not a whole number of at least 1; edge 'snap' and an axis shorter than the window",
         "source: no raster, a rotated transform, no CRS; a box out of order or without a resolution",
         "resolution: not above 0, or wider than the box",
-        "mask: does not cover the grid",
+        "mask: does not cover the grid, or has no pixel in a patch",
         "max_land_fraction: outside [0, 1]",
         "n, replace, jitter, min_distance, anchors, anchors_crs, seed: given to a sampler that does not take it, or not given to one that needs it",
         "n: more than there are places that the filters keep",

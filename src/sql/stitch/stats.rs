@@ -10,6 +10,7 @@ use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
+use crate::sql::shared::shapes;
 use crate::stitch::distribution::Distribution;
 use crate::stitch::statistics::{Bands, Mask, Room, Sample, Summary};
 use crate::value::Value;
@@ -222,10 +223,10 @@ fn layout(shape: &Vector<'_>, row: usize, length: usize) -> Result<(usize, usize
         _ => None,
     };
     let (bands, pixels) = split.ok_or_else(|| {
-        blame("shape")(Error::invalid(format!("{sides:?}"), "[bands, rows, columns], as a read gives it"))
+        blame("shape")(Error::invalid(shapes::told(&sides), "[bands, rows, columns], as a read gives it"))
     })?;
     if bands.checked_mul(pixels) != Some(length) {
-        let problem = format!("{length} values for the shape {sides:?}");
+        let problem = format!("{length} values for the shape {}", shapes::told(&sides));
         let remedy = "Give data and shape of the same read";
         return Err(blame("data")(Error::conflict(problem, remedy)));
     }

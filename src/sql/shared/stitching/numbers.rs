@@ -13,6 +13,7 @@ use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::gaps::GapsBuilder;
+use crate::sql::shared::shapes;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::go_on;
@@ -162,11 +163,11 @@ pub fn shape(shape: &Vector<'_>, row: usize, length: usize) -> Result<[usize; 3]
         _ => None,
     };
     let found = found
-        .ok_or_else(|| Error::invalid(format!("{sides:?}"), "[bands, rows, columns], as a read gives it"))?;
+        .ok_or_else(|| Error::invalid(shapes::told(&sides), "[bands, rows, columns], as a read gives it"))?;
     if found.iter().try_fold(1usize, |n, side| n.checked_mul(*side)) == Some(length) {
         return Ok(found);
     }
-    let problem = format!("{length} values for the shape {sides:?}");
+    let problem = format!("{length} values for the shape {}", shapes::told(&sides));
     Err(Error::conflict(problem, "Give data and shape of the same read"))
 }
 
