@@ -11,7 +11,12 @@ WITH gq_guard AS (
             error('patch_leakage(rule): "' || rule || '" is not a rule' || chr(10) || 'One of: place, time, either')
         WHEN rule = 'time' AND min_gap IS NOT NULL THEN
             error('patch_leakage(min_gap): a distance keeps places apart, and rule := ''time'' keeps times apart' || chr(10) || 'Leave one of them out')
+        WHEN gq_told.gq_rows > 0 AND gq_told.gq_parted = 0 THEN
+            error('patch_leakage(registry): no row has a split or a fold' || chr(10) || 'Give a relation with a column split or fold, as patch_registry makes it')
     END AS gq_mistake
+    FROM (SELECT count(*) AS gq_rows, count(gq_said) AS gq_parted
+          FROM (SELECT NULL::VARCHAR AS split, NULL::BIGINT AS fold) AS gq_absent,
+               LATERAL (SELECT coalesce(split::VARCHAR, fold::VARCHAR) AS gq_said FROM query_table(registry) AS gq_entry) AS gq_row) AS gq_told
 ), gq_rows AS (
     SELECT gq_row.*, nullif(coalesce(rule, gq_said), 'either') AS gq_rule
     FROM (SELECT NULL::BIGINT AS patch_id, NULL::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS bbox, NULL::VARCHAR AS crs,

@@ -12,6 +12,8 @@ pub const BLOCK: usize = 1024;
 
 /// Names and expressions may be so deep and no deeper.
 const DEPTH: usize = 64;
+/// Bytes of the longest expression.
+const LONGEST: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Op {
@@ -116,6 +118,10 @@ impl Program {
     /// # Errors
     /// What is no expression, with the place where it goes wrong.
     pub fn parse(text: &str, bands: &[String]) -> Result<Program> {
+        if text.len() > LONGEST {
+            let told = format!("an expression of {} bytes", text.len());
+            return Err(Error::invalid(told, format!("at most {LONGEST} bytes long")));
+        }
         let mut parser = Parser { text, rest: text, bands, names: Vec::new(), highest: 0, level: 0 };
         let mut outs = Vec::new();
         loop {
@@ -509,7 +515,12 @@ impl<'a> Parser<'a> {
         self.primary(ops)?;
         if self.eat("**") {
             // From the right, and a sign belongs to the exponent.
+            self.level += 1;
+            if self.level > DEPTH {
+                return Err(self.amiss("an expression of fewer powers of powers"));
+            }
             self.signed(ops)?;
+            self.level -= 1;
             ops.push(Op::Two(Two::Power));
         }
         Ok(())
@@ -740,6 +751,10 @@ mod tests {
         let deep = format!("{}b1{}", "(".repeat(500), ")".repeat(500));
         assert!(Program::parse(&deep, &[]).is_err() && Program::parse(&"-".repeat(9999), &[]).is_err());
         assert!(Program::parse(&"not ".repeat(9999), &[]).is_err());
+        assert!(Program::parse(&("1**".repeat(9999) + "b1"), &[]).is_err());
+        let long = Program::parse(&("1+".repeat(99_999) + "b1"), &[]).unwrap_err().to_string();
+        assert!(long.contains("of 200000 bytes") && long.contains("65536"), "{long}");
+        assert!(Program::parse(&("1+".repeat(9_999) + "b1"), &[]).is_ok());
     }
 
     #[test]

@@ -211,7 +211,7 @@ pub fn series(
                 near(far).then(|| (far, values[at(other)]))
             };
             let value = match (rule.method, side(before), side(Some(after))) {
-                (Between::Linear, Some(a), Some(b)) => Some(a.1 + (b.1 - a.1) * (a.0 / (a.0 + b.0))),
+                (Between::Linear, Some(a), Some(b)) => Some(between(a.1, b.1, a.0 / (a.0 + b.0))),
                 (Between::Linear, ..) => None,
                 (Between::Previous, before, _) => before.map(|(_, value)| value),
                 (Between::Nearest, Some(a), Some(b)) => Some(if a.0 <= b.0 { a.1 } else { b.1 }),
@@ -224,6 +224,12 @@ pub fn series(
         }
     }
     Ok(())
+}
+
+/// The value at a share of the way from one to another, which may lie further apart than a double reaches.
+fn between(from: f64, to: f64, share: f64) -> f64 {
+    let way = to - from;
+    if way.is_finite() { from + way * share } else { from * (1.0 - share) + to * share }
 }
 
 #[cfg(test)]

@@ -95,19 +95,24 @@ impl Mask {
                 sum = sum.plus(self.count(&self.centres_in(&piece), None, 0.0)?);
             }
         }
-        let area = bbox.width() * self.on_globe(bbox).height();
+        let area = bbox.width() * bbox.height();
         if outside == Outside::Error && covered < area * (1.0 - 1e-9) {
             return Err(self.uncovered(bbox)?);
         }
         Ok(sum)
     }
 
-    /// As [`Mask::in_box`] of a box that the mask covers and has pixels in.
+    /// As [`Mask::in_box`] of a box that the mask covers and has pixels in. What lies beyond the poles is not asked for, as half a
+    /// cell of a grid does whose points lie on them.
     ///
     /// # Errors
     /// As [`Mask::in_box`], or no pixel of the mask has its centre in the box.
     pub fn in_covered(&self, bbox: &Bbox, crs: &str) -> Result<Fractions> {
-        let found = self.in_box(bbox, crs, Outside::Error)?;
+        let mut asked = *bbox;
+        if self.geographic && same_crs(crs, &self.crs) {
+            (asked.ymin, asked.ymax) = (bbox.ymin.max(-90.0), bbox.ymax.min(90.0));
+        }
+        let found = self.in_box(&asked, crs, Outside::Error)?;
         if found.total > 0 {
             return Ok(found);
         }
@@ -144,8 +149,8 @@ impl Mask {
         let whole_turn = self.geographic && extent.width() >= 360.0 - dx;
         let within = |b: &Bbox| extent.xmin - dx <= b.xmin && b.xmax <= extent.xmax + dx;
         let covers = (whole_turn || turns.iter().any(|(_, turned)| within(turned)))
-            && extent.ymin - dy <= self.on_globe(bbox).ymin
-            && self.on_globe(bbox).ymax <= extent.ymax + dy;
+            && extent.ymin - dy <= bbox.ymin
+            && bbox.ymax <= extent.ymax + dy;
         if !covers && outside == Outside::Error {
             return Err(self.uncovered(asked)?);
         }
@@ -154,14 +159,6 @@ impl Mask {
             sum = sum.plus(self.count(&self.centres_in(&turned), Some(wkb), turn)?);
         }
         Ok(sum)
-    }
-
-    /// The box without what lies beyond the poles, as half a cell of a grid does whose points lie on them.
-    fn on_globe(&self, bbox: &Bbox) -> Bbox {
-        if !self.geographic {
-            return *bbox;
-        }
-        Bbox { ymin: bbox.ymin.clamp(-90.0, 90.0), ymax: bbox.ymax.clamp(-90.0, 90.0), ..*bbox }
     }
 
     fn uncovered(&self, bbox: &Bbox) -> Result<Error> {

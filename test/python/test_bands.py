@@ -210,3 +210,10 @@ def test_bits_are_those_of_whole_numbers_and_of_nothing_else(con):
     # A number of a bit that differs from pixel to pixel: what is none gives NaN, where it is picked.
     picked = con.execute("SELECT geo_calc([4, 4, 4, 2, 64, 0.5]::FLOAT[], [2, 1, 3], 'bit(b1, b2), where(b2 < 9, 0, bit(b1, b2))')").fetchone()[0]
     assert picked[0] == 1 and np.isnan(picked[1:3]).all() and picked[3] == 0 and np.isnan(picked[4]) and picked[5] == 0
+
+
+@pytest.mark.parametrize("expression, words", [("1**" * 5000 + "b1", "an expression of fewer powers of powers"), ("1**" * 60000 + "b1", "at most 65536 bytes"), ("1+" * 60000 + "b1", "at most 65536 bytes")])
+def test_expressions_have_an_end(con, expression, words):
+    with pytest.raises(duckdb.Error, match=words):
+        con.execute("SELECT geo_calc([1]::FLOAT[], [1, 1], ?)", [expression]).fetchall()
+    assert con.execute("SELECT geo_calc([1]::FLOAT[], [1, 1], ?).data", ["1+" * 30000 + "b1"]).fetchone()[0] == [30001]

@@ -183,3 +183,12 @@ def test_bad_input_is_named(con, call, words):
     with pytest.raises(Exception) as error:
         con.execute(f"SELECT {call}").fetchall()
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_ways_further_than_numbers_reach(con):
+    ask = lambda data, times: con.execute(f"SELECT geo_fill_gaps({data}::DOUBLE[], [3, 1, 1, 1], {times}).data").fetchone()[0]
+    assert ask("[1e308, NULL, -1e308]", "{along: 'time'}") == [1e308, 0, -1e308]
+    years = "['250000-01-01 (BC)'::TIMESTAMP, '2020-01-01'::TIMESTAMP, '250000-01-01'::TIMESTAMP]"
+    assert ask("[0, NULL, 10]", years)[1] == pytest.approx(10 * (250000 - 1 + 2020) / (500000 - 1), abs=1e-3)
+    with pytest.raises(duckdb.Error, match=r"geo_fill_gaps\(times\).*none of them NULL or infinite"):
+        ask("[0, NULL, 10]", "['-infinity'::TIMESTAMP, '2020-01-01'::TIMESTAMP, 'infinity'::TIMESTAMP]")

@@ -556,3 +556,12 @@ def test_a_hundred_thousand_patches_are_split_and_proved_in_a_second_or_so(con):
     assert leaks(con, "min_gap := 50000")
     alarm.cancel()
     assert took < 20, took
+
+
+def test_a_relation_without_splits_is_not_called_sound(con):
+    con.execute("CREATE TABLE bare AS SELECT i AS patch_id, {xmin: 0.0, ymin: 0.0, xmax: 1.0, ymax: 1.0} AS bbox, 'EPSG:4326' AS crs, DATE '2020-01-01' AS date FROM range(3) t(i)")
+    for relation in ("bare", "nulls"):
+        con.execute("CREATE OR REPLACE VIEW nulls AS SELECT *, NULL::VARCHAR AS split FROM bare")
+        with pytest.raises(duckdb.Error, match=r"patch_leakage\(registry\): no row has a split or a fold"):
+            con.execute(f"FROM geoquilt.patch_leakage('{relation}')").fetchall()
+    assert con.execute("WITH none AS (SELECT *, 'train' AS split FROM bare LIMIT 0) FROM geoquilt.patch_leakage('none')").fetchall() == []

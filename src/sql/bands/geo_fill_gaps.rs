@@ -301,12 +301,15 @@ fn times(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Vec<f64>> {
         return Ok((0..steps).map(|step| step as f64).collect());
     }
     let given = Value::of(input.column(2), row);
-    let instant = |item: &Value| item.time().map(|time| time.start);
+    // The ends of the numbers are DuckDB's infinities.
+    let instant = |item: &Value| {
+        item.time().map(|time| time.start).filter(|time| time.unsigned_abs() < i64::MAX as u64)
+    };
     let found: Option<Vec<i64>> = match &given {
         Value::List(items) => items.iter().map(instant).collect(),
         _ => None,
     };
-    let must = "a list of TIMESTAMP, none of them NULL";
+    let must = "a list of TIMESTAMP, none of them NULL or infinite";
     let found = found.ok_or_else(|| blame("times")(Error::invalid(&given, must)))?;
     if found.len() != steps {
         let must = format!("{steps}, one for each step of the shape {sides:?}");
@@ -319,5 +322,5 @@ fn times(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Vec<f64>> {
     }
     // From the first one on, which doubles tell to the microsecond.
     let first = found.first().copied().unwrap_or_default();
-    Ok(found.iter().map(|time| time.saturating_sub(first) as f64).collect())
+    Ok(found.iter().map(|time| (i128::from(*time) - i128::from(first)) as f64).collect())
 }
