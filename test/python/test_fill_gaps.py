@@ -1,4 +1,5 @@
 """geo_fill_gaps against GDAL through rasterio in space, against xarray, pandas and brute force along time."""
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa

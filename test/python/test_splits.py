@@ -5,6 +5,7 @@ import itertools
 import threading
 import time
 
+import duckdb
 import numpy as np
 import pytest
 from conftest import ROOT
