@@ -1,7 +1,6 @@
 //! Shapes in and out of DuckDB's vectors.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use crate::bbox::Bbox;
 use crate::bridge::args::number;
@@ -17,18 +16,6 @@ record! { Bbox { xmin: f64, ymin: f64, xmax: f64, ymax: f64 } }
 
 /// The type of a box, as `FunctionDoc`s write it.
 pub const BOX: &str = Bbox::TYPE;
-
-/// A shape as an error tells it: its first sizes, of one that is far too long.
-pub fn told<T: fmt::Debug>(shape: &[T]) -> String {
-    const MOST: usize = 12;
-    match shape.get(..MOST) {
-        Some(first) if shape.len() > MOST => {
-            let first: Vec<String> = first.iter().map(|side| format!("{side:?}")).collect();
-            format!("[{}, ... {} in all]", first.join(", "), shape.len())
-        }
-        _ => format!("{shape:?}"),
-    }
-}
 
 /// The geometry in a row of an argument that comes as it is, as WKB; `None` where it is NULL, or empty text.
 ///
