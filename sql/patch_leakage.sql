@@ -3,21 +3,7 @@
 -- Rows are brought down to places and to times, each once for each split, so that pairs are sought among patches and dates,
 -- never among rows. Rows that some other relation made do not say what keeps them apart: they leak where they share both.
 CREATE OR REPLACE MACRO geoquilt.main.patch_leakage(registry, min_gap := NULL, rule := NULL) AS TABLE
-WITH gq_guard AS (
-    SELECT CASE
-        WHEN NOT coalesce(min_gap::DOUBLE >= 0 AND isfinite(min_gap::DOUBLE), true) THEN
-            error('patch_leakage(min_gap): ' || min_gap || ' is not valid: must be a distance in metres, 0 or above')
-        WHEN rule IS NOT NULL AND rule NOT IN ('place', 'time', 'either') THEN
-            error('patch_leakage(rule): "' || rule || '" is not a rule' || chr(10) || 'One of: place, time, either')
-        WHEN rule = 'time' AND min_gap IS NOT NULL THEN
-            error('patch_leakage(min_gap): a distance keeps places apart, and rule := ''time'' keeps times apart' || chr(10) || 'Leave one of them out')
-        WHEN gq_told.gq_rows > 0 AND gq_told.gq_parted = 0 THEN
-            error('patch_leakage(registry): no row has a split or a fold' || chr(10) || 'Give a relation with a column split or fold, as patch_registry makes it')
-    END AS gq_mistake
-    FROM (SELECT count(*) AS gq_rows, count(gq_said) AS gq_parted
-          FROM (SELECT NULL::VARCHAR AS split, NULL::BIGINT AS fold) AS gq_absent,
-               LATERAL (SELECT coalesce(split::VARCHAR, fold::VARCHAR) AS gq_said FROM query_table(registry) AS gq_entry) AS gq_row) AS gq_told
-), gq_rows AS (
+WITH gq_known AS (
     SELECT gq_row.*, nullif(coalesce(rule, gq_said), 'either') AS gq_rule
     FROM (SELECT NULL::BIGINT AS patch_id, NULL::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS bbox, NULL::VARCHAR AS crs,
                  NULL::STRUCT(row_off BIGINT, col_off BIGINT, height BIGINT, width BIGINT) AS win, NULL::VARCHAR AS split, NULL::BIGINT AS fold,
@@ -25,11 +11,23 @@ WITH gq_guard AS (
          LATERAL (SELECT patch_id AS gq_patch, bbox::STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE) AS gq_bbox, crs::VARCHAR AS gq_crs,
                          win::STRUCT(row_off BIGINT, col_off BIGINT, height BIGINT, width BIGINT) AS gq_win,
                          CASE WHEN split IN ('buffer', 'rejected') THEN NULL WHEN fold IS NOT NULL THEN 'fold ' || fold ELSE split::VARCHAR END AS gq_part,
-                         fold::BIGINT AS gq_fold, buffer_folds::BIGINT[] AS gq_buffer_folds, split_by::VARCHAR AS gq_said,
+                         split IS NOT NULL OR fold IS NOT NULL AS gq_parted, fold::BIGINT AS gq_fold, buffer_folds::BIGINT[] AS gq_buffer_folds, split_by::VARCHAR AS gq_said,
                          coalesce(geoquilt.main.gq_utc(t_min), geoquilt.main.gq_utc(date)) AS gq_start,
                          coalesce(geoquilt.main.gq_utc(t_max), geoquilt.main.gq_utc(date)::DATE + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, geoquilt.main.gq_utc(t_min)) AS gq_stop
                   FROM query_table(registry) AS gq_entry) AS gq_row
-    WHERE gq_row.gq_part IS NOT NULL
+), gq_guard AS (
+    SELECT CASE
+        WHEN NOT coalesce(min_gap::DOUBLE >= 0 AND isfinite(min_gap::DOUBLE), true) THEN
+            error('patch_leakage(min_gap): ' || min_gap || ' is not valid: must be a distance in metres, 0 or above')
+        WHEN rule IS NOT NULL AND rule NOT IN ('place', 'time', 'either') THEN
+            error('patch_leakage(rule): "' || rule || '" is not a rule' || chr(10) || 'One of: place, time, either')
+        WHEN rule = 'time' AND min_gap IS NOT NULL THEN
+            error('patch_leakage(min_gap): a distance keeps places apart, and rule := ''time'' keeps times apart' || chr(10) || 'Leave one of them out')
+        WHEN (SELECT count(*) > 0 AND count(*) FILTER (gq_parted) = 0 FROM gq_known) THEN
+            error('patch_leakage(registry): no row has a split or a fold' || chr(10) || 'Give a relation with a column split or fold, as patch_registry makes it')
+    END AS gq_mistake
+), gq_rows AS (
+    FROM gq_known WHERE gq_part IS NOT NULL
 ), gq_places AS (
     SELECT *, row_number() OVER (ORDER BY gq_part ASC NULLS LAST, gq_patch ASC NULLS LAST) AS gq_place, dense_rank() OVER (ORDER BY gq_part ASC NULLS LAST) AS gq_number
     FROM (SELECT gq_part, gq_patch, gq_bbox, gq_crs, gq_win, gq_fold, gq_buffer_folds, gq_rule,

@@ -167,12 +167,15 @@ impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Error::NotOneOf { value, noun, choices } => {
-                write!(f, "\"{value}\" is not {noun}{}", nearest::suggestion(value, choices))
+                let told = nearest::suggestion(value, choices);
+                write!(f, "\"{}\" is not {noun}{told}", Brief(value))
             }
-            Error::Invalid { value, must } => write!(f, "{value} is not valid: must be {must}"),
-            Error::Unparsed { value, noun, reason } => write!(f, "\"{value}\" is not {noun}: {reason}"),
+            Error::Invalid { value, must } => write!(f, "{} is not valid: must be {must}", Brief(value)),
+            Error::Unparsed { value, noun, reason } => {
+                write!(f, "\"{}\" is not {noun}: {reason}", Brief(value))
+            }
             Error::BadCrs { value, reason } => {
-                write!(f, "\"{value}\" is not a coordinate reference system that PROJ knows")?;
+                write!(f, "\"{}\" is not a coordinate reference system that PROJ knows", Brief(value))?;
                 match reason.text() {
                     "" => f.write_str("\nWrite a code such as EPSG:32632, or its WKT or PROJJSON"),
                     reason => write!(f, ": {reason}"),
@@ -261,6 +264,21 @@ pub fn one_of<T: Copy>(value: &str, noun: &'static str, choices: &[(&str, T)]) -
     }
 }
 
+/// Characters of a value that an error tells: a whole document may stand in its place.
+const TOLD: usize = 1000;
+
+/// A value as an error tells it.
+struct Brief<'a>(&'a str);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(TOLD) {
+            Some((end, _)) => write!(f, "{}...", self.0.get(..end).unwrap_or_default()),
+            None => f.write_str(self.0),
+        }
+    }
+}
+
 fn second_line(remedy: &str) -> String {
     if remedy.is_empty() { String::new() } else { format!("\n{remedy}") }
 }
@@ -304,6 +322,14 @@ mod tests {
             (
                 Error::Unparsed { value: "[".into(), noun: "a glob pattern", reason: "no end".into() },
                 "\"[\" is not a glob pattern: no end",
+            ),
+            (
+                Error::Unparsed {
+                    value: "\u{e9}".repeat(9999),
+                    noun: "a glob pattern",
+                    reason: "no end".into(),
+                },
+                &format!("\"{}...\" is not a glob pattern: no end", "\u{e9}".repeat(TOLD)),
             ),
             (
                 Error::BadCrs { value: "x".into(), reason: Cause::default() },

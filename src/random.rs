@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::workers::{STRIDE, go_on_or_leave};
+use crate::workers::{STRIDE, Steps, go_on_or_leave};
 
 /// A generator in the state that `default_rng(seed)` begins in.
 pub struct Pcg64 {
@@ -135,6 +135,7 @@ impl Pcg64 {
             return None;
         }
         let mut shares: Vec<f64> = weights.iter().map(|w| w / total).collect();
+        let asked = Steps::default();
         let mut found = Vec::with_capacity(size);
         let mut taken = FxHashSet::default();
         while found.len() < size {
@@ -147,10 +148,8 @@ impl Pcg64 {
                 *step = sum;
             }
             steps.iter_mut().for_each(|step| *step /= sum);
-            for (done, draw) in draws.into_iter().enumerate() {
-                if done.is_multiple_of(STRIDE) {
-                    go_on_or_leave();
-                }
+            for draw in draws {
+                asked.step();
                 let index = steps.partition_point(|step| *step <= draw).min(weights.len() - 1);
                 if replace || taken.insert(index) {
                     found.push(index as u64);

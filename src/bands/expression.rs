@@ -230,9 +230,9 @@ impl Program {
                     let valid = any.then(|| {
                         (0..count).map(|i| has(condition, i) && has(picked(i), i)).collect::<Vec<bool>>()
                     });
-                    let either = then.values.iter().zip(&other.values);
-                    for (value, (then, other)) in condition.values[..count].iter_mut().zip(either) {
-                        *value = if *value != 0.0 { *then } else { *other };
+                    for i in 0..count {
+                        let of = if condition.values[i] != 0.0 { then.values[i] } else { other.values[i] };
+                        condition.values[i] = of;
                     }
                     condition.valid = valid;
                     top -= 2;
@@ -305,7 +305,7 @@ fn joined(ops: Vec<Op>) -> Vec<Op> {
 }
 
 fn truth(is: bool) -> f64 {
-    if is { 1.0 } else { 0.0 }
+    f64::from(u8::from(is))
 }
 
 impl One {
@@ -417,6 +417,17 @@ impl<'a> Parser<'a> {
         true
     }
 
+    /// What stands within something else, which goes on only so far.
+    fn deeper(&mut self, of: &str, within: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.level += 1;
+        if self.level > DEPTH {
+            return Err(self.amiss(&format!("an expression of fewer {of}")));
+        }
+        within(self)?;
+        self.level -= 1;
+        Ok(())
+    }
+
     /// Operators of one rank, from the left.
     fn chain(
         &mut self,
@@ -433,13 +444,8 @@ impl<'a> Parser<'a> {
     }
 
     fn either(&mut self, ops: &mut Vec<Op>) -> Result<()> {
-        self.level += 1;
-        if self.level > DEPTH {
-            return Err(self.amiss("an expression of fewer brackets"));
-        }
-        self.chain(ops, &[("||", Two::Or), ("or", Two::Or)], Parser::all)?;
-        self.level -= 1;
-        Ok(())
+        let tokens = [("||", Two::Or), ("or", Two::Or)];
+        self.deeper("brackets", |parser| parser.chain(ops, &tokens, Parser::all))
     }
 
     fn all(&mut self, ops: &mut Vec<Op>) -> Result<()> {
@@ -448,12 +454,7 @@ impl<'a> Parser<'a> {
 
     fn negated(&mut self, ops: &mut Vec<Op>) -> Result<()> {
         if !self.rest.trim_start().starts_with("!=") && (self.eat("not") || self.eat("!")) {
-            self.level += 1;
-            if self.level > DEPTH {
-                return Err(self.amiss("an expression of fewer brackets"));
-            }
-            self.negated(ops)?;
-            self.level -= 1;
+            self.deeper("negations", |parser| parser.negated(ops))?;
             ops.push(Op::One(One::Not));
             return Ok(());
         }
@@ -500,27 +501,17 @@ impl<'a> Parser<'a> {
 
     fn signed(&mut self, ops: &mut Vec<Op>) -> Result<()> {
         if self.eat("+") || self.rest.trim_start().starts_with('-') {
-            self.level += 1;
-            if self.level > DEPTH {
-                return Err(self.amiss("an expression of fewer signs"));
-            }
             let minus = self.eat("-");
-            self.signed(ops)?;
+            self.deeper("signs", |parser| parser.signed(ops))?;
             if minus {
                 ops.push(Op::One(One::Minus));
             }
-            self.level -= 1;
             return Ok(());
         }
         self.primary(ops)?;
         if self.eat("**") {
             // From the right, and a sign belongs to the exponent.
-            self.level += 1;
-            if self.level > DEPTH {
-                return Err(self.amiss("an expression of fewer powers of powers"));
-            }
-            self.signed(ops)?;
-            self.level -= 1;
+            self.deeper("powers of powers", |parser| parser.signed(ops))?;
             ops.push(Op::Two(Two::Power));
         }
         Ok(())
@@ -588,6 +579,10 @@ impl<'a> Parser<'a> {
             loop {
                 starts.push(ops.len());
                 self.either(ops)?;
+                // From the left, so that any number of them needs room for two.
+                if starts.len() > 1 && ["min", "max"].contains(&name) {
+                    ops.push(Op::Two(if name == "min" { Two::Least } else { Two::Most }));
+                }
                 if self.eat(")") {
                     break;
                 }
@@ -605,10 +600,7 @@ impl<'a> Parser<'a> {
                 ops.insert(starts[2], Op::Two(Two::Most));
                 ops.push(Op::Two(Two::Least));
             }),
-            "min" | "max" => (count > 0).then(|| {
-                let two = if name == "min" { Two::Least } else { Two::Most };
-                ops.extend((1..count).map(|_| Op::Two(two)));
-            }),
+            "min" | "max" => (count > 0).then_some(()),
             _ => {
                 let one = ONES.iter().find(|(known, _)| *known == name).map(|(_, one)| (Op::One(*one), 1));
                 let two = TWOS.iter().find(|(known, _)| *known == name).map(|(_, two)| (Op::Two(*two), 2));
@@ -755,6 +747,8 @@ mod tests {
         let long = Program::parse(&("1+".repeat(99_999) + "b1"), &[]).unwrap_err().to_string();
         assert!(long.contains("of 200000 bytes") && long.contains("65536"), "{long}");
         assert!(Program::parse(&("1+".repeat(9_999) + "b1"), &[]).is_ok());
+        let many = Program::parse(&format!("min({}b1)", "b1, ".repeat(9_999)), &[]).unwrap();
+        assert_eq!(many.depth, 2);
     }
 
     #[test]

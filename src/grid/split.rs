@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use crate::error::{Error, Result};
 use crate::map::apart::Boxes;
 use crate::random::Pcg64;
-use crate::workers::{STRIDE, go_on_or_leave};
+use crate::workers::Steps;
 
 /// How patches are to be split.
 #[derive(Debug, Clone, Copy)]
@@ -52,15 +52,16 @@ pub struct Split {
 pub fn deal(weights: &[f64], n: usize, order: &[usize]) -> Vec<usize> {
     let mut ranked = order.to_vec();
     let weight = |index: &usize| weights.get(*index).copied().unwrap_or(0.0);
-    ranked.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
-    go_on_or_leave();
+    let steps = Steps::default();
+    ranked.sort_by(|a, b| {
+        steps.step();
+        weight(b).total_cmp(&weight(a))
+    });
     let mut lightest: BinaryHeap<Reverse<(Load, usize)>> =
         (0..n).map(|part| Reverse((Load(0.0), part))).collect();
     let mut parts = vec![0; weights.len()];
-    for (done, index) in ranked.into_iter().enumerate() {
-        if done.is_multiple_of(STRIDE) {
-            go_on_or_leave();
-        }
+    for index in ranked {
+        steps.step();
         let Some(Reverse((Load(load), part))) = lightest.pop() else { break };
         if let Some(slot) = parts.get_mut(index) {
             *slot = part;

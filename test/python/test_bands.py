@@ -218,3 +218,9 @@ def test_expressions_have_an_end(con, expression, words):
     with pytest.raises(duckdb.Error, match=words):
         con.execute("SELECT geo_calc([1]::FLOAT[], [1, 1], ?)", [expression]).fetchall()
     assert con.execute("SELECT geo_calc([1]::FLOAT[], [1, 1], ?)", ["1+" * 30000 + "b1"]).fetchone()[0] == [30001]
+
+
+@pytest.mark.parametrize("call", ["geo_calc({}, {}, 'b1')", "geo_bands({}, {}, [[1.0]])", "geo_resize({}, {}, [1, 1, 2])", "geo_fill_gaps({}, {})", "geoquilt.stats({}, {})"])
+def test_a_shape_that_holds_null_is_told_as_it_is(con, call):
+    with pytest.raises(duckdb.Error, match=r"\[1, NULL, 2\] is not valid"):
+        con.execute("SELECT " + call.format("[1, 2]::FLOAT[]", "[1, NULL, 2]")).fetchall()

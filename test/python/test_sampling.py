@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import geopandas
+import duckdb
 import numpy as np
 import pyogrio
 import pytest
@@ -610,3 +611,13 @@ def test_bad_words_of_a_grid_over_a_variable_are_told(con, words, message):
     path = Path(__file__).parents[1] / "data/small/sst.nc"
     with pytest.raises(Exception, match=message):
         con.execute(f"FROM geo_patch_grid('{path}', {words})").fetchall()
+
+
+@pytest.mark.parametrize("weights", ["[1e308, 1e-20]", "[1e308, 1e-20, 0]"])
+def test_a_share_that_rounds_to_nothing_is_never_drawn_and_holds_up_nothing(con, weights):
+    assert con.execute(f"SELECT geo_choice({weights}, 1, 7, false)").fetchone()[0] == [0]
+    with pytest.raises(duckdb.Error, match="2 .* were asked for, and there are 1"):
+        con.execute(f"SELECT geo_choice({weights}, 2, 7, false)").fetchall()
+    with pytest.raises(duckdb.Error, match="the sum of the weights"):
+        con.execute("SELECT geo_choice([1e308, 1e308], 1, 7, false)").fetchall()
+    assert con.execute(f"SELECT geo_choice({weights}, 0, 7, false)").fetchone()[0] == []

@@ -48,6 +48,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "data that is not as long as shape says",
         "what is no expression: the place is told; a function that is none (those known are listed)",
+        "an expression of more than 65,536 bytes, or of more than 64 brackets, signs or powers within each other",
         "bit(x, n) with an n that no pixel is in, and that is no whole number from 0 to 63",
         "a band that the data does not have, a name that is neither a band's nor among the numbers",
         "numbers that are no STRUCT of numbers",

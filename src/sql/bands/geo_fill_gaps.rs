@@ -82,7 +82,7 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL argument. NULL and NaN are gaps; one that stays is as it came.",
     errors: &[
         "data that is not as long as shape says; along time, a shape without a step in front of rows and columns",
-        "times that are not one a step, that are NULL, or of which one is not later than the one before",
+        "times that are not one a step, that are NULL or infinite, or of which one is not later than the one before",
         "a method of the other way (those known are listed), or an option of the other way",
         "a distance, smooth or reach that is none: 0 or below, an INTERVAL without times, a number of steps with them",
         "options that are not constant, an unknown key, a chunk above geoquilt_max_chunk_mb",
@@ -294,7 +294,7 @@ fn times(bound: &Bound, input: &Input<'_>, row: usize) -> Result<Vec<f64>> {
         [steps, _, _, ..] => steps.max(0) as usize,
         _ => {
             let must = "[time, band, row, col], or [time, row, col]";
-            return Err(blame("shape")(Error::invalid(format!("{sides:?}"), must)));
+            return Err(blame("shape")(Error::invalid(numbers::given(input.column(1), row), must)));
         }
     };
     if !bound.with_times {

@@ -138,7 +138,7 @@ fn out_shape(input: &Input<'_>, row: usize, shape: [usize; 3]) -> Result<(usize,
     let side = |n: &i64| usize::try_from(*n).ok().filter(|n| (1..=i32::MAX as usize).contains(n));
     let bad = || {
         let must = "[rows, columns], each at least 1, behind the other sides of shape";
-        blame("out_shape")(Error::invalid(format!("{sides:?}"), must))
+        blame("out_shape")(Error::invalid(numbers::given(input.column(2), row), must))
     };
     let [lead @ .., rows, cols] = sides.as_slice() else { return Err(bad()) };
     let bands = lead.iter().try_fold(1i64, |n, side| n.checked_mul(*side));

@@ -7,7 +7,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, Vector};
 use crate::error::{Error, Result};
 use crate::random::Pcg64;
-use crate::workers::{STRIDE, go_on_or_leave};
+use crate::workers::Steps;
 
 /// The scalar `geo_choice`.
 pub struct GeoChoice;
@@ -65,7 +65,7 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for a NULL argument.",
     errors: &[
         "a weight that is negative, NaN or infinite, or weights that are all 0",
-        "n below 0, or without replacement above the places whose weight is not 0",
+        "n below 0, or without replacement above the places whose share of the sum is not 0",
         "a negative seed",
     ],
     examples: &[Example {
@@ -113,18 +113,24 @@ impl ScalarFunction for GeoChoice {
                 return alike(there, n, replace, &mut rng, &bound.noun).map_err(blame("n")).map(Some);
             }
             let weights = weights(input.column(0), row).map_err(blame("weight"))?;
+            if n == 0 {
+                return Ok(Some(Numbers(Vec::new())));
+            }
             let total: f64 = weights.iter().sum();
+            if !total.is_finite() {
+                return Err(blame("weight")(Error::invalid("the sum of the weights", "a finite number")));
+            }
+            // Of what rounds to no share of the sum nothing is ever drawn.
             let above = weights.iter().filter(|weight| **weight / total > 0.0).count();
-            if n > 0 && total.is_finite() && above == 0 {
+            if above == 0 {
                 let problem = format!("all {} {} have a weight of 0", weights.len(), bound.noun);
                 return Err(blame("weight")(Error::conflict(problem, "Give one of them more at least")));
             }
-            if !replace && total.is_finite() && n > above as i64 {
+            if !replace && n > above as i64 {
                 return Err(blame("n")(too_many(n, above as i64, &bound.noun)));
             }
             let drawn = rng.weighted(&weights, n as usize, replace);
-            let none = || Error::invalid("the sum of the weights", "a finite number");
-            let drawn = if n == 0 { Vec::new() } else { drawn.ok_or_else(none).map_err(blame("weight"))? };
+            let drawn = drawn.ok_or_else(|| Error::Bug("weights that were looked at".into()))?;
             Ok(Some(Numbers(drawn.into_iter().map(|index| index as i64).collect::<Vec<i64>>())))
         })
     }
@@ -141,10 +147,9 @@ fn alike(there: i64, n: i64, replace: bool, rng: &mut Pcg64, noun: &str) -> Resu
     }
     let drawn: Vec<u64> = match replace {
         true => {
-            let draw = |done: i64| {
-                if (done as usize).is_multiple_of(STRIDE) {
-                    go_on_or_leave();
-                }
+            let steps = Steps::default();
+            let draw = |_| {
+                steps.step();
                 rng.integer(there as u64 - 1)
             };
             (0..n).map(draw).collect()

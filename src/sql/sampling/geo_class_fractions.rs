@@ -21,7 +21,7 @@ use crate::sql::shared::paths::scenes;
 use crate::sql::shared::slice_value::{self, SLICE};
 use crate::sql::shared::windows::WIN;
 use crate::value::Value;
-use crate::workers::{STRIDE, go_on};
+use crate::workers::Steps;
 
 /// The scalar `geo_class_fractions`.
 pub struct GeoClassFractions;
@@ -190,10 +190,9 @@ fn shares(pixels: impl ExactSizeIterator<Item = f64>) -> Result<Value> {
         }
         Ok(())
     };
-    for (index, pixel) in pixels.enumerate() {
-        if index.is_multiple_of(STRIDE) {
-            go_on()?;
-        }
+    let steps = Steps::default();
+    for pixel in pixels {
+        steps.step();
         if pixel == last {
             run += 1;
         } else {

@@ -54,6 +54,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
     ],
     nulls: "A row without a split and a fold is passed over. An undated row is of any time.",
     errors: &[
+        "registry: no row has a split or a fold",
         "min_gap: below 0, beside rule := 'time', or without `bbox` and `crs`",
         "rule: none of `place`, `time`, `either`",
         "more than 20,000,000 pairs of places",

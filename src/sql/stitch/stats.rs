@@ -10,7 +10,7 @@ use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::sql::shared::shapes;
+use crate::sql::shared::stitching::numbers;
 use crate::stitch::distribution::Distribution;
 use crate::stitch::statistics::{Bands, Mask, Room, Sample, Summary};
 use crate::value::Value;
@@ -223,10 +223,13 @@ fn layout(shape: &Vector<'_>, row: usize, length: usize) -> Result<(usize, usize
         _ => None,
     };
     let (bands, pixels) = split.ok_or_else(|| {
-        blame("shape")(Error::invalid(shapes::told(&sides), "[bands, rows, columns], as a read gives it"))
+        blame("shape")(Error::invalid(
+            numbers::given(shape, row),
+            "[bands, rows, columns], as a read gives it",
+        ))
     })?;
     if bands.checked_mul(pixels) != Some(length) {
-        let problem = format!("{length} values for the shape {}", shapes::told(&sides));
+        let problem = format!("{length} values for the shape {}", numbers::told(&sides));
         let remedy = "Give data and shape of the same read";
         return Err(blame("data")(Error::conflict(problem, remedy)));
     }

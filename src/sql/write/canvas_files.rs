@@ -10,8 +10,8 @@ use crate::dtype::Pixels;
 use crate::error::{Error, Result};
 use crate::files::Location;
 use crate::projection;
-use crate::sql::shared::shapes;
 use crate::sql::shared::stitching::columns::{Columns, Part};
+use crate::sql::shared::stitching::numbers;
 use crate::sql::write::options;
 use crate::value::Value;
 use crate::workers;
@@ -180,7 +180,7 @@ fn read(columns: &Columns, packing: &Packing, rows: &Input<'_>, row: usize) -> R
     let mut data = Pieces::of(data)?;
     let length = data.length(row);
     if shape.iter().try_fold(1usize, |n, side| n.checked_mul(*side)) != Some(length) {
-        let problem = format!("{length} values for the shape {}", shapes::told(&shape));
+        let problem = format!("{length} values for the shape {}", numbers::told(&shape));
         return Err(blame("data")(Error::conflict(problem, "Give data and shape of the same read")));
     }
     let transform = options::transform(&value(Part::Transform)).map_err(blame("transform"))?;

@@ -14,9 +14,9 @@ use crate::error::{Error, Result, one_of};
 use crate::format::zarr::Version;
 use crate::format::zarr::document::Compression;
 use crate::projection;
-use crate::sql::shared::shapes;
 use crate::sql::shared::stitching::canvases;
 use crate::sql::shared::stitching::columns::Columns;
+use crate::sql::shared::stitching::numbers;
 use crate::sql::write::canvas_files::check_local;
 use crate::sql::write::options;
 use crate::stitch::canvas::Canvas;
@@ -445,7 +445,7 @@ fn read(fields: &Fields, packings: &[Packing], input: &Input<'_>, row: usize) ->
         let length = pieces.length(row) as u64;
         let own = shape.clone().filter(|shape| shape.iter().product::<u64>() == length);
         if let (None, Some(shape), 1) = (&own, &shape, fields.variables.len()) {
-            let problem = format!("{length} values for the shape {}", shapes::told(shape));
+            let problem = format!("{length} values for the shape {}", numbers::told(shape));
             let remedy = "Give data and shape of the same read";
             return Err(Error::conflict(problem, remedy).at(format!("{}({name})", DOC.name)));
         }

@@ -1,5 +1,6 @@
 //! Lists of pixels as numbers, row by row, and numbers as lists: what functions over pixels share.
 
+use std::fmt;
 use std::ops::Range;
 
 use bytemuck::Pod;
@@ -13,7 +14,6 @@ use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::read::gaps::GapsBuilder;
-use crate::sql::shared::shapes;
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::go_on;
@@ -146,6 +146,26 @@ pub fn list_type(arguments: &[SqlType]) -> Result<SqlType> {
     Ok(if wide { SqlType::Double.list() } else { SqlType::Float.list() })
 }
 
+/// A shape as an error tells it, one that holds NULL too.
+pub fn given(shape: &Vector<'_>, row: usize) -> String {
+    match shape.list(row).numbers::<i64>() {
+        Some(sides) => told(&sides),
+        None => Value::of(shape, row).to_string(),
+    }
+}
+
+/// A shape as an error tells it: its first sizes, of one that is far too long.
+pub fn told<T: fmt::Debug>(shape: &[T]) -> String {
+    const MOST: usize = 12;
+    match shape.get(..MOST) {
+        Some(first) if shape.len() > MOST => {
+            let first: Vec<String> = first.iter().map(|side| format!("{side:?}")).collect();
+            format!("[{}, ... {} in all]", first.join(", "), shape.len())
+        }
+        _ => format!("{shape:?}"),
+    }
+}
+
 /// Bands, rows and columns of a row's pixels.
 ///
 /// # Errors
@@ -163,11 +183,11 @@ pub fn shape(shape: &Vector<'_>, row: usize, length: usize) -> Result<[usize; 3]
         _ => None,
     };
     let found = found
-        .ok_or_else(|| Error::invalid(shapes::told(&sides), "[bands, rows, columns], as a read gives it"))?;
+        .ok_or_else(|| Error::invalid(given(shape, row), "[bands, rows, columns], as a read gives it"))?;
     if found.iter().try_fold(1usize, |n, side| n.checked_mul(*side)) == Some(length) {
         return Ok(found);
     }
-    let problem = format!("{length} values for the shape {}", shapes::told(&sides));
+    let problem = format!("{length} values for the shape {}", told(&sides));
     Err(Error::conflict(problem, "Give data and shape of the same read"))
 }
 
