@@ -4,10 +4,12 @@
 //! end, which replaces the target in one step. The folder is locked for as long as its writer lives, so that what a
 //! killed process left is told from what is under way: the next writer in the same folder removes it.
 
-use std::ffi::OsString;
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Cause, Error, Result};
@@ -43,13 +45,21 @@ impl Staging {
     /// The target is a directory, a device or a pipe, its folder is absent or cannot be written, or this query may not
     /// write there.
     pub fn new(target: &Path) -> Result<Staging> {
+        Staging::among(target, &Swept::default())
+    }
+
+    /// Begins one of many files: each folder is looked through for what killed writers left once.
+    ///
+    /// # Errors
+    /// As [`Staging::new`].
+    pub fn among(target: &Path, swept: &Swept) -> Result<Staging> {
         permit(target, target)?;
         let unwritable = |reason: &str| Error::unwritable(named(target), reason);
         match fs::metadata(target) {
             Ok(found) if found.is_dir() => Err(unwritable("it is a directory")),
             // A device or a pipe would be replaced by the file.
             Ok(found) if !found.is_file() => Err(unwritable("it is not a regular file")),
-            _ => Staging::begin(target),
+            _ => Staging::begin(target, swept),
         }
     }
 
@@ -69,10 +79,10 @@ impl Staging {
         if target.is_dir() && !DOCUMENTS.iter().any(|name| holds(name)) && !is_empty() {
             return Err(unwritable("it is a directory, and not a Zarr store"));
         }
-        Staging::begin(target)
+        Staging::begin(target, &Swept::default())
     }
 
-    fn begin(target: &Path) -> Result<Staging> {
+    fn begin(target: &Path, swept: &Swept) -> Result<Staging> {
         let named = named(target);
         let unwritable = |reason: Cause| Error::unwritable(&*named, reason);
         // A link stays, and what it leads to is replaced, or made.
@@ -84,17 +94,8 @@ impl Staging {
         if !parent.is_dir() {
             return Err(unwritable(format!("the folder \"{}\" does not exist", parent.display()).into()));
         }
-        sweep(parent);
-        let mut own = prefix(name);
-        own.push(unique());
-        let folder = parent.join(own);
-        let because = |e: std::io::Error| unwritable(e.into());
-        fs::create_dir(&folder).map_err(because)?;
-        let locked = File::create(folder.join(LOCK)).and_then(|lock| lock.lock().map(|()| lock));
-        let lock = locked.map_err(|e| {
-            let _ = fs::remove_dir_all(&folder);
-            because(e)
-        })?;
+        swept.sweep(parent);
+        let (folder, lock) = own_folder(parent, name).map_err(|e| unwritable(e.into()))?;
         let staging = Staging { target: target.into(), folder, _lock: lock, done: false };
         // With USE_TMP_FILE false DuckDB deletes the target when a query fails: a second name of it brings it back.
         if target.is_file() {
@@ -217,8 +218,49 @@ impl Drop for Staging {
     }
 }
 
+/// The folders that one COPY looked through for what killed writers left.
+#[derive(Debug, Default)]
+pub struct Swept(Mutex<HashSet<PathBuf>>);
+
+impl Swept {
+    fn sweep(&self, parent: &Path) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(parent) {
+            sweep(parent);
+            known.insert(parent.to_path_buf());
+        }
+    }
+}
+
+/// A new folder beside a target, and its lock.
+fn own_folder(parent: &Path, name: &OsStr) -> std::io::Result<(PathBuf, File)> {
+    /// One that is looked through before it is locked counts as left, and goes; so often in a row none is met.
+    const TRIES: usize = 100;
+    let mut said = None;
+    for _ in 0..TRIES {
+        let mut own = prefix(name);
+        own.push(unique());
+        let folder = parent.join(own);
+        fs::create_dir(&folder)?;
+        let path = folder.join(LOCK);
+        match File::create(&path).and_then(|lock| lock.lock().map(|()| lock)) {
+            // Whoever took it for one that was left had the lock until it was gone.
+            Ok(lock) if path.exists() => return Ok((folder, lock)),
+            Ok(_) => {}
+            Err(e) => {
+                let _ = fs::remove_dir_all(&folder);
+                said = Some(e);
+            }
+        }
+        if said.as_ref().is_some_and(|e| e.kind() != std::io::ErrorKind::NotFound) {
+            break;
+        }
+    }
+    Err(said.unwrap_or_else(|| std::io::ErrorKind::NotFound.into()))
+}
+
 /// What the folders beside a target are named.
-fn prefix(name: &std::ffi::OsStr) -> OsString {
+fn prefix(name: &OsStr) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(name);
     prefix.push(MARK);
@@ -321,7 +363,9 @@ fn sweep(parent: &Path) {
         if !entry.file_name().to_str().is_some_and(is_ours) {
             continue;
         }
-        let left = match File::open(entry.path().join(LOCK)) {
+        // Held until the folder is gone: its writer may be about to lock it.
+        let lock = File::open(entry.path().join(LOCK));
+        let left = match &lock {
             Ok(lock) => lock.try_lock().is_ok(),
             Err(_) => {
                 let made = entry.metadata().and_then(|m| m.modified());
@@ -409,6 +453,21 @@ mod tests {
         first.commit().unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "first");
         assert_eq!(names(&folder), ["x.tif"]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn writers_in_one_folder_leave_each_others_work() {
+        let folder = folder("crowd");
+        let write = |writer: usize| {
+            for i in 0..300 {
+                let staging = Staging::new(&folder.join(format!("{writer}-{i}"))).unwrap();
+                fs::write(staging.path(), "new").unwrap();
+                staging.commit().unwrap();
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|writer| drop(scope.spawn(move || write(writer)))));
+        assert_eq!(names(&folder).len(), 1200);
         fs::remove_dir_all(folder).unwrap();
     }
 

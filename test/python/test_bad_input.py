@@ -379,7 +379,8 @@ def test_settings_out_of_range_do_no_harm(con, good, sql):
 
 EDGES = {"geoquilt_block_cache_mb": (0, 2**44 - 1), "geoquilt_threads": (1, 1024), "geoquilt_max_chunk_mb": (1, 2**44 - 1), "geoquilt_aggregate_mb": (1, 2**44 - 1),
          "geoquilt_remote_cache_mb": (1, 2**44 - 1), "geoquilt_remote_retries": (0, 6),
-         "geoquilt_remote_concurrency": (1, 1024), "geoquilt_remote_inflight_mb": (1, 2**44 - 1)}
+         "geoquilt_remote_concurrency": (1, 1024), "geoquilt_remote_inflight_mb": (1, 2**44 - 1),
+         "geoquilt_transport": (0, 2), "geoquilt_remote_timeout": (1, 3600), "geoquilt_remote_trust": (0, 31_536_000)}
 
 
 @pytest.mark.parametrize("name", list(EDGES))

@@ -123,6 +123,22 @@ def test_patches_are_scaled_by_the_statistics_of_the_training_rows_saved_beside_
         np.testing.assert_allclose(np.load(tmp_path / f"p{patch_id}.npy"), want, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("ending", ["npy", "png", "tif"])
+def test_thousands_of_files_are_written_side_by_side_into_one_folder(con, tmp_path, ending):
+    con.execute(f"COPY (SELECT {{data: [i % 200, 1, 2, 3]::UTINYINT[], shape: [1, 2, 2], transform: [0.0, 1, 0, 0, 0, -1], id: i}} FROM range(2000) t(i)) TO '{tmp_path}/{{id}}.{ending}' (FORMAT {'geotiff' if ending == 'tif' else ending})")
+    assert sorted(os.listdir(tmp_path)) == sorted(f"{i}.{ending}" for i in range(2000))
+
+
+def test_two_queries_may_write_files_into_one_folder(con, tmp_path):
+    def write(name):
+        con.cursor().execute(f"COPY (SELECT {{data: [1, 2, 3, 4], shape: [2, 2], id: i}} FROM range(1500) t(i)) TO '{tmp_path}/{name}{{id}}.npy' (FORMAT npy)")
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert len(os.listdir(tmp_path)) == 3000
+
+
 def test_what_a_row_says_leads_to_no_other_folder(con, tmp_path):
     (tmp_path / "chips").mkdir()
     for part, target in (("../away", "chips/{part}.npy"), ("..", "chips/{part}/x.npy"), ("/tmp/away", "chips/{part}.npy")):

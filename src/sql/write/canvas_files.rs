@@ -16,7 +16,7 @@ use crate::sql::write::options;
 use crate::value::Value;
 use crate::workers;
 use crate::write::pack::Packing;
-use crate::write::staging::{self, Staging};
+use crate::write::staging::{self, Staging, Swept};
 
 /// What a row holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,8 @@ pub enum CanvasFiles {
         template: String,
         /// What was written.
         written: HashSet<String>,
+        /// Where.
+        swept: Swept,
     },
 }
 
@@ -86,7 +88,8 @@ impl CanvasFiles {
         let text = target.to_string_lossy();
         if text.contains('{') {
             columns.check_template(&text)?;
-            return Ok(CanvasFiles::Each { template: text.into_owned(), written: HashSet::new() });
+            let (written, swept) = (HashSet::new(), Swept::default());
+            return Ok(CanvasFiles::Each { template: text.into_owned(), written, swept });
         }
         columns.check_template("")?;
         Ok(CanvasFiles::Whole { staging: Staging::new(target)?, canvas: None })
@@ -115,7 +118,7 @@ impl CanvasFiles {
                 }
                 Ok(())
             }
-            CanvasFiles::Each { template, written } => {
+            CanvasFiles::Each { template, written, swept } => {
                 let (mut lot, mut bytes) = (Vec::new(), 0);
                 for row in 0..input.rows() {
                     let target = columns.target(template, input, row)?;
@@ -128,7 +131,7 @@ impl CanvasFiles {
                     bytes += canvas.pixels.bytes();
                     lot.push(Some((target, canvas)));
                     if bytes > LOT || row + 1 == input.rows() {
-                        write(&mut lot, (template, format), threads).map_err(staging::of_target)?;
+                        write(&mut lot, (template, format, swept), threads).map_err(staging::of_target)?;
                         (lot, bytes) = (Vec::new(), 0);
                     }
                 }
@@ -156,7 +159,11 @@ impl CanvasFiles {
 type Job = Option<(String, Canvas)>;
 
 /// Writes files side by side; the folders that the template names are made.
-fn write(lot: &mut [Job], (template, format): (&str, &dyn CanvasFormat), threads: usize) -> Result<()> {
+fn write(
+    lot: &mut [Job],
+    (template, format, swept): (&str, &dyn CanvasFormat, &Swept),
+    threads: usize,
+) -> Result<()> {
     let own_folders = template.rsplit_once('/').is_some_and(|(folder, _)| folder.contains('{'));
     let alone = lot.len() == 1;
     workers::each(lot, threads, |job| {
@@ -165,7 +172,7 @@ fn write(lot: &mut [Job], (template, format): (&str, &dyn CanvasFormat), threads
         if own_folders {
             staging::make_folder_of(target)?;
         }
-        format.write(Staging::new(target)?, canvas, alone)
+        format.write(Staging::among(target, swept)?, canvas, alone)
     })
 }
 
