@@ -115,8 +115,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _table(rows: Any) -> pa.Table:
-    """Rows of any kind as a table of Arrow."""
+def _table(rows: Any, function: str = "batches") -> pa.Table:
+    """Rows of any kind as a table of Arrow; errors name the function that was given them."""
     if isinstance(rows, pa.Table):
         return rows
     if isinstance(rows, pa.RecordBatch):
@@ -132,11 +132,11 @@ def _table(rows: Any) -> pa.Table:
 
         path = os.fspath(rows)
         if not path.lower().endswith(".parquet"):
-            raise Error(f'batches(rows): "{path}" is not a Parquet file\nGive a .parquet path, a relation (con.table(...), con.sql(...)), a data frame or a table of Arrow')
+            raise Error(f'{function}(rows): "{path}" is not a Parquet file\nGive a .parquet path, a relation (con.table(...), con.sql(...)), a data frame or a table of Arrow')
         return pyarrow.parquet.read_table(path)
     if hasattr(rows, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(rows).read_all()
-    raise Error(f"batches(rows): a {type(rows).__name__} is no rows\nGive a relation (con.table(...), con.sql(...)), a data frame, a table or stream of Arrow, or a .parquet path")
+    raise Error(f"{function}(rows): a {type(rows).__name__} is no rows\nGive a relation (con.table(...), con.sql(...)), a data frame, a table or stream of Arrow, or a .parquet path")
 
 
 def _bytes(size: str) -> int | None:

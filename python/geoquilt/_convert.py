@@ -8,22 +8,32 @@ import duckdb
 import numpy as np
 
 
-def _row(read: Any) -> dict[str, Any]:
+def _row(read: Any, told: str = "to_xarray(read)") -> dict[str, Any]:
+    """One read as a dict; errors begin with what they are told of."""
     if isinstance(read, duckdb.DuckDBPyRelation):
         table = read.limit(2).to_arrow_table()
         table = table if hasattr(table, "to_pylist") else table.read_all()
         rows = table.to_pylist()
         if len(rows) != 1:
-            raise ValueError(f"to_xarray(read): {'no row' if not rows else 'more than one row'}: give the relation of one read, such as con.sql(...).limit(1)")
+            raise ValueError(f"{told}: {'no row' if not rows else 'more than one row'}: give the relation of one read, such as con.sql(...).limit(1)")
         read = rows[0]
     if not isinstance(read, dict):
-        raise TypeError(f"to_xarray(read): a {type(read).__name__} is no read: give a relation of one row, or the dict that read_slice, read_series or read_array gave")
+        raise TypeError(f"{told}: a {type(read).__name__} is no read: give a relation of one row, or the dict that read_slice, read_series or read_array gave")
     if "data" not in read:
         inside = [value for value in read.values() if isinstance(value, dict) and "data" in value]
         if len(inside) != 1:
-            raise ValueError(f"to_xarray(read): there is no data among {', '.join(map(str, read))}")
+            raise ValueError(f"{told}: there is no data among {', '.join(map(str, read))}")
         read = inside[0]
     return read
+
+
+def _array(read: dict[str, Any]) -> np.ndarray:
+    """The pixels of a read in its shape, NaN where there is none."""
+    values = read["data"]
+    shape = [int(side) for side in read.get("shape") or [len(values)]]
+    if isinstance(values, np.ndarray):
+        return values.reshape(shape)
+    return np.array([np.nan if value is None else value for value in values], np.float32 if read.get("dims") or None in values else None).reshape(shape)
 
 
 def to_xarray(read: Any) -> Any:
@@ -34,12 +44,8 @@ def to_xarray(read: Any) -> Any:
     import xarray as xr
 
     read = _row(read)
-    values = read["data"]
-    shape = [int(side) for side in read.get("shape") or [len(values)]]
-    if isinstance(values, np.ndarray):
-        array = values.reshape(shape)
-    else:
-        array = np.array([np.nan if value is None else value for value in values], np.float32 if read.get("dims") or None in values else None).reshape(shape)
+    array = _array(read)
+    shape = list(array.shape)
     times = read.get("times")
     dims = list(read["dims"]) if read.get("dims") else (["time"] if len(shape) == 4 else []) + ["band", "y", "x"][-min(len(shape), 3):]
     coords: dict[str, Any] = {}
