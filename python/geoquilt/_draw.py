@@ -17,7 +17,7 @@ INK, SOFT, LINE, SEA, LAND = "#1f2d3a", "#5c6b78", "#c5ced6", "#f3f7fa", "#d9d5c
 STATUS = {"rejected": "#6f685f", "kept": "#2f7fb5", "forced": "#d1495b"}
 SPLITS = {"train": "#2f7fb5", "val": "#e07b00", "test": "#d1495b", "buffer": "#6d7780", "rejected": "#b9b2a6"}
 OTHERS = ["#00857c", "#8f5fbf", "#a05a2c", "#c2418c", "#5b8c2a", "#3b5bdb", "#b08900", "#0b7285", "#9c36b5", "#495057"]
-#: CRSs whose axes are told as longitudes and latitudes.
+#: Names of CRSs whose axes are told as longitudes and latitudes, beside those that say so themselves.
 DEGREES = {"OGC:CRS84", "EPSG:4326", "EPSG:4979", "OGC:CRS84H"}
 
 
@@ -82,11 +82,7 @@ def geometry_crs(rows: Any) -> str:
     if not isinstance(rows, duckdb.DuckDBPyRelation):
         return ""
     kinds = [str(kind) for name, kind in zip(rows.columns, rows.types) if name.lower() == "geometry"]
-    crs = kinds[0].partition("(")[2][:-1].strip("'\"") if kinds else ""
-    if not crs.startswith("{"):
-        return crs
-    known = json.loads(crs)
-    return "{authority}:{code}".format(**known["id"]) if "id" in known else known.get("name", "")
+    return kinds[0].partition("(")[2][:-1].strip("'\"") if kinds else ""
 
 
 def add_boxes(ax: Any, these: np.ndarray, name: str, **style: Any) -> Any:
@@ -134,7 +130,8 @@ def lay_out(ax: Any, these: np.ndarray, crs: str, land: Any = None) -> None:
     ax.tick_params(length=0, labelcolor=SOFT, labelsize=8)
     for side in ax.spines.values():
         side.set_edgecolor(LINE)
-    if crs in DEGREES:
+    known = crs_name(crs)
+    if known == "degrees":
         from matplotlib.ticker import MaxNLocator
 
         ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 6, 10]))
@@ -142,7 +139,20 @@ def lay_out(ax: Any, these: np.ndarray, crs: str, land: Any = None) -> None:
         ax.xaxis.set_major_formatter(lambda x, _: f"{abs((x + 180) % 360 - 180 if abs(x) > 180 else x):g}°{'W' if x < 0 else 'E' if x > 0 else ''}")
         ax.yaxis.set_major_formatter(lambda y, _: f"{abs(y):g}°{'S' if y < 0 else 'N' if y > 0 else ''}")
     else:
-        ax.set_xlabel(crs if len(crs) < 40 else crs[:37] + "...", fontsize=8, color=SOFT)
+        ax.set_xlabel(known, fontsize=8, color=SOFT)
+
+
+def crs_name(crs: str) -> str:
+    """What a map's axes are in: ``degrees``, or a CRS's name or code."""
+    if crs in DEGREES or crs.lstrip().upper().startswith(("GEOGCRS", "GEOGCS")):
+        return "degrees"
+    if crs.lstrip().startswith("{"):
+        whole = json.loads(crs)
+        if whole.get("type") in ("GeographicCRS", "DerivedGeographicCRS"):
+            return "degrees"
+        return "{authority}:{code}".format(**whole["id"]) if "id" in whole else whole.get("name", "")
+    # WKT begins with its kind, and the name stands in quotes.
+    return crs.split('"')[1] if len(crs) > 40 and '"' in crs else crs
 
 
 def heading(ax: Any, text: str, below: str | None = None) -> None:

@@ -88,6 +88,19 @@ def test_a_projected_grid_is_drawn_in_its_own_crs(con):
         plot.grid(both)
 
 
+def test_axes_are_degrees_where_the_crs_says_so_in_whatever_form(con, iris_data):
+    from pyproj import CRS
+
+    for crs in ("EPSG:4326", "OGC:CRS84", "EPSG:4258", "EPSG:32629", "EPSG:3035"):
+        whole = CRS.from_user_input(crs)
+        named = "degrees" if whole.is_geographic else crs
+        assert plot._draw.crs_name(whole.to_json()) == named
+        assert plot._draw.crs_name(whole.to_wkt()) == (named if whole.is_geographic else whole.name)
+    ax = plot.grid(con.sql(f"FROM geo_patch_grid('{iris_data}/A1B_north_america.nc', size := 12)"))
+    ax.figure.canvas.draw()
+    assert "120°W" in [label.get_text() for label in ax.get_xticklabels()] and ax.get_xlabel() == ""
+
+
 def test_a_split_shows_each_place_once_and_its_buffers_as_crosses(con):
     con.sql(f"""
         CREATE TABLE grid AS FROM geo_patch_grid('{SMALL}/land.tif', size := 3, stride := 1);
