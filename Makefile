@@ -5,6 +5,7 @@
 # make loop   while working: a quick build, then the tests that T names (T='test/python/test_grid.py -k snap')
 # make tidy   the invariants of docs/architecture.md, on the text of src/ alone
 # make wheel  dist/geoquilt-*.whl: Python's package, with the extension inside
+# make site   build/site/index.html: README, gallery and reference as pages with a search
 # make bench  ours against theirs, in one run; with BEFORE=an earlier geoquilt.duckdb_extension, that beside this
 # make docs   writes docs/reference.md and the example tests from the functions' own documentation
 
@@ -39,7 +40,7 @@ SQLLOGICTEST := $(KEEP)/tools/bin/sqllogictest
 export GEOQUILT_EXTENSION := $(CURDIR)/$(EXTENSION)
 export GEOQUILT_TEST_CACHE := $(KEEP)/test
 
-.PHONY: release setup demo test check loop tidy wheel bench docs test-rust test-sql test-python clean
+.PHONY: release setup demo test check loop tidy wheel site bench docs test-rust test-sql test-python clean
 
 release: setup
 	$(CARGO) build $(RELEASE)
@@ -54,6 +55,11 @@ $(KEEP)/venv-%/.ready: test/python/requirements.txt
 	python3 -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet duckdb==$* $(if $(filter 1.5.6,$*),duckdb-cli==$*) -r test/python/requirements.txt
 	touch $@
+
+$(KEEP)/venv-site/.ready: site/requirements.txt
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet -r $<
+	cp $< $@
 
 $(SQLLOGICTEST):
 	CARGO_TARGET_DIR=$(KEEP)/tools/target $(CARGO) install --quiet --locked --root $(KEEP)/tools sqllogictest-bin --version 0.29.1
@@ -104,6 +110,9 @@ docs:
 
 wheel: release
 	python3 python/make_wheel.py $(EXTENSION) dist
+
+site: $(KEEP)/venv-site/.ready
+	NO_MKDOCS_2_WARNING=1 $(KEEP)/venv-site/bin/mkdocs build --strict -f site/mkdocs.yml
 
 bench: release
 	python3 -m venv $(KEEP)/venv-bench

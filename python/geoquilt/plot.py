@@ -31,7 +31,7 @@ def grid(rows: Any, *, land: Any = None, ax: Any = None, title: str | None = Non
         _draw.add_centres(ax, these, name, "x" if name == "rejected" else "o", colour)
     _draw.lay_out(ax, places, crs, land)
     _draw.key(ax, 3)
-    _draw.heading(ax, title or f"{len(table):,} candidates")
+    _draw.heading(ax, title or f"{len(table):,} {'candidates' if (status != 'kept').any() else 'patches'}")
     return ax
 
 
