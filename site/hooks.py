@@ -21,6 +21,8 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, **_):
     """A list may follow a paragraph without an empty line, and a pipe within a table's code is escaped: so GitHub reads them."""
+    # README is the first page here.
+    markdown = re.sub(r"\]\(((?:\.\./)*)\.\./README\.md", r"](\1index.md", markdown)
     lines, fenced = [], False
     for line in markdown.split("\n"):
         if line.lstrip().startswith("```"):
