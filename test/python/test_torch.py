@@ -1,7 +1,6 @@
 """geoquilt.torch, in an environment that holds torch: a large one, made once and kept in the tests' cache."""
 import os
 import subprocess
-import sys
 import textwrap
 
 import numpy as np
