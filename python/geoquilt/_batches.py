@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import html
 import json
 import os
 import re
@@ -88,6 +89,14 @@ class Batch(Mapping[str, Any]):
     def __repr__(self) -> str:
         tensors = ", ".join(f"{name}: {tensor.dtype} {list(tensor.shape)}" for name, tensor in self.tensors.items())
         return f"<geoquilt.Batch of {len(self.row)} rows; {tensors}; columns {', '.join(self._table.column_names)}>"
+
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the tensors and the columns, without a pixel."""
+        lines = [(name, f"{tensor.dtype} {list(tensor.shape)}") for name, tensor in self.tensors.items()]
+        lines += [(name, str(self._table.schema.field(name).type)) for name in self._table.column_names if name not in self.tensors]
+        cells = "".join(f"<tr><td><b>{html.escape(name)}</b></td><td style='text-align:left'>{html.escape(kind[:120])}</td></tr>" for name, kind in lines)
+        return f"<p>Batch of {len(self.row)} rows</p><table>{cells}</table>"
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 
 def _row(read: Any, told: str = "to_xarray(read)") -> dict[str, Any]:
@@ -13,10 +14,9 @@ def _row(read: Any, told: str = "to_xarray(read)") -> dict[str, Any]:
     if isinstance(read, duckdb.DuckDBPyRelation):
         table = read.limit(2).to_arrow_table()
         table = table if hasattr(table, "to_pylist") else table.read_all()
-        rows = table.to_pylist()
-        if len(rows) != 1:
-            raise ValueError(f"{told}: {'no row' if not rows else 'more than one row'}: give the relation of one read, such as con.sql(...).limit(1)")
-        read = rows[0]
+        if len(table) != 1:
+            raise ValueError(f"{told}: {'no row' if not len(table) else 'more than one row'}: give the relation of one read, such as con.sql(...).limit(1)")
+        read = {name: _plain(table.column(name)[0], name) for name in table.column_names}
     if not isinstance(read, dict):
         raise TypeError(f"{told}: a {type(read).__name__} is no read: give a relation of one row, or the dict that read_slice, read_series or read_array gave")
     if "data" not in read:
@@ -25,6 +25,21 @@ def _row(read: Any, told: str = "to_xarray(read)") -> dict[str, Any]:
             raise ValueError(f"{told}: there is no data among {', '.join(map(str, read))}")
         read = inside[0]
     return read
+
+
+def _plain(value: pa.Scalar, name: str) -> Any:
+    """A value as Python has it, but for pixels, which stay together in the type that they have."""
+    if isinstance(value, pa.StructScalar) and value.is_valid:
+        return {inner: _plain(value[inner], inner) for inner in value}
+    if name != "data" or not isinstance(value, (pa.ListScalar, pa.LargeListScalar, pa.FixedSizeListScalar)) or not value.is_valid:
+        return value.as_py()
+    pixels = value.values
+    if not (pa.types.is_integer(pixels.type) or pa.types.is_floating(pixels.type)):
+        return value.as_py()
+    if pixels.null_count and pa.types.is_integer(pixels.type):
+        pixels = pixels.cast(pa.float32() if pixels.type.bit_width <= 16 else pa.float64())
+    # A NULL comes out as NaN.
+    return pixels.to_numpy(zero_copy_only=False)
 
 
 def _array(read: dict[str, Any]) -> np.ndarray:

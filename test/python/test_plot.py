@@ -343,3 +343,13 @@ except ImportError as error:
     print(error)
 """)
     assert answer.stdout.splitlines() == ["[(1,)]", "geoquilt.plot draws with matplotlib, which cannot be imported here", 'pip install "geoquilt[plot]"'], answer.stderr
+
+
+def test_a_notebook_shows_what_a_batch_holds_without_its_pixels(con):
+    con.sql(f"CREATE TABLE rows AS SELECT '{SMALL}/sst_20180101.tif' AS path, {{row_off: 0, col_off: 0, height: 4, width: 5}} AS win, 'a<b' AS \"x<y\" FROM range(3)")
+    batch, = geoquilt.batches(con.table("rows"))
+    shown = batch._repr_html_()
+    cells = dict(re.findall(r"<tr><td><b>(.*?)</b></td><td[^>]*>(.*?)</td></tr>", shown))
+    assert "Batch of 3 rows" in shown and cells["data"] == "float32 [3, 1, 4, 5]" and cells["path"] == "string"
+    # What a column is called does not become markup.
+    assert cells["x&lt;y"] == "string" and "x<y" not in shown
