@@ -137,7 +137,10 @@ pub(super) fn hint(path: &str, size: (usize, usize), error: Error) -> Error {
     variables(path, size).map_or(error.clone(), |(names, one)| {
         let problem = error.to_string().lines().next().unwrap_or_default().to_string();
         let raster = rasters.map(|name| format!(", or name one as a raster: '{name}'")).unwrap_or_default();
-        Error::conflict(problem, format!("Cut a variable, of {}: {one}{raster}", names.join(", ")))
+        Error::conflict(
+            problem,
+            format!("Name the variable to cut, one of {}: {one}{raster}", names.join(", ")),
+        )
     })
 }
 
@@ -151,10 +154,13 @@ fn variables(path: &str, (height, width): (usize, usize)) -> Option<(Vec<String>
     let names = found.iter().filter_map(known).map(|variable| variable.name.clone()).collect();
     let first = *found.first()?;
     let (variable, axes) = (known(&first)?, source.axes(first).ok()?);
-    let dim = |dim: Option<usize>| dim.and_then(|dim| variable.dims.get(dim));
-    let size = match (dim(axes.y_dim()), dim(axes.x_dim()), variable.dims.first()) {
-        (Some(y), Some(x), _) => format!("{y}: {height}, {x}: {width}"),
-        (.., first) => format!("{}: {height}", first?),
+    let along = |dim: usize, size: usize| {
+        let (name, length) = (variable.dims.get(dim)?, *variable.shape.get(dim)?);
+        Some(format!("{name}: {}", length.min(size as u64)))
+    };
+    let size = match axes.y_dim().zip(axes.x_dim()) {
+        Some((y, x)) => [along(y, height)?, along(x, width)?].join(", "),
+        None => along(0, height)?,
     };
     Some((names, format!("variable := '{}', size := {{{size}}}", variable.name)))
 }

@@ -204,12 +204,12 @@ static DOC: FunctionDoc = FunctionDoc {
             rows: &["0\t1\t16", "1\t0\t0"],
         },
         Example {
-            title: "Windows of a variable in three dimensions, as read_array takes them",
+            title: "Windows of a variable in three dimensions, as read_array takes them, with their boxes",
             sql: "SELECT patch_id, isel, bbox, round(list_avg(read_array(path, variable, {isel: isel}).data), 3) AS mean\n\
                   FROM geo_patch_grid('test/data/small/sst.nc', variable := 'sst', size := {time: 2, lat: 9, lon: 18}) LIMIT 2;",
             rows: &[
-                "0\t{'time': [0, 1], 'lat': [0, 8], 'lon': [0, 17]}\t11.656",
-                "1\t{'time': [0, 1], 'lat': [0, 8], 'lon': [18, 35]}\t10.531",
+                "0\t{'time': [0, 1], 'lat': [0, 8], 'lon': [0, 17]}\t{'xmin': 0.0, 'ymin': 0.0, 'xmax': 180.0, 'ymax': 90.0}\t11.656",
+                "1\t{'time': [0, 1], 'lat': [0, 8], 'lon': [18, 35]}\t{'xmin': 180.0, 'ymin': 0.0, 'xmax': 360.0, 'ymax': 90.0}\t10.531",
             ],
         },
     ],
