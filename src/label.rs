@@ -178,8 +178,8 @@ fn label_of(value: Field, path: &str, options: &LabelOptions) -> Result<Option<i
         )
         .at("geo_rasterize(label_field)")),
         Field::Text(text) => {
-            let place = options.classes.iter().position(|class| *class == text);
-            let class = place.map(|place| Some(place as i32 + 1));
+            let index = options.classes.iter().position(|class| *class == text);
+            let class = index.map(|index| Some(index as i32 + 1));
             class.ok_or_else(|| {
                 let names = || options.classes.iter().map(String::as_str);
                 let near = near(&text, names()).map(|near| format!("Did you mean \"{near}\"? "));

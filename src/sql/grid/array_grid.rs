@@ -27,7 +27,7 @@ pub struct ArrayGrid {
     dims: Vec<String>,
     windows: Windows,
     /// Where rows and columns lie, and which dimensions they are, where the coordinates tell.
-    place: Option<(Cells, usize, usize)>,
+    on_map: Option<(Cells, usize, usize)>,
 }
 
 /// A scan of it under way.
@@ -61,8 +61,8 @@ impl ArrayGrid {
         let axes = axes(args, &found.dims, &found.shape)?;
         let windows = Windows::new(axes, standing(args)?).map_err(args.blame("size"))?;
         // Coordinates that are none do not keep one from windows by index.
-        let place = source.cells(index).ok().flatten();
-        Ok(Some(ArrayGrid { path, variable, dims: found.dims.clone(), windows, place }))
+        let on_map = source.cells(index).ok().flatten();
+        Ok(Some(ArrayGrid { path, variable, dims: found.dims.clone(), windows, on_map }))
     }
 
     /// Its columns.
@@ -90,7 +90,7 @@ impl ArrayGrid {
 
     /// The outer edges of a window's rows and columns.
     fn bbox(&self, spans: &[(i64, i64)]) -> Option<Bbox> {
-        let (cells, y, x) = self.place.as_ref()?;
+        let (cells, y, x) = self.on_map.as_ref()?;
         let along = |dim: &usize| {
             let (first, last) = *spans.get(*dim)?;
             usize::try_from(first).ok().zip(usize::try_from(last).ok())
@@ -106,7 +106,7 @@ impl ArrayGrid {
             let Some((spans, is_partial)) = self.windows.at(number) else { break };
             let ends = |(first, last): &(i64, i64)| Value::List(vec![Value::Int(*first), Value::Int(*last)]);
             let isel = self.dims.iter().cloned().zip(spans.iter().map(ends)).collect();
-            let crs = self.place.as_ref().map(|(cells, ..)| Value::Text(cells.grid.crs.clone()));
+            let crs = self.on_map.as_ref().map(|(cells, ..)| Value::Text(cells.grid.crs.clone()));
             let row = [
                 Value::Int(number as i64),
                 self.bbox(&spans).map_or(Value::Null, box_value),
@@ -127,7 +127,7 @@ fn box_value(bbox: Bbox) -> Value {
     Value::Struct(corners.map(|(name, corner)| (name.to_string(), Value::Double(corner))).into())
 }
 
-/// What a source that is no raster may be cut as: its variables, where it is an array file that has some.
+/// What a source that is not a raster may be cut as: its variables, where it is an array file that has some.
 pub(super) fn hint(path: &str, size: (usize, usize), error: Error) -> Error {
     let rasters = match error.bare() {
         Error::Unsuited { lack: Lack::Bands(names), .. } => names.first().cloned(),

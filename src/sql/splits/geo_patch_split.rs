@@ -117,12 +117,12 @@ impl ScalarFunction for GeoPatchSplit {
     type Bound = Bound;
 
     fn bind(call: Call) -> Result<Bound> {
-        let place = call.options()?.text("place")?;
+        let named = call.options()?.text("place")?;
         // A macro's patches are those of its grid.
-        let patches = place.as_ref().map(|caller| format!("{caller}(grid)"));
+        let patches = named.as_ref().map(|caller| format!("{caller}(grid)"));
         Ok(Bound {
             threads: call.limits.threads,
-            caller: place.unwrap_or_else(|| DOC.name.into()),
+            caller: named.unwrap_or_else(|| DOC.name.into()),
             patches: patches.unwrap_or_else(|| format!("{}(patches)", DOC.name)),
         })
     }
