@@ -41,7 +41,7 @@ WITH gq_known AS (
     FROM gq_places, (SELECT list(DISTINCT gq_crs ORDER BY gq_crs ASC NULLS LAST) FILTER (gq_crs IS NOT NULL) AS gq_crss FROM gq_places)
     GROUP BY gq_crss
 ), gq_pairs AS (
-    SELECT unnest(geo_near_boxes(gq_boxes, gq_crss, coalesce(min_gap::DOUBLE, 0))) AS gq_pair FROM gq_listed, gq_guard WHERE gq_guard.gq_mistake IS NULL
+    SELECT unnest(geo_near_boxes(gq_boxes, gq_crss, coalesce(min_gap::DOUBLE, 0), {place: 'patch_leakage'})) AS gq_pair FROM gq_listed, gq_guard WHERE gq_guard.gq_mistake IS NULL
 ), gq_near AS (
     SELECT CASE WHEN gq_pair.shares THEN 'pixels' ELSE 'near' END AS gq_cause, gq_l.gq_part AS gq_a_part, gq_r.gq_part AS gq_b_part,
            gq_l.gq_patch AS gq_a_patch, gq_r.gq_patch AS gq_b_patch, gq_pair.distance AS gq_distance

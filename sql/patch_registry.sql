@@ -10,6 +10,11 @@ CREATE OR REPLACE MACRO geoquilt.main.gq_crs_name(c) AS CASE
 END;
 -- gq_year_list(y) are the years that a number or a list of numbers names.
 CREATE OR REPLACE MACRO geoquilt.main.gq_year_list(y) AS coalesce(regexp_extract_all(y::VARCHAR, '-?\d+')::BIGINT[], []::BIGINT[]);
+-- gq_raster_name(path, driver, built_with) is what read_patch reads of an array file whose catalog is of one of its variables: the
+-- file may hold others. NULL where the catalog does not tell.
+CREATE OR REPLACE MACRO geoquilt.main.gq_raster_name(path, driver, built_with) AS
+CASE driver WHEN 'netCDF' THEN 'NETCDF:"' || path || '":' WHEN 'HDF5' THEN 'HDF5:"' || path || '"://' END ||
+regexp_replace(nullif(regexp_extract(built_with, '''variables'': \[''?([^],'']+)''?\]', 1), ''), '^(.*/)', CASE driver WHEN 'netCDF' THEN '/\1' ELSE '\1' END);
 -- gq_dated(dates): a row a date, that is a file, or a step of an array file's time axis. A file of one step keeps the interval of
 -- its row, which its name may tell; its axis then need not be readable.
 CREATE OR REPLACE MACRO geoquilt.main.gq_dated(dates) AS TABLE
@@ -17,13 +22,16 @@ WITH gq_files AS (
     SELECT coalesce(gq_file.gq_date, gq_file.gq_start)::DATE AS gq_date,
            coalesce(gq_file.gq_start, gq_file.gq_date) AS gq_start,
            coalesce(gq_file.gq_stop, gq_file.gq_date + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND) AS gq_stop,
-           gq_file.gq_path, gq_file.gq_attributes, gq_file.gq_crs, gq_file.gq_transform, gq_file.gq_width, gq_file.gq_height, gq_file.gq_is_array,
+           gq_file.gq_path, gq_file.gq_raster, gq_file.gq_attributes, gq_file.gq_crs, gq_file.gq_transform, gq_file.gq_width, gq_file.gq_height, gq_file.gq_is_array,
            gq_file.gq_times, gq_file.gq_time_var, gq_file.gq_variable, gq_file.gq_held
     FROM (SELECT NULL::VARCHAR AS path, NULL::DATE AS date, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max,
                  NULL::MAP(VARCHAR, VARCHAR) AS attributes, NULL::VARCHAR AS crs, NULL::DOUBLE[] AS transform,
                  NULL::BIGINT AS width, NULL::BIGINT AS height, NULL::VARCHAR AS kind,
-                 NULL::BIGINT AS n_times, NULL::VARCHAR AS time_var, NULL::VARCHAR AS variable, NULL::DOUBLE AS support) AS gq_absent,
-         LATERAL (SELECT path::VARCHAR AS gq_path, geoquilt.main.gq_utc(date) AS gq_date,
+                 NULL::BIGINT AS n_times, NULL::VARCHAR AS time_var, NULL::VARCHAR AS variable, NULL::DOUBLE AS support,
+                 NULL::VARCHAR AS driver, NULL::VARCHAR AS built_with) AS gq_absent,
+         LATERAL (SELECT path::VARCHAR AS gq_path,
+                         coalesce(CASE WHEN kind::VARCHAR = 'array' THEN geoquilt.main.gq_raster_name(path::VARCHAR, driver::VARCHAR, built_with::VARCHAR) END, path::VARCHAR) AS gq_raster,
+                         geoquilt.main.gq_utc(date) AS gq_date,
                          geoquilt.main.gq_utc(t_min) AS gq_start, geoquilt.main.gq_utc(t_max) AS gq_stop,
                          attributes AS gq_attributes, crs::VARCHAR AS gq_crs, transform::DOUBLE[] AS gq_transform,
                          width::BIGINT AS gq_width, height::BIGINT AS gq_height, kind::VARCHAR = 'array' AS gq_is_array,
@@ -31,12 +39,12 @@ WITH gq_files AS (
                          variable::VARCHAR AS gq_variable, support::DOUBLE AS gq_held
                   FROM query_table(dates) AS gq_row) AS gq_file
 )
-SELECT gq_date, gq_start, gq_stop, gq_path, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array, gq_variable, gq_held,
+SELECT gq_date, gq_start, gq_stop, gq_path, gq_raster, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array, gq_variable, gq_held,
        NULL::TIMESTAMP AS gq_time, NULL::BIGINT AS gq_index_in_time, false AS gq_is_step
 FROM gq_files WHERE gq_times IS NULL
 UNION ALL
 SELECT CASE WHEN gq_times = 1 THEN gq_date ELSE gq_step.t_min::DATE END, CASE WHEN gq_times = 1 THEN gq_start ELSE gq_step.t_min END,
-       CASE WHEN gq_times = 1 THEN gq_stop ELSE gq_step.t_max END, gq_path, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array,
+       CASE WHEN gq_times = 1 THEN gq_stop ELSE gq_step.t_max END, gq_path, gq_raster, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array,
        gq_variable, gq_held, gq_step.time, gq_step.index, true
 FROM (SELECT *, unnest(read_times(gq_path, gq_time_var, {undecoded: 'null'})) AS gq_step FROM gq_files WHERE gq_times = 1
       UNION ALL SELECT *, unnest(read_times(gq_path, gq_time_var)) AS gq_step FROM gq_files WHERE gq_times > 1) AS gq_cube;
@@ -115,7 +123,7 @@ WITH gq_patches AS (
     END AS gq_problem
     FROM gq_boxes
 ), gq_misfit AS (
-    SELECT min_by('"' || coalesce(gq_path, 'a row of dates') || '" ' || gq_problem, (gq_path, gq_index)) AS gq_problem FROM gq_strays WHERE gq_problem IS NOT NULL
+    SELECT min_by(coalesce('"' || gq_path || '"', 'a row') || ' ' || gq_problem, (gq_path, gq_index)) AS gq_problem FROM gq_strays WHERE gq_problem IS NOT NULL
 ), gq_years AS (
     SELECT list_sort(list(DISTINCT gq_year), 'ASC', 'NULLS LAST') AS gq_present, (SELECT count(*) FROM gq_all_days WHERE gq_start IS NULL) AS gq_undated
     FROM (SELECT unnest(range(year(gq_start), year(gq_stop) + 1)) AS gq_year FROM gq_all_days)
@@ -191,7 +199,7 @@ WITH gq_patches AS (
             error('patch_registry(dates): ' || gq_misfit.gq_problem || chr(10) ||
                   'Take the files of one raster at a time with a grid of their own, or read all of them onto one slice with read_slice')
         WHEN gq_overlap.gq_found THEN
-            error('patch_registry(val_year): patches overlap, so a split by patch would put the same pixels into train and val' || chr(10) ||
+            error('patch_registry(grid): patches overlap, so a split by patch would put the same pixels into train and val' || chr(10) ||
                   'Give val_year := a year whose dates are all validation, block := the side of blocks that go to one split whole, or a grid with stride >= size and edge := ''drop'' or ''overflow''')
     END AS gq_mistake
     FROM gq_overlap, gq_years, gq_misfit, gq_wanted, gq_covered
@@ -204,7 +212,7 @@ WITH gq_patches AS (
     -- A row a patch, none where the split is by time alone.
     SELECT unnest(range(len(gq_list))) AS gq_index, unnest(gq_list).block AS gq_block,
            unnest(geo_patch_split(gq_list, gq_crs, {'val_fraction': gq_wanted.gq_val, 'test_fraction': gq_wanted.gq_test, 'folds': folds::BIGINT,
-                                                    'min_gap': min_gap::DOUBLE, 'seed': seed::BIGINT})) AS gq_part
+                                                    'min_gap': min_gap::DOUBLE, 'seed': seed::BIGINT}, {place: 'patch_registry'})) AS gq_part
     FROM gq_guard, gq_wanted, gq_places
     WHERE gq_guard.gq_mistake IS NULL AND gq_by_place AND len(gq_list) > 0
 ), gq_split_patches AS (
@@ -214,12 +222,14 @@ WITH gq_patches AS (
     SELECT gq_days.*, CASE
         WHEN val_year IS NULL AND test_year IS NULL THEN NULL
         WHEN gq_start IS NULL THEN
-            error('patch_registry(' || CASE WHEN val_year IS NULL THEN 'test_year' ELSE 'val_year' END || '): "' || coalesce(gq_path, 'a row of dates') || '" is undated, so no year can take it')
+            error('patch_registry(dates): ' || coalesce('"' || gq_path || '"', 'a row') || ' is undated, so that neither a val_year nor a test_year can take it' || chr(10) ||
+                  'Tell the time of each file, by filename_regex or time_tag of geo_catalog_build, or leave the row out')
         WHEN list_has_all(gq_val, gq_span) THEN 'val'
         WHEN list_has_all(gq_test, gq_span) THEN 'test'
         WHEN list_has_any(gq_val || gq_test, gq_span) THEN
-            error('patch_registry(' || CASE WHEN list_has_any(gq_val, gq_span) THEN 'val_year' ELSE 'test_year' END || '): "' || coalesce(gq_path, 'a row of dates') ||
-                  '" spans ' || gq_start || ' to ' || gq_stop || ', in and out of ' || list_intersect(gq_val || gq_test, gq_span)[1])
+            error('patch_registry(dates): ' || coalesce('"' || gq_path || '"', 'a row') || ' spans ' || gq_start || ' to ' || gq_stop || ', in and out of the ' ||
+                  CASE WHEN list_has_any(gq_val, gq_span) THEN 'val_year ' ELSE 'test_year ' END || list_intersect(gq_val || gq_test, gq_span)[1] || chr(10) ||
+                  'Leave the row out, or hold out a year that no row reaches across')
     END AS gq_by_year
     FROM gq_guard, gq_days WHERE gq_guard.gq_mistake IS NULL
 ), gq_uncovered AS (
@@ -278,7 +288,7 @@ SELECT gq_row.patch_id, gq_row.gq_date AS date,
        CASE WHEN val_year IS NOT NULL OR gq_by_year IS NOT NULL THEN 'time' ELSE 'place' END AS split_by,
        coalesce(gq_cause, CASE WHEN gq_by_year IS NULL THEN gq_why END) AS cause,
        gq_block AS block, gq_support AS support,
-       gq_row.gq_start AS t_min, gq_row.gq_stop AS t_max, gq_row.gq_path AS path, gq_row.gq_attributes AS attributes,
+       gq_row.gq_start AS t_min, gq_row.gq_stop AS t_max, gq_row.gq_raster AS path, gq_row.gq_attributes AS attributes,
        gq_row.gq_time AS time,
        -- What read_array takes: rows as the file stores them, and no further than it goes.
        CASE WHEN gq_row.gq_is_step THEN {

@@ -1,5 +1,5 @@
--- patch_stats(registry, split, once, mergeable): statistics of the pixels of a registry's rows. Documented in src/sql/stitch/patch_stats.rs.
-CREATE OR REPLACE MACRO geoquilt.main.patch_stats(registry, split := 'train', once := false, mergeable := false) AS TABLE
+-- patch_stats(registry, split, once, bands, scaled, nodata, mergeable): statistics of the pixels of a registry's rows. Documented in src/sql/stitch/patch_stats.rs.
+CREATE OR REPLACE MACRO geoquilt.main.patch_stats(registry, split := 'train', once := false, bands := NULL, scaled := false, nodata := NULL, mergeable := false) AS TABLE
 WITH gq_rows AS (
     -- Windows over cubes name a step, others have no such field.
     SELECT gq_row.path AS gq_path, gq_row.win AS gq_win, regexp_extract(gq_row.win::VARCHAR, '''step'': (\d+)', 1) AS gq_step
@@ -12,8 +12,8 @@ gq_parts AS (
           FROM gq_rows WHERE once GROUP BY gq_path, gq_step)
 )
 SELECT coalesce(
-    (SELECT gq_patch_stats(gq_path, gq_win, false, mergeable, current_setting('geoquilt_threads')::UBIGINT, current_setting('geoquilt_aggregate_mb')::UBIGINT, gq_query())
+    (SELECT gq_patch_stats(gq_path, gq_win, {'bands': bands, 'scaled': scaled, 'nodata': nodata}, false, mergeable, current_setting('geoquilt_threads')::UBIGINT, current_setting('geoquilt_aggregate_mb')::UBIGINT, gq_query())
      FROM gq_rows WHERE NOT once),
     -- What is left of a window that hangs over may lie beyond the raster.
-    (SELECT gq_patch_stats(gq_path, gq_win, true, mergeable, current_setting('geoquilt_threads')::UBIGINT, current_setting('geoquilt_aggregate_mb')::UBIGINT, gq_query())
+    (SELECT gq_patch_stats(gq_path, gq_win, {'bands': bands, 'scaled': scaled, 'nodata': nodata}, true, mergeable, current_setting('geoquilt_threads')::UBIGINT, current_setting('geoquilt_aggregate_mb')::UBIGINT, gq_query())
      FROM gq_parts)) AS stats

@@ -1,7 +1,10 @@
 -- spatial_blocks(catalog, size): a block of an equal-area grid for each row. Documented in src/sql/splits/spatial_blocks.rs.
 CREATE OR REPLACE MACRO geoquilt.main.spatial_blocks(catalog, size, folds := NULL, seed := 7) AS TABLE
 WITH gq_rows AS (
-    SELECT gq_entry.*, geo_block(gq_entry.geometry, ST_CRS(gq_entry.geometry), size::DOUBLE) AS gq_block
+    SELECT gq_entry.*, geo_block(gq_entry.geometry, ST_CRS(gq_entry.geometry), CASE
+        WHEN size::DOUBLE NOT BETWEEN 0.1 AND 40000 THEN
+            error('spatial_blocks(size): ' || size || ' is not valid: must be the side of a block of EPSG:6933 in kilometres, between 0.1 and 40000')
+        ELSE size::DOUBLE END) AS gq_block
     FROM query_table(catalog) AS gq_entry
     WHERE true OR geo_catalog_check(gq_entry, {place: 'spatial_blocks(catalog)'})
 ), gq_blocks AS (

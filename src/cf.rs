@@ -10,7 +10,7 @@ mod sphere;
 pub mod time;
 
 pub use axis::{Axes, Coordinate, axes, data_variables};
-pub use grid::{Grid, grid};
+pub use grid::{Cells, Grid, cells, grid};
 pub use mapping::{Mapping, mapping};
 pub use time::{Calendar, TimeUnits};
 

@@ -6,7 +6,7 @@ use geo::{CoordsIter, Geometry, LinesIter};
 
 use crate::bbox::Bbox;
 use crate::crs::Crs;
-use crate::error::{Cause, Error, Lack, Result};
+use crate::error::{Error, Lack, Result, near};
 use crate::files::{Sight, Stamp};
 use crate::format::gdal::vector::{Field, VectorSource};
 use crate::format::{Kind, LayerName, gdal, open};
@@ -155,12 +155,18 @@ fn unreadable(path: &str, error: &Error) -> Error {
 /// The class of a feature; `None` when its field is NULL, and then it is not drawn.
 fn label_of(value: Field, path: &str, options: &LabelOptions) -> Result<Option<i32>> {
     let Some(field) = &options.field else { return Ok(Some(1)) };
-    let blame =
-        |error: Error| Error::unreadable(path, Cause::from(error).within(format!("field \"{field}\"")));
+    let number = |number: f64| {
+        whole(number).map(Some).map_err(|_| {
+            let problem = format!(
+                "field \"{field}\" of \"{path}\" holds {number}, and a class is a whole number of 32 bits"
+            );
+            Error::conflict(problem, "Name a field that holds classes").at("geo_rasterize(label_field)")
+        })
+    };
     match value {
         Field::Null => Ok(None),
-        Field::Int(n) => whole(n as f64).map(Some).map_err(blame),
-        Field::Double(v) => whole(v).map(Some).map_err(blame),
+        Field::Int(n) => number(n as f64),
+        Field::Double(v) => number(v),
         Field::Text(text) if options.classes.is_empty() => Err(Error::conflict(
             format!(
                 "field \"{field}\" of \"{path}\" holds text such as \"{text}\", and a class is a whole number"
@@ -169,15 +175,22 @@ fn label_of(value: Field, path: &str, options: &LabelOptions) -> Result<Option<i
                 "Name the classes in order, the first is 1: {{classes: ['{}', ...]}}",
                 text.replace('\'', "''")
             ),
-        )),
-        Field::Text(text) => class_of(&text, &options.classes).map(Some).map_err(blame),
+        )
+        .at("geo_rasterize(label_field)")),
+        Field::Text(text) => {
+            let index = options.classes.iter().position(|class| *class == text);
+            let class = index.map(|index| Some(index as i32 + 1));
+            class.ok_or_else(|| {
+                let names = || options.classes.iter().map(String::as_str);
+                let near = near(&text, names()).map(|near| format!("Did you mean \"{near}\"? "));
+                let remedy = format!("{}One of: {}", near.unwrap_or_default(), options.classes.join(", "));
+                let problem = format!(
+                    "field \"{field}\" of \"{path}\" holds \"{text}\", which is not one of the classes"
+                );
+                Error::conflict(problem, remedy).at("geo_rasterize(classes)")
+            })
+        }
     }
-}
-
-fn class_of(text: &str, classes: &[String]) -> Result<i32> {
-    let choices: Vec<(&str, i32)> =
-        classes.iter().enumerate().map(|(i, name)| (name.as_str(), i as i32 + 1)).collect();
-    crate::error::one_of(text, "one of the classes", &choices)
 }
 
 /// # Errors

@@ -35,12 +35,58 @@ const EVEN: f64 = 1e-3;
 /// Above it a value is netCDF's own filling, which needs no attribute.
 const FILL: f64 = 1e30;
 
+/// A grid, and where each of its rows and columns lies.
+pub struct Cells {
+    /// The whole.
+    pub grid: Grid,
+    /// The edges of each column, the lower one first; none where they are not known.
+    columns: Vec<(f64, f64)>,
+    /// The edges of each row.
+    rows: Vec<(f64, f64)>,
+}
+
+impl Cells {
+    /// The outer edges of some rows and columns, the last one inside; `None` where they are not known.
+    pub fn bbox(&self, rows: (usize, usize), columns: (usize, usize)) -> Option<Bbox> {
+        let hull = |cells: &[(f64, f64)], (first, last): (usize, usize)| {
+            let (a, b) = (cells.get(first)?, cells.get(last)?);
+            Some((a.0.min(b.0), a.1.max(b.1)))
+        };
+        let ((west, east), (south, north)) = match self.grid.transform {
+            Some(transform) => {
+                let sides = |(first, last): (usize, usize)| (first as i64, (last + 1 - first) as i64);
+                let ((row, height), (col, width)) = (sides(rows), sides(columns));
+                let bbox = transform.bbox(&Window::new(row, col, height, width).ok()?);
+                ((bbox.xmin, bbox.xmax), (bbox.ymin, bbox.ymax))
+            }
+            None => (hull(&self.columns, columns)?, hull(&self.rows, rows)?),
+        };
+        // A cell around a pole ends there, as the grid does.
+        let whole = &self.grid.bbox;
+        Bbox::new(west, south.max(whole.ymin), east, north.min(whole.ymax)).ok()
+    }
+}
+
+impl From<Grid> for Cells {
+    fn from(grid: Grid) -> Cells {
+        Cells { grid, columns: Vec::new(), rows: Vec::new() }
+    }
+}
+
 /// The grid of a variable; `None` when its coordinates do not tell.
 ///
 /// # Errors
 /// A coordinate cannot be read, holds no number where it must, or is no longitude or latitude; a grid mapping that
 /// makes no CRS, unless longitudes and latitudes are there too.
 pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option<Grid>> {
+    cells(file, variable, axes).map(|cells| cells.map(|cells| cells.grid))
+}
+
+/// The grid of a variable with its cells.
+///
+/// # Errors
+/// As [`grid`].
+pub fn cells(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option<Cells>> {
     if let (Some(x), Some(y)) = (&axes.x, &axes.y) {
         let mapped = mapping::mapping(file.header(), variable, axes);
         let curvilinear = axes.lon.is_some() && axes.lat.is_some() && axes.x != axes.lon;
@@ -53,12 +99,14 @@ pub fn grid(file: &dyn ArrayFile, variable: usize, axes: &Axes) -> Result<Option
         }
     }
     match (&axes.lon, &axes.lat) {
-        (Some(lon), Some(lat)) if lon.dims == lat.dims => on_the_globe(file, lon, lat),
+        (Some(lon), Some(lat)) if lon.dims == lat.dims => {
+            on_the_globe(file, lon, lat).map(|grid| grid.map(Cells::from))
+        }
         // A point, or a section along one of the two.
         (Some(lon), Some(lat)) if lon.dims.len() <= 1 && lat.dims.len() <= 1 => {
             rectilinear(file, lon, lat, &mapping::crs84()).map(Some)
         }
-        _ => Ok(hdf_eos(file, variable)),
+        _ => Ok(hdf_eos(file, variable).map(Cells::from)),
     }
 }
 
@@ -82,7 +130,8 @@ struct Axis {
     low: f64,
     high: f64,
     regular: Option<(f64, f64)>,
-    n: usize,
+    /// The edges of each cell, the lower one first.
+    cells: Vec<(f64, f64)>,
 }
 
 fn rectilinear(
@@ -90,7 +139,7 @@ fn rectilinear(
     x: &Coordinate,
     y: &Coordinate,
     mapping: &mapping::Mapping,
-) -> Result<Grid> {
+) -> Result<Cells> {
     let x = axis(file, x, mapping, mapping.degrees)?;
     let y = axis(file, y, mapping, false)?;
     let (mut south, mut north, mut east) = (y.low, y.high, x.high);
@@ -101,7 +150,9 @@ fn rectilinear(
     }
     let transform = x.regular.zip(y.regular).map(|((x0, dx), (y0, dy))| Affine([x0, dx, 0.0, y0, 0.0, dy]));
     let bbox = Bbox::new(x.low, south, east, north)?;
-    Ok(Grid { crs: mapping.crs.clone(), bbox, transform, height: y.n, width: x.n })
+    let (height, width) = (y.cells.len(), x.cells.len());
+    let grid = Grid { crs: mapping.crs.clone(), bbox, transform, height, width };
+    Ok(Cells { grid, columns: x.cells, rows: y.cells })
 }
 
 fn axis(
@@ -127,7 +178,15 @@ fn axis(
     let n = centres.len();
     let spacing = step(&centres, metadata.dtype, EVEN);
     let regular = spacing.zip(centres.first()).map(|(d, first)| (first - d / 2.0, d));
-    let of_bounds = edges_of_bounds(file, metadata, mapping, centres.first())?;
+    let of_bounds = cells_of_bounds(file, metadata, mapping, centres.first())?;
+    let cells = match (&of_bounds, regular) {
+        (Some(cells), _) => cells.clone(),
+        (None, Some((edge, d))) => {
+            let cell = |i: usize| (edge + d * i as f64, edge + d * (i + 1) as f64);
+            (0..n).map(cell).map(|(a, b)| (a.min(b), a.max(b))).collect()
+        }
+        (None, None) => halfway(&centres),
+    };
     let mut sorted = centres;
     sorted.sort_unstable_by(f64::total_cmp);
     let of_centres = match (sorted.as_slice(), regular) {
@@ -140,17 +199,36 @@ fn axis(
             Some((a - (b - a) / 2.0, last + (last - before) / 2.0))
         }
     };
+    let of_bounds = of_bounds.as_deref().map(extent);
     let (low, high) = of_bounds.or(of_centres).unwrap_or((f64::NAN, f64::NAN));
-    Ok(Axis { low, high, regular, n })
+    Ok(Axis { low, high, regular, cells })
 }
 
-/// The least and the greatest bound of a coordinate, where it has two for each value and every one is a number.
-fn edges_of_bounds(
+/// The cells around centres: each reaches halfway to its neighbours, the outermost as far outward.
+fn halfway(centres: &[f64]) -> Vec<(f64, f64)> {
+    let at = |i: usize| centres.get(i).copied();
+    let cell = |(i, centre): (usize, &f64)| {
+        let before = i.checked_sub(1).and_then(at).map(|near| (centre - near) / 2.0);
+        let after = at(i + 1).map(|near| (near - centre) / 2.0);
+        let (before, after) = (before.or(after).unwrap_or(0.0), after.or(before).unwrap_or(0.0));
+        let (a, b) = (centre - before, centre + after);
+        (a.min(b), a.max(b))
+    };
+    centres.iter().enumerate().map(cell).collect()
+}
+
+/// The least and the greatest edge.
+fn extent(cells: &[(f64, f64)]) -> (f64, f64) {
+    cells.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (a, b)| (low.min(*a), high.max(*b)))
+}
+
+/// The cells that the bounds of a coordinate make, where it has two for each value and every one is a number.
+fn cells_of_bounds(
     file: &dyn ArrayFile,
     coordinate: &Variable,
     mapping: &mapping::Mapping,
     first: Option<&f64>,
-) -> Result<Option<(f64, f64)>> {
+) -> Result<Option<Vec<(f64, f64)>>> {
     let header = file.header();
     let Some(index) = listed(header, coordinate, "bounds").first().copied() else { return Ok(None) };
     let bounds = metadata(header, index)?;
@@ -166,9 +244,10 @@ fn edges_of_bounds(
         edges.iter_mut().for_each(|v| *v += shift);
     }
     let numbers = edges.iter().all(|v| v.is_finite() && v.abs() < FILL);
-    let low = edges.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = edges.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Ok((numbers && low < high).then_some((low, high)))
+    let ends = |pair: &[f64]| pair.first().zip(pair.last()).map(|(a, b)| (a.min(*b), a.max(*b)));
+    let cells: Vec<(f64, f64)> = edges.chunks(2).filter_map(ends).collect();
+    let (low, high) = extent(&cells);
+    Ok((numbers && low < high).then_some(cells))
 }
 
 /// Coordinates stored as float32 are meant as the shortest decimal that they stand for: 0.1, not 0.10000000149.

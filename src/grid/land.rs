@@ -78,6 +78,53 @@ pub fn count<T: Pixel>(pixels: &[T], gaps: &[Range<usize>], rule: LandRule) -> F
     Fractions { land: land(pixels) - not_land, invalid, total: pixels.len() as u64 }
 }
 
+/// Whether a raster that land is counted on is known to be a mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Somebody named it as one: its pixels are what they are.
+    Named,
+    /// Nobody did: it must look like one.
+    Unnamed,
+}
+
+/// What the pixels of a mask look like: shares of land, or 0 and one other number.
+#[derive(Debug, Default)]
+struct Looks {
+    /// The first number above 1.
+    other: Option<f64>,
+    /// The first number between 0 and 1, with 1.
+    share: Option<f64>,
+}
+
+impl Looks {
+    /// # Errors
+    /// A pixel that no mask has.
+    fn see(&mut self, pixel: f64, path: &str) -> Result<()> {
+        let strange = match pixel {
+            0.0 => false,
+            share if share > 0.0 && share <= 1.0 => {
+                self.share.get_or_insert(share);
+                self.other.is_some()
+            }
+            other if other > 1.0 => *self.other.get_or_insert(other) != other || self.share.is_some(),
+            _ => true,
+        };
+        if !strange {
+            return Ok(());
+        }
+        let beside =
+            self.other.filter(|other| *other != pixel).or(self.share.filter(|share| *share != pixel));
+        let beside = beside.map(|beside| format!(" beside {beside}")).unwrap_or_default();
+        let problem = format!(
+            "no mask is named, and \"{path}\" does not look like one: it holds {pixel}{beside}, and a mask has numbers from 0 to 1, or 0 and one other"
+        );
+        let remedy = format!(
+            "Name one, such as 'land_mask.tif', or '{path}' itself where its pixels above 0.5 are land"
+        );
+        Err(Error::conflict(problem, remedy))
+    }
+}
+
 /// The rows of a summed-area table that a grid's windows begin and end on, so that memory follows the
 /// number of patch rows and not the mask's. Sums wrap at 2^32: a window's own count is right as long as
 /// the window has fewer pixels than that.
@@ -98,12 +145,13 @@ impl SummedRows {
     /// Reads the mask once, row of blocks by row of blocks.
     ///
     /// # Errors
-    /// The mask cannot be decoded or is too large, or a window of `size` (rows, columns) holds 2^32 of its pixels or more.
+    /// The mask cannot be decoded, is too large or does not look like one, or a window of `size` (rows, columns) holds 2^32 of its pixels or more.
     pub fn build(
         source: &Source,
         rule: LandRule,
         row_starts: &[i64],
         size: (usize, usize),
+        trust: Trust,
     ) -> Result<SummedRows> {
         let header = source.header();
         let (height, width) = (header.height, header.width);
@@ -141,11 +189,13 @@ impl SummedRows {
         }
         let mut table = SummedRows { lines, land: Vec::new(), invalid: Vec::new(), height, width };
         let band = header.bands.first().map_or(Dtype::Float32, |b| b.dtype);
-        with_dtype!(band, T => table.fill::<T>(source, rule, next as usize))?;
+        with_dtype!(band, T => table.fill::<T>(source, rule, trust, next as usize))?;
         Ok(table)
     }
 
-    fn fill<T: Pixel>(&mut self, source: &Source, rule: LandRule, kept: usize) -> Result<()> {
+    fn fill<T: Pixel>(&mut self, source: &Source, rule: LandRule, trust: Trust, kept: usize) -> Result<()> {
+        // Whoever names the value of land knows the raster.
+        let mut looks = (trust == Trust::Unnamed && rule == LandRule::AboveHalf).then(Looks::default);
         let stride = self.width + 1;
         let band = source.header().bands.first();
         let is_float = matches!(T::DTYPE, Dtype::Float32 | Dtype::Float64);
@@ -182,9 +232,16 @@ impl SummedRows {
                     if is_float {
                         bad.iter_mut().zip(line).for_each(|(bad, pixel)| *bad |= pixel.f64().is_nan());
                     }
+                    if let Some(looks) = &mut looks {
+                        let mut there = line.iter().zip(&bad).filter(|(_, bad)| !**bad);
+                        there.try_for_each(|(pixel, _)| looks.see(pixel.f64(), source.path()))?;
+                    }
                     add_line(&mut land, line.iter().zip(&bad).map(|(p, bad)| !bad && rule.is_land(*p)));
                     add_line(&mut invalid, bad.iter().copied());
                 } else {
+                    if let Some(looks) = &mut looks {
+                        line.iter().try_for_each(|pixel| looks.see(pixel.f64(), source.path()))?;
+                    }
                     add_line(&mut land, line.iter().map(|p| rule.is_land(*p)));
                 }
                 self.keep(top + row + 1, &land, &invalid);

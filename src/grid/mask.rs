@@ -11,7 +11,7 @@ use crate::dtype::Pixel;
 use crate::dtype::with_dtype;
 use crate::error::{Bounds, Error, Result};
 use crate::format::gdal;
-use crate::grid::land::{Fractions, LandRule, SummedRows, count};
+use crate::grid::land::{Fractions, LandRule, SummedRows, Trust, count};
 use crate::map::Footprint;
 use crate::projection;
 use crate::read::patch::{PatchOptions, PatchRequest};
@@ -64,7 +64,8 @@ impl Mask {
         let (height, width) = (header.height, header.width);
         if height.saturating_mul(width) <= MAX_SUMMED {
             let all: Vec<i64> = (0..height as i64).collect();
-            self.sums = Some(SummedRows::build(&self.source, self.rule, &all, (height, width))?);
+            self.sums =
+                Some(SummedRows::build(&self.source, self.rule, &all, (height, width), Trust::Named)?);
         }
         Ok(self)
     }

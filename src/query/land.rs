@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::grid::land::{LandRule, SummedRows};
+use crate::grid::land::{LandRule, SummedRows, Trust};
 use crate::grid::mask::Mask;
 use crate::query::Mode;
 use crate::query::area::Area;
@@ -68,7 +68,7 @@ impl Land {
         }
         let (source, south_up) = quarter(path)?;
         let all: Vec<i64> = (0..ROWS as i64).collect();
-        let sums = SummedRows::build(&source, LandRule::AboveHalf, &all, (ROWS, COLS))?;
+        let sums = SummedRows::build(&source, LandRule::AboveHalf, &all, (ROWS, COLS), Trust::Named)?;
         Ok(Land::Quarter(sums, south_up))
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::cf::{self, Axes};
+use crate::cf::{self, Axes, Cells};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel, Pixels};
 use crate::error::{Cause, Error, ReasonResult, Result};
@@ -51,7 +51,11 @@ impl ArraySource {
     /// # Errors
     /// It is absent, not an array file, or damaged.
     pub fn open(path: &str) -> Result<Arc<ArraySource>> {
-        let sight = Sight::at(path)?;
+        let mut sight = Sight::at(path)?;
+        // One raster of a file, by GDAL's name of it, is a variable of the file.
+        if sight.location().is_subdataset() {
+            sight = Sight::of(sight.location().container())?;
+        }
         let same = |source: &Arc<ArraySource>| source.sight.stamp() == sight.stamp();
         if let Some(source) = KNOWN.get(sight.path()).filter(same) {
             return Ok(source);
@@ -102,6 +106,20 @@ impl ArraySource {
         let missing = || Error::Bug(format!("no variable {variable} in \"{}\"", self.path()));
         let meaning = self.meanings.get(variable).ok_or_else(missing)?;
         Ok(meaning.get_or_init(|| cf::axes(&self.header, variable)))
+    }
+
+    /// Where the rows and columns of a variable lie, and the dimensions that they are; `None` where its coordinates do not tell.
+    ///
+    /// # Errors
+    /// As [`cf::cells`].
+    pub fn cells(&self, variable: usize) -> Result<Option<(Cells, usize, usize)>> {
+        let axes = self.axes(variable)?;
+        let Some(cells) = cf::cells(&*self.file()?, variable, axes)? else { return Ok(None) };
+        let shape = &self.variable(variable)?.shape;
+        // A field of HDF-EOS has no coordinates, and its rows and columns are its dimensions.
+        let plain = (*shape == [cells.grid.height as u64, cells.grid.width as u64]).then_some((0, 1));
+        let dims = axes.y_dim().zip(axes.x_dim()).or(plain);
+        Ok(dims.map(|(y, x)| (cells, y, x)))
     }
 
     /// A variable by its index in the header.

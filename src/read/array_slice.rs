@@ -1,6 +1,7 @@
 //! An array's grid onto a slice's: plane by plane through GDAL's warper, whatever way its axes run.
 
 use crate::affine::Affine;
+use crate::cf::Cells;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
 use crate::format::array::Variable;
@@ -20,7 +21,7 @@ use crate::read::values::{Decoding, decode};
 use crate::resampling::Resampling;
 use crate::slice::Slice;
 use crate::window::Window;
-use crate::{cf, workers};
+use crate::workers;
 
 /// How planes come onto a slice.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,20 +60,13 @@ pub fn map_dims(source: &ArraySource, variable: usize) -> Result<(usize, usize)>
 
 fn variable_grid(source: &ArraySource, variable: usize) -> Result<VariableGrid> {
     let name = &source.variable(variable)?.name;
-    let axes = source.axes(variable)?;
     let none = |why: &str| {
         let problem = format!("\"{name}\" of \"{}\" {why}", source.path());
         Error::conflict(problem, "Only arrays on a regular grid, in degrees or projected, come onto a slice")
     };
-    let grid = cf::grid::grid(&*source.file()?, variable, axes)?
-        .ok_or_else(|| none("has no coordinates on the map"))?;
+    let (Cells { grid, .. }, y_dim, x_dim) =
+        source.cells(variable)?.ok_or_else(|| none("has no coordinates on the map"))?;
     let affine = grid.transform.ok_or_else(|| none("has cells of different sizes"))?;
-    let shape = &source.variable(variable)?.shape;
-    // A field of HDF-EOS has no coordinates, and its rows and columns are its dimensions.
-    let plain = (*shape == [grid.height as u64, grid.width as u64]).then_some((0, 1));
-    let Some((y_dim, x_dim)) = axes.y_dim().zip(axes.x_dim()).or(plain) else {
-        return Err(none("has no dimensions on the map"));
-    };
     Ok(VariableGrid { crs: grid.crs, affine, rows: grid.height, cols: grid.width, y_dim, x_dim })
 }
 

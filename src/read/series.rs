@@ -35,7 +35,8 @@ pub enum Step {
 /// What stands in a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reduce {
-    /// The file whose time is nearest to the step's begin, no farther than a step; of two the earlier.
+    /// The file whose time is nearest to the step's begin: of those in the step, or within the tolerance on either side; of
+    /// two the earlier.
     Nearest,
     /// Of the pixels in the step.
     Median,
@@ -65,6 +66,8 @@ pub struct SeriesOptions {
     pub step: Option<Step>,
     /// What stands in a step.
     pub reduce: Reduce,
+    /// How far from a step's begin the nearest file may lie; `None`: within the step.
+    pub time_tolerance: Option<Step>,
 }
 
 impl Step {
@@ -203,7 +206,7 @@ pub fn axis(
         time = step.after(start, count).ok_or_else(too_far)?;
     }
     match options.reduce {
-        Reduce::Nearest => pick_nearest(&mut bins, &groups, step),
+        Reduce::Nearest => pick_nearest(&mut bins, &groups, step, options.time_tolerance),
         _ => {
             for (time, group) in groups {
                 let after = bins.partition_point(|bin| bin.time <= time);
@@ -216,9 +219,16 @@ pub fn axis(
     Ok(bins)
 }
 
-fn pick_nearest(bins: &mut [Bin], groups: &[(i64, Vec<usize>)], step: Step) {
+/// Without a tolerance a step has what lies in it, or nothing: a neighbour's file is of another time.
+fn pick_nearest(bins: &mut [Bin], groups: &[(i64, Vec<usize>)], step: Step, tolerance: Option<Step>) {
     for bin in bins {
         let after = groups.partition_point(|(time, _)| *time < bin.time);
+        let Some(tolerance) = tolerance else {
+            let next = step.after(bin.time, 1).unwrap_or(i64::MAX);
+            let first = groups.get(after).filter(|(time, _)| *time < next);
+            bin.groups.extend(first.map(|(_, group)| group.clone()));
+            continue;
+        };
         let before = after.checked_sub(1).and_then(|i| groups.get(i));
         let far = |time: i64| bin.time.abs_diff(time);
         let near = match (before, groups.get(after)) {
@@ -226,8 +236,8 @@ fn pick_nearest(bins: &mut [Bin], groups: &[(i64, Vec<usize>)], step: Step) {
             (_, Some(b)) => Some(b),
             (a, None) => a,
         };
-        let length = step.after(bin.time, 1).map_or(u64::MAX, |next| bin.time.abs_diff(next));
-        if let Some((_, group)) = near.filter(|(time, _)| far(*time) <= length) {
+        let most = tolerance.after(bin.time, 1).map_or(u64::MAX, |next| bin.time.abs_diff(next));
+        if let Some((_, group)) = near.filter(|(time, _)| far(*time) <= most) {
             bin.groups.push(group.clone());
         }
     }
@@ -378,7 +388,7 @@ mod tests {
             dtype: None,
         };
         let slice = SliceOptions { patch: PatchOptions::default(), warp, merge: Merge::First, mask: None };
-        SeriesOptions { slice, step: Step::parse(step), reduce }
+        SeriesOptions { slice, step: Step::parse(step), reduce, time_tolerance: None }
     }
 
     fn hundred() -> Limits {
@@ -424,9 +434,25 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_file_is_no_farther_than_a_step_and_the_earlier_of_two() {
+    fn the_nearest_file_lies_in_its_step() {
+        let times = [day(2020, 1, 16), day(2020, 1, 5), day(2020, 3, 31)];
+        let monthly = options("month", Reduce::Nearest);
+        let bins = axis(&times, &slice(None, None), &monthly, 1, &hundred()).unwrap();
+        assert_eq!(members(&bins), [vec![1], vec![], vec![2]]);
+        let whole =
+            axis(&times, &slice(None, None), &options("all", Reduce::Nearest), 1, &hundred()).unwrap();
+        assert_eq!(members(&whole), [vec![1]]);
+        // At noon, half a step from two of them.
+        let noons = [0, 2].map(|n| day(2020, 1, 1) + n * DAY + DAY / 2);
+        let bins = axis(&noons, &slice(None, None), &options("day", Reduce::Nearest), 1, &hundred()).unwrap();
+        assert_eq!(members(&bins), [vec![0], vec![], vec![1]]);
+    }
+
+    #[test]
+    fn the_nearest_file_is_no_farther_than_the_tolerance_and_the_earlier_of_two() {
         let times = [day(2020, 1, 1), day(2020, 1, 3), day(2020, 1, 9)];
-        let bins = axis(&times, &slice(None, None), &options("day", Reduce::Nearest), 1, &hundred()).unwrap();
+        let daily = SeriesOptions { time_tolerance: Step::parse("day"), ..options("day", Reduce::Nearest) };
+        let bins = axis(&times, &slice(None, None), &daily, 1, &hundred()).unwrap();
         let picked = members(&bins);
         assert_eq!(picked[..4], [vec![0], vec![0], vec![1], vec![1]]);
         assert_eq!(picked[4..], [vec![], vec![], vec![], vec![2], vec![2]]);

@@ -494,7 +494,7 @@ def test_areas_that_can_not_be_asked_for(con):
     assert "such cells" in refusal(con, "FROM geoquilt.catalog_coverage('files', cell := 1e-9)")
     assert "catalog_coverage(cell): 0" in refusal(con, "FROM geoquilt.catalog_coverage('files', cell := 0)")
     assert 'catalog_coverage(every): "week"' in refusal(con, "FROM geoquilt.catalog_coverage('files', every := 'week')")
-    assert "geo_block(size)" in refusal(con, "FROM geoquilt.spatial_blocks('files', -1)")
+    assert "spatial_blocks(size)" in refusal(con, "FROM geoquilt.spatial_blocks('files', -1)")
 
 
 def test_a_row_without_a_place_is_in_no_answer_and_is_reported(con):

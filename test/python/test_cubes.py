@@ -351,3 +351,130 @@ def test_numbers_of_any_size_come_onto_a_slice_or_are_refused(con, tmp_path, val
         assert got[9 * 12 + 9] is None
     with pytest.raises(Exception, match="cannot come onto a slice|beyond the largest FLOAT"):
         con.execute(f"SELECT read_array('{tmp_path}/a.nc', 'v', {{slice: {grid}, resampling: '{resampling}'}})").fetchall()
+
+
+def several(path, first="2018-12-30", seed=3, group=None):
+    """A file of two variables on one grid, the first of them packed."""
+    one, other = path.parent / "one.nc", path.parent / "other.nc"
+    write_cube(one, days(first, 4), LATS, LONS, seed=seed, packed=True, name="sst")
+    write_cube(other, days(first, 4), LATS, LONS, seed=seed + 1, name="ice")
+    both = xr.merge([xr.open_dataset(one, mask_and_scale=False).load(), xr.open_dataset(other, mask_and_scale=False).load()])
+    if path.suffix == ".zarr":
+        both.to_zarr(path, zarr_format=2, consolidated=True)
+    else:
+        both.to_netcdf(path, group=group)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["sst", "ice"])
+def test_a_registry_of_one_variable_of_several_is_read_as_it_stands(con, tmp_path, name):
+    path = several(tmp_path / "cube.nc")
+    con.execute(f"CREATE TABLE grid AS FROM geo_patch_grid('NETCDF:\"{path}\":{name}', size := 4)")
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{path}', variables := ['{name}'])")
+    con.execute("CREATE TABLE registry AS FROM geoquilt.patch_registry('grid', 'files', val_year := 2019)")
+    con.execute(f"COPY registry TO '{tmp_path}/r.parquet'")
+    decoded = xr.open_dataset(path)[name].load()
+    rows = con.execute("SELECT path, time, bbox, read_patch(path, win, {scaled: true}), read_array(path, $1, {isel: isel}) FROM registry", [name]).fetchall()
+    assert len(rows) == 4 * 9 and {row[0] for row in rows} == {f'NETCDF:"{path}":{name}'}
+    for _, time, bbox, pixels, array in rows:
+        want = window_of(decoded, np.datetime64(time), bbox).values
+        np.testing.assert_allclose(np.array(pixels, float).reshape(4, 4), want, rtol=1e-6)
+        np.testing.assert_allclose(np.array(array["data"], float).reshape(array["shape"]), want, rtol=1e-6)
+    streamed = con.execute(f"SELECT data FROM read_patch('{tmp_path}/r.parquet', scaled := true, dtype := 'float32')").fetchall()
+    assert [row[0] for row in streamed] == [row[3] for row in rows]
+    train = np.concatenate([np.array(row[3], float) for row in rows if row[1].year == 2018])
+    for words in ("scaled := true", "scaled := true, once := true"):
+        told = con.execute(f"SELECT stats[1] FROM geoquilt.patch_stats('registry', {words})").fetchone()[0]
+        assert told["n"] == np.isfinite(train).sum() and told["mean"] == pytest.approx(np.nanmean(train), rel=1e-6)
+    # read_array decodes unless told, and so are these.
+    counted = con.execute(f"SELECT geoquilt.stats(data, shape)[1] FROM read_array('{tmp_path}/r.parquet', '{name}') WHERE split = 'train'").fetchone()[0]
+    assert counted["n"] == told["n"] and counted["mean"] == pytest.approx(told["mean"], rel=1e-6)
+
+
+def test_a_registry_of_one_variable_of_a_group_of_hdf5_is_read_as_it_stands(con, tmp_path):
+    path = several(tmp_path / "cube.nc", group="ocean")
+    con.execute(f"CREATE TABLE grid AS FROM geo_patch_grid('NETCDF:\"{path}\":/ocean/ice', size := 4)")
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{path}', variables := ['ocean/ice'])")
+    con.execute("CREATE TABLE registry AS FROM geoquilt.patch_registry('grid', 'files', val_year := 2019)")
+    decoded = xr.open_dataset(path, group="ocean")["ice"].load()
+    for path, time, bbox, pixels in con.execute("SELECT path, time, bbox, read_patch(path, win) FROM registry").fetchall():
+        np.testing.assert_array_equal(np.array(pixels, "float32").reshape(4, 4), window_of(decoded, np.datetime64(time), bbox).values)
+
+
+def test_the_path_of_a_registry_of_whole_files_is_the_files(con, tmp_path):
+    path = several(tmp_path / "cube.nc")
+    con.execute(f"CREATE TABLE grid AS FROM geo_patch_grid('NETCDF:\"{path}\":sst', size := 4)")
+    for words in ("", ", variables := ['sst', 'ice']"):
+        con.execute(f"CREATE OR REPLACE TABLE files AS FROM geo_catalog_build('{path}'{words})")
+        assert con.execute("SELECT DISTINCT path FROM geoquilt.patch_registry('grid', 'files', val_year := 2019)").fetchall() == [(path,)]
+
+
+def test_statistics_over_a_store_of_arrays_say_how_they_are_made(con, tmp_path):
+    store, path = several(tmp_path / "cube.zarr"), several(tmp_path / "cube.nc")
+    con.execute(f"CREATE TABLE grid AS FROM geo_patch_grid('NETCDF:\"{path}\":sst', size := 4)")
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{store}')")
+    con.execute("CREATE TABLE registry AS FROM geoquilt.patch_registry('grid', 'files', val_year := 2019)")
+    con.execute(f"COPY registry TO '{tmp_path}/registry.parquet'")
+    for words in ("", ", once := true"):
+        with pytest.raises(Exception) as told:
+            con.execute(f"FROM geoquilt.patch_stats('registry'{words})").fetchall()
+        assert 'geoquilt.patch_stats(registry): ' in str(told.value) and f'"{store}" is an array file' in str(told.value)
+        statement = str(told.value).split("of the same rows: ")[1]
+    # The statement works, with the names put in.
+    statement = statement.replace("registry.parquet", f"{tmp_path}/registry.parquet").replace("'variable'", "'sst'")
+    told = con.execute(statement).fetchone()[0][0]
+    train = xr.open_dataset(path)["sst"].sel(time="2018").values
+    assert told["n"] == np.isfinite(train).sum() and told["mean"] == pytest.approx(np.nanmean(train), rel=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["nc", "zarr"])
+def test_an_array_file_tells_which_variable_may_be_cut(con, tmp_path, suffix):
+    path = several(tmp_path / f"cube.{suffix}")
+    with pytest.raises(Exception) as told:
+        con.execute(f"FROM geo_patch_grid('{path}', size := [4, 6])")
+    first = "sst" if suffix == "nc" else "ice"
+    text = str(told.value)
+    assert "geo_patch_grid(source): " in text and f"variable := '{first}', size := {{lat: 4, lon: 6}}" in text and "sst" in text and "ice" in text
+    words = text.split(f"ice: " if suffix == "nc" else "sst: ")[1].split("}")[0] + "}"
+    assert con.execute(f"SELECT count(*) FROM geo_patch_grid('{path}', {words})").fetchone() == (6,)
+
+
+@pytest.mark.parametrize("lats, lons, bounds", [
+    (LATS, LONS, None), (LATS[::-1], LONS, None), (np.array([-90.0, -45, 0, 45, 90]), np.arange(0.0, 360, 30), None),
+    (np.array([80.0, 50, 30, 10, -20]), np.arange(0.0, 40, 10), None), (np.array([60.0, 40, 10]), np.array([5.0, 15, 25]), [(50, 80), (20, 50), (-5, 20)])])
+def test_the_box_of_a_window_of_a_variable_is_that_of_its_cells(con, tmp_path, lats, lons, bounds):
+    path = tmp_path / "c.nc"
+    coords = {"lat": ("lat", lats, {"units": "degrees_north", "standard_name": "latitude"}), "lon": ("lon", lons, {"units": "degrees_east", "standard_name": "longitude"})}
+    data = xr.Dataset({"v": (("time", "lat", "lon"), np.zeros((3, len(lats), len(lons)), "float32"))}, coords=coords)
+    if bounds is not None:
+        data["lat_bnds"] = (("lat", "nv"), np.array(bounds, float))
+        data["lat"].attrs["bounds"] = "lat_bnds"
+    data.to_netcdf(path)
+
+    def edges(centres, of_bounds=None):
+        """The edges of each cell: its bounds, else halfway to its neighbours."""
+        if of_bounds is not None:
+            return [tuple(sorted(pair)) for pair in of_bounds]
+        middle = (centres[1:] + centres[:-1]) / 2
+        ends = np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
+        return [tuple(sorted(pair)) for pair in zip(ends, ends[1:])]
+
+    rows, cols = edges(lats, bounds), edges(lons)
+    got = con.execute(f"SELECT isel, bbox, crs, is_partial FROM geo_patch_grid('{path}', variable := 'v', size := {{lat: 2, lon: 3}}, edge := 'overflow')").fetchall()
+    assert len(got) == -(-len(lats) // 2) * -(-len(lons) // 3)
+    for isel, bbox, crs, _ in got:
+        part = lambda cells, ends: (min(cells[i][0] for i in range(ends[0], ends[1] + 1)), max(cells[i][1] for i in range(ends[0], ends[1] + 1)))
+        (south, north), (west, east) = part(rows, isel["lat"]), part(cols, isel["lon"])
+        assert crs == "OGC:CRS84"
+        np.testing.assert_allclose([bbox[k] for k in ("xmin", "ymin", "xmax", "ymax")], [west, max(south, -90), east, min(north, 90)], rtol=0, atol=1e-9)
+    # Their hull is the catalog's box.
+    hull = con.execute(f"SELECT min(bbox.xmin), min(bbox.ymin), max(bbox.xmax), max(bbox.ymax) FROM geo_patch_grid('{path}', variable := 'v', size := {{lat: 1, lon: 1}})").fetchone()
+    want = con.execute(f"SELECT bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax FROM geo_catalog_build('{path}')").fetchone()
+    if want[2] - want[0] < 359:
+        np.testing.assert_allclose(hull, want, atol=1e-9)
+
+
+def test_a_window_without_coordinates_on_the_map_has_no_box(con, tmp_path):
+    xr.Dataset({"v": (("a", "b"), np.zeros((4, 4), "float32")), "w": (("time",), np.zeros(4, "float32"))}).to_netcdf(tmp_path / "c.nc")
+    assert con.execute(f"SELECT DISTINCT bbox, crs FROM geo_patch_grid('{tmp_path}/c.nc', variable := 'v', size := {{a: 2}})").fetchall() == [(None, None)]
+    assert con.execute(f"SELECT DISTINCT bbox, crs FROM geo_patch_grid('{tmp_path}/c.nc', variable := 'w', size := {{time: 2}})").fetchall() == [(None, None)]

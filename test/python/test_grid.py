@@ -264,3 +264,34 @@ def test_a_mask_that_does_not_cover_the_grid_is_an_error(con, raster):
     mask = raster("mask.tif", np.ones((10, 10), "uint8"), crs="EPSG:4326", transform=from_origin(0, 10, 1, 1))
     with pytest.raises(Exception, match=r"(?s)geo_patch_grid.*\(10, 5, 15, 10\).*not covered.*mask.tif.*spans"):
         con.execute(f"FROM geo_patch_grid({{xmin: 5, ymin: 0, xmax: 15, ymax: 10}}, resolution := 1, size := 5, mask := '{mask}')").fetchall()
+
+
+@pytest.mark.parametrize("values, told", [
+    ([[0, 271], [280, 290]], r"it holds 280 beside 271"),
+    ([[0, 1], [1, 7]], r"it holds 7 beside 1"),
+    ([[0, 3], [0, 1]], r"it holds 1 beside 3"),
+    ([[0, 1], [-2, 1]], r"it holds -2 beside 1"),
+    ([[0.25, 1], [0, 1.5]], r"it holds 1.5 beside 0.25"),
+])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_data_are_not_taken_for_a_mask_unless_somebody_says_so(con, raster, values, told, dtype):
+    values = np.array(values, "float32")
+    if dtype == "int16" and (values % 1).any():
+        values, told = values * 4, "it holds 4 beside 1"
+    path = raster("data.tif", values.astype(dtype), crs="EPSG:4326", transform=from_origin(0, 2, 1, 1))
+    land = (values > 0.5).ravel().astype(float).tolist()
+    for words in ("max_land_fraction := 1", "force_include := [{name: 'a', xmin: 0, ymin: 0, xmax: 1, ymax: 1}]"):
+        with pytest.raises(Exception, match=rf'geo_patch_grid\(mask\): no mask is named, and ".*data.tif" does not look like one: {told}, and a mask has'):
+            con.execute(f"FROM geo_patch_grid('{path}', size := 1, {words})").fetchall()
+    named = con.execute(f"SELECT land_fraction FROM geo_patch_grid('{path}', size := 1, max_land_fraction := 1, mask := '{path}')").fetchall()
+    assert [fraction for (fraction,) in named] == land
+    ones = con.execute(f"SELECT land_fraction FROM geo_patch_grid('{path}', size := 1, max_land_fraction := 1, mask_value := 1)").fetchall()
+    assert [fraction for (fraction,) in ones] == (values == 1).ravel().astype(float).tolist()
+
+
+@pytest.mark.parametrize("values, nodata", [([[0, 255], [255, 0]], None), ([[0, 1], [1, -9999]], -9999), ([[0, 0], [0, 0]], None), ([[4, 4], [4, 0]], None)])
+def test_a_mask_of_two_numbers_is_one(con, raster, values, nodata):
+    values = np.array(values, "int16")
+    path = raster("mask.tif", values, crs="EPSG:4326", transform=from_origin(0, 2, 1, 1), nodata=nodata)
+    got = con.execute(f"SELECT land_fraction FROM geo_patch_grid('{path}', size := 1, max_land_fraction := 1)").fetchall()
+    assert [fraction for (fraction,) in got] == (values > 0.5).ravel().astype(float).tolist()

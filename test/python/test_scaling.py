@@ -263,3 +263,34 @@ def test_bad_input_is_named(con, call, words):
     with pytest.raises(Exception) as error:
         con.execute(f"SELECT {call}").fetchall()
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_statistics_are_of_the_bands_and_numbers_that_one_asks_for(con, raster, rng):
+    data = rng.integers(1, 5000, (3, 40, 60)).astype("int16")
+    data[:, :3] = -1
+    path = raster("a.tif", data, nodata=-1, descriptions=["red", "green", "blue"], scales=[0.01, 0.5, 2.0], offsets=[273.15, -3.0, 0.0])
+    con.execute(f"CREATE TABLE r AS SELECT '{path}' AS path, win, if(patch_id % 3 = 0, 'val', 'train') AS split FROM geo_patch_grid('{path}', size := 20)")
+    wins = [win for (win,) in con.execute("SELECT win FROM r WHERE split = 'train'").fetchall()]
+    held = np.stack([data[:, w["row_off"]:w["row_off"] + 20, w["col_off"]:w["col_off"] + 20] for w in wins]).astype("float64")
+    gone = held == -1
+    scaled = held * np.array([0.01, 0.5, 2.0])[:, None, None] + np.array([273.15, -3.0, 0.0])[:, None, None]
+    for words, values, bands in [("", held, (0, 1, 2)), ("scaled := true", scaled, (0, 1, 2)), ("bands := ['blue', 'red'], scaled := true", scaled, (2, 0)),
+                                 ("bands := [2]", held, (1,)), ("bands := 'green', scaled := true, once := true", scaled, (1,))]:
+        got = con.execute(f"SELECT stats FROM geoquilt.patch_stats('r'{', ' if words else ''}{words})").fetchall()[0][0]
+        assert len(got) == len(bands)
+        for told, band in zip(got, bands):
+            want = values[:, band][~gone[:, band]]
+            assert told["n"] == len(want)
+            # Pixels are FLOAT here as in the scalar read_patch.
+            np.testing.assert_allclose([told["mean"], told["std"], told["min"], told["max"]], [want.mean(), want.std(), want.min(), want.max()], rtol=1e-6)
+    # What they make of a read is of mean 0: the read and its statistics ask for the same pixels.
+    normal = con.execute("""SELECT geo_normalise(read_patch(path, win, {scaled: true}), [3, 20, 20], (SELECT stats FROM geoquilt.patch_stats('r', scaled := true))) AS x FROM r WHERE split = 'train'""").fetchall()
+    x = np.array([row for (row,) in normal], float).reshape(-1, 3, 20, 20)
+    np.testing.assert_allclose(np.nanmean(x, axis=(0, 2, 3)), 0, atol=1e-3)
+    np.testing.assert_allclose(np.nanstd(x, axis=(0, 2, 3)), 1, atol=1e-3)
+    plain = raster("b.tif", np.where(data == -1, 0, data))
+    con.execute(f"CREATE TABLE b AS SELECT '{plain}' AS path, win, split FROM r")
+    assert con.execute("SELECT stats[1].n FROM geoquilt.patch_stats('b', nodata := 0)").fetchone()[0] == (~gone[:, 0]).sum()
+    for words, told in [("bands := ['nir']", 'no band "nir"'), ("bands := []", r"geoquilt.patch_stats\(bands\)"), ("scaled := 3", r"geoquilt.patch_stats\(scaled\)"), ("nodata := 'x'", r"geoquilt.patch_stats\(nodata\)")]:
+        with pytest.raises(Exception, match=told):
+            con.execute(f"FROM geoquilt.patch_stats('r', {words})").fetchall()

@@ -618,12 +618,27 @@ def test_nearest_is_xarrays_reindex_with_a_tolerance(con, tmp_path):
     times, paths, cube = daily(tmp_path, 20)
     keep = [0, 1, 4, 9, 10, 19]
     some = times[keep] + pd.to_timedelta([0, 5, 3, 0, 0, 0], "h")
-    got, axis = series(con, [paths[i] for i in keep], some, WHOLE, "step: 'day', reduce: 'nearest'")
+    got, axis = series(con, [paths[i] for i in keep], some, WHOLE, "step: 'day', reduce: 'nearest', time_tolerance: INTERVAL 1 DAY")
     whole = xr.DataArray(cube[keep], dims=("time", "band", "y", "x"), coords={"time": some})
     expected = whole.reindex(time=times, method="nearest", tolerance="1D")
     assert list(axis) == list(times)
     np.testing.assert_array_equal(got, expected.values)
     assert np.isnan(got[15]).all()
+
+
+@pytest.mark.parametrize("labels", [[1, 1, 1, 1], [16, 15, 16, 30], [31, 28, 31, 30], [1, 28, 31, 1]])
+@pytest.mark.parametrize("missing", [None, 1, 2])
+def test_a_month_without_a_file_is_null_and_not_its_neighbour(con, tmp_path, labels, missing):
+    """January to April, each with one file somewhere in the month, as xarray's bins have it."""
+    _, paths, cube = daily(tmp_path, 4)
+    times = pd.DatetimeIndex([pd.Timestamp(2021, month, day, 12) for month, day in zip((1, 2, 3, 4), labels)])
+    keep = [i for i in range(4) if i != missing]
+    got, axis = series(con, [paths[i] for i in keep], times[keep], WHOLE, "step: 'month'")
+    bins = xr.DataArray(cube[keep], dims=("time", "band", "y", "x"), coords={"time": times[keep]}).resample(time="MS")
+    expected = bins.first(skipna=False)
+    assert list(axis) == list(expected.time.values) and len(axis) == 4
+    np.testing.assert_array_equal(got, expected.values)
+    assert missing is None or np.isnan(got[missing]).all()
 
 
 def test_every_time_is_a_step_and_the_slices_interval_is_closed(con, tmp_path):
@@ -758,6 +773,9 @@ def test_bad_reads_are_refused_by_name(con, raster, tmp_path):
         f"read_series(['{path}'], []::TIMESTAMP[], {s})": ["read_series(times)", "1 paths have 0 times"],
         f"read_series(['{path}'], [NULL::TIMESTAMP], {s})": ["read_series(times)", "NULL among the times"],
         f"read_series(['{path}'], {times}, {s}, {{reduce: 'mean'}})": ["read_series(reduce)", "no step is given"],
+        f"read_series(['{path}'], {times}, {s}, {{step: 'day', time_tolerance: 'soon'}})": ["read_series(time_tolerance)", "years, months, weeks, days, hours, minutes or seconds"],
+        f"read_series(['{path}'], {times}, {s}, {{step: 'day', reduce: 'mean', time_tolerance: 'day'}})": ["read_series(time_tolerance)", "no such file is looked for"],
+        f"read_series(['{path}'], {times}, {s}, {{time_tolerance: 'day'}})": ["read_series(time_tolerance)", "Give a step too"],
         f"read_series(['{path}'], {times}, {s}, {{step: 'fortnight'}})": ["read_series(step)", "years, months, weeks, days, hours, minutes or seconds"],
         f"read_slice('{three}', {s}, {{bands: ['B02']}})": ['has no band "B02": it has 3 bands, without names'],
         f"read_slice('{path}', {s.replace('EPSG:32629', 'utm29')})": ['"utm29" is not a coordinate reference system that PROJ knows\nWrite a code such as EPSG:32632, or its WKT or PROJJSON'],

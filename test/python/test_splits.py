@@ -566,3 +566,62 @@ def test_a_relation_without_splits_is_not_called_sound(con):
         with pytest.raises(duckdb.Error, match=r"patch_leakage\(registry\): no row has a split or a fold"):
             con.execute(f"FROM geoquilt.patch_leakage('{relation}')").fetchall()
     assert con.execute("WITH none AS (SELECT *, 'train' AS split FROM bare LIMIT 0) FROM geoquilt.patch_leakage('none')").fetchall() == []
+
+
+def test_boxes_over_the_antimeridian_are_judged_where_they_lie(con):
+    """As queries have them, xmin above xmax: the same pairs as of boxes that run on to the east."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for i in range(80):
+        west, south = float(rng.uniform(150, 210)), float(rng.uniform(-60, 50))
+        rows.append((i, west, south, west + float(rng.uniform(1, 15)), south + float(rng.uniform(1, 8)), "train" if i % 2 else "val"))
+    wrap = lambda lon: lon - 360 if lon > 180 else lon
+    for name, turn in (("wrapped", wrap), ("run_on", float)):
+        values = ", ".join(f"({i}, {{xmin: {turn(w)!r}::DOUBLE, ymin: {s!r}::DOUBLE, xmax: {turn(e)!r}::DOUBLE, ymax: {n!r}::DOUBLE}}, '{part}')" for i, w, s, e, n, part in rows)
+        con.execute(f"CREATE TABLE {name} AS SELECT patch_id, bbox, 'OGC:CRS84' AS crs, split FROM (VALUES {values}) t(patch_id, bbox, split)")
+    over = con.execute("SELECT count(*) FROM wrapped WHERE bbox.xmin > bbox.xmax").fetchone()[0]
+    assert over > 5
+    for more in ("rule := 'place'", "rule := 'place', min_gap := 200000"):
+        got = leaks(con, more, "wrapped", "*")
+        want = leaks(con, more, "run_on", "*")
+        assert [row[:5] for row in got] == [row[:5] for row in want] and len(got) > 20
+        np.testing.assert_allclose([row[-1] for row in got], [row[-1] for row in want], rtol=1e-9, atol=1e-6)
+    # By brute force, those that share ground.
+    share = lambda a, b: min(a[3], b[3]) > max(a[1], b[1]) and min(a[4], b[4]) > max(a[2], b[2])
+    pairs = {frozenset((a[0], b[0])) for a, b in itertools.combinations(rows, 2) if a[5] != b[5] and share(a, b)}
+    assert {frozenset(row) for row in leaks(con, "rule := 'place'", "wrapped", "patch_id, other_patch_id")} == pairs
+
+
+def test_leaks_of_queries_over_the_antimeridian_are_found(con):
+    words = f"60, size := 20, bbox := {{xmin: 160, ymin: -20, xmax: -160, ymax: 20}}, t_min := TIMESTAMP '2023-04-01', t_max := TIMESTAMP '2023-06-30', mask := '{ROOT}/test/data/small/land.tif', max_land_fraction := 1"
+    con.execute(f"CREATE TABLE q AS SELECT query_id AS patch_id, bbox, 'OGC:CRS84' AS crs, t_min, t_max, if(query_id % 2 = 0, 'train', 'val') AS split FROM geo_train_queries({words})")
+    assert con.execute("SELECT count(*) FROM q WHERE bbox.xmin > bbox.xmax").fetchone()[0] > 10
+    assert leaks(con, "rule := 'place'", "q")
+
+
+def test_errors_of_splits_name_what_was_called(con, days):
+    con.execute("CREATE TABLE backwards AS SELECT 1 AS patch_id, {xmin: 5, ymin: 0, xmax: 1, ymax: 1} AS bbox, 'EPSG:32632' AS crs, 'train' AS split")
+    con.execute("CREATE TABLE placeless AS SELECT 1 AS patch_id, 'train' AS split")
+    for relation, more, told in [("backwards", "", r"patch_leakage\(registry\): box .* is not valid: must be a box with xmin <= xmax"),
+                                 ("placeless", "", r"patch_leakage\(registry\): a patch has neither a win nor a bbox in a CRS\nGive each a win, or a bbox and the crs"),
+                                 ("placeless", "min_gap := 5", r"patch_leakage\(registry\)")]:
+        with pytest.raises(duckdb.Error, match=told):
+            leaks(con, more, relation)
+    grid(con)
+    con.execute("CREATE TABLE windows AS SELECT patch_id, win FROM grid")
+    for name, more, told in [("grid", "block := 1000", r"patch_registry: 42 patches in 1 blocks are too few"), ("grid", "min_gap := 1e7", r"patch_registry: a gap of 10000000 m leaves no patch in train"),
+                             ("windows", "min_gap := 10", r"patch_registry\(min_gap\): a gap in metres was asked for"), ("grid", "folds := 1000", r"patch_registry: 42 patches are too few")]:
+        with pytest.raises(duckdb.Error, match=told):
+            registry(con, more, grid=name)
+    con.execute(f"CREATE TABLE files AS FROM geo_catalog_build('{ROOT}/test/data/small/sst*.tif')")
+    for size in ("-4", "50000", "'nan'"):
+        with pytest.raises(duckdb.Error, match=r"spatial_blocks\(size\): .* is not valid: must be the side of a block"):
+            con.execute(f"FROM geoquilt.spatial_blocks('files', {size})").fetchall()
+    grid(con, "dense", stride=2)
+    for more in ("", "val_fraction := 0.1", "test_fraction := 0.1", "folds := 3"):
+        with pytest.raises(duckdb.Error, match=r"patch_registry\(grid\): patches overlap, .*\nGive val_year := a year"):
+            registry(con, more, grid="dense")
+    con.execute("CREATE TABLE across AS SELECT TIMESTAMP '2018-12-20' AS t_min, TIMESTAMP '2019-01-10' AS t_max UNION ALL SELECT TIMESTAMP '2017-01-01', TIMESTAMP '2017-02-01' UNION ALL SELECT TIMESTAMP '2019-05-01', TIMESTAMP '2019-06-01'")
+    for word in ("val_year", "test_year"):
+        with pytest.raises(duckdb.Error, match=rf"patch_registry\(dates\): a row spans 2018-12-20 .* to 2019-01-10 .*, in and out of the {word} 2019\nLeave the row out"):
+            registry(con, f"{word} := 2019, val_fraction := 0" if word == "test_year" else f"{word} := 2019", days="across")

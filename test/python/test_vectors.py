@@ -422,10 +422,11 @@ def test_labels_that_do_not_fit_are_told(con, tmp_path):
     path = ROOT / "test/data/small/regions.geojson"
     ask = lambda options, what=f"'{path}'": rasterize(con, what, (0, 0, 60, 60), (3, 3), "OGC:CRS84", f", {options}")
     for options, message in [
-        ("{label_field: 'clas'}", r'layer "regions" of ".*regions.geojson" has no field "clas": it has name, class'),
-        ("{label_field: 'name'}", r"(?s)holds text such as \"plain\".*\{classes: \['plain', \.\.\.\]\}"),
-        ("{label_field: 'name', classes: ['plain', 'lake']}", r'(?s)"forest" is not one of the classes.*One of: plain, lake'),
-        ("{layer: 'region'}", r'has no layer "region": it has 1 "regions"'),
+        ("{label_field: 'clas'}", r'geo_rasterize\(label_field\): layer "regions" of ".*regions.geojson" has no field "clas": it has name, class'),
+        ("{label_field: 'name'}", r"(?s)geo_rasterize\(label_field\): field \"name\" of \".*\" holds text such as \"plain\".*\{classes: \['plain', \.\.\.\]\}"),
+        ("{label_field: 'name', classes: ['plain', 'lake']}", r'(?s)geo_rasterize\(classes\): field "name" of ".*regions.geojson" holds "forest", which is not one of the classes\nOne of: plain, lake$'),
+        ("{label_field: 'name', classes: ['plain', 'forst', 'lake']}", r'holds "forest", which is not one of the classes\nDid you mean "forst"\? One of: plain, forst, lake$'),
+        ("{layer: 'region'}", r'geo_rasterize\(layer\): ".*" has no layer "region": it has 1 "regions"'),
         ("{layer: 2}", r'has no layer 2: it has 1 "regions"'),
         ("{task: 'segmentation'}", r'geo_rasterize\(task\): "segmentation" is not a task'),
         ("{classes: []}", r"geo_rasterize\(classes\)"),
@@ -445,7 +446,7 @@ def test_labels_that_do_not_fit_are_told(con, tmp_path):
         ask("{background: 0}", f"'{ROOT}/README.md'")
     halves = frame(1, 2).assign(half=[1.5, 2.5])
     halves.to_file(tmp_path / "h.geojson")
-    with pytest.raises(Exception, match=r'field "half": 1.5 is not valid: must be a class'):
+    with pytest.raises(Exception, match=r'geo_rasterize\(label_field\): field "half" of ".*h.geojson" holds 1.5, and a class is a whole number'):
         ask("{label_field: 'half'}", f"'{tmp_path}/h.geojson'")
     con.execute("SET geoquilt_max_chunk_mb = 1")
     with pytest.raises(Exception, match="geoquilt_max_chunk_mb"):
@@ -545,3 +546,10 @@ def test_options_that_would_do_nothing_are_refused(con, tmp_path):
                                          (shape, "label_field: 'a'", "label_field"), (shape, "layer: 1", "layer")]:
         with pytest.raises(duckdb.Error, match=rf"geo_rasterize\({parameter}\)"):
             con.execute(f"SELECT geo_rasterize({features}, {SQUARE}, {{{options}}})").fetchall()
+
+
+def test_a_layer_that_is_not_there_blames_its_parameter(con):
+    path = ROOT / "test/data/small/regions.geojson"
+    for layer in ("'g'", "2"):
+        with pytest.raises(Exception, match=r'read_features\(layer\): ".*regions.geojson" has no layer'):
+            con.execute(f"FROM read_features('{path}', layer := {layer})")

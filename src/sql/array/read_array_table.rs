@@ -51,7 +51,15 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: text![VARIABLE, " NULL where a registry has a column `variable`."],
         },
-        named("sel", "STRUCT", "NULL", SEL),
+        named(
+            "sel",
+            "STRUCT",
+            "NULL",
+            text![
+                SEL,
+                " The scalar takes such fields beside its options too, `{time: '2000-01', fill: 'nan'}`; here they stand in `sel` alone."
+            ],
+        ),
         named("isel", "STRUCT", "NULL", ISEL),
         named("slice", "STRUCT", "NULL", ONTO),
         named("resampling", "VARCHAR", "'nearest'", RESAMPLING),
@@ -64,7 +72,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "dtype",
             "VARCHAR",
             "the variable's",
-            "Type of `data`: the variable's own (once scaled or resampled, a float; `nearest`, `mode`, `min`, `max`, `med`, `q1` and `q3` pick values), or `float32` or `float64`.",
+            "Type of `data`, which the scalar gives as FLOAT alone: the variable's own (once scaled or resampled, a float; `nearest`, `mode`, `min`, `max`, `med`, `q1` and `q3` pick values), or `float32` or `float64`.",
         ),
         ON_ERROR_OF_ROWS,
     ],

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::bbox::Bbox;
 use crate::bridge::args::Args;
 use crate::bridge::chunk::Chunk;
 use crate::bridge::doc::FunctionDoc;
-use crate::error::{Error, Result};
+use crate::cf::{Cells, data_variables};
+use crate::error::{Error, Lack, Other, Result};
 use crate::grid::edge::{EDGES, Edge};
 use crate::grid::nd::{Axis, Standing, Windows};
 use crate::grid::sampler::MAX_PLACES;
@@ -14,7 +16,7 @@ use crate::sql_type::SqlType;
 use crate::value::Value;
 
 /// The columns of such a grid.
-const COLUMNS: [&str; 5] = ["patch_id", "is_partial", "isel", "path", "variable"];
+const COLUMNS: [&str; 7] = ["patch_id", "bbox", "crs", "is_partial", "isel", "path", "variable"];
 /// What it takes.
 const TAKES: [&str; 8] = ["source", "variable", "size", "stride", "edge", "sampler", "n", "seed"];
 
@@ -24,6 +26,8 @@ pub struct ArrayGrid {
     variable: String,
     dims: Vec<String>,
     windows: Windows,
+    /// Where rows and columns lie, and which dimensions they are, where the coordinates tell.
+    on_map: Option<(Cells, usize, usize)>,
 }
 
 /// A scan of it under way.
@@ -56,7 +60,9 @@ impl ArrayGrid {
         let found = source.variable(index)?;
         let axes = axes(args, &found.dims, &found.shape)?;
         let windows = Windows::new(axes, standing(args)?).map_err(args.blame("size"))?;
-        Ok(Some(ArrayGrid { path, variable, dims: found.dims.clone(), windows }))
+        // Coordinates that are none do not keep one from windows by index.
+        let on_map = source.cells(index).ok().flatten();
+        Ok(Some(ArrayGrid { path, variable, dims: found.dims.clone(), windows, on_map }))
     }
 
     /// Its columns.
@@ -82,6 +88,16 @@ impl ArrayGrid {
         ArrayScan { next: AtomicUsize::new(0) }
     }
 
+    /// The outer edges of a window's rows and columns.
+    fn bbox(&self, spans: &[(i64, i64)]) -> Option<Bbox> {
+        let (cells, y, x) = self.on_map.as_ref()?;
+        let along = |dim: &usize| {
+            let (first, last) = *spans.get(*dim)?;
+            usize::try_from(first).ok().zip(usize::try_from(last).ok())
+        };
+        cells.bbox(along(y)?, along(x)?)
+    }
+
     /// Writes the next windows.
     pub(super) fn next(&self, scan: &ArrayScan, out: &mut Chunk<'_>) {
         let from = scan.next.fetch_add(out.capacity(), Ordering::Relaxed).min(self.len());
@@ -90,8 +106,11 @@ impl ArrayGrid {
             let Some((spans, is_partial)) = self.windows.at(number) else { break };
             let ends = |(first, last): &(i64, i64)| Value::List(vec![Value::Int(*first), Value::Int(*last)]);
             let isel = self.dims.iter().cloned().zip(spans.iter().map(ends)).collect();
+            let crs = self.on_map.as_ref().map(|(cells, ..)| Value::Text(cells.grid.crs.clone()));
             let row = [
                 Value::Int(number as i64),
+                self.bbox(&spans).map_or(Value::Null, box_value),
+                crs.unwrap_or(Value::Null),
                 Value::Bool(is_partial),
                 Value::Struct(isel),
                 Value::Text(self.path.clone()),
@@ -101,6 +120,49 @@ impl ArrayGrid {
         }
         out.set_rows(to - from);
     }
+}
+
+fn box_value(bbox: Bbox) -> Value {
+    let corners = [("xmin", bbox.xmin), ("ymin", bbox.ymin), ("xmax", bbox.xmax), ("ymax", bbox.ymax)];
+    Value::Struct(corners.map(|(name, corner)| (name.to_string(), Value::Double(corner))).into())
+}
+
+/// What a source that is not a raster may be cut as: its variables, where it is an array file that has some.
+pub(super) fn hint(path: &str, size: (usize, usize), error: Error) -> Error {
+    let rasters = match error.bare() {
+        Error::Unsuited { lack: Lack::Bands(names), .. } => names.first().cloned(),
+        Error::Unsuited { lack: Lack::Kind(Other::Array), .. } => None,
+        _ => return error,
+    };
+    variables(path, size).map_or(error.clone(), |(names, one)| {
+        let problem = error.to_string().lines().next().unwrap_or_default().to_string();
+        let raster = rasters.map(|name| format!(", or name one as a raster: '{name}'")).unwrap_or_default();
+        Error::conflict(
+            problem,
+            format!("Name the variable to cut, one of {}: {one}{raster}", names.join(", ")),
+        )
+    })
+}
+
+/// The variables that may be cut, and how the first is; `None` where there are none.
+fn variables(path: &str, (height, width): (usize, usize)) -> Option<(Vec<String>, String)> {
+    let source = ArraySource::open(path).ok()?;
+    let known =
+        |index: &usize| source.variable(*index).ok().filter(|v| v.dtype.is_some() && !v.dims.is_empty());
+    let found: Vec<usize> =
+        data_variables(source.header()).into_iter().filter(|index| known(index).is_some()).collect();
+    let names = found.iter().filter_map(known).map(|variable| variable.name.clone()).collect();
+    let first = *found.first()?;
+    let (variable, axes) = (known(&first)?, source.axes(first).ok()?);
+    let along = |dim: usize, size: usize| {
+        let (name, length) = (variable.dims.get(dim)?, *variable.shape.get(dim)?);
+        Some(format!("{name}: {}", length.min(size as u64)))
+    };
+    let size = match axes.y_dim().zip(axes.x_dim()) {
+        Some((y, x)) => [along(y, height)?, along(x, width)?].join(", "),
+        None => along(0, height)?,
+    };
+    Some((names, format!("variable := '{}', size := {{{size}}}", variable.name)))
 }
 
 /// The dimensions with the sizes and strides that were given; one that is not named is whole.

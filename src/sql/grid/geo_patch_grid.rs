@@ -12,7 +12,7 @@ use crate::bridge::vector::Vector;
 use crate::crs::{CRS84, Crs};
 use crate::error::{Error, Result};
 use crate::grid::edge::{EDGES, Edge};
-use crate::grid::land::{Fractions, LandRule, SummedRows};
+use crate::grid::land::{Fractions, LandRule, SummedRows, Trust};
 use crate::grid::mask::Mask;
 use crate::grid::region::Region;
 use crate::grid::sampler::{Places, Sampler};
@@ -20,7 +20,7 @@ use crate::grid::{Grid, GridOptions, LandSource, Lattice, Patch};
 use crate::limits::Limits;
 use crate::projection;
 use crate::read::source::Source;
-use crate::sql::grid::array_grid::{ArrayGrid, ArrayScan};
+use crate::sql::grid::array_grid::{self, ArrayGrid, ArrayScan};
 use crate::sql::grid::sampler_arguments::{self, SAMPLER};
 use crate::sql::shared::shapes::BOX;
 use crate::sql::shared::windows::{WIN, WindowRow};
@@ -78,7 +78,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "mask",
             "VARCHAR",
             "source",
-            "Land mask, a raster in any CRS. Without it the source itself is the mask, and must be one: pixels above 0.5 count as land.",
+            "Land mask, a raster in any CRS, whose pixels above 0.5 count as land. Without it the source itself is the mask, and must look like one: numbers from 0 to 1, or 0 and one other number. Data of another kind, sea surface temperatures say, are refused: name their mask, or the source itself where its pixels are meant all the same.",
         ),
         named(
             "mask_value",
@@ -120,7 +120,11 @@ static DOC: FunctionDoc = FunctionDoc {
             "Place in the full grid, row-major from the upper left, whatever is filtered; under `explicit` the place in `anchors`, from 0; under `random` and `poisson_disk` the patches are counted as they are drawn.",
         ),
         column("win", WIN, "The window, in pixels."),
-        column("bbox", BOX, "Outer edges of the window, in `crs`."),
+        column(
+            "bbox",
+            BOX,
+            "Outer edges of the window, in `crs`; of a variable those of its rows and columns on the map, NULL where its coordinates do not tell.",
+        ),
         column("crs", "VARCHAR", "CRS of the grid."),
         column("lon_center", "DOUBLE", "Longitude of the centre, degrees; a circular mean on a globe."),
         column("lat_center", "DOUBLE", "Latitude of the centre, degrees."),
@@ -138,7 +142,7 @@ static DOC: FunctionDoc = FunctionDoc {
         column(
             "isel",
             "ANY",
-            "Of a variable alone, in place of all but `patch_id` and `is_partial`: a STRUCT of its dimensions, each with the first and the last place, both inside, as `read_array` takes it. The last dimension runs fastest.",
+            "Of a variable alone, in place of all but `patch_id`, `bbox`, `crs` and `is_partial`: a STRUCT of its dimensions, each with the first and the last place, both inside, as `read_array` takes it. The last dimension runs fastest.",
         ),
         column("path", "VARCHAR", "Of a variable alone: the file. The grid is a registry of `read_array`."),
         column("variable", "VARCHAR", "Of a variable alone: its name."),
@@ -148,7 +152,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "size, stride: not a whole number of at least 1; edge 'snap' and an axis shorter than the window",
         "source: no raster, a rotated transform, no CRS; a box out of order or without a resolution",
         "resolution: not above 0, or wider than the box",
-        "mask: does not cover the grid, or has no pixel in a patch",
+        "mask: does not cover the grid, or has no pixel in a patch; none is named, and the source does not look like one",
         "max_land_fraction: outside [0, 1]",
         "n, replace, jitter, min_distance, anchors, anchors_crs, seed: given to a sampler that does not take it, or not given to one that needs it",
         "n: more than there are places that the filters keep",
@@ -200,12 +204,12 @@ static DOC: FunctionDoc = FunctionDoc {
             rows: &["0\t1\t16", "1\t0\t0"],
         },
         Example {
-            title: "Windows of a variable in three dimensions, as read_array takes them",
-            sql: "SELECT patch_id, isel, round(list_avg(read_array(path, variable, {isel: isel}).data), 3) AS mean\n\
+            title: "Windows of a variable in three dimensions, as read_array takes them, with their boxes",
+            sql: "SELECT patch_id, isel, bbox, round(list_avg(read_array(path, variable, {isel: isel}).data), 3) AS mean\n\
                   FROM geo_patch_grid('test/data/small/sst.nc', variable := 'sst', size := {time: 2, lat: 9, lon: 18}) LIMIT 2;",
             rows: &[
-                "0\t{'time': [0, 1], 'lat': [0, 8], 'lon': [0, 17]}\t11.656",
-                "1\t{'time': [0, 1], 'lat': [0, 8], 'lon': [18, 35]}\t10.531",
+                "0\t{'time': [0, 1], 'lat': [0, 8], 'lon': [0, 17]}\t{'xmin': 0.0, 'ymin': 0.0, 'xmax': 180.0, 'ymax': 90.0}\t11.656",
+                "1\t{'time': [0, 1], 'lat': [0, 8], 'lon': [18, 35]}\t{'xmin': 180.0, 'ymin': 0.0, 'xmax': 360.0, 'ymax': 90.0}\t10.531",
             ],
         },
     ],
@@ -317,7 +321,8 @@ impl TableFunction for GeoPatchGrid {
             (Some(rule), None, Some(path)) => {
                 let source = Source::open(path)?;
                 let rows = bound.sampler.rows(&bound.lattice, &bound.options, &bound.spots)?;
-                LandSource::Own(SummedRows::build(&source, rule, &rows, bound.options.size)?)
+                let sums = SummedRows::build(&source, rule, &rows, bound.options.size, Trust::Unnamed);
+                LandSource::Own(sums.map_err(|e| e.at(format!("{}(mask)", DOC.name)))?)
             }
             (Some(_), None, None) => return Err(Error::Bug("a land filter without a mask".into())),
         };
@@ -384,7 +389,8 @@ fn lattice(args: &Args) -> Result<(Lattice, Option<String>)> {
                     "Leave resolution and crs out, or give a box as source",
                 )));
             }
-            let source = Source::open(path).map_err(&at)?;
+            let size = args.pair("size", 1, MAX_SIDE).ok().flatten().unwrap_or((128, 128));
+            let source = Source::open(path).map_err(|error| at(array_grid::hint(path, size, error)))?;
             let header = source.header();
             let (transform, crs) = header.georeference(path).map_err(&at)?;
             let geographic = projection::crs_facts(&crs)?.geographic;

@@ -28,7 +28,7 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Scalar,
     summary: "Reads a catalog's files on one slice as [time, band, row, col].",
-    parameters: &join::<{ SLICE_OPTIONS.len() + 6 }>(&[
+    parameters: &join::<{ SLICE_OPTIONS.len() + 7 }>(&[
         &[
             Parameter {
                 name: "paths",
@@ -54,6 +54,7 @@ static DOC: FunctionDoc = FunctionDoc {
             OPTIONS_BY_ROW,
             STEP,
             REDUCE,
+            TIME_TOLERANCE,
         ],
         &SLICE_OPTIONS,
     ]),
@@ -66,7 +67,7 @@ static DOC: FunctionDoc = FunctionDoc {
     errors: &[
         "as many times as paths are needed",
         "no time lies in the slice's interval, or no file touches the slice",
-        "a step that is not a length of time, or reduce without a step",
+        "a step or a time_tolerance that is not a length of time, reduce without a step, or time_tolerance without `nearest`",
         "more steps, or a larger result, than geoquilt_max_chunk_mb allows",
         "what read_slice refuses",
     ],
@@ -104,34 +105,51 @@ pub const REDUCE: Parameter = option(
     "reduce",
     "VARCHAR",
     "'nearest'",
-    "What stands in a step: the file `nearest` to its start, no farther than a step; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
+    "What stands in a step: the file of it that is `nearest` to its start; or, pixel by pixel over the files from its start to the next, `mean`, `median`, `first`, `last`, `min`, `max`, `sum`, `count`. Needs a step.",
 );
 
-/// Reads [`STEP`], [`REDUCE`] and the options of a slice.
+/// How far a file may lie from a step.
+pub const TIME_TOLERANCE: Parameter = option(
+    "time_tolerance",
+    "INTERVAL | VARCHAR",
+    "within the step",
+    "For `nearest`, how far from the start of a step its file may lie, before it or after, as a length of time or `all`: a step then may have the file of a neighbour. Without it a step that no file lies in is all NULL.",
+);
+
+/// Reads [`STEP`], [`REDUCE`], [`TIME_TOLERANCE`] and the options of a slice.
 ///
 /// # Errors
-/// A step that is no length of time, a way to reduce without a step, or as [`slice_options`].
+/// A step or a tolerance that is no length of time, a way to reduce without a step, a tolerance beside another one than
+/// `nearest`, or as [`slice_options`].
 pub fn series_options(args: &Args) -> Result<SeriesOptions> {
-    let step = match args.get("step") {
-        None => None,
-        Some(value) => {
-            let step = match value {
-                Value::Text(text) => Step::parse(text),
-                Value::Interval(i) => Step::of(i.months, i.days, i.micros),
-                _ => None,
-            };
-            let must = "an INTERVAL, 'all', or a number of years, months, weeks, days, hours, minutes or seconds such as '3 months'";
-            let bad = || args.blame("step")(Error::invalid(value, must));
-            Some(step.ok_or_else(bad)?)
-        }
-    };
+    let (step, time_tolerance) = (length(args, "step")?, length(args, "time_tolerance")?);
     let reduce = args.choice("reduce", "a way to reduce a step", &REDUCES)?;
     if let (Some(_), None) = (reduce, step) {
         let problem = "reduce says what stands in a step, and no step is given";
         return Err(args.blame("reduce")(Error::conflict(problem, "Give one: {step: 'month'}")));
     }
     let reduce = reduce.unwrap_or(Reduce::Nearest);
-    Ok(SeriesOptions { slice: slice_options(args)?, step, reduce })
+    if time_tolerance.is_some() && (step.is_none() || reduce != Reduce::Nearest) {
+        let problem = "it says how far the file nearest to a step may lie, and no such file is looked for";
+        return Err(args.blame("time_tolerance")(Error::conflict(
+            problem,
+            "Give a step too, and reduce as 'nearest': {step: 'day', time_tolerance: '12 hours'}",
+        )));
+    }
+    Ok(SeriesOptions { slice: slice_options(args)?, step, reduce, time_tolerance })
+}
+
+/// A length of time; `None` where none is given.
+fn length(args: &Args, parameter: &str) -> Result<Option<Step>> {
+    let Some(value) = args.get(parameter) else { return Ok(None) };
+    let length = match value {
+        Value::Text(text) => Step::parse(text),
+        Value::Interval(i) => Step::of(i.months, i.days, i.micros),
+        _ => None,
+    };
+    let must = "an INTERVAL, 'all', or a number of years, months, weeks, days, hours, minutes or seconds such as '3 months'";
+    let bad = || args.blame(parameter)(Error::invalid(value, must));
+    length.map(Some).ok_or_else(bad)
 }
 
 /// The steps of a series, and the bands of each.

@@ -14,7 +14,9 @@ use crate::read::gaps::Gaps;
 use crate::read::scene::Scene;
 use crate::read::series::{SeriesOptions, read_series};
 use crate::slice::Slice;
-use crate::sql::raster::read_series::{REDUCE, STEP, SeriesPlan, plan_series, series_options};
+use crate::sql::raster::read_series::{
+    REDUCE, STEP, SeriesPlan, TIME_TOLERANCE, plan_series, series_options,
+};
 use crate::sql::raster::read_slice_table::{NAMED_SLICE_OPTIONS, SliceColumn, transform, whole};
 use crate::sql::shared::options::SLICE_OPTIONS;
 use crate::sql::shared::registries::only_registry;
@@ -31,7 +33,7 @@ static DOC: FunctionDoc = FunctionDoc {
     name: "read_series",
     kind: Kind::Table,
     summary: "Streams series of slices of a registry, a row each, in bounded memory.",
-    parameters: &join::<{ SLICE_OPTIONS.len() + 4 }>(&[
+    parameters: &join::<{ SLICE_OPTIONS.len() + 5 }>(&[
         &[
             Parameter {
                 name: "registry",
@@ -41,6 +43,7 @@ static DOC: FunctionDoc = FunctionDoc {
             },
             STEP.named(),
             REDUCE.named(),
+            TIME_TOLERANCE.named(),
         ],
         &NAMED_SLICE_OPTIONS,
         &[ON_ERROR_OF_ROWS],

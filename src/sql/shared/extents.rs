@@ -3,6 +3,7 @@
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::map::apart::Boxes;
+use crate::projection;
 use crate::sql::shared::windows::WindowRow;
 
 /// Where patches lie: box, window, and which of the CRSs the box is in. Where all have a box in a CRS the boxes count, else
@@ -17,9 +18,18 @@ pub fn boxes<'a>(
 ) -> Result<Boxes> {
     let at = |error: Error| error.at(blamed);
     if !crss.is_empty() && patches.clone().all(|(bbox, _, _)| bbox.is_some()) {
-        let (boxes, crs): (Vec<Bbox>, Vec<usize>) =
+        let (mut boxes, crs): (Vec<Bbox>, Vec<usize>) =
             patches.filter_map(|(bbox, _, crs)| bbox.map(|bbox| (bbox, crs))).unzip();
-        for bbox in &boxes {
+        let geographic: Vec<bool> = crss
+            .iter()
+            .map(|crs| projection::crs_facts(crs).map(|facts| facts.geographic))
+            .collect::<Result<_>>()
+            .map_err(at)?;
+        for (bbox, crs) in boxes.iter_mut().zip(&crs) {
+            // Over the antimeridian, as queries are, a box runs on to the east.
+            if bbox.xmin > bbox.xmax && geographic.get(*crs) == Some(&true) {
+                bbox.xmax += 360.0;
+            }
             Bbox::new(bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax).map_err(at)?;
         }
         return Boxes::new(boxes, &crs, &crss).map_err(at);
@@ -28,7 +38,10 @@ pub fn boxes<'a>(
     for (_, window, _) in patches {
         let Some(window) = window else {
             let problem = "a patch has neither a win nor a bbox in a CRS";
-            return Err(at(Error::conflict(problem, "Give a grid as geo_patch_grid does")));
+            return Err(at(Error::conflict(
+                problem,
+                "Give each a win, or a bbox and the crs that it is in, as geo_patch_grid does",
+            )));
         };
         let window = window.window().map_err(at)?;
         let (top, left) = (window.row_off as f64, window.col_off as f64);

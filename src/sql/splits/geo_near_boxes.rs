@@ -42,7 +42,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "patches",
             types: <Vec<PatchRow>>::TYPE,
             given: Given::Required,
-            meaning: "Boxes, each with the number of its CRS in `crss`, from 1, and the number of its part: pairs of one part do not count. Where a box or `crss` is missing the windows count, as of one raster.",
+            meaning: "Boxes, over the antimeridian too (`xmin > xmax`), each with the number of its CRS in `crss`, from 1, and the number of its part: pairs of one part do not count. Where a box or `crss` is missing the windows count, as of one raster.",
         },
         Parameter {
             name: "crss",
@@ -55,6 +55,13 @@ static DOC: FunctionDoc = FunctionDoc {
             types: "DOUBLE",
             given: Given::Required,
             meaning: "Boxes nearer than this count, in metres between their edges; with 0 those alone that overlap.",
+        },
+        Parameter { name: "options", types: "STRUCT", given: Given::Optional, meaning: "The keys below." },
+        Parameter {
+            name: "place",
+            types: "VARCHAR",
+            given: Given::Option("'geo_near_boxes'"),
+            meaning: "The function that errors name.",
         },
     ],
     columns: &[column(
@@ -78,20 +85,33 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["rstar; Guttman, R-trees, 1984"],
 };
 
+/// What a call knows before any row.
+pub struct Bound {
+    threads: usize,
+    /// What errors blame for the boxes, and for the distance.
+    blamed: [String; 2],
+}
+
 impl ScalarFunction for GeoNearBoxes {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = usize;
+    type Bound = Bound;
 
-    fn bind(call: Call) -> Result<usize> {
-        Ok(call.limits.threads)
+    fn bind(call: Call) -> Result<Bound> {
+        let blamed = match call.options()?.text("place")? {
+            // A macro's boxes are those of its registry.
+            Some(caller) => [format!("{caller}(registry)"), format!("{caller}(min_gap)")],
+            None => ["geo_near_boxes(patches)".into(), "geo_near_boxes(min_gap)".into()],
+        };
+        Ok(Bound { threads: call.limits.threads, blamed })
     }
 
-    fn call(threads: &usize, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        let [of_boxes, of_gap] = &bound.blamed;
         rows(input, out, |row| {
             if input.any_null(row) {
                 return Ok(None);
             }
-            let min_gap = gap("geo_near_boxes(min_gap)", input.column(2).get(row))?;
+            let min_gap = gap(of_gap, input.column(2).get(row))?;
             let Some(patches) = <Vec<PatchRow>>::read(input.column(0), row)? else { return Ok(None) };
             let Some(crss) = <Vec<String>>::read(input.column(1), row)? else { return Ok(None) };
             let parts: Vec<i64> = patches.iter().map(|patch| patch.part).collect();
@@ -99,14 +119,14 @@ impl ScalarFunction for GeoNearBoxes {
             let known = patches.iter().all(|patch| index(patch) < crss.len());
             let patches =
                 patches.iter().map(|patch| (patch.bbox.filter(|_| known), patch.win.as_ref(), index(patch)));
-            let boxes = boxes("geo_near_boxes(patches)", patches, crss)?;
+            let boxes = boxes(of_boxes, patches, crss)?;
             if min_gap > 0.0 && !parts.is_empty() && !boxes.is_measured() {
                 let problem = "a distance was asked for, and a patch has no bbox in a CRS of known units";
-                return Err(Error::conflict(problem, "Give each patch a bbox and a crs, or a gap of 0")
-                    .at("geo_near_boxes(min_gap)"));
+                return Err(
+                    Error::conflict(problem, "Give each patch a bbox and a crs, or a gap of 0").at(of_gap)
+                );
             }
-            let pairs =
-                boxes.pairs(&parts, min_gap, *threads).map_err(|e| e.at("geo_near_boxes(patches)"))?;
+            let pairs = boxes.pairs(&parts, min_gap, bound.threads).map_err(|e| e.at(of_boxes))?;
             let pair = |Near { a, b, metres, shares }: Near| PairRow {
                 a: a as i64 + 1,
                 b: b as i64 + 1,

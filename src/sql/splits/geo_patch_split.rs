@@ -74,6 +74,13 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Required,
             meaning: "As the parameters of `geoquilt.patch_registry`; a NULL fraction is 0. With `min_gap`, and wherever there are blocks, patches that lie too near to another split are in none.",
         },
+        Parameter { name: "options", types: "STRUCT", given: Given::Optional, meaning: "The keys below." },
+        Parameter {
+            name: "place",
+            types: "VARCHAR",
+            given: Given::Option("'geo_patch_split'"),
+            meaning: "The function that errors name.",
+        },
     ],
     columns: &[column(
         "splits",
@@ -97,32 +104,47 @@ static DOC: FunctionDoc = FunctionDoc {
     references: &["docs/decisions.md: splits"],
 };
 
+/// What a call knows before any row.
+pub struct Bound {
+    threads: usize,
+    caller: String,
+    /// What errors blame for the patches.
+    patches: String,
+}
+
 impl ScalarFunction for GeoPatchSplit {
     const DOC: &'static FunctionDoc = &DOC;
-    type Bound = usize;
+    type Bound = Bound;
 
-    fn bind(call: Call) -> Result<usize> {
-        Ok(call.limits.threads)
+    fn bind(call: Call) -> Result<Bound> {
+        let named = call.options()?.text("place")?;
+        // A macro's patches are those of its grid.
+        let patches = named.as_ref().map(|caller| format!("{caller}(grid)"));
+        Ok(Bound {
+            threads: call.limits.threads,
+            caller: named.unwrap_or_else(|| DOC.name.into()),
+            patches: patches.unwrap_or_else(|| format!("{}(patches)", DOC.name)),
+        })
     }
 
-    fn call(threads: &usize, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+    fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         rows(input, out, |row| {
             let Some(scheme) = SchemeRow::read(input.column(2), row)? else { return Ok(None) };
             let Some(patches) = <Vec<PatchRow>>::read(input.column(0), row)? else { return Ok(None) };
-            let scheme = read(&scheme)?;
+            let scheme = read(&scheme, &bound.caller)?;
             let crs = input.column(1);
             let crs = if crs.is_null(row) { Vec::new() } else { vec![crs.str(row)?.to_string()] };
             let apart = patches.iter().any(|patch| patch.block.is_some()) || scheme.1;
             let found = match apart {
                 true => {
                     let extents = patches.iter().map(|patch| (patch.bbox, patch.win.as_ref(), 0));
-                    Some(boxes("geo_patch_split(patches)", extents, crs)?)
+                    Some(boxes(&bound.patches, extents, crs)?)
                 }
                 false => None,
             };
             let blocks: Vec<i64> =
                 patches.iter().enumerate().map(|(at, patch)| patch.block.unwrap_or(at as i64)).collect();
-            let parts = checked_split(&blocks, found.as_ref(), &scheme.0, *threads)?;
+            let parts = checked_split(&blocks, found.as_ref(), &scheme.0, bound)?;
             Ok(Some(parts.into_iter().map(SplitRow::from).collect::<Vec<SplitRow>>()))
         })
     }
@@ -132,31 +154,30 @@ fn checked_split(
     blocks: &[i64],
     boxes: Option<&Boxes>,
     scheme: &Scheme,
-    threads: usize,
+    bound: &Bound,
 ) -> Result<Vec<Split>> {
+    let caller = &bound.caller;
     if scheme.gap > 0.0 && !blocks.is_empty() && boxes.is_some_and(|boxes| !boxes.is_measured()) {
         let problem = "a gap in metres was asked for, and the patches have no bbox in a CRS of known units";
         return Err(Error::conflict(problem, "Give a grid with bbox and crs, as geo_patch_grid does")
-            .at("geo_patch_split(min_gap)"));
+            .at(format!("{caller}(min_gap)")));
     }
-    split(blocks, boxes, scheme, threads).map_err(|error| error.at("geo_patch_split"))
+    split(blocks, boxes, scheme, bound.threads).map_err(|error| error.at(caller))
 }
 
 /// The scheme, and whether patches are to be kept apart.
-fn read(row: &SchemeRow) -> Result<(Scheme, bool)> {
+fn read(row: &SchemeRow, caller: &str) -> Result<(Scheme, bool)> {
     let share = |name: &str, value: Option<f64>| match value.unwrap_or(0.0) {
         value if (0.0..=1.0).contains(&value) => Ok(value),
-        value => {
-            Err(Error::invalid(value, "a fraction between 0 and 1").at(format!("geo_patch_split({name})")))
-        }
+        value => Err(Error::invalid(value, "a fraction between 0 and 1").at(format!("{caller}({name})"))),
     };
     let (val, test) = (share("val_fraction", row.val_fraction)?, share("test_fraction", row.test_fraction)?);
     if val + test > 1.0 {
         let problem = format!("val_fraction and test_fraction are {} together, which is above 1", val + test);
-        return Err(Error::conflict(problem, "").at("geo_patch_split(test_fraction)"));
+        return Err(Error::conflict(problem, "").at(format!("{caller}(test_fraction)")));
     }
     let bad = |what: &str, value: &dyn std::fmt::Display, must: &str| {
-        Error::invalid(value, must).at(format!("geo_patch_split({what})"))
+        Error::invalid(value, must).at(format!("{caller}({what})"))
     };
     let folds = match row.folds {
         None => 0,
@@ -165,9 +186,9 @@ fn read(row: &SchemeRow) -> Result<(Scheme, bool)> {
     };
     if folds > 0 && val > 0.0 {
         let problem = "folds and val_fraction are two ways to validate";
-        return Err(Error::conflict(problem, "Give one of them").at("geo_patch_split(folds)"));
+        return Err(Error::conflict(problem, "Give one of them").at(format!("{caller}(folds)")));
     }
-    let gap = row.min_gap.map(|metres| gap("geo_patch_split(min_gap)", metres)).transpose()?;
+    let gap = row.min_gap.map(|metres| gap(&format!("{caller}(min_gap)"), metres)).transpose()?;
     let seed = u64::try_from(row.seed).map_err(|_| bad("seed", &row.seed, "0 or above"))?;
     Ok((Scheme { val, test, folds, gap: gap.unwrap_or(0.0), seed }, gap.is_some()))
 }

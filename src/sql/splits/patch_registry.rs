@@ -21,7 +21,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
             name: "dates",
             types: "VARCHAR",
             given: Given::Required,
-            meaning: "A relation by name: a catalog (`path`, `t_min`, `t_max`) of files on the grid's raster, or any with a column `date`. An array file of the catalog stands for the steps of its time axis (`time_var`), a date each.",
+            meaning: "A relation by name: a catalog (`path`, `t_min`, `t_max`) of files on the grid's raster, or any with a column `date`. An array file of the catalog stands for the steps of its time axis (`time_var`), a date each. Of NetCDF and HDF5 files with several variables, build it of one: `geo_catalog_build(..., variables := ['sst'])`.",
         },
         named("val_year", "INTEGER | INTEGER[]", "NULL", "Dates of this year, or of these, are validation."),
         named(
@@ -128,7 +128,11 @@ pub static DOC: FunctionDoc = FunctionDoc {
             meaning: "Start of the file's interval, UTC; of a step of a cube the step's own, by its bounds.",
         },
         Column { name: "t_max", types: "TIMESTAMP", meaning: "Its stop, inside." },
-        Column { name: "path", types: "VARCHAR", meaning: "The file; NULL when `dates` has none." },
+        Column {
+            name: "path",
+            types: "VARCHAR",
+            meaning: "The file; NULL when `dates` has none. Of a catalog of one variable of NetCDF or HDF5 files, that variable, such as `NETCDF:\"cube.nc\":sst`, which `read_patch` and `read_array` take.",
+        },
         Column {
             name: "time",
             types: "TIMESTAMP",
@@ -153,7 +157,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
         "two ways to split: a fraction beside the year of the same split, folds beside val, val_year beside test_fraction, block or min_gap beside years alone",
         "fractions outside [0, 1] or together above 1; folds below 2, or above the patches or blocks that there are; block outside 0.1 to 40000; a negative min_gap or seed",
         "block or min_gap: a grid without `bbox`, or in several CRSs; blocks so large, or a gap so wide, that a split is left empty: with how many patches each has",
-        "val_year or test_year: no date, or every date, lies in it; a file that is undated or spans its edge",
+        "val_year or test_year: no date, or every date, lies in it; dates: a row that is undated or spans the edge of such a year",
         "coverage: no variable named, or no date of a split that has all of them; require_support: no `support` anywhere, or none in a whole split",
     ],
     examples: &[

@@ -3,15 +3,17 @@
 use std::sync::atomic::AtomicUsize;
 
 use crate::bridge::aggregate::AggregateFunction;
+use crate::bridge::args::Args;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, named};
 use crate::bridge::vector::Vector;
-use crate::error::{Error, Result};
+use crate::error::{Error, Lack, Other, Result};
 use crate::limits::Limits;
 use crate::read::patch::PatchOptions;
 use crate::read::plan::{FileWindow, read_patches};
 use crate::sql::raster::read_patch::file_windows;
 use crate::sql::shared::options::by_row::ByRow;
+use crate::sql::shared::options::patch_options;
 use crate::sql::stitch::stats::{MERGEABLE, STATS, entry};
 use crate::stitch::statistics::{Bands, Room};
 use crate::value::Value;
@@ -41,6 +43,24 @@ static DOC: FunctionDoc = FunctionDoc {
             "false",
             "Count each pixel of a file once, however many windows hold it. A window beyond its raster counts nothing then.",
         ),
+        named(
+            "bands",
+            "BIGINT[] | VARCHAR[]",
+            "all",
+            "Bands to count, by number (from 1) or by name, in this order, as `read_patch` takes them.",
+        ),
+        named(
+            "scaled",
+            "BOOLEAN",
+            "false",
+            "Count `pixel * scale + offset` of the band's header: the pixels of `read_patch` with `scaled`, and of `read_array`, which decodes unless told. Without it those that `read_patch` and `read_slice` give unless told, as stored.",
+        ),
+        named(
+            "nodata",
+            "DOUBLE | VARCHAR",
+            "the file's",
+            "The stored value (or 'nan') that is no pixel, as `read_patch` takes it.",
+        ),
         MERGEABLE,
     ],
     columns: &[column(
@@ -51,7 +71,7 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL where no row has the split.",
     errors: &[
         "what read_patch and geoquilt.stats refuse, but for the size of a chunk: windows are read as they are counted",
-        "a registry without path, win or split",
+        "a registry without path, win or split; one over Zarr stores, whose windows `read_array` reads: `geoquilt.stats` counts them",
     ],
     examples: &[
         Example {
@@ -153,8 +173,8 @@ impl Rows<'_> {
 
 impl AggregateFunction for PatchStats {
     const DOC: &'static FunctionDoc = &DOC;
-    // Path, window, whether it may lie beyond the raster, whether the sketch is wanted, threads.
-    const ARGUMENTS: &'static [&'static str] = &["VARCHAR", "ANY", "BOOLEAN", "BOOLEAN", "UBIGINT"];
+    // Path, window, bands and scale, whether the window may lie beyond the raster, whether the sketch is wanted, threads.
+    const ARGUMENTS: &'static [&'static str] = &["VARCHAR", "ANY", "ANY", "BOOLEAN", "BOOLEAN", "UBIGINT"];
     type State = State;
     type Rows<'a> = Rows<'a>;
 
@@ -164,13 +184,15 @@ impl AggregateFunction for PatchStats {
 
     fn rows<'a>(input: &'a Input<'_>) -> Result<Rows<'a>> {
         let first = |column: usize| !input.column(column).is_null(0);
-        let boundless = input.rows() > 0 && first(2) && input.column(2).get::<bool>(0);
-        let threads = if input.rows() > 0 && first(4) { input.column(4).get::<u64>(0) as usize } else { 1 };
-        let options = PatchOptions { boundless, fill: Some(f64::NAN), ..PatchOptions::default() };
+        let boundless = input.rows() > 0 && first(3) && input.column(3).get::<bool>(0);
+        let threads = if input.rows() > 0 && first(5) { input.column(5).get::<u64>(0) as usize } else { 1 };
+        let given =
+            if input.rows() > 0 { options(Value::of(input.column(2), 0))? } else { PatchOptions::default() };
+        let options = PatchOptions { boundless, fill: Some(f64::NAN), ..given };
         let limits = Limits { threads: threads.max(1), ..Limits::default() };
-        let windows = file_windows(input, &ByRow::all(options.clone()), &limits)?;
+        let windows = file_windows(input, &ByRow::all(options.clone()), &limits).map_err(of_arrays)?;
         let told = vec![None; windows.len()];
-        Ok(Rows { windows, told, options, threads: limits.threads, mergeable: input.column(3) })
+        Ok(Rows { windows, told, options, threads: limits.threads, mergeable: input.column(4) })
     }
 
     fn update(state: &mut State, rows: &mut Rows<'_>, row: usize) -> Result<()> {
@@ -207,4 +229,24 @@ impl AggregateFunction for PatchStats {
 
 fn blame(error: Error) -> Error {
     error.at("geoquilt.patch_stats(registry)")
+}
+
+/// The macro's parameters that say which pixels count; what is NULL was not given.
+fn options(mut given: Value) -> Result<PatchOptions> {
+    if let Value::Struct(fields) = &mut given {
+        fields.retain(|(_, value)| *value != Value::Null);
+    }
+    patch_options(&Args::of_struct(
+        "geoquilt.patch_stats",
+        &given,
+        &["bands", "scaled", "nodata"],
+        "options",
+    )?)
+}
+
+/// A store of arrays has no windows of pixels: what its statistics are made of instead.
+fn of_arrays(error: Error) -> Error {
+    let Error::Unsuited { lack: Lack::Kind(Other::Array), .. } = error.bare() else { return error };
+    let remedy = "Count what read_array reads of the same rows: SELECT geoquilt.stats(data, shape) FROM read_array('registry.parquet', 'variable') WHERE split = 'train'";
+    blame(Error::conflict(error.bare().to_string(), remedy))
 }

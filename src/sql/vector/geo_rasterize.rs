@@ -8,7 +8,7 @@ use crate::bridge::record::{Typed, record, text};
 use crate::bridge::rows::{Cell, Parallel};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::{Holds, List, Vector};
-use crate::error::{Error, Load, Result};
+use crate::error::{Error, Load, Member, Result};
 use crate::files;
 use crate::label::{self, Feature, Files, LabelOptions, Labels, TASKS, Task};
 use crate::limits::Limits;
@@ -306,7 +306,12 @@ const FEATURES: &str =
     "vector files, a list of geometries, or a list of {geometry, value}, such as geo_polygonize gives";
 
 fn blame(error: Error) -> Error {
-    error.at("geo_rasterize(features)")
+    let parameter = match error.bare() {
+        Error::NotFound { what: Member::Field { .. }, .. } => "label_field",
+        Error::NotFound { what: Member::Layer, .. } => "layer",
+        _ => "features",
+    };
+    error.at(format!("geo_rasterize({parameter})"))
 }
 
 impl What {

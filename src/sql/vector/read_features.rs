@@ -8,7 +8,7 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column, n
 use crate::bridge::logical_type;
 use crate::bridge::table::{Plan, TableFunction};
 use crate::crs::{CRS84, Crs};
-use crate::error::{Error, Result};
+use crate::error::{Error, Member, Result};
 use crate::files::{self, Sight};
 use crate::format::gdal::features::{Feature, Features, Schema};
 use crate::format::gdal::vector::VectorSource;
@@ -116,7 +116,10 @@ impl TableFunction for ReadFeatures {
         let Some(first) = paths.first() else {
             return Err(args.blame("paths")(Error::invalid("an empty list", "at least one file")));
         };
-        let (source, index) = layer_of(first, layer.as_ref()).map_err(args.blame("paths"))?;
+        let (source, index) = layer_of(first, layer.as_ref()).map_err(|error| match error.bare() {
+            Error::NotFound { what: Member::Layer, .. } => args.blame("layer")(error),
+            _ => args.blame("paths")(error),
+        })?;
         let schema = source.schema(index)?;
         let own = crs_of(&source, index)?;
         let crs = match (&own, &to) {

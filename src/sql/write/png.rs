@@ -28,7 +28,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "data",
             types: "ANY[]",
             given: Given::Required,
-            meaning: "Pixels in the order [band, row, col], a list of whole numbers, or of others with DTYPE. One band is grey, two are grey and alpha, three are red, green and blue, four have alpha too. Columns go by their order, `data, shape, transform, crs`, or are fields of one STRUCT, such as `read_slice(...)`; its further fields may stand in braces in the file's name.",
+            meaning: "Pixels in the order [band, row, col], a list of whole numbers, or of others with DTYPE. One band is grey, two are grey and alpha, three are red, green and blue, four have alpha too. UTINYINT, or DTYPE uint8, makes 8 bits a channel, and USMALLINT, or DTYPE uint16, makes 16, of which most viewers show small numbers as black: whole numbers of other types need a DTYPE. Columns go by their order, `data, shape, transform, crs`, or are fields of one STRUCT, such as `read_slice(...)`; its further fields may stand in braces in the file's name.",
         },
         Parameter {
             name: "shape",

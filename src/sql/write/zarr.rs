@@ -67,7 +67,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "crs",
             types: "VARCHAR",
             given: Given::Optional,
-            meaning: "CRS of the transform: the grid mapping `spatial_ref`, or a variable `crs` where rows differ.",
+            meaning: "CRS of the transform: the grid mapping `spatial_ref`, or a variable `crs` where rows differ. xarray has `spatial_ref` as a coordinate where it is asked to decode those (`xr.open_zarr(path, decode_coords='all')`), as rioxarray wants it, and as a variable otherwise.",
         },
         option(
             "NAMES",
@@ -128,7 +128,7 @@ static DOC: FunctionDoc = FunctionDoc {
             "APPEND_DIM",
             "VARCHAR",
             "none",
-            "The axis of a store that is there, behind whose rows these go: `'time'`, `'patch'`. The store has the same variables; where there is none it is made.",
+            "The axis of a store that is there, behind whose rows these go: `'time'`, `'patch'`. The store has the same variables; where there is none it is made. Without it and REGION the new store takes the place of one that is there as a whole, variables that it lacks included, once it is whole itself; a file, or a folder that is no store, is never replaced.",
         ),
         option(
             "REGION",
