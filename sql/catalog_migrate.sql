@@ -23,5 +23,7 @@ FROM (
            NULL::STRUCT(kind VARCHAR, layer VARCHAR, layer_number BIGINT, variables VARCHAR[], time_var VARCHAR, time_tag VARCHAR, filename_regex VARCHAR, date_format VARCHAR, crs VARCHAR, densify BIGINT) AS built_with
     WHERE false
     UNION ALL BY NAME
-    FROM query_table(catalog)
+    SELECT gq_entry.* FROM query_table(catalog) AS gq_entry
+    WHERE true OR geo_catalog_check(gq_entry, {place: 'catalog_migrate(catalog)',
+                                               columns: ['path', 'geometry', 'bbox', 't_min', 't_max', 'crs', 'transform', 'width', 'height', 'bands']})
 )

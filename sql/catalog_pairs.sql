@@ -5,9 +5,13 @@
 -- that is not finite has no pair: it would stretch the grid until one cell held everything.
 CREATE OR REPLACE MACRO geoquilt.main.catalog_pairs(a, b) AS TABLE
 WITH gq_a AS MATERIALIZED (
-    SELECT place, bbox, t_min, t_max FROM query_table(a) WHERE isfinite(bbox.xmin + bbox.ymin + bbox.xmax + bbox.ymax)
+    SELECT place, bbox, t_min, t_max FROM query_table(a) AS gq_box
+    WHERE (true OR geo_catalog_check(gq_box, {place: 'catalog_pairs(a)', columns: ['place', 'bbox', 't_min', 't_max']}))
+      AND isfinite(bbox.xmin + bbox.ymin + bbox.xmax + bbox.ymax)
 ), gq_b AS MATERIALIZED (
-    SELECT place, bbox, t_min, t_max FROM query_table(b) WHERE isfinite(bbox.xmin + bbox.ymin + bbox.xmax + bbox.ymax)
+    SELECT place, bbox, t_min, t_max FROM query_table(b) AS gq_box
+    WHERE (true OR geo_catalog_check(gq_box, {place: 'catalog_pairs(b)', columns: ['place', 'bbox', 't_min', 't_max']}))
+      AND isfinite(bbox.xmin + bbox.ymin + bbox.xmax + bbox.ymax)
 ), gq_sizes AS (
     SELECT bbox, t_min, t_max, greatest(bbox.xmax - bbox.xmin, bbox.ymax - bbox.ymin) AS side, t_max::DOUBLE - t_min AS span
     FROM (FROM gq_a UNION ALL FROM gq_b)

@@ -15,7 +15,8 @@ WITH gq_regions AS (
     FROM (SELECT NULL::DOUBLE AS land_fraction, NULL::VARCHAR AS force_region) AS gq_absent,
          LATERAL (SELECT gq_row.*, gq_row.split::VARCHAR AS gq_part, gq_row.lat_center::DOUBLE AS gq_lat, land_fraction::DOUBLE AS gq_land, force_region::VARCHAR AS gq_forced,
                          (gq_row.lon_center + 180) - 360 * floor((gq_row.lon_center + 180) / 360) - 180 AS gq_lon
-                  FROM (SELECT *, row_number() OVER () AS gq_place FROM query_table(registry)) AS gq_row) AS gq_known
+                  FROM (SELECT gq_entry.*, row_number() OVER () AS gq_place FROM query_table(registry) AS gq_entry
+                        WHERE true OR geo_catalog_check(gq_entry, {place: 'hard_sample(registry)', columns: ['split', 'lon_center', 'lat_center']})) AS gq_row) AS gq_known
 ), gq_counts AS (
     SELECT count(*) FILTER (gq_hard) AS gq_n_hard, count(*) FILTER (gq_part = 'train' AND NOT gq_hard) AS gq_n_easy, count(*) FILTER (gq_part = 'train') AS gq_n_train
     FROM gq_rows

@@ -1,20 +1,20 @@
 -- knn_graph(points): edges to the points near each. Documented in src/sql/neighbours/knn_graph.rs.
 --
--- gq_point_rows(points): id and coordinates of a relation's points, from lon and lat, x and y, or geometry, whichever there are.
-CREATE OR REPLACE MACRO geoquilt.main.gq_point_rows(points) AS TABLE
+-- gq_point_rows(points, place): id and coordinates of a relation's points, from lon and lat, x and y, or geometry, whichever there are.
+CREATE OR REPLACE MACRO geoquilt.main.gq_point_rows(points, place) AS TABLE
 SELECT gq_row.* FROM (SELECT NULL::DOUBLE AS lon, NULL::DOUBLE AS lat, NULL::DOUBLE AS x, NULL::DOUBLE AS y, NULL::GEOMETRY AS geometry) AS gq_absent,
     LATERAL (SELECT id AS gq_id, coalesce(lon::DOUBLE, x::DOUBLE, geo_bbox(geometry).xmin) AS gq_x, coalesce(lat::DOUBLE, y::DOUBLE, geo_bbox(geometry).ymin) AS gq_y
-             FROM query_table(points) AS gq_point) AS gq_row;
+             FROM query_table(points) AS gq_point WHERE true OR geo_catalog_check(gq_point, {place: place, columns: ['id', 'lon|x|geometry', 'lat|y|geometry']})) AS gq_row;
 -- gq_graph(function, points, reach, within): the edges of knn_graph and radius_graph. `reach` is a number of neighbours, or a distance within which
 -- all are.
 CREATE OR REPLACE MACRO geoquilt.main.gq_graph(function, points, reach, within, anchors, metric, own) AS TABLE
 WITH gq_points AS (
     SELECT list(gq_id ORDER BY gq_id ASC NULLS LAST) AS gq_ids, list({'x': gq_x, 'y': gq_y} ORDER BY gq_id ASC NULLS LAST) AS gq_places,
            count(*) AS gq_count, count(DISTINCT gq_id) AS gq_distinct, count(*) - CASE WHEN anchors IS NULL AND NOT own THEN 1 ELSE 0 END AS gq_others
-    FROM geoquilt.main.gq_point_rows(points) WHERE gq_x IS NOT NULL AND gq_y IS NOT NULL AND gq_id IS NOT NULL
+    FROM geoquilt.main.gq_point_rows(points, function || '(points)') WHERE gq_x IS NOT NULL AND gq_y IS NOT NULL AND gq_id IS NOT NULL
 ), gq_anchors AS (
     SELECT list(gq_id ORDER BY gq_id ASC NULLS LAST) AS gq_ids, list({'x': gq_x, 'y': gq_y} ORDER BY gq_id ASC NULLS LAST) AS gq_places
-    FROM geoquilt.main.gq_point_rows(coalesce(anchors, points)) WHERE gq_x IS NOT NULL AND gq_y IS NOT NULL AND gq_id IS NOT NULL
+    FROM geoquilt.main.gq_point_rows(coalesce(anchors, points), function || '(anchors)') WHERE gq_x IS NOT NULL AND gq_y IS NOT NULL AND gq_id IS NOT NULL
 ), gq_checked AS (
     SELECT gq_points.gq_ids AS gq_targets, gq_anchors.gq_ids AS gq_sources, gq_points.gq_places AS gq_places,
            CASE WHEN anchors IS NOT NULL OR own THEN gq_anchors.gq_places END AS gq_from,

@@ -2,9 +2,11 @@
 CREATE OR REPLACE MACRO geoquilt.main.patch_features(grid, features) AS TABLE
 WITH gq_patches AS (
     SELECT patch_id AS gq_id, bbox AS gq_bbox, crs AS gq_crs, geo_project(geo_box(bbox), crs, 'OGC:CRS84') AS gq_shape FROM query_table(grid) AS gq_patch
+    WHERE true OR geo_catalog_check(gq_patch, {place: 'patch_features(grid)', columns: ['patch_id', 'bbox', 'crs']})
 ), gq_shapes AS (
     SELECT gq_feature.*, geo_project(gq_feature.geometry, coalesce(ST_CRS(gq_feature.geometry), 'OGC:CRS84'), 'OGC:CRS84') AS gq_outline
     FROM query_table(features) AS gq_feature
+    WHERE true OR geo_catalog_check(gq_feature, {place: 'patch_features(features)', columns: ['geometry']})
 ), gq_bounds AS (
     SELECT *, geo_bbox(gq_outline) AS gq_box FROM gq_shapes
 )

@@ -14,7 +14,8 @@ WITH gq_known AS (
                          split IS NOT NULL OR fold IS NOT NULL AS gq_parted, fold::BIGINT AS gq_fold, buffer_folds::BIGINT[] AS gq_buffer_folds, split_by::VARCHAR AS gq_said,
                          coalesce(geoquilt.main.gq_utc(t_min), geoquilt.main.gq_utc(date)) AS gq_start,
                          coalesce(geoquilt.main.gq_utc(t_max), geoquilt.main.gq_utc(date)::DATE + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND, geoquilt.main.gq_utc(t_min)) AS gq_stop
-                  FROM query_table(registry) AS gq_entry) AS gq_row
+                  FROM query_table(registry) AS gq_entry
+                  WHERE true OR geo_catalog_check(gq_entry, {place: 'patch_leakage(registry)', columns: ['split|fold']})) AS gq_row
 ), gq_guard AS (
     SELECT CASE
         WHEN NOT coalesce(min_gap::DOUBLE >= 0 AND isfinite(min_gap::DOUBLE), true) THEN

@@ -5,6 +5,7 @@
 CREATE OR REPLACE MACRO geoquilt.main.patch_pairs(registry, min_interval, max_interval := NULL, n := NULL, seed := 7) AS TABLE
 WITH gq_rows AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_index, gq_row.* FROM query_table(registry) AS gq_row
+    WHERE true OR geo_catalog_check(gq_row, {place: 'patch_pairs(registry)', columns: ['patch_id|bbox', 't_min']})
 ), gq_guard AS (
     SELECT CASE
         WHEN NOT coalesce(min_interval::INTERVAL > INTERVAL 0 DAY, false) THEN

@@ -2,10 +2,12 @@
 CREATE OR REPLACE MACRO geoquilt.main.patch_points(grid, points) AS TABLE
 WITH gq_patches AS (
     SELECT patch_id AS gq_id, bbox AS gq_bbox, win AS gq_win, crs AS gq_crs FROM query_table(grid) AS gq_patch
+    WHERE true OR geo_catalog_check(gq_patch, {place: 'patch_points(grid)', columns: ['patch_id', 'bbox', 'win', 'crs']})
 ), gq_places AS (
     -- A point in the CRS of each grid that there is, and on a globe a turn to either side of it.
     SELECT gq_point.*, gq_crs, gq_turn AS gq_turns, geo_bbox(geo_project(gq_point.geometry, coalesce(ST_CRS(gq_point.geometry), 'OGC:CRS84'), gq_crs)) AS gq_at
     FROM query_table(points) AS gq_point CROSS JOIN (SELECT DISTINCT gq_crs, unnest([-360, 0, 360]) AS gq_turn FROM gq_patches) AS gq_known
+    WHERE true OR geo_catalog_check(gq_point, {place: 'patch_points(points)', columns: ['geometry']})
 ), gq_held AS (
     SELECT gq_id, gq_bbox, gq_win, gq_place.*, gq_at.xmin + gq_turns AS gq_x, gq_at.ymin AS gq_y
     FROM gq_patches AS gq_held_by JOIN gq_places AS gq_place

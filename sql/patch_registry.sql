@@ -15,9 +15,9 @@ CREATE OR REPLACE MACRO geoquilt.main.gq_year_list(y) AS coalesce(regexp_extract
 CREATE OR REPLACE MACRO geoquilt.main.gq_raster_name(path, driver, built_with) AS
 CASE driver WHEN 'netCDF' THEN 'NETCDF:"' || path || '":' WHEN 'HDF5' THEN 'HDF5:"' || path || '"://' END ||
 regexp_replace(nullif(regexp_extract(built_with, '''variables'': \[''?([^],'']+)''?\]', 1), ''), '^(.*/)', CASE driver WHEN 'netCDF' THEN '/\1' ELSE '\1' END);
--- gq_dated(dates): a row a date, that is a file, or a step of an array file's time axis. A file of one step keeps the interval of
+-- gq_dated(dates, place): a row a date, that is a file, or a step of an array file's time axis. A file of one step keeps the interval of
 -- its row, which its name may tell; its axis then need not be readable.
-CREATE OR REPLACE MACRO geoquilt.main.gq_dated(dates) AS TABLE
+CREATE OR REPLACE MACRO geoquilt.main.gq_dated(dates, place) AS TABLE
 WITH gq_files AS (
     SELECT coalesce(gq_file.gq_date, gq_file.gq_start)::DATE AS gq_date,
            coalesce(gq_file.gq_start, gq_file.gq_date) AS gq_start,
@@ -37,7 +37,8 @@ WITH gq_files AS (
                          width::BIGINT AS gq_width, height::BIGINT AS gq_height, kind::VARCHAR = 'array' AS gq_is_array,
                          CASE WHEN kind::VARCHAR = 'array' AND time_var IS NOT NULL THEN n_times::BIGINT END AS gq_times, time_var::VARCHAR AS gq_time_var,
                          variable::VARCHAR AS gq_variable, support::DOUBLE AS gq_held
-                  FROM query_table(dates) AS gq_row) AS gq_file
+                  FROM query_table(dates) AS gq_row
+                  WHERE true OR geo_catalog_check(gq_row, {place: place, columns: ['path|date|t_min']})) AS gq_file
 )
 SELECT gq_date, gq_start, gq_stop, gq_path, gq_raster, gq_attributes, gq_crs, gq_transform, gq_width, gq_height, gq_is_array, gq_variable, gq_held,
        NULL::TIMESTAMP AS gq_time, NULL::BIGINT AS gq_index_in_time, false AS gq_is_step
@@ -63,9 +64,9 @@ WITH gq_patches AS (
 ), gq_all_days AS (
     -- Rows are sorted by two numbers: texts as keys take far longer.
     SELECT *, row_number() OVER (ORDER BY gq_start ASC NULLS LAST, gq_path ASC NULLS LAST, gq_index_in_time ASC NULLS LAST) AS gq_day_id
-    FROM geoquilt.main.gq_dated(dates)
+    FROM geoquilt.main.gq_dated(dates, 'patch_registry(dates)')
 ), gq_covers AS (
-    SELECT DISTINCT gq_variable, gq_date, gq_start, gq_stop FROM geoquilt.main.gq_dated(coalesce(coverage, dates))
+    SELECT DISTINCT gq_variable, gq_date, gq_start, gq_stop FROM geoquilt.main.gq_dated(coalesce(coverage, dates), 'patch_registry(coverage)')
     WHERE coverage IS NOT NULL AND gq_variable IS NOT NULL
 ), gq_variables AS (
     SELECT DISTINCT gq_variable FROM gq_covers
@@ -239,7 +240,8 @@ WITH gq_patches AS (
 ), gq_supports AS (
     SELECT gq_support.gq_id, gq_support.gq_date, sum(gq_support.gq_count) AS gq_count
     FROM (SELECT NULL::BIGINT AS patch_id, NULL::DATE AS date, NULL::DOUBLE AS support) AS gq_absent,
-         LATERAL (SELECT patch_id AS gq_id, geoquilt.main.gq_utc(date)::DATE AS gq_date, support::DOUBLE AS gq_count FROM query_table(coalesce(support_in, grid)) AS gq_row) AS gq_support
+         LATERAL (SELECT patch_id AS gq_id, geoquilt.main.gq_utc(date)::DATE AS gq_date, support::DOUBLE AS gq_count FROM query_table(coalesce(support_in, grid)) AS gq_row
+                  WHERE true OR geo_catalog_check(gq_row, {place: 'patch_registry(support_in)', columns: CASE WHEN support_in IS NULL THEN ['patch_id'] ELSE ['patch_id', 'date', 'support'] END})) AS gq_support
     WHERE support_in IS NOT NULL
     GROUP BY ALL
 ), gq_needed AS (

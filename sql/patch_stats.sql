@@ -4,7 +4,7 @@ WITH gq_rows AS (
     -- Windows over cubes name a step, others have no such field.
     SELECT gq_row.path AS gq_path, gq_row.win AS gq_win, regexp_extract(gq_row.win::VARCHAR, '''step'': (\d+)', 1) AS gq_step
     FROM query_table(registry) AS gq_row
-    WHERE gq_row.split = split
+    WHERE (true OR geo_catalog_check(gq_row, {place: 'patch_stats(registry)', columns: ['path', 'win', 'split']})) AND gq_row.split = split
 ),
 gq_parts AS (
     SELECT gq_path, {row_off: gq_part.row_off, col_off: gq_part.col_off, height: gq_part.height, width: gq_part.width, step: TRY_CAST(gq_step AS BIGINT)} AS gq_win

@@ -6,7 +6,8 @@ WITH gq_rows AS (
                  NULL::STRUCT(row_off BIGINT, col_off BIGINT, height BIGINT, width BIGINT) AS win) AS gq_absent,
          LATERAL (SELECT gq_row.*, CASE WHEN block IS NOT NULL THEN 'block ' || block ELSE path::VARCHAR END AS gq_unit,
                          coalesce(win.height::DOUBLE * win.width, 1) AS gq_pixels
-                  FROM (SELECT *, row_number() OVER () AS gq_place FROM query_table(registry)) AS gq_row) AS gq_known
+                  FROM (SELECT gq_entry.*, row_number() OVER () AS gq_place FROM query_table(registry) AS gq_entry
+                        WHERE true OR geo_catalog_check(gq_entry, {place: 'shard(registry)', columns: ['path|block']})) AS gq_row) AS gq_known
 ), gq_units AS (
     SELECT gq_unit, sum(gq_pixels) AS gq_weight FROM gq_rows GROUP BY gq_unit
 ), gq_listed AS (

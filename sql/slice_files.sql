@@ -2,6 +2,7 @@
 CREATE OR REPLACE MACRO geoquilt.main.slice_files(slices, catalog) AS TABLE
 WITH gq_slices AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_index, gq_row.* FROM query_table(slices) AS gq_row
+    WHERE true OR geo_catalog_check(gq_row, {place: 'slice_files(slices)', columns: ['slice']})
 ), gq_files AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_place, gq_entry.path AS gq_path, gq_entry.geometry AS gq_geometry, gq_entry.bbox AS gq_bbox,
            gq_entry.t_min::TIMESTAMP AS gq_start, gq_entry.t_max::TIMESTAMP AS gq_stop

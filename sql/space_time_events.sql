@@ -4,6 +4,7 @@ WITH gq_places AS (
     SELECT gq_event.*, geo_bbox(geo_project(gq_event.geometry, coalesce(ST_CRS(gq_event.geometry), 'OGC:CRS84'), crs)) AS gq_box,
            geoquilt.main.gq_utc(gq_event.t) AS gq_at
     FROM query_table(events) AS gq_event
+    WHERE true OR geo_catalog_check(gq_event, {place: 'space_time_events(events)', columns: ['geometry', 't']})
 ), gq_windows AS (
     SELECT *, unnest(CASE WHEN horizon IS NULL THEN ['lookback'] ELSE ['lookback', 'horizon'] END) AS gq_role FROM gq_places
 ), gq_timed AS (

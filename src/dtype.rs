@@ -4,6 +4,8 @@ use std::fmt;
 
 use bytemuck::Pod;
 
+use crate::error::{Error, Result};
+
 /// A real pixel type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dtype {
@@ -163,6 +165,10 @@ pub trait Pixel: Pod + PartialEq + Default + Send + Sync {
         let whole = self.integer().or_else(|| whole.then_some(self.f64() as i128))?;
         (self.f32() as i128 != whole).then_some(whole)
     }
+    /// A whole number that a DOUBLE would change.
+    fn beyond_double(self) -> Option<i128> {
+        self.integer().filter(|whole| self.f64() as i128 != *whole)
+    }
     /// A number that has no FLOAT near it, which would be infinite.
     fn above_float(self) -> Option<f64> {
         (self.f64().is_finite() && self.f32().is_infinite()).then(|| self.f64())
@@ -220,6 +226,29 @@ macro_rules! pixel {
 pixel!(int i8 => Int8, u8 => UInt8, i16 => Int16, u16 => UInt16, i32 => Int32, u32 => UInt32,
     i64 => Int64, u64 => UInt64);
 pixel!(float f32 => Float32, f64 => Float64);
+
+/// A number as an error tells it: a long one by its power of ten.
+pub fn told(value: f64) -> String {
+    if value.abs() < 1e17 && (value == 0.0 || value.abs() > 1e-17) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
+/// A number as a FLOAT.
+///
+/// # Errors
+/// A finite number that would be infinite as one.
+pub fn narrow(value: f64) -> Result<f32> {
+    match value.above_float() {
+        None => Ok(value as f32),
+        Some(value) => {
+            let remedy = "Divide such values before, or leave them out: what comes of them is of FLOAT";
+            Err(Error::conflict(format!("{value:e} is beyond the largest FLOAT, {:e}", f32::MAX), remedy))
+        }
+    }
+}
 
 /// Calls a generic expression with `$T` bound to the Rust type of a dtype.
 macro_rules! with_dtype {

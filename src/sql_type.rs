@@ -26,6 +26,10 @@ pub enum SqlType {
     BigInt,
     /// UBIGINT, 64 bits.
     UBigInt,
+    /// HUGEINT, 128 bits: what a sum of whole numbers is.
+    HugeInt,
+    /// UHUGEINT, 128 bits.
+    UHugeInt,
     /// FLOAT, 32 bits.
     Float,
     /// DOUBLE, 64 bits.
@@ -56,6 +60,8 @@ pub enum SqlType {
     Decimal(u8, u8),
     /// With the CRS of the column, where it has one.
     Geometry(Option<String>),
+    /// The type of a NULL that was given none.
+    Null,
     /// A parameter that takes several types.
     Any,
     /// Items of one type, as many as there are.
@@ -68,7 +74,7 @@ pub enum SqlType {
     Map(Box<SqlType>, Box<SqlType>),
 }
 
-const PLAIN: [(&str, SqlType); 25] = [
+const PLAIN: [(&str, SqlType); 28] = [
     ("BOOLEAN", SqlType::Boolean),
     ("TINYINT", SqlType::TinyInt),
     ("UTINYINT", SqlType::UTinyInt),
@@ -78,6 +84,8 @@ const PLAIN: [(&str, SqlType); 25] = [
     ("UINTEGER", SqlType::UInteger),
     ("BIGINT", SqlType::BigInt),
     ("UBIGINT", SqlType::UBigInt),
+    ("HUGEINT", SqlType::HugeInt),
+    ("UHUGEINT", SqlType::UHugeInt),
     ("FLOAT", SqlType::Float),
     ("DOUBLE", SqlType::Double),
     ("VARCHAR", SqlType::Varchar),
@@ -92,6 +100,7 @@ const PLAIN: [(&str, SqlType); 25] = [
     ("INTERVAL", SqlType::Interval),
     ("UUID", SqlType::Uuid),
     ("GEOMETRY", SqlType::Geometry(None)),
+    ("NULL", SqlType::Null),
     ("ANY", SqlType::Any),
     ("TABLE", SqlType::Any),
 ];
@@ -118,7 +127,7 @@ impl SqlType {
         }
     }
 
-    /// The type of pixels that a number's type is.
+    /// The type of pixels that a number's type is. Whole numbers of 128 bits are taken for ones of 64.
     pub fn dtype(&self) -> Option<Dtype> {
         Some(match self {
             SqlType::TinyInt => Dtype::Int8,
@@ -127,8 +136,8 @@ impl SqlType {
             SqlType::USmallInt => Dtype::UInt16,
             SqlType::Integer => Dtype::Int32,
             SqlType::UInteger => Dtype::UInt32,
-            SqlType::BigInt => Dtype::Int64,
-            SqlType::UBigInt => Dtype::UInt64,
+            SqlType::BigInt | SqlType::HugeInt => Dtype::Int64,
+            SqlType::UBigInt | SqlType::UHugeInt => Dtype::UInt64,
             SqlType::Float => Dtype::Float32,
             SqlType::Double => Dtype::Float64,
             _ => return None,

@@ -18,7 +18,7 @@ use duckdb::ffi;
 use crate::bridge::call::{accepted, contain};
 use crate::bridge::chunk::Input;
 use crate::bridge::connection::Connection;
-use crate::bridge::doc::FunctionDoc;
+use crate::bridge::doc::{FunctionDoc, with_null};
 use crate::bridge::logical_type::LogicalType;
 use crate::bridge::query;
 use crate::bridge::text::text;
@@ -254,7 +254,7 @@ unsafe extern "C" fn destroy<F: AggregateFunction>(
 fn overloads(arguments: &[&str]) -> Result<Vec<Vec<SqlType>>> {
     let mut overloads = vec![Vec::new()];
     for types in arguments.iter().chain(&["UBIGINT", "UBIGINT"]) {
-        let types = types.split(" | ").map(SqlType::parse).collect::<Result<Vec<_>>>()?;
+        let types = with_null(types.split(" | ").map(SqlType::parse).collect::<Result<Vec<_>>>()?);
         let longer = |shorter: &Vec<SqlType>| {
             let longer = types.iter().map(|ty| shorter.iter().cloned().chain([ty.clone()]).collect());
             longer.collect::<Vec<Vec<SqlType>>>()
@@ -310,7 +310,8 @@ mod tests {
             all.iter().map(|o| o.iter().map(SqlType::to_string).collect::<Vec<_>>().join(" ")).collect()
         };
         assert_eq!(texts(&[]), ["UBIGINT UBIGINT"]);
-        let want = ["FLOAT[] BIGINT[] UBIGINT UBIGINT", "DOUBLE[] BIGINT[] UBIGINT UBIGINT"];
+        let types = ["FLOAT[]", "DOUBLE[]", "NULL"];
+        let want = types.map(|ty| format!("{ty} BIGINT[] UBIGINT UBIGINT"));
         assert_eq!(texts(&["FLOAT[] | DOUBLE[]", "BIGINT[]"]), want);
         assert!(overloads(&["FLOTE"]).is_err());
     }

@@ -244,6 +244,17 @@ pub fn number(value: &Value) -> Option<f64> {
     }
 }
 
+/// As [`number`], but of whole numbers those alone that a double holds.
+pub fn exact_number(value: &Value) -> Option<f64> {
+    let found = number(value)?;
+    let whole = match value {
+        Value::Int(whole) => i128::from(*whole),
+        Value::Decimal(whole, 0) => *whole,
+        _ => return Some(found),
+    };
+    (found as i128 == whole).then_some(found)
+}
+
 /// The names of the parameters that a table function takes by name.
 pub fn named(doc: &FunctionDoc) -> impl Iterator<Item = &'static str> + '_ {
     doc.parameters.iter().filter(|p| matches!(p.given, Given::Named(_))).map(|p| p.name)

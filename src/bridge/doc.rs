@@ -247,7 +247,7 @@ impl FunctionDoc {
             }
             let mut longer = Vec::new();
             for types in &overloads {
-                for alternative in parameter.alternatives()? {
+                for alternative in with_null(parameter.alternatives()?) {
                     longer.push(types.iter().cloned().chain([alternative]).collect());
                 }
             }
@@ -256,6 +256,19 @@ impl FunctionDoc {
         shorter.extend(overloads);
         Ok(shorter)
     }
+}
+
+/// The types that an argument may have, with that of an untyped NULL where they are several lists: DuckDB does not choose
+/// among those for it.
+pub fn with_null(mut alternatives: Vec<SqlType>) -> Vec<SqlType> {
+    if alternatives.len() > 1 && alternatives.iter().all(|ty| ty.item().is_some()) {
+        let nested = alternatives.iter().all(|ty| ty.item().is_some_and(|item| item.item().is_some()));
+        alternatives.push(SqlType::Null);
+        if nested {
+            alternatives.push(SqlType::Null.list());
+        }
+    }
+    alternatives
 }
 
 impl Parameter {

@@ -105,7 +105,9 @@ fn physical(id: ffi::duckdb_type, width: u8) -> Physical {
         ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT | ffi::DUCKDB_TYPE_DUCKDB_TYPE_TIME_TZ => Physical::U64,
         ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Physical::F32,
         ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Physical::F64,
-        ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT | ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID => Physical::Wide,
+        ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT
+        | ffi::DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT
+        | ffi::DUCKDB_TYPE_DUCKDB_TYPE_UUID => Physical::Wide,
         ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => match width {
             0..=4 => Physical::I16,
             5..=9 => Physical::I32,

@@ -49,6 +49,9 @@ impl LogicalType {
             SqlType::UInteger => ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER,
             SqlType::BigInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT,
             SqlType::UBigInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT,
+            SqlType::HugeInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT,
+            SqlType::UHugeInt => ffi::DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT,
+            SqlType::Null => ffi::DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL,
             SqlType::Float => ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT,
             SqlType::Double => ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE,
             SqlType::Varchar => ffi::DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
@@ -194,6 +197,8 @@ impl LogicalType {
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => SqlType::UInteger,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => SqlType::BigInt,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => SqlType::UBigInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => SqlType::HugeInt,
+                ffi::DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT => SqlType::UHugeInt,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => SqlType::Float,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => SqlType::Double,
                 ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {

@@ -12,9 +12,10 @@ use duckdb::ffi;
 
 use crate::bridge::flat::is_flat;
 use crate::bridge::logical_type::LogicalType;
-use crate::bridge::vector::{Plain, Vector};
-use crate::dtype::{Dtype, Pixel};
+use crate::bridge::vector::{Plain, Vector, Wide};
+use crate::dtype::{Dtype, Nodata, Pixel};
 use crate::error::{Error, Result};
+use crate::sql_type::SqlType;
 use crate::workers::go_on;
 
 /// Numbers in a piece.
@@ -25,11 +26,19 @@ pub struct Pieces<'a> {
     child: ffi::duckdb_vector,
     column: &'a Vector<'a>,
     dtype: Dtype,
+    /// The numbers have 128 bits, with a sign or without, and are read as ones of 64.
+    wide: Option<Signed>,
     lie: Lie,
 }
 
+/// Whether numbers of 128 bits have a sign.
+#[derive(Clone, Copy)]
+struct Signed(bool);
+
 /// Where numbers are read.
 enum Lie {
+    /// There is no list: the column is of NULLs that were given no type.
+    Nowhere,
     /// The items of all lists lie one after another, with their mask of NULLs.
     Flat(*const c_void, *const u64),
     /// Room for a copy.
@@ -74,9 +83,19 @@ impl<'a> Pieces<'a> {
     /// # Errors
     /// The column is not a list or an array of numbers.
     pub fn of(column: &'a Vector<'a>) -> Result<Pieces<'a>> {
+        if column.layout().is(ffi::DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL) {
+            let child = std::ptr::null_mut();
+            return Ok(Pieces { child, column, dtype: Dtype::Float32, wide: None, lie: Lie::Nowhere });
+        }
         let ty = column.layout().ty.sql_type();
-        let dtype = ty.as_ref().and_then(|ty| ty.item()).and_then(|item| item.dtype());
+        let item = ty.as_ref().and_then(|ty| ty.item());
+        let dtype = item.and_then(|item| item.dtype());
         let dtype = dtype.ok_or_else(|| Error::Bug(format!("{ty:?} is not a list of numbers")))?;
+        let wide = match item {
+            Some(SqlType::HugeInt) => Some(Signed(true)),
+            Some(SqlType::UHugeInt) => Some(Signed(false)),
+            _ => None,
+        };
         // SAFETY: the column is a list or an array, whose child lives as long as it and is asked for its data where they lie
         // flat; what is made here is destroyed by the guard.
         let (child, lie) = unsafe {
@@ -97,7 +116,7 @@ impl<'a> Pieces<'a> {
             };
             (child, lie)
         };
-        Ok(Pieces { child, column, dtype, lie })
+        Ok(Pieces { child, column, dtype, wide, lie })
     }
 
     /// The type of the numbers.
@@ -112,7 +131,7 @@ impl<'a> Pieces<'a> {
 
     /// How many numbers a row's list has.
     pub fn length(&self, row: usize) -> usize {
-        self.column.list_entry(row).1
+        if matches!(self.lie, Lie::Nowhere) { 0 } else { self.column.list_entry(row).1 }
     }
 
     /// Gives the list of a row to `take`, whole where it lies flat, else piece by piece.
@@ -136,7 +155,7 @@ impl<'a> Pieces<'a> {
     /// Gives a part of the list of a row to `take`: no more numbers than a piece has, unless they lie flat.
     ///
     /// # Errors
-    /// As [`Pieces::each`], and a part that is none.
+    /// As [`Pieces::each`], a part that is none, and a HUGEINT that no whole number of 64 bits is.
     pub fn part<T: Plain + Pixel>(
         &mut self,
         row: usize,
@@ -146,6 +165,26 @@ impl<'a> Pieces<'a> {
         if T::DTYPE != self.dtype {
             return Err(Error::Bug(format!("{} read as {}", self.dtype, T::DTYPE)));
         }
+        let Some(signed) = self.wide else { return self.bare(row, part, take) };
+        self.bare(row, part, |values: &[Wide], nulls| {
+            let narrow = |(index, value): (usize, &Wide)| match nulls.is_null(index) {
+                true => Ok(T::default()),
+                false => narrowed(*value, signed),
+            };
+            take(&values.iter().enumerate().map(narrow).collect::<Result<Vec<T>>>()?, nulls)
+        })
+    }
+
+    /// Gives a part of the list of a row to `take`, as it lies there.
+    fn bare<T: Plain>(
+        &mut self,
+        row: usize,
+        part: Range<usize>,
+        take: impl FnOnce(&[T], Nulls<'_>) -> Result<()>,
+    ) -> Result<()> {
+        if matches!(self.lie, Lie::Nowhere) {
+            return take(&[], Nulls(None));
+        }
         let (offset, length) = self.column.list_entry(row);
         let (from, count) = (offset + part.start, part.len());
         if part.end > length {
@@ -153,6 +192,7 @@ impl<'a> Pieces<'a> {
         }
         let (values, nulls) = match self.lie {
             _ if count == 0 => (&[][..], None),
+            Lie::Nowhere => (&[][..], None),
             Lie::Flat(data, words) => {
                 let end = from + count;
                 // SAFETY: the child has the row's items, which lie one after another and have the type `T`, aligned as
@@ -184,6 +224,18 @@ impl<'a> Pieces<'a> {
         };
         take(values, Nulls(nulls))
     }
+}
+
+/// A number of 128 bits as one of 64.
+fn narrowed<T: Pixel>(value: Wide, Signed(signed): Signed) -> Result<T> {
+    let digits = || if signed { value.number().to_string() } else { (value.number() as u128).to_string() };
+    // Without a sign a number from 2^127 on would seem to be below zero.
+    let known = Some(value.number()).filter(|number| signed || *number >= 0);
+    known.and_then(|number| T::nodata(Nodata::Integer(number))).ok_or_else(|| {
+        let problem =
+            format!("a pixel of {}, which no {} is", digits(), if signed { "BIGINT" } else { "UBIGINT" });
+        Error::conflict(problem, "Cast the pixels, data::DOUBLE[], to have them rounded")
+    })
 }
 
 impl Drop for Pieces<'_> {

@@ -142,6 +142,7 @@ impl Value {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Value::Int(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => whole(vector.get::<u64>(row).into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => whole(vector.get::<Wide>(row).number()),
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT => whole_unsigned(vector.get::<Wide>(row).number() as u128),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Value::Double(vector.get::<f32>(row).into()),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Value::Double(vector.get(row)),
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL => {
@@ -215,6 +216,22 @@ impl Value {
             (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER) => vector.set(row, *v as u32),
             (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT) => vector.set(row, *v),
             (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT) => vector.set(row, *v as u64),
+            (Value::Int(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT | ffi::DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT) => {
+                vector.set(row, Wide::new((*v).into()))
+            }
+            // What is beyond BIGINT comes as its digits.
+            (Value::Other(digits), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT) => match digits.parse::<u64>() {
+                Ok(v) => vector.set(row, v),
+                Err(_) => vector.set_null(row),
+            },
+            (Value::Other(digits), ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT) => match digits.parse::<i128>() {
+                Ok(v) => vector.set(row, Wide::new(v)),
+                Err(_) => vector.set_null(row),
+            },
+            (Value::Other(digits), ffi::DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT) => match digits.parse::<u128>() {
+                Ok(v) => vector.set(row, Wide::new(v as i128)),
+                Err(_) => vector.set_null(row),
+            },
             (Value::Double(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_FLOAT) => vector.set(row, *v as f32),
             (Value::Double(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE) => vector.set(row, *v),
             (Value::Date(v), ffi::DUCKDB_TYPE_DUCKDB_TYPE_DATE) => vector.set(row, *v),
@@ -287,6 +304,10 @@ fn set_decimal(vector: &mut Vector<'_>, row: usize, digits: i128) {
 
 /// What a sum gives: mostly small. A number beyond BIGINT is none that we take.
 fn whole(number: i128) -> Value {
+    i64::try_from(number).map_or_else(|_| Value::Other(number.to_string()), Value::Int)
+}
+
+fn whole_unsigned(number: u128) -> Value {
     i64::try_from(number).map_or_else(|_| Value::Other(number.to_string()), Value::Int)
 }
 

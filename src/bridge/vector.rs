@@ -99,6 +99,10 @@ pub enum Holds {
     Whole,
     /// UBIGINT.
     WholeUnsigned,
+    /// HUGEINT.
+    Huge,
+    /// UHUGEINT.
+    HugeUnsigned,
     /// LIST.
     List,
     /// STRUCT.
@@ -231,6 +235,8 @@ impl<'a> Vector<'a> {
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Holds::Boolean,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => Holds::Whole,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => Holds::WholeUnsigned,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => Holds::Huge,
+            ffi::DUCKDB_TYPE_DUCKDB_TYPE_UHUGEINT => Holds::HugeUnsigned,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_LIST => Holds::List,
             ffi::DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => Holds::Struct,
             _ => Holds::Other,

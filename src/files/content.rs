@@ -49,6 +49,11 @@ fn hash_of(location: &Location) -> Result<String> {
         hash.add(piece);
         at += length as u64;
     }
+    // What grew meanwhile would have the name of what it was.
+    if !location.is_url() && reader.read_exact_at(&mut [0], size).is_ok() {
+        let reason = format!("it has more than the {size} bytes that it had when it was opened");
+        return Err(Error::unreadable(location.text(), reason));
+    }
     Ok(hash.end())
 }
 

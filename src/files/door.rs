@@ -2,8 +2,9 @@
 //! regular file? A pipe or a device could be waited for for ever.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -68,6 +69,21 @@ pub fn part_reason(part: &Path, reason: &str) -> String {
     format!("\"{}\", which belongs to it, cannot be read: {reason}", part.display())
 }
 
+/// What the kernel makes up as it is read, by the numbers of such file systems: `proc`, `sysfs`, `debugfs`, `tracefs`, `configfs`,
+/// `securityfs`, `cgroup` of both versions. The sizes of their files mean nothing, and some wait when they are read.
+const MADE_UP: [u64; 8] =
+    [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x6265_6570, 0x7363_6673, 0x0027_e0eb, 0x6367_7270];
+
+/// Whether a file, whose metadata these are, is a regular one: no pipe and no device, and on a disk.
+pub fn is_regular(path: &Path, metadata: &Metadata) -> bool {
+    // What takes no room on a disk is empty, very small, or made up.
+    metadata.is_file() && (metadata.blocks() > 0 || !is_made_up(path))
+}
+
+fn is_made_up(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|system| MADE_UP.contains(&(system.f_type as u64)))
+}
+
 /// Why a file must not be opened, as the rest of a sentence; `None` also where there is none.
 pub fn hindrance(path: &Path) -> Option<String> {
     let metadata = std::fs::metadata(path).ok()?;
@@ -75,7 +91,7 @@ pub fn hindrance(path: &Path) -> Option<String> {
         return None;
     }
     // Whether it is a pipe is no business of who may not read it.
-    forbidden(path).or_else(|| (!metadata.is_file()).then(|| "it is not a regular file".into()))
+    forbidden(path).or_else(|| (!is_regular(path, &metadata)).then(|| "it is not a regular file".into()))
 }
 
 /// Opens a regular file to be read.
@@ -100,6 +116,13 @@ mod tests {
         let file = folder.write("a.bin", b"1");
         assert!(open(Path::new(&file)).is_ok());
         assert_eq!(open(Path::new(&folder.path("b.bin"))).unwrap_err().kind(), io::ErrorKind::NotFound);
+        for made_up in ["/proc/self/maps", "/proc/self/mem"] {
+            assert!(
+                open(Path::new(made_up)).unwrap_err().to_string().contains("not a regular file"),
+                "{made_up}"
+            );
+        }
+        assert!(open(Path::new(&folder.write("empty.bin", b""))).is_ok());
         assert!(open(Path::new("/dev/zero")).unwrap_err().to_string().contains("not a regular file"));
         assert_eq!(hindrance(Path::new("/dev")), None);
     }

@@ -169,7 +169,7 @@ fn local(file: &Path, text: &str) -> Result<(FileKind, Stamp)> {
     let metadata = std::fs::metadata(file).map_err(unreadable)?;
     if !metadata.is_dir() {
         // Reading a pipe or a device could wait, or go on, for ever.
-        return match metadata.is_file() {
+        return match door::is_regular(file, &metadata) {
             true => Ok((FileKind::File, stamp_of(&metadata))),
             false => Err(Error::unreadable(text, "it is not a regular file")),
         };

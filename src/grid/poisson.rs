@@ -44,11 +44,13 @@ struct Throw<'a> {
     distance: f64,
     /// The distance as a length in `points`: a chord of the unit sphere, or itself.
     reach: f64,
+    /// The side of a cube: the reach, but no less than a pixel.
+    cube: f64,
     rng: Pcg64,
     spots: Vec<(i64, i64)>,
     /// Their centres: on the unit sphere, or on the plane.
     points: Vec<[f64; 3]>,
-    /// Which points lie in a cube as wide as the reach.
+    /// Which points lie in a cube.
     cubes: FxHashMap<[i64; 3], Vec<u32>>,
     active: Vec<u32>,
 }
@@ -57,11 +59,15 @@ impl<'a> Throw<'a> {
     fn new(grid: &'a Grid, distance: f64, seed: u64) -> Result<Throw<'a>> {
         let globe = grid.lattice.geographic;
         let reach = if globe { sphere::chord_of_km(distance) } else { distance };
+        let [_, dx, .., dy] = grid.lattice.transform.0;
+        let pixel = dx.abs().min(dy.abs());
+        let pixel = if globe { sphere::chord_of_km(pixel * sphere::KM_OF_DEGREE) } else { pixel };
         Ok(Throw {
             grid,
             last: grid.last_start()?,
             distance,
             reach,
+            cube: reach.max(pixel),
             rng: Pcg64::new(seed),
             spots: Vec::new(),
             points: Vec::new(),
@@ -83,7 +89,7 @@ impl<'a> Throw<'a> {
     }
 
     fn cube(&self, point: [f64; 3]) -> [i64; 3] {
-        point.map(|v| (v / self.reach).floor() as i64)
+        point.map(|v| (v / self.cube).floor() as i64)
     }
 
     fn is_free(&self, point: [f64; 3]) -> bool {
@@ -91,7 +97,8 @@ impl<'a> Throw<'a> {
         let near = |i: &u32| {
             let Some(other) = self.points.get(*i as usize) else { return false };
             let square: f64 = point.iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
-            square < self.reach * self.reach
+            // The square of a small reach is 0.
+            square < self.reach * self.reach || square == 0.0
         };
         let around = -1..=1;
         !around.clone().any(|i| {

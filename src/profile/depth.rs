@@ -3,6 +3,9 @@
 //! As the production dataset does it: observations with a value and a depth of at least 0, in order of depth, those of one
 //! depth averaged; linear between neighbours, and only where the nearest of them is near enough.
 
+use crate::dtype::narrow;
+use crate::error::Result;
+
 /// How far the nearest observation may lie, as a share of the depth.
 const RELATIVE: f64 = 0.1;
 /// How far it may lie in any case, in metres.
@@ -80,18 +83,23 @@ impl Profile {
 
     /// The profile on an axis, where `None` is a depth that is missing. A value whose flag is none of `accepted` is left out;
     /// one without a flag counts as accepted.
-    pub fn align(&self, axis: &[Option<f64>], accepted: &[u8]) -> Aligned {
+    ///
+    /// # Errors
+    /// A value that no FLOAT holds.
+    pub fn align(&self, axis: &[Option<f64>], accepted: &[u8]) -> Result<Aligned> {
         let mut aligned = Aligned::default();
         for target in axis {
             let found = target.and_then(|target| Some((target, self.around(target)?)));
             let flag = found.and_then(|(target, between)| self.flag(target, between));
             let found = found.filter(|_| flag.is_none_or(|flag| accepted.contains(&flag)));
-            aligned.values.push(found.map(|(target, between)| self.value(target, between) as f32));
+            aligned
+                .values
+                .push(found.map(|(target, between)| narrow(self.value(target, between))).transpose()?);
             if self.flags.is_some() {
                 aligned.flags.push(flag);
             }
         }
-        aligned
+        Ok(aligned)
     }
 }
 
@@ -103,7 +111,7 @@ mod tests {
 
     fn align(depths: &[f64], values: &[f64], axis: &[f64]) -> Vec<Option<f32>> {
         let axis: Vec<Option<f64>> = axis.iter().map(|z| Some(*z)).collect();
-        Profile::new(depths, values, None).align(&axis, &[]).values
+        Profile::new(depths, values, None).align(&axis, &[]).unwrap().values
     }
 
     #[test]
@@ -136,7 +144,7 @@ mod tests {
             Some(&[Some(1), Some(2), Some(3), None, Some(4)]),
         );
         let axis = [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0].map(Some);
-        let aligned = profile.align(&axis, &[1, 2]);
+        let aligned = profile.align(&axis, &[1, 2]).unwrap();
         assert_eq!(aligned.flags, [Some(1), Some(3), Some(3), Some(3), None, Some(4), Some(4)]);
         assert_eq!(aligned.values, [Some(1.0), None, None, None, Some(3.0), None, None]);
     }

@@ -1,5 +1,6 @@
 //! Profiles out of a Parquet file, a row each, with lists of depths and of values.
 
+use crate::dtype::narrow;
 use crate::error::{Error, Result};
 use crate::grid::records::{Record, RecordRows, Records};
 use crate::profile::cast::{Cast, Casts, Column, Wanted, depth_name, flag, flag_names, on_globe};
@@ -86,7 +87,14 @@ impl TableCasts {
                     .chain(std::iter::repeat_n(None, missing))
                     .collect::<Vec<_>>())
             };
-            let values = of(*values)?.into_iter().map(|value| value.map(|value| value as f32)).collect();
+            let narrowed = |value: f64| {
+                narrow(value).map_err(|_| {
+                    let reason = format!("{value:e} in column {} is beyond the largest FLOAT", column.name);
+                    Error::unreadable(&self.path, reason)
+                })
+            };
+            let values = of(*values)?.into_iter().map(|value| value.map(narrowed).transpose());
+            let values = values.collect::<Result<Vec<_>>>()?;
             cast.values.push(values);
             let flags = flags.map(&mut of).transpose()?.unwrap_or_default();
             cast.flags.push(flags.into_iter().map(|value| value.and_then(flag)).collect());

@@ -1,7 +1,9 @@
 //! Numbers into the pixels of a file: its type, its scale, and what stands for no pixel.
 
+use std::fmt::Display;
+
 use crate::dtype::with_dtype;
-use crate::dtype::{Dtype, Nodata, Pixel};
+use crate::dtype::{Dtype, Nodata, Pixel, told};
 use crate::error::{Error, Result};
 
 /// How numbers become pixels.
@@ -87,17 +89,32 @@ impl Packing {
     pub fn pixel<T: Pixel>(&self, value: f64) -> Result<T> {
         let stored = self.scaling.map_or(value, |(scale, offset)| (value - offset) / scale);
         if T::DTYPE.is_float() {
-            return Ok(T::of(stored));
+            let held = T::of(stored);
+            let lost = held.f64().is_infinite() && stored.is_finite();
+            return if lost { Err(self.beyond(told(value), told(stored))) } else { Ok(held) };
         }
         let whole = stored.round_ties_even();
         // Beyond 2^53 neighbours of a limit are the limit itself in doubles: there the number is compared as one.
         let held = T::of(whole);
         let same = held.f64() == whole && held.integer().is_some_and(|n| n == whole as i128);
-        if same { Ok(held) } else { Err(self.beyond(value, stored)) }
+        if same { Ok(held) } else { Err(self.beyond(told(value), told(stored))) }
+    }
+
+    /// Whole numbers as pixels of another whole type, `None` as what is none.
+    ///
+    /// # Errors
+    /// As [`Packing::pixel`] and [`Packing::fill`].
+    pub fn pack_whole<T: Pixel>(&self, values: impl Iterator<Item = Option<i128>>) -> Result<Vec<T>> {
+        let fill = self.fill::<T>();
+        let one = |value: Option<i128>| match value {
+            Some(value) => T::nodata(Nodata::Integer(value)).ok_or_else(|| self.beyond(value, value)),
+            None => fill.clone(),
+        };
+        values.map(one).collect()
     }
 
     #[cold]
-    fn beyond(&self, value: f64, stored: f64) -> Error {
+    fn beyond<N: Display>(&self, value: N, stored: N) -> Error {
         let scaled = if self.scaling.is_some() { format!(", stored as {stored}") } else { String::new() };
         let problem = format!("a pixel of {value}{scaled} does not fit {}", self.dtype);
         let remedy = "Give a wider DTYPE, another SCALE and OFFSET, or NULL where there is no pixel";

@@ -148,6 +148,13 @@ def test_poisson_disk_on_the_plane_holds_its_distance_and_leaves_no_free_spot(co
         grid(con, box, sampler="'poisson_disk'", min_distance=130, seed=2, n=5000, **words)
 
 
+@pytest.mark.parametrize("crs, distance, n", [("'OGC:CRS84'", 20015, 1), ("'OGC:CRS84'", 1e-308, 19 * 37), ("'OGC:CRS84'", 5e-324, 19 * 37), ("'EPSG:3857'", 1e300, 1), ("'EPSG:3857'", 1e-300, 19 * 37), ("'EPSG:3857'", 5e-324, 19 * 37)])
+def test_poisson_disk_of_any_distance_ends(con, crs, distance, n):
+    """One place where none is so far from it, and each place once where all are."""
+    got = grid(con, "{xmin: -20, ymin: -10, xmax: 18, ymax: 10}", crs=crs, resolution=1, size=2, sampler="'poisson_disk'", min_distance=distance)
+    assert len(got) == n == len(set(zip(got["row"], got["col"])))
+
+
 def test_poisson_disk_reaches_every_water_of_a_mask(con, tmp_path):
     land = np.ones((60, 90), "uint8")
     land[5:20, 5:20] = land[40:55, 60:85] = land[30:36, 10:16] = 0
@@ -191,7 +198,12 @@ def test_explicit_anchors_come_from_a_variable(con):
     (dict(sampler="'jittered'", jitter=0), r"geo_patch_grid\(jitter\): 0 is not valid"),
     (dict(sampler="'jittered'", jitter="'NaN'::DOUBLE"), r"geo_patch_grid\(jitter\)"),
     (dict(sampler="'poisson_disk'"), r"geo_patch_grid\(min_distance\): sampler \"poisson_disk\" needs min_distance"),
-    (dict(sampler="'poisson_disk'", min_distance=-1), r"geo_patch_grid\(min_distance\): -1 is not valid"),
+    (dict(sampler="'poisson_disk'", min_distance=-1), r"geo_patch_grid\(min_distance\): -1 is not valid: must be above 0"),
+    (dict(sampler="'poisson_disk'", min_distance=0), r"geo_patch_grid\(min_distance\): 0 is not valid: must be above 0"),
+    (dict(sampler="'poisson_disk'", min_distance="'nan'::DOUBLE"), r"geo_patch_grid\(min_distance\): NaN is not valid: must be a finite number"),
+    (dict(sampler="'poisson_disk'", min_distance="'inf'::DOUBLE"), r"geo_patch_grid\(min_distance\): inf is not valid: must be a finite number"),
+    (dict(sampler="'poisson_disk'", min_distance=20016, n=1), r"geo_patch_grid\(min_distance\): 20016 is not valid: must be a distance of at most half the globe, 20015 km"),
+    (dict(sampler="'poisson_disk'", min_distance=1e300), r"geo_patch_grid\(min_distance\): 1e300 is not valid: must be a distance of at most half the globe, 20015 km"),
     (dict(sampler="'explicit'"), r"geo_patch_grid\(anchors\): sampler \"explicit\" needs anchors"),
     (dict(sampler="'explicit'", anchors="[{x: 40, y: 5}]"), r"geo_patch_grid\(anchors\): anchor 1 at \(40, 5\) lies off the grid"),
     (dict(sampler="'explicit'", anchors="[{row_off: 99, col_off: 0}]", size=4), r"geo_patch_grid\(anchors\): anchor 1, row 99 and column 0, lies off the grid"),

@@ -294,3 +294,38 @@ def test_statistics_are_of_the_bands_and_numbers_that_one_asks_for(con, raster, 
     for words, told in [("bands := ['nir']", 'no band "nir"'), ("bands := []", r"geoquilt.patch_stats\(bands\)"), ("scaled := 3", r"geoquilt.patch_stats\(scaled\)"), ("nodata := 'x'", r"geoquilt.patch_stats\(nodata\)")]:
         with pytest.raises(Exception, match=told):
             con.execute(f"FROM geoquilt.patch_stats('r', {words})").fetchall()
+
+
+@pytest.mark.parametrize("band, words", [
+    ('n: -1, mean: 1, std: 0, min: 1, max: 1', 'n = -1'),
+    ('n: 1.5, mean: 1, std: 0, min: 1, max: 1', 'n = 1.5'),
+    ("n: 'nan'::DOUBLE, mean: 1, std: 0, min: 1, max: 1", 'n = NaN'),
+    ('n: 1e30, mean: 1, std: 0, min: 1, max: 1', 'no number of pixels'),
+    ('n: 0, mean: 1', 'n = 0, and mean = 1'),
+    ('n: 0, max: 3', 'n = 0, and max = 3'),
+    ('n: 2, mean: 1, std: -1, min: 1, max: 1', 'std = -1, which is below 0'),
+    ("n: 2, mean: 'nan'::DOUBLE, std: 0, min: 1, max: 1", 'mean = NaN'),
+    ("n: 2, mean: 1, std: 'nan'::DOUBLE, min: 1, max: 1", 'std = NaN'),
+    ("n: 2, mean: 1, std: 1, min: 'nan'::DOUBLE, max: 1", 'min = NaN'),
+    ("n: 2, mean: 1, std: 1, min: 1, max: 'nan'::DOUBLE", 'max = NaN'),
+    ('n: 2, mean: 1, std: 0, min: 2, max: 1', 'min = 2, which is above max = 1'),
+    ('n: 2, mean: 5, std: 0, min: 1, max: 2', 'mean = 5, which is not between min = 1 and max = 2'),
+    ('n: 2, mean: 1.5, std: 9, min: 1, max: 2', 'std = 9, which is above the way from min = 1 to max = 2'),
+    ('n: 2, mean: 1, std: 0, min: 0, max: 2, percentiles: [0, 1, 0.5, 1, 2]', 'percentiles that fall from 1 to 0.5'),
+    ('n: 2, mean: 1, std: 0, min: 0, max: 2, percentiles: [0, 1, 1, 1, 7]', 'a percentile of 7, which is not between min = 0 and max = 2'),
+    ("n: 2, mean: 1, std: 0, min: 0, max: 2, percentiles: [0, 1, 'nan'::DOUBLE, 1, 2]", 'a percentile of NaN'),
+    ('n: 2, mean: 1, std: 0, min: 0, max: 2, percentiles: [0, 1]', 'the five of [2, 25, 50, 75, 98] %'),
+])
+def test_statistics_that_no_pixels_have_are_refused(con, band, words):
+    with pytest.raises(Exception) as error:
+        con.execute(f"SELECT geoquilt.stats_merge([{{{band}}}])").fetchall()
+    assert "geoquilt.stats_merge(stats): band 1 has" in str(error.value) and words in str(error.value) and "\n" in str(error.value), error.value
+
+
+def test_statistics_of_infinite_and_of_rounded_pixels_serve(con):
+    for values in ("['1', '2', 'inf']", "['-inf', 'inf', '3']", "['-inf', '0', '1']", "[1e308, -1e308, 1]", "[3.3333333333333335, 3.3333333333333335, 3.3333333333333335]", "[5e-324, 0, 0]"):
+        sql = f"SELECT s, geoquilt.stats_merge(s) FROM (SELECT geoquilt.stats({values}::DOUBLE[], [1, 3]) AS s) GROUP BY s"
+        one, same = con.execute(sql).fetchone()
+        assert repr(one) == repr(same)
+    # What went through a FLOAT is off by its last digits.
+    con.execute("SELECT geoquilt.stats_merge([{n: 3, mean: 16777217.0::FLOAT::DOUBLE, std: 0, min: 16777217.0, max: 16777217.0, percentiles: [16777217.0, 16777217, 16777217, 16777217, 16777217]::FLOAT[]}])").fetchall()

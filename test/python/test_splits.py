@@ -410,6 +410,9 @@ def test_shards_part_a_registry_by_whole_files_and_weigh_the_same(con):
         with pytest.raises(Exception, match=rf"shard\(|{said}"):
             con.execute(f"FROM geoquilt.shard('registry', {k}, {n})").fetchall()
     con.execute("CREATE TABLE nameless AS SELECT i FROM registry")
+    with pytest.raises(Exception, match=r'shard\(registry\): column "path" or "block" is missing; the columns are i'):
+        con.execute("FROM geoquilt.shard('nameless', 0, 2)").fetchall()
+    con.execute("ALTER TABLE nameless ADD COLUMN path VARCHAR")
     with pytest.raises(Exception, match=r"shard\(registry\): a row has neither"):
         con.execute("FROM geoquilt.shard('nameless', 0, 2)").fetchall()
 
@@ -537,7 +540,7 @@ def test_a_hash_is_of_the_bytes(con, tmp_path):
         (store / name).write_text(text)
     lines = "".join(f"{hashlib.sha256((store / name).read_bytes()).hexdigest()}  {name}\n" for name in sorted(["zarr.json", "v/zarr.json", "v/c/0"]))
     assert con.execute(statement, [str(store)]).fetchone()[0] == hashlib.sha256(lines.encode()).hexdigest()
-    for path, said in ((tmp_path / "none.tif", "does not exist"), (tmp_path, "directory"), ("/dev/zero", "regular")):
+    for path, said in ((tmp_path / "none.tif", "does not exist"), (tmp_path, "directory"), ("/dev/zero", "regular"), ("/proc/self/mem", "regular"), ("/proc/self/maps", "regular"), ("/sys/kernel/mm/transparent_hugepage/enabled", "regular")):
         with pytest.raises(Exception, match=rf"geo_content_hash\(path\).*{said}"):
             con.execute(statement, [str(path)]).fetchall()
 
@@ -561,9 +564,9 @@ def test_a_hundred_thousand_patches_are_split_and_proved_in_a_second_or_so(con):
 
 def test_a_relation_without_splits_is_not_called_sound(con):
     con.execute("CREATE TABLE bare AS SELECT i AS patch_id, {xmin: 0.0, ymin: 0.0, xmax: 1.0, ymax: 1.0} AS bbox, 'EPSG:4326' AS crs, DATE '2020-01-01' AS date FROM range(3) t(i)")
-    for relation in ("bare", "nulls"):
-        con.execute("CREATE OR REPLACE VIEW nulls AS SELECT *, NULL::VARCHAR AS split FROM bare")
-        with pytest.raises(duckdb.Error, match=r"patch_leakage\(registry\): no row has a split or a fold"):
+    con.execute("CREATE OR REPLACE VIEW nulls AS SELECT *, NULL::VARCHAR AS split FROM bare")
+    for relation, said in (("bare", 'column "split" or "fold" is missing'), ("nulls", "no row has a split or a fold")):
+        with pytest.raises(duckdb.Error, match=rf"patch_leakage\(registry\): {said}"):
             con.execute(f"FROM geoquilt.patch_leakage('{relation}')").fetchall()
     assert con.execute("WITH none AS (SELECT *, 'train' AS split FROM bare LIMIT 0) FROM geoquilt.patch_leakage('none')").fetchall() == []
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import rasterio
+import zarr
 from conftest import EXTENSION
 from fields import array, draw, patches
 from rasterio.transform import from_origin
@@ -35,6 +36,44 @@ def test_patches_are_stitched_as_the_aggregate_stitches_them(con, rng, tmp_path)
         np.testing.assert_array_equal(got.mask, want.mask)
         np.testing.assert_array_equal(got[~want.mask].data, want[~want.mask].data.astype("float32"))
         assert sorted(os.listdir(tmp_path)) == ["x.tif"]
+
+
+@pytest.mark.parametrize("format", ["geotiff", "zarr"])
+@pytest.mark.parametrize("method, own, value", [("weighted", "weight", "id % 3 + 1"), ("overlap_add", "weight", "id % 3 + 1"), ("vote", "weight", "id % 3 + 1"), ("inverse_variance", "variance", "[0.5 + (id + i) % 4 FOR i IN range(len(data))]"),
+                                                ("last", "rank", "hash(id)::DOUBLE"), ("first", "rank", "hash(id)::DOUBLE")])
+def test_a_third_column_is_what_the_method_wants_of_a_patch(con, rng, tmp_path, format, method, own, value):
+    patches(con, draw(rng, "float32", 1, 40, (30, 40)))
+    con.execute(f"CREATE TABLE p AS SELECT data, win, {value} AS own FROM t")
+    want = array(con.execute(f"SELECT geoquilt.stitch(data, win, [30, 40], method := '{method}', {own} := own) FROM p").fetchone()[0])
+    for i, columns in enumerate((f"data, win, own", f"{{data: data, win: win, {own}: own}}")):
+        path = tmp_path / f"{i}.{'tif' if format == 'geotiff' else format}"
+        con.execute(f"COPY (SELECT {columns} FROM p) TO '{path}' (FORMAT {format}, CANVAS [30, 40], STITCH {method})")
+        if format == "zarr":
+            got = np.ma.masked_invalid(zarr.open_group(path, mode="r")["data"][:])
+        else:
+            got = rasterio.open(path).read(masked=True)
+        np.testing.assert_array_equal(got.mask | np.zeros(got.shape, bool), want.mask | np.zeros(got.shape, bool))
+        np.testing.assert_array_equal(got.compressed(), want.compressed().astype("float32"))
+
+
+@pytest.mark.parametrize("options, words", [
+    ("CANVAS [2, 2], STITCH weighted", "(weight): the method needs a weight, which is NULL or was not given\nGive each row a weight; COPY takes it as a column behind data and win, or as a field"),
+    ("CANVAS [2, 2], STITCH inverse_variance", "(variance): the method needs a variance"),
+])
+def test_what_a_method_wants_is_told(con, tmp_path, options, words):
+    for format in ("geotiff", "zarr"):
+        with pytest.raises(Exception) as error:
+            con.execute(f"COPY (SELECT [1, 2, 3, 4]::FLOAT[], {{row_off: 0, col_off: 0, height: 2, width: 2}}) TO '{tmp_path}/x' (FORMAT {format}, {options})")
+        assert format + words in str(error.value)
+
+
+@pytest.mark.parametrize("options, words", [("STITCH mean", "(STITCH): a third column, and this method wants nothing of a patch but data and win\nA weight goes with weighted, overlap_add and vote"),
+                                            ("", "(STITCH): a third column, and no STITCH says what it is\nSay how patches are laid, for example STITCH weighted")])
+def test_a_third_column_that_no_method_wants_is_refused(con, tmp_path, options, words):
+    for format in ("geotiff", "zarr"):
+        with pytest.raises(Exception) as error:
+            con.execute(f"COPY (SELECT [1, 2, 3, 4]::FLOAT[], {{row_off: 0, col_off: 0, height: 2, width: 2}}, 2) TO '{tmp_path}/x' (FORMAT {format}, CANVAS [2, 2]{', ' if options else ''}{options})")
+        assert format + words in str(error.value)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32", "float64"])

@@ -367,9 +367,9 @@ BAD = [
     ("SELECT 'POINT (0 0)'::GEOMETRY", "NAMES 'g'", "g is GEOMETRY, which no array holds\nCast it to a number, a text or a TIMESTAMP, or leave it out"),
     ("SELECT [1]::FLOAT[], [1, 1], [0, 1, 0, 0, 0]::DOUBLE[]", "", "zarr(transform): [0.0, 1.0, 0.0, 0.0, 0.0] is not valid"),
     ("SELECT [1]::FLOAT[], [1, 1], [0, 1, 0, 0, 0, 1]::DOUBLE[], 'EPSG:1'", "", 'zarr(crs): "EPSG:1" is not a coordinate reference system'),
-    ("SELECT [1]::FLOAT[], [1, 1]", "CHUNKS [1]", "chunks of [1] for an array of 2 axes"),
+    ("SELECT [1]::FLOAT[], [1, 1]", "CHUNKS [1]", "zarr(CHUNKS): [1] is of 1 axis, and the array has 2 axes"),
     ("SELECT [1]::FLOAT[], [1, 1]", "CHUNKS [0, 1]", "zarr(CHUNKS): [0, 1] is not valid"),
-    ("SELECT range(9)::FLOAT[], [3, 3]", "CHUNKS [2, 2], SHARDS [3, 2]", "shards of [3, 2] over chunks of [2, 2]"),
+    ("SELECT range(9)::FLOAT[], [3, 3]", "CHUNKS [2, 2], SHARDS [3, 2]", "zarr(SHARDS): shards of [3, 2] over chunks of [2, 2]"),
     ("SELECT [1]::FLOAT[], [1, 1]", "SHARDS 'many'", 'zarr(SHARDS): "many" is not a way to shard\nOne of: auto, none'),
     ("SELECT [1]::FLOAT[], [1, 1]", "VERSION 4", "zarr(VERSION): 4 is not valid: must be a whole number between 2 and 3"),
     ("SELECT [1]::FLOAT[], [1, 1]", "VERSION 2, SHARDS [1, 1]", "version 2 has no shards"),
@@ -381,6 +381,41 @@ BAD = [
     ("SELECT [1]::FLOAT[], {row_off: 0, col_off: 0, height: 1, width: 1}", "", "whose names a format does not learn"),
     ("SELECT [1]::FLOAT[], {row_off: 9, col_off: 0, height: 1, width: 1}", "CANVAS [4, 4]", "zarr(data)"),
     ("SELECT [300]::SMALLINT[], {row_off: 0, col_off: 0, height: 1, width: 1}", "CANVAS [4, 4], DTYPE uint8, NODATA 255", "zarr(DTYPE): a pixel of 300 does not fit uint8"),
+]
+
+
+CANVAS_ROW = "SELECT range(8)::FLOAT[], [1, 2, 4]"
+PATCH_ROW = "SELECT range(4)::FLOAT[], {row_off: 0, col_off: 0, height: 2, width: 2}"
+TWO = "SELECT range(8)::FLOAT[], 3"
+BAD += [
+    (CANVAS_ROW, "DIMS ['band', 'y', 'y']", 'zarr(DIMS): "y" names two axes'),
+    (PATCH_ROW, "CANVAS [2, 2], DIMS ['x', 'y', 'x']", 'zarr(DIMS): "x" names two axes'),
+    (CANVAS_ROW, "DIMS ['band', 'y']", 'zarr(DIMS): ["band", "y"] names 2 axes, and rows have the shape [1, 2, 4]'),
+    (CANVAS_ROW, "DIMS 'x'", 'zarr(DIMS): ["x"] names 1 axis, and rows have the shape [1, 2, 4]'),
+    (PATCH_ROW, "CANVAS [2, 2], DIMS ['y', 'x']", 'zarr(DIMS): ["y", "x"] names 2 axes, and the array has the shape [1, 2, 2]'),
+    (CANVAS_ROW, "DIMS ['band', '', 'x']", 'zarr(DIMS): "" is not valid: must be a name without slashes'),
+    (CANVAS_ROW, "DIMS ['band', 'a/b', 'x']", 'zarr(DIMS): "a/b" is not valid: must be a name without slashes'),
+    (TWO, "NAMES ['a', 'b'], DIMS 'patch'", 'zarr(DIMS): "patch" names an axis of a, and the rows\' axis or a column'),
+    (TWO, "NAMES ['a', 'b'], DIMS 'b'", 'zarr(DIMS): "b" names an axis of a, and the rows\' axis or a column'),
+    (TWO, "NAMES ['a', 'b'], DIMS 'a'", 'zarr(NAMES): "a" names a variable and one of its axes'),
+    (TWO, "NAMES ['a', 'b'], AXIS 'a/b'", 'zarr(AXIS): "a/b" is not valid: must be a name without slashes'),
+    (TWO, "NAMES ['a', 'b'], AXIS ''", 'zarr(AXIS): "" is not valid'),
+    (TWO, "NAMES ['a', 'b'], APPEND_DIM '.a'", 'zarr(APPEND_DIM): ".a" is not valid'),
+    (TWO, "NAMES ['a', 'a/b']", 'zarr(NAMES): "a/b" is not valid: must be a name without slashes'),
+    (TWO, "NAMES ['a']", "zarr(NAMES): 1 names for 2 columns"),
+    (TWO, "NAMES ['a', 'b'], NAME 'x'", "zarr(NAME): NAME is the variable that patches are stitched into\nName columns by NAMES"),
+    (PATCH_ROW, "CANVAS [2, 2], NAME 'a/b'", 'zarr(NAME): "a/b" is not valid: must be a name without slashes, and without a dot or "__" in front, such as "sst"'),
+    (PATCH_ROW, "CANVAS [2, 2], NAME ''", 'zarr(NAME): "" is not valid'),
+    (PATCH_ROW, "CANVAS [2, 2], NAME 5", "zarr(NAME): 5 is not valid: must be text"),
+    (PATCH_ROW, "CANVAS [2, 2], NAME 'x'", 'zarr(NAME): "x" is not valid: must be another name than those of the axes, band, y, x, and spatial_ref'),
+    (PATCH_ROW, "CANVAS [2, 2], NAME 'spatial_ref'", 'zarr(NAME): "spatial_ref" is not valid'),
+    (CANVAS_ROW, "CHUNKS [1, 2]", "zarr(CHUNKS): [1, 2] is of 2 axes, and the array has 3 axes\nGive a size an axis, for example CHUNKS [1, 2, 4]"),
+    (PATCH_ROW, "CANVAS [2, 2], CHUNKS [2]", "zarr(CHUNKS): [2] is of 1 axis, and the array has 3 axes"),
+    (CANVAS_ROW, "CHUNKS [1, 2, 4], SHARDS [1, 2]", "zarr(SHARDS): [1, 2] is of 2 axes, and the array has 3 axes"),
+    (CANVAS_ROW, "CHUNKS [1, 2, 2], SHARDS [1, 3, 4]", "zarr(SHARDS): shards of [1, 3, 4] over chunks of [1, 2, 2]\nA shard holds whole chunks: give multiples of their sizes, for example [1, 4, 4]"),
+    (CANVAS_ROW, "CHUNKS [1, 2, 0]", "zarr(CHUNKS): [1, 2, 0] is not valid: must be a list of whole numbers from 1 to 2147483648, one an axis: [1, 256, 256]"),
+    (CANVAS_ROW, "CHUNKS 5", "zarr(CHUNKS): 5 is not valid: must be a list of whole numbers from 1 to 2147483648"),
+    (TWO, "NAMES ['a', 'b'], CHUNKS [2147483648, 8]", "zarr(CHUNKS): [2147483648, 8] is not valid: must be at most 2147483647 bytes in one: these would take 68719476736"),
 ]
 
 

@@ -7,7 +7,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::sql::shared::stitching::numbers::{self, PIXELS, Row, SHAPE, list_type};
+use crate::sql::shared::stitching::numbers::{self, INEXACT, PIXELS, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
 use crate::workers::go_on;
 
@@ -38,6 +38,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "data that is not as long as shape says",
         "a matrix without a list, or whose lists have another number of weights than the data has bands, or NULL among them",
         "a chunk above geoquilt_max_chunk_mb",
+        INEXACT,
     ],
     examples: &[Example {
         title: "Two bands of three",

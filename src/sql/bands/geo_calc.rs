@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::bands::expression::{self, BLOCK, Program, Stack};
-use crate::bridge::args::number;
+use crate::bridge::args::exact_number;
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::pieces::Pieces;
@@ -11,7 +11,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::sql::shared::stitching::numbers::{self, PIXELS, Row, SHAPE, list_type};
+use crate::sql::shared::stitching::numbers::{self, INEXACT, PIXELS, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers::go_on;
@@ -53,6 +53,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a band that the data does not have, a name that is neither a band's nor among the numbers",
         "numbers that are no STRUCT of numbers",
         "a chunk above geoquilt_max_chunk_mb",
+        INEXACT,
     ],
     examples: &[
         Example {
@@ -171,8 +172,14 @@ fn row_numbers(input: &Input<'_>, row: usize) -> Result<RowNumbers> {
                 found.1.insert(name, None);
             }
             other => {
-                let bad = || Error::invalid(other, format!("a number for {name}"));
-                found.1.insert(name.clone(), Some(number(other).ok_or_else(bad)?));
+                let must = || match other {
+                    Value::Int(_) | Value::Decimal(_, 0) | Value::Other(_) => {
+                        format!("a number for {name} that DOUBLE holds exactly, or cast: {other}::DOUBLE")
+                    }
+                    _ => format!("a number for {name}"),
+                };
+                let bad = || Error::invalid(other, must());
+                found.1.insert(name.clone(), Some(exact_number(other).ok_or_else(bad)?));
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
-use crate::sql::shared::stitching::numbers::{self, DATA, Row, list_type};
+use crate::sql::shared::stitching::numbers::{self, DATA, INEXACT, Row, list_type};
 use crate::sql_type::SqlType;
 use crate::time::Length;
 use crate::value::Value;
@@ -86,6 +86,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a method of the other way (those known are listed), or an option of the other way",
         "a distance, smooth or reach that is none: 0 or below, an INTERVAL without times, a number of steps with them",
         "options that are not constant, an unknown key, a chunk above geoquilt_max_chunk_mb",
+        INEXACT,
     ],
     examples: &[
         Example {

@@ -9,7 +9,7 @@ use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
-use crate::sql::shared::stitching::numbers::{self, DATA, Row, SHAPE, list_type};
+use crate::sql::shared::stitching::numbers::{self, DATA, INEXACT, Row, SHAPE, list_type};
 use crate::sql_type::SqlType;
 
 /// The scalar `geo_resize`.
@@ -52,6 +52,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "an out_shape that is not two numbers of at least 1, or with others in front than shape has",
         "a method that is none (those known are listed), an unknown key, options that are not constant",
         "a chunk above geoquilt_max_chunk_mb",
+        INEXACT,
     ],
     examples: &[Example {
         title: "Half the size, by each method",

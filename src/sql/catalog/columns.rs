@@ -126,6 +126,22 @@ pub fn problems(columns: &[Named], needed: &[&str]) -> Vec<Problem> {
     problems
 }
 
+/// What a column must be and how it becomes that, where a macro cannot compute with its type: a geometry that is none, a box or a
+/// window that is no STRUCT.
+pub fn mistyped(name: &str, ty: &str) -> Option<(&'static str, String)> {
+    let rule = RULES.iter().find(|rule| rule.name.eq_ignore_ascii_case(name))?;
+    let fits = match rule.name {
+        "geometry" => (rule.fits)(ty),
+        "bbox" | "win" => ty.starts_with("STRUCT("),
+        _ => true,
+    };
+    let remedy = match rule.name {
+        "win" => "Make it so: {row_off: ..., col_off: ..., height: ..., width: ...}",
+        _ => (rule.remedy)(ty),
+    };
+    (!fits && ty != "NULL").then(|| (rule.must, remedy.to_string()))
+}
+
 /// The columns that every macro of the algebra stands on.
 pub const ALGEBRA: [&str; 4] = ["geometry", "bbox", "t_min", "t_max"];
 

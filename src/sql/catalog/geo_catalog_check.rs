@@ -6,7 +6,7 @@ use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
-use crate::sql::catalog::columns::{ALGEBRA, GRID, problems};
+use crate::sql::catalog::columns::{ALGEBRA, GRID, Named, mistyped, problems};
 
 /// The scalar `geo_catalog_check`.
 pub struct GeoCatalogCheck;
@@ -41,10 +41,16 @@ static DOC: FunctionDoc = FunctionDoc {
             given: Given::Option("false"),
             meaning: "A grid's columns `patch_id` and `win` must be there, and no catalog's.",
         },
+        Parameter {
+            name: "columns",
+            types: "VARCHAR[]",
+            given: Given::Option("a catalog's"),
+            meaning: "The columns that must be there instead, whatever relation it is; one of several, where they are parted by `|`.",
+        },
     ],
     columns: &[column("ok", "BOOLEAN", "True.")],
     nulls: "True for a NULL row.",
-    errors: &["geometry, bbox, t_min or t_max is missing or of another type"],
+    errors: &["geometry, bbox, t_min or t_max is missing or of another type, or a column of `columns`"],
     examples: &[Example {
         title: "A catalog is one",
         sql: "SELECT DISTINCT geo_catalog_check(entry) AS ok FROM geo_catalog_build('test/data/small/sst*.tif') AS entry;",
@@ -52,6 +58,29 @@ static DOC: FunctionDoc = FunctionDoc {
     }],
     references: &["docs/reference.md: geo_catalog_build"],
 };
+
+/// The first of some columns that a relation lacks, or has in another type, and how to mend that. Each may be one of several,
+/// parted by `|`.
+fn unnamed(columns: &[Named], needed: &[String]) -> Option<(String, String)> {
+    let find = |name: &str| columns.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    for choice in needed {
+        let mut any = false;
+        for name in choice.split('|') {
+            let Some((_, ty)) = find(name) else { continue };
+            any = true;
+            if let Some((must, remedy)) = mistyped(name, ty) {
+                let problem = format!("column \"{name}\" is {ty}, and must be {must}");
+                return Some((problem, remedy));
+            }
+        }
+        if !any {
+            let all: Vec<String> = needed.iter().map(|choice| choice.replace('|', " or ")).collect();
+            let problem = format!("column \"{}\" is missing", choice.replace('|', "\" or \""));
+            return Some((problem, format!("Give a relation with the columns {}", all.join(", "))));
+        }
+    }
+    None
+}
 
 impl ScalarFunction for GeoCatalogCheck {
     const DOC: &'static FunctionDoc = &DOC;
@@ -68,11 +97,21 @@ impl ScalarFunction for GeoCatalogCheck {
             needed.insert(0, "path");
         }
         let columns = call.fields(0)?;
-        let Some(first) = problems(&columns, &needed).into_iter().next() else { return Ok(()) };
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-        let problem =
-            format!("column \"{}\" {}; the columns are {}", first.column, first.problem, names.join(", "));
-        Err(Error::conflict(problem, first.remedy).at(caller))
+        let first = match args.names("columns")? {
+            Some(named) => unnamed(&columns, &named),
+            None => problems(&columns, &needed)
+                .into_iter()
+                .next()
+                .map(|first| (format!("column \"{}\" {}", first.column, first.problem), first.remedy)),
+        };
+        match first {
+            None => Ok(()),
+            Some((problem, remedy)) => {
+                let problem = format!("{problem}; the columns are {}", names.join(", "));
+                Err(Error::conflict(problem, remedy).at(caller))
+            }
+        }
     }
 
     fn call(_bound: &(), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {

@@ -1,12 +1,15 @@
 //! The arguments of `geo_patch_grid` that say where patches stand.
 
+use std::f64::consts::PI;
+
 use crate::bridge::args::{Args, number};
 use crate::bridge::doc::{Parameter, named};
+use crate::dtype::told;
 use crate::error::{Error, Result};
 use crate::grid::edge::Edge;
 use crate::grid::sampler::{MAX_PLACES, Sampler};
 use crate::grid::{GridOptions, Lattice};
-use crate::map::geometry;
+use crate::map::{geometry, sphere};
 use crate::projection;
 use crate::projection::geometry::from_wkt;
 use crate::sql::shared::crs::asked_crs;
@@ -38,7 +41,7 @@ pub(super) const SAMPLER: [Parameter; 8] = [
         "min_distance",
         "DOUBLE",
         "NULL",
-        "Between the centres of `poisson_disk`: kilometres along great circles where the CRS is in degrees, else units of the CRS.",
+        "Between the centres of `poisson_disk`: kilometres along great circles where the CRS is in degrees, up to half the globe, else units of the CRS.",
     ),
     named(
         "anchors",
@@ -124,7 +127,13 @@ pub(super) fn read(args: &Args, lattice: &Lattice, options: &GridOptions) -> Res
         Name::PoissonDisk => {
             let min_distance = args.number("min_distance")?.ok_or_else(|| needs("min_distance", "100"))?;
             if min_distance <= 0.0 {
-                return Err(args.blame("min_distance")(Error::invalid(min_distance, "above 0")));
+                let must = "above 0: kilometres where the CRS is in degrees, else units of the CRS";
+                return Err(args.blame("min_distance")(Error::invalid(min_distance, must)));
+            }
+            let half = PI * sphere::RADIUS_KM;
+            if lattice.geographic && min_distance > half {
+                let must = format!("a distance of at most half the globe, {} km", half.floor());
+                return Err(args.blame("min_distance")(Error::invalid(told(min_distance), must)));
             }
             Sampler::PoissonDisk { min_distance, n, seed }
         }

@@ -8,7 +8,7 @@ use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result, one_of};
 use crate::profile::depth::{Aligned, Profile};
-use crate::sql::shared::stitching::numbers::{DATA, Row};
+use crate::sql::shared::stitching::numbers::{DATA, INEXACT, Row};
 use crate::sql_type::SqlType;
 use crate::value::Value;
 use crate::workers;
@@ -68,7 +68,9 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "NULL for NULL depths, values or axis. `qc` of NULL: no flag is known.",
     errors: &[
         "values or qc of another length than depths",
+        "a value beyond the largest FLOAT",
         "an option that is none; a flag that is no whole number from 0 to 255; accept without qc",
+        INEXACT,
     ],
     examples: &[
         Example {
@@ -132,18 +134,18 @@ impl ScalarFunction for GeoAlignDepth {
 
     fn call(bound: &Bound, input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
         let jobs = jobs(bound, input)?;
-        let aligned = |job: &Job| job.profile.align(&job.axis, &job.accepted);
+        let aligned = |job: &Job| job.profile.align(&job.axis, &job.accepted).map_err(blame("values"));
         let length = |job: &Job| job.axis.len();
         if bound.fields[0].is_none() {
             return lists_in_parallel(out, &jobs, bound.threads, length, |job, items| {
-                Ok(fill(&aligned(job).values, items))
+                Ok(fill(&aligned(job)?.values, items))
             });
         }
         let mut done: Vec<Option<(&Job, Aligned)>> =
             jobs.iter().map(|job| job.as_ref().map(|job| (job, Aligned::default()))).collect();
         workers::each(&mut done, bound.threads, |row| {
             if let Some((job, found)) = row {
-                *found = aligned(job);
+                *found = aligned(job)?;
             }
             Ok(())
         })?;

@@ -8,9 +8,10 @@ use crate::bridge::doc::{Example, FunctionDoc, Given, Kind, Parameter, column};
 use crate::bridge::pieces::Pieces;
 use crate::bridge::record::text;
 use crate::bridge::vector::Vector;
+use crate::dtype::narrow;
 use crate::error::{Error, Load, Result};
 use crate::profile::raster::Points;
-use crate::sql::shared::stitching::numbers::Row;
+use crate::sql::shared::stitching::numbers::{DATA, INEXACT, Row};
 use crate::sql::shared::windows::{self, WIN};
 
 /// The statement that creates the macro.
@@ -38,7 +39,7 @@ static DOC: FunctionDoc = FunctionDoc {
         },
         Parameter {
             name: "values",
-            types: "FLOAT[] | DOUBLE[]",
+            types: DATA,
             given: Given::Required,
             meaning: "A value a level, as many in each row of a group: what `geo_align_depth` gives; for points, a list of one. NULL, NaN and infinite values count nothing.",
         },
@@ -57,6 +58,8 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "Rows of which an argument is NULL count nothing, which is how rows are left out (`CASE WHEN ... THEN values END`). NULL where no row counts, since the number of levels is then unknown.",
     errors: &[
         "a window, or a number of levels, that differs within a group",
+        "a mean beyond the largest FLOAT",
+        INEXACT,
         "groups of more than `geoquilt_aggregate_mb` (1024 MiB) together: 12 bytes each level of a cell that something lies in, and 8 each pixel and level of the answer",
     ],
     examples: &[Example {
@@ -89,7 +92,7 @@ fn blame(parameter: &str) -> impl Fn(Error) -> Error + '_ {
 
 impl AggregateFunction for RasterizePoints {
     const DOC: &'static FunctionDoc = &DOC;
-    const ARGUMENTS: &'static [&'static str] = &["BIGINT", "BIGINT", "FLOAT[] | DOUBLE[]", WIN];
+    const ARGUMENTS: &'static [&'static str] = &["BIGINT", "BIGINT", DATA, WIN];
     type State = State;
     type Rows<'a> = Rows<'a>;
 
@@ -131,7 +134,7 @@ impl AggregateFunction for RasterizePoints {
             }
         };
         let Rows { input, values, profile } = rows;
-        profile.read(values, row)?;
+        profile.read(values, row).map_err(blame("values"))?;
         let items = (0..levels).map(|level| profile.has(level).then(|| profile.values[level]));
         points.add(input.column(0).get(row), input.column(1).get(row), items);
         Ok(())
@@ -163,14 +166,20 @@ impl AggregateFunction for RasterizePoints {
         let (items, first) = data.push_list(row, length);
         let means = items.slice_mut::<f32>(first, length);
         means.fill(0.0);
-        let (mut gaps, mut end) = (Vec::new(), 0);
+        let (mut gaps, mut end, mut beyond) = (Vec::new(), 0, None);
         points.each(|index, mean, _| {
-            means[index] = mean as f32;
+            match narrow(mean) {
+                Ok(mean) => means[index] = mean,
+                Err(error) => beyond = beyond.take().or(Some(error)),
+            }
             if end < index {
                 gaps.push(end..index);
             }
             end = index + 1;
         });
+        if let Some(error) = beyond {
+            return Err(blame("values")(error));
+        }
         if end < length {
             gaps.push(end..length);
         }

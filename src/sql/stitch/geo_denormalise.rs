@@ -5,7 +5,7 @@ use crate::bridge::doc::{Example, FunctionDoc, Kind, column};
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::Result;
-use crate::sql::shared::stitching::numbers::list_type;
+use crate::sql::shared::stitching::numbers::{INEXACT, list_type};
 use crate::sql::shared::stitching::scaling::{self, Bound, PARAMETERS};
 use crate::sql_type::SqlType;
 
@@ -27,6 +27,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "data that is not as long as shape says",
         "statistics that are not one STRUCT a band, or lack the numbers of the method: those of a band without pixels",
         "a method that is none (those known are listed), an unknown key, options that are not constant",
+        INEXACT,
     ],
     examples: &[Example {
         title: "There and back",

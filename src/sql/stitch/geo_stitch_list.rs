@@ -32,7 +32,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "data",
             types: text![
                 "FLOAT[][] | DOUBLE[][] | TINYINT[][] | UTINYINT[][] | SMALLINT[][] | USMALLINT[][] | ",
-                "INTEGER[][] | UINTEGER[][] | BIGINT[][] | UBIGINT[][]"
+                "INTEGER[][] | UINTEGER[][] | BIGINT[][] | UBIGINT[][] | HUGEINT[][] | UHUGEINT[][]"
             ],
             given: Given::Required,
             meaning: "Pixels of each patch in the order [band, row, col], as `list(data)` gathers them.",

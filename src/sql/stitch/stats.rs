@@ -10,7 +10,7 @@ use crate::bridge::vector::{Plain, Vector};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Result};
-use crate::sql::shared::stitching::numbers;
+use crate::sql::shared::stitching::numbers::{self, INEXACT};
 use crate::stitch::distribution::Distribution;
 use crate::stitch::statistics::{Bands, Mask, Room, Sample, Summary};
 use crate::value::Value;
@@ -61,6 +61,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a shape that is not two or three numbers of at least 0",
         "rows of one group that differ in their number of bands",
         "groups that take more than `geoquilt_aggregate_mb` (1024 MiB) together, over all queries of the process: a band takes 2 MiB at most",
+        INEXACT,
     ],
     examples: &[
         Example {
@@ -117,11 +118,7 @@ pub struct Rows<'a> {
 
 impl AggregateFunction for Stats {
     const DOC: &'static FunctionDoc = &DOC;
-    const ARGUMENTS: &'static [&'static str] = &[
-        "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]",
-        "BIGINT[]",
-        "BOOLEAN",
-    ];
+    const ARGUMENTS: &'static [&'static str] = &[numbers::DATA, "BIGINT[]", "BOOLEAN"];
     type State = State;
     type Rows<'a> = Rows<'a>;
 
@@ -244,7 +241,8 @@ fn add<T: Plain + Pixel, V: Sample>(
     pixels: usize,
     room: &mut Room<V>,
 ) -> Result<()> {
-    by_band(data, row, pixels, |band, part: &[T], known| state.add(band, part, known, room))
+    let added = by_band(data, row, pixels, |band, part: &[T], known| state.add(band, part, known, room));
+    added.map_err(blame("data"))
 }
 
 /// Which pixels of a part of a list are there.
@@ -269,6 +267,7 @@ fn by_band<T: Plain + Pixel>(
 ) -> Result<()> {
     let mut at = 0;
     data.each::<T>(row, |values, nulls| {
+        numbers::exact(values, nulls)?;
         let mut from = 0;
         while from < values.len() {
             let count = (pixels - at % pixels).min(values.len() - from);

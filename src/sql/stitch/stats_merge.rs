@@ -43,6 +43,7 @@ static DOC: FunctionDoc = FunctionDoc {
     nulls: "Rows whose statistics are NULL count nothing, nor do bands with n = 0. NULL where no row counts.",
     errors: &[
         "anything but a list with a STRUCT a band that has n, and mean, std, min and max where n is above 0",
+        "numbers that no pixels have: n below 0, values where n is 0, NaN without an infinite min or max, min above max, std below 0 or above max - min, a mean or percentiles beyond min and max, percentiles that fall",
         "a sketch that has not as many counts as points, or not n pixels in all",
         "rows of one group that differ in their number of bands",
         "groups that take more than `geoquilt_aggregate_mb`",
@@ -69,6 +70,11 @@ static DOC: FunctionDoc = FunctionDoc {
 };
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// Pixels that can be counted one by one.
+const MOST: f64 = (1u64 << 53) as f64;
+/// The percentiles that statistics tell.
+const PERCENTILES: [u8; 5] = [2, 25, 50, 75, 98];
 
 /// What a part tells of a band.
 #[derive(Debug, Clone)]
@@ -118,15 +124,22 @@ fn parts(stats: &Value) -> Result<Vec<Told>> {
     for band in bands {
         let Value::Struct(fields) = band else { return Err(bad()) };
         let get = |name: &str| field(fields, name);
-        let n = get("n").filter(|n| *n >= 0.0 && n.fract() == 0.0).ok_or_else(bad)?;
+        let n = get("n").ok_or_else(bad)?;
+        let percentiles = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("percentiles"));
+        let percentiles = percentiles.map_or(Value::Null, |(_, value)| value.clone());
+        let numbers = ["mean", "std", "min", "max"].map(|name| (name, get(name)));
+        let which = found.len() + 1;
+        if let Some(problem) = impossible(n, numbers, &percentiles) {
+            let remedy = "Give what geoquilt.stats made, or numbers of pixels that are there";
+            return Err(blame(Error::conflict(format!("band {which} has {problem}"), remedy)));
+        }
         if n == 0.0 {
             found.push(None);
             continue;
         }
-        let numbers = (get("mean"), get("std"), get("min"), get("max"));
-        let (Some(mean), Some(std), Some(min), Some(max)) = numbers else { return Err(bad()) };
-        let percentiles = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("percentiles"));
-        let percentiles = percentiles.map_or(Value::Null, |(_, value)| value.clone());
+        let [Some(mean), Some(std), Some(min), Some(max)] = numbers.map(|(_, number)| number) else {
+            return Err(bad());
+        };
         let sketch = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("sketch"));
         let spread = match sketch {
             None | Some((_, Value::Null)) => None,
@@ -135,6 +148,64 @@ fn parts(stats: &Value) -> Result<Vec<Told>> {
         found.push(Some((Part { n, mean, std, min, max, percentiles }, spread)));
     }
     Ok(found)
+}
+
+/// What no pixels have, as the end of a sentence.
+fn impossible(n: f64, numbers: [(&str, Option<f64>); 4], percentiles: &Value) -> Option<String> {
+    if !(n >= 0.0 && n.fract() == 0.0 && n <= MOST) {
+        return Some(format!("n = {n}, which is no number of pixels"));
+    }
+    let given = numbers.iter().find_map(|(name, number)| number.map(|number| (name, number)));
+    if n == 0.0 {
+        let (name, number) = given?;
+        return Some(format!("n = 0, and {name} = {number}"));
+    }
+    let [Some(mean), Some(std), Some(min), Some(max)] = numbers.map(|(_, number)| number) else {
+        return None;
+    };
+    // Of infinite pixels mean, deviation and percentiles are what they come to.
+    let infinite = min.is_infinite() || max.is_infinite();
+    let nan = numbers.iter().find(|(name, number)| {
+        number.is_some_and(f64::is_nan) && !(infinite && matches!(*name, "mean" | "std"))
+    });
+    if let Some((name, _)) = nan {
+        return Some(format!("{name} = NaN"));
+    }
+    if min > max {
+        return Some(format!("min = {min}, which is above max = {max}"));
+    }
+    if std < 0.0 {
+        return Some(format!("std = {std}, which is below 0"));
+    }
+    if infinite {
+        return None;
+    }
+    // Numbers that went through a FLOAT are off by some.
+    let slack = 1e-6 * min.abs().max(max.abs());
+    let inside = |value: f64| value >= min - slack && value <= max + slack;
+    if !inside(mean) {
+        return Some(format!("mean = {mean}, which is not between min = {min} and max = {max}"));
+    }
+    if std > (max - min) + slack {
+        return Some(format!("std = {std}, which is above the way from min = {min} to max = {max}"));
+    }
+    // Between numbers that are farther apart than a double counts, percentiles are infinite.
+    let Value::List(items) = percentiles else { return None };
+    if (max - min).is_infinite() {
+        return None;
+    }
+    let told: Option<Vec<f64>> = items.iter().map(number).collect();
+    let told = told.filter(|told| told.len() == PERCENTILES.len());
+    let Some(told) = told else {
+        return Some(format!("percentiles = {percentiles}, which are not the five of {PERCENTILES:?} %"));
+    };
+    if let Some(beyond) = told.iter().find(|value| !inside(**value)) {
+        return Some(format!("a percentile of {beyond}, which is not between min = {min} and max = {max}"));
+    }
+    if let Some(pair) = told.windows(2).find(|pair| pair[0] > pair[1] + slack) {
+        return Some(format!("percentiles that fall from {} to {}", pair[0], pair[1]));
+    }
+    None
 }
 
 /// The distribution of `n` pixels that a record keeps.

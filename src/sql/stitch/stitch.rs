@@ -11,7 +11,8 @@ use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Result};
 use crate::sql::shared::stitching::canvases;
-use crate::sql::shared::stitching::laying::{self, DATA, FIELD};
+use crate::sql::shared::stitching::laying::{self, FIELD};
+use crate::sql::shared::stitching::numbers::{DATA, INEXACT};
 use crate::sql::shared::stitching::{
     ALPHA, Asked, IN_CALLS, METHOD, NORMALISE, PERIODIC, SIGMA, SKIP_NAN, TAPER, TAPERED, WEIGHTS, asked,
 };
@@ -93,7 +94,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "a canvas, method or taper that differs within a group",
         "a taper of one's own of another length than the window; a weight that is negative or not finite, a variance that is not above 0",
         "weighted without weight, inverse_variance without variance, first or last without rank, and each of them with another method",
-        "a whole number above 2^53",
+        INEXACT,
         "a field, or groups together, of more than `geoquilt_aggregate_mb` (1024 MiB): 16 bytes a pixel and band that something lies on (8 where no patch of it has a NULL, 32 for DOUBLE), 10 bytes each value of `median`, `variance`, `mode` and `mean_std`, 18 of `vote`, a copy for each thread, and the answer",
     ],
     examples: &[

@@ -3,13 +3,15 @@
 use crate::bridge::args::{Args, number};
 use crate::bridge::chunk::Input;
 use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter, option};
-use crate::bridge::record::{Read, Typed, record};
+use crate::bridge::pieces::Pieces;
+use crate::bridge::record::{Typed, record};
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
 use crate::bridge::vector::Vector;
 use crate::error::{Error, Load, Result};
 use crate::limits::Limits;
 use crate::sql::shared::options::OPTIONS;
+use crate::sql::shared::stitching::numbers::{DATA, INEXACT, Row};
 use crate::sql::time::geo_time_weights::{TAPER, taper, times};
 use crate::sql::time::window_arguments::{lengths, needed, only};
 use crate::time::reduce::{Method, Steps};
@@ -50,7 +52,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "data",
-            types: "DOUBLE[]",
+            types: DATA,
             given: Given::Required,
             meaning: "The values, steps first: the `data` of `read_series`.",
         },
@@ -97,6 +99,7 @@ static DOC: FunctionDoc = FunctionDoc {
         "data that has not as many values as shape says; times that are not as many as the steps",
         "weights: not as many as scales, negative, or all zero",
         "a key that the method does not take, or one that it lacks",
+        INEXACT,
     ],
     examples: &[
         Example {
@@ -124,13 +127,16 @@ impl ScalarFunction for GeoTimeReduce {
     }
 
     fn call((method, limits): &(Method, Limits), input: &Input<'_>, out: &mut Vector<'_>) -> Result<()> {
+        let (mut data, mut given) = (Pieces::of(input.column(0))?, Row::default());
         rows(input, out, |row| {
             if (0..4).any(|i| input.column(i).is_null(row)) {
                 return Ok(None);
             }
             let Some(times) = times(input.column(2), row) else { return Ok(None) };
             let Some(shape) = input.column(1).list(row).numbers::<i64>() else { return Ok(None) };
-            let values = <Vec<Option<f64>>>::read(input.column(0), row)?.unwrap_or_default();
+            given.read(&mut data, row).map_err(|e| e.at("geo_time_reduce(data)"))?;
+            let value = |index: usize| given.has(index).then(|| given.values[index]);
+            let values: Vec<Option<f64>> = (0..given.values.len()).map(value).collect();
             let count = shape.iter().try_fold(1i64, |all, n| all.checked_mul(*n).filter(|_| *n >= 0));
             if shape.is_empty() || count != Some(values.len() as i64) {
                 let must = format!("one whose product is {}, the number of values", values.len());

@@ -8,7 +8,7 @@ use crate::bridge::doc::{Column, Example, FunctionDoc, Given, Kind, Parameter};
 use crate::bridge::record::{Typed, Wkb, record};
 use crate::bridge::rows::rows;
 use crate::bridge::scalar::{Call, ScalarFunction};
-use crate::bridge::vector::{Holds, List, Vector};
+use crate::bridge::vector::{Holds, List, Vector, Wide};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::format::gdal;
@@ -33,7 +33,7 @@ static DOC: FunctionDoc = FunctionDoc {
     parameters: &[
         Parameter {
             name: "data",
-            types: "DOUBLE[] | BIGINT[] | UBIGINT[] | BOOLEAN[]",
+            types: "DOUBLE[] | BIGINT[] | UBIGINT[] | HUGEINT[] | UHUGEINT[] | BOOLEAN[]",
             given: Given::Required,
             meaning: "Pixels of one band, row-major, in any numeric type, such as `read_slice(...).data`; of BOOLEAN, those that are true.",
         },
@@ -184,6 +184,13 @@ fn codes(data: &List) -> Result<(Vec<i32>, Vec<f64>)> {
         Holds::Whole => told(data.rows().map(|i| (!null(i)).then(|| i128::from(items.get::<i64>(i))))),
         Holds::WholeUnsigned => {
             told(data.rows().map(|i| (!null(i)).then(|| i128::from(items.get::<u64>(i)))))
+        }
+        Holds::Huge => told(data.rows().map(|i| (!null(i)).then(|| items.get::<Wide>(i).number()))),
+        Holds::HugeUnsigned => {
+            // What is beyond is refused as the largest of those that are not.
+            let held =
+                |i: usize| Some(items.get::<Wide>(i).number()).filter(|n| *n >= 0).unwrap_or(i128::MAX);
+            told(data.rows().map(|i| (!null(i)).then(|| held(i))))
         }
         _ => {
             // Adding 0 makes one value of 0 and -0.

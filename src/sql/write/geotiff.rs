@@ -38,7 +38,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "data",
             types: "ANY[]",
             given: Given::Required,
-            meaning: "Pixels in the order [band, row, col], a list of numbers. Columns go by their order: `data, shape, transform, crs` are a canvas, `data, win` a patch of one. One STRUCT with these as fields does as well, such as `read_slice(...)` or `geoquilt.stitch(...)`, whose weights are left out.",
+            meaning: "Pixels in the order [band, row, col], a list of numbers. Columns go by their order: `data, shape, transform, crs` are a canvas, `data, win` a patch of one, and `data, win, weight` one with what its method wants (a weight, a variance or a rank). One STRUCT with these as fields does as well, such as `read_slice(...)` or `geoquilt.stitch(...)`, whose weights are left out.",
         },
         Parameter {
             name: "shape",
@@ -210,6 +210,12 @@ impl CopyFunction for Geotiff {
         if plan.is_none() {
             options::no_patches(args, "Give data and win, or leave it out")?;
         }
+        let columns = match &plan {
+            Some(plan) => {
+                columns.with_own(options::named_method(args, plan)).map_err(args.blame("STITCH"))?
+            }
+            None => columns,
+        };
         let made = plan.as_ref().map_or(columns.dtype, |plan| options::result_type(plan, columns.dtype));
         let options = Arc::new(options(args, made, call.limits.threads)?);
         Ok(Bound { columns, options, plan: plan.map(Arc::new), limit: call.limits.aggregate })

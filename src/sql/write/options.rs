@@ -14,6 +14,7 @@ use crate::read::source::Source;
 use crate::sql::shared::stitching::canvases;
 use crate::sql::shared::stitching::columns::{Columns, Part};
 use crate::sql::shared::stitching::laying;
+use crate::sql::shared::stitching::numbers::exact;
 use crate::sql::shared::stitching::{self, IN_COPY};
 use crate::stitch::canvas::Canvas;
 use crate::stitch::field::Plan;
@@ -184,6 +185,11 @@ pub fn plan(args: &Args, dtype: Dtype) -> Result<Plan> {
     Ok(asked.plan(canvas, laying::is_wide(dtype)))
 }
 
+/// The method that the statement names.
+pub fn named_method(args: &Args, plan: &Plan) -> Option<Method> {
+    args.get("STITCH").map(|_| plan.method)
+}
+
 /// The type of what is stitched: that of the data where values are picked, else a float.
 pub fn result_type(plan: &Plan, dtype: Dtype) -> Dtype {
     match plan.method {
@@ -301,12 +307,19 @@ fn packed<T: Pixel>(
     mut laid: Option<&mut Vec<bool>>,
 ) -> Result<Pixels> {
     let mut pixels: Vec<T> = Vec::with_capacity(data.length(row));
+    // Whole numbers stay such: doubles would round the large ones.
+    let whole = packing.scaling.is_none() && !T::DTYPE.is_float();
     with_dtype!(data.dtype(), S => data.each::<S>(row, |values, nulls| {
         if let Some(laid) = laid.as_deref_mut() {
             laid.extend((0..values.len()).map(|index| !nulls.is_null(index)));
         }
-        let known = values.iter().enumerate().map(|(i, value)| (!nulls.is_null(i)).then(|| value.f64()));
-        pixels.extend(packing.pack::<T>(known)?);
+        let known = values.iter().enumerate().map(|(i, value)| (!nulls.is_null(i)).then_some(value));
+        if whole && !S::DTYPE.is_float() {
+            pixels.extend(packing.pack_whole::<T>(known.map(|value| value.and_then(|v| v.integer())))?);
+            return Ok(());
+        }
+        exact(values, nulls)?;
+        pixels.extend(packing.pack::<T>(known.map(|value| value.map(|v| v.f64())))?);
         Ok(())
     }))?;
     Ok(T::pixels(pixels))

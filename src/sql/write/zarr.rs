@@ -28,7 +28,7 @@ use crate::write::staging::{Staging, of_target};
 use crate::write::zarr::Options;
 use crate::write::zarr::field::{Part, Strips};
 use crate::write::zarr::layout::Shards;
-use crate::write::zarr::rows::{Row, Rows, Site};
+use crate::write::zarr::rows::{Row, Rows, Site, check_name};
 use fields::{Fields, cell, find};
 
 /// The format `zarr` of COPY.
@@ -49,7 +49,7 @@ static DOC: FunctionDoc = FunctionDoc {
             name: "data",
             types: "ANY[]",
             given: Given::Required,
-            meaning: "Pixels, a list of numbers. `data, shape, transform, crs` in this order are a canvas, and `data, win` with CANVAS a patch of one. Other columns are named by NAMES, or are the fields of one STRUCT (`SELECT t FROM (...) t`): each list of numbers is a variable of its name, `shape`, `transform` and `crs` say where rows lie, and each other column is a variable of one value a row, a STRUCT one of each field (`bbox_xmin`).",
+            meaning: "Pixels, a list of numbers. `data, shape, transform, crs` in this order are a canvas, and `data, win` with CANVAS a patch of one, behind which its weight, variance or rank may stand. Other columns are named by NAMES, or are the fields of one STRUCT (`SELECT t FROM (...) t`): each list of numbers is a variable of its name, `shape`, `transform` and `crs` say where rows lie, and each other column is a variable of one value a row, a STRUCT one of each field (`bbox_xmin`).",
         },
         Parameter {
             name: "shape",
@@ -311,7 +311,12 @@ fn rows(call: &CopyCall) -> Result<Form> {
         return Err(args.blame("NAME")(Error::conflict(problem, "Name columns by NAMES")));
     }
     let names = args.names("NAMES")?;
-    let fields = Fields::of(&call.columns, names.as_deref())?;
+    let blamed = |error: Error| if names.is_some() { args.blame("NAMES")(error) } else { error };
+    let fields = Fields::of(&call.columns, names.as_deref()).map_err(blamed)?;
+    let variables = fields.variables.iter().map(|(name, ..)| name);
+    for name in variables.chain(fields.columns.iter().map(|(head, _)| &head.name)) {
+        check_name(name).map_err(blamed)?;
+    }
     let append = args.text("APPEND_DIM")?;
     if append.is_some() && args.get("AXIS").is_some() {
         let problem = "AXIS and APPEND_DIM both name the axis of rows";
@@ -324,6 +329,10 @@ fn rows(call: &CopyCall) -> Result<Form> {
         None if fields.is_canvas() => None,
         None => Some(fields.time().unwrap_or("patch").to_string()),
     };
+    if let Some(axis) = &axis {
+        let option = if append.is_some() { "APPEND_DIM" } else { "AXIS" };
+        check_name(axis).map_err(args.blame(option))?;
+    }
     let packings = fields.variables.iter().map(|(_, dtype, _)| options::packing(args, *dtype, false, FORMAT));
     let append = append.is_some();
     Ok(Form::Rows { packings: packings.collect::<Result<_>>()?, fields, axis, append })
@@ -343,6 +352,7 @@ fn patches(call: &CopyCall) -> Result<Form> {
     }
     columns.check_template("")?;
     let mut plan = options::plan(args, columns.dtype)?;
+    let columns = columns.with_own(options::named_method(args, &plan)).map_err(args.blame("STITCH"))?;
     let part = match args.get("REGION") {
         None => None,
         Some(value) => {
@@ -353,6 +363,7 @@ fn patches(call: &CopyCall) -> Result<Form> {
     };
     let packing = options::packing(args, options::result_type(&plan, columns.dtype), false, FORMAT)?;
     let name = args.text("NAME")?.unwrap_or_else(|| "data".into());
+    check_name(&name).map_err(args.blame("NAME"))?;
     Ok(Form::Patches { columns: Box::new(columns), plan: Arc::new(plan), name, packing, part })
 }
 
@@ -397,7 +408,7 @@ fn options(args: &Args, threads: usize) -> Result<Options> {
             Value::List(sides) => sides.iter().map(side).collect(),
             _ => None,
         };
-        let must = "a list of whole numbers above 0, one an axis";
+        let must = "a list of whole numbers from 1 to 2147483648, one an axis: [1, 256, 256]";
         sides.filter(|sides| !sides.is_empty()).ok_or_else(|| args.blame(name)(Error::invalid(value, must)))
     };
     let chunks = args.get("CHUNKS").map(|value| sides("CHUNKS", value)).transpose()?;
@@ -421,11 +432,24 @@ fn options(args: &Args, threads: usize) -> Result<Options> {
         compression,
         chunks,
         shards,
-        dims: args.names("DIMS")?,
+        dims: dims(args)?,
         bands: args.names("BANDS")?.unwrap_or_default(),
         tags: options::tags(args)?,
         threads,
     })
+}
+
+/// Names of axes, each another.
+fn dims(args: &Args) -> Result<Option<Vec<String>>> {
+    let Some(names) = args.names("DIMS")? else { return Ok(None) };
+    for (index, name) in names.iter().enumerate() {
+        check_name(name).map_err(args.blame("DIMS"))?;
+        if names[..index].contains(name) {
+            let problem = format!("\"{name}\" names two axes");
+            return Err(args.blame("DIMS")(Error::conflict(problem, "Give each axis a name of its own")));
+        }
+    }
+    Ok(Some(names))
 }
 
 /// One row.

@@ -18,7 +18,7 @@ use crate::stitch::tile::{ROWS, Told};
 use crate::write::pack::Packing;
 use crate::write::patches::Target;
 use crate::write::staging::{Region, Staging};
-use crate::write::zarr::grid::Grid;
+use crate::write::zarr::grid::{Grid, MAPPING};
 use crate::write::zarr::layout::{self, Layout};
 use crate::write::zarr::rows::check_name;
 use crate::write::zarr::{Options, band_names, write_store};
@@ -143,18 +143,30 @@ impl Strips {
 
     fn dims(&self, shape: &[u64]) -> Result<Vec<String>> {
         if let Some(names) = &self.options.dims {
-            if names.len() == shape.len() {
-                return Ok(names.clone());
+            if names.len() != shape.len() {
+                let problem =
+                    format!("{names:?} names {} axes, and the array has the shape {shape:?}", names.len());
+                let remedy = "Name each axis: band, those of the canvas, y, x";
+                return Err(Error::conflict(problem, remedy).at("zarr(DIMS)"));
             }
-            let problem = format!("{} names for the axes of {shape:?}", names.len());
-            return Err(Error::conflict(problem, "Name each axis: band, those of the canvas, y, x"));
+            return self.check_own(names.clone());
         }
         let lead = shape.len() - 3;
         let own = ["band".to_string()].into_iter().chain((0..lead).map(|axis| match lead {
             1 => "step".to_string(),
             _ => format!("axis_{axis}"),
         }));
-        Ok(own.chain(["y".to_string(), "x".to_string()]).collect())
+        self.check_own(own.chain(["y".to_string(), "x".to_string()]).collect())
+    }
+
+    /// # Errors
+    /// The variable has the name of one of its axes, or of the grid mapping: a reader would take it for that.
+    fn check_own(&self, dims: Vec<String>) -> Result<Vec<String>> {
+        if self.name != MAPPING && !dims.contains(&self.name) {
+            return Ok(dims);
+        }
+        let must = format!("another name than those of the axes, {}, and {MAPPING}", dims.join(", "));
+        Err(Error::invalid(format!("\"{}\"", self.name), must).at("zarr(NAME)"))
     }
 
     /// Writes the rows that wait, as far as chunks are whole, or all of them.

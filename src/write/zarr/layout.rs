@@ -11,6 +11,8 @@ const LARGE: u64 = 4 << 20;
 const SIDE: u64 = 512;
 /// What a shard takes before it is packed.
 const SHARD: u64 = 64 << 20;
+/// What a chunk takes before it is packed, at most: codecs count its bytes in 31 bits.
+const MOST_BYTES: u64 = i32::MAX as u64;
 /// Chunks of one shard, whose index takes 16 bytes for each.
 const MOST_CHUNKS: u64 = 1 << 16;
 
@@ -96,35 +98,51 @@ pub fn choose(
     sharded: bool,
 ) -> Result<Layout> {
     let axes = own.len();
-    let fitting = |sides: &[u64], what: &str| {
+    let fitting = |sides: &[u64], option: &str| {
         if sides.len() == axes {
             return Ok(());
         }
-        let problem = format!("{what} of {sides:?} for an array of {axes} axes");
-        Err(Error::conflict(problem, "Give a size an axis"))
+        let axis = |n: usize| if n == 1 { "axis" } else { "axes" };
+        let (given, suits) = (sides.len(), own.as_slice());
+        let problem =
+            format!("{sides:?} is of {given} {}, and the array has {axes} {}", axis(given), axis(axes));
+        let remedy = format!("Give a size an axis, for example {option} {suits:?}");
+        Err(Error::conflict(problem, remedy).at(format!("zarr({option})")))
+    };
+    let bounded = |sides: &[u64], option: &str, most: u64| {
+        let bytes = product(sides).saturating_mul(size);
+        if bytes <= most {
+            return Ok(());
+        }
+        let must = format!("at most {most} bytes in one: these would take {bytes}");
+        Err(Error::invalid(format!("{sides:?}"), must).at(format!("zarr({option})")))
     };
     let chunk = match asked.0 {
-        None => own,
+        None => own.clone(),
         Some(chunk) => {
-            fitting(chunk, "chunks")?;
+            fitting(chunk, "CHUNKS")?;
             // A chunk is not longer than its axis, unless that grows.
             let sides = chunk.iter().zip(shape).enumerate();
-            sides
+            let chunk: Vec<u64> = sides
                 .map(|(axis, (side, all))| if grows && axis == 0 { *side } else { (*side).min(*all) })
-                .collect()
+                .collect();
+            bounded(&chunk, "CHUNKS", MOST_BYTES)?;
+            chunk
         }
     };
     let shard = match asked.1 {
         Shards::Auto if sharded => Some(shard(&chunk, shape, grows, size)),
         Shards::Auto | Shards::None => None,
         Shards::Sides(sides) => {
-            fitting(sides, "shards")?;
+            fitting(sides, "SHARDS")?;
             if sides.iter().zip(&chunk).any(|(outer, inner)| outer % inner != 0) {
                 let problem = format!("shards of {sides:?} over chunks of {chunk:?}");
-                return Err(Error::conflict(
-                    problem,
-                    "A shard holds whole chunks: give multiples of their sizes",
-                ));
+                let whole: Vec<u64> =
+                    sides.iter().zip(&chunk).map(|(outer, inner)| outer.next_multiple_of(*inner)).collect();
+                let remedy = format!(
+                    "A shard holds whole chunks: give multiples of their sizes, for example {whole:?}"
+                );
+                return Err(Error::conflict(problem, remedy).at("zarr(SHARDS)"));
             }
             Some(sides.clone())
         }

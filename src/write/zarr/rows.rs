@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::affine::Affine;
 use crate::dtype::with_pixels;
-use crate::dtype::{Nodata, Pixel, Pixels};
+use crate::dtype::{Dtype, Nodata, Pixel, Pixels};
 use crate::error::{Error, Result};
 use crate::format::zarr::Version;
 use crate::format::zarr::create::{ArrayWriter, Values, no_pixels};
@@ -240,11 +240,55 @@ impl Rows {
             series.push(&pixels, shape, (self.rows, only), (&root, &self.options, self.axis.is_some()))?;
         }
         for (column, cell) in self.columns.iter_mut().zip(row.cells) {
-            column.push(cell);
+            column.push(cell, self.rows)?;
         }
         self.transforms.push(row.site.transform);
         self.note(row.site.crs);
         self.rows += 1;
+        Ok(())
+    }
+
+    /// Looks whether readers can tell axes, variables and columns apart.
+    ///
+    /// # Errors
+    /// DIMS that no variable has so many axes for, an axis of the name of rows' or of a column, a variable of that of one of its axes.
+    fn check_dims(&self, dims: &[Vec<String>]) -> Result<()> {
+        let blame = |error: Error| error.at("zarr(DIMS)");
+        let shapes: Vec<&Vec<u64>> = self.series.iter().filter_map(|series| series.item.as_ref()).collect();
+        if let (Some(names), None) = (&self.options.dims, &self.known)
+            && !shapes.is_empty()
+            && !shapes.iter().any(|item| item.len() == names.len())
+        {
+            let found: Vec<String> = shapes.iter().map(|item| format!("{item:?}")).collect();
+            let axes = if names.len() == 1 { "axis" } else { "axes" };
+            let problem = format!(
+                "{names:?} names {} {axes}, and rows have the shape {}",
+                names.len(),
+                found.join(" and ")
+            );
+            return Err(blame(Error::conflict(problem, "Name each axis of a row's pixels: band, y, x")));
+        }
+        for (series, dims) in self.series.iter().zip(dims) {
+            let other = |name: &String| {
+                let asked = self.options.dims.as_ref().is_some_and(|names| names.contains(name));
+                let column = asked && self.columns.iter().any(|column| column.name == *name);
+                column || self.axis.as_ref() == Some(name)
+            };
+            if let Some(name) = dims.iter().find(|name| other(name)) {
+                let problem =
+                    format!("\"{name}\" names an axis of {}, and the rows' axis or a column", series.name);
+                return Err(blame(Error::conflict(
+                    problem,
+                    "Give one of them another name: DIMS, AXIS, NAMES",
+                )));
+            }
+            let axes = dims.len() + usize::from(self.axis.is_some());
+            if axes > 1 && (dims.contains(&series.name) || self.axis.as_ref() == Some(&series.name)) {
+                let problem = format!("\"{}\" names a variable and one of its axes", series.name);
+                let remedy = "Give one of them another name: NAMES, DIMS, AXIS";
+                return Err(Error::conflict(problem, remedy).at("zarr(NAMES)"));
+            }
+        }
         Ok(())
     }
 
@@ -265,6 +309,7 @@ impl Rows {
         for series in &self.series {
             dims.push(series.dims(&self.options, &mut sizes));
         }
+        self.check_dims(&dims)?;
         let images = dims.iter().any(|dims| is_image(dims));
         let sides = sizes.get("y").copied().zip(sizes.get("x").copied()).filter(|_| images);
         let (grid, mut fixed) = self.grid(sides)?;
@@ -393,7 +438,8 @@ pub fn check_name(name: &str) -> Result<()> {
     if sound {
         Ok(())
     } else {
-        Err(Error::invalid(format!("\"{name}\""), "a name without slashes, dots in front and \"__\""))
+        let must = "a name without slashes, and without a dot or \"__\" in front, such as \"sst\"";
+        Err(Error::invalid(format!("\"{name}\""), must))
     }
 }
 
@@ -607,11 +653,20 @@ impl Column {
         Ok(())
     }
 
-    fn push(&mut self, cell: Cell) {
+    /// # Errors
+    /// A whole number that the column's type does not hold.
+    fn push(&mut self, cell: Cell, row: usize) -> Result<()> {
         match &mut self.values {
             Values::Pixels(pixels) => with_pixels!(pixels, values => {
                 let value = match cell {
-                    Cell::Whole(n) => Pixel::nodata(Nodata::Integer(n)),
+                    Cell::Whole(n) => {
+                        let held = whole(n, values);
+                        if held.is_none() {
+                            let problem = format!("{} of row {} is {n}, which the column's type, {}, does not hold", self.name, row + 1, dtype_of(values));
+                            return Err(Error::conflict(problem, "Cast it to DOUBLE, to have it rounded, or to VARCHAR"));
+                        }
+                        held
+                    }
                     Cell::Number(v) => Some(Pixel::of(v)),
                     _ => None,
                 };
@@ -634,6 +689,7 @@ impl Column {
                 }
             },
         }
+        Ok(())
     }
 
     /// The array, with a value that stands for none where that is needed.
@@ -662,6 +718,15 @@ impl Column {
         };
         Ok(Fixed { nodata, ..array })
     }
+}
+
+/// A whole number in the type of others; `None` where that would change it.
+fn whole<T: Pixel>(number: i128, _: &[T]) -> Option<T> {
+    T::nodata(Nodata::Integer(number)).filter(|held| held.integer().is_some() || held.f64() as i128 == number)
+}
+
+fn dtype_of<T: Pixel>(_: &[T]) -> Dtype {
+    T::DTYPE
 }
 
 /// The rows that have a value.

@@ -5,6 +5,7 @@ use crate::bridge::vector::Vector;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result, one_of};
 use crate::sql_type::SqlType;
+use crate::stitch::tile::Method;
 use crate::value::Value;
 
 /// A part of a canvas or of a patch.
@@ -51,6 +52,8 @@ pub struct Columns {
     indices: [Option<usize>; PARTS.len()],
     /// Fields that are no part.
     others: Vec<(String, usize)>,
+    /// A column behind data and win.
+    third: Option<usize>,
 }
 
 impl Columns {
@@ -58,7 +61,7 @@ impl Columns {
     /// Columns that are none of the forms.
     pub fn of(types: &[SqlType]) -> Result<Columns> {
         let mut indices = [None; PARTS.len()];
-        let mut others = Vec::new();
+        let (mut others, mut third) = (Vec::new(), None);
         let (nested, of_data) = match types {
             [SqlType::Struct(fields)] => {
                 for (index, (name, _)) in fields.iter().enumerate() {
@@ -75,6 +78,13 @@ impl Columns {
                 indices[Part::Win as usize] = Some(1);
                 (false, Some(data))
             }
+            // What the method wants of a patch, by `with_own`.
+            [data, SqlType::Struct(_), _] => {
+                indices[Part::Data as usize] = Some(0);
+                indices[Part::Win as usize] = Some(1);
+                third = Some(2);
+                (false, Some(data))
+            }
             [data, _] | [data, _, _] | [data, _, _, _] => {
                 (0..types.len()).for_each(|index| indices[index] = Some(index));
                 (false, Some(data))
@@ -88,14 +98,43 @@ impl Columns {
             one_of(name, "a field of a canvas", &PARTS.map(|(name, _)| (name, ())))?;
         }
         match of_data.and_then(SqlType::item).and_then(SqlType::dtype).filter(|_| one_form) {
-            Some(dtype) => Ok(Columns { dtype, nested, indices, others }),
+            Some(dtype) => Ok(Columns { dtype, nested, indices, others, third }),
             None => {
                 let texts: Vec<String> = types.iter().map(SqlType::to_string).collect();
-                let problem = format!("the query gives {}", texts.join(", "));
-                let remedy = "Give a list of numbers, its shape, a transform and a crs, in this order (the last two may be left out), or a list and its win, or one STRUCT(data, shape, transform, crs) or STRUCT(data, win)";
+                let bare = of_data == Some(&SqlType::Integer);
+                let cast = if bare { "; a NULL without a type counts as INTEGER: NULL::FLOAT[]" } else { "" };
+                let problem = format!("the query gives {}{cast}", texts.join(", "));
+                let remedy = "Give a list of numbers, its shape, a transform and a crs, in this order (the last two may be left out), or a list and its win (and the weight, variance or rank that a method wants), or one STRUCT(data, shape, transform, crs) or STRUCT(data, win)";
                 Err(Error::conflict(problem, remedy))
             }
         }
+    }
+
+    /// The column behind data and win is what a method wants of each patch: its weight, its variance or its rank.
+    ///
+    /// # Errors
+    /// There is such a column, and the method wants nothing.
+    pub fn with_own(mut self, method: Option<Method>) -> Result<Columns> {
+        let Some(third) = self.third else { return Ok(self) };
+        let part = match method {
+            Some(Method::Weighted | Method::OverlapAdd | Method::Vote) => Part::Weight,
+            Some(Method::InverseVariance) => Part::Variance,
+            Some(Method::First | Method::Last) => Part::Rank,
+            None => {
+                let problem = "a third column, and no STITCH says what it is";
+                return Err(Error::conflict(
+                    problem,
+                    "Say how patches are laid, for example STITCH weighted, or leave it out",
+                ));
+            }
+            Some(_) => {
+                let problem = "a third column, and this method wants nothing of a patch but data and win";
+                let remedy = "A weight goes with weighted, overlap_add and vote, a variance with inverse_variance, a rank with first and last";
+                return Err(Error::conflict(problem, remedy));
+            }
+        };
+        self.indices[part as usize] = Some(third);
+        Ok(self)
     }
 
     /// Rows are patches of one canvas.

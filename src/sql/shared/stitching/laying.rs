@@ -4,27 +4,24 @@ use std::ops::Range;
 
 use bytemuck::Pod;
 
-use crate::bridge::args::number;
+use crate::bridge::args::{exact_number, number};
 use crate::bridge::pieces::Pieces;
 use crate::bridge::vector::{Holds, Plain, Vector};
 use crate::dtype::with_dtype;
 use crate::dtype::{Dtype, Pixel};
 use crate::error::{Error, Load, Result};
+use crate::sql::shared::stitching::numbers::exact;
 use crate::sql_type::SqlType;
 use crate::stitch::canvas::Span;
 use crate::stitch::field::{Field, Own, Plan};
 use crate::stitch::tile::{Method, Told};
 use crate::value::Value;
 
-/// The types of data that a stitching takes.
-pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]";
 /// What a stitching gives of narrow numbers: see [`field_type`].
 pub const FIELD: &str =
     "STRUCT(data FLOAT[], shape BIGINT[], transform DOUBLE[], crs VARCHAR, weights FLOAT[])";
 const WIDE_FIELD: &str =
     "STRUCT(data DOUBLE[], shape BIGINT[], transform DOUBLE[], crs VARCHAR, weights DOUBLE[])";
-/// Beyond it a double does not hold every whole number.
-const EXACT: i128 = 1 << 53;
 
 /// Whether sums of numbers of a type need all of a double's bits, and are told in doubles.
 pub fn is_wide(dtype: Dtype) -> bool {
@@ -68,14 +65,7 @@ pub fn lay(field: &mut Field, data: &mut Pieces<'_>, row: usize, span: &Span, ow
     let patch = field.begin(span, data.length(row), own)?;
     let mut at = 0;
     with_dtype!(data.dtype(), T => data.each::<T>(row, |values, nulls| {
-        if matches!(T::DTYPE, Dtype::Int64 | Dtype::UInt64) {
-            let beyond = values.iter().enumerate().filter(|(i, _)| !nulls.is_null(*i));
-            let beyond = beyond.filter_map(|(_, v)| v.integer()).find(|v| v.abs() > EXACT);
-            if let Some(value) = beyond {
-                let problem = format!("a pixel of {value}, which DOUBLE cannot hold exactly");
-                return Err(Error::conflict(problem, "Stitch codes of at most 53 bits"));
-            }
-        }
+        exact(values, nulls)?;
         let valid = (!nulls.none()).then_some(|i: usize| !nulls.is_null(i));
         field.lay(&patch, at, values, valid);
         at += values.len();
@@ -90,20 +80,34 @@ pub fn lay(field: &mut Field, data: &mut Pieces<'_>, row: usize, span: &Span, ow
 pub fn weights(column: &Vector<'_>, row: usize, of_variance: bool) -> Result<Vec<f64>> {
     let mut all = Vec::new();
     let must = if of_variance { "variances above 0" } else { "finite weights of at least 0" };
-    let mut pieces = Pieces::of(column).map_err(|_| Error::invalid(Value::of(column, row), must))?;
-    with_dtype!(pieces.dtype(), T => pieces.each::<T>(row, |values, nulls| {
-        for (i, value) in values.iter().enumerate() {
-            let given = value.f64();
-            let weight = if of_variance { 1.0 / given } else { given };
-            let sound = weight.is_finite() && weight >= 0.0 && (!of_variance || given > 0.0);
-            match nulls.is_null(i) {
-                true => all.push(0.0),
-                false if sound => all.push(weight),
-                false => return Err(Error::invalid(given, must)),
-            }
+    let mut take = |given: Option<f64>| {
+        let Some(given) = given else {
+            all.push(0.0);
+            return Ok(());
+        };
+        let weight = if of_variance { 1.0 / given } else { given };
+        let sound = weight.is_finite() && weight >= 0.0 && (!of_variance || given > 0.0);
+        all.push(weight);
+        if sound { Ok(()) } else { Err(Error::invalid(given, must)) }
+    };
+    if let Ok(mut pieces) = Pieces::of(column) {
+        with_dtype!(pieces.dtype(), T => pieces.each::<T>(row, |values, nulls| {
+            exact(values, nulls)?;
+            let given = values.iter().enumerate().map(|(i, value)| (!nulls.is_null(i)).then(|| value.f64()));
+            given.into_iter().try_for_each(&mut take)
+        }))?;
+        return Ok(all);
+    }
+    // Such as a list of DECIMAL.
+    let value = Value::of(column, row);
+    let Value::List(items) = &value else { return Err(Error::invalid(&value, must)) };
+    for item in items {
+        match (item, number(item)) {
+            (Value::Null, _) => take(None)?,
+            (_, Some(given)) => take(Some(given))?,
+            _ => return Err(Error::invalid(item, must)),
         }
-        Ok(())
-    }))?;
+    }
     Ok(all)
 }
 
@@ -149,7 +153,10 @@ pub fn own(
         }
         if given.is_none() && needed {
             let problem = format!("the method needs a {name}, which is NULL or was not given");
-            return Err(blame(name, Error::conflict(problem, format!("Give each row a {name}"))));
+            let remedy = format!(
+                "Give each row a {name}; COPY takes it as a column behind data and win, or as a field"
+            );
+            return Err(blame(name, Error::conflict(problem, remedy)));
         }
     }
     let mut found = OwnValues::default();
@@ -170,9 +177,10 @@ pub fn own(
         let given = match &value {
             Value::Timestamp(at) | Value::Nanos(at) => Some(*at as f64),
             Value::Date(day) => Some(f64::from(*day)),
-            other => number(other),
+            other => exact_number(other),
         };
-        let bad = || blame("rank", Error::invalid(&value, "a number, a TIMESTAMP or a DATE"));
+        let must = "a number that DOUBLE holds exactly, a TIMESTAMP or a DATE";
+        let bad = || blame("rank", Error::invalid(&value, must));
         found.rank = Some(given.filter(|rank| !rank.is_nan()).ok_or_else(bad)?);
     }
     Ok(found)

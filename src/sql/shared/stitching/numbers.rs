@@ -19,7 +19,10 @@ use crate::value::Value;
 use crate::workers::go_on;
 
 /// The types of data that functions over pixels take.
-pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[]";
+pub const DATA: &str = "FLOAT[] | DOUBLE[] | TINYINT[] | UTINYINT[] | SMALLINT[] | USMALLINT[] | INTEGER[] | UINTEGER[] | BIGINT[] | UBIGINT[] | HUGEINT[] | UHUGEINT[]";
+/// What each function that works in doubles refuses.
+pub const INEXACT: &str =
+    "a whole number that DOUBLE does not hold exactly, as some beyond 2^53 are, or beyond BIGINT and UBIGINT";
 
 /// The pixels that a function over them takes.
 pub const PIXELS: Parameter = Parameter {
@@ -97,14 +100,11 @@ impl Row {
     /// Reads the list of a row.
     ///
     /// # Errors
-    /// Numbers of another type than the column's, which is a defect.
+    /// A whole number that a double does not hold: see [`exact`].
     pub fn read(&mut self, data: &mut Pieces<'_>, row: usize) -> Result<()> {
         self.clear();
         self.values.reserve(data.length(row));
-        with_dtype!(data.dtype(), T => data.each::<T>(row, |values, nulls| {
-            self.add(values, nulls);
-            Ok(())
-        }))
+        with_dtype!(data.dtype(), T => data.each::<T>(row, |values, nulls| self.add(values, nulls)))
     }
 
     /// Reads a part of the list of a row, of some thousand pixels at most.
@@ -113,13 +113,11 @@ impl Row {
     /// As [`Row::read`].
     pub fn read_part(&mut self, data: &mut Pieces<'_>, row: usize, part: Range<usize>) -> Result<()> {
         self.clear();
-        with_dtype!(data.dtype(), T => data.part::<T>(row, part, |values, nulls| {
-            self.add(values, nulls);
-            Ok(())
-        }))
+        with_dtype!(data.dtype(), T => data.part::<T>(row, part, |values, nulls| self.add(values, nulls)))
     }
 
-    fn add<T: Pixel>(&mut self, values: &[T], nulls: Nulls<'_>) {
+    fn add<T: Pixel>(&mut self, values: &[T], nulls: Nulls<'_>) -> Result<()> {
+        exact(values, nulls)?;
         let before = self.values.len();
         self.values.extend(values.iter().map(|value| value.f64()));
         if !nulls.none() {
@@ -128,11 +126,32 @@ impl Row {
         } else if !self.valid.is_empty() {
             self.valid.resize(self.values.len(), true);
         }
+        Ok(())
     }
 
     /// Which pixels are there, where not all are.
     pub fn mask(&self) -> Option<&[bool]> {
         if self.valid.is_empty() { None } else { Some(&self.valid) }
+    }
+}
+
+/// Looks whether doubles hold some numbers. What works in doubles asks this of whole numbers of 64 bits, so that none is
+/// rounded without a word.
+///
+/// # Errors
+/// The first that they do not hold.
+pub fn exact<T: Pixel>(values: &[T], nulls: Nulls<'_>) -> Result<()> {
+    if !matches!(T::DTYPE, Dtype::Int64 | Dtype::UInt64) {
+        return Ok(());
+    }
+    let there = values.iter().enumerate().filter(|(index, _)| !nulls.is_null(*index));
+    match there.map(|(_, value)| value).find_map(|value| value.beyond_double()) {
+        None => Ok(()),
+        Some(value) => {
+            let problem = format!("a pixel of {value}, which DOUBLE does not hold exactly");
+            let remedy = "Take an offset off the pixels, or cast them, data::DOUBLE[], to have them rounded";
+            Err(Error::conflict(problem, remedy))
+        }
     }
 }
 

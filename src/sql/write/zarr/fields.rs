@@ -186,6 +186,14 @@ pub fn cell(vector: Option<&Vector<'_>>, row: usize) -> Result<Cell> {
         Value::Int(n) | Value::Timestamp(n) | Value::Nanos(n) => Cell::Whole(n.into()),
         Value::Date(day) => Cell::Whole(day.into()),
         Value::Decimal(n, 0) => Cell::Whole(n),
+        // Beyond BIGINT.
+        Value::Other(digits) => match digits.parse() {
+            Ok(n) => Cell::Whole(n),
+            Err(_) => {
+                let must = "a number that UBIGINT holds, or cast it to DOUBLE";
+                return Err(Error::invalid(digits, must));
+            }
+        },
         Value::Decimal(n, scale) => Cell::Number(format!("{n}e-{scale}").parse().unwrap_or(f64::NAN)),
         Value::Double(v) => Cell::Number(v),
         Value::Text(text) => Cell::Text(text),
