@@ -402,3 +402,121 @@ def test_the_same_rows_come_on_any_number_of_threads(package):
         answers.append(con.execute(f"SELECT * FROM geoquilt.ocean_registry('{package}', {GRID}, window_days := 15)").fetchall())
         con.close()
     assert answers[0] == answers[1]
+
+
+# --- the sample
+
+
+def floats(values):
+    return np.array([np.nan if v is None else v for v in values], "float32")
+
+
+FIELDS = "eo, x, y, x_valid_mask, y_valid_mask, x_valid_mask_1d, y_valid_mask_1d, land_mask, date, coords, shape, info"
+
+
+def samples(con, package, where, more="", options=""):
+    con.execute(f"CREATE OR REPLACE TABLE rows AS FROM geoquilt.ocean_registry('{package}', {GRID}, require_argo := {{val: false}}{options}) WHERE {where}")
+    return con.execute(f"SELECT {FIELDS} FROM geoquilt.ocean_sample('{package}', 'rows'{more})").fetchall(), con.execute("FROM rows").df()
+
+
+def test_a_sample_is_the_loaders_arrays_bit_for_bit(con, package, loader):
+    got, rows = samples(con, package, "support > 1 OR patch_id % 97 = 0")
+    theirs = dataset(loader, package)
+    by_row = {(day(r["date"]), r["grid_y0"], r["grid_x0"]): r for r in theirs.rows}
+    assert len(got) == len(rows) > 100
+    for sample, (_, row) in zip(got, rows.iterrows()):
+        eo, x, y, x_mask, y_mask, x_any, y_any, _, date, coords, shape, info = sample
+        reference = by_row[date, row.win["row_off"], row.win["col_off"]]
+        assert shape == [10, SIZE, SIZE]
+        sst, want_y, (want_x, want_mask) = theirs._load_eo_patch(reference), theirs._load_y_patch(reference), theirs._rasterize_argo_patch(reference)
+        np.testing.assert_array_equal(floats(eo).reshape(2, SIZE, SIZE)[0], sst[0])
+        np.testing.assert_array_equal(floats(y).reshape(shape), want_y)
+        # A mean of float64 sums, whose order may move the last bit.
+        np.testing.assert_allclose(floats(x).reshape(shape), want_x, rtol=2e-7)
+        np.testing.assert_array_equal(np.reshape(x_mask, shape), want_mask)
+        np.testing.assert_array_equal(np.reshape(y_mask, shape), np.isfinite(want_y))
+        np.testing.assert_array_equal(np.reshape(x_any, shape[1:]), want_mask.any(axis=0))
+        np.testing.assert_array_equal(np.reshape(y_any, shape[1:]), np.isfinite(want_y).any(axis=0))
+        np.testing.assert_allclose(coords, [reference["lat_center"], reference["lon_center"]], atol=1e-9)
+        assert (info["patch_id"], info["date"], info["split"], info["support"]) == (row.patch_id, row.date.date(), row.split, row.support)
+    assert sum(any(s[3]) for s in got) > 50
+
+
+def test_the_second_channel_is_the_sea_level(con, package):
+    got, rows = samples(con, package, "patch_id % 197 = 0")
+    for sample, (_, row) in zip(got, rows.iterrows()):
+        with rasterio.open(row.sea_level) as file:
+            win = row.win
+            codes = file.read(1, window=rasterio.windows.Window(win["col_off"], win["row_off"], SIZE, SIZE))
+        want = np.where(codes == 255, np.float32(np.nan), np.float32(-2) + codes.astype("float32") / np.float32(254) * np.float32(4))
+        np.testing.assert_array_equal(floats(sample[0]).reshape(2, SIZE, SIZE)[1], want)
+
+
+def test_a_sample_for_a_model_is_normalised_as_published(con, package):
+    plain, _ = samples(con, package, "patch_id % 97 = 0")
+    normal, _ = samples(con, package, "patch_id % 97 = 0", ", normalise := true")
+    filled, _ = samples(con, package, "patch_id % 97 = 0", ", fill := -9")
+    for a, b, c in zip(plain, normal, filled):
+        for i in (0, 1, 2):
+            values = floats(a[i])
+            want = np.nan_to_num(((values + np.float32(273.15)) - np.float32(289.74267177946783)) / np.float32(10.933397487585731), nan=0.0)
+            if i == 0:
+                want[SIZE * SIZE:] = np.nan_to_num(values[SIZE * SIZE:], nan=0.0)
+            np.testing.assert_array_equal(floats(b[i]), want)
+            np.testing.assert_array_equal(floats(c[i]), np.where(np.isnan(values), np.float32(-9), values))
+        assert a[3:] == b[3:] == c[3:]
+
+
+def test_the_land_mask_is_glorys_support_else_ostias_else_the_masks(con, package):
+    got, rows = samples(con, package, "patch_id % 61 = 0", options=", coverage := []")
+    assert rows.glorys.isna().any() and rows.glorys.notna().any()
+    con.execute("CREATE OR REPLACE TABLE bare AS SELECT * REPLACE (NULL::VARCHAR AS glorys, NULL::VARCHAR AS ostia) FROM rows")
+    bare = con.execute(f"SELECT {FIELDS} FROM geoquilt.ocean_sample('{package}', 'bare')").fetchall()
+    with rasterio.open(f"{package}/masks/world_land_mask.tif") as file:
+        land = file.read(1)
+    for sample, without, (_, row) in zip(got, bare, rows.iterrows()):
+        sst = np.isfinite(floats(sample[0])[:SIZE * SIZE])
+        want = np.isfinite(floats(sample[2])).reshape(10, -1).any(axis=0) if isinstance(row.glorys, str) else sst
+        np.testing.assert_array_equal(sample[7], want.astype(float))
+        assert isinstance(row.glorys, str) or not any(sample[4])
+        win = row.win
+        sea = land[win["row_off"]:win["row_off"] + SIZE, win["col_off"]:win["col_off"] + SIZE] <= 0.5
+        np.testing.assert_array_equal(without[7], sea.ravel().astype(float))
+
+
+def test_support_that_is_all_missing_stays_zero(con, package, tmp_path):
+    copy = tmp_path / "empty"
+    shutil.copytree(package, copy)
+    for path in (copy / "rasters/glorys").rglob("*.tif"):
+        with rasterio.open(path, "r+") as file:
+            file.write(np.full((file.count, 180, 360), 255, "uint8"))
+    got, _ = samples(con, str(copy), "patch_id % 197 = 0")
+    assert got and all(set(s[7]) == {0.0} and set(s[2]) == {None} and not any(s[4]) and not any(s[6]) and any(v is not None for v in s[0]) for s in got)
+
+
+def test_a_profile_belongs_to_every_window_that_holds_it_and_every_date_near_it(con, package):
+    """Windows of 15 days share profiles: a brute force over the store."""
+    got, rows = samples(con, package, "patch_id % 31 = 0 AND support > 0", options=", window_days := 15")
+    data = store(package)
+    casts = con.execute(f"SELECT temp FROM geoquilt.ocean_profiles('{package}') ORDER BY profile_id").fetchall()
+    values = np.array([floats(r[0]) for r in casts])
+    days = np.array([np.datetime64(day(int(d)) if d > 0 else "1900-01-01") for d in data.profile_date.values])
+    for sample, (_, row) in zip(got, rows.iterrows()):
+        win, near = row.win, np.abs((days - np.datetime64(row.date.date())).astype(int)) <= 7
+        y, x = data.grid_row.values - win["row_off"], data.grid_col.values - win["col_off"]
+        inside = near & (y >= 0) & (y < SIZE) & (x >= 0) & (x < SIZE) & np.isfinite(values).any(axis=1)
+        assert inside.sum() == row.support
+        total, count = np.zeros((10, SIZE, SIZE)), np.zeros((10, SIZE, SIZE))
+        for i in np.flatnonzero(inside):
+            ok = np.isfinite(values[i])
+            total[ok, y[i], x[i]] += values[i][ok]
+            count[ok, y[i], x[i]] += 1
+        want = np.where(count > 0, total / np.maximum(count, 1), np.nan).astype("float32")
+        np.testing.assert_allclose(floats(sample[1]).reshape(10, SIZE, SIZE), want, rtol=2e-7)
+    assert len(got) > 20
+
+
+def test_a_relation_that_is_no_registry_is_refused(con, package):
+    con.execute("CREATE TABLE other AS SELECT 1 AS a")
+    with pytest.raises(Exception, match="win|date|ostia"):
+        con.execute(f"FROM geoquilt.ocean_sample('{package}', 'other')").fetchall()
