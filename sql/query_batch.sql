@@ -10,10 +10,10 @@ WITH gq_samples AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_place, gq_row.query_id AS gq_id, gq_row.inputs AS gq_inputs, gq_row.targets AS gq_targets FROM query_table(samples) AS gq_row
 ), gq_parts AS MATERIALIZED (
     SELECT 'inputs' AS gq_role, gq_place, gq_id, gq_i, map_keys(gq_inputs)[gq_i] AS gq_variable, map_values(gq_inputs)[gq_i] AS gq_array
-    FROM (SELECT *, unnest(range(1, cardinality(gq_inputs) + 1)) AS gq_i FROM gq_samples)
+    FROM (SELECT *, unnest(range(1, cardinality(gq_inputs)::BIGINT + 1)) AS gq_i FROM gq_samples)
     UNION ALL
     SELECT 'targets', gq_place, gq_id, gq_i, map_keys(gq_targets)[gq_i], map_values(gq_targets)[gq_i]
-    FROM (SELECT *, unnest(range(1, cardinality(gq_targets) + 1)) AS gq_i FROM gq_samples)
+    FROM (SELECT *, unnest(range(1, cardinality(gq_targets)::BIGINT + 1)) AS gq_i FROM gq_samples)
 ), gq_ranks AS (
     SELECT min('query_batch(samples): "' || gq_variable || '" has ' || gq_least || ' dimensions in one sample, and ' || gq_most || ' in another') AS gq_fault
     FROM (SELECT gq_variable, min(len(gq_array.shape)) AS gq_least, max(len(gq_array.shape)) AS gq_most FROM gq_parts WHERE gq_array IS NOT NULL GROUP BY gq_role, gq_variable)

@@ -10,5 +10,6 @@ group! {
     table_macro ocean_profiles,
     table_macro ocean_registry,
     table_macro ocean_finetune,
+    table_macro ocean_sample,
     scalar_macro ocean_key,
 }
