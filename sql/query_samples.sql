@@ -27,7 +27,7 @@ WITH gq_asked AS (
         WHEN gq_crs NOT IN ('EPSG:4326', 'OGC:CRS84') THEN 'is in ' || geoquilt.main.gq_crs_name(gq_crs) || ', and queries are in degrees' END) AS gq_fault
     FROM gq_files
 ), gq_absent AS (
-    SELECT min(gq_variable) AS gq_name, (SELECT string_agg(DISTINCT variable::VARCHAR, ', ' ORDER BY variable::VARCHAR) FROM query_table(catalog)) AS gq_known
+    SELECT min(gq_variable) AS gq_name, (SELECT string_agg(DISTINCT variable::VARCHAR, ', ' ORDER BY variable::VARCHAR ASC NULLS LAST) FROM query_table(catalog)) AS gq_known
     FROM gq_wanted WHERE gq_variable NOT IN (SELECT gq_variable FROM gq_files)
 ), gq_guard AS (
     SELECT CASE
@@ -54,7 +54,7 @@ WITH gq_asked AS (
     FROM geoquilt.main.catalog_pairs('gq_query_boxes', 'gq_file_boxes') AS gq_pair
          JOIN gq_queries AS gq_query ON gq_query.gq_place = gq_pair.a_place JOIN gq_files AS gq_file ON gq_file.gq_place = gq_pair.b_place
 ), gq_steps AS (
-    SELECT gq_place, gq_variable, gq_start, list(gq_path ORDER BY encode(gq_path)) AS gq_paths FROM gq_found GROUP BY ALL
+    SELECT gq_place, gq_variable, gq_start, list(gq_path ORDER BY encode(gq_path) ASC NULLS LAST) AS gq_paths FROM gq_found GROUP BY ALL
 ), gq_grids AS (
     -- The pixels of the variable's own grid whose centres lie in the box.
     SELECT gq_place, gq_variable, min_by(gq_transform, encode(gq_path)) AS gq_grid, min_by(gq_crs, encode(gq_path)) AS gq_crs FROM gq_found GROUP BY ALL

@@ -10,7 +10,7 @@ from conftest import write_raster
 
 DAYS = [dt.date(2023, 4, 1) + dt.timedelta(i) for i in range(6)]
 # Variable, degrees of a pixel, west, north, rows, columns of a tile, tiles to the east.
-VARIABLES = {"l4_sst": (0.25, -60.0, 40.0, 60, 80, 2), "l3_ssh": (0.5, -60.25, 40.25, 40, 90, 1), "l4_ssh": (0.4, -60.0, 40.0, 50, 100, 1)}
+VARIABLES = {"l4_sst": (0.25, -60.0, 40.0, 80, 80, 2), "l3_ssh": (0.5, -60.25, 40.25, 40, 90, 1), "l4_ssh": (0.4, -60.0, 40.0, 50, 100, 1)}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def catalog(con, files):
     return "files"
 
 
-def queries(con, n=25, size=6, window_days=2, bbox="{xmin: -58, ymin: 22, xmax: -22, ymax: 38}", seed=1):
+def queries(con, n=25, size=6, window_days=2, bbox="{xmin: -56, ymin: 24, xmax: -24, ymax: 36}", seed=1):
     con.execute(f"CREATE OR REPLACE TABLE queries AS FROM geo_train_queries({n}, size := {size}, bbox := {bbox}, t_min := '2023-04-01', t_max := '2023-04-06', window_days := {window_days}, seed := {seed})")
     return con.execute("SELECT query_id, bbox, t_min, t_max FROM queries ORDER BY query_id").fetchall()
 
@@ -134,6 +134,15 @@ def test_values_across_two_tiles_are_one_field(con, files, catalog):
     want, _ = crop(files[1], "l4_sst", {"xmin": -42, "ymin": 30, "xmax": -38, "ymax": 34}, dt.datetime(2023, 4, 2), dt.datetime(2023, 4, 2))
     np.testing.assert_array_equal(array(inputs["l4_sst"]), want[0].astype("float64"))
     assert metadata["n_files"] == 2 and want.shape == (1, 16, 16)
+
+
+def test_what_hangs_over_the_data_is_null(con, files, catalog):
+    con.execute("CREATE TABLE queries AS SELECT 0 AS query_id, {xmin: -62.0, ymin: 38.0, xmax: -58.0, ymax: 42.0} AS bbox, TIMESTAMP '2023-04-02' AS t_min, TIMESTAMP '2023-04-02 12:00:00' AS t_max")
+    (_, inputs, *_), = samples(con, "{inputs: ['l4_sst']}")
+    want = np.full((16, 16), np.nan)
+    want[8:, 8:] = files[1]["l4_sst", dt.date(2023, 4, 2)][:8, :8]
+    np.testing.assert_array_equal(array(inputs["l4_sst"]), want)
+    assert inputs["l4_sst"]["lats"][0] == 41.875 and inputs["l4_sst"]["lons"][0] == -61.875
 
 
 def test_a_box_over_the_antimeridian_and_one_at_a_pole(con, tmp_path):

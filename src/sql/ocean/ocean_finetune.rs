@@ -11,7 +11,7 @@ pub const SQL: &str = include_str!("../../../sql/ocean_finetune.sql");
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "ocean_finetune",
     kind: Kind::Macro,
-    summary: "The registry of one run: all train rows of hard regions, with a share of easy ones.",
+    summary: "A registry for one run: all train rows of hard regions, a share of easy ones.",
     parameters: &[
         ROOT,
         Parameter {

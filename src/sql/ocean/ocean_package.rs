@@ -9,7 +9,7 @@ pub const SQL: &str = include_str!("../../../sql/ocean_package.sql");
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "ocean_package",
     kind: Kind::Macro,
-    summary: "The catalog of an ocean package: a row a file, with its variable, date and stretch.",
+    summary: "The catalog of an ocean package: a row a file, with variable, date and stretch.",
     parameters: &[Parameter {
         name: "root",
         types: "VARCHAR",

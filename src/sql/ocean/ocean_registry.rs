@@ -39,7 +39,7 @@ pub const REGISTRY: [Parameter; 5] = [
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "ocean_registry",
     kind: Kind::Macro,
-    summary: "The registry of an ocean package: patches and dates with their split, files and profiles.",
+    summary: "The registry of an ocean package: patches and dates, with split and files.",
     parameters: &[
         ROOT,
         GRID[0],

@@ -32,7 +32,7 @@ const ARRAYS: &str = "MAP(VARCHAR, STRUCT(data FLOAT[], shape BIGINT[], lats DOU
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "query_samples",
     kind: Kind::Macro,
-    summary: "The arrays of each query: inputs and targets by variable, each with its latitudes and longitudes.",
+    summary: "The arrays of each query: inputs and targets by variable, with coordinates.",
     parameters: &[
         QUERIES,
         CATALOG,

@@ -10,7 +10,7 @@ pub const SQL: &str = include_str!("../../../sql/resolution_report.sql");
 pub static DOC: FunctionDoc = FunctionDoc {
     name: "resolution_report",
     kind: Kind::Macro,
-    summary: "How many pixels of its own a query holds of each variable, and how many are asked for.",
+    summary: "How many pixels a query's box holds of each variable, and how many are asked.",
     parameters: &[CATALOG, QUERIES, SIZES],
     columns: &[
         column("variable", "VARCHAR", "Each of the catalog, sorted."),
