@@ -10,6 +10,9 @@ CREATE OR REPLACE MACRO geoquilt.main.gq_raster_paths(manifest) AS list_transfor
 CREATE OR REPLACE MACRO geoquilt.main.ocean_package(root) AS TABLE
 WITH gq_manifest AS MATERIALIZED (
     SELECT geo_ocean_manifest(root) AS gq_told
+), gq_facts AS (
+    -- Without the lists: each row of a join would hold them.
+    SELECT gq_told.mask AS gq_mask, len(gq_told.depth_axis_m) AS gq_n_levels FROM gq_manifest
 ), gq_named AS MATERIALIZED (
     SELECT 1 AS gq_part_number, 'rasters' AS part, gq_raster.product AS product, gq_raster.variable AS variable, gq_raster.day::DATE AS date,
            gq_raster.stretch AS stretch, gq_raster.path AS gq_path
@@ -23,8 +26,8 @@ WITH gq_manifest AS MATERIALIZED (
 ), gq_headers AS MATERIALIZED (
     FROM geo_catalog_build(geoquilt.main.gq_raster_paths(geo_ocean_manifest(root)), kind := 'raster')
 ), gq_grid AS (
-    SELECT gq_header.path AS gq_mask, gq_header.crs AS gq_crs, gq_header.transform AS gq_transform, gq_header.width AS gq_width, gq_header.height AS gq_height
-    FROM gq_headers AS gq_header JOIN gq_manifest ON gq_header.path = gq_told.mask
+    SELECT gq_mask, gq_n_levels, gq_header.crs AS gq_crs, gq_header.transform AS gq_transform, gq_header.width AS gq_width, gq_header.height AS gq_height
+    FROM gq_headers AS gq_header JOIN gq_facts ON gq_header.path = gq_mask
 ), gq_faults AS (
     SELECT min('"' || gq_header.path || '" ' || CASE
         WHEN gq_header.crs <> gq_crs THEN 'is in ' || gq_header.crs || ', and the mask "' || gq_mask || '" in ' || gq_crs
@@ -32,11 +35,11 @@ WITH gq_manifest AS MATERIALIZED (
             'has ' || gq_header.height || ' x ' || gq_header.width || ' pixels, and the mask "' || gq_mask || '" ' || gq_height || ' x ' || gq_width
         WHEN list_max(list_transform(range(1, 7), lambda gq_i: abs(gq_header.transform[gq_i] - gq_transform[gq_i]))) > 1e-6 * abs(gq_transform[2]) THEN
             'lies at ' || gq_header.transform::VARCHAR || ', and the mask "' || gq_mask || '" at ' || gq_transform::VARCHAR
-        WHEN product = 'glorys' AND len(gq_header.bands) <> len(gq_told.depth_axis_m) THEN
-            'has ' || len(gq_header.bands) || ' bands, and depth_axis_m ' || len(gq_told.depth_axis_m) || ' depths'
+        WHEN product = 'glorys' AND len(gq_header.bands) <> gq_n_levels THEN
+            'has ' || len(gq_header.bands) || ' bands, and depth_axis_m ' || gq_n_levels || ' depths'
         WHEN product <> 'glorys' AND len(gq_header.bands) <> 1 THEN 'has ' || len(gq_header.bands) || ' bands, where one is one date''s field'
     END) AS gq_fault
-    FROM gq_named JOIN gq_headers AS gq_header ON gq_header.path = gq_path CROSS JOIN gq_grid CROSS JOIN gq_manifest
+    FROM gq_named JOIN gq_headers AS gq_header ON gq_header.path = gq_path CROSS JOIN gq_grid
     WHERE part = 'rasters'
 ), gq_guard AS (
     SELECT CASE WHEN gq_fault IS NOT NULL THEN

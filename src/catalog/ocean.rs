@@ -238,6 +238,9 @@ fn day(value: &Value) -> Option<i64> {
 /// # Errors
 /// A folder without `manifest.yaml`, one that is not YAML, that lacks a key, or that names a file that is not there.
 pub fn package(root: &str) -> Result<Package> {
+    if root.is_empty() {
+        return Err(Error::invalid("\"\"", "the folder that holds manifest.yaml"));
+    }
     let root = if root.len() > 1 { root.trim_end_matches('/') } else { root };
     let path = format!("{root}/manifest.yaml");
     Sight::at(&path)?;

@@ -78,7 +78,7 @@ impl Builder {
                     ScalarStyle::Plain => plain(&text),
                     _ => Value::String(text.into_owned()),
                 };
-                self.put(value, text_key(style), anchor, 1)
+                self.put(value, style != ScalarStyle::Plain, anchor, 1)
             }
             Event::Alias(anchor) => {
                 let found = self.anchors.iter().rev().find(|(known, _)| *known == anchor);
@@ -146,10 +146,6 @@ fn count(value: &Value) -> usize {
         Value::Object(items) => items.values().map(count).sum::<usize>() + 1,
         _ => 1,
     }
-}
-
-fn text_key(style: ScalarStyle) -> bool {
-    style != ScalarStyle::Plain
 }
 
 /// A plain scalar by the core schema. A number that JSON cannot say stays a text.

@@ -324,7 +324,7 @@ def test_a_manifest_that_is_wrong_says_where(con, changed, edit, said):
 
 def test_folders_that_are_no_packages(con, tmp_path):
     (tmp_path / "manifest.yaml").write_text("a: [1")
-    for root, said in ((f"{tmp_path}", "not YAML"), (f"{tmp_path}/none", "does not exist"), ("", "manifest.yaml")):
+    for root, said in ((f"{tmp_path}", "not YAML"), (f"{tmp_path}/none", "does not exist"), ("", "must be the folder that holds manifest.yaml")):
         with pytest.raises(Exception, match=rf"geo_ocean_manifest\(root\).*{said}"):
             con.execute(f"SELECT geo_ocean_manifest('{root}')").fetchall()
     assert con.execute("SELECT geo_ocean_manifest(NULL)").fetchone() == (None,)

@@ -48,7 +48,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
         "ANY",
         "As geo_patch_grid gives them over the mask. It does not depend on any date.",
     )],
-    nulls: "NULL for regions is not given.",
+    nulls: "NULL for regions is not given; a NULL root is an error.",
     errors: &[
         "root: as geo_ocean_manifest",
         "max_land_fraction: rejects all patches; size: larger than the mask; regions: as force_include of geo_patch_grid",

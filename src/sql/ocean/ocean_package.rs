@@ -36,7 +36,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
             "All columns of `geo_catalog_build`, so that the rows join as a catalog; from headers, of rasters and masks alone, NULL of all else but `path`. `t_min` and `t_max` are the raster's day.",
         ),
     ],
-    nulls: "No row for a NULL root.",
+    nulls: "A NULL root is an error.",
     errors: &[
         "root: as geo_ocean_manifest",
         "a raster on another grid than the mask's, or with another number of bands than depth_axis_m has depths (GLORYS) or than one",

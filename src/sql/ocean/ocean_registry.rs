@@ -71,7 +71,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
         column("argo_to", "DATE", "Last day, inside."),
         column("...", "ANY", "`split_by`, and the columns of the grid."),
     ],
-    nulls: "NULL for regions, require_argo and coverage is not given. A profile without a day counts to no date.",
+    nulls: "NULL for regions, require_argo and coverage is not given; a NULL root is an error. A profile without a day counts to no date.",
     errors: &[
         "root: as geo_ocean_manifest, ocean_package, ocean_profiles and ocean_grid",
         "val_year: a year without a date (those there are are told)",
