@@ -5,6 +5,8 @@
 # make loop   while working: a quick build, then the tests that T names (T='test/python/test_grid.py -k snap')
 # make tidy   the invariants of docs/architecture.md, on the text of src/ alone
 # make wheel  dist/geoquilt-*.whl: Python's package, with the extension inside
+# make site   build/site/index.html: README, gallery and reference as pages with a search
+# make repository KEY=key.pem  dist/repository: a signed folder from which DuckDB installs the extension
 # make bench  ours against theirs, in one run; with BEFORE=an earlier geoquilt.duckdb_extension, that beside this
 # make docs   writes docs/reference.md and the example tests from the functions' own documentation
 
@@ -39,12 +41,15 @@ SQLLOGICTEST := $(KEEP)/tools/bin/sqllogictest
 export GEOQUILT_EXTENSION := $(CURDIR)/$(EXTENSION)
 export GEOQUILT_TEST_CACHE := $(KEEP)/test
 
-.PHONY: release setup demo test check loop tidy wheel bench docs test-rust test-sql test-python clean
+.PHONY: release setup demo test check loop tidy wheel site repository bench docs test-rust test-sql test-python clean
 
 release: setup
 	$(CARGO) build $(RELEASE)
 	mkdir -p $(dir $(EXTENSION))
 	.ci/package.sh "$(CARGO_TARGET_DIR)/release/libgeoquilt.so" $(EXTENSION) $(VERSION)
+# Where DuckDB's community repository looks for it.
+	mkdir -p build/release/extension/geoquilt
+	ln -f $(EXTENSION) build/release/extension/geoquilt/geoquilt.duckdb_extension
 	@echo "built $(EXTENSION) $(VERSION)"
 
 setup:
@@ -54,6 +59,11 @@ $(KEEP)/venv-%/.ready: test/python/requirements.txt
 	python3 -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet duckdb==$* $(if $(filter 1.5.6,$*),duckdb-cli==$*) -r test/python/requirements.txt
 	touch $@
+
+$(KEEP)/venv-site/.ready: site/requirements.txt
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet -r $<
+	cp $< $@
 
 $(SQLLOGICTEST):
 	CARGO_TARGET_DIR=$(KEEP)/tools/target $(CARGO) install --quiet --locked --root $(KEEP)/tools sqllogictest-bin --version 0.29.1
@@ -104,6 +114,20 @@ docs:
 
 wheel: release
 	python3 python/make_wheel.py $(EXTENSION) dist
+
+site: $(KEEP)/venv-site/.ready
+	NO_MKDOCS_2_WARNING=1 $(KEEP)/venv-site/bin/mkdocs build --strict -f site/mkdocs.yml
+
+repository: release
+	python3 .ci/repository.py $(EXTENSION) $(or $(KEY),key.pem) dist/repository $(addprefix v,$(ENGINES))
+
+# What the builds of DuckDB's community repository call, besides `release`. One file serves every engine from 1.5.6 on, so that the version of
+# DuckDB does not matter; in their container nothing but the build is done.
+.PHONY: configure configure_ci set_duckdb_version set_duckdb_tag test_release
+configure configure_ci: $(if $(filter 1,$(LINUX_CI_IN_DOCKER)),,setup)
+set_duckdb_version set_duckdb_tag:
+	@echo "one file serves DuckDB 1.5.6 and later"
+test_release: $(if $(filter 1,$(LINUX_CI_IN_DOCKER) $(SKIP_TESTS)),,test-sql)
 
 bench: release
 	python3 -m venv $(KEEP)/venv-bench

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import html
 import json
 import os
 import re
@@ -90,6 +91,14 @@ class Batch(Mapping[str, Any]):
         return f"<geoquilt.Batch of {len(self.row)} rows; {tensors}; columns {', '.join(self._table.column_names)}>"
 
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the tensors and the columns, without a pixel."""
+        lines = [(name, f"{tensor.dtype} {list(tensor.shape)}") for name, tensor in self.tensors.items()]
+        lines += [(name, str(self._table.schema.field(name).type)) for name in self._table.column_names if name not in self.tensors]
+        cells = "".join(f"<tr><td><b>{html.escape(name)}</b></td><td style='text-align:left'>{html.escape(kind[:120])}</td></tr>" for name, kind in lines)
+        return f"<p>Batch of {len(self.row)} rows</p><table>{cells}</table>"
+
+
 def _values(column: pa.ChunkedArray) -> np.ndarray:
     kind = column.type
     plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind) and not pa.types.is_time(kind)
@@ -115,8 +124,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _table(rows: Any) -> pa.Table:
-    """Rows of any kind as a table of Arrow."""
+def _table(rows: Any, function: str = "batches") -> pa.Table:
+    """Rows of any kind as a table of Arrow; errors name the function that was given them."""
     if isinstance(rows, pa.Table):
         return rows
     if isinstance(rows, pa.RecordBatch):
@@ -132,11 +141,11 @@ def _table(rows: Any) -> pa.Table:
 
         path = os.fspath(rows)
         if not path.lower().endswith(".parquet"):
-            raise Error(f'batches(rows): "{path}" is not a Parquet file\nGive a .parquet path, a relation (con.table(...), con.sql(...)), a data frame or a table of Arrow')
+            raise Error(f'{function}(rows): "{path}" is not a Parquet file\nGive a .parquet path, a relation (con.table(...), con.sql(...)), a data frame or a table of Arrow')
         return pyarrow.parquet.read_table(path)
     if hasattr(rows, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(rows).read_all()
-    raise Error(f"batches(rows): a {type(rows).__name__} is no rows\nGive a relation (con.table(...), con.sql(...)), a data frame, a table or stream of Arrow, or a .parquet path")
+    raise Error(f"{function}(rows): a {type(rows).__name__} is no rows\nGive a relation (con.table(...), con.sql(...)), a data frame, a table or stream of Arrow, or a .parquet path")
 
 
 def _bytes(size: str) -> int | None:

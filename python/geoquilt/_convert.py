@@ -6,24 +6,49 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 
-def _row(read: Any) -> dict[str, Any]:
+def _row(read: Any, told: str = "to_xarray(read)") -> dict[str, Any]:
+    """One read as a dict; errors begin with what they are told of."""
     if isinstance(read, duckdb.DuckDBPyRelation):
         table = read.limit(2).to_arrow_table()
         table = table if hasattr(table, "to_pylist") else table.read_all()
-        rows = table.to_pylist()
-        if len(rows) != 1:
-            raise ValueError(f"to_xarray(read): {'no row' if not rows else 'more than one row'}: give the relation of one read, such as con.sql(...).limit(1)")
-        read = rows[0]
+        if len(table) != 1:
+            raise ValueError(f"{told}: {'no row' if not len(table) else 'more than one row'}: give the relation of one read, such as con.sql(...).limit(1)")
+        read = {name: _plain(table.column(name)[0], name) for name in table.column_names}
     if not isinstance(read, dict):
-        raise TypeError(f"to_xarray(read): a {type(read).__name__} is no read: give a relation of one row, or the dict that read_slice, read_series or read_array gave")
+        raise TypeError(f"{told}: a {type(read).__name__} is no read: give a relation of one row, or the dict that read_slice, read_series or read_array gave")
     if "data" not in read:
         inside = [value for value in read.values() if isinstance(value, dict) and "data" in value]
         if len(inside) != 1:
-            raise ValueError(f"to_xarray(read): there is no data among {', '.join(map(str, read))}")
+            raise ValueError(f"{told}: there is no data among {', '.join(map(str, read))}")
         read = inside[0]
     return read
+
+
+def _plain(value: pa.Scalar, name: str) -> Any:
+    """A value as Python has it, but for pixels, which stay together in the type that they have."""
+    if isinstance(value, pa.StructScalar) and value.is_valid:
+        return {inner: _plain(value[inner], inner) for inner in value}
+    if name != "data" or not isinstance(value, (pa.ListScalar, pa.LargeListScalar, pa.FixedSizeListScalar)) or not value.is_valid:
+        return value.as_py()
+    pixels = value.values
+    if not (pa.types.is_integer(pixels.type) or pa.types.is_floating(pixels.type)):
+        return value.as_py()
+    if pixels.null_count and pa.types.is_integer(pixels.type):
+        pixels = pixels.cast(pa.float32() if pixels.type.bit_width <= 16 else pa.float64())
+    # A NULL comes out as NaN.
+    return pixels.to_numpy(zero_copy_only=False)
+
+
+def _array(read: dict[str, Any]) -> np.ndarray:
+    """The pixels of a read in its shape, NaN where there is none."""
+    values = read["data"]
+    shape = [int(side) for side in read.get("shape") or [len(values)]]
+    if isinstance(values, np.ndarray):
+        return values.reshape(shape)
+    return np.array([np.nan if value is None else value for value in values], np.float32 if read.get("dims") or None in values else None).reshape(shape)
 
 
 def to_xarray(read: Any) -> Any:
@@ -34,12 +59,8 @@ def to_xarray(read: Any) -> Any:
     import xarray as xr
 
     read = _row(read)
-    values = read["data"]
-    shape = [int(side) for side in read.get("shape") or [len(values)]]
-    if isinstance(values, np.ndarray):
-        array = values.reshape(shape)
-    else:
-        array = np.array([np.nan if value is None else value for value in values], np.float32 if read.get("dims") or None in values else None).reshape(shape)
+    array = _array(read)
+    shape = list(array.shape)
     times = read.get("times")
     dims = list(read["dims"]) if read.get("dims") else (["time"] if len(shape) == 4 else []) + ["band", "y", "x"][-min(len(shape), 3):]
     coords: dict[str, Any] = {}

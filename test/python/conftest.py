@@ -20,6 +20,9 @@ CACHE = pathlib.Path(os.environ.get("GEOQUILT_TEST_CACHE", pathlib.Path.home() /
 sys.path.insert(0, str(ROOT / "python"))
 os.environ["GEOQUILT_EXTENSION"] = EXTENSION
 DEPTH_RECON = "depth-recon==0.0.1a12"
+TORCH = "torch==2.14.1"
+TORCH_MINUTES = 15  # several gigabytes
+BESIDE_TORCH = ["duckdb==1.5.6", "numpy==2.4.6", "pyarrow==26.0.1", "pandas==3.1.1", "rasterio==1.4.4", "matplotlib==3.11.2", "iris-sample-data==2.5.2"]
 
 
 def pytest_configure(config):
@@ -126,6 +129,29 @@ def depth_recon():
             zipfile.ZipFile(wheel).extractall(folder)
     sys.path.insert(0, str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def torch_python():
+    """Python of an environment that holds torch: a large one, made once and kept in the cache; where torch cannot be had, what needs it is skipped."""
+    home = CACHE / f"venv-{TORCH.replace('==', '-')}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    wanted = "\n".join([TORCH, *BESIDE_TORCH])
+    with open(f"{home}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ready = home / ".ready"
+        if not ready.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        if not ready.exists() or ready.read_text() != wanted:
+            install = [str(home / "bin/python"), "-m", "pip", "install", "-q", TORCH, *BESIDE_TORCH]
+            try:
+                made = subprocess.run(install, capture_output=True, text=True, timeout=TORCH_MINUTES * 60)
+            except subprocess.TimeoutExpired:
+                pytest.skip(f"torch is not here within {TORCH_MINUTES} minutes")
+            if made.returncode:
+                pytest.skip(f"torch cannot be installed: {made.stderr[-300:]}")
+            ready.write_text(wanted)
+    return str(home / "bin/python")
 
 
 @pytest.fixture(scope="session")

@@ -380,13 +380,13 @@ def test_settings_out_of_range_do_no_harm(con, good, sql):
 EDGES = {"geoquilt_block_cache_mb": (0, 2**44 - 1), "geoquilt_threads": (1, 1024), "geoquilt_max_chunk_mb": (1, 2**44 - 1), "geoquilt_aggregate_mb": (1, 2**44 - 1),
          "geoquilt_remote_cache_mb": (1, 2**44 - 1), "geoquilt_remote_retries": (0, 6),
          "geoquilt_remote_concurrency": (1, 1024), "geoquilt_remote_inflight_mb": (1, 2**44 - 1),
-         "geoquilt_transport": (0, 2), "geoquilt_remote_timeout": (1, 3600), "geoquilt_remote_trust": (0, 31_536_000)}
+         "geoquilt_remote_timeout": (1, 3600), "geoquilt_remote_trust": (0, 31_536_000)}
 
 
 @pytest.mark.parametrize("name", list(EDGES))
 def test_a_setting_out_of_its_range_is_refused_by_whatever_runs_next(con, good, tmp_path, name):
     """DuckDB lets a setting of an extension be any number of its type."""
-    assert set(EDGES) == {row[0] for row in con.execute("SELECT name FROM duckdb_settings() WHERE name LIKE 'geoquilt%'").fetchall()}
+    assert set(EDGES) == {row[0] for row in con.execute("SELECT name FROM duckdb_settings() WHERE name LIKE 'geoquilt%' AND input_type <> 'VARCHAR'").fetchall()}
     calls = ["SELECT geo_taper('hann', 4)", f"SELECT read_patch('{good}', {W})", f"SELECT count(*) FROM read_patch('{good}', size := 4)", f"FROM geo_catalog_build('{good}')",
              "SELECT geoquilt.stitch([1, 2]::FLOAT[], {row_off: 0, col_off: 0, height: 1, width: 2}, [1, 2])", "SELECT geoquilt.stats([1, 2]::FLOAT[], [1, 2])",
              f"COPY (SELECT [1, 2]::FLOAT[], [1, 1, 2]) TO '{tmp_path}/x.tif'"]

@@ -43,6 +43,17 @@ def test_an_array_is_xarrays_own(con):
         np.testing.assert_array_equal(ours[name], theirs[name])
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64", "uint8", "int16", "int32"])
+def test_pixels_keep_their_type_and_are_nan_where_there_is_none(con, raster, kind):
+    data = np.arange(12).reshape(3, 4).astype(kind)
+    whole = geoquilt.to_xarray(con.sql(f"FROM read_patch('{raster('whole.tif', data)}', size := [3, 4])"))
+    assert whole.dtype == kind
+    np.testing.assert_array_equal(whole[0], data)
+    holed = geoquilt.to_xarray(con.sql(f"FROM read_patch('{raster('holed.tif', data, nodata=5)}', size := [3, 4])"))
+    assert holed.dtype == {"uint8": "float32", "int16": "float32", "int32": "float64"}.get(kind, kind)
+    np.testing.assert_array_equal(holed[0], np.where(data == 5, np.nan, data))
+
+
 def test_what_is_no_read_is_told(con):
     for said, read in (("more than one row", con.sql(f"FROM read_patch('{SST}', size := 6)")), ("no row", con.sql("SELECT [1] AS data LIMIT 0")),
                        ("there is no data", con.sql("SELECT 1 AS x")), ("is no read", 3)):

@@ -70,6 +70,25 @@ def test_nothing_is_left_in_the_users_database(database, scene):
     assert sorted(p.name for p in database.parent.glob("user.db*")) == ["user.db"]
 
 
+@pytest.mark.parametrize("sql", [
+    "SELECT geoquilt.stats([1, 2]::FLOAT[], [1, 2])",
+    "SELECT geoquilt.stitch([1, 2]::FLOAT[], {row_off: 0, col_off: 0, height: 1, width: 2}, [1, 2])",
+    "SELECT geo_calc([1, 2]::FLOAT[], [1, 2], 'b1 + 1') FROM range(3)",
+])
+def test_what_duckdb_refuses_us_leaves_no_exception_behind_in_the_thread(tmp_path, sql):
+    """DuckDB leaves out the checkpoint of a database that is closed while an exception is on its way."""
+    path = tmp_path / "user.db"
+    code = OPEN + f"""
+import os
+con = connect()
+con.execute({sql!r}).fetchall()
+with duckdb.connect({str(path)!r}) as bare:
+    bare.execute('CREATE TABLE mine AS SELECT 42 AS answer')
+print(os.listdir({str(tmp_path)!r}))
+"""
+    assert passed(run_python(code)) == "['user.db']\n"
+
+
 def test_after_close_the_file_can_be_reopened_in_the_same_process(database):
     code = OPEN + f"""
 for i in range(5):

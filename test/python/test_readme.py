@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import geopandas
+import matplotlib
 import numpy as np
 import pytest
 import rasterio
@@ -49,9 +50,25 @@ def test_the_readme_session_prints_what_the_readme_shows():
     assert run.stdout == shown
 
 
+def test_the_first_lines_of_python_run_as_they_stand(monkeypatch):
+    """And give the pixels of the training rows, each once."""
+    matplotlib.use("Agg")
+    code = re.search(r"<!-- first -->\n```python\n(.*?)```", README, re.S).group(1)
+    assert len([line for line in code.splitlines() if line]) <= 10
+    monkeypatch.chdir(ROOT)
+    names = {"seen": []}
+    exec(code.replace('batch["data"], batch["date"]', 'seen.append(batch)'), names)
+    rows = names["con"].sql("SELECT path, win.row_off, win.col_off, patch_id, date FROM registry WHERE split = 'train'").fetchall()
+    got = {(number, date.astype("datetime64[D]").item()): data for batch in names["seen"] for data, number, date in zip(batch["data"], batch["patch_id"], batch["date"])}
+    assert len(got) == len(rows) == sum(len(batch.row) for batch in names["seen"]) > 16
+    for path, row, col, number, date in rows:
+        with rasterio.open(path) as file:
+            np.testing.assert_array_equal(got[number, date], file.read(masked=True)[:, row:row + 6, col:col + 6].filled(np.nan))
+
+
 def test_the_readme_python_reads_every_patch(tmp_path, monkeypatch, con):
     """The code block "Into NumPy" runs as it stands, on a registry of its own making."""
-    code = re.search(r"```python\n(.*?)```", README, re.S).group(1)
+    code = re.search(r"```python\n(.*?)```", SECTIONS["Into NumPy"], re.S).group(1)
     small = ROOT / "test/data/small"
     con.execute(f"""
         CREATE TABLE grid AS FROM geo_patch_grid('{small}/land.tif', size := 6);

@@ -1,38 +1,11 @@
 """geoquilt.torch, in an environment that holds torch: a large one, made once and kept in the tests' cache."""
-import fcntl
 import os
 import subprocess
-import sys
 import textwrap
 
 import numpy as np
 import pytest
-from conftest import CACHE, EXTENSION, ROOT, write_raster
-
-TORCH = "torch==2.14.1"
-MINUTES = 15  # several gigabytes
-BESIDE = ["duckdb==1.5.6", "numpy==2.4.6", "pyarrow==26.0.1", "pandas==3.1.1", "rasterio==1.4.4"]
-
-
-@pytest.fixture(scope="module")
-def with_torch():
-    """Python of that environment; where torch cannot be had, what needs it is skipped."""
-    home = CACHE / f"venv-{TORCH.replace('==', '-')}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(f"{home}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / ".ready").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-            install = [str(home / "bin/python"), "-m", "pip", "install", "-q", TORCH, *BESIDE]
-            try:
-                made = subprocess.run(install, capture_output=True, text=True, timeout=MINUTES * 60)
-            except subprocess.TimeoutExpired:
-                pytest.skip(f"torch is not here within {MINUTES} minutes")
-            if made.returncode:
-                pytest.skip(f"torch cannot be installed: {made.stderr[-300:]}")
-            (home / ".ready").touch()
-    return str(home / "bin/python")
-
+from conftest import EXTENSION, ROOT, write_raster
 
 ROWS = """
 import numpy as np, pyarrow as pa
@@ -45,7 +18,7 @@ def rows(count=40, side=16):
 
 
 @pytest.fixture(scope="module")
-def run(with_torch, tmp_path_factory):
+def run(torch_python, tmp_path_factory):
     folder = tmp_path_factory.mktemp("torch")
     rng = np.random.default_rng(1)
     paths = [write_raster(folder / f"{i}.tif", rng.normal(0, 1, (2, 100, 100)).astype("float32"), tiled=True, blockxsize=32, blockysize=32) for i in range(4)]
@@ -56,7 +29,7 @@ def run(with_torch, tmp_path_factory):
         # Workers that are spawned import the script: what it does stands behind its name.
         script.write_text(f"PATHS = {paths!r}\n{ROWS}\n" + ("if __name__ == '__main__':\n" + textwrap.indent(body, "    ") if main else body))
         env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "GEOQUILT_EXTENSION": EXTENSION, "OMP_NUM_THREADS": "1"}
-        answer = subprocess.run([with_torch, str(script)], capture_output=True, text=True, timeout=timeout, env=env)
+        answer = subprocess.run([torch_python, str(script)], capture_output=True, text=True, timeout=timeout, env=env)
         assert answer.returncode == 0, answer.stderr[-3000:]
         return answer.stdout
 
