@@ -20,13 +20,10 @@ FROM 'demo/out/catalog.parquet' GROUP BY ALL ORDER BY first_day;
 
 .print '2  The grid: patches of 128 x 128 pixels every 32, over the land mask.'
 -- Where more than 30 % is land a patch is rejected, except in seas that would then be lost.
+SET VARIABLE regions = (SELECT list(region) FROM geoquilt.ocean_regions() AS region);
 CREATE TABLE grid AS
 FROM geo_patch_grid('demo/out/land_mask.tif', size := 128, stride := 32, max_land_fraction := 0.3, include_rejected := true,
-    force_include := [
-        {name: 'mediterranean', xmin: -6,  ymin: 30, xmax: 37,  ymax: 46, max_land_fraction: 0.6},
-        {name: 'baltic',        xmin: 14,  ymin: 53, xmax: 30,  ymax: 66, max_land_fraction: 0.75},
-        {name: 'red_sea',       xmin: 32,  ymin: 12, xmax: 44,  ymax: 30, max_land_fraction: 0.85},
-        {name: 'hudson_bay',    xmin: -95, ymin: 51, xmax: -76, ymax: 64, max_land_fraction: 0.6}]);
+    force_include := getvariable('regions'));
 COPY grid TO 'demo/out/grid.parquet';
 
 SELECT status, force_region, count(*) AS patches, round(avg(land_fraction), 2) AS mean_land, round(max(land_fraction), 2) AS most_land

@@ -28,12 +28,12 @@ OUT = DEMO / "out"
 EXTENSION = sys.argv[1] if len(sys.argv) > 1 else DEMO.parent / "build/release/geoquilt.duckdb_extension"
 
 INK, SOFT, SEA, LAND, KEPT, REJECTED = "#1f2d3a", "#5c6b78", "#f3f7fa", "#d9d5cc", "#2f7fb5", "#b9b2a6"
-# The boxes given to force_include in demo.sql: west, south, east, north.
+# The boxes of geoquilt.ocean_regions(), which demo.sql takes: west, south, east, north.
 REGIONS = {
     "mediterranean": ((-6, 30, 37, 46), "#d1495b"),
-    "baltic": ((14, 53, 30, 66), "#8f5fbf"),
+    "baltic": ((9, 53, 31, 66), "#8f5fbf"),
     "red_sea": ((32, 12, 44, 30), "#e07b00"),
-    "hudson_bay": ((-95, 51, -76, 64), "#00857c"),
+    "hudson_bay": ((-96, 50, -74, 65), "#00857c"),
 }
 HALO = [withStroke(linewidth=3, foreground="white")]
 plt.rcParams.update({"font.family": "DejaVu Sans", "text.color": INK, "axes.edgecolor": "#c5ced6"})

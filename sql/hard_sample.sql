@@ -12,8 +12,8 @@ WITH gq_regions AS (
                  AND CASE WHEN gq_box.xmax - gq_box.xmin >= 360 THEN true
                           WHEN gq_west <= gq_east THEN gq_lon BETWEEN gq_west AND gq_east
                           ELSE gq_lon >= gq_west OR gq_lon <= gq_east END) AS gq_hard
-    FROM (SELECT NULL::DOUBLE AS land_fraction, NULL::VARCHAR AS force_region) AS gq_absent,
-         LATERAL (SELECT gq_row.*, gq_row.split::VARCHAR AS gq_part, gq_row.lat_center::DOUBLE AS gq_lat, land_fraction::DOUBLE AS gq_land, force_region::VARCHAR AS gq_forced,
+    FROM (SELECT NULL::DOUBLE AS land_fraction, NULL::VARCHAR AS force_region, NULL::VARCHAR AS status) AS gq_absent,
+         LATERAL (SELECT gq_row.*, gq_row.split::VARCHAR AS gq_part, gq_row.lat_center::DOUBLE AS gq_lat, land_fraction::DOUBLE AS gq_land, CASE WHEN status::VARCHAR IS DISTINCT FROM 'kept' THEN force_region::VARCHAR END AS gq_forced,
                          (gq_row.lon_center + 180) - 360 * floor((gq_row.lon_center + 180) / 360) - 180 AS gq_lon
                   FROM (SELECT gq_entry.*, row_number() OVER () AS gq_place FROM query_table(registry) AS gq_entry
                         WHERE true OR geo_catalog_check(gq_entry, {place: 'hard_sample(registry)', columns: ['split', 'lon_center', 'lat_center']})) AS gq_row) AS gq_known

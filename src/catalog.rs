@@ -4,6 +4,7 @@ mod array;
 mod build;
 mod built_with;
 mod name;
+pub mod ocean;
 mod previous;
 mod raster;
 pub mod stac;

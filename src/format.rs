@@ -15,6 +15,7 @@ pub mod open;
 pub mod parquet;
 pub mod tiff;
 pub mod vrt;
+pub mod yaml;
 pub mod zarr;
 
 use crate::affine::Affine;

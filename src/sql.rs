@@ -86,7 +86,7 @@ macro_rules! groups {
 
 groups![
     catalog, algebra, geometry, grid, sampling, splits, neighbours, time, query, raster, array, vector,
-    bands, profile, stitch, write, system
+    bands, profile, ocean, stitch, write, system
 ];
 
 /// Every SQL function of geoquilt.

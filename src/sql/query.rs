@@ -10,4 +10,7 @@ group! {
     table geo_eval_queries::GeoEvalQueries,
     table geo_replay_queries::GeoReplayQueries,
     table_macro query_changes,
+    table_macro query_samples,
+    table_macro query_batch,
+    table_macro resolution_report,
 }

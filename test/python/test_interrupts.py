@@ -251,7 +251,7 @@ TOLD = {"read_stac", "read_slice", "geo_polygonize", "geo_zonal_stats", "read_ar
 ROWS = {
     "geo_catalog_check", "geo_catalog_problems", "geo_query_area", "geo_box_levels", "geo_box_cells", "geo_bbox", "geo_box", "geo_project", "geo_crs_definition",
     "geo_intersects", "geo_intersection", "geo_difference", "geo_block", "geo_windows_overlap", "geo_time_weights", "geo_slice", "read_times", "read_variables",
-    "geo_patch_degrees", "geo_replay_queries", "geo_project_slice", "geo_row_number", "geo_row_shares", "geo_window",
+    "geo_patch_degrees", "geo_replay_queries", "geo_project_slice", "geo_row_number", "geo_row_shares", "geo_window", "geo_ocean_manifest",
     "geoquilt_functions", "geoquilt_progress", "geoquilt_cache", "geoquilt_remote", "geoquilt_version", "read_series",
 }
 LONG = [(name, sql) for name, jobs in JOBS.items() for sql in jobs]

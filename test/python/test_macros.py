@@ -16,6 +16,7 @@ DAYS = "SELECT (DATE '2019-12-01' + INTERVAL (i * 20) DAY)::DATE AS date, 'sst' 
 REGISTRY = """SELECT i AS patch_id, 'scene_' || (i % 4) || '.tif' AS path, {row_off: 0, col_off: 10 * i, height: 10, width: 10} AS win, {xmin: 10 * i, ymin: 0, xmax: 10 * i + 10, ymax: 10} AS bbox,
     'OGC:CRS84' AS crs, 10 * i + 5 AS lon_center, 5 AS lat_center, CASE WHEN i % 3 = 0 THEN 'val' ELSE 'train' END AS split, (DATE '2020-01-01' + (i % 2)::INT) AS date, 'place' AS split_by FROM range(12) t(i)"""
 
+SMALL = ROOT / "test/data/small"
 # Each macro over relations by name: {grid}, {days}, {files}, {other}, {registry}.
 CALLS = {
     "patch_registry": "FROM geoquilt.patch_registry('{grid}', '{days}', val_fraction := 0.25, seed := 7)",
@@ -40,13 +41,23 @@ CALLS = {
     "patch_sample": "FROM geoquilt.patch_sample('{files}', 40, 2, resolution := 1, t := 'uniform')",
     "patch_sample by a column": "FROM geoquilt.patch_sample('{files}', 40, 2, resolution := 1, weight := 'size')",
     "patch_pairs": "WITH gq_test_rows AS (SELECT 1 AS patch_id, path, t_min FROM \"{files}\") FROM geoquilt.patch_pairs('gq_test_rows', INTERVAL 15 DAY, max_interval := INTERVAL 40 DAY, n := 30)",
+    "resolution_report": "WITH gq_test_boxes AS (SELECT {{xmin: 0, ymin: 0, xmax: 10, ymax: 12}} AS bbox), gq_test_grids AS (SELECT path, 'v' || size % 3 AS variable, [0, 0.5, 0, 0, 0, -0.25] AS transform FROM \"{files}\") FROM geoquilt.resolution_report('gq_test_grids', 'gq_test_boxes', sizes := {{'default': [9, 9]}})",
+    "query_samples": f"WITH gq_test_tiles AS (SELECT *, 'sst' AS variable FROM geo_catalog_build('{SMALL}/sst_*.tif')), gq_test_boxes AS (SELECT i AS query_id, {{{{xmin: i * 10, ymin: 0, xmax: i * 10 + 30, ymax: 40}}}} AS bbox, NULL::TIMESTAMP AS t_min, NULL::TIMESTAMP AS t_max FROM range(3) t(i)) FROM geoquilt.query_samples('gq_test_boxes', 'gq_test_tiles', {{{{inputs: ['sst']}}}}, sizes := {{{{'default': [2, 3]}}}})",
+    "query_batch": "WITH gq_test_samples AS (SELECT i AS query_id, map_from_entries([{{k: 'a', v: {{data: [i, 2]::FLOAT[], shape: [1, 2], lats: [0.5::DOUBLE], lons: [0.5::DOUBLE, 1.5]}}}}]) AS inputs, MAP {{}}::MAP(VARCHAR, STRUCT(data FLOAT[], shape BIGINT[], lats DOUBLE[], lons DOUBLE[])) AS targets FROM range(3) t(i)) FROM geoquilt.query_batch('gq_test_samples')",
+    "ocean_package": f"FROM geoquilt.ocean_package('{SMALL}/ocean_package')",
+    "ocean_grid": f"FROM geoquilt.ocean_grid('{SMALL}/ocean_package', size := 8, stride := 4)",
+    "ocean_profiles": f"FROM geoquilt.ocean_profiles('{SMALL}/ocean_package')",
+    "ocean_registry": f"FROM geoquilt.ocean_registry('{SMALL}/ocean_package', size := 8, stride := 4)",
+    "ocean_finetune": f"FROM geoquilt.ocean_finetune('{SMALL}/ocean_package', [{{{{xmin: 90, ymin: -15, xmax: 140, ymax: 15}}}}], size := 8, stride := 4)",
+    "ocean_sample": f"WITH gq_test_rows AS (FROM geoquilt.ocean_registry('{SMALL}/ocean_package', size := 8, stride := 4) WHERE patch_id < 90 AND split = 'val') FROM geoquilt.ocean_sample('{SMALL}/ocean_package', 'gq_test_rows')",
+    "ocean_key": f"SELECT geoquilt.ocean_key('{SMALL}/ocean_package') AS key",
     "weighted_sample": "FROM geoquilt.weighted_sample('{files}', 'size', 8)",
     "balanced_sample": "WITH gq_test_rows AS (SELECT path, MAP {{'x': size % 3, 'y': 1}} AS shares FROM \"{files}\") FROM geoquilt.balanced_sample('gq_test_rows', 'shares', 5)",
 }
 # Those whose rows come in an order that is said.
 ORDERED = {"patch_registry", "patch_registry by year", "patch_registry in blocks", "patch_leakage", "shard", "hard_sample", "catalog_difference",
            "catalog_union", "catalog_coverage", "catalog_validate", "catalog_latest", "patch_slices", "slice_files", "patch_sample",
-           "patch_sample by a column", "patch_pairs", "weighted_sample", "balanced_sample"}
+           "patch_sample by a column", "patch_pairs", "resolution_report", "query_samples", "query_batch", "ocean_package", "ocean_grid", "ocean_registry", "ocean_finetune", "ocean_sample", "weighted_sample", "balanced_sample"}
 
 
 def make(con, grid="gq_test_grid", days="gq_test_days", files="gq_test_files", other="gq_test_other", registry="gq_test_registry", extra=""):

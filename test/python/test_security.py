@@ -569,6 +569,7 @@ PATHS = {
     "geo_replay_queries.source table": ["FROM geo_replay_queries('{}/queries.parquet')", "FROM geo_replay_queries({{kind: 'eval', size: 30, t_min: '2020', t_max: '2020', mask: '{}/world.tif'}})"],
     "read_profiles.paths table": ["FROM read_profiles('{}/cast.nc')", "FROM read_profiles('{}/casts.parquet')"],
     "geo_class_fractions.path scalar": ["SELECT geo_class_fractions('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")", "SELECT geo_class_fractions('{}/a.tif', " + ESCAPED + ")"],
+    "geo_ocean_manifest.root scalar": ["SELECT geo_ocean_manifest('{}/package')"],
     "geo_content_hash.path scalar": ["SELECT geo_content_hash('{}/a.tif')", "SELECT geo_content_hash('{}/c.zarr')"],
     "geo_patch_stats.path scalar": ["SELECT geo_patch_stats('{}/a.tif', " + WIN.replace("{", "{{").replace("}", "}}") + ")"],
 }
@@ -606,6 +607,13 @@ def data(tmp_path):
     import zarr
     group = zarr.open_group(str(folder / "c.zarr"), mode="w", zarr_format=2)
     group.create_array("v", data=np.ones((3, 3), "f4"))
+    (folder / "package/store.zarr").mkdir(parents=True)
+    zarr.open_group(str(folder / "package/store.zarr"), mode="w", zarr_format=2)
+    write_raster(folder / "package/a.tif", np.ones((4, 4), "u1"))
+    day = [{"date": 20180101, "path": "a.tif"}]
+    (folder / "package/manifest.yaml").write_text(json.dumps({
+        "grid": {"source": "a.tif"}, "argo": {"path": "store.zarr"}, "depth_axis_m": [1.0], "stretch": {"temperature_kelvin": {"minimum": 0, "maximum": 1}},
+        "rasters": {"glorys": {"thetao": day}, "ostia": {"analysed_sst": day}}}))
     con = connect()
     con.execute(f"COPY (FROM geo_catalog_build('{folder}/a.tif')) TO '{folder}/catalog.parquet'")
     con.execute(f"COPY (SELECT '{folder}/a.tif' AS path, {WIN} AS win, {SLICE} AS slice, [TIMESTAMP '2024-01-01'] AS times) TO '{folder}/registry.parquet'")

@@ -445,8 +445,14 @@ def test_hard_rows_and_a_share_of_easy_ones_as_the_reference_draws_them(con, day
         want = [(*row[:3], bool(is_hard[i]) if row[2] == "train" else None, max(n_easy - len(easy), 0)) for i, row in enumerate(rows) if row[2] != "train" or is_hard[i] or i in drawn]
         assert got == want and n_hard > 20, fraction
     assert want[0][4] > 0
-    con.execute("CREATE TABLE forced AS SELECT *, CASE WHEN patch_id % 5 = 0 THEN 'fiji' END AS force_region FROM (SELECT * EXCLUDE (force_region) FROM registry)")
-    left = con.execute(f"SELECT count(*) FILTER (split = 'val' AND force_region = 'fiji'), count(*) FILTER (split = 'train' AND force_region = 'fiji') FROM geoquilt.hard_sample('forced', {text}, train_only := ['fiji'])").fetchone()
+    con.execute("""CREATE TABLE forced AS SELECT *, CASE WHEN patch_id % 5 = 0 THEN 'fiji' END AS force_region, CASE WHEN patch_id % 10 = 0 THEN 'forced' ELSE 'kept' END AS status
+        FROM (SELECT * EXCLUDE (force_region, status) FROM registry)""")
+    counts = "count(*) FILTER (split = 'val' AND status = 'forced' AND force_region = 'fiji'), count(*) FILTER (split = 'train' AND status = 'forced' AND force_region = 'fiji'), count(*) FILTER (split = 'val' AND status = 'kept')"
+    left = con.execute(f"SELECT {counts} FROM geoquilt.hard_sample('forced', {text}, train_only := ['fiji'])").fetchone()
+    # Validation loses what the region alone let in, and nothing that lies within the common cap.
+    assert left[2] == con.execute(f"SELECT {counts} FROM forced").fetchone()[2] > 0
+    con.execute("CREATE TABLE unknown AS SELECT * EXCLUDE (status) FROM forced")
+    assert con.execute(f"SELECT count(*) FILTER (split = 'val' AND force_region = 'fiji') FROM geoquilt.hard_sample('unknown', {text}, train_only := ['fiji'])").fetchone() == (0,)
     assert left[0] == 0 and left[1] > 0
     for more, said in (("hard_fraction := 0", "hard_fraction"), ("hard_fraction := 1.1", "hard_fraction"), ("hard_fraction := 'nan'::DOUBLE", "hard_fraction"), ("seed := -1", "seed")):
         with pytest.raises(Exception, match=rf"hard_sample\({said}\)"):

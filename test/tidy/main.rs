@@ -103,6 +103,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("gdal::", &["format/gdal", "projection"]),
     ("gdal_sys", &["format/gdal", "projection"]),
     ("parquet::", &["format/parquet.rs"]),
+    ("saphyr_parser::", &["format/yaml.rs"]),
     ("zarrs::", &["format/zarr"]),
     ("File::open", &["files.rs", "files/", "format/", "write/"]),
     ("std::fs", &["files.rs", "files/", "format/", "write/"]),

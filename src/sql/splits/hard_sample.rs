@@ -34,7 +34,7 @@ pub static DOC: FunctionDoc = FunctionDoc {
             "train_only",
             "VARCHAR[]",
             "NULL",
-            "Names of forced regions that were added for this run: val and test lose the rows whose `force_region` is one of them.",
+            "Names of forced regions that were added for this run: val and test lose the rows whose `force_region` is one of them, but those that are within the common cap of land (`status` is `kept`).",
         ),
     ],
     columns: &[
