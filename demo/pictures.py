@@ -7,10 +7,10 @@ stitched of patches with each taper.
 Run it in the repository's root: the registry holds the paths as demo.sql gave them, relative to it.
 """
 
+import os
 import sys
 from pathlib import Path
 
-import duckdb
 import matplotlib
 
 matplotlib.use("Agg")
@@ -23,9 +23,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-DEMO = Path(__file__).parent
+DEMO = Path(__file__).resolve().parent
 OUT = DEMO / "out"
-EXTENSION = sys.argv[1] if len(sys.argv) > 1 else DEMO.parent / "build/release/geoquilt.duckdb_extension"
+# The package as it lies here, over the file that was built.
+os.environ["GEOQUILT_EXTENSION"] = sys.argv[1] if len(sys.argv) > 1 else str(DEMO.parent / "build/release/geoquilt.duckdb_extension")
+sys.path.insert(0, str(DEMO.parent / "python"))
+
+import geoquilt  # noqa: E402
+from geoquilt import plot  # noqa: E402
 
 INK, SOFT, SEA, LAND, KEPT, REJECTED = "#1f2d3a", "#5c6b78", "#f3f7fa", "#d9d5cc", "#2f7fb5", "#b9b2a6"
 # The boxes of geoquilt.ocean_regions(), which demo.sql takes: west, south, east, north.
@@ -136,76 +141,46 @@ def patches(db, rows=5, cols=6):
     print(f"patches.png: {len(sheet)} patches of sea surface temperature")
 
 
-def sea(ax, land):
-    ax.imshow(land, cmap=ListedColormap([SEA, LAND]), extent=(-180, 180, -90, 90), interpolation="none")
-    ax.set(xlim=(-180, 180), ylim=(-90, 90), xticks=[], yticks=[])
-
-
-def mask():
+def ground():
+    """The land mask at half its resolution, to lie beneath a map."""
     with rasterio.open(OUT / "land_mask.tif") as raster:
-        return raster.read(1)[::2, ::2]
+        land = raster.read(1)[::2, ::2]
+    return {"data": land, "shape": land.shape, "transform": [-180, 0.2, 0, 90, 0, -0.2]}
 
 
 def samplers(db):
-    samples, land = db.sql(f"FROM '{OUT}/samples.parquet'").df(), mask()
     told = {
         "regular": "a stride apart, row by row",
         "jittered": "each moved by up to 0.4 of the stride",
         "random": "each place as likely as any other",
         "poisson_disk": "centres at least 500 km apart",
     }
+    samples = {name: db.sql(f"FROM '{OUT}/samples.parquet' WHERE sampler = '{name}'") for name in told}
     figure, axes = plt.subplots(2, 2, figsize=(15, 8.6), layout="constrained")
-    for ax, (sampler, text) in zip(axes.flat, told.items()):
-        sea(ax, land)
-        drawn = samples[samples.sampler == sampler]
-        ax.add_collection(PatchCollection([box(b) for b in drawn.bbox], facecolor=KEPT, edgecolor=KEPT, alpha=0.28, lw=0.7))
-        ax.plot(drawn.lon_center, drawn.lat_center, ".", ms=2.4, color=INK)
-        ax.set_title(f"{sampler}: {len(drawn):,} patches, {text}", loc="left", fontsize=12.5, weight="bold")
+    for ax, name in zip(plot.samplers(samples, land=ground(), ax=axes), told):
+        ax.set_title(f"{name}: {len(samples[name]):,} patches, {told[name]}", loc="left", fontsize=12.5, weight="bold")
     figure.suptitle("Four samplers over one mask: patches of 64 x 64 pixels, at most 30 % land", fontsize=17, weight="bold", x=0.01, ha="left")
     figure.savefig(OUT / "samplers.png", dpi=80)
     print("samplers.png: where each sampler draws")
 
 
 def split(db):
-    rows = db.sql(f"FROM '{OUT}/split.parquet'").df()
-    colors = {"train": KEPT, "val": "#e07b00", "test": "#d1495b", "buffer": "#8a939b"}
-    figure, ax = plt.subplots(figsize=(15, 8.4), layout="constrained")
-    sea(ax, mask())
-    for name, color in colors.items():
-        part = rows[rows.split == name]
-        if name != "buffer":
-            ax.add_collection(PatchCollection([box(b) for b in part.bbox], facecolor=color, edgecolor="none", alpha=0.06))
-        ax.plot(part.lon_center, part.lat_center, "o" if name != "buffer" else "x", ms=4, color=color, mew=0.9, label=f"{len(part):,} {name}")
-    figure.legend(loc="outside lower center", ncols=4, fontsize=13, frameon=False)
+    figure, ax = plt.subplots(figsize=(15, 8.9), layout="constrained")
+    plot.split(db.sql(f"FROM '{OUT}/split.parquet'"), land=ground(), ax=ax)
     ax.set_title("A split by place: blocks of 4000 km, and 200 km between splits", loc="left", fontsize=17, weight="bold")
-    ax.annotate("centres of patches, and the ground that they cover; a grey cross is a patch between two splits, in none of them",
-                (0, 0), (0, -8), xycoords="axes fraction", textcoords="offset points", va="top", fontsize=11, color=SOFT)
+    ax.set_xlabel("centres of patches, and the ground that they cover; a cross is a patch between two splits, in none of them", fontsize=11, color=SOFT)
     figure.savefig(OUT / "split.png", dpi=80)
     print("split.png: a split and its buffers")
 
 
 def calendar(db):
-    rows = db.sql(f"""SELECT year(date) AS year, month(date) AS month, any_value(split) AS split, any_value(source) AS source, count(*) AS patches
-        FROM '{OUT}/registry.parquet' GROUP BY ALL ORDER BY ALL""").df()
-    years = sorted(rows.year.unique())
-    colors = {"train": KEPT, "val": "#e07b00"}
-    figure, ax = plt.subplots(figsize=(11, 0.72 * len(years) + 1.9), layout="constrained")
-    for row in rows.itertuples():
-        at = years.index(row.year)
-        ax.add_patch(Rectangle((row.month - 0.46, at - 0.42), 0.92, 0.84, color=colors[row.split], alpha=0.85, lw=0))
-        ax.text(row.month, at, f"{row.patches:,}", ha="center", va="center", fontsize=11, color="white", weight="bold")
-    for at, year in enumerate(years):
-        ax.text(12.62, at, ", ".join(sorted(rows[rows.year == year].source.unique())).upper(), va="center", fontsize=11, color=SOFT)
-    names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    ax.set(xlim=(0.4, 13.7), ylim=(len(years) - 0.5, -0.5))
-    ax.set_xticks(range(1, 13), names)
-    ax.set_yticks(range(len(years)), years)
-    ax.tick_params(length=0, labelsize=12, top=True, labeltop=True, bottom=False, labelbottom=False)
-    for side in ax.spines.values():
-        side.set_visible(False)
-    keys = [Rectangle((0, 0), 1, 1, color=color, label=name) for name, color in colors.items()]
-    figure.legend(handles=keys, loc="outside lower left", ncols=2, fontsize=12, frameon=False)
-    ax.set_title(f"The registry's calendar: patches of each month, {rows.patches.sum():,} rows", loc="left", fontsize=16, weight="bold", pad=14)
+    rows = db.sql(f"FROM '{OUT}/registry.parquet'")
+    sources = db.sql("SELECT year(date), string_agg(DISTINCT upper(source), ', ' ORDER BY upper(source)) FROM rows GROUP BY ALL ORDER BY ALL").fetchall()
+    figure, ax = plt.subplots(figsize=(11, 0.72 * len(sources) + 1.9), layout="constrained")
+    plot.calendar(rows, ax=ax, title=f"The registry's calendar: patches of each month, {len(rows):,} rows")
+    for at, (_, source) in enumerate(sources):
+        ax.text(12.62, at, source, va="center", fontsize=11, color=SOFT)
+    ax.set_xlim(0.4, 13.7)
     figure.savefig(OUT / "calendar.png", dpi=80)
     print("calendar.png: the registry's months")
 
@@ -242,8 +217,7 @@ def seams():
 
 
 if __name__ == "__main__":
-    connection = duckdb.connect(config={"allow_unsigned_extensions": True})
-    connection.load_extension(str(EXTENSION))
+    connection = geoquilt.connect()
     world(connection)
     patches(connection)
     samplers(connection)

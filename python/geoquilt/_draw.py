@@ -100,6 +100,15 @@ def add_boxes(ax: Any, these: np.ndarray, name: str, **style: Any) -> Any:
     return collection
 
 
+def faint(these: np.ndarray) -> dict[str, Any]:
+    """How boxes are filled so that the ground is seen through as many as lie over each other, and their edges where those are few."""
+    x0, y0, x1, y1 = these.T
+    across = np.where(x0 > x1, x1 + 360, x1)
+    extent = max((across.max() - x0.min()) * (y1.max() - y0.min()), 1e-300)
+    layers = max(1.0, float(((across - x0) * (y1 - y0)).sum() / extent))
+    return {"alpha": max(0.22 / layers, 0.03), "lw": 0.5 if layers < 3 else 0}
+
+
 def add_centres(ax: Any, these: np.ndarray, name: str, marker: str, colour: str, size: float = 3.5) -> None:
     """The middles of boxes, which the key tells by their name and number."""
     x0, y0, x1, y1 = these.T

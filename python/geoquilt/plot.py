@@ -24,10 +24,11 @@ def grid(rows: Any, *, land: Any = None, ax: Any = None, title: str | None = Non
     crs, places = _draw.one_crs("plot.grid", table), _draw.boxes("plot.grid", table)
     status = _draw.texts(table, "status") if "status" in table.column_names else np.full(len(table), "kept", object)
     _, (ax,) = _draw.panels(1, 1, 9, 5, ax)
+    style = _draw.faint(places)
     # Those that are left out lie beneath.
     for name, colour in _draw.colour_of([name for name in _draw.STATUS if (status == name).any()], _draw.STATUS).items():
         these = places[status == name]
-        _draw.add_boxes(ax, these, name, facecolor="none" if name == "rejected" else colour, edgecolor=colour, alpha=0.2, lw=0.6)
+        _draw.add_boxes(ax, these, name, facecolor="none" if name == "rejected" else colour, edgecolor=colour, **style)
         _draw.add_centres(ax, these, name, "x" if name == "rejected" else "o", colour)
     _draw.lay_out(ax, places, crs, land)
     _draw.key(ax, 3)
@@ -49,11 +50,12 @@ def split(rows: Any, *, by: str = "split", land: Any = None, ax: Any = None, tit
     names = np.array([next(iter(inside)) if len(inside) == 1 else f"in several: {', '.join(sorted(inside))}" for _, inside in found.values()], object)
     _, (ax,) = _draw.panels(1, 1, 9, 5, ax)
     order = sorted(set(names), key=lambda name: (list(_draw.SPLITS).index(name) if name in _draw.SPLITS else 9, len(name), name))
+    style = _draw.faint(places[first])
     for name, colour in _draw.colour_of(order, _draw.SPLITS).items():
         these, aside = places[first[names == name]], name in ("buffer", "rejected")
         # Those in no split would hide the ground of the others.
         if not aside:
-            _draw.add_boxes(ax, these, name, facecolor=colour, edgecolor=colour, alpha=0.2, lw=0.4)
+            _draw.add_boxes(ax, these, name, facecolor=colour, edgecolor=colour, **style)
         _draw.add_centres(ax, these, name, "x" if aside else "o", colour)
     _draw.lay_out(ax, places, crs, land)
     _draw.key(ax, 4)

@@ -25,6 +25,7 @@ def main(site, browser, folder):
         # As root, in a container, there is no sandbox to be had.
         opened = driver.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = opened.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)   # others may be at work on this machine
         page.on("pageerror", lambda error: seen["errors"].append(str(error)))
         page.on("request", lambda request: None if request.url.startswith((home, "data:", "blob:")) else seen["elsewhere"].append(request.url))
         page.on("response", lambda answer: seen["errors"].append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)

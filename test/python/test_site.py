@@ -35,7 +35,7 @@ def tools():
 def build(tools, root, site):
     """mkdocs, strictly, on the pages of a folder; --quiet would have it pass over its own warnings."""
     return subprocess.run([tools / "mkdocs", "build", "--strict", "-f", root / "site/mkdocs.yml", "-d", site],
-                          capture_output=True, text=True, timeout=180, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
+                          capture_output=True, text=True, timeout=300, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_reader_finds_pictures_pages_and_functions(tools, site, tmp_path):
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip(f"there is no browser: apt-get install {BROWSERS[0]}")
-    answer = subprocess.run([tools / "python", ROOT / "test/python/browse.py", site, browser, tmp_path], capture_output=True, text=True, timeout=240)
+    answer = subprocess.run([tools / "python", ROOT / "test/python/browse.py", site, browser, tmp_path], capture_output=True, text=True, timeout=600)
     assert answer.returncode == 0, answer.stderr[-3000:]
     seen = json.loads(answer.stdout)
     assert seen["errors"] == [] and seen["elsewhere"] == []
