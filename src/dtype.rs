@@ -4,8 +4,6 @@ use std::fmt;
 
 use bytemuck::Pod;
 
-use crate::error::{Error, Result};
-
 /// A real pixel type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dtype {
@@ -233,20 +231,6 @@ pub fn told(value: f64) -> String {
         value.to_string()
     } else {
         format!("{value:e}")
-    }
-}
-
-/// A number as a FLOAT.
-///
-/// # Errors
-/// A finite number that would be infinite as one.
-pub fn narrow(value: f64) -> Result<f32> {
-    match value.above_float() {
-        None => Ok(value as f32),
-        Some(value) => {
-            let remedy = "Divide such values before, or leave them out: what comes of them is of FLOAT";
-            Err(Error::conflict(format!("{value:e} is beyond the largest FLOAT, {:e}", f32::MAX), remedy))
-        }
     }
 }
 

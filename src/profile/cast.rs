@@ -1,6 +1,21 @@
 //! One profile as a file has it, and what the profiles of a file have in common.
 
+use crate::dtype::Pixel;
 use crate::error::{Error, Result};
+
+/// A number as a FLOAT.
+///
+/// # Errors
+/// A finite number that would be infinite as one.
+pub fn narrow(value: f64) -> Result<f32> {
+    match value.above_float() {
+        None => Ok(value as f32),
+        Some(value) => {
+            let remedy = "Divide such values before, or leave them out: what comes of them is of FLOAT";
+            Err(Error::conflict(format!("{value:e} is beyond the largest FLOAT, {:e}", f32::MAX), remedy))
+        }
+    }
+}
 
 /// A profile.
 #[derive(Debug, Clone, Default, PartialEq)]

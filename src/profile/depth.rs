@@ -3,8 +3,8 @@
 //! As the production dataset does it: observations with a value and a depth of at least 0, in order of depth, those of one
 //! depth averaged; linear between neighbours, and only where the nearest of them is near enough.
 
-use crate::dtype::narrow;
 use crate::error::Result;
+use crate::profile::cast::narrow;
 
 /// How far the nearest observation may lie, as a share of the depth.
 const RELATIVE: f64 = 0.1;

@@ -1,9 +1,8 @@
 //! Profiles out of a Parquet file, a row each, with lists of depths and of values.
 
-use crate::dtype::narrow;
 use crate::error::{Error, Result};
 use crate::grid::records::{Record, RecordRows, Records};
-use crate::profile::cast::{Cast, Casts, Column, Wanted, depth_name, flag, flag_names, on_globe};
+use crate::profile::cast::{Cast, Casts, Column, Wanted, depth_name, flag, flag_names, narrow, on_globe};
 use crate::profile::pressure;
 use crate::sql_type::SqlType;
 use crate::value::Value;
