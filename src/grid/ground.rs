@@ -6,12 +6,14 @@ use crate::affine::Affine;
 use crate::bbox::Bbox;
 use crate::error::{Error, Result};
 use crate::grid::edge::Edge;
+use crate::grid::sampler::MAX_PLACES;
 use crate::grid::{Lattice, cells};
 use crate::map::cover::Cover;
 use crate::map::{Footprint, Shape, project, run_on};
 use crate::projection;
 use crate::random::Pcg64;
 use crate::window::Window;
+use crate::workers::go_on;
 
 /// Points along each side of an outline before it is projected, as for a catalog's footprints.
 const DENSIFY: usize = 21;
@@ -109,7 +111,7 @@ impl Ground {
     /// [`Ground::shape`]. Those that meet nothing of the footprint are not there.
     ///
     /// # Errors
-    /// As [`Edge::starts`].
+    /// As [`Edge::starts`], or more of them than [`MAX_PLACES`].
     pub fn windows(
         &self,
         size: (usize, usize),
@@ -121,6 +123,11 @@ impl Ground {
         let cols = edge.starts(width, size.1, stride.1)?;
         let mut windows = Vec::new();
         for row in &rows {
+            go_on()?;
+            if windows.len() > MAX_PLACES {
+                let problem = format!("more than {MAX_PLACES} patches on one footprint");
+                return Err(Error::conflict(problem, "Give a larger stride"));
+            }
             for col in &cols {
                 let (from, left) = (self.rows.0 + row, self.cols.0 + col);
                 let window = Window::new(from, left, size.0 as i64, size.1 as i64)?;

@@ -16,6 +16,7 @@ use crate::sql::shared::shapes::Shapes;
 use crate::sql::shared::slice_value::SliceRow;
 use crate::sql::shared::windows::WindowRow;
 use crate::value::Value;
+use crate::workers::go_on;
 
 /// The scalar `geo_footprint_windows`.
 pub struct GeoFootprintWindows;
@@ -84,6 +85,7 @@ impl ScalarFunction for GeoFootprintWindows {
             let windows = ground.windows(words.size, stride, edge).map_err(words.blame("stride"))?;
             let name = &ground.lattice.crs;
             let slice = |(number, (window, is_partial)): (usize, &(crate::window::Window, bool))| {
+                go_on()?;
                 let bbox = ground.lattice.transform.bbox(window);
                 let (height, width) = (window.height.into(), window.width.into());
                 let slice = Slice::new(bbox, Crs::new(name), entry.times(), height, width)
