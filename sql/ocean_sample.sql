@@ -21,6 +21,7 @@ WITH gq_manifest AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_place, gq_row AS gq_info, gq_row.win AS win, gq_row.date::DATE AS gq_date, gq_row.ostia::VARCHAR AS gq_ostia, gq_row.glorys::VARCHAR AS gq_glorys,
            gq_row.sea_level::VARCHAR AS gq_sea, gq_row.argo_from::DATE AS gq_from, gq_row.argo_to::DATE AS gq_to, gq_row.lat_center::DOUBLE AS gq_lat, gq_row.lon_center::DOUBLE AS gq_lon
     FROM query_table(registry) AS gq_row
+    WHERE true OR geo_catalog_check(gq_row, {place: 'ocean_sample(registry)', columns: ['win', 'date', 'ostia', 'glorys', 'sea_level', 'argo_from', 'argo_to', 'lat_center', 'lon_center']})
 ), gq_casts AS MATERIALIZED (
     SELECT "row", col, date AS gq_cast_date, temp AS gq_temp
     FROM geoquilt.main.ocean_profiles(root), (SELECT min(gq_from) AS gq_first, max(gq_to) AS gq_last FROM gq_rows)

@@ -16,11 +16,12 @@ WITH gq_asked AS (
            -- The east side, beyond 180 where the box crosses the antimeridian.
            CASE WHEN gq_row.bbox.xmin > gq_row.bbox.xmax THEN gq_row.bbox.xmax::DOUBLE + 360 ELSE gq_row.bbox.xmax::DOUBLE END AS gq_east
     FROM query_table(queries) AS gq_row
+    WHERE true OR geo_catalog_check(gq_row, {place: 'query_samples(queries)', columns: ['query_id', 'bbox', 't_min', 't_max']})
 ), gq_files AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_place, gq_entry.path::VARCHAR AS gq_path, gq_entry.variable::VARCHAR AS gq_variable, gq_entry.bbox AS gq_bbox, gq_entry.crs::VARCHAR AS gq_crs,
            gq_entry.transform::DOUBLE[] AS gq_transform, gq_entry.t_min::TIMESTAMP AS gq_start, gq_entry.t_max::TIMESTAMP AS gq_stop
     FROM query_table(catalog) AS gq_entry
-    WHERE (true OR geo_catalog_check(gq_entry, {place: 'query_samples(catalog)', paths: true})) AND gq_entry.variable::VARCHAR IN (SELECT gq_variable FROM gq_wanted)
+    WHERE (true OR geo_catalog_check(gq_entry, {place: 'query_samples(catalog)', columns: ['path', 'variable', 'bbox', 'crs', 'transform', 't_min', 't_max']})) AND gq_entry.variable::VARCHAR IN (SELECT gq_variable FROM gq_wanted)
 ), gq_strange AS (
     SELECT min('"' || gq_path || '" ' || CASE
         WHEN gq_transform IS NULL OR len(gq_transform) <> 6 OR gq_transform[6] = 0 THEN 'has no transform, so that its pixels have no place'
