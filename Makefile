@@ -83,11 +83,13 @@ test-sql: release $(SQLLOGICTEST) $(VENVS)
 		"$(KEEP)/venv-$$2/bin/python test/sql/engine.py $$1"; }; \
 	run python 1.5.6; run python 2.0.0; run cli 1.5.6
 
-# Both cores; what measures time or memory waits until it is alone.
+# Both cores; what measures time or memory waits until it is alone. What no engine changes runs with the first of them (make test-python ONCE=
+# for all with each).
+ONCE ?= and not once
 test-python: release $(VENVS)
-	@for engine in $(ENGINES); do \
+	@part=; for engine in $(ENGINES); do \
 		echo "Python $$engine"; \
-		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile -m 'not alone' test/python; \
+		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider -n 2 --dist loadfile -m "not alone $$part" test/python; part='$(ONCE)'; \
 		$(KEEP)/venv-$$engine/bin/python -m pytest -q -p no:cacheprovider -m alone test/python; \
 	done
 

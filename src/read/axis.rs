@@ -92,6 +92,8 @@ pub struct Selection {
 
 /// A turn around the globe.
 const TURN: f64 = 360.0;
+/// Microseconds.
+const DAY: f64 = 86_400e6;
 
 /// The indices of a dimension of `size` that are wanted.
 ///
@@ -286,6 +288,11 @@ impl Axis {
             let problem = format!("axis \"{}\" has {many} values from {from} to {to}", self.name);
             let remedy = format!("Give ['{from}', '{to}'] for all of them, or a TIMESTAMP for one");
             return Err(Error::conflict(problem, remedy));
+        }
+        // A month or a year is not the one beside it.
+        if self.instants.is_some() && to - from > DAY && many == 0 && holder.is_none() && tolerance.is_none()
+        {
+            return Err(self.off(point));
         }
         let Some((lowest, highest)) = self.extent() else { return Err(self.off(point)) };
         // The lowest turn that does not leave the value below the axis.
@@ -578,6 +585,22 @@ mod tests {
         let climatology = axis(&[0, 10, 20]).in_cells(cells(&[(0, 100), (0, 100), (0, 100)]));
         assert_eq!(at(&climatology, 11, 11), Ok(1));
         assert!(at(&noon, 90, 90).is_err());
+    }
+
+    #[test]
+    fn a_month_without_a_value_is_not_the_month_beside_it() {
+        let day = DAY as i64;
+        let times = [0, 59, 90].map(|days| Some(days * day)).to_vec();
+        let time = Axis::new("time", None, vec![0.0; 3], Some(times), false, false);
+        let at = |first: i64, last: i64, tolerance: Option<f64>| {
+            let month = Interval { start: first * day, stop: (last + 1) * day - 1 };
+            time.at(Point::Time(month), tolerance)
+        };
+        assert_eq!(indices(at(59, 89, None)), [1]);
+        assert!(at(31, 58, None).unwrap_err().to_string().contains("1970-02-01"));
+        assert_eq!(indices(at(31, 58, Some(5.0 * 86_400.0))), [1]);
+        // A day goes to the nearest, as a time does.
+        assert_eq!(indices(at(58, 58, None)), [1]);
     }
 
     #[test]

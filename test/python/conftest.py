@@ -25,8 +25,20 @@ TORCH_MINUTES = 15  # several gigabytes
 BESIDE_TORCH = ["duckdb==1.5.6", "numpy==2.4.6", "pyarrow==26.0.1", "pandas==3.1.1", "rasterio==1.4.4", "matplotlib==3.11.2", "iris-sample-data==2.5.2"]
 
 
+# Files about what no engine changes: bytes of formats, pictures, pages. They run with the first engine; the second runs all others.
+ONCE = {"test_cf_rules", "test_codecs", "test_convert", "test_drivers", "test_features", "test_gallery", "test_land_fraction", "test_limits", "test_numbers", "test_ocean", "test_plot",
+        "test_publish", "test_query_samples", "test_read_profiles", "test_scaling", "test_site", "test_stac", "test_stac_writers", "test_torch", "test_write_chips", "test_write_zarr", "test_zarr"}
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: measures time or threads, and runs while nothing else does")
+    config.addinivalue_line("markers", "once: of a file about what no engine changes")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in ONCE:
+            item.add_marker("once")
 
 
 def connect(database=":memory:", load=True, **config):

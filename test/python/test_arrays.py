@@ -138,6 +138,17 @@ def test_a_month_of_many_times_is_no_single_time(con, tmp_path):
     assert con.execute(f"SELECT read_array('{path}', 'v', {{time: '2023-06-02 06:00'}}).data").fetchone()[0] == [5]
 
 
+def test_a_month_of_no_time_is_refused_as_by_xarray(con, tmp_path):
+    data = xr.Dataset({"v": ("time", [1.0, 3.0, 4.0])}, {"time": np.array(["2018-01-01", "2018-03-01", "2018-04-01"], "M8[ns]")})
+    data.to_netcdf(tmp_path / "gap.nc")
+    for month in ("2018-02", "2017-12", "2017"):
+        with pytest.raises(KeyError):
+            data.v.sel(time=month)
+        with pytest.raises(Exception, match=r'axis "time" has 3 values from 2018-01-01'):
+            con.execute(f"SELECT read_array('{tmp_path}/gap.nc', 'v', {{time: '{month}'}})").fetchall()
+    assert con.execute(f"SELECT read_array('{tmp_path}/gap.nc', 'v', {{time: '2018-03'}}).data").fetchone()[0] == [3]
+
+
 @pytest.mark.parametrize("format", ["NETCDF4", "NETCDF3_CLASSIC"])
 @pytest.mark.parametrize("replace", [True, False])
 def test_a_file_that_is_written_anew_while_open_is_read_anew(con, tmp_path, format, replace):
