@@ -435,7 +435,7 @@ assert con.execute(f"SELECT read_patch('~/a.tif', {W})").fetchone() == ([0, 1],)
 assert con.execute(f"SELECT data FROM read_patch([{{path: '~/a.tif', win: {W}}}])").fetchone() == ([0, 1],)
 con.execute(f"COPY (SELECT '~/a.tif' AS path, {W} AS win) TO '%s/r.parquet'")
 assert con.execute("SELECT data FROM read_patch('~/r.parquet')").fetchone() == ([0, 1],)
-assert con.execute("SELECT count(*) FROM geo_patch_grid('~/a.tif', size := 10, max_land_fraction := 1)").fetchone() == (4,)
+assert con.execute("SELECT count(*) FROM geo_patch_grid('~/a.tif', size := 10, mask := '~/a.tif', max_land_fraction := 1)").fetchone() == (4,)
 assert con.execute("SELECT st_land_fraction({xmin: 0, ymin: 0, xmax: 20, ymax: 20}, '~/a.tif')").fetchone()[0] > 0.99
 assert con.execute("SELECT count(*) FROM '~/*.tif'").fetchone() == (1,)
 print('survived')

@@ -82,7 +82,7 @@ def test_a_macro_without_its_schema_says_where_it_is(con):
     for name, signature in macros:
         bare = name.removeprefix("geoquilt.")
         arguments = [part.split(" := ")[0].strip("[]") for part in signature.split("(", 1)[1].removesuffix(")").split(", ")]
-        given = ", ".join("1" for argument, part in zip(arguments, signature.split(", ")) if " := " not in part)
+        given = ", ".join("1" for argument, part in zip(arguments, signature.split(", ")) if argument and " := " not in part)
         sql = f"FROM {bare}({given})" if con.execute("SELECT kind FROM geoquilt_functions() WHERE name = ?", [name]).fetchone()[0] == "table macro" else f"SELECT {bare}({given})"
         text = said(con, sql)
         assert f"called with its schema, geoquilt\n{signature}" in text, (sql, text)

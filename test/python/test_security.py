@@ -411,7 +411,8 @@ def statements(folder):
 
 
 def test_a_file_that_is_a_pipe_is_refused_at_once_by_every_function(data):
-    asked = [(name, sql) for name, sql in statements(data) if "*" not in name and name not in ("c.zarr", "registry.parquet")]
+    asked = [(name, sql) for name, sql in statements(data) if "*" not in name and name not in ("c.zarr", "package", "registry.parquet")]
+    asked.append(("package/manifest.yaml", f"SELECT geo_ocean_manifest('{data}/package')"))
     for name in {name for name, _ in asked}:
         os.unlink(data / name)
         os.mkfifo(data / name)
@@ -578,7 +579,7 @@ NO_PATHS = {"kind", "layer", "variables", "time_var", "filename_regex", "date_fo
             "mask_band", "label_field", "step", "reduce", "stats", "variable", "time_tag", "from", "to", "band", "name", "task", "coverage", "method", "regions", "interleave",
             "stitch", "as", "split", "seed", "value", "t_min", "t_max", "place", "bbox", "side", "force_include", "shape", "shape_crs", "fill", "nodata", "undecoded", "taper", "slice", "classes", "to_crs",
             "COMPRESS", "NODATA", "BANDS", "CRS", "STITCH", "TAPER", "DTYPE", "TAGS", "LAYOUT", "OVERVIEWS", "TEMPLATE", "expression", "metric", "anchors_crs", "sampler", "geometry", "unit", "mode", "depth",
-            "win", "entry", "noun", "words", "crss", "within", "within_crs", "along", "TIME", "NAMES", "AXIS", "NAME", "DIMS", "SHARDS", "APPEND_DIM"}
+            "win", "entry", "noun", "words", "crss", "within", "within_crs", "along", "columns", "time_tolerance", "TIME", "NAMES", "AXIS", "NAME", "DIMS", "SHARDS", "APPEND_DIM"}
 
 
 @pytest.fixture

@@ -105,7 +105,9 @@ impl Words {
     /// # Errors
     /// A word of another form.
     pub(super) fn of(doc: &'static FunctionDoc, value: &Value) -> Result<Words> {
-        let Value::Struct(fields) = value else { return Err(Error::Bug(format!("{value} are no words"))) };
+        let Value::Struct(fields) = value else {
+            return Err(Error::invalid(value, "a STRUCT such as {size: 64}").at(doc.name));
+        };
         let given = fields.iter().filter(|(_, value)| *value != Value::Null).cloned().collect();
         let args = Args::new(doc, given);
         args.required("size", "height and width of a patch in pixels: one number, or [rows, cols]")?;
