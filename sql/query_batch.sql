@@ -8,6 +8,7 @@ CREATE OR REPLACE MACRO geoquilt.main.gq_padded(data, shape, sides) AS CASE WHEN
 CREATE OR REPLACE MACRO geoquilt.main.query_batch(samples) AS TABLE
 WITH gq_samples AS MATERIALIZED (
     SELECT row_number() OVER () AS gq_place, gq_row.query_id AS gq_id, gq_row.inputs AS gq_inputs, gq_row.targets AS gq_targets FROM query_table(samples) AS gq_row
+    WHERE true OR geo_catalog_check(gq_row, {place: 'query_batch(samples)', columns: ['query_id', 'inputs', 'targets']})
 ), gq_parts AS MATERIALIZED (
     SELECT 'inputs' AS gq_role, gq_place, gq_id, gq_i, map_keys(gq_inputs)[gq_i] AS gq_variable, map_values(gq_inputs)[gq_i] AS gq_array
     FROM (SELECT *, unnest(range(1, cardinality(gq_inputs)::BIGINT + 1)) AS gq_i FROM gq_samples)

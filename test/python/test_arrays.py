@@ -138,13 +138,16 @@ def test_a_month_of_many_times_is_no_single_time(con, tmp_path):
     assert con.execute(f"SELECT read_array('{path}', 'v', {{time: '2023-06-02 06:00'}}).data").fetchone()[0] == [5]
 
 
-def test_a_month_of_no_time_is_refused_as_by_xarray(con, tmp_path):
+def test_a_month_of_no_time_is_refused(con, tmp_path):
+    """xarray gives an array without a step, or a KeyError."""
     data = xr.Dataset({"v": ("time", [1.0, 3.0, 4.0])}, {"time": np.array(["2018-01-01", "2018-03-01", "2018-04-01"], "M8[ns]")})
     data.to_netcdf(tmp_path / "gap.nc")
     for month in ("2018-02", "2017-12", "2017"):
-        with pytest.raises(KeyError):
-            data.v.sel(time=month)
-        with pytest.raises(Exception, match=r'axis "time" has 3 values from 2018-01-01'):
+        try:
+            assert data.v.sel(time=month).size == 0
+        except KeyError:
+            pass
+        with pytest.raises(Exception, match=r'is not on axis "time", which has 3 values'):
             con.execute(f"SELECT read_array('{tmp_path}/gap.nc', 'v', {{time: '{month}'}})").fetchall()
     assert con.execute(f"SELECT read_array('{tmp_path}/gap.nc', 'v', {{time: '2018-03'}}).data").fetchone()[0] == [3]
 

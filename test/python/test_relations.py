@@ -6,14 +6,14 @@ import pytest
 from conftest import ROOT, connect
 
 # The parameters of macros that name a relation; `path` is a Parquet file.
-RELATIONS = {"relation", "catalog", "a", "b", "registry", "grid", "dates", "points", "anchors", "features", "slices", "windows", "events", "coverage", "support_in", "path", "queries"}
+RELATIONS = {"relation", "catalog", "a", "b", "registry", "grid", "dates", "points", "anchors", "features", "slices", "windows", "events", "coverage", "support_in", "path", "queries", "samples"}
 # What stands for other parameters.
 OTHERS = {"fractions": "'shares'", "weight": "'size'", "n": "2", "k": "1", "size": "2", "pad": "INTERVAL 1 DAY", "radius": "5", "min_interval": "INTERVAL 1 DAY", "lookback": "INTERVAL 1 DAY",
           "resolution": "1", "variables": "{inputs: ['sst'], targets: []}", "regions": "[{xmin: 0, ymin: 0, xmax: 20, ymax: 40}]"}
 # Relations that serve, by macro and parameter.
 SOUND = {"catalog": "files", "a": "files", "b": "files", "grid": "grid", "dates": "days", "coverage": "days", "support_in": "counts", "registry": "registry", "relation": "files", "points": "points", "anchors": "points",
          "features": "points", "slices": "slices", "windows": "spans", "events": "points", "path": "PATH/queries.parquet", "catalog_pairs.a": "boxes", "catalog_pairs.b": "boxes", "patch_pairs.registry": "files",
-         "queries": "asked", "query_samples.catalog": "fields", "resolution_report.catalog": "fields"}
+         "queries": "asked", "samples": "samples", "query_samples.catalog": "fields", "resolution_report.catalog": "fields"}
 # These take any relation: what is wrong with one is what the first tells, and the second makes a name of its rows.
 ANY = {"catalog_validate", "registry_key"}
 # These stand on a package of the ocean, which test_ocean.py makes; their coverage is a list of variables.
@@ -39,6 +39,7 @@ def con(tmp_path_factory):
         CREATE TABLE slices AS SELECT slice FROM geoquilt.patch_slices('files', 2, resolution := 1);
         CREATE TABLE fields AS SELECT * REPLACE ([i::DOUBLE, 1, 0, 4, 0, -1] AS transform, 'EPSG:4326' AS crs), 'sst' AS variable FROM (SELECT *, row_number() OVER () AS i FROM files);
         CREATE TABLE asked AS SELECT i AS query_id, {{xmin: 100.0 + i, ymin: 0.0, xmax: 102.0 + i, ymax: 2.0}} AS bbox, TIMESTAMP '2020-01-01' AS t_min, TIMESTAMP '2020-01-03' AS t_max FROM range(3) t(i);
+        CREATE TABLE samples AS FROM geoquilt.query_samples('asked', 'fields', {{inputs: ['sst'], targets: []}});
         CREATE TABLE spans AS FROM geo_time_windows('2020-01-01', '2020-01-05', lookback := INTERVAL 1 DAY, step := INTERVAL 1 DAY);
         SET VARIABLE asked = {{kind: 'eval', size: 60, t_min: DATE '2021-01-01', t_max: DATE '2021-01-02', step_days: 10}};
         COPY (FROM geo_replay_queries(getvariable('asked'))) TO '{folder}/queries.parquet' (KV_METADATA {{geoquilt_queries: to_json(getvariable('asked'))}});
