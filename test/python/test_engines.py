@@ -261,7 +261,7 @@ def heavy(tmp_path_factory):
 @pytest.mark.parametrize("sql", [
     "SELECT sum(list_sum(data)) FROM read_patch('{}/*.tif', size := 64, stride := 16)",
     "SELECT sum(list_sum(read_patch('{}/00.tif', {{row_off: i % 4000, col_off: (i * 37) % 4000, height: 64, width: 64}}))) FROM range(20000000) t(i)",
-    "SELECT sum(land_fraction) FROM geo_patch_grid('{}/00.tif', size := 64, stride := 1, max_land_fraction := 1)",
+    "SELECT sum(land_fraction) FROM geo_patch_grid('{0}/00.tif', size := 64, stride := 1, mask := '{0}/00.tif', max_land_fraction := 1)",
 ])
 def test_an_interrupt_is_seen_soon(heavy, sql):
     con = connect()

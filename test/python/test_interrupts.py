@@ -188,11 +188,11 @@ JOBS = {
         f"SELECT count(*) FROM geo_patch_grid({GLOBE}, size := 4, resolution := 0.01, sampler := 'poisson_disk', min_distance := 8)",
         f"SELECT count(*) FROM geo_patch_grid({GLOBE}, size := 4, resolution := 0.01, sampler := 'random', n := 10000000, replace := false)",
         f"SELECT count(*) FROM geo_patch_grid({GLOBE}, size := 4, stride := 1, resolution := 0.01)",
-        "SELECT count(*) FROM geo_patch_grid('{folder}/land.tif', size := 64, stride := 1, max_land_fraction := 0.5)",
+        "SELECT count(*) FROM geo_patch_grid('{folder}/land.tif', size := 64, stride := 1, mask := '{folder}/land.tif', max_land_fraction := 0.5)",
     ],
     "st_land_fraction": ["SELECT sum(st_land_fraction('POLYGON ((500000 4480000, 620000 4480010, 620000 4600000, 500000 4599990, 500000 4480000))'::GEOMETRY, '{folder}/land.tif', {crs: 'EPSG:32629'})) FROM range(50)"],
     "read_patch": [
-        "SELECT sum(len(read_patch('{folder}/land.tif', {row_off: i, col_off: 0, height: 2000, width: 12000}))) FROM range(200) t(i)",
+        "SELECT sum(len(read_patch('{folder}/land.tif', {row_off: i, col_off: 0, height: 2000, width: 12000}))) FROM range(20) t(i)",
         "SELECT sum(len(data)) FROM read_patch('{folder}/land.tif', size := 2000, stride := 100)",
     ],
     "read_plan": ["FROM read_plan('{folder}/land.tif', size := 16, stride := 2)"],
