@@ -26,7 +26,7 @@ BESIDE_TORCH = ["duckdb==1.5.6", "numpy==2.4.6", "pyarrow==26.0.1", "pandas==3.1
 
 
 # Files about what no engine changes: bytes of formats, pictures, pages. They run with the first engine; the second runs all others.
-ONCE = {"test_cf_rules", "test_codecs", "test_convert", "test_drivers", "test_features", "test_gallery", "test_land_fraction", "test_limits", "test_numbers", "test_ocean", "test_plot",
+ONCE = {"test_cf_rules", "test_codecs", "test_convert", "test_drivers", "test_features", "test_gallery", "test_land_fraction", "test_limits", "test_macros", "test_numbers", "test_ocean", "test_plot",
         "test_publish", "test_query_samples", "test_read_profiles", "test_scaling", "test_site", "test_stac", "test_stac_writers", "test_torch", "test_write_chips", "test_write_zarr", "test_zarr"}
 
 
