@@ -1,5 +1,7 @@
 //! YAML as JSON: one document, read event by event, so that no depth or alias takes more than it should.
 
+use std::collections::HashMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
@@ -25,8 +27,8 @@ enum Open {
 #[derive(Default)]
 struct Builder {
     open: Vec<(Open, usize)>,
-    /// Values that aliases may name, with how many values each holds.
-    anchors: Vec<(usize, Value)>,
+    /// Values that aliases may name.
+    anchors: HashMap<usize, Value>,
     values: usize,
     whole: Option<Value>,
 }
@@ -81,8 +83,7 @@ impl Builder {
                 self.put(value, style != ScalarStyle::Plain, anchor, 1)
             }
             Event::Alias(anchor) => {
-                let found = self.anchors.iter().rev().find(|(known, _)| *known == anchor);
-                let Some((_, value)) = found else { return Err("an alias of nothing".into()) };
+                let Some(value) = self.anchors.get(&anchor) else { return Err("an alias of nothing".into()) };
                 let (value, count) = (value.clone(), count(value));
                 self.put(value, false, 0, count)
             }
@@ -117,7 +118,7 @@ impl Builder {
             return Err(format!("more than {MOST_VALUES} values"));
         }
         if anchor > 0 {
-            self.anchors.push((anchor, value.clone()));
+            self.anchors.insert(anchor, value.clone());
         }
         match self.open.last_mut() {
             None => self.whole = Some(value),

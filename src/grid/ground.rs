@@ -13,7 +13,7 @@ use crate::map::{Footprint, Shape, project, run_on};
 use crate::projection;
 use crate::random::Pcg64;
 use crate::window::Window;
-use crate::workers::go_on;
+use crate::workers::{go_on, go_on_or_leave};
 
 /// Points along each side of an outline before it is projected, as for a catalog's footprints.
 const DENSIFY: usize = 21;
@@ -123,12 +123,12 @@ impl Ground {
         let cols = edge.starts(width, size.1, stride.1)?;
         let mut windows = Vec::new();
         for row in &rows {
-            go_on()?;
             if windows.len() > MAX_PLACES {
                 let problem = format!("more than {MAX_PLACES} patches on one footprint");
                 return Err(Error::conflict(problem, "Give a larger stride"));
             }
             for col in &cols {
+                go_on()?;
                 let (from, left) = (self.rows.0 + row, self.cols.0 + col);
                 let window = Window::new(from, left, size.0 as i64, size.1 as i64)?;
                 if self.cover.meets(&pixels((from as f64, left as f64), size), EXACT) {
@@ -226,6 +226,8 @@ impl Places<'_> {
     }
 
     fn is_held(&self, spot: (f64, f64)) -> bool {
+        // Each look goes around the whole footprint.
+        go_on_or_leave();
         self.ground.cover.holds(&pixels(spot, self.size), self.ground.slack)
     }
 

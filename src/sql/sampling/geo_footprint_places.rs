@@ -17,6 +17,7 @@ use crate::sql::shared::slice_value::SliceRow;
 use crate::sql::shared::windows::WindowRow;
 use crate::value::Value;
 use crate::window::Window;
+use crate::workers::go_on;
 
 /// The scalar `geo_footprint_places`.
 pub struct GeoFootprintPlaces;
@@ -85,6 +86,7 @@ impl ScalarFunction for GeoFootprintPlaces {
             let name = &ground.lattice.crs;
             let (height, width) = (words.size.0 as i64, words.size.1 as i64);
             let one = |draw: i64| -> Result<DrawnSlice> {
+                go_on()?;
                 let mut rng = Pcg64::member(seed, (draw + 1) as u32);
                 let at = spots.draw(&mut rng);
                 let times = match entry.times() {
