@@ -97,6 +97,20 @@ struct Looks {
 }
 
 impl Looks {
+    /// Looks at each pixel that differs from the one before it: masks hold long runs.
+    ///
+    /// # Errors
+    /// As [`Looks::see`].
+    fn see_all<'a, T: Pixel>(&mut self, pixels: impl Iterator<Item = &'a T>, path: &str) -> Result<()> {
+        let mut before = None;
+        for pixel in pixels {
+            if before.replace(*pixel) != Some(*pixel) {
+                self.see(pixel.f64(), path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// A pixel that no mask has.
     fn see(&mut self, pixel: f64, path: &str) -> Result<()> {
@@ -233,14 +247,14 @@ impl SummedRows {
                         bad.iter_mut().zip(line).for_each(|(bad, pixel)| *bad |= pixel.f64().is_nan());
                     }
                     if let Some(looks) = &mut looks {
-                        let mut there = line.iter().zip(&bad).filter(|(_, bad)| !**bad);
-                        there.try_for_each(|(pixel, _)| looks.see(pixel.f64(), source.path()))?;
+                        let there = line.iter().zip(&bad).filter(|(_, bad)| !**bad);
+                        looks.see_all(there.map(|(pixel, _)| pixel), source.path())?;
                     }
                     add_line(&mut land, line.iter().zip(&bad).map(|(p, bad)| !bad && rule.is_land(*p)));
                     add_line(&mut invalid, bad.iter().copied());
                 } else {
                     if let Some(looks) = &mut looks {
-                        line.iter().try_for_each(|pixel| looks.see(pixel.f64(), source.path()))?;
+                        looks.see_all(line.iter(), source.path())?;
                     }
                     add_line(&mut land, line.iter().map(|p| rule.is_land(*p)));
                 }

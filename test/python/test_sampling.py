@@ -621,3 +621,11 @@ def test_a_share_that_rounds_to_nothing_is_never_drawn_and_holds_up_nothing(con,
     with pytest.raises(duckdb.Error, match="the sum of the weights"):
         con.execute("SELECT geo_choice([1e308, 1e308], 1, 7, false)").fetchall()
     assert con.execute(f"SELECT geo_choice({weights}, 0, 7, false)").fetchone()[0] == []
+
+
+def test_a_footprint_of_more_patches_than_are_ever_wanted_is_refused(con):
+    con.execute("CREATE TABLE world AS SELECT 'a.tif' AS path, 'raster' AS kind, geo_box({xmin: -180, ymin: -90, xmax: 180, ymax: 90}) AS geometry, geo_bbox(geometry) AS bbox, "
+                "TIMESTAMP '2020-01-01' AS t_min, TIMESTAMP '2020-01-02' AS t_max, 'OGC:CRS84' AS crs, [-180, 0.01, 0, 90, 0, -0.01]::DOUBLE[] AS transform, 36000 AS width, 18000 AS height")
+    with pytest.raises(duckdb.Error, match=r"patch_slices\(stride\): more than 10000000 patches on one footprint\nGive a larger stride"):
+        con.execute("SELECT count(*) FROM geoquilt.patch_slices('world', 4, stride := 1)").fetchall()
+    assert con.execute("SELECT count(*) FROM geoquilt.patch_slices('world', 4000, stride := 4000, edge := 'drop')").fetchone() == (9 * 4,)
